@@ -1,0 +1,144 @@
+package libra
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// ResourceType is Lighthouse's classification of a request.
+type ResourceType string
+
+// The resource types, in the order reports list them.
+const (
+	Document   ResourceType = "document"
+	Stylesheet ResourceType = "stylesheet"
+	Script     ResourceType = "script"
+	Image      ResourceType = "image"
+	Media      ResourceType = "media"
+	Font       ResourceType = "font"
+	Other      ResourceType = "other"
+)
+
+// ResourceTypes lists every type in reporting order.
+func ResourceTypes() []ResourceType {
+	return []ResourceType{Document, Stylesheet, Script, Image, Media, Font, Other}
+}
+
+// Fetch says whether a browser that opens the page requests an asset.
+type Fetch string
+
+// Only Fetched assets count in totals.
+const (
+	Fetched     Fetch = "fetched"     // requested while the page loads
+	Lazy        Fetch = "lazy"        // requested once scrolled near
+	Conditional Fetch = "conditional" // requested under another viewport, state or support
+	Unused      Fetch = "unused"      // named by the page, never requested
+)
+
+// Outcome says how far to trust a report.
+type Outcome string
+
+// A partial report names in its reasons every limit or failure it hit.
+const (
+	Complete Outcome = "complete" // everything found was weighed
+	Partial  Outcome = "partial"  // something was cut short; the figures are a lower bound
+	Failed   Outcome = "failed"   // the page itself could not be had
+)
+
+// Asset is one request of a page, or one the page names and a browser leaves.
+// Each redirect hop is an asset of its own.
+type Asset struct {
+	URL       string       `json:"url"`
+	Type      ResourceType `json:"type"`
+	Initiator string       `json:"initiator"` // URL of the document or stylesheet that names it; "" for the page
+	// Status is the HTTP status, 0 when no answer came or none was asked for.
+	Status int `json:"status"`
+	// HeaderBytes is the response's status line and headers.
+	HeaderBytes int64 `json:"header_bytes"`
+	// EncodedBytes is the body on the wire, before Content-Encoding is undone
+	// (Resource Timing encodedBodySize, HAR response.bodySize).
+	EncodedBytes int64 `json:"encoded_bytes"`
+	// DecodedBytes is the body after Content-Encoding is undone
+	// (Resource Timing decodedBodySize, HAR content.size).
+	DecodedBytes int64  `json:"decoded_bytes"`
+	Fetch        Fetch  `json:"fetch"`
+	Reason       string `json:"reason"`          // why Fetch is what it is, for a person
+	Error        string `json:"error,omitempty"` // why the request failed or was cut short
+}
+
+// TransferBytes is header and encoded body: what Chromium's
+// loadingFinished.encodedDataLength counts, and what totals and budgets use.
+func (a Asset) TransferBytes() int64 { return a.HeaderBytes + a.EncodedBytes }
+
+// Size sums requests.
+type Size struct {
+	Requests      int   `json:"requests"`
+	HeaderBytes   int64 `json:"header_bytes"`
+	EncodedBytes  int64 `json:"encoded_bytes"`
+	DecodedBytes  int64 `json:"decoded_bytes"`
+	TransferBytes int64 `json:"transfer_bytes"`
+}
+
+func (s Size) plus(a Asset) Size {
+	return Size{
+		Requests:      s.Requests + 1,
+		HeaderBytes:   s.HeaderBytes + a.HeaderBytes,
+		EncodedBytes:  s.EncodedBytes + a.EncodedBytes,
+		DecodedBytes:  s.DecodedBytes + a.DecodedBytes,
+		TransferBytes: s.TransferBytes + a.TransferBytes(),
+	}
+}
+
+// Totals is what a browser fetches for a page, the page itself included.
+type Totals struct {
+	Size
+	ByType map[ResourceType]Size `json:"by_type"`
+}
+
+// Sum adds up the fetched assets.
+func Sum(assets []Asset) Totals {
+	t := Totals{ByType: map[ResourceType]Size{}}
+	for _, a := range assets {
+		if a.Fetch != Fetched {
+			continue
+		}
+		t.Size = t.plus(a)
+		t.ByType[a.Type] = t.ByType[a.Type].plus(a)
+	}
+	return t
+}
+
+// Types lists the types present in t, in reporting order.
+func (t Totals) Types() []ResourceType {
+	order := ResourceTypes()
+	return slices.SortedFunc(maps.Keys(t.ByType), func(a, b ResourceType) int {
+		return slices.Index(order, a) - slices.Index(order, b)
+	})
+}
+
+// Report is one weighing of one page.
+type Report struct {
+	URL        string    `json:"url"`       // as asked for
+	FinalURL   string    `json:"final_url"` // after redirects
+	Status     int       `json:"status"`    // of the final document; 0 when no answer came
+	Started    time.Time `json:"started"`
+	DurationMS int64     `json:"duration_ms"`
+	Outcome    Outcome   `json:"outcome"`
+	Reasons    []string  `json:"reasons"` // why not complete; never null
+	Totals     Totals    `json:"totals"`
+	// Assets holds the page first, then its requests in the order found.
+	Assets []Asset `json:"assets"`
+}
+
+// Body is the final document of the page: the last fetched document asset
+// before any other type. ok is false where no document was asked for.
+func (r Report) Body() (body Asset, ok bool) {
+	for _, a := range r.Assets {
+		if a.Type != Document || a.Initiator != "" {
+			break
+		}
+		body, ok = a, true
+	}
+	return body, ok
+}
