@@ -1,0 +1,138 @@
+// Package event is the contract between Libra's processes: what they say to
+// each other, on which subjects, in which JSON. Messages only ever gain
+// fields, so that processes can be upgraded in any order; the golden files in
+// testdata hold them to it. It does no input or output.
+//
+//	subject                                  kind      message    said by
+//	libra.request.<site>.<client>.<page>     stream    Request    web
+//	libra.report.<page>                      stream    Reported   inspector
+//	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
+//	libra.step.<page>                        lossy     Step       inspector
+//	libra.worker.<page>                      question  Step       inspector, while it works
+//	libra.beat.<component>.<instance>        lossy     Beat       all, every second
+package event
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"strings"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// Streams, by their JetStream names.
+const (
+	RequestStream = "REQUESTS"
+	ReportStream  = "REPORTS"
+	AlarmStream   = "ALARMS"
+)
+
+// Subject patterns that select every message of a kind.
+const (
+	AllRequests = "libra.request.>"
+	AllReports  = "libra.report.>"
+	AllAlarms   = "libra.alarm.>"
+	AllSteps    = "libra.step.*"
+	AllWorkers  = "libra.worker.*"
+	AllBeats    = "libra.beat.>"
+)
+
+// RequestSubject is where a client's request for a page waits. The site comes
+// first, so that several sites can share a bus one day.
+func RequestSubject(site, client, page string) string {
+	return "libra.request." + Token(site) + "." + Token(client) + "." + page
+}
+
+// ClientRequests selects everything one client asked for. Both arguments are
+// tokens already, as found in a subject.
+func ClientRequests(site, client string) string {
+	return "libra.request." + site + "." + client + ".*"
+}
+
+// RequestOf splits a request's subject. ok is false for any other subject.
+func RequestOf(subject string) (site, client, page string, ok bool) {
+	f := strings.Split(subject, ".")
+	if len(f) != 5 || f[0] != "libra" || f[1] != "request" {
+		return "", "", "", false
+	}
+	return f[2], f[3], f[4], true
+}
+
+// PageRequests selects the requests of every client for one page.
+func PageRequests(page string) string { return "libra.request.*.*." + page }
+
+// ReportSubject keeps the reports of a page; its last message is the newest.
+func ReportSubject(page string) string { return "libra.report." + page }
+
+// AlarmSubject keeps the transitions of an alarm.
+func AlarmSubject(alarm string) string { return "libra.alarm." + alarm }
+
+// StepSubject is where a page's progress is told while somebody listens.
+func StepSubject(page string) string { return "libra.step." + page }
+
+// WorkerSubject is answered by whoever inspects the page, and by nobody else.
+func WorkerSubject(page string) string { return "libra.worker." + page }
+
+// BeatSubject is where a component shows that it lives.
+func BeatSubject(component, instance string) string {
+	return "libra.beat." + Token(component) + "." + Token(instance)
+}
+
+// Token makes s safe as one token of a subject: short plain words stay as they
+// are, everything else becomes "h-" and a hash.
+func Token(s string) string {
+	plain := s != "" && len(s) <= 32 && !strings.HasPrefix(s, "h-")
+	for i := 0; plain && i < len(s); i++ {
+		c := s[i]
+		plain = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+	}
+	if plain {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return "h-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:16]
+}
+
+// Request asks for one weighing of one page.
+type Request struct {
+	ID     string    `json:"id"` // unique; every log line of the work carries it
+	Page   string    `json:"page"`
+	URL    string    `json:"url"`
+	Site   string    `json:"site"`
+	Client string    `json:"client"` // who asks: X-Libra-Client, else the peer's address
+	Asked  time.Time `json:"asked"`
+}
+
+// Reported answers a request. A request delivered twice is answered twice
+// with the same Request.ID; whoever stores answers keeps the first.
+type Reported struct {
+	Request   Request      `json:"request"`
+	Attempt   int          `json:"attempt"`   // delivery number, from 1
+	Inspector string       `json:"inspector"` // instance that did the work
+	At        time.Time    `json:"at"`
+	Report    libra.Report `json:"report"`
+}
+
+// Step is how far a worker is with a page.
+type Step struct {
+	Request   string     `json:"request"`
+	Page      string     `json:"page"`
+	Step      libra.Step `json:"step"`
+	Found     int        `json:"found"` // assets known so far
+	Done      int        `json:"done"`  // assets weighed so far
+	Inspector string     `json:"inspector"`
+	At        time.Time  `json:"at"`
+}
+
+// Beat shows that a component lives and its loops make progress.
+type Beat struct {
+	Component string           `json:"component"` // "libra-web"
+	Instance  string           `json:"instance"`  // "1"
+	Version   string           `json:"version"`
+	PID       int              `json:"pid"`
+	Started   time.Time        `json:"started"`
+	At        time.Time        `json:"at"`
+	Status    string           `json:"status"`   // one line, as systemctl status shows it
+	Counters  map[string]int64 `json:"counters"` // ever-growing counts, snake_case
+}

@@ -1,0 +1,87 @@
+package event_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var (
+	at  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	req = event.Request{ID: "r1", Page: "p1", URL: "https://example.org/", Site: "home", Client: "alice", Asked: at}
+)
+
+// messages holds one full example of everything that crosses a process border.
+var messages = map[string]any{
+	"request": req,
+	"reported": event.Reported{Request: req, Attempt: 2, Inspector: "1", At: at, Report: libra.Report{
+		URL: req.URL, FinalURL: req.URL, Status: 200, Started: at, DurationMS: 12, Outcome: libra.Partial, Reasons: []string{"one asset timed out"},
+		Totals: libra.Totals{Size: libra.Size{Requests: 1, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, TransferBytes: 5}, ByType: map[libra.ResourceType]libra.Size{libra.Document: {Requests: 1}}},
+		Assets: []libra.Asset{{URL: req.URL, Type: libra.Document, Status: 200, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, Fetch: libra.Fetched, Reason: "the page", Error: "cut"}},
+	}},
+	"step": event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at},
+	"beat": event.Beat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, Status: "well", Counters: map[string]int64{"requests": 3}},
+	"transition": libra.Transition{ID: "t1", At: at, Host: "box", Alarm: libra.Alarm{
+		ID: "bus", Scope: libra.ScopeComponent, Target: "libra-bus", Severity: libra.Critical, State: libra.Cleared,
+		Summary: "s", Evidence: "e", Runbook: "#bus", Since: at, Until: at,
+	}},
+}
+
+// A message may gain fields; what is in a golden file must stay readable.
+func TestGolden(t *testing.T) {
+	for name, msg := range messages {
+		file := filepath.Join("testdata", name+".json")
+		got, err := json.MarshalIndent(msg, "", "\t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, '\n')
+		if *update {
+			if err := os.WriteFile(file, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s changed on the wire (-golden +now):\n%s", name, diff)
+		}
+	}
+}
+
+func TestRequestSubject(t *testing.T) {
+	s := event.RequestSubject("home", "10.0.0.1", "p1")
+	site, client, page, ok := event.RequestOf(s)
+	if !ok || site != "home" || client != event.Token("10.0.0.1") || page != "p1" {
+		t.Errorf("RequestOf(%q) = %q, %q, %q, %v", s, site, client, page, ok)
+	}
+	if _, _, _, ok := event.RequestOf("libra.report.p1"); ok {
+		t.Error("a report's subject passes for a request's")
+	}
+}
+
+func TestToken(t *testing.T) {
+	if got := event.Token("alice-2"); got != "alice-2" {
+		t.Errorf("plain word became %q", got)
+	}
+	seen := map[string]string{}
+	for _, s := range []string{"", "a.b", "a b", "a>b", "*", "10.0.0.1", "h-x", "ü", string(make([]byte, 99))} {
+		got := event.Token(s)
+		if got == s || len(got) != 18 || seen[got] != "" {
+			t.Errorf("Token(%q) = %q, also of %q", s, got, seen[got])
+		}
+		seen[got] = s
+	}
+}
