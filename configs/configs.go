@@ -1,0 +1,45 @@
+// Package configs holds the one list of Libra's settings: libra.env, commented,
+// as an operator finds it in /etc/libra. Every unit reads it.
+package configs
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+
+	"github.com/xrash/smetrics"
+)
+
+//go:embed libra.env
+var env string
+
+// Setting is one line of libra.env.
+type Setting struct {
+	Env     string // "LIBRA_LISTEN"
+	Default string // what holds when the line stays commented
+}
+
+var line = regexp.MustCompile(`(?m)^#?(LIBRA_[A-Z_]+)=(.*)$`)
+
+// Settings lists every setting there is.
+func Settings() []Setting {
+	var all []Setting
+	for _, m := range line.FindAllStringSubmatch(env, -1) {
+		all = append(all, Setting{m[1], m[2]})
+	}
+	return all
+}
+
+// Suggest says what may have been meant by a name that is no setting.
+func Suggest(name string) string {
+	best, most := "", 0.85
+	for _, s := range Settings() {
+		if alike := smetrics.JaroWinkler(name, s.Env, 0.7, len("LIBRA_")); alike > most {
+			best, most = s.Env, alike
+		}
+	}
+	if best == "" {
+		return "libra.env lists them all"
+	}
+	return fmt.Sprintf("did you mean %s? libra.env lists them all", best)
+}

@@ -1,0 +1,152 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nkeys"
+
+	"libra/pkg/event"
+)
+
+// role is what one component may say and hear; its own inbox comes on top.
+type role struct {
+	publish, subscribe []string
+	responds           bool // answers questions
+}
+
+// roles is the bus's whole table of privileges.
+var roles = map[string]role{
+	// The bus's own client makes the streams. Its key is root's, who may use
+	// it with NATS's tools.
+	"bus": {publish: []string{">"}, subscribe: []string{">"}},
+	"web": {
+		publish: slices.Concat(beats("libra-web"), []string{event.AllRequests, event.AllWorkers},
+			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream)),
+		subscribe: []string{event.AllRequests, event.AllSteps, event.AllBeats},
+	},
+	"inspector": {
+		publish:   slices.Concat(beats("libra-inspector"), []string{event.AllReports, event.AllSteps}, consumes(event.RequestStream)),
+		subscribe: []string{event.AllRequests, event.AllWorkers},
+		responds:  true,
+	},
+	"recorder": {
+		publish: slices.Concat(beats("libra-recorder"), []string{event.AllReports}, consumes(event.ReportStream), consumes(event.AlarmStream)),
+	},
+	"watchdog": {
+		publish: slices.Concat(beats("libra-watchdog"), []string{event.AllAlarms},
+			streamReads(event.RequestStream), streamReads(event.ReportStream), reads(event.AlarmStream)),
+		subscribe: []string{event.AllBeats},
+	},
+	"notifier": {
+		publish: slices.Concat(beats("libra-notifier"), consumes(event.AlarmStream)),
+	},
+}
+
+// Roles lists the roles by name; each has a key.
+func Roles() []string { return slices.Sorted(maps.Keys(roles)) }
+
+func beats(component string) []string { return []string{"libra.beat." + component + ".*"} }
+
+// streamReads asks about a stream and for single messages of it.
+func streamReads(stream string) []string {
+	return []string{"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.MSG.GET." + stream, "$JS.API.DIRECT.GET." + stream, "$JS.API.DIRECT.GET." + stream + ".>"}
+}
+
+// reads adds ordered consumers, which are made and deleted as they go.
+func reads(stream string) []string {
+	return append(streamReads(stream),
+		"$JS.API.CONSUMER.CREATE."+stream, "$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.INFO."+stream+".*",
+		"$JS.API.CONSUMER.DELETE."+stream+".*", "$JS.API.CONSUMER.MSG.NEXT."+stream+".*", "$JS.FC."+stream+".>")
+}
+
+// consumes adds acknowledgements.
+func consumes(stream string) []string { return append(reads(stream), "$JS.ACK."+stream+".>") }
+
+const publicFile = "public"
+
+// MakeKeys makes the keys that are missing in dir, one file <role>.nk each
+// with the seed, and the file "public" with the public halves. Interrupted or
+// repeated, it ends with the same keys.
+func MakeKeys(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make folder for bus keys: %w", err)
+	}
+	var public strings.Builder
+	for _, role := range Roles() {
+		pub, err := makeKey(filepath.Join(dir, role+".nk"))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&public, "%s %s\n", role, pub)
+	}
+	return writeWhole(filepath.Join(dir, publicFile), []byte(public.String()))
+}
+
+func makeKey(file string) (public string, err error) {
+	seed, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		pair, err := nkeys.CreateUser()
+		if err != nil {
+			return "", fmt.Errorf("make bus key: %w", err)
+		}
+		if seed, err = pair.Seed(); err != nil {
+			return "", fmt.Errorf("make bus key: %w", err)
+		}
+		if err := writeWhole(file, seed); err != nil {
+			return "", err
+		}
+	} else if err != nil {
+		return "", fmt.Errorf("read bus key: %w", err)
+	}
+	pair, err := nkeys.FromSeed(seed)
+	if err != nil {
+		return "", fmt.Errorf("read bus key %q: %w: delete the file, then restart libra-keys and every libra unit", file, err)
+	}
+	return pair.PublicKey()
+}
+
+// writeWhole writes a file that is there whole or not at all.
+func writeWhole(file string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write %q: %w", file, err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return fmt.Errorf("write %q: %w", file, err)
+	}
+	return nil
+}
+
+func readKeys(file string) (map[string]string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the bus's public keys (systemctl start libra-keys makes them): %w", err)
+	}
+	keys := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		role, key, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !nkeys.IsValidPublicUserKey(key) {
+			return nil, fmt.Errorf("read the bus's public keys: %q holds no key in the line %q", file, line)
+		}
+		keys[role] = key
+	}
+	for _, role := range Roles() {
+		if keys[role] == "" {
+			return nil, fmt.Errorf("read the bus's public keys: %q has none for %q: systemctl restart libra-keys adds it", file, role)
+		}
+	}
+	return keys, nil
+}

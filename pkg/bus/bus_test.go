@@ -1,0 +1,262 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// await waits for a condition, at most ten seconds.
+func await(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-deadline:
+			t.Fatalf("waited 10 s for %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func request(client string, n int) event.Request {
+	url := fmt.Sprintf("https://example.org/%s/%d", client, n)
+	return event.Request{ID: fmt.Sprintf("%s-%d", client, n), Page: libra.PageID(url), URL: url, Site: "home", Client: client, Asked: time.Now().UTC()}
+}
+
+func TestAnonymousIsRefused(t *testing.T) {
+	b := bustest.Start(t)
+	if nc, err := nats.Connect(b.URL()); err == nil {
+		nc.Close()
+		t.Error("a client without a key was let in")
+	} else if !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("a client without a key got %v", err)
+	}
+}
+
+func TestRolesMayOnlyDoTheirPart(t *testing.T) {
+	b := bustest.Start(t)
+	ctx := within(t)
+	if err := b.Connect("notifier").Submit(ctx, request("mallory", 1)); !errors.Is(err, libra.ErrUnavailable) {
+		t.Errorf("the notifier submitted a request: %v", err)
+	}
+	if err := b.Connect("web").PublishReport(ctx, event.Reported{Request: request("mallory", 1)}); !errors.Is(err, libra.ErrUnavailable) {
+		t.Errorf("web published a report: %v", err)
+	}
+}
+
+func TestOneOpenRequestPerClientAndPage(t *testing.T) {
+	b := bustest.Start(t)
+	ctx := within(t)
+	web := b.Connect("web")
+	r := request("alice", 1)
+	if err := web.Submit(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	again := r
+	again.ID = "alice-again"
+	if err := web.Submit(ctx, again); !errors.Is(err, libra.ErrOpen) {
+		t.Errorf("second request: %v, want ErrOpen", err)
+	}
+	other := r
+	other.ID, other.Client = "bob-1", "bob"
+	if err := web.Submit(ctx, other); err != nil {
+		t.Errorf("another client's request: %v", err)
+	}
+	got, err := web.OpenRequest(ctx, r.Page)
+	if err != nil || got.ID != "bob-1" {
+		t.Errorf("OpenRequest = %v, %v", got, err)
+	}
+	if pages, err := web.OpenPages(ctx); err != nil || !slices.Equal(slices.Compact(pages), []string{r.Page}) {
+		t.Errorf("OpenPages = %v, %v", pages, err)
+	}
+	if _, err := web.OpenRequest(ctx, "nopage"); !errors.Is(err, libra.ErrNotFound) {
+		t.Errorf("OpenRequest of nothing: %v", err)
+	}
+}
+
+// A request comes to a worker, is answered, and everybody hears of it.
+func TestRequestToReport(t *testing.T) {
+	b := bustest.Start(t)
+	ctx, cancel := context.WithCancel(within(t))
+	web, inspector, recorder := b.Connect("web"), b.Connect("inspector"), b.Connect("recorder")
+
+	var mu sync.Mutex
+	var watched, recorded []string
+	caughtUp := make(chan struct{}, 9)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		web.WatchReports(ctx, func() { caughtUp <- struct{}{} }, func(r event.Reported) {
+			mu.Lock()
+			defer mu.Unlock()
+			watched = append(watched, r.Request.ID)
+		})
+	})
+	<-caughtUp
+	fails := 1
+	wg.Go(func() {
+		recorder.ConsumeReports(ctx, "recorder", func() {}, func(_ context.Context, batch []event.Reported) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if fails > 0 {
+				fails--
+				return errors.New("database is locked")
+			}
+			for _, r := range batch {
+				recorded = append(recorded, r.Request.ID)
+			}
+			return nil
+		})
+	})
+	wg.Go(func() {
+		inspector.Work(ctx, 2, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+			stop, err := inspector.ServeStep(j.Request.Page, func() event.Step { return event.Step{Request: j.Request.ID, Step: libra.Weighing} })
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer stop()
+			if err := inspector.Ping(ctx); err != nil {
+				t.Error(err)
+			}
+			if s, err := web.AskStep(ctx, j.Request.Page); err != nil || s.Request != j.Request.ID {
+				t.Errorf("AskStep = %v, %v", s, err)
+			}
+			if err := inspector.PublishReport(ctx, event.Reported{Request: j.Request, Attempt: j.Attempt}); err != nil {
+				t.Error(err)
+			}
+			if err := j.Done(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	for n := range 5 {
+		if err := web.Submit(ctx, request("alice", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "five reports", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(watched) == 5 && len(recorded) == 5
+	})
+	await(t, "no open request", func() bool {
+		pages, err := web.OpenPages(ctx)
+		return err == nil && len(pages) == 0
+	})
+	if r, err := web.LastReport(ctx, request("alice", 3).Page); err != nil || r.Request.ID != "alice-3" {
+		t.Errorf("LastReport = %v, %v", r.Request.ID, err)
+	}
+	if _, err := web.AskStep(ctx, request("alice", 3).Page); !errors.Is(err, libra.ErrUnavailable) {
+		t.Errorf("AskStep of an idle page: %v", err)
+	}
+}
+
+// One client's many requests do not keep another's single one waiting.
+func TestClientsTakeTurns(t *testing.T) {
+	b := bustest.Start(t)
+	ctx, cancel := context.WithCancel(within(t))
+	web, inspector := b.Connect("web"), b.Connect("inspector")
+	for n := range 40 {
+		if err := web.Submit(ctx, request("flood", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := web.Submit(ctx, request("single", 0)); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var order []string
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		inspector.Work(ctx, 1, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, j.Request.Client)
+			if err := j.Done(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	await(t, "every job", func() bool { mu.Lock(); defer mu.Unlock(); return len(order) == 41 })
+	if i := slices.Index(order, "single"); i > 2 {
+		t.Errorf("the single request was served as number %d", i+1)
+	}
+}
+
+// Everything comes back by itself after the bus was away, and what was
+// accepted before is still there.
+func TestBusAway(t *testing.T) {
+	b := bustest.Start(t)
+	ctx, cancel := context.WithCancel(within(t))
+	web, inspector, recorder := b.Connect("web"), b.Connect("inspector"), b.Connect("recorder")
+	if err := web.Submit(ctx, request("alice", 1)); err != nil {
+		t.Fatal(err)
+	}
+	b.Down()
+	await(t, "the connection to be lost", func() bool { return !web.Connected() })
+	if err := web.Submit(ctx, request("alice", 2)); !errors.Is(err, libra.ErrUnavailable) {
+		t.Errorf("submitting to a bus that is away: %v", err)
+	}
+	var mu sync.Mutex
+	watched, recorded := map[string]bool{}, map[string]int{}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		web.WatchReports(ctx, func() {}, func(r event.Reported) { mu.Lock(); watched[r.Request.ID] = true; mu.Unlock() })
+	})
+	wg.Go(func() {
+		recorder.ConsumeReports(ctx, "recorder", func() {}, func(_ context.Context, batch []event.Reported) error {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, r := range batch {
+				recorded[r.Request.ID]++
+			}
+			return nil
+		})
+	})
+	wg.Go(func() {
+		inspector.Work(ctx, 1, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+			if err := inspector.PublishReport(ctx, event.Reported{Request: j.Request}); err != nil {
+				t.Error(err)
+			}
+			if err := j.Done(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	both := func(id string) func() bool {
+		return func() bool { mu.Lock(); defer mu.Unlock(); return watched[id] && recorded[id] > 0 }
+	}
+	b.Up()
+	await(t, "the report of what was accepted before", both("alice-1"))
+	b.Down()
+	await(t, "the connection to be lost again", func() bool { return !web.Connected() })
+	b.Up()
+	await(t, "the connection to be back", func() bool { return web.Submit(ctx, request("alice", 3)) == nil })
+	await(t, "the report after the second outage", both("alice-3"))
+}

@@ -1,0 +1,106 @@
+// Package bustest gives a test a bus of its own: the real broker with real
+// keys and permissions on a free port of the loopback, its files in the test's
+// temporary folder. It starts in about 10 ms, so there is no imitation of it.
+package bustest
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"libra/pkg/broker"
+	"libra/pkg/bus"
+)
+
+// Bus is a bus that can be stopped and started again.
+type Bus struct {
+	t      testing.TB
+	dir    string
+	listen string
+	broker *broker.Broker
+}
+
+// Start starts a bus with its streams made; it ends with the test.
+func Start(t testing.TB) *Bus {
+	t.Helper()
+	b := &Bus{t: t, dir: t.TempDir(), listen: "127.0.0.1:0"}
+	if err := broker.MakeKeys(filepath.Join(b.dir, "keys")); err != nil {
+		t.Fatal(err)
+	}
+	b.Up()
+	b.listen = b.broker.Addr() // the same port after a restart
+	t.Cleanup(func() {
+		if b.broker != nil {
+			b.broker.Stop()
+		}
+	})
+	b.Streams()
+	return b
+}
+
+// Streams makes the streams, as libra-bus does after a start.
+func (b *Bus) Streams() {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := b.Connect("bus").EnsureStreams(ctx, b.broker.Space()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Up starts the bus where Down has stopped it.
+func (b *Bus) Up() {
+	b.t.Helper()
+	store := filepath.Join(b.dir, "store")
+	if err := os.MkdirAll(store, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	var err error
+	b.broker, err = broker.Start(context.Background(), broker.Config{
+		Listen: b.listen, Store: store, Keys: filepath.Join(b.dir, "keys", "public"), Space: 64 << 20, Log: b.Log(),
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Down stops the bus and keeps its files.
+func (b *Bus) Down() { b.broker.Stop(); b.broker = nil }
+
+// Wipe removes the files of a bus that is down.
+func (b *Bus) Wipe() {
+	b.t.Helper()
+	if err := os.RemoveAll(filepath.Join(b.dir, "store")); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// URL is where the bus listens.
+func (b *Bus) URL() string { return "nats://" + b.listen }
+
+// Seed is the key file of a role.
+func (b *Bus) Seed(role string) string { return filepath.Join(b.dir, "keys", role+".nk") }
+
+// Connect connects as a role; the connection ends with the test.
+func (b *Bus) Connect(role string) *bus.Conn {
+	b.t.Helper()
+	c, err := bus.Connect(bus.Config{URL: "nats://" + b.broker.Addr(), Seed: b.Seed(role), Role: role, Name: "test-" + role, Log: b.Log()})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(c.Close)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := c.Wait(ctx); err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+// Log writes to the test's output.
+func (b *Bus) Log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(b.t.Output(), nil))
+}

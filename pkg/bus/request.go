@@ -1,0 +1,304 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// lease is how long a worker may be silent about a request before another
+// worker gets it.
+const lease = 10 * time.Second
+
+func isUnavailable(err error) bool { return errors.Is(err, libra.ErrUnavailable) }
+
+// Submit stores a request: nil means that it is on disk. libra.ErrOpen says
+// that this client's earlier request for the page is still open, ErrFull and
+// ErrUnavailable that it was not taken.
+func (c *Conn) Submit(ctx context.Context, r event.Request) error {
+	return c.publish(ctx, event.RequestSubject(r.Site, r.Client, r.Page), r.ID, r)
+}
+
+// OpenPages lists the pages with an open request, by page id.
+func (c *Conn) OpenPages(ctx context.Context) ([]string, error) {
+	subjects, err := c.requestSubjects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var pages []string
+	for subject := range subjects {
+		if _, _, page, ok := event.RequestOf(subject); ok {
+			pages = append(pages, page)
+		}
+	}
+	return pages, nil
+}
+
+// OpenRequest is the newest open request for a page, or libra.ErrNotFound.
+func (c *Conn) OpenRequest(ctx context.Context, page string) (event.Request, error) {
+	return lastOf[event.Request](ctx, c, event.RequestStream, event.PageRequests(page))
+}
+
+// WatchRequests calls fn for every request as it is accepted. It is lossy
+// while the bus is away: see OpenPages.
+func (c *Conn) WatchRequests(fn func(event.Request)) (stop func(), err error) {
+	return subscribe(c, event.AllRequests, fn)
+}
+
+func (c *Conn) requestSubjects(ctx context.Context) (map[string]uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s, err := c.js.Stream(ctx, event.RequestStream)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(event.AllRequests))
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return info.State.Subjects, nil
+}
+
+// lastOf reads the last message that matches subject.
+func lastOf[T any](ctx context.Context, c *Conn, stream, subject string) (v T, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return v, unavailable(err)
+	}
+	msg, err := s.GetLastMsgForSubject(ctx, subject)
+	if err != nil {
+		return v, unavailable(err)
+	}
+	if err := json.Unmarshal(msg.Data, &v); err != nil {
+		return v, fmt.Errorf("read message on %s: %w", msg.Subject, err)
+	}
+	return v, nil
+}
+
+// Job is a request in the hands of a worker. Exactly one of Done, Again and
+// Drop ends it; a job that is not ended comes again after its lease.
+type Job struct {
+	Request event.Request
+	Attempt int // delivery number, from 1
+	msg     jetstream.Msg
+}
+
+// Done ends the job: its report is stored.
+func (j Job) Done(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return unavailable(j.msg.DoubleAck(ctx))
+}
+
+// Again gives the job back, to be delivered again after a pause.
+func (j Job) Again(pause time.Duration) error { return unavailable(j.msg.NakWithDelay(pause)) }
+
+// Drop takes the job off the bus without an answer.
+func (j Job) Drop(reason string) error { return unavailable(j.msg.TermWithReason(reason)) }
+
+// Work takes requests off the bus, slots of them at a time, and calls do for
+// each in a goroutine of its own. Clients take turns, so that one with ten
+// thousand requests does not keep another waiting. A job's lease is prolonged
+// until do returns or longest has passed. Work returns when ctx has ended and
+// every do has returned. tick is called at least once a second while the
+// dispatching goes on.
+func (c *Conn) Work(ctx context.Context, slots int, longest time.Duration, tick func(), do func(context.Context, Job)) error {
+	d := &dispatcher{conn: c, woken: make(chan string, 1024), consumers: map[string]jetstream.Consumer{}}
+	sub, err := c.nc.Subscribe(event.AllRequests, func(m *nats.Msg) {
+		select {
+		case d.woken <- m.Subject:
+		default: // the poll finds it
+		}
+	})
+	if err != nil {
+		return unavailable(err)
+	}
+	defer sub.Unsubscribe()
+
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	free := make(chan struct{}, slots)
+	for range slots {
+		free <- struct{}{}
+	}
+	poll := time.NewTicker(time.Second)
+	defer poll.Stop()
+	for {
+		tick()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-poll.C: // all slots are taken; show that dispatching lives
+			d.poll(ctx)
+		case <-free:
+			job, ok := d.next(ctx, poll.C, tick)
+			if !ok {
+				return ctx.Err()
+			}
+			wg.Go(func() {
+				defer func() { free <- struct{}{} }()
+				stop := job.prolong(longest)
+				defer stop()
+				do(ctx, job)
+			})
+		}
+	}
+}
+
+// prolong keeps the lease for at most longest.
+func (j Job) prolong(longest time.Duration) (stop func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	go func() {
+		beat := time.NewTicker(lease / 4)
+		defer beat.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-beat.C:
+				_ = j.msg.InProgress() // lost with the connection: then it comes again
+			}
+		}
+	}()
+	return cancel
+}
+
+// dispatcher goes round the clients that have requests waiting. It belongs to
+// Work's goroutine.
+type dispatcher struct {
+	conn      *Conn
+	woken     chan string // subjects of new requests
+	ring      []string    // clients ("site.client") to ask next, in turn
+	consumers map[string]jetstream.Consumer
+}
+
+// next returns the next job, waiting for one if need be.
+func (d *dispatcher) next(ctx context.Context, poll <-chan time.Time, tick func()) (Job, bool) {
+	for {
+		tick()
+		d.gather()
+		if len(d.ring) > 0 {
+			client := d.ring[0]
+			d.ring = d.ring[1:]
+			job, ok, err := d.fetch(ctx, client)
+			if ok {
+				d.ring = append(d.ring, client)
+				return job, true
+			}
+			if err == nil || ctx.Err() == nil {
+				if err != nil {
+					d.conn.log.Debug("fetch request", "client", client, "err", err)
+				}
+				continue // nothing waits there; a wake-up or the poll brings it back
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return Job{}, false
+		case subject := <-d.woken:
+			d.add(subject)
+		case <-poll:
+			d.poll(ctx)
+		}
+	}
+}
+
+// gather takes in the wake-ups that are there.
+func (d *dispatcher) gather() {
+	for {
+		select {
+		case subject := <-d.woken:
+			d.add(subject)
+		default:
+			return
+		}
+	}
+}
+
+func (d *dispatcher) add(subject string) {
+	site, client, _, ok := event.RequestOf(subject)
+	if key := site + "." + client; ok && !slices.Contains(d.ring, key) {
+		d.ring = append(d.ring, key)
+	}
+}
+
+// poll finds requests whose wake-up was lost, or whose lease has run out.
+func (d *dispatcher) poll(ctx context.Context) {
+	if len(d.ring) > 0 {
+		return // there is work enough
+	}
+	subjects, err := d.conn.requestSubjects(ctx)
+	if err != nil {
+		d.conn.log.Debug("poll for requests", "err", err)
+		return
+	}
+	for subject := range subjects {
+		d.add(subject)
+	}
+}
+
+func (d *dispatcher) fetch(ctx context.Context, client string) (Job, bool, error) {
+	cons, err := d.consumer(ctx, client)
+	if err != nil {
+		return Job{}, false, err
+	}
+	batch, err := cons.FetchNoWait(1)
+	if err != nil {
+		delete(d.consumers, client)
+		return Job{}, false, err
+	}
+	for msg := range batch.Messages() {
+		meta, err := msg.Metadata()
+		if err != nil {
+			return Job{}, false, err
+		}
+		job := Job{Attempt: int(meta.NumDelivered), msg: msg}
+		if err := json.Unmarshal(msg.Data(), &job.Request); err != nil {
+			d.conn.log.Error("request cannot be read, dropped", "subject", msg.Subject(), "err", err)
+			return Job{}, false, job.Drop("unreadable")
+		}
+		return job, true, nil
+	}
+	if err := batch.Error(); err != nil {
+		delete(d.consumers, client) // it may have gone with a lost store
+		return Job{}, false, err
+	}
+	return Job{}, false, nil
+}
+
+// consumer is the client's own queue; the bus forgets it some minutes after
+// the client's last request.
+func (d *dispatcher) consumer(ctx context.Context, client string) (jetstream.Consumer, error) {
+	if cons := d.consumers[client]; cons != nil {
+		return cons, nil
+	}
+	site, name, _ := strings.Cut(client, ".")
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	cons, err := d.conn.js.CreateOrUpdateConsumer(ctx, event.RequestStream, jetstream.ConsumerConfig{
+		Durable: site + "_" + name, FilterSubject: event.ClientRequests(site, name),
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: -1, MaxAckPending: -1,
+		InactiveThreshold: 10 * time.Minute,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(d.consumers) > 1000 {
+		clear(d.consumers) // handles only; they are cheap to find again
+	}
+	d.consumers[client] = cons
+	return cons, nil
+}

@@ -1,0 +1,128 @@
+// Package daemon is the chassis under every one of Libra's processes: it reads
+// flags and environment, names every fault of them at once, gives the
+// component a logger and a context that ends with SIGTERM, tells systemd when
+// it is ready and that it still makes progress, and turns the end of it into
+// an exit code:
+//
+//	0  asked to stop, and did
+//	1  something broke; a restart may mend it
+//	2  the configuration is wrong; a restart cannot mend it
+//
+// A panic or SIGABRT ends the process by signal with every goroutine's stack
+// on standard error, never with the Go runtime's usual exit code 2, which
+// would read as a fault of the configuration.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Version is set by the build (-ldflags -X); SemVer, as the bus wants it.
+var Version = "0.0.0"
+
+// ErrConfig marks an error of Run as a fault of the configuration: exit 2.
+var ErrConfig = errors.New("configuration")
+
+// Program is one daemon.
+type Program struct {
+	Name     string // as its unit is called: "libra-web"
+	Usage    string // what it does, in one sentence
+	Settings []Setting
+	// Check looks at settings together, after each was found well. May be nil.
+	Check func() []error
+	// Run does the work until ctx ends. It returns when all of its
+	// goroutines have.
+	Run func(ctx context.Context, p *Process) error
+}
+
+// Main runs the program with the process's own arguments and environment and
+// returns its exit code.
+func Main(p Program) int {
+	debug.SetTraceback("crash")
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends at once
+	return p.Main(ctx, os.Args, os.Stdout, os.Stderr)
+}
+
+// Main is the whole life of a process, apart from signals.
+func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	log := slog.New(newHandler(stderr, os.Getenv))
+	check, ran := false, false
+	faults := unknownSettings(os.Environ())
+	settings := values(p.Settings, &faults)
+	app := &cli.App{
+		Name: p.Name, Usage: p.Usage, Version: Version, HideHelpCommand: true,
+		Description:    "Every flag can be given as the environment variable named beside it;\nconfigs/libra.env lists them all. Exit codes: 0 stopped, 1 broke, 2 configuration.",
+		Writer:         stdout,
+		ErrWriter:      stderr,
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+		Flags: append(flags(settings),
+			&cli.BoolFlag{Name: "check", Usage: "check the configuration and exit", Destination: &check}),
+		Action: func(c *cli.Context) error {
+			ran = true
+			for _, v := range settings {
+				v.fill()
+			}
+			if c.Args().Present() {
+				faults = append(faults, fmt.Errorf("argument %q is not understood: settings are flags, see --help", c.Args().First()))
+			}
+			return nil
+		},
+	}
+	if err := app.Run(args); err != nil {
+		faults = append(faults, fmt.Errorf("%w: see %s --help", err, p.Name))
+	} else if !ran {
+		return 0 // --help or --version
+	}
+	if len(faults) == 0 && p.Check != nil {
+		faults = p.Check()
+	}
+	if len(faults) > 0 {
+		for _, err := range faults {
+			log.Error("cannot start: " + err.Error())
+		}
+		return 2
+	}
+	if check {
+		fmt.Fprintf(stdout, "%s: the configuration is fine\n", p.Name)
+		return 0
+	}
+	return p.run(ctx, log)
+}
+
+func (p Program) run(ctx context.Context, log *slog.Logger) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	proc := newProcess(p.Name, log)
+	beating := make(chan struct{})
+	go func() { defer close(beating); proc.heartbeat(ctx) }()
+	context.AfterFunc(ctx, func() { proc.notify("STOPPING=1") })
+
+	err := p.Run(ctx, proc)
+	cancel()
+	<-beating
+	proc.clean(cleanupBound)
+	switch {
+	case err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		log.Info("stopped", "after", time.Since(proc.started).Round(time.Millisecond))
+		return 0
+	case errors.Is(err, ErrConfig):
+		log.Error("cannot start: " + err.Error())
+		return 2
+	}
+	log.Error("cannot go on: " + err.Error())
+	return 1
+}

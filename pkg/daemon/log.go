@@ -1,0 +1,66 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+)
+
+// newHandler writes logs for whoever reads: under journald one line of
+// key=value with the priority as a "<N>" prefix and no time (the journal has
+// both), elsewhere slog's text.
+func newHandler(w io.Writer, getenv func(string) string) slog.Handler {
+	if getenv("JOURNAL_STREAM") == "" {
+		return slog.NewTextHandler(w, nil)
+	}
+	j := &journalHandler{mu: &sync.Mutex{}, buf: &bytes.Buffer{}, w: w}
+	j.Handler = slog.NewTextHandler(j.buf, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	return j
+}
+
+// journalHandler puts sd-daemon(3)'s priority before each line.
+type journalHandler struct {
+	slog.Handler
+	mu  *sync.Mutex
+	buf *bytes.Buffer // under mu; what Handler writes to
+	w   io.Writer     // under mu
+}
+
+func (j *journalHandler) Handle(ctx context.Context, r slog.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.buf.Reset()
+	j.buf.WriteString(priority(r.Level))
+	if err := j.Handler.Handle(ctx, r); err != nil {
+		return err
+	}
+	_, err := j.w.Write(j.buf.Bytes())
+	return err
+}
+
+func (j *journalHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &journalHandler{j.Handler.WithAttrs(attrs), j.mu, j.buf, j.w}
+}
+
+func (j *journalHandler) WithGroup(name string) slog.Handler {
+	return &journalHandler{j.Handler.WithGroup(name), j.mu, j.buf, j.w}
+}
+
+func priority(l slog.Level) string {
+	switch {
+	case l >= slog.LevelError:
+		return "<3>"
+	case l >= slog.LevelWarn:
+		return "<4>"
+	case l >= slog.LevelInfo:
+		return "<6>"
+	}
+	return "<7>"
+}

@@ -1,0 +1,130 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"libra/pkg/event"
+)
+
+// cleanupBound is how long all cleanups of a process may take together; below
+// the units' TimeoutStopSec.
+const cleanupBound = 5 * time.Second
+
+// Process is what the chassis gives a running component.
+type Process struct {
+	Name string
+	// Log writes to the journal; see newHandler.
+	Log *slog.Logger
+	// Heart keeps systemd's watchdog, and Libra's, content.
+	Heart *Heart
+
+	started time.Time
+
+	mu       sync.Mutex
+	status   string                   // under mu
+	cleanups []cleanup                // under mu
+	counters []func() (string, int64) // under mu
+}
+
+type cleanup struct {
+	name string
+	do   func(context.Context) error
+}
+
+func newProcess(name string, log *slog.Logger) *Process {
+	return &Process{Name: name, Log: log, Heart: newHeart(), started: time.Now(), status: "starting"}
+}
+
+// Ready tells systemd that the process does its part. Status is the line that
+// systemctl status shows.
+func (p *Process) Ready(status string) {
+	p.setStatus(status)
+	p.notify(sd.SdNotifyReady + "\nSTATUS=" + oneLine(status))
+	p.Log.Info("ready", "status", status, "dur", time.Since(p.started).Round(time.Microsecond), "version", Version)
+}
+
+// Status replaces the line that systemctl status shows.
+func (p *Process) Status(status string) {
+	if p.setStatus(status) {
+		p.notify("STATUS=" + oneLine(status))
+	}
+}
+
+func (p *Process) setStatus(s string) (changed bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed, p.status = p.status != s, s
+	return changed
+}
+
+// Cleanup has do called when Run has returned: last in, first out, all of them
+// within one bound.
+func (p *Process) Cleanup(name string, do func(context.Context) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cleanups = append(p.cleanups, cleanup{name, do})
+}
+
+// Count adds a counter to the process's beats.
+func (p *Process) Count(name string, value func() int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counters = append(p.counters, func() (string, int64) { return name, value() })
+}
+
+// Beat describes the process, for the bus.
+func (p *Process) Beat(instance string) event.Beat {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := event.Beat{
+		Component: p.Name, Instance: instance, Version: Version, PID: os.Getpid(),
+		Started: p.started.UTC(), At: time.Now().UTC(), Status: p.status, Counters: map[string]int64{},
+	}
+	for _, c := range p.counters {
+		name, value := c()
+		b.Counters[name] = value
+	}
+	return b
+}
+
+func (p *Process) clean(bound time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	for {
+		p.mu.Lock()
+		if len(p.cleanups) == 0 {
+			p.mu.Unlock()
+			return
+		}
+		last := p.cleanups[len(p.cleanups)-1]
+		p.cleanups = p.cleanups[:len(p.cleanups)-1]
+		p.mu.Unlock()
+		done := make(chan error, 1)
+		go func() { done <- last.do(ctx) }()
+		select {
+		case err := <-done:
+			if err != nil {
+				p.Log.Warn("cleanup", "name", last.name, "err", err)
+			}
+		case <-ctx.Done():
+			p.Log.Warn("cleanup takes too long, leaving it", "name", last.name, "bound", bound)
+			return
+		}
+	}
+}
+
+// notify speaks to systemd; where there is none, that is no fault.
+func (p *Process) notify(state string) {
+	if _, err := sd.SdNotify(false, state); err != nil {
+		p.Log.Warn("notify systemd", "err", err)
+	}
+}
+
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }

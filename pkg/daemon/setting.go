@@ -1,0 +1,234 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"libra/configs"
+)
+
+// Setting is one thing an operator may change: a flag, and the environment
+// variable LIBRA_ with the flag's name in capitals.
+type Setting struct {
+	Name    string // of the flag: "bus-store"
+	Default string // "" where there is none
+	Usage   string
+	// Into takes the text and says what is wrong with it: see Text, Duration
+	// and their like.
+	Into func(string) error
+}
+
+// Env is the setting's environment variable.
+func (s Setting) Env() string {
+	return "LIBRA_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
+}
+
+// value adapts a Setting to flag.Value. Faults are collected, not returned, so
+// that all of them are told at once.
+type value struct {
+	Setting
+	text   string
+	given  bool // by a flag or the environment
+	faults *[]error
+}
+
+func (v *value) String() string { return v.text }
+
+func (v *value) Set(s string) error {
+	v.text, v.given = s, true
+	if err := v.Into(s); err != nil {
+		*v.faults = append(*v.faults, fmt.Errorf("%s=%q (or --%s): %w", v.Env(), s, v.Name, err))
+	}
+	return nil
+}
+
+// fill applies the default of a setting that was not given.
+func (v *value) fill() {
+	if v.given || v.Default == "" {
+		return
+	}
+	if err := v.Into(v.Default); err != nil {
+		*v.faults = append(*v.faults, fmt.Errorf("%s, by default %q: %w", v.Env(), v.Default, err))
+	}
+}
+
+func values(settings []Setting, faults *[]error) (list []*value) {
+	for _, s := range settings {
+		list = append(list, &value{Setting: s, text: s.Default, faults: faults})
+	}
+	return list
+}
+
+func flags(list []*value) (flags []cli.Flag) {
+	for _, v := range list {
+		flags = append(flags, &cli.GenericFlag{Name: v.Name, Usage: v.Usage, Value: v, EnvVars: []string{v.Env()}})
+	}
+	return flags
+}
+
+// unknownSettings finds variables that look like ours and are not: a typing
+// mistake must not pass for a default.
+func unknownSettings(environ []string) (faults []error) {
+	known := configs.Settings()
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		if !strings.HasPrefix(name, "LIBRA_") || slices.ContainsFunc(known, func(s configs.Setting) bool { return s.Env == name }) {
+			continue
+		}
+		faults = append(faults, fmt.Errorf("%s is no setting: %s", name, configs.Suggest(name)))
+	}
+	return faults
+}
+
+// Text takes any text.
+func Text(p *string) func(string) error {
+	return func(s string) error { *p = s; return nil }
+}
+
+// Switch takes yes or no.
+func Switch(p *bool) func(string) error {
+	return func(s string) error {
+		switch strings.ToLower(s) {
+		case "yes", "true", "1", "on":
+			*p = true
+		case "no", "false", "0", "off":
+			*p = false
+		default:
+			return errors.New("say yes or no")
+		}
+		return nil
+	}
+}
+
+// Count takes a whole number from least to most.
+func Count(p *int, least, most int) func(string) error {
+	return func(s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("give a whole number from %d to %d", least, most)
+		}
+		*p = n
+		return nil
+	}
+}
+
+// Duration takes a time such as 1.5s, from least to most.
+func Duration(p *time.Duration, least, most time.Duration) func(string) error {
+	return func(s string) error {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < least || d > most {
+			return fmt.Errorf("give a time from %s to %s, such as 1.5s or 2m", least, most)
+		}
+		*p = d
+		return nil
+	}
+}
+
+// Bytes takes a size such as 512M (binary multiples K, M, G), at least least.
+func Bytes(p *int64, least int64) func(string) error {
+	return func(s string) error {
+		number, unit := strings.TrimRight(strings.ToUpper(s), "KMGIB"), int64(1)
+		switch suffix := strings.TrimSuffix(strings.ToUpper(s)[len(number):], "IB"); strings.TrimSuffix(suffix, "B") {
+		case "":
+		case "K":
+			unit = 1 << 10
+		case "M":
+			unit = 1 << 20
+		case "G":
+			unit = 1 << 30
+		default:
+			return errors.New("give a size such as 512M or 2G")
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 40)
+		if err != nil || n*unit < least {
+			return fmt.Errorf("give a size of at least %d bytes, such as 512M or 2G", least)
+		}
+		*p = n * unit
+		return nil
+	}
+}
+
+// Address takes host:port.
+func Address(p *string) func(string) error {
+	return func(s string) error {
+		host, port, err := net.SplitHostPort(s)
+		n, perr := strconv.Atoi(port)
+		if err != nil || perr != nil || n < 0 || n > 65535 || strings.ContainsAny(host, " /") {
+			return errors.New("give an address such as 127.0.0.1:8080")
+		}
+		*p = s
+		return nil
+	}
+}
+
+// Prefixes takes a comma-separated list of IP prefixes; one address is a
+// prefix of its own length.
+func Prefixes(p *[]netip.Prefix) func(string) error {
+	return func(s string) error {
+		var list []netip.Prefix
+		for _, f := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' }) {
+			prefix, err := ParsePrefix(f)
+			if err != nil {
+				return err
+			}
+			list = append(list, prefix)
+		}
+		*p = list
+		return nil
+	}
+}
+
+// ParsePrefix reads 10.0.0.0/8, or one address.
+func ParsePrefix(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, fmt.Errorf("%q is no IP prefix: write it like 10.0.0.0/8 or 127.0.0.1", s)
+	}
+	return p.Masked(), nil
+}
+
+// Folder takes a directory that this process can write to.
+func Folder(p *string) func(string) error {
+	return func(s string) error {
+		f, err := os.CreateTemp(s, ".libra-check-*")
+		if err != nil {
+			return fmt.Errorf("cannot write there (%w): create the folder, or give it to this unit's user with chown", bare(err))
+		}
+		f.Close()
+		*p = s
+		return os.Remove(f.Name())
+	}
+}
+
+// File takes a file that this process can read.
+func File(p *string) func(string) error {
+	return func(s string) error {
+		f, err := os.Open(s)
+		if err != nil {
+			return fmt.Errorf("cannot read it (%w): name a file that this unit's user may read", bare(err))
+		}
+		*p = s
+		return f.Close()
+	}
+}
+
+// bare takes the path off an error that stands beside it already.
+func bare(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
