@@ -3,9 +3,18 @@ package fetch
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"mime"
 	"net/http"
+	"net/http/cookiejar"
 	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 
 	"libra/pkg/libra"
 )
@@ -95,25 +104,106 @@ type Result struct {
 
 // Client fetches for any number of sessions at once over shared connections.
 type Client struct {
-	cfg Config
+	cfg Config // with its defaults
+	rt  *transports
 }
 
 // New returns a Client. Close it when done.
-func New(cfg Config) *Client { return &Client{cfg: cfg} }
+func New(cfg Config) *Client {
+	cfg.Limits = cfg.Limits.withDefaults()
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = DefaultUserAgent
+	}
+	if cfg.AcceptLanguage == "" {
+		cfg.AcceptLanguage = "en-US,en;q=0.9"
+	}
+	return &Client{cfg: cfg, rt: newTransports(cfg)}
+}
 
 // Close closes idle connections.
-func (c *Client) Close() {}
+func (c *Client) Close() { c.rt.close() }
 
 // Session starts an inspection: an empty cookie jar and a fresh budget.
-func (c *Client) Session() *Session { return &Session{client: c} }
+func (c *Client) Session() *Session {
+	// cookiejar.New has no way to fail.
+	jar, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List})
+	return &Session{client: c, jar: jar}
+}
 
 // Session is one inspection. It is safe for concurrent use.
 type Session struct {
-	client *Client
+	client  *Client
+	jar     *cookiejar.Jar
+	cookies atomic.Int64 // how many were put into the jar
+	spent   atomic.Int64 // bytes transferred
 }
 
 // Bytes is what the session has transferred so far, headers and bodies.
-func (s *Session) Bytes() int64 { return 0 }
+func (s *Session) Bytes() int64 { return s.spent.Load() }
 
 // Get fetches one URL, redirects included. It always returns what it counted.
-func (s *Session) Get(ctx context.Context, r Request) Result { return Result{} }
+func (s *Session) Get(ctx context.Context, r Request) (res Result) {
+	c := s.client
+	if r.Type == libra.Media && r.Range == "" {
+		r.Range = "bytes=0-"
+	}
+	u, err := c.parse(r.URL, nil)
+	if err != nil {
+		return Result{Err: err}
+	}
+	var chain []*url.URL
+	for {
+		x := s.exchange(ctx, r, u, chain)
+		res.Hops = append(res.Hops, x.hop)
+		res.FinalURL, res.Header, res.Body, res.Err = x.hop.URL, x.header, x.body, x.err
+		if x.err != nil || x.location == "" {
+			break
+		}
+		chain = append(chain, u)
+		if len(chain) > c.cfg.Limits.Redirects {
+			res.Err = countLimit("redirects", "redirects not followed past", c.cfg.Limits.Redirects)
+			break
+		}
+		if u, res.Err = c.parse(x.location, u); res.Err != nil {
+			break
+		}
+	}
+	res.describe()
+	return res
+}
+
+// describe fills in what the last hop's headers say.
+func (res *Result) describe() {
+	last := &res.Hops[len(res.Hops)-1]
+	if res.Err != nil && last.Error == "" {
+		last.Error = res.Err.Error()
+	}
+	res.MediaType, res.Charset = contentType(res.Header)
+	if last.Status == http.StatusTooManyRequests || last.Status == http.StatusServiceUnavailable {
+		res.RetryAfter = retryAfter(res.Header.Get("Retry-After"), last.Started)
+	}
+}
+
+// contentType reads Content-Type as far as it makes sense.
+func contentType(h http.Header) (mediaType, charset string) {
+	v := h.Get("Content-Type")
+	if v == "" {
+		return "", ""
+	}
+	mediaType, params, err := mime.ParseMediaType(v)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		mediaType, _, _ = strings.Cut(v, ";")
+	}
+	return strings.ToLower(strings.TrimSpace(mediaType)), strings.ToLower(params["charset"])
+}
+
+// retryAfter reads both forms, seconds and a date (RFC 9110, section 10.2.3).
+func retryAfter(v string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(v); err == nil {
+		return time.Duration(min(max(n, 0), 1<<31)) * time.Second
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(t.Sub(now), 0)
+	}
+	return 0
+}

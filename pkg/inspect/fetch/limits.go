@@ -1,6 +1,14 @@
 package fetch
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"libra/pkg/libra"
+)
 
 // Limits bounds what one stranger's server may cost. A zero field takes its
 // default; a negative one lifts the limit.
@@ -32,7 +40,7 @@ type Limits struct {
 	// ConnsPerHost bounds HTTP/1.1 connections to one host, as browsers do.
 	// Default 6.
 	ConnsPerHost int
-	// ConnectTimeout bounds name lookup, connect and TLS handshake, each.
+	// ConnectTimeout bounds name lookup with connect, and the TLS handshake.
 	// Default 10 s.
 	ConnectTimeout time.Duration
 	// HeaderTimeout runs from the request's start on its connection to the end
@@ -51,6 +59,85 @@ type Limits struct {
 	Grace time.Duration
 }
 
-// DefaultUserAgent is a desktop Chromium's, so that servers send what they
-// send browsers, with Libra's name, so that they can tell.
-const DefaultUserAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Libra"
+// ratioFloor is what a body may decode to before Limits.Ratio is looked at:
+// short texts compress enormously and hurt nobody.
+const ratioFloor = 1 << 20
+
+func (l Limits) withDefaults() Limits {
+	or(&l.HeaderBytes, 256<<10)
+	or(&l.EncodedBytes, 50<<20)
+	or(&l.DecodedBytes, 100<<20)
+	or(&l.HeldBytes, 8<<20)
+	or(&l.PageBytes, 200<<20)
+	orCount(&l.Ratio, 250)
+	orCount(&l.Encodings, 3)
+	orCount(&l.Redirects, 10)
+	orCount(&l.URLBytes, libra.MaxURLBytes)
+	orCount(&l.ConnsPerHost, 6)
+	or(&l.ConnectTimeout, 10*time.Second)
+	or(&l.HeaderTimeout, 15*time.Second)
+	or(&l.IdleTimeout, 10*time.Second)
+	or(&l.AssetTimeout, 30*time.Second)
+	l.MinThroughput = cmp.Or(l.MinThroughput, 1024) // negative: any speed will do
+	or(&l.Grace, 10*time.Second)
+	return l
+}
+
+// or sets *v to def if it is zero, and to more than anything reaches if it is
+// negative.
+func or[T int64 | time.Duration](v *T, def T) {
+	switch {
+	case *v == 0:
+		*v = def
+	case *v < 0:
+		*v = math.MaxInt64 / 4
+	}
+}
+
+// orCount is or for counts.
+func orCount(v *int, def int) {
+	switch {
+	case *v == 0:
+		*v = def
+	case *v < 0:
+		*v = math.MaxInt32
+	}
+}
+
+// Limit is one of [Limits] that was hit. Match it with errors.As.
+type Limit struct {
+	// Name is the limit in snake case: "encoded_bytes".
+	Name string
+	// Value is the limit for a person: "50 MiB", "10 s".
+	Value string
+	// What happened, up to the value: "body cut at".
+	What string
+}
+
+// Error is one line: "body cut at 50 MiB: limit encoded_bytes".
+func (l *Limit) Error() string { return l.What + " " + l.Value + ": limit " + l.Name }
+
+func bytesLimit(name, what string, n int64) *Limit {
+	return &Limit{Name: name, Value: size(n), What: what}
+}
+
+func countLimit(name, what string, n int) *Limit {
+	return &Limit{Name: name, Value: strconv.Itoa(n), What: what}
+}
+
+func timeLimit(name, what string, d time.Duration) *Limit {
+	return &Limit{Name: name, Value: strconv.FormatFloat(d.Seconds(), 'g', 3, 64) + " s", What: what}
+}
+
+// size writes n bytes with the largest unit that keeps it short.
+func size(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return trim(float64(n)/(1<<20)) + " MiB"
+	case n >= 1<<10:
+		return trim(float64(n)/(1<<10)) + " KiB"
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+func trim(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }

@@ -1,0 +1,214 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+const (
+	chunk      = 32 << 10 // read at once
+	pooledBody = 1 << 20  // larger buffers are not kept
+)
+
+var (
+	chunkPool = sync.Pool{New: func() any { return new([chunk]byte) }}
+	bodyPool  = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+)
+
+// wire is the encoded body: it counts, and enforces every limit that belongs
+// to what a server sends.
+type wire struct {
+	ctx   context.Context
+	x     *exchange
+	src   io.Reader
+	n     int64
+	since time.Time
+	idle  *Limit
+	err   error // sticky: why the body ended; io.EOF if it did by itself
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	w.x.watch.reset(w.x.lim.IdleTimeout, w.idle)
+	n, err := w.src.Read(p)
+	w.n += int64(n)
+	spent := w.x.s.spent.Add(int64(n))
+	if err == nil {
+		err = w.check(spent)
+	}
+	w.err = err
+	return n, err
+}
+
+// check holds the body against the limits after a read.
+func (w *wire) check(spent int64) error {
+	lim := w.x.lim
+	switch {
+	case w.n > lim.EncodedBytes:
+		return bytesLimit("encoded_bytes", "body cut at", lim.EncodedBytes)
+	case spent > lim.PageBytes:
+		return bytesLimit("page_bytes", "body cut, page has reached", lim.PageBytes)
+	}
+	if took := time.Since(w.since); took > lim.Grace && float64(w.n) < float64(lim.MinThroughput)*took.Seconds() {
+		return bytesLimit("min_throughput", "body cut, bytes per second fewer than", lim.MinThroughput)
+	}
+	return nil
+}
+
+// readBody counts the body, and holds it if an engine reads it.
+func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *http.Response) {
+	started := time.Now()
+	w := &wire{ctx: ctx, x: x, src: resp.Body, since: started, idle: timeLimit("idle_timeout", "nothing more came within", x.lim.IdleTimeout)}
+	names := encodings(resp.Header)
+	var err error
+	if len(names) > x.lim.Encodings {
+		err = countLimit("encodings", "body not decoded, stacked encodings more than", x.lim.Encodings)
+		names = nil
+	}
+	hold := err == nil && x.location == "" && held(r.Type, x.hop.MediaType)
+	if e := x.decode(w, names, hold); err == nil {
+		err = e
+	}
+	// A decoder stops where its format ends; what follows was sent all the
+	// same, and the connection is only good for another request behind it.
+	if err == nil || w.err == nil {
+		if e := drain(w); err == nil {
+			err = e
+		}
+	}
+	x.hop.EncodedBytes, x.hop.Receive = w.n, time.Since(started)
+	if err != nil {
+		x.fail(x.explainBody(ctx, u, w, err))
+	}
+}
+
+// decode reads the body through its decoders.
+func (x *exchange) decode(w *wire, names []string, hold bool) (err error) {
+	d := newDecoder(w, names)
+	defer d.close()
+	p := chunkPool.Get().(*[chunk]byte)
+	defer chunkPool.Put(p)
+	var buf *bytes.Buffer
+	if hold {
+		buf = bodyPool.Get().(*bytes.Buffer)
+		defer func() {
+			x.body = bytes.Clone(buf.Bytes())
+			if buf.Cap() <= pooledBody {
+				buf.Reset()
+				bodyPool.Put(buf)
+			}
+		}()
+	}
+	var cut error
+	for err == nil {
+		var n int
+		n, err = d.Read(p[:])
+		x.hop.DecodedBytes += int64(n)
+		if hold {
+			room := x.lim.HeldBytes - int64(buf.Len())
+			if int64(n) > room {
+				cut = bytesLimit("held_bytes", "counted in full, read only up to", x.lim.HeldBytes)
+			}
+			buf.Write(p[:min(int64(n), room)])
+		}
+		if err == nil && len(names) > 0 {
+			err = x.checkDecoded(w)
+		}
+	}
+	if err == io.EOF {
+		return cut
+	}
+	return err
+}
+
+func (x *exchange) checkDecoded(w *wire) error {
+	n := x.hop.DecodedBytes
+	switch {
+	case n > x.lim.DecodedBytes:
+		return bytesLimit("decoded_bytes", "decoded body cut at", x.lim.DecodedBytes)
+	case n > ratioFloor && n/int64(x.lim.Ratio) > w.n:
+		return countLimit("ratio", "body cut, it decodes to more than its size times", x.lim.Ratio)
+	}
+	return nil
+}
+
+func drain(w *wire) error {
+	p := chunkPool.Get().(*[chunk]byte)
+	defer chunkPool.Put(p)
+	for {
+		if _, err := w.Read(p[:]); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// explainBody says why a body ended too early. What ended the wire is the
+// cause of what the decoders say.
+func (x *exchange) explainBody(ctx context.Context, u *url.URL, w *wire, err error) error {
+	if l := (*Limit)(nil); errors.As(err, &l) {
+		return l
+	}
+	if w.err == nil || w.err == io.EOF {
+		return faultf(ErrEncoding, err, "body does not decode: %s", oneLine(err))
+	}
+	if l := (*Limit)(nil); errors.As(w.err, &l) {
+		return l
+	}
+	if errors.Is(w.err, io.ErrUnexpectedEOF) && ctx.Err() == nil {
+		return faultf(ErrCut, w.err, "body ended after %d bytes, before its announced end", w.n)
+	}
+	if f := explain(ctx, u, w.err); !errors.Is(f, ErrProtocol) {
+		return f
+	}
+	return faultf(ErrCut, w.err, "body broke off after %d bytes: %s", w.n, oneLine(w.err))
+}
+
+// Cookies of one session are bounded as browsers bound them.
+const (
+	maxCookies     = 300
+	maxCookieBytes = 4096
+	maxCookieLine  = 16 << 10
+)
+
+func (s *Session) addCookies(req *http.Request) {
+	if s.cookies.Load() == 0 {
+		return
+	}
+	var line []byte
+	for _, c := range s.jar.Cookies(req.URL) {
+		if len(line)+len(c.Name)+len(c.Value)+3 > maxCookieLine {
+			break
+		}
+		if len(line) > 0 {
+			line = append(line, "; "...)
+		}
+		line = append(append(append(line, c.Name...), '='), c.Value...)
+	}
+	if len(line) > 0 {
+		req.Header["Cookie"] = []string{string(line)}
+	}
+}
+
+func (s *Session) keepCookies(u *url.URL, resp *http.Response) {
+	if len(resp.Header["Set-Cookie"]) == 0 {
+		return
+	}
+	cookies := resp.Cookies()
+	keep := cookies[:0]
+	for _, c := range cookies {
+		if len(c.Name)+len(c.Value) <= maxCookieBytes && s.cookies.Add(1) <= maxCookies {
+			keep = append(keep, c)
+		}
+	}
+	s.jar.SetCookies(u, keep)
+}

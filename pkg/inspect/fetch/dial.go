@@ -1,0 +1,309 @@
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"code.dny.dev/ssrf"
+)
+
+// errH2 and errH1 are what a transport's dial reports when the server has
+// chosen the other protocol.
+var (
+	errH2 = errors.New("server speaks HTTP/2")
+	errH1 = errors.New("server speaks HTTP/1.1")
+)
+
+// guard refuses addresses that are not public, unless they are allowed.
+type guard struct {
+	allow  []netip.Prefix
+	public *ssrf.Guardian
+}
+
+func newGuard(allow []netip.Prefix) guard {
+	return guard{allow: allow, public: ssrf.New(ssrf.WithAnyPort())}
+}
+
+// control is the net.Dialer's: it sees each address that a name resolved to,
+// right before the connect, so that no redirect and no rebinding gets past it.
+func (g guard) control(_, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return faultf(ErrForbidden, err, "address %q is none", address)
+	}
+	return g.check(ap.Addr().Unmap().WithZone(""))
+}
+
+func (g guard) check(ip netip.Addr) error {
+	for _, p := range g.allow {
+		if p.Contains(ip) {
+			return nil
+		}
+	}
+	if err := g.public.SafeAddr(ip); err != nil {
+		return faultf(ErrForbidden, err, "%s is a private address: allow it with --allow %s (LIBRA_ALLOW)", ip, reserved(ip))
+	}
+	return nil
+}
+
+// reserved is the registered block that ip lies in: what to allow.
+func reserved(ip netip.Addr) netip.Prefix {
+	blocks := ssrf.IPv4DeniedPrefixes
+	if ip.Is6() {
+		blocks = append([]netip.Prefix{
+			netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("64:ff9b::/96"),
+		}, ssrf.IPv6DeniedPrefixes...)
+	}
+	for _, p := range blocks {
+		if p.Contains(ip) {
+			return p
+		}
+	}
+	return netip.PrefixFrom(ip, ip.BitLen())
+}
+
+// network dials, and remembers which hosts speak HTTP/2, so that the two
+// transports above it never talk past each other.
+type network struct {
+	guard   guard
+	tls     *tls.Config
+	connect time.Duration
+
+	mu    sync.Mutex
+	hosts map[string]*host // by host:port; under mu
+}
+
+// host is one server that speaks TLS.
+type host struct {
+	// gate is held while a connection is made whose protocol is not known yet:
+	// the requests that a page makes next wait for the answer, as in a browser,
+	// instead of each making a connection that HTTP/2 has no use for.
+	gate chan struct{}
+
+	mu    sync.Mutex
+	proto string // "", "http/1.1" or "h2"; under mu
+	spare *conn  // an HTTP/2 connection that the HTTP/1 transport made; under mu
+}
+
+// maxHosts bounds what is remembered of servers seen.
+const maxHosts = 4096
+
+func (n *network) host(addr string) *host {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	h := n.hosts[addr]
+	if h == nil {
+		if n.hosts == nil || len(n.hosts) >= maxHosts {
+			n.hosts = map[string]*host{}
+		}
+		h = &host{gate: make(chan struct{}, 1)}
+		n.hosts[addr] = h
+	}
+	return h
+}
+
+func (h *host) protocol() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.proto
+}
+
+// settle remembers what c's server speaks, and c itself if asked to.
+func (h *host) settle(c *conn, spare bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.proto = "http/1.1"
+	if c.h2 {
+		h.proto = "h2"
+	}
+	if spare {
+		if h.spare != nil {
+			h.spare.Close()
+		}
+		h.spare = c
+	}
+}
+
+func (h *host) takeSpare() *conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.spare
+	h.spare = nil
+	return c
+}
+
+// dial makes a plain connection.
+func (n *network) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+	c, err := n.tcp(ctx, addr)
+	if err != nil {
+		return nil, err // not a nil *conn in an interface
+	}
+	return c, nil
+}
+
+func (n *network) tcp(ctx context.Context, addr string) (*conn, error) {
+	c := new(conn)
+	var resolving, connecting time.Time
+	started := time.Now()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSStart: func(httptrace.DNSStartInfo) { resolving = time.Now() },
+		DNSDone:  func(httptrace.DNSDoneInfo) { connecting = time.Now() },
+	})
+	d := net.Dialer{Timeout: n.connect, Control: n.guard.control}
+	tcp, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c.Conn, c.connect = tcp, time.Since(started)
+	if !resolving.IsZero() {
+		c.dns = connecting.Sub(resolving)
+		c.connect = time.Since(connecting)
+	}
+	return c, nil
+}
+
+// secure makes a TLS connection and learns what the server speaks.
+func (n *network) secure(ctx context.Context, addr string) (*conn, error) {
+	c, err := n.tcp(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	name, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	cfg := n.tls.Clone()
+	cfg.NextProtos = []string{"h2", "http/1.1"}
+	if cfg.ServerName == "" {
+		cfg.ServerName = name
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, n.connect, timeLimit("connect_timeout", "no TLS handshake within", n.connect))
+	defer cancel()
+	t := tls.Client(c.Conn, cfg)
+	started := time.Now()
+	if err := t.HandshakeContext(ctx); err != nil {
+		c.Close()
+		if l := (*Limit)(nil); errors.As(context.Cause(ctx), &l) {
+			err = faultf(ErrTLS, err, "%s", l.Error())
+		}
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	c.handshake = time.Since(started)
+	c.Conn = t
+	c.h2 = t.ConnectionState().NegotiatedProtocol == "h2"
+	return c, nil
+}
+
+// dialH1 is the HTTP/1.1 transport's dial for https.
+func (n *network) dialH1(ctx context.Context, _, addr string) (net.Conn, error) {
+	h := n.host(addr)
+	switch h.protocol() {
+	case "h2":
+		return nil, errH2
+	case "":
+		select {
+		case h.gate <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		defer func() { <-h.gate }()
+		if h.protocol() == "h2" {
+			return nil, errH2
+		}
+	}
+	c, err := n.secure(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	h.settle(c, c.h2)
+	if c.h2 {
+		return nil, errH2
+	}
+	return c, nil
+}
+
+// dialH2 is the HTTP/2 transport's dial.
+func (n *network) dialH2(ctx context.Context, _, addr string) (net.Conn, error) {
+	h := n.host(addr)
+	if c := h.takeSpare(); c != nil {
+		return c, nil
+	}
+	c, err := n.secure(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	h.settle(c, false)
+	if !c.h2 {
+		c.Close()
+		return nil, errH1
+	}
+	return c, nil
+}
+
+// transports are the two that share one network.
+type transports struct {
+	net    *network
+	h1, h2 *http.Transport
+}
+
+func newTransports(cfg Config) *transports {
+	base := cfg.TLS
+	if base == nil {
+		base = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	n := &network{guard: newGuard(cfg.Allow), tls: base, connect: cfg.Limits.ConnectTimeout}
+	h1 := &http.Transport{
+		Proxy:                  nil, // never from the environment
+		DialContext:            n.dial,
+		DialTLSContext:         n.dialH1,
+		DisableCompression:     true,
+		MaxConnsPerHost:        cfg.Limits.ConnsPerHost,
+		MaxIdleConnsPerHost:    cfg.Limits.ConnsPerHost,
+		MaxIdleConns:           256,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: cfg.Limits.HeaderBytes,
+		Protocols:              new(http.Protocols),
+	}
+	h1.Protocols.SetHTTP1(true)
+	h2 := h1.Clone()
+	h2.DialTLSContext = n.dialH2
+	// The transport gets connections that are secure already. "Unencrypted" is
+	// how it is told to speak HTTP/2 without a look at a *tls.Conn.
+	h2.Protocols = new(http.Protocols)
+	h2.Protocols.SetHTTP2(true)
+	h2.Protocols.SetUnencryptedHTTP2(true)
+	h2.MaxConnsPerHost = 1
+	h2.HTTP2 = &http.HTTP2Config{StrictMaxConcurrentRequests: true, WriteByteTimeout: cfg.Limits.IdleTimeout}
+	return &transports{net: n, h1: h1, h2: h2}
+}
+
+// roundTrip asks over the protocol that the server speaks. The servers of one
+// address may disagree, so the question is settled anew a few times.
+func (t *transports) roundTrip(req *http.Request, addr string) (resp *http.Response, err error) {
+	for range 4 {
+		rt := t.h1
+		if req.URL.Scheme == "https" && t.net.host(addr).protocol() == "h2" {
+			rt = t.h2
+		}
+		resp, err = rt.RoundTrip(req)
+		if !errors.Is(err, errH1) && !errors.Is(err, errH2) {
+			return resp, err
+		}
+	}
+	return nil, err
+}
+
+func (t *transports) close() {
+	t.h1.CloseIdleConnections()
+	t.h2.CloseIdleConnections()
+}

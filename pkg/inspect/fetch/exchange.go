@@ -1,0 +1,245 @@
+package fetch
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// exchange is one request and its response.
+type exchange struct {
+	s     *Session
+	lim   *Limits
+	hop   Hop
+	watch watch
+
+	header   http.Header
+	location string // where a redirect leads, "" if it is none
+	body     []byte
+	err      error
+
+	tally  tally         // HTTP/1: begun anew when net/http tries again
+	stream chan struct{} // HTTP/2: the request's stream is known
+
+	mu    sync.Mutex // net/http calls the hooks from goroutines of its own
+	conn  *conn      // under mu
+	id    uint32     // under mu: the HTTP/2 stream
+	count *tally     // under mu: of the response
+	got   time.Time  // under mu: when the connection was had
+}
+
+// exchange asks for u and reads the answer.
+func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*url.URL) *exchange {
+	x := &exchange{s: s, lim: &s.client.cfg.Limits, stream: make(chan struct{}, 1)}
+	x.hop.URL, x.hop.Started = u.String(), time.Now().UTC()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer x.watch.stop()
+	x.watch.cancel = cancel
+	if s.spent.Load() >= x.lim.PageBytes {
+		x.fail(bytesLimit("page_bytes", "not asked for, page cut at", x.lim.PageBytes))
+		return x
+	}
+	req := (&http.Request{
+		Method: http.MethodGet, URL: u, Host: u.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: s.client.header(r, u, chain),
+	}).WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: x.gotConn, WroteHeaders: x.wroteHeaders}))
+	s.addCookies(req)
+	resp, err := s.client.rt.roundTrip(req, addr(u))
+	x.headersDone(ctx, err == nil)
+	if err != nil {
+		x.fail(explain(ctx, u, err))
+		return x
+	}
+	defer resp.Body.Close()
+	x.answered(u, resp)
+	x.readBody(ctx, r, u, resp)
+	x.close(resp)
+	return x
+}
+
+func (x *exchange) fail(err error) {
+	x.err = err
+	x.hop.Error = err.Error()
+}
+
+// gotConn starts the clocks: before it, the request has cost its server
+// nothing.
+func (x *exchange) gotConn(info httptrace.GotConnInfo) {
+	c, ok := info.Conn.(*conn)
+	if !ok {
+		return
+	}
+	x.mu.Lock()
+	x.conn, x.count, x.id, x.got = c, nil, 0, time.Now()
+	x.hop.Blocked = x.got.Sub(x.hop.Started)
+	if !info.Reused {
+		x.hop.DNS, x.hop.Connect, x.hop.TLS = c.dns, c.connect, c.handshake
+		x.hop.Blocked = max(x.hop.Blocked-c.dns-c.connect-c.handshake, 0)
+	}
+	if c.h2 {
+		select {
+		case <-x.stream: // a first try's
+		default:
+		}
+	} else {
+		x.tally.header.Store(0)
+		x.tally.raw.Store(0)
+		x.count = &x.tally
+		c.begin(&x.tally)
+	}
+	x.mu.Unlock()
+	x.watch.start(x.lim.HeaderTimeout, x.lim.AssetTimeout,
+		timeLimit("header_timeout", "no answer within", x.lim.HeaderTimeout),
+		timeLimit("asset_timeout", "not done within", x.lim.AssetTimeout))
+}
+
+// wroteHeaders learns which HTTP/2 stream is this request's.
+func (x *exchange) wroteHeaders() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.conn == nil || !x.conn.h2 {
+		return
+	}
+	x.id, x.count = x.conn.lastStream()
+	select {
+	case x.stream <- struct{}{}:
+	default:
+	}
+}
+
+// headersDone takes the cost of the head, complete or not.
+func (x *exchange) headersDone(ctx context.Context, answered bool) {
+	x.mu.Lock()
+	h2 := x.conn != nil && x.conn.h2
+	x.mu.Unlock()
+	if h2 && answered {
+		// The answer can outrun the hook of the request it belongs to.
+		select {
+		case <-x.stream:
+		case <-ctx.Done():
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.got.IsZero() {
+		x.hop.Wait = time.Since(x.got)
+	}
+	if x.count != nil {
+		x.hop.HeaderBytes = x.count.header.Load()
+	}
+	x.s.spent.Add(x.hop.HeaderBytes)
+}
+
+// answered takes down what the head says.
+func (x *exchange) answered(u *url.URL, resp *http.Response) {
+	x.header = resp.Header
+	x.hop.Status, x.hop.Protocol = resp.StatusCode, resp.Proto
+	x.hop.MediaType, _ = contentType(resp.Header)
+	x.s.keepCookies(u, resp)
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		x.location = resp.Header.Get("Location")
+	}
+}
+
+// close takes what is known once the body has ended.
+func (x *exchange) close(resp *http.Response) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.count == nil {
+		return
+	}
+	if x.conn.h2 {
+		x.conn.forget(x.id)
+		x.hop.HeaderBytes = x.count.header.Load() // and the trailers
+	}
+	if x.err == nil && (x.conn.h2 || slices.Contains(resp.TransferEncoding, "chunked")) {
+		x.hop.FramingBytes = max(x.count.raw.Load()-x.hop.HeaderBytes-x.hop.EncodedBytes, 0)
+	}
+}
+
+// held says whether an engine reads the body: by what was asked for, unless
+// the answer is plainly something else.
+func held(t libra.ResourceType, mediaType string) bool {
+	if mediaType == "image/svg+xml" {
+		return true
+	}
+	if t != libra.Document && t != libra.Stylesheet && t != libra.Script {
+		return false
+	}
+	major, _, _ := strings.Cut(mediaType, "/")
+	switch major {
+	case "image", "audio", "video", "font":
+		return false
+	}
+	switch mediaType {
+	case "application/octet-stream", "application/zip", "application/gzip", "application/pdf":
+		return t != libra.Document
+	}
+	return true
+}
+
+// watch cancels an exchange when its time is over. Its zero value has no
+// limit.
+type watch struct {
+	cancel context.CancelCauseFunc
+	mu     sync.Mutex
+	timer  *time.Timer
+	limit  *Limit    // what the timer stands for
+	end    time.Time // of the whole exchange
+	whole  *Limit    // what end stands for
+	over   atomic.Bool
+}
+
+// start begins anew: a request that is sent again gets its time again.
+func (w *watch) start(first, all time.Duration, firstLimit, whole *Limit) {
+	w.mu.Lock()
+	w.end, w.whole = time.Now().Add(all), whole
+	w.mu.Unlock()
+	w.reset(first, firstLimit)
+}
+
+// reset gives the exchange d from now on, within the time for the whole.
+func (w *watch) reset(d time.Duration, l *Limit) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if left := time.Until(w.end); left < d {
+		d, l = left, w.whole
+	}
+	w.limit = l
+	if w.over.Load() {
+		return
+	}
+	if w.timer == nil {
+		w.timer = time.AfterFunc(d, w.fire)
+		return
+	}
+	w.timer.Reset(d)
+}
+
+func (w *watch) fire() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.over.Swap(true) {
+		w.cancel(w.limit)
+	}
+}
+
+func (w *watch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over.Store(true)
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}

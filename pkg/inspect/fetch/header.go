@@ -1,0 +1,158 @@
+package fetch
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"libra/pkg/libra"
+)
+
+// DefaultUserAgent is a desktop Chromium's, so that servers send what they
+// send browsers, with Libra's name, so that they can tell.
+const DefaultUserAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Libra"
+
+// wish is what Chromium sends along for a type of resource.
+type wish struct{ accept, dest, mode string }
+
+var wishes = map[libra.ResourceType]wish{
+	libra.Document:   {"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7", "document", "navigate"},
+	libra.Stylesheet: {"text/css,*/*;q=0.1", "style", "no-cors"},
+	libra.Script:     {"*/*", "script", "no-cors"},
+	libra.Image:      {"image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image", "no-cors"},
+	libra.Media:      {"*/*", "video", "no-cors"},
+	libra.Font:       {"*/*", "font", "cors"},
+	libra.Other:      {"*/*", "empty", "cors"},
+}
+
+// header is what Chromium sends for r to u. chain holds the URLs asked before
+// u on the way, in order.
+func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
+	w, ok := wishes[r.Type]
+	if !ok {
+		w = wishes[libra.Other]
+	}
+	h := make(http.Header, 12)
+	set := func(k, v string) { h[k] = []string{v} } // keys below are canonical
+	set("User-Agent", c.cfg.UserAgent)
+	set("Accept", w.accept)
+	set("Accept-Language", c.cfg.AcceptLanguage)
+	trusted := trustworthy(u)
+	set("Accept-Encoding", acceptEncoding(r, trusted))
+	if r.Range != "" {
+		set("Range", r.Range)
+	}
+	if r.ETag != "" {
+		set("If-None-Match", r.ETag)
+	}
+	if r.LastModified != "" {
+		set("If-Modified-Since", r.LastModified)
+	}
+	from, err := url.Parse(r.Referrer)
+	if r.Referrer == "" || err != nil {
+		from = nil
+	}
+	if v := referer(from, u); v != "" {
+		set("Referer", v)
+	}
+	site := fetchSite(from, u, chain)
+	if w.mode == "cors" && site != "same-origin" && from != nil {
+		set("Origin", from.Scheme+"://"+from.Host)
+	}
+	if w.mode == "navigate" {
+		set("Upgrade-Insecure-Requests", "1")
+	}
+	if trusted {
+		set("Sec-Fetch-Site", site)
+		set("Sec-Fetch-Mode", w.mode)
+		switch {
+		case w.mode == "navigate" && from != nil:
+			w.dest = "iframe"
+		case w.mode == "navigate":
+			set("Sec-Fetch-User", "?1")
+		}
+		set("Sec-Fetch-Dest", w.dest)
+	}
+	return h
+}
+
+// acceptEncoding: media is asked for as it is, and brotli and zstd only where
+// no middle box can mangle them, as in Chromium.
+func acceptEncoding(r Request, trusted bool) string {
+	switch {
+	case r.Type == libra.Media:
+		return "identity;q=1, *;q=0"
+	case trusted:
+		return "gzip, deflate, br, zstd"
+	}
+	return "gzip, deflate"
+}
+
+// trustworthy: https, or a host that is this machine
+// (https://w3c.github.io/webappsec-secure-contexts/#is-origin-trustworthy).
+func trustworthy(u *url.URL) bool {
+	if u.Scheme == "https" {
+		return true
+	}
+	name := u.Hostname()
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.IsLoopback()
+}
+
+// referer is strict-origin-when-cross-origin: the whole URL to the same
+// origin, the origin to others, nothing from https to http.
+func referer(from, to *url.URL) string {
+	switch {
+	case from == nil || from.Scheme == "https" && !trustworthy(to):
+		return ""
+	case sameOrigin(from, to):
+		bare := *from
+		bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
+		return bare.String()
+	}
+	return from.Scheme + "://" + from.Host + "/"
+}
+
+func sameOrigin(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
+}
+
+// fetchSite is Sec-Fetch-Site: how far the farthest hop is from who asks.
+func fetchSite(from, to *url.URL, chain []*url.URL) string {
+	if from == nil {
+		return "none"
+	}
+	site := "same-origin"
+	for i := range len(chain) + 1 {
+		u := to
+		if i < len(chain) {
+			u = chain[i]
+		}
+		switch {
+		case sameOrigin(from, u):
+		case sameSite(from, u):
+			site = "same-site"
+		default:
+			return "cross-site"
+		}
+	}
+	return site
+}
+
+func sameSite(a, b *url.URL) bool {
+	if a.Scheme != b.Scheme {
+		return false
+	}
+	if strings.EqualFold(a.Hostname(), b.Hostname()) {
+		return true
+	}
+	x, errA := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(a.Hostname()))
+	y, errB := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(b.Hostname()))
+	return errA == nil && errB == nil && x == y
+}
