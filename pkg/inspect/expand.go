@@ -1,0 +1,245 @@
+package inspect
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"libra/pkg/inspect/fetch"
+	"libra/pkg/inspect/markup"
+	"libra/pkg/libra"
+)
+
+// document is one document as read: the page, a frame, or a srcdoc.
+type document struct {
+	doc     *markup.Document
+	env     markup.Env
+	depth   int
+	refs    []edge
+	inline  []*sheet // by position in doc.Sheets; nil for linked ones
+	imports []edge   // of the inline sheets
+}
+
+// expand reads the body of an answered request for references.
+func (p *page) expand(r *request) {
+	res := r.result
+	if !usable(r, res) {
+		for _, f := range r.fallback {
+			p.follow(&f, r.depth)
+			r.refs = append(r.refs, f)
+		}
+		r.read = r.kind != markup.Leaf
+		return
+	}
+	switch r.kind {
+	case markup.Frame:
+		r.read = true
+		if markup.IsDocument(res.MediaType) || res.MediaType == "" && looksLikeHTML(res.Body) {
+			p.readDocument(r)
+		}
+	case markup.Sheet:
+		r.read = true
+		p.readSheet(r)
+	case markup.Script, markup.Module:
+		r.read = true
+		p.readScript(r)
+	}
+}
+
+// usable says whether a browser reads the answer: an error status is shown
+// when it is a document, and otherwise thrown away.
+func usable(r *request, res *fetch.Result) bool {
+	if len(res.Hops) == 0 {
+		return false
+	}
+	status := res.Hops[len(res.Hops)-1].Status
+	return status >= 200 && (status < 400 || r.kind == markup.Frame) && (res.Err == nil || len(res.Body) > 0)
+}
+
+func looksLikeHTML(body []byte) bool {
+	return strings.HasPrefix(http.DetectContentType(body), "text/html")
+}
+
+// readDocument reads the body of r as a document; frames that refuse to be
+// framed are weighed and not read.
+func (p *page) readDocument(r *request) {
+	res := r.result
+	if r != p.root && frameRefused(res, r.referrer) {
+		return
+	}
+	env := p.env(r)
+	d := p.parse(markup.Input{Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, URL: res.FinalURL}, env, r.depth)
+	r.refs = d.refs
+	r.frame = d
+}
+
+// parse reads a document and asks for what it refers to.
+func (p *page) parse(in markup.Input, env markup.Env, depth int) *document {
+	d := &document{doc: markup.Parse(in, env), env: env, depth: depth}
+	p.docs = append(p.docs, d)
+	if d.doc.Truncated > 0 {
+		p.reasons.limit("data_uri_bytes", "a URL attribute was longer than is looked at: limit data_uri_bytes")
+	}
+	for _, ref := range d.doc.References {
+		e := edge{ref: ref, initiator: d.doc.URL}
+		p.follow(&e, depth)
+		d.refs = append(d.refs, e)
+	}
+	p.inlineSheets(d)
+	return d
+}
+
+// inlineSheets reads the style elements of d.
+func (p *page) inlineSheets(d *document) {
+	d.inline = make([]*sheet, len(d.doc.Sheets))
+	for i, src := range d.doc.Sheets {
+		if src.URL != "" {
+			continue
+		}
+		d.inline[i] = p.parseSheet([]byte(src.Text), src.Base, p.frameViewport(d.env), 0)
+		for _, imp := range d.inline[i].imports {
+			imp.initiator = d.doc.URL
+			d.imports = append(d.imports, imp.edge)
+		}
+	}
+}
+
+// env is the browser window that a document is shown in.
+func (p *page) env(r *request) markup.Env {
+	v := p.viewport()
+	env := markup.Env{
+		Width: float64(v.Width), Height: float64(v.Height), DPR: v.PixelRatio,
+		Scripting: v.Scripting, MaxDataURI: p.cfg.Limits.DataURIBytes,
+	}
+	if r.width > 0 && r.height > 0 {
+		env.Width, env.Height = r.width, r.height
+	}
+	return p.withMedia(env)
+}
+
+// follow asks for what e refers to, where a browser would.
+func (p *page) follow(e *edge, depth int) {
+	ref := e.ref
+	if ref.Fetch != libra.Fetched {
+		return
+	}
+	if ref.Kind == markup.Frame {
+		if !p.mayFrame(depth) {
+			return
+		}
+		depth++
+	} else {
+		depth = 0
+	}
+	if ref.URL == "" {
+		p.srcdoc(e, depth)
+		return
+	}
+	p.askFor(e, depth)
+}
+
+// askFor makes the request of an edge.
+func (p *page) askFor(e *edge, depth int) {
+	if e.req = p.ask(e.ref, e.initiator, depth); e.req == nil {
+		return
+	}
+	if e.ref.Kind == markup.Frame {
+		e.req.width, e.req.height = e.ref.Width, e.ref.Height
+	}
+	if e.req.fallback == nil {
+		for _, f := range e.ref.Fallback {
+			f.Fetch = libra.Fetched
+			e.req.fallback = append(e.req.fallback, edge{ref: f, initiator: e.initiator})
+		}
+	}
+}
+
+// mayFrame counts a frame against the limits.
+func (p *page) mayFrame(depth int) bool {
+	switch {
+	case depth >= p.cfg.Limits.FrameDepth:
+		p.reasons.limit("frame_depth", "frames nest deeper than is followed: limit frame_depth")
+	case p.frames >= p.cfg.Limits.Frames:
+		p.reasons.limit("frames", "the page has more frames than are read: limit frames")
+	default:
+		p.frames++
+		return true
+	}
+	return false
+}
+
+// srcdoc reads a document that stands in an attribute.
+func (p *page) srcdoc(e *edge, depth int) {
+	parent := &request{width: e.ref.Width, height: e.ref.Height}
+	base := e.initiator
+	e.frame = p.parse(markup.Input{
+		Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: base,
+	}, p.env(parent), depth)
+}
+
+// readScript asks for what a script imports.
+func (p *page) readScript(r *request) {
+	if !javaScriptType(r.result.MediaType) {
+		return
+	}
+	refs := markup.ScriptReferences(string(r.result.Body), r.result.FinalURL, r.kind == markup.Module, p.importMap())
+	for _, ref := range refs {
+		e := edge{ref: ref, initiator: r.result.FinalURL}
+		if ref.Fetch == libra.Fetched && p.deeper(r.depth) {
+			p.askFor(&e, r.depth+1)
+		}
+		r.refs = append(r.refs, e)
+	}
+}
+
+// deeper holds chains of imports to their limit.
+func (p *page) deeper(depth int) bool {
+	if depth < p.cfg.Limits.ImportDepth {
+		return true
+	}
+	p.reasons.limit("import_depth", "imports chain deeper than is followed: limit import_depth")
+	return false
+}
+
+// importMap is the page's own; frames with maps of their own are rare enough
+// to share it.
+func (p *page) importMap() markup.ImportMap {
+	if len(p.docs) == 0 {
+		return markup.ImportMap{}
+	}
+	return p.docs[0].doc.ImportMap
+}
+
+// javaScriptType refuses what a server calls by the name of something else.
+func javaScriptType(t string) bool {
+	return !strings.HasPrefix(t, "image/") && !strings.HasPrefix(t, "audio/") && !strings.HasPrefix(t, "video/") && t != "text/csv" && t != "text/html"
+}
+
+// frameRefused says whether a document forbids being framed by a page at
+// parent.
+func frameRefused(res *fetch.Result, parent string) bool {
+	same := origin(res.FinalURL) == origin(parent)
+	switch strings.ToLower(strings.TrimSpace(res.Header.Get("X-Frame-Options"))) {
+	case "deny":
+		return true
+	case "sameorigin":
+		return !same
+	}
+	for _, policy := range res.Header.Values("Content-Security-Policy") {
+		for _, directive := range strings.Split(policy, ";") {
+			f := strings.Fields(strings.ToLower(directive))
+			if len(f) == 2 && f[0] == "frame-ancestors" && (f[1] == "'none'" || f[1] == "'self'" && !same) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func origin(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

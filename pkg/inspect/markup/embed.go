@@ -1,0 +1,205 @@
+package markup
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+
+	"libra/pkg/libra"
+)
+
+// img visits an <img>: a matching <source> of its picture, else its own
+// srcset and src.
+func (w *walker) img(n *html.Node) {
+	r := Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: "image", Node: n}
+	if w.env.Scripting && strings.EqualFold(attr(n, "loading"), "lazy") {
+		r.Fetch, r.Reason = w.layout.lazy(n)
+	}
+	if n.Parent != nil && n.Parent.DataAtom == atom.Picture {
+		if w.picture(n, r) {
+			return
+		}
+	}
+	w.pick(n, attr(n, "srcset"), attr(n, "sizes"), attr(n, "src"), r)
+}
+
+// picture looks for the <source> that stands in for img, and records what the
+// others name as not requested.
+func (w *walker) picture(img *html.Node, r Reference) bool {
+	found := false
+	for s := img.Parent.FirstChild; s != nil && s != img; s = s.NextSibling {
+		if s.DataAtom != atom.Source || attr(s, "srcset") == "" {
+			continue
+		}
+		t, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(attr(s, "type"))), ";")
+		t = strings.TrimSpace(t)
+		q := r
+		switch {
+		case found:
+			q.Fetch, q.Reason = libra.Conditional, "picture source after the chosen one"
+		case t != "" && !imageTypes[t]:
+			q.Fetch, q.Reason = libra.Conditional, "picture source of a type that is not supported"
+		case !w.env.media(attr(s, "media")):
+			q.Fetch, q.Reason = libra.Conditional, "picture source for other media"
+		case len(ParseSrcset(attr(s, "srcset"), 1)) == 0:
+			continue
+		default:
+			found = true
+			q.Reason = strings.Replace(q.Reason, "image", "picture source", 1)
+		}
+		w.pick(s, attr(s, "srcset"), attr(s, "sizes"), "", q)
+	}
+	if found {
+		w.unpicked(img, ParseSrcset(attr(img, "srcset"), 1), attr(img, "src"), "")
+	}
+	return found
+}
+
+// pick records the candidate of a srcset that is requested as r, the others
+// as conditional.
+func (w *walker) pick(n *html.Node, srcset, sizes, src string, r Reference) {
+	candidates := ParseSrcset(srcset, w.sourceSize(n, sizes))
+	src = strings.Trim(src, space)
+	chosen, ok := Pick(candidates, src, w.env.DPR)
+	if !ok {
+		return
+	}
+	w.add(chosen.URL, r)
+	w.unpicked(n, candidates, src, chosen.URL)
+}
+
+// unpicked records every candidate but chosen.
+func (w *walker) unpicked(n *html.Node, candidates []Candidate, src, chosen string) {
+	const reason = "srcset candidate for another size or density"
+	seen := map[string]bool{chosen: true, "": true}
+	for _, c := range append(candidates, Candidate{URL: src}) {
+		if !seen[c.URL] {
+			seen[c.URL] = true
+			w.add(c.URL, Reference{Type: libra.Image, Fetch: libra.Conditional, Reason: reason, Node: n})
+		}
+	}
+}
+
+// sourceSize evaluates sizes; "auto" counts for lazy images only and takes
+// the width attribute for the layout's.
+func (w *walker) sourceSize(n *html.Node, sizes string) float64 {
+	rest, auto := strings.CutPrefix(strings.ToLower(strings.TrimSpace(sizes)), "auto")
+	if auto && (rest == "" || rest[0] == ',') {
+		if v, err := strconv.ParseFloat(attr(n, "width"), 64); err == nil && strings.EqualFold(attr(n, "loading"), "lazy") {
+			return v
+		}
+		sizes = strings.TrimPrefix(rest, ",")
+	}
+	return w.env.SourceSize(sizes)
+}
+
+// iframe visits an <iframe>.
+func (w *walker) iframe(n *html.Node) {
+	if text, ok := lookup(n, "srcdoc"); ok {
+		width, height := w.frameSize(n)
+		w.doc.References = append(w.doc.References, Reference{
+			Type: libra.Document, Fetch: libra.Fetched, Reason: "srcdoc frame", Kind: Frame, Inline: text, Width: width, Height: height, Node: n,
+		})
+		w.unused(n, attr(n, "src"), libra.Document, "frame src beside srcdoc")
+		return
+	}
+	w.frame(n, "iframe")
+}
+
+func (w *walker) frame(n *html.Node, what string) {
+	r := Reference{Type: libra.Document, Fetch: libra.Fetched, Reason: what, Kind: Frame, Node: n}
+	r.Width, r.Height = w.frameSize(n)
+	if w.env.Scripting && what == "iframe" && strings.EqualFold(attr(n, "loading"), "lazy") {
+		r.Fetch, r.Reason = w.layout.lazy(n)
+		r.Reason = strings.Replace(r.Reason, "image", "iframe", 1)
+	}
+	w.add(attr(n, "src"), r)
+}
+
+// frameSize is the viewport of a frame: its attributes, else 300 by 150.
+func (w *walker) frameSize(n *html.Node) (width, height float64) {
+	return dimension(attr(n, "width"), 300, w.env.Width), dimension(attr(n, "height"), 150, w.env.Height)
+}
+
+// dimension reads the width or height attribute of an element.
+func dimension(s string, initial, whole float64) float64 {
+	s = strings.TrimSpace(s)
+	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
+	if end < 0 {
+		end = len(s)
+	}
+	v, err := strconv.ParseFloat(s[:end], 64)
+	if err != nil {
+		return initial
+	}
+	if strings.HasPrefix(s[end:], "%") {
+		return v * whole / 100
+	}
+	return v
+}
+
+// object visits an <object> and says whether its fallback content counts.
+func (w *walker) object(n *html.Node) bool {
+	t, kind, known := objectType(attr(n, "type"), attr(n, "data"))
+	if attr(n, "data") == "" {
+		return true
+	}
+	if !known {
+		w.unused(n, attr(n, "data"), libra.Other, "object of a type that is not supported")
+		return true
+	}
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "object", Kind: kind, Node: n}
+	r.Width, r.Height = w.frameSize(n)
+	w.add(attr(n, "data"), r)
+	return true
+}
+
+// embed visits an <embed>.
+func (w *walker) embed(n *html.Node) {
+	t, kind, known := objectType(attr(n, "type"), attr(n, "src"))
+	if !known {
+		w.unused(n, attr(n, "src"), libra.Other, "embed of a type that is not supported")
+		return
+	}
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "embed", Kind: kind, Node: n}
+	r.Width, r.Height = w.frameSize(n)
+	w.add(attr(n, "src"), r)
+}
+
+// objectType says what an object or embed is requested as. Without a type
+// attribute it is a frame, whatever comes.
+func objectType(t, raw string) (libra.ResourceType, Kind, bool) {
+	t, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(t)), ";")
+	switch {
+	case t == "":
+		if isImagePath(raw) {
+			return libra.Image, Leaf, true
+		}
+		return libra.Document, Frame, true
+	case t == "image/svg+xml":
+		return libra.Document, Frame, true
+	case imageTypes[t]:
+		return libra.Image, Leaf, true
+	case t == "application/pdf":
+		return libra.Document, Leaf, true
+	case t == "text/html" || t == "application/xhtml+xml" || t == "text/plain" || t == "text/xml" || t == "application/xml":
+		return libra.Document, Frame, true
+	}
+	return libra.Other, Leaf, false
+}
+
+// isImagePath guesses from the name's ending, as Chromium does.
+func isImagePath(raw string) bool {
+	path, _, _ := strings.Cut(stripFragment(raw), "?")
+	dot := strings.LastIndexByte(path, '.')
+	if dot < 0 {
+		return false
+	}
+	switch strings.ToLower(path[dot+1:]) {
+	case "png", "gif", "jpg", "jpeg", "webp", "avif", "bmp", "ico":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,170 @@
+package markup
+
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"libra/pkg/libra"
+)
+
+// link visits a <link>.
+func (w *walker) link(n *html.Node) {
+	href := attr(n, "href")
+	rel := map[string]bool{}
+	for _, token := range strings.Fields(strings.ToLower(attr(n, "rel"))) {
+		rel[token] = true
+	}
+	media := w.env.media(attr(n, "media"))
+	switch {
+	case rel["stylesheet"]:
+		w.linkSheet(n, href, rel["alternate"])
+	case rel["preload"]:
+		w.preload(n, href, media)
+	case rel["modulepreload"]:
+		w.modulePreload(n, href, media)
+	case rel["prefetch"]:
+		w.add(href, Reference{Type: libra.Other, Fetch: libra.Fetched, Reason: "link prefetch", Node: n})
+	case rel["compression-dictionary"]:
+		w.add(href, Reference{Type: libra.Other, Fetch: libra.Fetched, Reason: "link compression-dictionary", Node: n})
+	case rel["icon"]:
+		w.unused(n, href, libra.Image, "icon: a window fetches one, a headless browser none")
+	case rel["apple-touch-icon"], rel["apple-touch-icon-precomposed"], rel["mask-icon"]:
+		w.unused(n, href, libra.Image, "icon for a home screen")
+	case rel["manifest"]:
+		w.unused(n, href, libra.Other, "manifest: fetched on installation")
+	}
+}
+
+// unused records what the page names and a browser leaves.
+func (w *walker) unused(n *html.Node, raw string, t libra.ResourceType, reason string) {
+	w.add(raw, Reference{Type: t, Fetch: libra.Unused, Reason: reason, Node: n})
+}
+
+func (w *walker) linkSheet(n *html.Node, href string, alternate bool) {
+	if has(n, "disabled") {
+		w.unused(n, href, libra.Stylesheet, "stylesheet link is disabled")
+		return
+	}
+	if !cssType(attr(n, "type")) {
+		w.unused(n, href, libra.Stylesheet, "stylesheet link has an unknown type")
+		return
+	}
+	w.sheet(n, href, alternate && attr(n, "title") != "", "stylesheet link")
+}
+
+// sheet records a linked style sheet that is requested.
+func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string) {
+	abs, ok := w.resolve(href)
+	if !ok {
+		return
+	}
+	media := attr(n, "media")
+	switch {
+	case alternate:
+		reason += ", alternate"
+	case !w.env.media(media):
+		reason += " for other media"
+	}
+	w.doc.References = append(w.doc.References, Reference{
+		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Node: n,
+	})
+	w.doc.Sheets = append(w.doc.Sheets, SheetSource{URL: abs, Media: media, Applies: !alternate})
+}
+
+// style visits a <style>.
+func (w *walker) style(n *html.Node) {
+	if !cssType(attr(n, "type")) {
+		return
+	}
+	base := w.doc.URL
+	if w.resolver.valid {
+		base = w.resolver.base.String()
+	}
+	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: textOf(n), Media: attr(n, "media"), Base: base, Applies: true})
+}
+
+func cssType(t string) bool {
+	t, _, _ = strings.Cut(t, ";")
+	t = strings.TrimSpace(t)
+	return t == "" || strings.EqualFold(t, "text/css")
+}
+
+// preloadTypes maps the values of a preload's as attribute that Chromium
+// knows.
+var preloadTypes = map[string]libra.ResourceType{
+	"script": libra.Script, "style": libra.Stylesheet, "image": libra.Image, "font": libra.Font,
+	"fetch": libra.Other, "track": libra.Other, "audio": libra.Media, "video": libra.Media, "json": libra.Other,
+}
+
+func (w *walker) preload(n *html.Node, href string, media bool) {
+	as := strings.ToLower(strings.TrimSpace(attr(n, "as")))
+	t, known := preloadTypes[as]
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "link preload as " + as, Node: n}
+	switch {
+	case !known:
+		w.unused(n, href, libra.Other, "link preload without a known as")
+		return
+	case !media:
+		r.Fetch, r.Reason = libra.Conditional, "link preload for other media"
+	case !preloadable(as, attr(n, "type")):
+		r.Fetch, r.Reason = libra.Unused, "link preload of an unknown type"
+	}
+	if set := attr(n, "imagesrcset"); as == "image" && set != "" {
+		w.pick(n, set, attr(n, "imagesizes"), href, r)
+		return
+	}
+	w.add(href, r)
+}
+
+// preloadable tells whether Chromium preloads a type attribute as as.
+func preloadable(as, t string) bool {
+	t, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(t)), ";")
+	if t = strings.TrimSpace(t); t == "" {
+		return true
+	}
+	switch as {
+	case "style":
+		return t == "text/css"
+	case "script":
+		return javaScript[t]
+	case "image":
+		return imageTypes[t]
+	case "font":
+		return fontTypes[t]
+	case "audio", "video":
+		return mediaPlayable(t)
+	case "track":
+		return t == "text/vtt"
+	}
+	return true
+}
+
+func (w *walker) modulePreload(n *html.Node, href string, media bool) {
+	r := Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "link modulepreload", Kind: Module, Node: n}
+	as := strings.ToLower(attr(n, "as"))
+	switch {
+	case !w.env.Scripting:
+		r.Fetch, r.Reason, r.Kind = libra.Unused, "link modulepreload, and scripting is off", Leaf
+	case !media:
+		r.Fetch, r.Reason, r.Kind = libra.Conditional, "link modulepreload for other media", Leaf
+	case as == "style":
+		r.Type, r.Kind = libra.Stylesheet, Leaf
+	case as == "json":
+		r.Type, r.Kind = libra.Other, Leaf
+	}
+	w.add(href, r)
+}
+
+// imageTypes and fontTypes are what Chromium decodes.
+var imageTypes = map[string]bool{
+	"image/png": true, "image/apng": true, "image/gif": true, "image/jpeg": true, "image/jpg": true, "image/pjpeg": true,
+	"image/webp": true, "image/avif": true, "image/svg+xml": true, "image/bmp": true, "image/x-icon": true,
+	"image/vnd.microsoft.icon": true, "image/x-png": true, "image/x-xbitmap": true, "image/x-ms-bmp": true,
+}
+
+var fontTypes = map[string]bool{
+	"font/woff": true, "font/woff2": true, "font/ttf": true, "font/otf": true, "font/sfnt": true, "font/collection": true,
+	"application/font-woff": true, "application/font-woff2": true, "application/font-sfnt": true,
+	"application/x-font-ttf": true, "application/x-font-truetype": true, "application/x-font-opentype": true, "application/x-font-woff": true,
+}

@@ -1,0 +1,164 @@
+// Package markup reads a document as a browser does and lists what it refers
+// to: HTML, XHTML and SVG in, references out. It does no input or output, and
+// never fails: bytes that are no markup give a document without references.
+//
+// A reference says which URL, of which type, whether a browser that opens the
+// document requests it (libra.Fetch, with a reason for a person), and what the
+// answer's body is to be read as (Kind). References that come from style
+// sheets are not found here: Sheets lists the style sheets in cascade order,
+// and package css reads them.
+//
+// The rules are those measured with Chromium; docs/inspection.md lists them.
+package markup
+
+import (
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"libra/pkg/libra"
+)
+
+// Kind says what the body of a reference is to be read as.
+type Kind int
+
+// A leaf is weighed and not read.
+const (
+	Leaf   Kind = iota // weighed only
+	Sheet              // a style sheet: imports, url(), fonts
+	Frame              // a nested document, HTML or SVG
+	Script             // a classic script: literal import() calls
+	Module             // a module script: static imports and literal import() calls
+)
+
+// Env is the browser that opens the document. The zero value is a window
+// without size; New fills in nothing.
+type Env struct {
+	// Width and Height are the viewport in CSS pixels.
+	Width, Height float64
+	// DPR is the number of device pixels per CSS pixel.
+	DPR float64
+	// Scripting says whether the browser runs scripts. Without it noscript is
+	// read, no script is requested and lazy loading is off.
+	Scripting bool
+	// MatchMedia evaluates a media query list; nil matches "", "all" and
+	// "screen" only.
+	MatchMedia func(query string) bool
+	// MaxDataURI is the longest data: URI that is looked at, in bytes; longer
+	// ones are passed over. 0 means any.
+	MaxDataURI int
+}
+
+// media evaluates a media query list under e.
+func (e Env) media(q string) bool {
+	q = strings.TrimSpace(q)
+	if q == "" {
+		return true
+	}
+	if e.MatchMedia != nil {
+		return e.MatchMedia(q)
+	}
+	q = strings.ToLower(q)
+	return q == "all" || q == "screen"
+}
+
+// Reference is one thing that a document names.
+type Reference struct {
+	// URL is absolute and without a fragment. It is empty for a srcdoc frame
+	// and for inline scripts, whose text is in Inline.
+	URL    string
+	Type   libra.ResourceType
+	Fetch  libra.Fetch
+	Reason string
+	Kind   Kind
+	// Media is the media attribute of a style sheet.
+	Media string
+	// Inline is the text of a srcdoc frame (Kind Frame).
+	Inline string
+	// Width and Height size the viewport of a frame in CSS pixels.
+	Width, Height float64
+	// Node is the element that names it; nil for inline imports.
+	Node *html.Node
+	// Fallback lists what is requested instead, in order, when the request
+	// for URL fails: the next <source> of a video, for example.
+	Fallback []Reference
+}
+
+// SheetSource is one style sheet of a document, in cascade order.
+type SheetSource struct {
+	// URL of a linked sheet, or "" for the inline sheet in Text.
+	URL   string
+	Text  string
+	Media string
+	// Base is what the inline sheet's URLs resolve against.
+	Base string
+	// Applies says whether the sheet takes part in the cascade: alternate
+	// sheets are fetched and left out.
+	Applies bool
+}
+
+// Document is what was read.
+type Document struct {
+	// URL is the address the document came from, Base what its links resolve
+	// against at the end of the document.
+	URL, Base string
+	// Root is the tree, with elements deeper than 512 set beside their parent
+	// as browsers do.
+	Root *html.Node
+	// References in document order.
+	References []Reference
+	// Sheets in cascade order, linked and inline.
+	Sheets []SheetSource
+	// ImportMap resolves module specifiers.
+	ImportMap ImportMap
+	// Charset the document was decoded from, in lower case.
+	Charset string
+	// Truncated counts data: URIs that were passed over for their length.
+	Truncated int
+}
+
+// Input is a document to read.
+type Input struct {
+	Body []byte
+	// MediaType as the server said, such as "text/html"; Charset likewise, ""
+	// where it said none.
+	MediaType, Charset string
+	// URL is where the document came from; Base overrides it as the base of
+	// links, for srcdoc frames.
+	URL, Base string
+}
+
+// Parse reads in as the browser env does.
+func Parse(in Input, env Env) *Document {
+	doc := &Document{URL: in.URL, Base: in.Base}
+	if doc.Base == "" {
+		doc.Base = in.URL
+	}
+	doc.Root, doc.Charset = tree(in, env.Scripting)
+	w := walker{doc: doc, env: env, resolver: newResolver(doc.Base, doc.Charset)}
+	w.document(doc.Root)
+	return doc
+}
+
+// IsDocument says whether a media type is one that Parse reads.
+func IsDocument(mediaType string) bool {
+	switch mediaType {
+	case "text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml":
+		return true
+	}
+	return strings.HasSuffix(mediaType, "+xml")
+}
+
+// stripFragment returns s up to its first '#'.
+func stripFragment(s string) string {
+	before, _, _ := strings.Cut(s, "#")
+	return before
+}
+
+// sameOrigin tells whether two absolute URLs share scheme, host and port.
+func sameOrigin(a, b string) bool {
+	x, errX := url.Parse(a)
+	y, errY := url.Parse(b)
+	return errX == nil && errY == nil && x.Scheme == y.Scheme && x.Host == y.Host
+}

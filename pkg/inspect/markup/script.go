@@ -1,0 +1,156 @@
+package markup
+
+import (
+	"encoding/json"
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"libra/pkg/libra"
+)
+
+// javaScript holds the MIME types that browsers run.
+var javaScript = map[string]bool{
+	"application/ecmascript": true, "application/javascript": true, "application/x-ecmascript": true, "application/x-javascript": true,
+	"text/ecmascript": true, "text/javascript": true, "text/javascript1.0": true, "text/javascript1.1": true, "text/javascript1.2": true,
+	"text/javascript1.3": true, "text/javascript1.4": true, "text/javascript1.5": true, "text/jscript": true, "text/livescript": true,
+	"text/x-ecmascript": true, "text/x-javascript": true,
+}
+
+// script visits an HTML <script>.
+func (w *walker) script(n *html.Node) {
+	w.anyScript(n, attr(n, "src"), has(n, "src"))
+}
+
+func (w *walker) svgScript(n *html.Node) {
+	href := svgHref(n)
+	w.anyScript(n, href, href != "")
+}
+
+func (w *walker) anyScript(n *html.Node, src string, external bool) {
+	t := strings.ToLower(strings.Trim(attr(n, "type"), space))
+	if t == "" && attr(n, "type") == "" && attr(n, "language") != "" {
+		t = "text/" + strings.ToLower(attr(n, "language"))
+	}
+	module := t == "module"
+	switch {
+	case t == "importmap":
+		if w.env.Scripting && !external {
+			w.doc.ImportMap.add(textOf(n), w.resolver)
+		}
+	case t != "" && !module && !javaScript[t]:
+		if external {
+			w.unused(n, src, libra.Script, "script of a type that is not run")
+		}
+	case !w.env.Scripting:
+		if external {
+			w.unused(n, src, libra.Script, "script, and scripting is off")
+		}
+	case !module && has(n, "nomodule"):
+		w.unused(n, src, libra.Script, "nomodule script, for browsers without modules")
+	case external && module:
+		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "module script", Kind: Module, Node: n})
+	case external:
+		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "script", Kind: Script, Node: n})
+	default:
+		w.inlineScript(n, module)
+	}
+}
+
+// inlineScript records the imports of a script in the document.
+func (w *walker) inlineScript(n *html.Node, module bool) {
+	base := w.resolver.base.String()
+	for _, r := range ScriptReferences(textOf(n), base, module, w.doc.ImportMap) {
+		r.Node = n
+		w.doc.References = append(w.doc.References, r)
+	}
+}
+
+// ScriptReferences lists what a script at base imports: the static imports of
+// a module, and import() calls whose specifier is a literal.
+func ScriptReferences(text, base string, module bool, m ImportMap) []Reference {
+	var refs []Reference
+	for _, imp := range scanImports(text) {
+		if !imp.dynamic && !module {
+			continue
+		}
+		abs, ok := m.Resolve(imp.specifier, base)
+		if !ok {
+			continue
+		}
+		r := Reference{URL: abs, Type: libra.Script, Fetch: libra.Fetched, Reason: "static import", Kind: Module}
+		switch {
+		case imp.dynamic && imp.depth > 0:
+			r.Fetch, r.Reason, r.Kind = libra.Conditional, "import() inside a function or a block", Leaf
+		case imp.dynamic:
+			r.Reason = "import() at the top level of a script"
+		}
+		if imp.json {
+			r.Type, r.Kind = libra.Other, Leaf
+		}
+		refs = append(refs, r)
+	}
+	return refs
+}
+
+// ImportMap resolves bare module specifiers. Scopes are not read.
+type ImportMap struct {
+	imports map[string]string // specifier to absolute URL
+}
+
+// add merges the JSON text of an import map; earlier entries win, as in
+// browsers, and text that is no JSON counts for nothing.
+func (m *ImportMap) add(text string, r resolver) {
+	var parsed struct {
+		Imports map[string]string `json:"imports"`
+	}
+	if json.Unmarshal([]byte(text), &parsed) != nil {
+		return
+	}
+	for k, v := range parsed.Imports {
+		if m.imports == nil {
+			m.imports = map[string]string{}
+		}
+		if relativeSpecifier(k) {
+			if abs, ok := r.resolve(k); ok {
+				k = abs
+			}
+		}
+		if abs, ok := r.resolve(v); ok && relativeSpecifier(v) {
+			if _, taken := m.imports[k]; !taken {
+				m.imports[k] = abs
+			}
+		}
+	}
+}
+
+// relativeSpecifier tells a URL-like specifier from a bare one.
+func relativeSpecifier(s string) bool {
+	_, _, absolute := cutScheme(s)
+	return absolute || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")
+}
+
+// Resolve returns the URL of a module specifier in a script at base.
+func (m ImportMap) Resolve(specifier, base string) (string, bool) {
+	key := specifier
+	if relativeSpecifier(specifier) {
+		abs, ok := Resolve(base, specifier)
+		if !ok {
+			return "", false
+		}
+		key = abs
+	}
+	if to, ok := m.imports[key]; ok {
+		return to, true
+	}
+	longest := ""
+	for k := range m.imports {
+		if strings.HasSuffix(k, "/") && strings.HasPrefix(key, k) && len(k) > len(longest) {
+			longest = k
+		}
+	}
+	if longest != "" {
+		return Resolve(m.imports[longest], key[len(longest):])
+	}
+	return key, key != specifier || relativeSpecifier(specifier)
+}

@@ -1,0 +1,210 @@
+package markup
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+)
+
+// maxDepth is how deep browsers nest elements; deeper ones become siblings.
+const maxDepth = 512
+
+// tree decodes and parses a document. It never returns a nil tree.
+func tree(in Input, scripting bool) (*html.Node, string) {
+	if in.MediaType != "" && in.MediaType != "text/html" {
+		if root, ok := parseXML(in.Body, in.Charset); ok {
+			return root, "utf-8"
+		}
+	}
+	text, label := decode(in.Body, in.Charset)
+	root, err := html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(scripting))
+	if err != nil || root == nil {
+		// html.Parse gives up past 512 open elements where browsers carry on.
+		root = parseFlat(text, scripting)
+	}
+	return root, label
+}
+
+// decode returns body as UTF-8 with the label of the encoding it was in: byte
+// order mark, then what the server said, then what the document says, then
+// windows-1252, as browsers do.
+func decode(body []byte, label string) ([]byte, string) {
+	contentType := "text/html"
+	if label != "" {
+		contentType += "; charset=" + label
+	}
+	enc, name, _ := charset.DetermineEncoding(body, contentType)
+	if enc == encoding.Nop || name == "utf-8" {
+		return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), "utf-8"
+	}
+	text, _, err := transform.Bytes(unicode.BOMOverride(enc.NewDecoder()), body)
+	if err != nil {
+		return body, "utf-8"
+	}
+	return text, name
+}
+
+// voids are the elements that have no end tag.
+var voids = map[atom.Atom]bool{
+	atom.Area: true, atom.Base: true, atom.Br: true, atom.Col: true, atom.Embed: true, atom.Hr: true,
+	atom.Img: true, atom.Input: true, atom.Link: true, atom.Meta: true, atom.Param: true,
+	atom.Source: true, atom.Track: true, atom.Wbr: true,
+}
+
+// parseFlat builds a plain tree from tokens, without the repairs of the HTML
+// parser, and nests at most maxDepth elements.
+func parseFlat(text []byte, scripting bool) *html.Node {
+	root := &html.Node{Type: html.DocumentNode}
+	at, depth := root, 0
+	z := html.NewTokenizer(bytes.NewReader(text))
+	var over []string // open elements past maxDepth, siblings of each other
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return root
+		case html.TextToken:
+			at.AppendChild(&html.Node{Type: html.TextNode, Data: string(z.Text())})
+		case html.StartTagToken, html.SelfClosingTagToken:
+			tok := z.Token()
+			n := &html.Node{Type: html.ElementNode, DataAtom: tok.DataAtom, Data: tok.Data, Attr: tok.Attr}
+			if tok.DataAtom == atom.Image {
+				n.DataAtom, n.Data = atom.Img, "img"
+			}
+			at.AppendChild(n)
+			switch {
+			case voids[n.DataAtom]:
+			case tok.DataAtom == atom.Noscript && scripting:
+				skipRaw(z, "noscript")
+			case depth >= maxDepth:
+				if over = append(over, n.Data); isRaw(n.DataAtom) {
+					rawText(z, n)
+					over = over[:len(over)-1]
+				}
+			default:
+				at, depth = n, depth+1
+			}
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			if k := len(over); k > 0 && over[k-1] == string(name) {
+				over = over[:k-1]
+				continue
+			}
+			at, depth = closeElement(at, depth, string(name))
+		}
+	}
+}
+
+// closeElement returns the parent of the nearest open element called name,
+// looking a few levels up only: a stray end tag is ignored.
+func closeElement(at *html.Node, depth int, name string) (*html.Node, int) {
+	n, d := at, depth
+	for range 8 {
+		if n.Type != html.ElementNode {
+			break
+		}
+		if n.Data == name {
+			return n.Parent, d - 1
+		}
+		n, d = n.Parent, d-1
+	}
+	return at, depth
+}
+
+func isRaw(a atom.Atom) bool {
+	switch a {
+	case atom.Script, atom.Style, atom.Textarea, atom.Title, atom.Iframe, atom.Noembed, atom.Noframes, atom.Xmp:
+		return true
+	}
+	return false
+}
+
+// rawText moves the text that follows a raw text element into n.
+func rawText(z *html.Tokenizer, n *html.Node) {
+	if z.Next() == html.TextToken {
+		n.AppendChild(&html.Node{Type: html.TextNode, Data: string(z.Text())})
+		z.Next() // the end tag
+	}
+}
+
+// skipRaw reads tokens up to the end tag called name.
+func skipRaw(z *html.Tokenizer, name string) {
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return
+		case html.EndTagToken:
+			if got, _ := z.TagName(); string(got) == name {
+				return
+			}
+		}
+	}
+}
+
+const (
+	nsSVG   = "http://www.w3.org/2000/svg"
+	nsXLink = "http://www.w3.org/1999/xlink"
+)
+
+// parseXML builds the tree of an XML document up to its first error, in the
+// names that x/net/html uses for HTML and SVG. ok is false where the document
+// does not even begin as XML.
+func parseXML(body []byte, label string) (root *html.Node, ok bool) {
+	d := xml.NewDecoder(bytes.NewReader(body))
+	d.Strict, d.Entity = false, xml.HTMLEntity
+	d.CharsetReader = func(name string, r io.Reader) (io.Reader, error) {
+		if label != "" {
+			name = label
+		}
+		return charset.NewReaderLabel(name, r)
+	}
+	root = &html.Node{Type: html.DocumentNode}
+	at, depth := root, 0
+	for {
+		tok, err := d.Token()
+		if err != nil {
+			return root, root.FirstChild != nil
+		}
+		switch t := tok.(type) {
+		case xml.StartElement:
+			n := xmlElement(t)
+			at.AppendChild(n)
+			if depth++; depth <= maxDepth {
+				at = n
+			}
+		case xml.EndElement:
+			if depth--; depth < maxDepth && at.Parent != nil {
+				at = at.Parent
+			}
+		case xml.CharData:
+			at.AppendChild(&html.Node{Type: html.TextNode, Data: string(t)})
+		case xml.ProcInst:
+			at.AppendChild(&html.Node{Type: html.CommentNode, Data: "?" + t.Target + " " + string(t.Inst)})
+		}
+	}
+}
+
+func xmlElement(t xml.StartElement) *html.Node {
+	n := &html.Node{Type: html.ElementNode, Data: t.Name.Local}
+	if t.Name.Space == nsSVG {
+		n.Namespace = "svg"
+	} else {
+		n.Data = strings.ToLower(n.Data)
+	}
+	n.DataAtom = atom.Lookup([]byte(n.Data))
+	for _, a := range t.Attr {
+		attr := html.Attribute{Key: a.Name.Local, Val: a.Value}
+		if a.Name.Space == nsXLink || a.Name.Space == "xlink" {
+			attr.Namespace = "xlink"
+		}
+		n.Attr = append(n.Attr, attr)
+	}
+	return n
+}

@@ -1,0 +1,196 @@
+package markup
+
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+
+	"libra/pkg/libra"
+)
+
+// walker visits a tree in document order and collects references.
+type walker struct {
+	doc      *Document
+	env      Env
+	resolver resolver
+	hasBase  bool // a <base href> was seen: the first one wins
+	layout   estimate
+}
+
+// document visits a whole tree.
+func (w *walker) document(root *html.Node) {
+	w.layout.env = w.env
+	w.children(root)
+	w.doc.Base = w.resolver.base.String()
+	if !w.resolver.valid {
+		w.doc.Base = w.doc.URL
+	}
+}
+
+func (w *walker) children(n *html.Node) {
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		w.node(c)
+	}
+}
+
+func (w *walker) node(n *html.Node) {
+	switch n.Type {
+	case html.CommentNode:
+		w.instruction(n)
+		return
+	case html.TextNode:
+		w.layout.text(n)
+		return
+	case html.DocumentNode:
+		w.children(n)
+		return
+	case html.ElementNode:
+	default:
+		return
+	}
+	w.layout.enter(n)
+	descend := true
+	if n.Namespace == "svg" {
+		descend = w.svg(n)
+	} else if n.Namespace == "" {
+		descend = w.element(n)
+	}
+	if descend {
+		w.children(n)
+	}
+	w.layout.leave(n)
+}
+
+// element visits an HTML element and says whether its children count.
+func (w *walker) element(n *html.Node) bool {
+	switch n.DataAtom {
+	case atom.Base:
+		w.base(n)
+	case atom.Link:
+		w.link(n)
+	case atom.Script:
+		w.script(n)
+		return false
+	case atom.Style:
+		w.style(n)
+		return false
+	case atom.Img:
+		w.img(n)
+	case atom.Input:
+		if strings.EqualFold(attr(n, "type"), "image") {
+			w.image(n, attr(n, "src"), "input of type image")
+		}
+	case atom.Body, atom.Table, atom.Thead, atom.Tbody, atom.Tfoot, atom.Tr, atom.Td, atom.Th:
+		w.image(n, attr(n, "background"), n.Data+" background attribute")
+	case atom.Video, atom.Audio:
+		w.media(n)
+	case atom.Iframe:
+		w.iframe(n)
+		return false
+	case atom.Frame:
+		w.frame(n, "frame")
+	case atom.Object:
+		return w.object(n)
+	case atom.Embed:
+		w.embed(n)
+	case atom.Template, atom.Noembed, atom.Noframes, atom.Textarea, atom.Xmp, atom.Plaintext, atom.Title:
+		return false
+	case atom.Noscript:
+		return !w.env.Scripting
+	}
+	return true
+}
+
+// base takes the first <base href>; links before it keep the document's URL.
+func (w *walker) base(n *html.Node) {
+	href, ok := lookup(n, "href")
+	if !ok || w.hasBase {
+		return
+	}
+	w.hasBase = true
+	if abs, ok := newResolver(w.doc.Base, "").resolve(href); ok {
+		enc := w.resolver.encode
+		w.resolver = newResolver(abs, "")
+		w.resolver.encode = enc
+	}
+}
+
+// add resolves raw and records a reference to it; it reports false where raw
+// is nothing that a browser requests.
+func (w *walker) add(raw string, r Reference) bool {
+	abs, ok := w.resolve(raw)
+	if !ok {
+		return false
+	}
+	r.URL = abs
+	w.doc.References = append(w.doc.References, r)
+	return true
+}
+
+// resolve makes raw absolute; a frame's own URL stays as it is.
+func (w *walker) resolve(raw string) (string, bool) {
+	if w.env.MaxDataURI > 0 && len(raw) > w.env.MaxDataURI {
+		if len(raw) > 5 && strings.EqualFold(strings.TrimLeft(raw[:5], space), "data:") {
+			w.doc.Truncated++
+		}
+		return "", false
+	}
+	return w.resolver.resolve(raw)
+}
+
+// image records an image that a browser requests at once.
+func (w *walker) image(n *html.Node, raw, reason string) {
+	w.add(raw, Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: reason, Node: n})
+}
+
+// instruction reads <?xml-stylesheet href="…"?>, which arrives as a comment.
+func (w *walker) instruction(n *html.Node) {
+	rest, ok := strings.CutPrefix(n.Data, "?xml-stylesheet")
+	if !ok {
+		return
+	}
+	pseudo, err := html.ParseFragment(strings.NewReader("<link "+strings.TrimSuffix(rest, "?")+">"), &html.Node{Type: html.ElementNode, Data: "head", DataAtom: atom.Head})
+	if err != nil || len(pseudo) == 0 {
+		return
+	}
+	l := pseudo[0]
+	if t := strings.ToLower(attr(l, "type")); t != "" && t != "text/css" {
+		return
+	}
+	w.sheet(l, attr(l, "href"), strings.EqualFold(attr(l, "alternate"), "yes"), "xml-stylesheet instruction")
+}
+
+// attr returns the value of an attribute without a namespace.
+func attr(n *html.Node, key string) string {
+	v, _ := lookup(n, key)
+	return v
+}
+
+func lookup(n *html.Node, key string) (string, bool) {
+	for _, a := range n.Attr {
+		if a.Namespace == "" && a.Key == key {
+			return a.Val, true
+		}
+	}
+	return "", false
+}
+
+func has(n *html.Node, key string) bool {
+	_, ok := lookup(n, key)
+	return ok
+}
+
+// textOf joins the text children of n.
+func textOf(n *html.Node) string {
+	if c := n.FirstChild; c != nil && c.NextSibling == nil && c.Type == html.TextNode {
+		return c.Data
+	}
+	var b strings.Builder
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type == html.TextNode {
+			b.WriteString(c.Data)
+		}
+	}
+	return b.String()
+}

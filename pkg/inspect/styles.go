@@ -1,0 +1,111 @@
+package inspect
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
+	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/markup"
+	"libra/pkg/libra"
+)
+
+// sheet is one style sheet as read; it belongs to the request it came from or
+// to the document that holds it.
+type sheet struct {
+	parsed  *css.Sheet
+	imports []sheetImport
+}
+
+// sheetImport is one @import of a sheet; edge.req is nil where it is not
+// asked for.
+type sheetImport struct {
+	edge
+	media, layer string
+}
+
+// viewport is the window that a document is shown in, as package css sees it.
+func (p *page) viewport() css.Viewport {
+	v := css.Desktop()
+	if p.cfg.Profile == Mobile {
+		v = css.Mobile()
+	}
+	v.Scripting = !p.cfg.ScriptingOff
+	return v
+}
+
+// frameViewport is the window of a document in env.
+func (p *page) frameViewport(env markup.Env) css.Viewport {
+	v := p.viewport()
+	v.Width, v.Height = int(env.Width), int(env.Height)
+	return v
+}
+
+// readSheet reads the answer of r as a style sheet.
+func (p *page) readSheet(r *request) {
+	res := r.result
+	if !styleType(res.MediaType) {
+		return
+	}
+	s := p.parseSheet(decodeSheet(res.Body, res.Charset), res.FinalURL, p.viewport(), r.depth)
+	p.sheets[r.url] = s
+	for _, i := range s.imports {
+		r.refs = append(r.refs, i.edge)
+	}
+}
+
+// parseSheet reads a style sheet and asks for its imports.
+func (p *page) parseSheet(text []byte, base string, v css.Viewport, depth int) *sheet {
+	s := &sheet{parsed: css.Parse(text, base)}
+	if s.parsed.Truncated() {
+		p.reasons.limit("css_rules", "a style sheet has more rules than are read: limit css_rules")
+	}
+	for _, i := range s.parsed.Imports(v) {
+		e := edge{initiator: base, ref: markup.Reference{
+			URL: i.URL, Type: libra.Stylesheet, Fetch: i.Fetch, Reason: i.Reason, Kind: markup.Sheet, Media: i.Media,
+		}}
+		if i.Fetch == libra.Fetched && p.deeper(depth) {
+			p.askFor(&e, depth+1)
+		}
+		s.imports = append(s.imports, sheetImport{edge: e, media: i.Media, layer: i.Layer})
+	}
+	return s
+}
+
+// styleType refuses what a server calls by the name of something else.
+func styleType(t string) bool {
+	return t == "" || t == "text/css" || t == "application/x-unknown-content-type"
+}
+
+// atCharset is the rule that names a style sheet's encoding: these very bytes.
+var atCharset = regexp.MustCompile(`^@charset "([^"]{1,40})";`)
+
+// decodeSheet returns a style sheet as UTF-8: byte order mark, then the
+// server's charset, then @charset.
+func decodeSheet(body []byte, label string) []byte {
+	if label == "" {
+		if m := atCharset.FindSubmatch(body); m != nil {
+			label = string(m[1])
+		}
+	}
+	enc, name := charset.Lookup(label)
+	if enc == nil || name == "utf-8" || label != "" && strings.HasPrefix(name, "utf-16") && !bytes.ContainsRune(body, 0) {
+		return body
+	}
+	text, _, err := transform.Bytes(unicode.BOMOverride(enc.NewDecoder()), body)
+	if err != nil {
+		return body
+	}
+	return text
+}
+
+// withMedia gives env the media queries of package css.
+func (p *page) withMedia(env markup.Env) markup.Env {
+	v := p.frameViewport(env)
+	env.MatchMedia = func(q string) bool { return css.MatchMedia(q, v) }
+	return env
+}
