@@ -136,6 +136,7 @@ func (c *Conn) Work(ctx context.Context, slots int, longest time.Duration, tick 
 	}
 	poll := time.NewTicker(time.Second)
 	defer poll.Stop()
+	d.poll(ctx) // what waited for us
 	for {
 		tick()
 		select {

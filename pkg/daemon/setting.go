@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"libra/configs"
+	"libra/pkg/libra"
 )
 
 // Setting is one thing an operator may change: a flag, and the environment
@@ -176,7 +177,7 @@ func Prefixes(p *[]netip.Prefix) func(string) error {
 	return func(s string) error {
 		var list []netip.Prefix
 		for _, f := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' }) {
-			prefix, err := ParsePrefix(f)
+			prefix, err := libra.ParsePrefix(f)
 			if err != nil {
 				return err
 			}
@@ -185,18 +186,6 @@ func Prefixes(p *[]netip.Prefix) func(string) error {
 		*p = list
 		return nil
 	}
-}
-
-// ParsePrefix reads 10.0.0.0/8, or one address.
-func ParsePrefix(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		return p, fmt.Errorf("%q is no IP prefix: write it like 10.0.0.0/8 or 127.0.0.1", s)
-	}
-	return p.Masked(), nil
 }
 
 // Folder takes a directory that this process can write to.

@@ -67,3 +67,12 @@ func TestSum(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestParsePrefix(t *testing.T) {
+	for in, want := range map[string]string{"127.0.0.1": "127.0.0.1/32", "10.1.2.3/8": "10.0.0.0/8", "::1": "::1/128", "localhost": "", "10.0.0.0/99": ""} {
+		got, err := libra.ParsePrefix(in)
+		if (want == "") != (err != nil) || err == nil && got.String() != want {
+			t.Errorf("ParsePrefix(%q) = %v, %v; want %q", in, got, err, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -95,4 +96,17 @@ func ParseURL(s string) (string, error) {
 func PageID(url string) string {
 	sum := sha256.Sum256([]byte(url))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:20]
+}
+
+// ParsePrefix reads an IP prefix such as 10.0.0.0/8; one address is a prefix
+// of its own length.
+func ParsePrefix(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, fmt.Errorf("%q is no IP prefix: write it like 10.0.0.0/8 or 127.0.0.1", s)
+	}
+	return p.Masked(), nil
 }
