@@ -261,23 +261,27 @@ func (d *dispatcher) fetch(ctx context.Context, client string) (Job, bool, error
 		delete(d.consumers, client)
 		return Job{}, false, err
 	}
-	for msg := range batch.Messages() {
-		meta, err := msg.Metadata()
-		if err != nil {
-			return Job{}, false, err
-		}
-		job := Job{Attempt: int(meta.NumDelivered), msg: msg}
-		if err := json.Unmarshal(msg.Data(), &job.Request); err != nil {
-			d.conn.log.Error("request cannot be read, dropped", "subject", msg.Subject(), "err", err)
-			return Job{}, false, job.Drop("unreadable")
-		}
-		return job, true, nil
+	if msg, ok := <-batch.Messages(); ok {
+		return d.job(msg)
 	}
 	if err := batch.Error(); err != nil {
 		delete(d.consumers, client) // it may have gone with a lost store
 		return Job{}, false, err
 	}
 	return Job{}, false, nil
+}
+
+func (d *dispatcher) job(msg jetstream.Msg) (Job, bool, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return Job{}, false, err
+	}
+	job := Job{Attempt: int(meta.NumDelivered), msg: msg}
+	if err := json.Unmarshal(msg.Data(), &job.Request); err != nil {
+		d.conn.log.Error("request cannot be read, dropped", "subject", msg.Subject(), "err", err)
+		return Job{}, false, job.Drop("unreadable")
+	}
+	return job, true, nil
 }
 
 // consumer is the client's own queue; the bus forgets it some minutes after
