@@ -1,0 +1,143 @@
+// Package store keeps everything that was ever reported in one SQLite file.
+// There is one Writer, in the recorder; everybody else opens a Reader, which
+// cannot write and needs no right to. Whatever is stored twice is stored once.
+//
+// The file is in WAL mode, so that readers and the writer do not wait for each
+// other, and stays so when nobody has it open.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"libra/pkg/libra"
+)
+
+//go:embed migration/*.sql
+var migrations embed.FS
+
+// timeFormat sorts as text.
+const timeFormat = "2006-01-02T15:04:05.000000000Z"
+
+func stamp(t time.Time) string { return t.UTC().Format(timeFormat) }
+
+// Writer is the one writer of a database. Its methods may be called
+// concurrently; they take turns.
+type Writer struct {
+	db   *sql.DB
+	path string
+}
+
+// Open opens or makes the database at path and brings its schema up to date.
+func Open(ctx context.Context, path string) (*Writer, error) {
+	db, err := open(path, url.Values{
+		"_busy_timeout": {"1000"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"},
+		"_foreign_keys": {"on"}, "_txlock": {"immediate"}, "_cache_size": {"-4000"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	w := &Writer{db: db, path: path}
+	if err := w.prepare(ctx); err != nil {
+		return nil, errors.Join(explain(path, err), db.Close())
+	}
+	return w, nil
+}
+
+// Close ends the writer; the file stays readable without it.
+func (w *Writer) Close() error { return w.db.Close() }
+
+func open(path string, params url.Values) (*sql.DB, error) {
+	db, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+params.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open database %q: %w", path, err)
+	}
+	return db, nil
+}
+
+func (w *Writer) prepare(ctx context.Context) error {
+	conn, err := w.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	// Keep -wal and -shm when the last connection closes: readers may not
+	// make them.
+	err = conn.Raw(func(c any) error {
+		return c.(*sqlite3.SQLiteConn).SetFileControlInt("main", sqlite3.SQLITE_FCNTL_PERSIST_WAL, 1)
+	})
+	if err != nil {
+		return fmt.Errorf("keep the write-ahead log: %w", err)
+	}
+	return migrate(ctx, conn)
+}
+
+// migrate applies the migrations that the database has not seen, each in a
+// transaction of its own.
+func migrate(ctx context.Context, conn *sql.Conn) error {
+	files, err := fs.Glob(migrations, "migration/*.sql") // in order of their numbers
+	if err != nil {
+		return err
+	}
+	var version int
+	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version > len(files) {
+		return fmt.Errorf("its schema is version %d, this program knows %d: install the newer Libra again, or move the file away", version, len(files))
+	}
+	for ; version < len(files); version++ {
+		text, err := migrations.ReadFile(files[version])
+		if err != nil {
+			return err
+		}
+		tx, err := conn.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, string(text)+fmt.Sprintf("\nPRAGMA user_version = %d;", version+1))
+		if err == nil {
+			err = tx.Commit()
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("migrate to %s: %w", filepath.Base(files[version]), err), tx.Rollback())
+		}
+	}
+	return nil
+}
+
+// explain names the file and, where SQLite says little, what to look at.
+func explain(path string, err error) error {
+	var se sqlite3.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		return libra.ErrNotFound
+	case !errors.As(err, &se):
+		return fmt.Errorf("%w: database %q: %w", libra.ErrUnavailable, path, err)
+	case se.Code == sqlite3.ErrFull:
+		return fmt.Errorf("%w: database %q: %w", libra.ErrFull, path, err)
+	case se.Code == sqlite3.ErrCantOpen:
+		hint := "it does not exist yet"
+		if _, serr := os.Stat(path); serr == nil {
+			hint = "it, or its -wal and -shm beside it, cannot be opened by this user"
+		} else if !errors.Is(serr, fs.ErrNotExist) {
+			hint = strings.TrimSpace(serr.Error())
+		}
+		return fmt.Errorf("%w: database %q: %s", libra.ErrUnavailable, path, hint)
+	}
+	return fmt.Errorf("%w: database %q: %w", libra.ErrUnavailable, path, err)
+}

@@ -1,0 +1,204 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/store"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func reported(page, n int) event.Reported {
+	url := fmt.Sprintf("https://example.org/%d", page)
+	return event.Reported{
+		Request: event.Request{ID: fmt.Sprintf("r%d-%d", page, n), Page: libra.PageID(url), URL: url, Site: "home", Client: "alice", Asked: start},
+		Attempt: 1, Inspector: "1", At: start.Add(time.Duration(n) * time.Second),
+		Report: libra.Report{URL: url, Status: 200, Outcome: libra.Complete, Reasons: []string{}, Assets: []libra.Asset{{URL: url, Type: libra.Document}}},
+	}
+}
+
+func ids(list []event.Reported) (ids []string) {
+	for _, r := range list {
+		ids = append(ids, r.Request.ID)
+	}
+	return ids
+}
+
+func openWriter(t *testing.T, path string) *store.Writer {
+	t.Helper()
+	w, err := store.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w
+}
+
+func TestReports(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "a folder?", "libra.db")
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := store.NewReader(path)
+	defer r.Close()
+	if err := r.Check(ctx); !errors.Is(err, libra.ErrUnavailable) {
+		t.Errorf("Check before the file exists: %v", err)
+	}
+	w := openWriter(t, path)
+	if err := r.Check(ctx); err != nil {
+		t.Errorf("Check of an empty database: %v", err)
+	}
+	batch := []event.Reported{reported(1, 1), reported(2, 2), reported(1, 3), reported(3, 4)}
+	for i, want := range []int{4, 0} { // storing again changes nothing
+		if n, err := w.AddReports(ctx, batch); err != nil || n != want {
+			t.Fatalf("AddReports, time %d = %d, %v; want %d", i+1, n, err, want)
+		}
+	}
+	got, err := r.Report(ctx, batch[0].Request.Page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(batch[2], got); diff != "" {
+		t.Errorf("newest report (-want +got):\n%s", diff)
+	}
+	if got, err := r.ByRequest(ctx, "r1-1"); err != nil || got.Request.ID != "r1-1" {
+		t.Errorf("ByRequest = %v, %v", got.Request.ID, err)
+	}
+	for _, ask := range []func() error{
+		func() error { _, err := r.Report(ctx, "nopage"); return err },
+		func() error { _, err := r.ByRequest(ctx, "norequest"); return err },
+	} {
+		if err := ask(); !errors.Is(err, libra.ErrNotFound) {
+			t.Errorf("asking for what is not there: %v", err)
+		}
+	}
+	for _, c := range []struct {
+		before time.Time
+		limit  int
+		want   []string
+	}{
+		{time.Time{}, 9, []string{"r3-4", "r1-3", "r2-2"}},
+		{time.Time{}, 2, []string{"r3-4", "r1-3"}},
+		{start.Add(3 * time.Second), 9, []string{"r2-2"}},
+	} {
+		list, err := r.Latest(ctx, c.before, c.limit)
+		if diff := cmp.Diff(c.want, ids(list)); diff != "" || err != nil {
+			t.Errorf("Latest(%v, %d), %v (-want +got):\n%s", c.before, c.limit, err, diff)
+		}
+	}
+}
+
+func TestAlarms(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "libra.db")
+	w, r := openWriter(t, path), store.NewReader(path)
+	defer r.Close()
+	raised := libra.Transition{ID: "t1", At: start, Alarm: libra.Alarm{ID: "bus", State: libra.Raised, Severity: libra.Critical, Since: start}}
+	cleared := libra.Transition{ID: "t2", At: start.Add(time.Second), Alarm: libra.Alarm{ID: "bus", State: libra.Cleared, Severity: libra.Critical, Since: start}}
+	for range 2 {
+		if err := w.AddAlarms(ctx, []libra.Transition{raised, cleared}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := r.Alarms(ctx, 9)
+	if diff := cmp.Diff([]libra.Transition{cleared, raised}, got); diff != "" || err != nil {
+		t.Errorf("Alarms, %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// A reader goes on when the writer has gone, and follows the path to a new file.
+func TestReaderFollows(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "libra.db")
+	w := openWriter(t, path)
+	if _, err := w.AddReports(ctx, []event.Reported{reported(1, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	r := store.NewReader(path)
+	defer r.Close()
+	if err := r.Check(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Report(ctx, reported(1, 1).Request.Page); err != nil {
+		t.Errorf("reading without a writer: %v", err)
+	}
+	fresh := store.NewReader(path)
+	defer fresh.Close()
+	if _, err := fresh.Report(ctx, reported(1, 1).Request.Page); err != nil {
+		t.Errorf("opening without a writer: %v", err)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(path+suffix, path+".old"+suffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w2 := openWriter(t, path)
+	if _, err := w2.AddReports(ctx, []event.Reported{reported(2, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := r.Latest(ctx, time.Time{}, 9); err != nil || !cmp.Equal(ids(list), []string{"r2-1"}) {
+		t.Errorf("after the file was replaced: %v, %v", ids(list), err)
+	}
+}
+
+func TestOpenFaults(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	dir := t.TempDir()
+	garbage := filepath.Join(dir, "garbage.db")
+	if err := os.WriteFile(garbage, []byte(strings.Repeat("this is no database ", 500)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "no", "folder.db"): "does not exist yet",
+		garbage:                               "not a database",
+	} {
+		w, err := store.Open(ctx, path)
+		if err == nil {
+			w.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("Open(%q) = %v; want an error about %q", path, err, want)
+		}
+	}
+}
+
+func BenchmarkAddReports(b *testing.B) {
+	for _, size := range []int{1, 16, 256} {
+		b.Run(fmt.Sprint("batch=", size), func(b *testing.B) {
+			w, err := store.Open(b.Context(), filepath.Join(b.TempDir(), "libra.db"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer w.Close()
+			n := 0
+			for b.Loop() {
+				batch := make([]event.Reported, size)
+				for i := range batch {
+					n++
+					batch[i] = reported(n%100, n)
+				}
+				if _, err := w.AddReports(b.Context(), batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "reports/s")
+		})
+	}
+}
