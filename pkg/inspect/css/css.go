@@ -1,0 +1,116 @@
+// Package css reads style sheets the way Chromium does, to say which URLs a
+// page makes it fetch, and why. It does no input or output: the caller reads
+// sheets, follows the imports that [Sheet.Imports] names, and asks [Page.Uses]
+// with the document and all its sheets.
+//
+// A sheet is text in UTF-8: the caller undoes the transport's charset, the
+// byte order mark and @charset, in the order that CSS Syntax Level 3 section
+// 3.2 gives. URLs come out absolute, percent-encoded and without fragment, by
+// the rules of markup.Resolve; data: URIs and addresses that are not http or
+// https are no request and are left out.
+//
+// Parsing never fails and takes time linear in the text; what a browser drops
+// is dropped. Where this package departs from Chromium, it is because sizes
+// are unknown before layout: container queries count as matching, and text
+// that would be clipped or off-screen counts as shown.
+package css
+
+import (
+	"strings"
+
+	"libra/pkg/libra"
+)
+
+// Viewport is the browser that is imitated.
+type Viewport struct {
+	Width, Height int     // CSS pixels
+	PixelRatio    float64 // device pixels per CSS pixel; 0 means 1
+	Mobile        bool    // touch only: no hover, coarse pointer
+	Scripting     bool    // whether scripts run
+}
+
+// Desktop is the profile of headless Chromium that Libra's figures are
+// measured with.
+func Desktop() Viewport {
+	return Viewport{Width: 1280, Height: 800, PixelRatio: 1, Scripting: true}
+}
+
+// Mobile is Lighthouse's emulated phone.
+func Mobile() Viewport {
+	return Viewport{Width: 412, Height: 823, PixelRatio: 1.75, Mobile: true, Scripting: true}
+}
+
+func (v Viewport) ratio() float64 {
+	if v.PixelRatio <= 0 {
+		return 1
+	}
+	return v.PixelRatio
+}
+
+// Sheet is a style sheet that was read. It is immutable and may be shared.
+type Sheet struct {
+	base       string
+	imports    []importRule
+	rules      []*rule
+	namespaces map[string]string
+	truncated  bool
+}
+
+// importRule is one @import as written.
+type importRule struct {
+	url, media, layer, supports string
+	layered, hasSupports, late  bool
+}
+
+// Parse reads text. base is the sheet's URL after redirects, or for an inline
+// sheet the document's base URL.
+func Parse(text []byte, base string) *Sheet {
+	s := &Sheet{base: base}
+	p := parser{lexer: lexer{src: strings.TrimPrefix(string(text), "\ufeff")}, sheet: s}
+	p.stylesheet()
+	return s
+}
+
+// Truncated says whether the sheet had more rules or selectors than are read.
+func (s *Sheet) Truncated() bool { return s.truncated }
+
+// URL is what the sheet's addresses were resolved against.
+func (s *Sheet) URL() string { return s.base }
+
+// Import is one @import that names a URL.
+type Import struct {
+	URL    string
+	Media  string // the media query list, "" for all
+	Layer  string // "" when it has none, or is anonymous
+	Fetch  libra.Fetch
+	Reason string
+}
+
+// Imports lists the sheet's imports in order. Chromium fetches an import
+// whatever its media are, but not when its supports() fails, nor when another
+// rule stands before it.
+func (s *Sheet) Imports(v Viewport) []Import {
+	var list []Import
+	for _, r := range s.imports {
+		i := Import{URL: r.url, Media: r.media, Layer: r.layer, Fetch: libra.Fetched, Reason: "imported style sheet"}
+		switch {
+		case r.late:
+			i.Fetch, i.Reason = libra.Unused, "@import after another rule"
+		case r.hasSupports && !matchSupports(r.supports):
+			i.Fetch, i.Reason = libra.Unused, "@import with supports() that does not hold"
+		case !MatchMedia(r.media, v):
+			i.Reason = "imported style sheet for " + r.media + ", fetched although it does not apply"
+		}
+		list = append(list, i)
+	}
+	return list
+}
+
+// Use is one URL that a sheet or style attribute names.
+type Use struct {
+	URL    string
+	Type   libra.ResourceType
+	Fetch  libra.Fetch
+	Reason string // for a person: "background of .hero", "only for @media print"
+	Sheet  string // URL of the sheet or document that names it
+}

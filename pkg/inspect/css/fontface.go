@@ -1,0 +1,214 @@
+package css
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// face is one @font-face rule.
+type face struct {
+	family         string
+	sources        []source
+	first          int // index of the source that is requested, -1 for none
+	weight         [2]float64
+	stretch        [2]float64
+	style          string // normal, italic or oblique
+	ranges         []runeRange
+	sheet          string
+	weightExplicit bool
+}
+
+// source is one entry of src.
+type source struct {
+	url     string // "" for local()
+	local   string
+	unknown string // the format or technology Chromium lacks, "" when supported
+}
+
+type runeRange struct{ lo, hi rune }
+
+// why says what stands in the way of source i.
+func (s source) why(f *face, i int) string {
+	switch {
+	case s.unknown != "":
+		return "font format " + s.unknown + " is not supported"
+	case f.first >= 0 && i > f.first:
+		return "an earlier source of font " + f.family + " is supported"
+	}
+	return "font " + f.family + " is not requested"
+}
+
+// covers says whether the face's unicode-range has r.
+func (f *face) covers(r rune) bool {
+	if len(f.ranges) == 0 {
+		return true
+	}
+	for _, x := range f.ranges {
+		if r >= x.lo && r <= x.hi {
+			return true
+		}
+	}
+	return false
+}
+
+// newFace reads a @font-face rule; ok is false without family or sources.
+func newFace(r *rule, base string) (*face, bool) {
+	f := &face{weight: [2]float64{400, 400}, stretch: [2]float64{100, 100}, style: "normal", first: -1, sheet: base}
+	for _, d := range r.descs {
+		ns, ok := values(d.value)
+		if !ok || len(ns) == 0 {
+			continue
+		}
+		switch d.name {
+		case "font-family":
+			if v, ok := familyValue(ns, base); ok && len(v.words) == 1 && !strings.HasPrefix(v.words[0], genericMark) {
+				f.family = v.words[0]
+			}
+		case "src":
+			if src, ok := sources(ns, base); ok {
+				f.sources = src
+			}
+		case "font-weight":
+			f.weight = span(ns, f.weight, weightValue)
+		case "font-stretch", "font-width":
+			f.stretch = span(ns, f.stretch, stretchValue)
+		case "font-style":
+			if v, ok := styleValue(ns, base); ok {
+				f.style = v.words[0]
+			}
+		case "unicode-range":
+			if ranges, ok := unicodeRanges(d.value); ok {
+				f.ranges = ranges
+			}
+		}
+	}
+	for i, s := range f.sources {
+		if s.unknown == "" && s.local == "" {
+			f.first = i
+			break
+		}
+	}
+	return f, f.family != "" && len(f.sources) > 0
+}
+
+// span reads one or two numbers of a range descriptor.
+func span(ns []node, was [2]float64, parse func([]node, string) (*value, bool)) [2]float64 {
+	w := words(ns)
+	if len(w) == 1 && w[0].isIdent("auto") {
+		return [2]float64{1, 1000}
+	}
+	if len(w) == 0 || len(w) > 2 {
+		return was
+	}
+	lo, ok := parse(w[:1], "")
+	hi, ok2 := parse(w[len(w)-1:], "")
+	if !ok || !ok2 || lo.num <= 0 || hi.num <= 0 {
+		return was
+	}
+	return [2]float64{math.Min(lo.num, hi.num), math.Max(lo.num, hi.num)}
+}
+
+// sources reads src. An entry that cannot be understood is left out, and the
+// others stand.
+func sources(ns []node, base string) ([]source, bool) {
+	var list []source
+	for _, part := range split(ns, atComma) {
+		w := words(part)
+		if len(w) == 0 {
+			continue
+		}
+		var s source
+		if w[0].isFunc("local") {
+			if v, ok := familyValue(trim(w[0].args), base); ok && len(v.words) == 1 && len(w) == 1 {
+				s.local = strings.TrimPrefix(v.words[0], genericMark)
+				list = append(list, s)
+			}
+			continue
+		}
+		ref, ok := w[0].urlOf()
+		if !ok || !s.hints(w[1:]) {
+			continue
+		}
+		if s.url, ok = resolve(base, ref); !ok && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(ref)), "data:") {
+			continue
+		}
+		path, _, _ := strings.Cut(s.url, "?")
+		if len(w) == 1 && strings.HasSuffix(strings.ToLower(path), ".eot") {
+			s.unknown = "eot"
+		}
+		list = append(list, s)
+	}
+	return list, len(list) > 0
+}
+
+// hints reads format() and tech().
+func (s *source) hints(w []node) bool {
+	for _, n := range w {
+		switch {
+		case n.isFunc("format"):
+			args := words(n.args)
+			if len(args) != 1 || args[0].kind != str && args[0].kind != ident {
+				return false
+			}
+			if name := strings.ToLower(args[0].value); !fontFormats[name] {
+				if args[0].kind == ident {
+					return false
+				}
+				s.unknown = args[0].value
+			}
+		case n.isFunc("tech"):
+			for _, t := range split(n.args, atComma) {
+				if len(t) != 1 || t[0].kind != ident {
+					return false
+				}
+				if !fontTechs[strings.ToLower(t[0].value)] || t[0].isIdent("color-sbix-none") {
+					s.unknown = t[0].value
+				}
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// unicodeRanges reads "U+26, U+0-7F, U+4??".
+func unicodeRanges(text string) ([]runeRange, bool) {
+	var ranges []runeRange
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		if len(part) < 3 || part[0]|0x20 != 'u' || part[1] != '+' {
+			return nil, false
+		}
+		lo, hi, two := strings.Cut(part[2:], "-")
+		if !two {
+			hi = strings.ReplaceAll(lo, "?", "f")
+			lo = strings.ReplaceAll(lo, "?", "0")
+		}
+		a, err := strconv.ParseUint(lo, 16, 32)
+		b, err2 := strconv.ParseUint(hi, 16, 32)
+		if err != nil || err2 != nil || len(lo) > 6 || len(hi) > 6 || a > b || b > 0x10ffff {
+			return nil, false
+		}
+		ranges = append(ranges, runeRange{rune(a), rune(b)})
+	}
+	return ranges, true
+}
+
+// textURLs lists the url() in any value text.
+func textURLs(text, base string) []string {
+	ns, ok := values(text)
+	if !ok {
+		return nil
+	}
+	var urls []string
+	walk(ns, func(n node) {
+		if ref, ok := n.urlOf(); ok {
+			if abs, ok := resolve(base, ref); ok {
+				urls = append(urls, abs)
+			}
+		}
+	})
+	return urls
+}

@@ -1,0 +1,219 @@
+package css
+
+import "strings"
+
+// numericFeature gives the viewport's value of a range feature: CSS pixels,
+// ratios, dots per pixel, bits.
+func numericFeature(name string, v Viewport) (float64, bool) {
+	switch name {
+	case "width", "device-width":
+		return float64(v.Width), true
+	case "height", "device-height":
+		return float64(v.Height), true
+	case "aspect-ratio", "device-aspect-ratio":
+		return float64(v.Width) / float64(max(v.Height, 1)), true
+	case "resolution", "device-pixel-ratio":
+		return v.ratio(), true
+	case "color":
+		return 8, true
+	case "color-index", "monochrome", "grid":
+		return 0, true
+	case "horizontal-viewport-segments", "vertical-viewport-segments":
+		return 1, true
+	}
+	return 0, false
+}
+
+// mediaNumber reads the value a feature is compared with.
+func mediaNumber(name string, ns []node) (float64, bool) {
+	if strings.HasSuffix(name, "aspect-ratio") {
+		switch {
+		case len(ns) == 1 && ns[0].kind == number:
+			return ns[0].num, ns[0].num >= 0
+		case len(ns) == 3 && ns[0].kind == number && ns[1].isDelim('/') && ns[2].kind == number:
+			return ns[0].num / ns[2].num, ns[0].num >= 0 && ns[2].num >= 0
+		}
+		return 0, false
+	}
+	if len(ns) != 1 {
+		return 0, false
+	}
+	n := ns[0]
+	if isLengthFunc(n) {
+		return calcLength(n)
+	}
+	switch name {
+	case "width", "height", "device-width", "device-height":
+		return length(n)
+	case "resolution":
+		return resolution(n)
+	}
+	return n.num, n.kind == number
+}
+
+// length is n in CSS pixels; font-relative units take the initial 16px font,
+// as media queries do.
+func length(n node) (float64, bool) {
+	if n.kind == number && n.num == 0 {
+		return 0, true
+	}
+	if n.kind != dimension {
+		return 0, false
+	}
+	factor := map[string]float64{
+		"px": 1, "em": 16, "rem": 16, "ex": 8, "ch": 8, "rex": 8, "rch": 8, "ic": 16, "lh": 18, "rlh": 18,
+		"in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4, "q": 96 / 101.6, "pt": 96. / 72, "pc": 16,
+	}[strings.ToLower(n.value)]
+	return n.num * factor, factor != 0
+}
+
+func resolution(n node) (float64, bool) {
+	if n.kind != dimension {
+		return 0, false
+	}
+	switch strings.ToLower(n.value) {
+	case "dppx", "x":
+		return n.num, true
+	case "dpi":
+		return n.num / 96, true
+	case "dpcm":
+		return n.num * 2.54 / 96, true
+	}
+	return 0, false
+}
+
+// calcLength evaluates sums, differences and products of lengths.
+func calcLength(n node) (float64, bool) {
+	if !strings.EqualFold(n.value, "calc") && n.kind == function {
+		return 0, false
+	}
+	w := words(n.args)
+	total, term, sign := 0., 0., 1.
+	op := byte('+')
+	for i, x := range w {
+		if i%2 == 1 {
+			if x.kind != delim || !strings.Contains("+-*/", x.value) {
+				return 0, false
+			}
+			op = x.value[0]
+			continue
+		}
+		f, ok := length(x)
+		if x.kind == number {
+			f, ok = x.num, true
+		} else if x.kind == openParen || isLengthFunc(x) {
+			f, ok = calcLength(x)
+		}
+		if !ok {
+			return 0, false
+		}
+		switch op {
+		case '*':
+			term *= f
+		case '/':
+			term /= f
+		default:
+			total += sign * term
+			term, sign = f, 1
+			if op == '-' {
+				sign = -1
+			}
+		}
+	}
+	return total + sign*term, len(w)%2 == 1
+}
+
+// keywordFeatures lists the discrete features Chromium knows with the values
+// it takes.
+var keywordFeatures = map[string]string{
+	"orientation":                  "portrait landscape",
+	"hover":                        "none hover",
+	"any-hover":                    "none hover",
+	"pointer":                      "none coarse fine",
+	"any-pointer":                  "none coarse fine",
+	"scan":                         "progressive interlace",
+	"update":                       "none slow fast",
+	"overflow-block":               "none scroll paged",
+	"overflow-inline":              "none scroll",
+	"color-gamut":                  "srgb p3 rec2020",
+	"dynamic-range":                "standard high",
+	"video-dynamic-range":          "standard high",
+	"prefers-color-scheme":         "light dark",
+	"prefers-reduced-motion":       "no-preference reduce",
+	"prefers-reduced-transparency": "no-preference reduce",
+	"prefers-reduced-data":         "no-preference reduce",
+	"prefers-contrast":             "no-preference more less custom",
+	"forced-colors":                "none active",
+	"inverted-colors":              "none inverted",
+	"display-mode":                 "browser fullscreen standalone minimal-ui window-controls-overlay picture-in-picture tabbed borderless",
+	"scripting":                    "none initial-only enabled",
+	"navigation-controls":          "none back-button",
+	"shape":                        "rect round",
+	"display-state":                "normal minimized maximized fullscreen",
+	"resizable":                    "true false",
+}
+
+// keywordValue says whether feature name has the value word in v: a plain
+// screen in light colours with no preferences set.
+func keywordValue(name string, v Viewport, word string) bool {
+	pick := func(b bool, yes, no string) bool {
+		if b {
+			return word == yes
+		}
+		return word == no
+	}
+	switch name {
+	case "orientation":
+		return pick(v.Height >= v.Width, "portrait", "landscape")
+	case "hover", "any-hover":
+		return pick(v.Mobile, "none", "hover")
+	case "pointer", "any-pointer":
+		return pick(v.Mobile, "coarse", "fine")
+	case "scan":
+		return false
+	case "update":
+		return word == "fast"
+	case "overflow-block", "overflow-inline":
+		return word == "scroll"
+	case "color-gamut":
+		return word == "srgb"
+	case "dynamic-range", "video-dynamic-range":
+		return word == "standard"
+	case "prefers-color-scheme":
+		return word == "light"
+	case "forced-colors", "inverted-colors", "navigation-controls":
+		return word == "none"
+	case "display-mode":
+		return word == "browser"
+	case "scripting":
+		return pick(v.Scripting, "enabled", "none")
+	case "shape":
+		return word == "rect"
+	case "display-state":
+		return word == "normal"
+	case "resizable":
+		return word == "true"
+	}
+	return word == "no-preference"
+}
+
+// boolFeature evaluates a feature that stands alone: does it have a value
+// that is not zero or none?
+func boolFeature(name string, v Viewport) truth {
+	if name == "-webkit-device-pixel-ratio" || name == "-webkit-transform-3d" {
+		return yes
+	}
+	if f, ok := numericFeature(name, v); ok && name != "device-pixel-ratio" {
+		return truthOf(f != 0)
+	}
+	allowed, ok := keywordFeatures[name]
+	if !ok {
+		return unknown
+	}
+	for _, word := range strings.Fields(allowed) {
+		if word != "none" && word != "no-preference" && keywordValue(name, v, word) {
+			return yes
+		}
+	}
+	return no
+}

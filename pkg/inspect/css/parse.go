@@ -1,0 +1,288 @@
+package css
+
+import "strings"
+
+const (
+	// maxDepth bounds nesting of blocks and of component values; what is
+	// deeper is skipped. Pages written by people stay under 10.
+	maxDepth = 64
+	// maxRules bounds the rules of one sheet; Bootstrap has 2,500.
+	maxRules = 200_000
+	// maxSelectors bounds what nesting may multiply selectors to, per sheet.
+	maxSelectors = 1_000_000
+)
+
+// ruleKind says what a rule is for; kinds that name nothing and hold nothing
+// of interest are not kept at all.
+type ruleKind uint8
+
+const (
+	styleRule ruleKind = iota
+	mediaRule
+	supportsRule
+	layerBlock
+	layerStatement
+	containerRule
+	scopeRule
+	startingStyle
+	fontFaceRule
+	keyframesRule
+	pageRule
+	propertyRule
+	counterStyleRule
+	otherRule // named with its prelude, never applied
+)
+
+// rule is one rule with what it holds.
+type rule struct {
+	kind    ruleKind
+	prelude string
+	sels    []*selector // of a styleRule, "&" resolved
+	decls   []decl      // of a styleRule or a keyframe
+	descs   []rawDecl   // of @font-face, @page, @property, @counter-style
+	rules   []*rule
+}
+
+// rawDecl is a declaration as written.
+type rawDecl struct {
+	name      string // lower case unless custom
+	value     string
+	important bool
+}
+
+// parser reads one sheet.
+type parser struct {
+	lexer
+	sheet *Sheet
+	count int // rules so far
+	sels  int // selectors so far
+}
+
+func (p *parser) parseSelectors(text string, parent, scope []*selector) ([]*selector, bool) {
+	return parseSelectors(text, parent, scope, p.sheet.namespaces)
+}
+
+// block tells what kind of contents a block has.
+type block struct {
+	parent []*selector // of the innermost style rule, nil outside one
+	scope  []*selector // of the innermost @scope
+	raw    bool        // keep declarations as written
+	frames bool        // rules are keyframes
+	depth  int
+}
+
+// skip reads to the first top-level token that stop accepts and returns it;
+// eof when there is none. Brackets that open are skipped whole.
+func (p *parser) skip(stop func(token) bool) token {
+	var open []kind
+	for {
+		t := p.next()
+		if t.kind == eof || len(open) == 0 && stop(t) {
+			return t
+		}
+		switch t.kind {
+		case openBrace:
+			open = append(open, closeBrace)
+		case openBracket:
+			open = append(open, closeBracket)
+		case openParen, function:
+			open = append(open, closeParen)
+		case closeBrace, closeBracket, closeParen:
+			if len(open) > 0 && open[len(open)-1] == t.kind {
+				open = open[:len(open)-1]
+			}
+		}
+	}
+}
+
+// skipBlock reads on until the block that is open ends.
+func (p *parser) skipBlock() {
+	p.skip(func(t token) bool { return t.kind == closeBrace })
+}
+
+// stylesheet reads the whole sheet.
+func (p *parser) stylesheet() {
+	importsOver := false // @import counts only before other rules
+	for !p.full() {
+		t := p.next()
+		switch t.kind {
+		case eof:
+			return
+		case space, cdo, cdc:
+		case atKeyword:
+			name := strings.ToLower(t.value)
+			switch name {
+			case "import":
+				p.importRule(importsOver)
+				continue
+			case "namespace":
+				importsOver = p.namespaceRule() || importsOver
+				continue
+			}
+			r := p.atRule(name, block{})
+			if r != nil {
+				p.sheet.rules = append(p.sheet.rules, r)
+			}
+			if r != nil && r.kind != layerStatement {
+				importsOver = true
+			}
+		default:
+			p.pos = t.start
+			if r := p.qualifiedRule(block{}); r != nil {
+				importsOver = true
+				p.sheet.rules = append(p.sheet.rules, r)
+			}
+		}
+	}
+}
+
+func (p *parser) full() bool {
+	if p.count >= maxRules || p.sels >= maxSelectors {
+		p.sheet.truncated = true
+		return true
+	}
+	return false
+}
+
+// prelude reads up to the block or the semicolon of a rule and says which it
+// was; inside a block a closing brace ends it too and is left unread.
+func (p *parser) prelude(nested, semicolonEnds bool) (text string, end kind) {
+	start := p.pos
+	t := p.skip(func(t token) bool {
+		return t.kind == openBrace || t.kind == semicolon && semicolonEnds || t.kind == closeBrace && nested
+	})
+	text = strings.TrimSpace(p.src[start:t.start])
+	if t.kind == closeBrace {
+		p.pos = t.start
+	}
+	return text, t.kind
+}
+
+// qualifiedRule reads a style rule or a keyframe; nil when it is invalid.
+func (p *parser) qualifiedRule(b block) *rule {
+	p.count++
+	text, end := p.prelude(b.depth > 0, b.parent != nil || b.raw)
+	if end != openBrace {
+		return nil
+	}
+	b.depth++
+	if b.depth > maxDepth {
+		p.skipBlock()
+		return nil
+	}
+	r := &rule{kind: styleRule, prelude: text}
+	if b.frames {
+		p.contents(r, b)
+		return r
+	}
+	sels, ok := p.parseSelectors(text, b.parent, b.scope)
+	if !ok || p.sels+len(sels) > maxSelectors {
+		p.skipBlock()
+		return nil
+	}
+	p.sels += len(sels)
+	r.sels = sels
+	b.parent = sels
+	p.contents(r, b)
+	return r
+}
+
+// contents reads a block's declarations and rules into r, the closing brace
+// included. Declarations that follow a nested rule become a rule of their
+// own, since order counts.
+func (p *parser) contents(r *rule, b block) {
+	into := r
+	add := func(n *rule) {
+		if n != nil {
+			r.rules = append(r.rules, n)
+			into = nil
+		}
+	}
+	for !p.full() {
+		t := p.next()
+		switch t.kind {
+		case eof, closeBrace:
+			return
+		case space, semicolon:
+		case atKeyword:
+			add(p.atRule(strings.ToLower(t.value), b))
+		default:
+			p.pos = t.start
+			d, ok := p.declaration()
+			switch {
+			case ok && b.raw:
+				r.descs = append(r.descs, d)
+			case ok && (b.parent != nil || b.frames):
+				if into == nil || into.kind != styleRule {
+					into = &rule{kind: styleRule, prelude: r.prelude, sels: b.parent}
+					r.rules = append(r.rules, into)
+				}
+				into.decls = appendDecls(into.decls, d, p.sheet.base)
+			case ok:
+			default:
+				p.pos = t.start
+				add(p.qualifiedRule(b))
+			}
+		}
+	}
+}
+
+// declaration reads one declaration with the semicolon after it. When what
+// stands here is none, ok is false and the position is anywhere.
+func (p *parser) declaration() (d rawDecl, ok bool) {
+	t := p.next()
+	if t.kind != ident {
+		return d, false
+	}
+	name := t.value
+	custom := strings.HasPrefix(name, "--")
+	if t = p.next(); t.kind == space {
+		t = p.next()
+	}
+	if t.kind != colon {
+		return d, false
+	}
+	start, bang, braceAt := p.pos, -1, -1
+	var last token // the last two that are not white space
+	var before token
+	empty := true
+	end := p.skip(func(t token) bool {
+		switch t.kind {
+		case semicolon, closeBrace:
+			return true
+		case openBrace:
+			if !custom && (!empty || braceAt >= 0) {
+				return true
+			}
+			braceAt = t.start
+		case space:
+			return false
+		}
+		if t.isDelim('!') {
+			bang = t.start
+		}
+		before, last = last, t
+		empty = false
+		return false
+	})
+	if end.kind == openBrace {
+		return d, false
+	}
+	if end.kind == closeBrace {
+		p.pos = end.start
+	}
+	stop := end.start
+	if bang >= 0 && before.start == bang && before.isDelim('!') && last.isIdent("important") {
+		d.important, stop = true, bang
+	}
+	if braceAt >= 0 && !custom {
+		// a whole block is a value only of a custom property; "a:{…}" is
+		// neither a declaration nor a rule
+		return rawDecl{name: "-invalid", value: ""}, true
+	}
+	d.name, d.value = name, strings.TrimSpace(p.src[start:stop])
+	if !custom {
+		d.name = strings.ToLower(name)
+	}
+	return d, true
+}

@@ -1,0 +1,222 @@
+package css
+
+import (
+	"strconv"
+	"strings"
+)
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+var (
+	// dynamicStates are pseudo-classes that hold only after somebody acted.
+	dynamicStates = set(`hover active focus focus-visible focus-within visited target target-current target-before
+		target-after fullscreen -webkit-full-screen modal popover-open picture-in-picture autofill
+		-webkit-autofill user-valid user-invalid -webkit-drag playing seeking muted buffering stalled
+		interest-source interest-target has-slotted current past future active-view-transition
+		-internal-media-controls-overlay-cast-button xr-overlay full-screen-ancestor -webkit-full-page-media
+		-webkit-full-screen-ancestor -webkit-full-screen-document window-inactive corner-present
+		decrement increment horizontal vertical double-button single-button no-button start end`)
+	// staticStates are pseudo-classes that markup decides.
+	staticStates = set(`root empty first-child last-child only-child first-of-type last-of-type only-of-type scope
+		any-link link -webkit-any-link enabled disabled checked required optional read-only read-write
+		placeholder-shown default indeterminate open defined in-range out-of-range valid invalid host paused
+		volume-locked`)
+	// elementPseudos are the pseudo-elements Chromium knows; any other that
+	// begins with -webkit- is valid too and matches nothing.
+	elementPseudos = set(`before after marker first-line first-letter placeholder selection backdrop
+		file-selector-button cue details-content target-text spelling-error grammar-error search-text
+		view-transition scroll-marker scroll-marker-group column checkmark picker-icon interest-hint`)
+	elementFuncs = set(`part slotted highlight cue picker scroll-button view-transition-group
+		view-transition-image-pair view-transition-old view-transition-new view-transition-group-children`)
+)
+
+// pseudo parses a pseudo-class or pseudo-element; used counts its tokens.
+func (p *selectorParser) pseudo(ns []node, c *compound, s *selector) (used int, ok bool) {
+	if len(ns) > 2 && ns[1].kind == colon {
+		return 3, p.pseudoElement(ns[2], s)
+	}
+	if len(ns) < 2 {
+		return 0, false
+	}
+	n := ns[1]
+	name := strings.ToLower(n.value)
+	if n.kind == ident {
+		switch name {
+		case "before", "after", "first-line", "first-letter":
+			return 2, p.pseudoElement(n, s)
+		}
+		switch {
+		case dynamicStates[name]:
+			if s.dynamic == "" && !p.inNot {
+				s.dynamic = ":" + name
+			}
+		case !staticStates[name]:
+			return 0, false
+		}
+		s.spec += oneClass
+		t := pseudoTest{name: name}
+		if name == "scope" {
+			t = p.scopeRoot()
+		}
+		if s.pseudo == "" || !dynamicStates[name] { // ::-webkit-scrollbar-thumb:hover is never drawn hovered
+			c.pseudos = append(c.pseudos, t)
+		} else {
+			c.pseudos = append(c.pseudos, pseudoTest{name: name})
+		}
+		return 2, true
+	}
+	if n.kind != function || s.pseudo != "" {
+		return 0, false
+	}
+	t, spec, ok := p.functional(name, n, s)
+	s.spec += spec
+	c.pseudos = append(c.pseudos, t)
+	return 2, ok
+}
+
+func (p *selectorParser) pseudoElement(n node, s *selector) bool {
+	name := strings.ToLower(n.value)
+	switch {
+	case n.kind == ident && (elementPseudos[name] || strings.HasPrefix(name, "-webkit-")):
+	case n.kind == function && elementFuncs[name]:
+	default:
+		return false
+	}
+	if s.pseudo != "" { // ::before::marker: valid, styles what has no URL of its own
+		name = s.pseudo + "::" + name
+	}
+	s.pseudo = name
+	s.spec += oneType
+	return true
+}
+
+// functional parses :name(…).
+func (p *selectorParser) functional(name string, n node, s *selector) (t pseudoTest, spec specificity, ok bool) {
+	t.name = name
+	args := trim(n.args)
+	switch name {
+	case "is", "where", "-webkit-any", "matches":
+		if name == "matches" {
+			return t, 0, false
+		}
+		t.name = "is"
+		t.sels, ok = p.nested(args, s, true)
+		if name != "where" {
+			spec = maxSpec(t.sels)
+		}
+		if name == "-webkit-any" {
+			spec = oneClass
+		}
+		return t, spec, ok
+	case "not":
+		was := p.inNot
+		p.inNot = true
+		t.sels, ok = p.nested(args, s, false)
+		p.inNot = was
+		return t, maxSpec(t.sels), ok && len(t.sels) > 0
+	case "has":
+		q := *p
+		q.parent, q.scope = nil, nil
+		t.sels, ok = q.list(args, true, false)
+		for _, h := range t.sels {
+			ok = ok && h.pseudo == ""
+			if s.dynamic == "" && !p.inNot {
+				s.dynamic = h.dynamic
+			}
+		}
+		return t, maxSpec(t.sels), ok && len(t.sels) > 0
+	case "nth-child", "nth-last-child", "nth-of-type", "nth-last-of-type":
+		return p.nth(t, n)
+	case "lang", "dir":
+		for _, a := range split(args, atComma) {
+			if len(a) != 1 || a[0].kind != ident && a[0].kind != str {
+				return t, 0, false
+			}
+			t.args = append(t.args, strings.ToLower(a[0].value))
+		}
+		return t, oneClass, true
+	case "host", "host-context", "state", "active-view-transition-type", "heading":
+		return t, oneClass, true
+	}
+	return t, 0, false
+}
+
+// nested parses the list of :is() or :not(), in which "&" keeps its meaning.
+func (p *selectorParser) nested(args []node, s *selector, forgiving bool) ([]*selector, bool) {
+	sels, ok := p.list(args, false, forgiving)
+	for _, q := range sels {
+		if q.pseudo != "" && !forgiving {
+			return nil, false
+		}
+		if s.dynamic == "" && !p.inNot && len(sels) == 1 {
+			s.dynamic = q.dynamic
+		}
+	}
+	return sels, ok
+}
+
+// nth parses An+B [of S].
+func (p *selectorParser) nth(t pseudoTest, n node) (pseudoTest, specificity, bool) {
+	spec := oneClass
+	args := trim(n.args)
+	for i, a := range args {
+		if !a.isIdent("of") || !strings.HasSuffix(t.name, "child") {
+			continue
+		}
+		var ok bool
+		if t.sels, ok = p.list(trim(args[i+1:]), false, false); !ok || len(t.sels) == 0 {
+			return t, 0, false
+		}
+		spec += maxSpec(t.sels)
+		args = trim(args[:i])
+		break
+	}
+	if len(args) == 0 {
+		return t, 0, false
+	}
+	text := strings.ToLower(p.src[args[0].start:args[len(args)-1].end])
+	var ok bool
+	t.a, t.b, ok = anPlusB(text)
+	return t, spec, ok
+}
+
+// anPlusB reads "odd", "even", "3", "2n+1", "-n + 3".
+func anPlusB(s string) (a, b int, ok bool) {
+	switch s {
+	case "odd":
+		return 2, 1, true
+	case "even":
+		return 2, 0, true
+	}
+	before, after, hasN := strings.Cut(s, "n")
+	if !hasN {
+		b, err := strconv.Atoi(s)
+		return 0, b, err == nil
+	}
+	switch before {
+	case "", "+":
+		a = 1
+	case "-":
+		a = -1
+	default:
+		var err error
+		if a, err = strconv.Atoi(before); err != nil {
+			return 0, 0, false
+		}
+	}
+	after = strings.Join(strings.Fields(after), "")
+	if after == "" {
+		return a, 0, true
+	}
+	if after[0] != '+' && after[0] != '-' {
+		return 0, 0, false
+	}
+	b, err := strconv.Atoi(after)
+	return a, b, err == nil
+}

@@ -1,0 +1,341 @@
+package css
+
+import (
+	"slices"
+	"strings"
+)
+
+// specificity packs (ids, classes, types), ten bits each.
+type specificity uint32
+
+const (
+	oneID    specificity = 1 << 20
+	oneClass specificity = 1 << 10
+	oneType  specificity = 1
+)
+
+// selector is one complex selector.
+type selector struct {
+	text    string
+	parts   []compound // the subject first, then leftwards
+	pseudo  string     // the pseudo-element it styles, without colons, "" for none
+	spec    specificity
+	dynamic string // a state no page has while it loads (":hover"), "" for none
+}
+
+// compound is a run of simple selectors without combinators.
+type compound struct {
+	comb    byte   // to the compound on its left: ' ', '>', '+', '~'; 0 for the leftmost
+	tag     string // lower case; "" for any
+	ns      string // "" for any, else html, svg or math
+	ids     []string
+	classes []string
+	attrs   []attrTest
+	pseudos []pseudoTest
+}
+
+// attrTest is an attribute selector.
+type attrTest struct {
+	name  string
+	op    byte // 0 for presence, '=' or the character before it
+	value string
+	fold  bool // ignore case
+}
+
+// pseudoTest is a pseudo-class with its arguments.
+type pseudoTest struct {
+	name   string
+	sels   []*selector // of is, where, not, has, nth-child's "of", in-scope's roots
+	limits []*selector // of in-scope
+	a, b   int         // of An+B
+	args   []string    // of lang, dir
+}
+
+// selectorParser knows what "&", ":scope" and prefixes stand for.
+type selectorParser struct {
+	parent     []*selector
+	scope      []*selector
+	namespaces map[string]string
+	src        string
+	inNot      bool
+}
+
+// scopeSelector stands for "inside this @scope".
+func scopeSelector(roots, limits []*selector) *selector {
+	return &selector{parts: []compound{{pseudos: []pseudoTest{{name: "-in-scope", sels: roots, limits: limits}}}}}
+}
+
+// list parses a selector list. It is all or nothing, as in browsers, unless
+// forgiving.
+func (p *selectorParser) list(ns []node, relative, forgiving bool) ([]*selector, bool) {
+	var sels []*selector
+	for _, part := range split(ns, atComma) {
+		s, ok := p.complex(part, relative)
+		switch {
+		case ok:
+			sels = append(sels, s)
+		case !forgiving:
+			return nil, false
+		}
+	}
+	return sels, true
+}
+
+// parseSelectors parses a rule's prelude. parent is what "&" stands for, nil
+// outside style rules; scope the innermost @scope.
+func parseSelectors(text string, parent, scope []*selector, namespaces map[string]string) ([]*selector, bool) {
+	ns, ok := values(text)
+	if !ok || len(ns) == 0 {
+		return nil, false
+	}
+	p := selectorParser{parent: parent, scope: scope, namespaces: namespaces, src: text}
+	sels, ok := p.list(ns, parent != nil || scope != nil, false)
+	if !ok {
+		return nil, false
+	}
+	for _, s := range sels {
+		if scope != nil && parent == nil {
+			s.parts[0].pseudos = append(s.parts[0].pseudos, scope[0].parts[0].pseudos...)
+		}
+	}
+	return sels, true
+}
+
+// complex parses compounds and combinators. With relative it may begin with
+// a combinator, and is tied to "&" or :scope.
+func (p *selectorParser) complex(ns []node, relative bool) (*selector, bool) {
+	if len(ns) == 0 {
+		return nil, false
+	}
+	s := &selector{text: strings.Join(strings.Fields(p.src[ns[0].start:ns[len(ns)-1].end]), " ")}
+	var left []compound // in reading order; comb is to the one before
+	comb := byte(0)
+	hasAmp := false
+	if c := combinator(ns[0]); c != 0 {
+		if !relative {
+			return nil, false
+		}
+		comb, ns = c, trim(ns[1:])
+	}
+	leading := comb
+	for i := 0; i < len(ns); {
+		end := i
+		for end < len(ns) && ns[end].kind != space && combinator(ns[end]) == 0 {
+			end++
+		}
+		if end == i || s.pseudo != "" {
+			return nil, false
+		}
+		c := compound{comb: comb}
+		amp, ok := p.compound(ns[i:end], &c, s)
+		if !ok {
+			return nil, false
+		}
+		hasAmp = hasAmp || amp
+		left = append(left, c)
+		comb = 0
+		for i = end; i < len(ns); i++ {
+			if ns[i].kind == space {
+				if comb == 0 {
+					comb = ' '
+				}
+				continue
+			}
+			k := combinator(ns[i])
+			if k == 0 {
+				break
+			}
+			if comb != 0 && comb != ' ' {
+				return nil, false
+			}
+			comb = k
+		}
+	}
+	if len(left) == 0 || comb != 0 {
+		return nil, false
+	}
+	p.tie(s, &left, leading, hasAmp, relative)
+	slices.Reverse(left)
+	s.parts = left
+	return s, true
+}
+
+// tie puts what a nested selector is relative to in front of it.
+func (p *selectorParser) tie(s *selector, left *[]compound, leading byte, hasAmp, relative bool) {
+	if !relative || hasAmp && leading == 0 {
+		return
+	}
+	switch {
+	case p.parent != nil:
+		s.spec += maxSpec(p.parent)
+		if leading == 0 {
+			leading = ' '
+		}
+		(*left)[0].comb = leading
+		*left = slices.Insert(*left, 0, compound{pseudos: []pseudoTest{{name: "is", sels: p.parent}}})
+	case leading != 0 && p.scope != nil:
+		(*left)[0].comb = leading
+		*left = slices.Insert(*left, 0, compound{pseudos: []pseudoTest{p.scopeRoot()}})
+	default: // of :has(): relative to the element that is asked
+		if leading == 0 {
+			leading = ' '
+		}
+		(*left)[0].comb = leading
+	}
+}
+
+func (p *selectorParser) scopeRoot() pseudoTest {
+	if p.scope == nil {
+		return pseudoTest{name: "root"}
+	}
+	return pseudoTest{name: "is", sels: p.scope[0].parts[0].pseudos[0].sels}
+}
+
+func combinator(n node) byte {
+	if n.isDelim('>') || n.isDelim('+') || n.isDelim('~') {
+		return n.value[0]
+	}
+	return 0
+}
+
+func maxSpec(sels []*selector) specificity {
+	var m specificity
+	for _, s := range sels {
+		m = max(m, s.spec)
+	}
+	return m
+}
+
+// compound parses simple selectors that stand together.
+func (p *selectorParser) compound(ns []node, c *compound, s *selector) (amp, ok bool) {
+	for i := 0; i < len(ns); i++ {
+		n := ns[i]
+		if s.pseudo != "" && n.kind != colon {
+			return amp, false
+		}
+		switch {
+		case n.kind == ident || n.isDelim('*') || n.isDelim('|'):
+			used, ok := p.typeSelector(ns[i:], i == 0, c, s)
+			if !ok {
+				return amp, false
+			}
+			i += used - 1
+		case n.isDelim('&'):
+			amp = true
+			if p.parent != nil {
+				c.pseudos = append(c.pseudos, pseudoTest{name: "is", sels: p.parent})
+				s.spec += maxSpec(p.parent)
+			} else {
+				c.pseudos = append(c.pseudos, p.scopeRoot())
+			}
+		case n.kind == hash:
+			if f := n.value; f == "" || isDigit(f[0]) {
+				return amp, false
+			}
+			c.ids = append(c.ids, n.value)
+			s.spec += oneID
+		case n.isDelim('.') && i+1 < len(ns) && ns[i+1].kind == ident:
+			i++
+			c.classes = append(c.classes, ns[i].value)
+			s.spec += oneClass
+		case n.kind == openBracket:
+			a, ok := attribute(n)
+			if !ok {
+				return amp, false
+			}
+			c.attrs = append(c.attrs, a)
+			s.spec += oneClass
+		case n.kind == colon:
+			used, ok := p.pseudo(ns[i:], c, s)
+			if !ok {
+				return amp, false
+			}
+			i += used - 1
+		default:
+			return amp, false
+		}
+	}
+	return amp, true
+}
+
+// typeSelector parses tag, *, ns|tag, *|* and |tag; used counts its tokens.
+func (p *selectorParser) typeSelector(ns []node, first bool, c *compound, s *selector) (used int, ok bool) {
+	if !first {
+		return 0, false
+	}
+	prefix, hasPrefix := "", false
+	i := 0
+	if !ns[0].isDelim('|') {
+		prefix, i = ns[0].value, 1
+	}
+	if i < len(ns) && ns[i].isDelim('|') && (i+1 < len(ns) && (ns[i+1].kind == ident || ns[i+1].isDelim('*'))) {
+		hasPrefix = true
+		i++
+	} else {
+		i = 0
+	}
+	switch {
+	case !hasPrefix:
+		c.ns = p.namespaces[""]
+	case prefix == "*" || prefix == "":
+	default:
+		if c.ns, ok = p.namespaces[prefix]; !ok {
+			return 0, false
+		}
+	}
+	if ns[i].kind == ident {
+		c.tag = strings.ToLower(ns[i].value)
+		s.spec += oneType
+	} else if !ns[i].isDelim('*') {
+		return 0, false
+	}
+	return i + 1, true
+}
+
+// foldedAttrs are the attributes whose values HTML compares without case.
+var foldedAttrs = func() map[string]bool {
+	m := map[string]bool{}
+	for _, a := range strings.Fields(`accept accept-charset align alink axis bgcolor charset checked clear codetype
+		color compact declare defer dir direction disabled enctype face frame hreflang http-equiv lang language
+		link media method multiple nohref noresize noshade nowrap readonly rel rev rules scope scrolling selected
+		shape target text type valign valuetype vlink`) {
+		m[a] = true
+	}
+	return m
+}()
+
+func attribute(n node) (a attrTest, ok bool) {
+	w := words(n.args)
+	if len(w) > 2 && w[1].isDelim('|') && w[2].kind == ident {
+		w = w[2:] // a namespace: HTML attributes have none
+	} else if len(w) > 1 && w[0].isDelim('|') {
+		w = w[1:]
+	}
+	if len(w) == 0 || w[0].kind != ident {
+		return a, false
+	}
+	a.name = strings.ToLower(w[0].value)
+	a.fold = foldedAttrs[a.name]
+	if w = w[1:]; len(w) == 0 {
+		return a, true
+	}
+	if w[0].kind != delim || !strings.Contains("=~|^$*", w[0].value) {
+		return a, false
+	}
+	a.op = w[0].value[0]
+	if a.op != '=' {
+		if len(w) < 2 || !w[1].isDelim('=') || w[1].start != w[0].end {
+			return a, false
+		}
+		w = w[1:]
+	}
+	if w = w[1:]; len(w) == 0 || w[0].kind != ident && w[0].kind != str {
+		return a, false
+	}
+	a.value = w[0].value
+	if len(w) == 2 && (w[1].isIdent("i") || w[1].isIdent("s")) {
+		a.fold = w[1].isIdent("i")
+		w = w[:1]
+	}
+	return a, len(w) == 1
+}

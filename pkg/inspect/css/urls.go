@@ -1,0 +1,187 @@
+package css
+
+import (
+	"strings"
+
+	"libra/pkg/libra"
+)
+
+// URLs lists what the sheet names without looking at any document: what a
+// page that used every rule of it would make a browser in v fetch.
+func (s *Sheet) URLs(v Viewport) []Use {
+	l := lister{v: v, sheet: s}
+	l.rules(s.rules, context{})
+	return l.uses
+}
+
+// InlineURLs lists what a style attribute names, against the document's base.
+func InlineURLs(style, base string, v Viewport) []Use {
+	l := lister{v: v, sheet: &Sheet{base: base}}
+	for _, d := range parseInline(style, base) {
+		l.decl(d, context{}, "style attribute")
+	}
+	return l.uses
+}
+
+// parseInline reads a style attribute.
+func parseInline(style, base string) []decl {
+	p := parser{lexer: lexer{src: style}, sheet: &Sheet{base: base}}
+	var decls []decl
+	for {
+		t := p.next()
+		switch t.kind {
+		case eof:
+			return decls
+		case space, semicolon:
+			continue
+		}
+		p.pos = t.start
+		if d, ok := p.declaration(); ok {
+			decls = appendDecls(decls, d, base)
+			if p.pos < len(p.src) && p.src[p.pos] == '}' {
+				p.pos++
+			}
+			continue
+		}
+		p.pos = t.start
+		p.skip(func(t token) bool { return t.kind == semicolon })
+	}
+}
+
+// context is what the rules around a declaration ask for. Reason is "" while
+// it holds.
+type context struct {
+	reason string
+	fetch  libra.Fetch
+}
+
+// enter is c inside r, a rule that holds others.
+func (c context) enter(r *rule, v Viewport) context {
+	if c.reason != "" {
+		return c
+	}
+	switch r.kind {
+	case mediaRule:
+		if !MatchMedia(r.prelude, v) {
+			return context{"only for @media " + brief(r.prelude), libra.Conditional}
+		}
+	case supportsRule:
+		if !MatchSupports(r.prelude) {
+			return context{"only where @supports " + brief(r.prelude) + " holds", libra.Conditional}
+		}
+	case startingStyle:
+		return context{"only while a transition starts", libra.Conditional}
+	case pageRule:
+		return context{"only when printing", libra.Unused}
+	case propertyRule, counterStyleRule, otherRule:
+		return context{"no page asks for it", libra.Unused}
+	}
+	return c
+}
+
+// lister collects the uses of one sheet.
+type lister struct {
+	v     Viewport
+	sheet *Sheet
+	uses  []Use
+}
+
+func (l *lister) rules(rules []*rule, c context) {
+	for _, r := range rules {
+		in := c.enter(r, l.v)
+		subject := brief(r.prelude)
+		switch r.kind {
+		case fontFaceRule:
+			l.face(r, in)
+		case pageRule, propertyRule, counterStyleRule, otherRule:
+			for _, d := range r.descs {
+				l.text(d.value, in)
+			}
+		case styleRule:
+			if state := dynamicState(r.sels); state != "" && in.reason == "" {
+				in = context{"only in state " + state, libra.Conditional}
+			}
+		case keyframesRule:
+			subject = "animation " + r.prelude
+		}
+		for _, d := range r.decls {
+			l.decl(d, in, subject)
+		}
+		l.rules(r.rules, in)
+	}
+}
+
+// dynamicState is the state without which no selector matches, "" for none.
+func dynamicState(sels []*selector) string {
+	state := ""
+	for _, s := range sels {
+		if s.dynamic == "" {
+			return ""
+		}
+		state = s.dynamic
+	}
+	return state
+}
+
+func (l *lister) decl(d decl, c context, subject string) {
+	if d.val == nil {
+		l.text(d.pending.text, c)
+		return
+	}
+	for _, img := range d.val.images {
+		picked := set(strings.Join(img.urls(l.v.ratio()), " "))
+		for _, u := range img.all() {
+			use := Use{URL: u, Type: libra.Image, Fetch: libra.Fetched, Reason: propNames[d.id] + " of " + subject}
+			if !picked[u] {
+				use.Fetch, use.Reason = libra.Unused, "image-set() has a better choice"
+			}
+			l.add(use, c)
+		}
+	}
+}
+
+// text lists every url() in a value that is not understood further.
+func (l *lister) text(value string, c context) {
+	for _, u := range textURLs(value, l.sheet.base) {
+		l.add(Use{URL: u, Type: libra.Image, Fetch: libra.Fetched, Reason: "in a value with var()"}, c)
+	}
+}
+
+func (l *lister) face(r *rule, c context) {
+	f, ok := newFace(r, l.sheet.base)
+	if !ok {
+		return
+	}
+	for i, src := range f.sources {
+		use := Use{URL: src.url, Type: libra.Font, Fetch: libra.Fetched, Reason: "font " + f.family}
+		if src.url == "" {
+			continue
+		}
+		if i != f.first {
+			use.Fetch, use.Reason = libra.Unused, src.why(f, i)
+		}
+		l.add(use, c)
+	}
+}
+
+func (l *lister) add(u Use, c context) {
+	if c.reason != "" && u.Fetch == libra.Fetched {
+		u.Fetch, u.Reason = c.fetch, c.reason
+	}
+	u.Sheet = l.sheet.base
+	l.uses = append(l.uses, u)
+}
+
+// brief shortens text of a sheet for a person.
+func brief(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for cut > 0 && s[cut]&0xc0 == 0x80 {
+		cut--
+	}
+	return s[:cut] + "…"
+}
