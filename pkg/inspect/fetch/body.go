@@ -66,6 +66,10 @@ func (w *wire) check(spent int64) error {
 // readBody counts the body, and holds it if an engine reads it.
 func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *http.Response) {
 	started := time.Now()
+	if x.location != "" {
+		x.skipBody(resp)
+		return
+	}
 	w := &wire{ctx: ctx, x: x, src: resp.Body, since: started, idle: timeLimit("idle_timeout", "nothing more came within", x.lim.IdleTimeout)}
 	names := encodings(resp.Header)
 	var err error
@@ -73,7 +77,7 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 		err = countLimit("encodings", "body not decoded, stacked encodings more than", x.lim.Encodings)
 		names = nil
 	}
-	hold := err == nil && x.location == "" && held(r.Type, x.hop.MediaType)
+	hold := err == nil && held(r.Type, x.hop.MediaType)
 	if e := x.decode(w, names, hold); err == nil {
 		err = e
 	}
@@ -88,6 +92,14 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 	if err != nil {
 		x.fail(x.explainBody(ctx, u, w, err))
 	}
+}
+
+// skipBody lets a redirect's body go by. Chromium counts none of it; a short
+// one is read so that the connection can be used again.
+func (x *exchange) skipBody(resp *http.Response) {
+	x.watch.reset(x.lim.IdleTimeout, nil)
+	n, _ := io.CopyN(io.Discard, resp.Body, chunk)
+	x.s.spent.Add(n)
 }
 
 // decode reads the body through its decoders.

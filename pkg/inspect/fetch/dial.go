@@ -283,7 +283,11 @@ func newTransports(cfg Config) *transports {
 	h2.Protocols.SetHTTP2(true)
 	h2.Protocols.SetUnencryptedHTTP2(true)
 	h2.MaxConnsPerHost = 1
-	h2.HTTP2 = &http.HTTP2Config{StrictMaxConcurrentRequests: true, WriteByteTimeout: cfg.Limits.IdleTimeout}
+	h2.HTTP2 = &http.HTTP2Config{
+		StrictMaxConcurrentRequests: true,
+		WriteByteTimeout:            cfg.Limits.IdleTimeout,
+		MaxDecoderHeaderTableSize:   64 << 10, // Chromium's; it decides how short headers get
+	}
 	return &transports{net: n, h1: h1, h2: h2}
 }
 

@@ -163,7 +163,7 @@ func (x *exchange) close(resp *http.Response) {
 		x.conn.forget(x.id)
 		x.hop.HeaderBytes = x.count.header.Load() // and the trailers
 	}
-	if x.err == nil && (x.conn.h2 || slices.Contains(resp.TransferEncoding, "chunked")) {
+	if x.err == nil && x.location == "" && (x.conn.h2 || slices.Contains(resp.TransferEncoding, "chunked")) {
 		x.hop.FramingBytes = max(x.count.raw.Load()-x.hop.HeaderBytes-x.hop.EncodedBytes, 0)
 	}
 }

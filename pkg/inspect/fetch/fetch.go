@@ -60,7 +60,8 @@ type Hop struct {
 	// sent under HTTP/1.1; under HTTP/2 the header frames, still compressed.
 	HeaderBytes int64
 	// EncodedBytes is the body before Content-Encoding is undone, DecodedBytes
-	// after. Chunk sizes and frame headers are in neither.
+	// after. Chunk sizes and frame headers are in neither. A redirect's body
+	// counts as none: browsers do not wait for it.
 	EncodedBytes, DecodedBytes int64
 	// FramingBytes is what Chromium counts as transferred beyond header and
 	// body: chunk sizes under HTTP/1.1, frame headers and padding under HTTP/2.
@@ -76,6 +77,9 @@ type Hop struct {
 	// Error says in one line why the hop failed or was cut short.
 	Error string
 }
+
+// TransferBytes is Chromium's encodedDataLength for the hop.
+func (h Hop) TransferBytes() int64 { return h.HeaderBytes + h.EncodedBytes + h.FramingBytes }
 
 // Result is what a Get brought.
 type Result struct {

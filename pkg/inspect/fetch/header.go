@@ -19,10 +19,10 @@ const DefaultUserAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KH
 type wish struct{ accept, dest, mode string }
 
 var wishes = map[libra.ResourceType]wish{
-	libra.Document:   {"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7", "document", "navigate"},
+	libra.Document:   {"text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7", "document", "navigate"},
 	libra.Stylesheet: {"text/css,*/*;q=0.1", "style", "no-cors"},
 	libra.Script:     {"*/*", "script", "no-cors"},
-	libra.Image:      {"image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image", "no-cors"},
+	libra.Image:      {"image/jxl,image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image", "no-cors"},
 	libra.Media:      {"*/*", "video", "no-cors"},
 	libra.Font:       {"*/*", "font", "cors"},
 	libra.Other:      {"*/*", "empty", "cors"},
@@ -59,7 +59,7 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 		set("Referer", v)
 	}
 	site := fetchSite(from, u, chain)
-	if w.mode == "cors" && site != "same-origin" && from != nil {
+	if from != nil && (w.dest == "font" || w.mode == "cors" && site != "same-origin") {
 		set("Origin", from.Scheme+"://"+from.Host)
 	}
 	if w.mode == "navigate" {
@@ -84,7 +84,7 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 func acceptEncoding(r Request, trusted bool) string {
 	switch {
 	case r.Type == libra.Media:
-		return "identity;q=1, *;q=0"
+		return "identity"
 	case trusted:
 		return "gzip, deflate, br, zstd"
 	}
