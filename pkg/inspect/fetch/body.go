@@ -24,12 +24,10 @@ var (
 // wire is the encoded body: it counts, and enforces every limit that belongs
 // to what a server sends.
 type wire struct {
-	ctx   context.Context
 	x     *exchange
 	src   io.Reader
 	n     int64
 	since time.Time
-	idle  *Limit
 	err   error // sticky: why the body ended; io.EOF if it did by itself
 }
 
@@ -37,7 +35,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	w.x.watch.reset(w.x.lim.IdleTimeout, w.idle)
+	w.x.watch.reset(w.x.lim.IdleTimeout, w.x.s.client.times.idle)
 	n, err := w.src.Read(p)
 	w.n += int64(n)
 	spent := w.x.s.spent.Add(int64(n))
@@ -70,7 +68,7 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 		x.skipBody(resp)
 		return
 	}
-	w := &wire{ctx: ctx, x: x, src: resp.Body, since: started, idle: timeLimit("idle_timeout", "nothing more came within", x.lim.IdleTimeout)}
+	w := &wire{x: x, src: resp.Body, since: started}
 	names := encodings(resp.Header)
 	var err error
 	if len(names) > x.lim.Encodings {
@@ -97,7 +95,7 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 // skipBody lets a redirect's body go by. Chromium counts none of it; a short
 // one is read so that the connection can be used again.
 func (x *exchange) skipBody(resp *http.Response) {
-	x.watch.reset(x.lim.IdleTimeout, nil)
+	x.watch.reset(x.lim.IdleTimeout, x.s.client.times.idle)
 	n, _ := io.CopyN(io.Discard, resp.Body, chunk)
 	x.s.spent.Add(n)
 }

@@ -47,7 +47,7 @@ var cases = map[string]http.HandlerFunc{
 	"link/large":     func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 300_000)) },
 	"link/empty":     func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) },
 	"iframe/missing": http.NotFound,
-	"link/redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/link/length?r", 302) },
+	"link/redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/link/length?r", http.StatusFound) },
 	"link/redirect2": func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/link/redirect")
 		w.WriteHeader(301)

@@ -22,6 +22,7 @@ type exchange struct {
 	watch watch
 
 	header   http.Header
+	charset  string
 	location string // where a redirect leads, "" if it is none
 	body     []byte
 	err      error
@@ -98,9 +99,8 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 		c.begin(&x.tally)
 	}
 	x.mu.Unlock()
-	x.watch.start(x.lim.HeaderTimeout, x.lim.AssetTimeout,
-		timeLimit("header_timeout", "no answer within", x.lim.HeaderTimeout),
-		timeLimit("asset_timeout", "not done within", x.lim.AssetTimeout))
+	times := &x.s.client.times
+	x.watch.start(x.lim.HeaderTimeout, x.lim.AssetTimeout, times.header, times.asset)
 }
 
 // wroteHeaders learns which HTTP/2 stream is this request's.
@@ -144,7 +144,7 @@ func (x *exchange) headersDone(ctx context.Context, answered bool) {
 func (x *exchange) answered(u *url.URL, resp *http.Response) {
 	x.header = resp.Header
 	x.hop.Status, x.hop.Protocol = resp.StatusCode, resp.Proto
-	x.hop.MediaType, _ = contentType(resp.Header)
+	x.hop.MediaType, x.charset = contentType(resp.Header)
 	x.s.keepCookies(u, resp)
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:

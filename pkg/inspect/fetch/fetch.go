@@ -108,8 +108,10 @@ type Result struct {
 
 // Client fetches for any number of sessions at once over shared connections.
 type Client struct {
-	cfg Config // with its defaults
-	rt  *transports
+	cfg    Config // with its defaults
+	rt     *transports
+	values *values
+	times  times
 }
 
 // New returns a Client. Close it when done.
@@ -121,7 +123,7 @@ func New(cfg Config) *Client {
 	if cfg.AcceptLanguage == "" {
 		cfg.AcceptLanguage = "en-US,en;q=0.9"
 	}
-	return &Client{cfg: cfg, rt: newTransports(cfg)}
+	return &Client{cfg: cfg, rt: newTransports(cfg), values: newValues(cfg), times: newTimes(cfg.Limits)}
 }
 
 // Close closes idle connections.
@@ -160,6 +162,7 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 		x := s.exchange(ctx, r, u, chain)
 		res.Hops = append(res.Hops, x.hop)
 		res.FinalURL, res.Header, res.Body, res.Err = x.hop.URL, x.header, x.body, x.err
+		res.MediaType, res.Charset = x.hop.MediaType, x.charset
 		if x.err != nil || x.location == "" {
 			break
 		}
@@ -182,7 +185,6 @@ func (res *Result) describe() {
 	if res.Err != nil && last.Error == "" {
 		last.Error = res.Err.Error()
 	}
-	res.MediaType, res.Charset = contentType(res.Header)
 	if last.Status == http.StatusTooManyRequests || last.Status == http.StatusServiceUnavailable {
 		res.RetryAfter = retryAfter(res.Header.Get("Retry-After"), last.Started)
 	}

@@ -18,6 +18,32 @@ const DefaultUserAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KH
 // wish is what Chromium sends along for a type of resource.
 type wish struct{ accept, dest, mode string }
 
+// values holds header values that are sent again and again. net/http does not
+// change them, so all requests share them.
+type values struct {
+	userAgent, language []string
+	accept, dest, mode  map[string][]string
+	site                map[string][]string
+	secure, plain, as   []string // Accept-Encoding
+	yes, one            []string // Sec-Fetch-User, Upgrade-Insecure-Requests
+}
+
+func newValues(cfg Config) *values {
+	v := &values{
+		userAgent: []string{cfg.UserAgent}, language: []string{cfg.AcceptLanguage},
+		accept: map[string][]string{}, dest: map[string][]string{"iframe": {"iframe"}}, mode: map[string][]string{}, site: map[string][]string{},
+		secure: []string{"gzip, deflate, br, zstd"}, plain: []string{"gzip, deflate"}, as: []string{"identity"},
+		yes: []string{"?1"}, one: []string{"1"},
+	}
+	for _, w := range wishes {
+		v.accept[w.accept], v.dest[w.dest], v.mode[w.mode] = []string{w.accept}, []string{w.dest}, []string{w.mode}
+	}
+	for _, site := range []string{"none", "same-origin", "same-site", "cross-site"} {
+		v.site[site] = []string{site}
+	}
+	return v
+}
+
 var wishes = map[libra.ResourceType]wish{
 	libra.Document:   {"text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7", "document", "navigate"},
 	libra.Stylesheet: {"text/css,*/*;q=0.1", "style", "no-cors"},
@@ -35,60 +61,54 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 	if !ok {
 		w = wishes[libra.Other]
 	}
-	h := make(http.Header, 12)
-	set := func(k, v string) { h[k] = []string{v} } // keys below are canonical
-	set("User-Agent", c.cfg.UserAgent)
-	set("Accept", w.accept)
-	set("Accept-Language", c.cfg.AcceptLanguage)
+	v := c.values
+	h := make(http.Header, 16)
+	set := func(k, value string) {
+		if value != "" {
+			h[k] = []string{value} // the keys below are canonical
+		}
+	}
 	trusted := trustworthy(u)
-	set("Accept-Encoding", acceptEncoding(r, trusted))
-	if r.Range != "" {
-		set("Range", r.Range)
+	h["User-Agent"], h["Accept"], h["Accept-Language"] = v.userAgent, v.accept[w.accept], v.language
+	h["Accept-Encoding"] = v.encoding(r, trusted)
+	set("Range", r.Range)
+	set("If-None-Match", r.ETag)
+	set("If-Modified-Since", r.LastModified)
+	var from *url.URL
+	if r.Referrer != "" {
+		from, _ = url.Parse(r.Referrer) // nil if it is none: then nothing is told
 	}
-	if r.ETag != "" {
-		set("If-None-Match", r.ETag)
-	}
-	if r.LastModified != "" {
-		set("If-Modified-Since", r.LastModified)
-	}
-	from, err := url.Parse(r.Referrer)
-	if r.Referrer == "" || err != nil {
-		from = nil
-	}
-	if v := referer(from, u); v != "" {
-		set("Referer", v)
-	}
+	set("Referer", referer(from, u))
 	site := fetchSite(from, u, chain)
 	if from != nil && (w.dest == "font" || w.mode == "cors" && site != "same-origin") {
 		set("Origin", from.Scheme+"://"+from.Host)
 	}
 	if w.mode == "navigate" {
-		set("Upgrade-Insecure-Requests", "1")
+		h["Upgrade-Insecure-Requests"] = v.one
 	}
 	if trusted {
-		set("Sec-Fetch-Site", site)
-		set("Sec-Fetch-Mode", w.mode)
+		h["Sec-Fetch-Site"], h["Sec-Fetch-Mode"] = v.site[site], v.mode[w.mode]
 		switch {
 		case w.mode == "navigate" && from != nil:
 			w.dest = "iframe"
 		case w.mode == "navigate":
-			set("Sec-Fetch-User", "?1")
+			h["Sec-Fetch-User"] = v.yes
 		}
-		set("Sec-Fetch-Dest", w.dest)
+		h["Sec-Fetch-Dest"] = v.dest[w.dest]
 	}
 	return h
 }
 
-// acceptEncoding: media is asked for as it is, and brotli and zstd only where
-// no middle box can mangle them, as in Chromium.
-func acceptEncoding(r Request, trusted bool) string {
+// encoding is Accept-Encoding: media is asked for as it is, and brotli and
+// zstd only where no middle box can mangle them, as in Chromium.
+func (v *values) encoding(r Request, trusted bool) []string {
 	switch {
 	case r.Type == libra.Media:
-		return "identity"
+		return v.as
 	case trusted:
-		return "gzip, deflate, br, zstd"
+		return v.secure
 	}
-	return "gzip, deflate"
+	return v.plain
 }
 
 // trustworthy: https, or a host that is this machine

@@ -129,6 +129,18 @@ func timeLimit(name, what string, d time.Duration) *Limit {
 	return &Limit{Name: name, Value: strconv.FormatFloat(d.Seconds(), 'g', 3, 64) + " s", What: what}
 }
 
+// times are the limits that a clock enforces, made once: every request arms
+// them, few hit one.
+type times struct{ header, asset, idle *Limit }
+
+func newTimes(l Limits) times {
+	return times{
+		header: timeLimit("header_timeout", "no answer within", l.HeaderTimeout),
+		asset:  timeLimit("asset_timeout", "not done within", l.AssetTimeout),
+		idle:   timeLimit("idle_timeout", "body cut, nothing more came within", l.IdleTimeout),
+	}
+}
+
 // size writes n bytes with the largest unit that keeps it short.
 func size(n int64) string {
 	switch {
