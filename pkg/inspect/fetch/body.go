@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,7 +19,7 @@ const (
 
 var (
 	chunkPool = sync.Pool{New: func() any { return new([chunk]byte) }}
-	bodyPool  = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	shelfPool = sync.Pool{New: func() any { return &shelf{pooled: true} }}
 )
 
 // wire is the encoded body: it counts, and enforces every limit that belongs
@@ -76,7 +77,7 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 		names = nil
 	}
 	hold := err == nil && held(r.Type, x.hop.MediaType)
-	if e := x.decode(w, names, hold); err == nil {
+	if e := x.decode(w, names, hold, resp.ContentLength); err == nil {
 		err = e
 	}
 	// A decoder stops where its format ends; what follows was sent all the
@@ -101,33 +102,34 @@ func (x *exchange) skipBody(resp *http.Response) {
 }
 
 // decode reads the body through its decoders.
-func (x *exchange) decode(w *wire, names []string, hold bool) (err error) {
+func (x *exchange) decode(w *wire, names []string, hold bool, length int64) (err error) {
 	d := newDecoder(w, names)
 	defer d.close()
 	p := chunkPool.Get().(*[chunk]byte)
 	defer chunkPool.Put(p)
-	var buf *bytes.Buffer
+	var b *shelf
 	if hold {
-		buf = bodyPool.Get().(*bytes.Buffer)
-		defer func() {
-			x.body = bytes.Clone(buf.Bytes())
-			if buf.Cap() <= pooledBody {
-				buf.Reset()
-				bodyPool.Put(buf)
-			}
-		}()
+		if len(names) > 0 {
+			length = -1 // of something else
+		}
+		b = newShelf(min(length, x.lim.HeldBytes))
+		defer func() { x.body = b.take() }()
 	}
 	var cut error
 	for err == nil {
+		to := p[:]
+		if b != nil && cut == nil {
+			to = b.room(to)
+		}
 		var n int
-		n, err = d.Read(p[:])
+		n, err = d.Read(to)
 		x.hop.DecodedBytes += int64(n)
-		if hold {
-			room := x.lim.HeldBytes - int64(buf.Len())
-			if int64(n) > room {
+		if b != nil && cut == nil && n > 0 {
+			keep := min(int64(n), x.lim.HeldBytes-int64(len(b.b)))
+			b.b = append(b.b, to[:keep]...) // in place, if to is the buffer's own
+			if keep < int64(n) {
 				cut = bytesLimit("held_bytes", "counted in full, read only up to", x.lim.HeldBytes)
 			}
-			buf.Write(p[:min(int64(n), room)])
 		}
 		if err == nil && len(names) > 0 {
 			err = x.checkDecoded(w)
@@ -137,6 +139,46 @@ func (x *exchange) decode(w *wire, names []string, hold bool) (err error) {
 		return cut
 	}
 	return err
+}
+
+// shelf holds a body while it comes in: in its final place if the length is
+// known, in a used buffer otherwise.
+type shelf struct {
+	b      []byte
+	pooled bool
+}
+
+func newShelf(length int64) *shelf {
+	if 0 < length && length <= pooledBody {
+		return &shelf{b: make([]byte, 0, length)}
+	}
+	s := shelfPool.Get().(*shelf)
+	s.b = s.b[:0]
+	return s
+}
+
+// room is where the next bytes go: spare, where a body of known length has
+// only its end to come.
+func (s *shelf) room(spare []byte) []byte {
+	if len(s.b) == cap(s.b) {
+		if !s.pooled {
+			return spare
+		}
+		s.b = slices.Grow(s.b, chunk)
+	}
+	return s.b[len(s.b):min(cap(s.b), len(s.b)+chunk)]
+}
+
+// take hands out the body, and the buffer back.
+func (s *shelf) take() []byte {
+	if !s.pooled {
+		return s.b
+	}
+	b := bytes.Clone(s.b)
+	if cap(s.b) <= pooledBody {
+		shelfPool.Put(s)
+	}
+	return b
 }
 
 func (x *exchange) checkDecoded(w *wire) error {
