@@ -36,7 +36,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	w.x.watch.reset(w.x.lim.IdleTimeout, w.x.s.client.times.idle)
+	w.x.watch.reset(w.x.lim.IdleTimeout, w.x.s.client.limits.idle)
 	n, err := w.src.Read(p)
 	w.n += int64(n)
 	spent := w.x.s.spent.Add(int64(n))
@@ -57,7 +57,7 @@ func (w *wire) check(spent int64) error {
 		return bytesLimit("page_bytes", "body cut, page has reached", lim.PageBytes)
 	}
 	if took := time.Since(w.since); took > lim.Grace && float64(w.n) < float64(lim.MinThroughput)*took.Seconds() {
-		return bytesLimit("min_throughput", "body cut, bytes per second fewer than", lim.MinThroughput)
+		return &Limit{Name: "min_throughput", Value: size(lim.MinThroughput) + "/s", What: "body cut, slower than"}
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 // skipBody lets a redirect's body go by. Chromium counts none of it; a short
 // one is read so that the connection can be used again.
 func (x *exchange) skipBody(resp *http.Response) {
-	x.watch.reset(x.lim.IdleTimeout, x.s.client.times.idle)
+	x.watch.reset(x.lim.IdleTimeout, x.s.client.limits.idle)
 	n, _ := io.CopyN(io.Discard, resp.Body, chunk)
 	x.s.spent.Add(n)
 }
@@ -219,7 +219,7 @@ func (x *exchange) explainBody(ctx context.Context, u *url.URL, w *wire, err err
 	if errors.Is(w.err, io.ErrUnexpectedEOF) && ctx.Err() == nil {
 		return faultf(ErrCut, w.err, "body ended after %d bytes, before its announced end", w.n)
 	}
-	if f := explain(ctx, u, w.err); !errors.Is(f, ErrProtocol) {
+	if f := explain(ctx, &x.s.client.limits, u, w.err); !errors.Is(f, ErrProtocol) {
 		return f
 	}
 	return faultf(ErrCut, w.err, "body broke off after %d bytes: %s", w.n, oneLine(w.err))

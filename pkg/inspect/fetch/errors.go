@@ -44,12 +44,15 @@ func faultf(kind, cause error, format string, args ...any) *fault {
 }
 
 // explain turns the error of asking u into one line for a person.
-func explain(ctx context.Context, u *url.URL, err error) error {
+func explain(ctx context.Context, lim *standing, u *url.URL, err error) error {
 	if l := (*Limit)(nil); errors.As(context.Cause(ctx), &l) {
 		return l
 	}
 	if f := (*fault)(nil); errors.As(err, &f) {
 		return f
+	}
+	if text := err.Error(); strings.Contains(text, "response headers exceeded") || strings.Contains(text, "response header list larger") {
+		return lim.header // net/http has no type for it
 	}
 	if ctx.Err() != nil {
 		return faultf(ErrCanceled, context.Cause(ctx), "given up on %s: %s", u.Host, canceled(context.Cause(ctx)))

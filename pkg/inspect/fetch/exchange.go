@@ -58,7 +58,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 	resp, err := s.client.rt.roundTrip(req, addr(u))
 	x.headersDone(ctx, err == nil)
 	if err != nil {
-		x.fail(explain(ctx, u, err))
+		x.fail(explain(ctx, &s.client.limits, u, err))
 		return x
 	}
 	defer resp.Body.Close()
@@ -99,8 +99,8 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 		c.begin(&x.tally)
 	}
 	x.mu.Unlock()
-	times := &x.s.client.times
-	x.watch.start(x.lim.HeaderTimeout, x.lim.AssetTimeout, times.header, times.asset)
+	limits := &x.s.client.limits
+	x.watch.start(x.lim.HeaderTimeout, x.lim.AssetTimeout, limits.answer, limits.asset)
 }
 
 // wroteHeaders learns which HTTP/2 stream is this request's.

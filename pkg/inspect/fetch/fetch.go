@@ -111,7 +111,7 @@ type Client struct {
 	cfg    Config // with its defaults
 	rt     *transports
 	values *values
-	times  times
+	limits standing
 }
 
 // New returns a Client. Close it when done.
@@ -123,7 +123,7 @@ func New(cfg Config) *Client {
 	if cfg.AcceptLanguage == "" {
 		cfg.AcceptLanguage = "en-US,en;q=0.9"
 	}
-	return &Client{cfg: cfg, rt: newTransports(cfg), values: newValues(cfg), times: newTimes(cfg.Limits)}
+	return &Client{cfg: cfg, rt: newTransports(cfg), values: newValues(cfg), limits: newStanding(cfg.Limits)}
 }
 
 // Close closes idle connections.

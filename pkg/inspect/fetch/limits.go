@@ -129,13 +129,13 @@ func timeLimit(name, what string, d time.Duration) *Limit {
 	return &Limit{Name: name, Value: strconv.FormatFloat(d.Seconds(), 'g', 3, 64) + " s", What: what}
 }
 
-// times are the limits that a clock enforces, made once: every request arms
-// them, few hit one.
-type times struct{ header, asset, idle *Limit }
+// standing are the limits that every request arms and few hit, made once.
+type standing struct{ header, answer, asset, idle *Limit }
 
-func newTimes(l Limits) times {
-	return times{
-		header: timeLimit("header_timeout", "no answer within", l.HeaderTimeout),
+func newStanding(l Limits) standing {
+	return standing{
+		header: bytesLimit("header_bytes", "headers cut at", l.HeaderBytes),
+		answer: timeLimit("header_timeout", "no answer within", l.HeaderTimeout),
 		asset:  timeLimit("asset_timeout", "not done within", l.AssetTimeout),
 		idle:   timeLimit("idle_timeout", "body cut, nothing more came within", l.IdleTimeout),
 	}
