@@ -1,0 +1,137 @@
+// Package accuracy compares package inspect with Chromium: on the fixture
+// pages of ../testdata/site, whose measured requests are kept as a golden
+// file, and on real pages (build tag accuracy).
+package accuracy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	update = flag.Bool("update", false, "measure the fixture pages anew and rewrite the golden file")
+	only   = flag.String("page", "", "measure this fixture page only")
+)
+
+const (
+	siteDir    = "../testdata/site"
+	goldenFile = siteDir + "/chromium.json"
+)
+
+// measured is what Chromium requests for one page with scripting on and off,
+// as paths.
+type measured struct {
+	On  []string `json:"on"`
+	Off []string `json:"off"`
+}
+
+// types are the media types of the fixture site, the same in nginx.
+var types = map[string]string{
+	".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".png": "image/png", ".gif": "image/gif",
+	".svg": "image/svg+xml", ".wav": "audio/wav", ".vtt": "text/vtt", ".ttf": "font/ttf",
+}
+
+// fixtureSite serves the fixture pages.
+func fixtureSite(t testing.TB) string {
+	files := http.FileServer(http.Dir(siteDir))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if typ, ok := types[filepath.Ext(r.URL.Path)]; ok {
+			w.Header().Set("Content-Type", typ)
+		}
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		files.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// fixturePages lists the pages of the fixture site.
+func fixturePages(t testing.TB) []string {
+	t.Helper()
+	names, err := filepath.Glob(siteDir + "/*.html")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no fixture pages in %s: %v", siteDir, err)
+	}
+	for i, n := range names {
+		names[i] = filepath.Base(n)
+	}
+	return names
+}
+
+// TestChromiumAgreesWithGolden measures the fixture pages and compares with
+// the golden file, which inspect's own tests compare with.
+func TestChromiumAgreesWithGolden(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a browser")
+	}
+	browser := chromium(t)
+	base := fixtureSite(t)
+	got := map[string]measured{}
+	if data, err := os.ReadFile(goldenFile); err == nil && *only != "" {
+		if err := json.Unmarshal(data, &got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range fixturePages(t) {
+		if *only != "" && !strings.HasPrefix(name, *only) {
+			continue
+		}
+		var m measured
+		for _, scripting := range []bool{true, false} {
+			l, err := openPage(browser, base+"/"+name, scripting)
+			if err != nil {
+				t.Fatalf("open %s: %v", name, err)
+			}
+			if l.timeout {
+				t.Logf("%s (scripting %v) never fell quiet", name, scripting)
+			}
+			var paths []string
+			for _, u := range l.urls() {
+				if strings.HasPrefix(u, base) {
+					paths = append(paths, strings.TrimPrefix(u, base))
+				} else {
+					paths = append(paths, u)
+				}
+			}
+			if scripting {
+				m.On = paths
+			} else {
+				m.Off = paths
+			}
+		}
+		got[name] = m
+	}
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "\t")
+	if err := enc.Encode(got); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(goldenFile, data.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	var want map[string]measured
+	raw, err := os.ReadFile(goldenFile)
+	if err != nil {
+		t.Fatalf("read golden file: %v; run with -update", err)
+	}
+	if err := json.Unmarshal(raw, &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Chromium differs from the golden file (-golden +measured); run with -update after reading it:\n%s", diff)
+	}
+}

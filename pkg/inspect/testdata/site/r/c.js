@@ -1,0 +1,1 @@
+var libraFixture = 1;

@@ -1,0 +1,2 @@
+import("./m.js?from-classic");
+function never() { return import("./m.js?function"); }
