@@ -58,7 +58,11 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if err := free(cfg.Listen); err != nil {
 		return nil, err
 	}
-	text := configuration(cfg.Listen, filepath.Clean(cfg.Store), space, keys)
+	listen := cfg.Listen
+	if host, ok := strings.CutSuffix(listen, ":0"); ok {
+		listen = host + ":-1" // NATS takes 0 for its default port
+	}
+	text := configuration(listen, filepath.Clean(cfg.Store), space, keys)
 	opts := &server.Options{}
 	if err := opts.ProcessConfigString(text); err != nil {
 		return nil, fmt.Errorf("configure the bus: %w", err)
@@ -68,12 +72,18 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the bus: %w", err)
 	}
-	srv.SetLogger(natsLog{cfg.Log}, false, false)
+	fatal := make(chan string, 1)
+	srv.SetLogger(natsLog{cfg.Log, fatal}, false, false)
 	go srv.Start()
 	for !srv.ReadyForConnections(100 * time.Millisecond) {
-		if ctx.Err() != nil || !srv.Running() {
+		select {
+		case why := <-fatal:
 			srv.Shutdown()
-			return nil, errors.Join(fmt.Errorf("bus at %s did not come up", cfg.Listen), ctx.Err())
+			return nil, fmt.Errorf("bus at %s did not come up: %s", cfg.Listen, why)
+		case <-ctx.Done():
+			srv.Shutdown()
+			return nil, fmt.Errorf("bus at %s did not come up: %w", cfg.Listen, ctx.Err())
+		default:
 		}
 	}
 	if !srv.JetStreamEnabled() {
@@ -172,7 +182,10 @@ func free(listen string) error {
 
 // natsLog brings the server's log into ours. Its notices are about itself and
 // go to debug; nobody at night wants the banner.
-type natsLog struct{ log *slog.Logger }
+type natsLog struct {
+	log   *slog.Logger
+	fatal chan<- string // why the server has given up; room for the first
+}
 
 func (l natsLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l natsLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
@@ -181,6 +194,10 @@ func (l natsLog) Warnf(format string, v ...any)   { l.log.Warn("nats: " + fmt.Sp
 
 func (l natsLog) Errorf(format string, v ...any) { l.log.Error("nats: " + fmt.Sprintf(format, v...)) }
 
-// Fatalf is called by parts of the server that have already given up; Healthy
-// then says so.
-func (l natsLog) Fatalf(format string, v ...any) { l.log.Error("nats: " + fmt.Sprintf(format, v...)) }
+// Fatalf is called by parts of the server that have given up, during the start.
+func (l natsLog) Fatalf(format string, v ...any) {
+	select {
+	case l.fatal <- fmt.Sprintf(format, v...):
+	default:
+	}
+}

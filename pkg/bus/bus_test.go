@@ -23,21 +23,6 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// await waits for a condition, at most ten seconds.
-func await(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-deadline:
-			t.Fatalf("waited 10 s for %s", what)
-		case <-tick.C:
-		}
-	}
-}
-
 func request(client string, n int) event.Request {
 	url := fmt.Sprintf("https://example.org/%s/%d", client, n)
 	return event.Request{ID: fmt.Sprintf("%s-%d", client, n), Page: libra.PageID(url), URL: url, Site: "home", Client: client, Asked: time.Now().UTC()}
@@ -156,12 +141,12 @@ func TestRequestToReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, "five reports", func() bool {
+	bustest.Await(t, "five reports", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(watched) == 5 && len(recorded) == 5
 	})
-	await(t, "no open request", func() bool {
+	bustest.Await(t, "no open request", func() bool {
 		pages, err := web.OpenPages(ctx)
 		return err == nil && len(pages) == 0
 	})
@@ -201,7 +186,7 @@ func TestClientsTakeTurns(t *testing.T) {
 			}
 		})
 	})
-	await(t, "every job", func() bool { mu.Lock(); defer mu.Unlock(); return len(order) == 41 })
+	bustest.Await(t, "every job", func() bool { mu.Lock(); defer mu.Unlock(); return len(order) == 41 })
 	if i := slices.Index(order, "single"); i > 2 {
 		t.Errorf("the single request was served as number %d", i+1)
 	}
@@ -217,7 +202,7 @@ func TestBusAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Down()
-	await(t, "the connection to be lost", func() bool { return !web.Connected() })
+	bustest.Await(t, "the connection to be lost", func() bool { return !web.Connected() })
 	if err := web.Submit(ctx, request("alice", 2)); !errors.Is(err, libra.ErrUnavailable) {
 		t.Errorf("submitting to a bus that is away: %v", err)
 	}
@@ -253,10 +238,10 @@ func TestBusAway(t *testing.T) {
 		return func() bool { mu.Lock(); defer mu.Unlock(); return watched[id] && recorded[id] > 0 }
 	}
 	b.Up()
-	await(t, "the report of what was accepted before", both("alice-1"))
+	bustest.Await(t, "the report of what was accepted before", both("alice-1"))
 	b.Down()
-	await(t, "the connection to be lost again", func() bool { return !web.Connected() })
+	bustest.Await(t, "the connection to be lost again", func() bool { return !web.Connected() })
 	b.Up()
-	await(t, "the connection to be back", func() bool { return web.Submit(ctx, request("alice", 3)) == nil })
-	await(t, "the report after the second outage", both("alice-3"))
+	bustest.Await(t, "the connection to be back", func() bool { return web.Submit(ctx, request("alice", 3)) == nil })
+	bustest.Await(t, "the report after the second outage", both("alice-3"))
 }

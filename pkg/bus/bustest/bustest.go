@@ -104,3 +104,18 @@ func (b *Bus) Connect(role string) *bus.Conn {
 func (b *Bus) Log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(b.t.Output(), nil))
 }
+
+// Await waits for a condition, at most ten seconds.
+func Await(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-deadline:
+			t.Fatalf("waited 10 s for %s", what)
+		case <-tick.C:
+		}
+	}
+}
