@@ -84,6 +84,8 @@ type Import struct {
 	Layer  string // "" when it has none, or is anonymous
 	Fetch  libra.Fetch
 	Reason string
+
+	layered bool
 }
 
 // Imports lists the sheet's imports in order. Chromium fetches an import
@@ -92,7 +94,7 @@ type Import struct {
 func (s *Sheet) Imports(v Viewport) []Import {
 	var list []Import
 	for _, r := range s.imports {
-		i := Import{URL: r.url, Media: r.media, Layer: r.layer, Fetch: libra.Fetched, Reason: "imported style sheet"}
+		i := Import{URL: r.url, Media: r.media, Layer: r.layer, layered: r.layered, Fetch: libra.Fetched, Reason: "imported style sheet"}
 		switch {
 		case r.late:
 			i.Fetch, i.Reason = libra.Unused, "@import after another rule"

@@ -153,28 +153,3 @@ func isFontSize(n node) bool {
 	}
 	return isMath(n)
 }
-
-var animationWords = set(`ease ease-in ease-out ease-in-out linear step-start step-end infinite normal reverse
-	alternate alternate-reverse none forwards backwards both running paused auto`)
-
-// animationShorthand finds the names: what is no time, count or keyword.
-func animationShorthand(ns []node, _ string) ([]setting, bool) {
-	v := &value{}
-	for _, part := range split(ns, atComma) {
-		names := 0
-		for _, n := range words(part) {
-			switch {
-			case n.kind == str, n.kind == ident && !animationWords[strings.ToLower(n.value)]:
-				v.words = append(v.words, n.value)
-				names++
-			case n.kind == ident, n.kind == number, n.kind == dimension, n.kind == function:
-			default:
-				return nil, false
-			}
-		}
-		if names > 1 {
-			return nil, false
-		}
-	}
-	return []setting{{animationName, v}}, true
-}

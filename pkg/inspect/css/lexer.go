@@ -97,7 +97,12 @@ func (l *lexer) next() token {
 		return l.quoted(c)
 	case c == '#' && (isName(l.peek(1)) || l.escapeAt(1)):
 		l.pos++
-		return l.name(hash, start)
+		id := l.identAt()
+		t := l.name(hash, start)
+		if id {
+			t.num = 1 // may be an id selector
+		}
+		return t
 	case l.numberAt():
 		return l.number()
 	case c == '<' && strings.HasPrefix(l.src[l.pos:], "<!--"):

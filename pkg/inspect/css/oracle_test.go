@@ -58,7 +58,7 @@ func loadFixtures(t testing.TB) []fixture {
 			}
 			c := &all[len(all)-1]
 			if file == "want" {
-				c.want = strings.Fields(string(f.Data))
+				c.want = append([]string{}, strings.Fields(string(f.Data))...)
 			} else {
 				c.files[file] = string(f.Data)
 			}
@@ -104,7 +104,7 @@ func (o *oracle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case ".svg":
 		w.Header().Set("Content-Type", "image/svg+xml")
 		_, _ = w.Write([]byte(svg))
-	case ".woff2", ".woff", ".ttf":
+	case ".woff2", ".woff", ".ttf", ".otf", ".ttc":
 		w.Header().Set("Content-Type", "font/ttf")
 		_, _ = w.Write(testFont(0x20, 0x1ffff))
 	default:
@@ -118,6 +118,11 @@ const settle = `(async () => {
 		await document.fonts.ready;
 		await new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)));
 	}
+	await Promise.race([
+		Promise.all(document.getAnimations().map(a => a.finished)),
+		new Promise(r => setTimeout(r, 300)),
+	]);
+	await new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)));
 	await fetch('/settled');
 	return true;
 })()`
@@ -134,6 +139,8 @@ func (o *oracle) ask(t *testing.T, cases []fixture) map[string][]string {
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.NoSandbox, chromedp.ExecPath(chrome), chromedp.UserDataDir(t.TempDir()),
 		chromedp.WindowSize(desktopXY[0], desktopXY[1]),
+		// a mouse, which headless Chromium has not
+		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -175,7 +182,7 @@ func TestChromiumAgreesWithGolden(t *testing.T) {
 		return
 	}
 	for _, f := range cases {
-		if diff := cmp.Diff(f.want, got[f.name]); diff != "" {
+		if diff := cmp.Diff(f.want, append([]string{}, got[f.name]...)); diff != "" {
 			t.Errorf("%s: golden (-), Chromium (+)\n%s", f.name, diff)
 		}
 	}

@@ -35,6 +35,11 @@ const (
 	fontStyle
 	fontStretch
 	animationName
+	animationDuration
+	animationDelay
+	animationState
+	containerType
+	containerName
 	propCount
 )
 
@@ -81,9 +86,10 @@ var wideWords = map[string]wide{
 type value struct {
 	wide   wide
 	images []image
-	words  []string // keywords in lower case; family and animation names as written
-	attrs  []string // attributes whose text content shows
-	num    float64  // font-weight; 0 is bolder, -1 lighter; font-stretch in per cent
+	words  []string  // keywords in lower case; family and animation names as written
+	attrs  []string  // attributes whose text content shows
+	num    float64   // font-weight; 0 is bolder, -1 lighter; font-stretch in per cent
+	times  []float64 // seconds
 }
 
 // setting is one longhand of a parsed declaration.
@@ -230,7 +236,13 @@ var properties = func() map[string]*property {
 	add("marker", markerShorthand, markerStart, markerMid, markerEnd)
 	add("offset", offsetShorthand, offsetPath)
 	add("font", fontShorthand, fontFamily, fontWeight, fontStyle, fontStretch)
-	add("animation -webkit-animation", animationShorthand, animationName)
+	add("animation -webkit-animation", animationShorthand, animationName, animationDuration, animationDelay, animationState)
+	one("animation-duration -webkit-animation-duration", animationDuration, timeList)
+	one("animation-delay -webkit-animation-delay", animationDelay, timeList)
+	one("animation-play-state -webkit-animation-play-state", animationState, nameList)
+	one("container-type", containerType, anyWord)
+	one("container-name", containerName, wordList)
+	add("container", containerShorthand, containerType, containerName)
 	var all []prop
 	for id := display; id < propCount; id++ {
 		all = append(all, id)

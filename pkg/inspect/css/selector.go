@@ -229,8 +229,8 @@ func (p *selectorParser) compound(ns []node, c *compound, s *selector) (amp, ok 
 				c.pseudos = append(c.pseudos, p.scopeRoot())
 			}
 		case n.kind == hash:
-			if f := n.value; f == "" || isDigit(f[0]) {
-				return amp, false
+			if n.num == 0 {
+				return amp, false // "#1" is a colour at best
 			}
 			c.ids = append(c.ids, n.value)
 			s.spec += oneID

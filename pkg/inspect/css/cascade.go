@@ -1,0 +1,229 @@
+package css
+
+import (
+	"strings"
+
+	"libra/pkg/libra"
+)
+
+// layer is a cascade layer; the root is what belongs to none.
+type layer struct {
+	parent   *layer
+	children []*layer
+	byName   map[string]*layer
+	rank     int // later beats earlier for normal declarations
+}
+
+// sub gives the layer with a dotted name below l, "" for a new anonymous one.
+func (l *layer) sub(name string) *layer {
+	if name == "" {
+		c := &layer{parent: l}
+		l.children = append(l.children, c)
+		return c
+	}
+	for part := range strings.SplitSeq(name, ".") {
+		part = strings.TrimSpace(part)
+		c := l.byName[part]
+		if c == nil {
+			c = l.sub("")
+			if l.byName == nil {
+				l.byName = map[string]*layer{}
+			}
+			l.byName[part] = c
+		}
+		l = c
+	}
+	return l
+}
+
+// number ranks l's children, then l itself: what is in no sublayer wins.
+func (l *layer) number(next int) int {
+	for _, c := range l.children {
+		next = c.number(next)
+	}
+	l.rank = next
+	return next + 1
+}
+
+// origin says who wrote a rule.
+type origin uint8
+
+const (
+	userAgent origin = iota
+	hint             // a presentation attribute
+	author
+	inline
+)
+
+// applied is a style rule that is in force, or an inline style.
+type applied struct {
+	rule       *rule
+	sheet      string
+	origin     origin
+	layer      *layer
+	order      int
+	containers []*rule // the @container rules around it
+	starting   bool    // inside @starting-style
+
+	matched   bool   // some element matched
+	shown     bool   // some rendered element matched
+	lostTo    string // what overrode its images
+	noContent bool   // a pseudo-element matched that has no content
+}
+
+// key orders declarations: the larger wins.
+type key struct{ hi, lo uint64 }
+
+func (k key) less(o key) bool { return k.hi < o.hi || k.hi == o.hi && k.lo < o.lo }
+
+func (a *applied) key(spec specificity, important bool) key {
+	const layers = 1 << 24
+	rank, lay := uint64(a.origin), uint64(0)
+	if a.layer != nil {
+		lay = uint64(a.layer.rank)
+	}
+	if important {
+		// importance turns the order of origins and layers round, but style
+		// attributes stay above the sheets
+		switch a.origin {
+		case inline:
+			rank = 6
+		case userAgent:
+			rank = 7
+		default:
+			rank = 5
+		}
+		lay = layers - 1 - lay
+	}
+	return key{rank<<32 | lay, uint64(spec)<<32 | uint64(a.order)}
+}
+
+// cascade is every rule of a page that is in force.
+type cascade struct {
+	page       *Page
+	root       layer
+	rules      []*applied
+	faces      []*face
+	keyframes  map[string]*keyframes
+	registered map[string]registration
+	idle       []Use // what is not in force, labelled
+	depth      []string
+}
+
+// keyframes is an animation and where it stands.
+type keyframes struct {
+	rule  *rule
+	sheet string
+	layer *layer
+	used  bool
+}
+
+// frame is the context of a rule on the way down.
+type frame struct {
+	sheet      string
+	layer      *layer
+	containers []*rule
+	starting   bool
+	origin     origin
+}
+
+// sheet adds a sheet, what it imports first.
+func (c *cascade) sheet(s *Sheet, f frame) {
+	const deepest = 32 // import chains, cycles included
+	if len(c.depth) == deepest {
+		return
+	}
+	for _, u := range c.depth {
+		if u == s.base && len(c.depth) > 0 && len(s.imports) > 0 {
+			return
+		}
+	}
+	c.depth = append(c.depth, s.base)
+	defer func() { c.depth = c.depth[:len(c.depth)-1] }()
+	f.sheet = s.base
+	for _, i := range s.Imports(c.page.Viewport) {
+		sub := c.page.Imported[i.URL]
+		if sub == nil || i.Fetch != libra.Fetched {
+			continue
+		}
+		if !MatchMedia(i.Media, c.page.Viewport) {
+			c.idleSheet(sub, context{"only for @media " + brief(i.Media), libra.Conditional})
+			continue
+		}
+		in := f
+		if i.layered {
+			in.layer = f.layer.sub(i.Layer)
+		}
+		c.sheet(sub, in)
+	}
+	c.add(s.rules, f, s)
+}
+
+func (c *cascade) add(rules []*rule, f frame, s *Sheet) {
+	for _, r := range rules {
+		if bar := (context{}).enter(r, c.page.Viewport); bar.reason != "" && r.kind != startingStyle && r.kind != propertyRule {
+			l := lister{v: c.page.Viewport, sheet: s}
+			l.rules([]*rule{r}, context{})
+			c.idle = append(c.idle, l.uses...)
+			continue
+		}
+		in := f
+		switch r.kind {
+		case layerStatement:
+			for name := range strings.SplitSeq(r.prelude, ",") {
+				f.layer.sub(strings.TrimSpace(name))
+			}
+			continue
+		case layerBlock:
+			in.layer = f.layer.sub(r.prelude)
+		case containerRule:
+			in.containers = append(in.containers[:len(in.containers):len(in.containers)], r)
+		case startingStyle:
+			in.starting = true
+		case fontFaceRule:
+			if face, ok := newFace(r, f.sheet); ok {
+				c.faces = append(c.faces, face)
+			}
+			continue
+		case keyframesRule:
+			if old := c.keyframes[r.prelude]; old == nil || old.layer == f.layer || old.layer.parent != nil {
+				c.keyframes[r.prelude] = &keyframes{rule: r, sheet: f.sheet, layer: f.layer}
+			}
+			continue
+		case propertyRule:
+			c.register(r)
+			continue
+		case styleRule:
+			if len(r.decls) > 0 {
+				c.rules = append(c.rules, &applied{
+					rule: r, sheet: f.sheet, origin: f.origin, layer: f.layer, order: len(c.rules),
+					containers: f.containers, starting: f.starting,
+				})
+			}
+		}
+		c.add(r.rules, in, s)
+	}
+}
+
+// idleSheet lists what a sheet that does not apply would make fetched.
+func (c *cascade) idleSheet(s *Sheet, why context) {
+	l := lister{v: c.page.Viewport, sheet: s}
+	l.rules(s.rules, why)
+	c.idle = append(c.idle, l.uses...)
+}
+
+// register reads @property.
+func (c *cascade) register(r *rule) {
+	var reg registration
+	for _, d := range r.descs {
+		switch d.name {
+		case "syntax":
+			reg.image = strings.Trim(d.value, `"'`) == "<image>" || strings.Trim(d.value, `"'`) == "<url>"
+		case "inherits":
+			reg.inherits = strings.EqualFold(d.value, "true")
+		case "initial-value":
+			reg.initial, reg.hasInitial = d.value, true
+		}
+	}
+	c.registered[r.prelude] = reg
+}

@@ -1,0 +1,262 @@
+package css
+
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"libra/pkg/libra"
+)
+
+// Page is a document with its style sheets.
+type Page struct {
+	Doc      *html.Node // the document node
+	Base     string     // what style attributes resolve against
+	Sheets   []Applied  // in cascade order, alternate ones left out
+	Viewport Viewport
+	// Imported holds the sheets that @import loaded, by Import.URL.
+	Imported map[string]*Sheet
+	// LocalFont says whether local(name) in @font-face finds a font of that
+	// full or PostScript name; nil means none is installed.
+	LocalFont func(name string) bool
+	// SystemFamily says whether a font family that no @font-face names is
+	// installed, in lower case; generic families come as "serif" and so on.
+	// nil means those Chromium finds on a Linux machine with DejaVu and
+	// Liberation: Arial, Helvetica, Times, Courier and the usual generics.
+	SystemFamily func(name string) bool
+}
+
+// Applied is a sheet that the document links or holds.
+type Applied struct {
+	Sheet *Sheet
+	Media string // the media attribute, "" for all
+}
+
+// Uses lists every URL that the sheets and style attributes name, with what
+// a browser that opens the page does about it. Each URL comes once per type;
+// what is fetched comes first, in document order.
+func (p *Page) Uses() []Use {
+	s := newPass(p)
+	s.walk()
+	s.fonts()
+	s.label()
+	return s.uses
+}
+
+// pass is one look at a page.
+type pass struct {
+	page    *Page
+	cascade *cascade
+	index   *index
+	m       matcher
+	tree    []*element
+	uses    []Use
+	seen    map[useKey]bool
+	texts   map[fontKey]*text
+	order   []fontKey // of texts, as met
+	pending []Use     // named on the page, not fetched at its place
+}
+
+type useKey struct {
+	url string
+	typ libra.ResourceType
+}
+
+func newPass(p *Page) *pass {
+	c := &cascade{page: p, keyframes: map[string]*keyframes{}, registered: map[string]registration{}}
+	c.sheet(agentSheet(), frame{layer: &c.root, origin: userAgent})
+	for _, a := range p.Sheets {
+		if a.Sheet == nil {
+			continue
+		}
+		if !MatchMedia(a.Media, p.Viewport) {
+			c.idleSheet(a.Sheet, context{"only for media " + brief(a.Media), libra.Conditional})
+			continue
+		}
+		c.sheet(a.Sheet, frame{layer: &c.root, origin: author})
+	}
+	c.root.number(1)
+	s := &pass{
+		page: p, cascade: c, tree: newTree(p.Doc), seen: map[useKey]bool{}, texts: map[fontKey]*text{},
+		m: matcher{quirks: quirky(p.Doc)},
+	}
+	s.index = newIndex(c.rules, s.m.quirks)
+	return s
+}
+
+// add lists a URL that is fetched.
+func (p *pass) add(url string, typ libra.ResourceType, reason, sheet string) {
+	k := useKey{url, typ}
+	if !p.seen[k] {
+		p.seen[k] = true
+		p.uses = append(p.uses, Use{URL: url, Type: typ, Fetch: libra.Fetched, Reason: reason, Sheet: sheet})
+	}
+}
+
+// walk styles every element and notes the images it uses.
+func (p *pass) walk() {
+	for _, e := range p.tree {
+		p.element(e)
+	}
+}
+
+// pseudoCands are the declarations for one pseudo-element.
+type pseudoCands struct {
+	name  string
+	cands []cand
+	by    []*applied
+}
+
+func (p *pass) element(e *element) {
+	var own []cand
+	var pseudos []pseudoCands
+	parent := e.parentStyle()
+	rendered := e.parent == nil || parent != nil && !skipsContents(e.parent, e)
+	matched := p.collect(e, parent, &own, &pseudos)
+	own = append(own, p.hints(e)...)
+	if attr, ok := e.attr("style"); ok {
+		a := &applied{rule: &rule{prelude: "a style attribute"}, sheet: p.page.Base, origin: inline, matched: true}
+		decls := parseInline(attr, p.page.Base)
+		for i := range decls {
+			own = append(own, cand{&decls[i], a, a.key(0, decls[i].important)})
+		}
+		a.rule.decls = decls
+		matched = append(matched, a)
+	}
+	if rendered {
+		s := p.styleOf(own, parent)
+		if s.word(display, "inline") != "none" {
+			e.style = s
+		}
+	}
+	for _, a := range matched {
+		a.matched = true
+		a.shown = a.shown || e.style != nil
+	}
+	if e.style == nil {
+		p.attributeURLs(matched)
+		return
+	}
+	p.images(e.style, "")
+	p.overridden(own, e.style)
+	p.animations(e.style)
+	p.attributeURLs(matched)
+	p.elementText(e)
+	for i := range pseudos {
+		p.pseudoElement(e, &pseudos[i])
+	}
+}
+
+func (e *element) parentStyle() *style {
+	if e.parent == nil {
+		return nil
+	}
+	return e.parent.style
+}
+
+// collect gathers the declarations of the rules that match e.
+func (p *pass) collect(e *element, parent *style, own *[]cand, pseudos *[]pseudoCands) []*applied {
+	var matched []*applied
+	p.index.find(e, func(list []entry) {
+		for _, x := range list {
+			if !p.m.match(x.sel, e) || !p.inContainers(x, parent, e) {
+				continue
+			}
+			into := own
+			if x.sel.pseudo != "" {
+				into = forPseudo(pseudos, x)
+			} else {
+				matched = append(matched, x.by)
+			}
+			if x.by.starting {
+				p.starting(x.by, parent)
+				continue
+			}
+			for i := range x.by.rule.decls {
+				d := &x.by.rule.decls[i]
+				*into = append(*into, cand{d, x.by, x.by.key(x.sel.spec, d.important)})
+			}
+		}
+	})
+	return matched
+}
+
+func forPseudo(pseudos *[]pseudoCands, x entry) *[]cand {
+	for i := range *pseudos {
+		if q := &(*pseudos)[i]; q.name == x.sel.pseudo {
+			q.by = append(q.by, x.by)
+			return &q.cands
+		}
+	}
+	*pseudos = append(*pseudos, pseudoCands{name: x.sel.pseudo, by: []*applied{x.by}})
+	return &(*pseudos)[len(*pseudos)-1].cands
+}
+
+func (p *pass) inContainers(x entry, parent *style, e *element) bool {
+	for _, r := range x.by.containers {
+		if !p.container(r, parent) {
+			return false
+		}
+	}
+	return true
+}
+
+// starting notes the images of @starting-style, which Chromium loads when it
+// first styles an element, whatever the final style is.
+func (p *pass) starting(a *applied, parent *style) {
+	for i := range a.rule.decls {
+		if d := &a.rule.decls[i]; d.val != nil && parent != nil {
+			p.valueImages(d.id, d.val, "starting style of "+brief(a.rule.prelude), a.sheet)
+		}
+	}
+}
+
+// hintProps are the presentation attributes of SVG that matter here.
+var hintProps = set(`fill stroke filter mask clip-path cursor marker-start marker-mid marker-end display visibility
+	font-family font-weight font-style font-stretch`)
+
+func (p *pass) hints(e *element) []cand {
+	if e.ns == "html" && !e.is("font") {
+		return nil
+	}
+	var decls []decl
+	for _, a := range e.node.Attr {
+		switch name := strings.ToLower(a.Key); {
+		case e.ns == "svg" && hintProps[name]:
+			decls = appendDecls(decls, rawDecl{name: name, value: a.Val}, p.page.Base)
+		case e.is("font") && name == "face":
+			decls = appendDecls(decls, rawDecl{name: "font-family", value: a.Val}, p.page.Base)
+		}
+	}
+	if len(decls) == 0 {
+		return nil
+	}
+	a := &applied{rule: &rule{prelude: "<" + e.tag + ">", decls: decls}, sheet: p.page.Base, origin: hint}
+	var cands []cand
+	for i := range decls {
+		cands = append(cands, cand{&decls[i], a, a.key(0, false)})
+	}
+	return cands
+}
+
+// images notes what the image properties of s request.
+func (p *pass) images(s *style, pseudo string) {
+	for _, id := range imageProps {
+		v := s.val[id]
+		if v == nil || len(v.images) == 0 || id == offsetPath {
+			continue // Chromium does not load offset-path: url()
+		}
+		if s.parent != nil && inherited[id] && s.parent.val[id] == v && pseudo == "" {
+			continue
+		}
+		p.valueImages(id, v, propNames[id]+" of "+brief(s.from[id].by.rule.prelude), s.from[id].by.sheet)
+	}
+}
+
+func (p *pass) valueImages(id prop, v *value, reason, sheet string) {
+	for _, img := range v.images {
+		for _, u := range img.urls(p.page.Viewport.ratio()) {
+			p.add(u, libra.Image, reason, sheet)
+		}
+	}
+}

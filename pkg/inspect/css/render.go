@@ -1,0 +1,204 @@
+package css
+
+import (
+	"strings"
+	"sync"
+)
+
+// agentSheet is the part of the HTML standard's own style sheet that decides
+// what is rendered, and with which fonts.
+var agentSheet = sync.OnceValue(func() *Sheet {
+	return Parse([]byte(`
+@namespace svg url(http://www.w3.org/2000/svg);
+area, base, basefont, datalist, head, link, meta, noembed, noframes, param, rp, script, style, template, title,
+[hidden], input[type=hidden], dialog:not([open]), [popover]:not(dialog[open]), audio:not([controls]), track,
+video > source, audio > source { display: none }
+[hidden=until-found] { display: block; content-visibility: hidden }
+svg|title, svg|desc, svg|metadata, svg|style, svg|script { display: none }
+address, article, aside, blockquote, body, center, dd, details, dialog, dir, div, dl, dt, fieldset, figcaption,
+figure, footer, form, h1, h2, h3, h4, h5, h6, header, hgroup, hr, html, legend, listing, main, menu, nav, ol, p,
+plaintext, pre, search, section, ul, xmp, optgroup, option { display: block }
+li, summary { display: list-item }
+table { display: table } caption { display: table-caption } tr { display: table-row }
+td, th { display: table-cell; } button, input, select, textarea, meter, progress, marquee { display: inline-block }
+slot { display: contents }
+b, strong { font-weight: bolder } h1, h2, h3, h4, h5, h6, th { font-weight: bold }
+i, cite, em, var, dfn, address { font-style: italic }
+code, kbd, samp, pre, tt, listing, xmp, plaintext { font-family: monospace }
+input, textarea, select, button, meter, progress { font: menu; cursor: default }
+textarea { font-family: monospace } ol { list-style-type: decimal } ul, menu, dir { list-style-type: disc }
+`), "")
+})
+
+// skipsContents says whether parent renders no child such as e: replaced
+// elements, closed details, and content-visibility: hidden.
+func skipsContents(parent, e *element) bool {
+	switch {
+	case parent.style.word(contentVisibility, "visible") == "hidden":
+		return true
+	case parent.is("details"):
+		return !parent.has("open") && e != firstSummary(parent)
+	case parent.is("video", "audio", "iframe", "img", "input", "textarea", "meter", "progress"):
+		return true
+	case parent.is("object"):
+		return parent.has("data")
+	}
+	return false
+}
+
+func firstSummary(details *element) *element {
+	for c := details.first; c != nil; c = c.next {
+		if c.is("summary") {
+			return c
+		}
+	}
+	return nil
+}
+
+// partOf says on which elements a pseudo-element of the browser's own exists:
+// the type of element, and of input.
+var partOf = map[string][2]string{
+	"placeholder":                        {"input textarea", "text search url tel email password number"},
+	"-webkit-input-placeholder":          {"input textarea", "text search url tel email password number"},
+	"file-selector-button":               {"input", "file"},
+	"-webkit-file-upload-button":         {"input", "file"},
+	"-webkit-search-cancel-button":       {"input", "search"},
+	"-webkit-slider-thumb":               {"input", "range"},
+	"-webkit-slider-runnable-track":      {"input", "range"},
+	"-webkit-calendar-picker-indicator":  {"input", "date month week time datetime-local"},
+	"-webkit-inner-spin-button":          {"input", "number"},
+	"-webkit-color-swatch":               {"input", "color"},
+	"-webkit-progress-bar":               {"progress", ""},
+	"-webkit-progress-value":             {"progress", ""},
+	"-webkit-progress-inner-element":     {"progress", ""},
+	"-webkit-meter-bar":                  {"meter", ""},
+	"-webkit-meter-inner-element":        {"meter", ""},
+	"-webkit-meter-optimum-value":        {"meter", ""},
+	"-webkit-details-marker":             {"-", ""},
+	"-webkit-meter-suboptimum-value":     {"-", ""},
+	"-webkit-meter-even-less-good-value": {"-", ""},
+	"-webkit-media-controls-panel":       {"-", ""},
+	"-webkit-scrollbar":                  {"-", ""},
+}
+
+func isPart(name string, e *element) bool {
+	part, ok := partOf[name]
+	if !ok || e.ns != "html" {
+		return false
+	}
+	if strings.Contains(name, "placeholder") && !e.has("placeholder") {
+		return false
+	}
+	return set(part[0])[e.tag] && (e.tag != "input" || set(part[1])[e.inputType()])
+}
+
+// pseudoElement styles a pseudo-element of e and notes its images and text.
+func (p *pass) pseudoElement(e *element, q *pseudoCands) {
+	for _, a := range q.by {
+		a.matched = true
+	}
+	s := p.styleOf(q.cands, e.style)
+	exists := false
+	switch q.name {
+	case "before", "after":
+		// Chromium loads images as soon as content is declared at all, even
+		// as "none".
+		exists = s.had[content]
+	case "marker":
+		exists = e.style.word(display, "inline") == "list-item"
+		if exists && s.val[content] != nil {
+			p.valueImages(content, s.val[content], "marker of "+brief(s.from[content].by.rule.prelude), s.from[content].by.sheet)
+		}
+		if exists {
+			p.markerText(e, s)
+		}
+		return
+	case "first-line", "first-letter":
+		exists = blockContainer(e.style)
+	default:
+		exists = isPart(q.name, e)
+	}
+	if !exists || s.word(display, "inline") == "none" {
+		for _, a := range q.by {
+			a.noContent = a.noContent || !exists
+		}
+		return
+	}
+	for _, a := range q.by {
+		a.shown = true
+	}
+	p.images(s, q.name)
+	p.overridden(q.cands, s)
+	p.animations(s)
+	p.pseudoText(e, s, q.name)
+}
+
+func blockContainer(s *style) bool {
+	switch s.word(display, "inline") {
+	case "block", "list-item", "inline-block", "table-cell", "table-caption", "flow-root":
+		return true
+	}
+	return false
+}
+
+// animations notes the images of the keyframes that s runs. An animation
+// that is paused, or far from its start, shows its first frame at most.
+func (p *pass) animations(s *style) {
+	names := s.val[animationName]
+	if names == nil || !s.had[animationName] {
+		return
+	}
+	for i, name := range names.words {
+		k := p.cascade.keyframes[name]
+		if k == nil || pick(s.val[animationDuration], i) <= 0 {
+			continue
+		}
+		const patience = 10 // seconds
+		if pick(s.val[animationDelay], i) > patience {
+			continue
+		}
+		paused := false
+		if st := s.val[animationState]; st != nil && len(st.words) > 0 {
+			paused = st.words[i%len(st.words)] == "paused"
+		}
+		k.used = k.used || !paused
+		for _, f := range k.rule.rules {
+			start := f.prelude == "from" || f.prelude == "0%"
+			if !paused || start {
+				p.keyframe(f, s, "animation "+name, k.sheet)
+			}
+		}
+	}
+}
+
+// pick is the time for the i-th animation; lists repeat.
+func pick(v *value, i int) float64 {
+	if v == nil || len(v.times) == 0 {
+		return 0
+	}
+	return v.times[i%len(v.times)]
+}
+
+// animated are the properties whose images keyframes load.
+var animated = func() [propCount]bool {
+	var a [propCount]bool
+	for _, id := range imageProps {
+		a[id] = id != offsetPath
+	}
+	return a
+}()
+
+func (p *pass) keyframe(f *rule, s *style, reason, sheet string) {
+	for i := range f.decls {
+		d := &f.decls[i]
+		if !animated[d.id] {
+			continue
+		}
+		if from := s.from[d.id]; from != nil && from.d.important && s.had[d.id] {
+			continue // importance beats animations
+		}
+		if v := s.compute(d.id, &cand{d: d}); v != nil {
+			p.valueImages(d.id, v, reason, sheet)
+		}
+	}
+}
