@@ -1,0 +1,148 @@
+// Package score judges what a page weighs, by published formulas only. Every
+// score names its model and shows its terms, so that a reader can work it out
+// again.
+//
+// Three judgements stand side by side:
+//
+//   - The Teledrin score: the share of the web that is heavier than this page.
+//   - Lighthouse's total-byte-weight score, for comparison with it.
+//   - Carbon by the Sustainable Web Design model, version 4.
+//
+// All take transfer sizes (headers and encoded bodies of what a browser
+// fetches). KB is 1024 bytes wherever HTTP Archive or Lighthouse is the
+// source: both divide by 1024 before they print "KB". GB is 1e9 bytes in the
+// carbon model, as its source has it.
+//
+// Score no report that is partial or failed: its figures are a lower bound,
+// and a page would look lighter for having been unreachable. The last
+// complete report's verdict stands.
+package score
+
+import (
+	"fmt"
+	"math"
+
+	"libra/pkg/libra"
+)
+
+// Model names the percentiles behind the Teledrin score: HTTP Archive, 2025.
+const Model = "ha2025-v1"
+
+// Profiles that have percentiles of their own.
+const (
+	Desktop = "desktop"
+	Mobile  = "mobile"
+)
+
+// kb is HTTP Archive's kilobyte: its reports are queried with "/ 1024".
+const kb = 1024
+
+// Score is every judgement of one page.
+type Score struct {
+	Model   string `json:"model"`
+	Profile string `json:"profile"` // desktop or mobile
+	// Score is the Teledrin score, 0 to 100: the share of the web, in percent,
+	// that is heavier than this page, rounded to the nearest whole.
+	Score   int    `json:"score"`
+	Verdict string `json:"verdict"`
+	// Terms holds one line of HTTP Archive's percentiles each. The first,
+	// "total", is the Teledrin score before it is rounded; the others say where
+	// the weight comes from and have no part in it.
+	Terms      []Term     `json:"terms"`
+	Lighthouse Lighthouse `json:"lighthouse"`
+	Carbon     Carbon     `json:"carbon"`
+}
+
+// Term sets one figure of the page beside the web's.
+type Term struct {
+	Metric      string     `json:"metric"` // total, requests, script, image, stylesheet, document
+	Unit        string     `json:"unit"`   // "bytes" or "requests"
+	Value       int64      `json:"value"`
+	Heavier     float64    `json:"heavier"`     // percent of pages that have more, 0 to 100
+	Percentiles [5]float64 `json:"percentiles"` // p10, p25, p50, p75, p90, in Unit
+}
+
+// percents are the percentiles of a row, as shares of pages that have more.
+var percents = [5]float64{90, 75, 50, 25, 10}
+
+// row is one line of the model: kilobytes, or requests.
+type row struct {
+	metric          string
+	unit            string
+	desktop, mobile [5]float64
+}
+
+// rows is ha2025-v1 (https://httparchive.org/reports/page-weight, 2025).
+var rows = []row{
+	{"total", "bytes", [5]float64{607, 1275, 2412, 4570, 9179}, [5]float64{516, 1127, 2164, 4119, 8337}},
+	{"requests", "requests", [5]float64{27, 46, 77, 122, 185}, [5]float64{25, 42, 72, 116, 179}},
+	{"script", "bytes", [5]float64{106, 303, 708, 1291, 2003}, [5]float64{89, 270, 646, 1233, 1910}},
+	{"image", "bytes", [5]float64{74, 333, 1058, 2896, 6856}, [5]float64{56, 256, 911, 2617, 6288}},
+	{"stylesheet", "bytes", [5]float64{10, 38, 83, 161, 274}, [5]float64{7, 34, 79, 156, 268}},
+	{"document", "bytes", [5]float64{6, 14, 35, 78, 152}, [5]float64{6, 14, 33, 76, 151}},
+}
+
+// Of judges t as seen on profile, which is "desktop" or "mobile".
+func Of(t libra.Totals, profile string) (Score, error) {
+	if profile != Desktop && profile != Mobile {
+		return Score{}, fmt.Errorf("no percentiles for profile %q: take %q or %q", profile, Desktop, Mobile)
+	}
+	s := Score{
+		Model: Model, Profile: profile,
+		Lighthouse: lighthouse(t.TransferBytes),
+		Carbon:     carbon(t.TransferBytes),
+	}
+	for _, r := range rows {
+		s.Terms = append(s.Terms, r.term(t, profile))
+	}
+	s.Score = int(math.Round(s.Terms[0].Heavier))
+	s.Verdict = Verdict(s.Score)
+	return s, nil
+}
+
+func (r row) term(t libra.Totals, profile string) Term {
+	term := Term{Metric: r.metric, Unit: r.unit, Percentiles: r.desktop}
+	if profile == Mobile {
+		term.Percentiles = r.mobile
+	}
+	switch r.metric {
+	case "requests":
+		term.Value = int64(t.Requests)
+	case "total":
+		term.Value = t.TransferBytes
+	default:
+		term.Value = t.ByType[libra.ResourceType(r.metric)].TransferBytes
+	}
+	if r.unit == "bytes" {
+		for i := range term.Percentiles {
+			term.Percentiles[i] *= kb
+		}
+	}
+	term.Heavier = heavier(float64(term.Value), term.Percentiles)
+	return term
+}
+
+// heavier is the percentage of pages above v: linear in ln(v) between the
+// percentiles, the end slopes carried on outside them, and clamped.
+func heavier(v float64, p [5]float64) float64 {
+	if v <= 0 {
+		return 100
+	}
+	i := 0
+	for i < len(p)-2 && v > p[i+1] {
+		i++
+	}
+	slope := (percents[i+1] - percents[i]) / math.Log(p[i+1]/p[i])
+	return min(max(percents[i]+slope*math.Log(v/p[i]), 0), 100)
+}
+
+// Verdict says in words what a score of 0 to 100 means, in Lighthouse's bands.
+func Verdict(score int) string {
+	switch {
+	case score >= 90:
+		return "A for effort."
+	case score >= 50:
+		return "Could be better."
+	}
+	return "Not great."
+}
