@@ -1,0 +1,285 @@
+package budget_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/inspect/budget"
+	"libra/pkg/libra"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+const sample = `[
+  {
+    "path": "/*",
+    "options": {"firstPartyHostnames": ["example.org", "*.cdn.example.net"]},
+    "resourceSizes": [{"resourceType": "total", "budget": 300}, {"resourceType": "script", "budget": 0.5}],
+    "resourceCounts": [{"resourceType": "third-party", "budget": 1}],
+    "maxDeltaVsLast": [{"resourceType": "total", "budget": "5%"}, {"resourceType": "image", "budget": 50}]
+  },
+  {"path": "/blog", "resourceSizes": [{"resourceType": "total", "budget": 200}], "maxDeltaVsLast": 10}
+]`
+
+func parse(t testing.TB, text string) []budget.Budget {
+	t.Helper()
+	b, err := budget.Parse("budget.json", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestParse(t *testing.T) {
+	want := []budget.Budget{
+		{
+			Path: "/*", FirstParty: []string{"example.org", "*.cdn.example.net"},
+			Sizes:  []budget.Line{{Type: "total", Max: 300 << 10}, {Type: "script", Max: 512}},
+			Counts: []budget.Line{{Type: "third-party", Max: 1}},
+			Deltas: []budget.Line{{Type: "total", Share: 50, IsShare: true}, {Type: "image", Max: 50 << 10}},
+		},
+		{Path: "/blog", Sizes: []budget.Line{{Type: "total", Max: 200 << 10}}, Deltas: []budget.Line{{Type: "total", Max: 10 << 10}}},
+	}
+	if diff := cmp.Diff(want, parse(t, sample)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseNamesLineValueAndRemedy(t *testing.T) {
+	const all = "allowed are total, document, stylesheet, script, image, media, font, other, third-party"
+	for _, tt := range []struct{ text, want string }{
+		{"", "f:1:1: not JSON: the file ends too early"},
+		{"[\n  {]", `f:2:4: not JSON: invalid character ']'`},
+		{"[{}\n", "f:2:1: not JSON: the file ends too early"},
+		{"path: /", "f:1:1: not JSON: invalid character 'p'"},
+		{"[{}] 1", "f:1:6: something follows the end of the list: remove it"},
+		{"\xff", "f:1:1: file is not UTF-8 text"},
+		{"{}", "f:1:1: budgets are an object: write a list of budgets, [{…}]"},
+		{"[]", "f:1:1: the list holds no budget"},
+		{"[3]", "f:1:2: a budget is a number: write an object with path, options, resourceSizes"},
+		{"[{\n\t\"resourceSize\": []}]", `f:2:2: key "resourceSize" is unknown: allowed are path, options, resourceSizes, resourceCounts, maxDeltaVsLast`},
+		{`[{"timings": []}]`, `f:1:3: key "timings" is not for Libra, which weighs pages and does not time them: remove it`},
+		{`[{"path": "/", "path": "/b"}]`, `f:1:16: key "path" stands twice`},
+		{`[{"path": "blog"}]`, `f:1:11: path "blog" does not start with /`},
+		{`[{"path": "/*/*"}]`, "has more than one *"},
+		{`[{"path": "/a$b"}]`, "has a $ before its end"},
+		{`[{"path": 3}]`, `f:1:11: path is a number: write a string such as "/blog/*"`},
+		{`[{"options": {"hosts": []}}]`, `f:1:15: key "hosts" is unknown: allowed is firstPartyHostnames`},
+		{`[{"options": {"firstPartyHostnames": ["https://x"]}}]`, `first-party host "https://x" is none`},
+		{`[{"resourceSizes": {}}]`, "f:1:20: resourceSizes is an object: write a list"},
+		{`[{"resourceSizes": [{"resourceType": "scripts", "budget": 1}]}]`, `f:1:38: resourceType "scripts" is unknown: ` + all},
+		{`[{"resourceSizes": [{"resourceType": null, "budget": 1}]}]`, "resourceType null is unknown: " + all},
+		{`[{"resourceSizes": [{"resourceType": "total"}]}]`, "f:1:21: the line has no budget"},
+		{`[{"resourceSizes": [{"budget": 1}]}]`, "the line has no resourceType: write one of total"},
+		{`[{"resourceSizes": [{"resourceType": "total", "budget": 1, "tolerance": 1}]}]`, `key "tolerance" is unknown: allowed are resourceType and budget`},
+		{`[{"resourceSizes": [{"resourceType": "total", "budget": -1}]}]`, "f:1:57: size -1 makes no sense: write a number of KB from 0 to 10000000"},
+		{`[{"resourceSizes": [{"resourceType": "total", "budget": "300"}]}]`, `size "300" makes no sense`},
+		{`[{"resourceSizes": [{"resourceType": "total", "budget": 1e400}]}]`, "size 1e400 makes no sense"},
+		{`[{"resourceCounts": [{"resourceType": "total", "budget": 1.5}]}]`, "count 1.5 makes no sense: write a whole number"},
+		{`[{"resourceCounts": [{"resourceType": "font", "budget": 1}, {"resourceType": "font", "budget": 2}]}]`, `f:1:61: resourceCounts has resourceType "font" twice`},
+		{`[{"maxDeltaVsLast": "ten"}]`, `f:1:21: growth "ten" makes no sense: write a share from "0%" to "1000%", or a number of KB`},
+		{`[{"maxDeltaVsLast": "NaN%"}]`, `growth "NaN%" makes no sense`},
+		{strings.Repeat("[", 100), "nested more than 16 deep"},
+	} {
+		_, err := budget.Parse("f", []byte(tt.text))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%.60s: got %v, want …%s…", tt.text, err, tt.want)
+		}
+		if e := (*budget.Error)(nil); !errors.As(err, &e) {
+			t.Errorf("%.60s: %T is no *budget.Error", tt.text, err)
+		}
+	}
+}
+
+func TestParseNamesEveryFault(t *testing.T) {
+	_, err := budget.Parse("f", []byte("[{\"a\": 1,\n\"resourceSizes\": [{\"resourceType\": \"x\", \"budget\": -1}]}]"))
+	if n := strings.Count(err.Error(), "\n"); n != 2 {
+		t.Errorf("got %d line breaks in %q, want three faults", n, err)
+	}
+}
+
+func TestMatch(t *testing.T) {
+	for _, tt := range []struct {
+		paths []string
+		url   string
+		want  string // path of the budget, "" for none
+	}{
+		{[]string{"/*", "/blog"}, "https://x.org/blog/1", "/blog"},
+		{[]string{"/blog", "/*"}, "https://x.org/blog/1", "/*"}, // the last one
+		{[]string{"/*", "/blog"}, "https://x.org/", "/*"},
+		{[]string{"/"}, "https://x.org", "/"},
+		{[]string{"/blog"}, "https://x.org/", ""},
+		{[]string{"/blog"}, "https://x.org/blogger", "/blog"},
+		{[]string{"/blog$"}, "https://x.org/blogger", ""},
+		{[]string{"/blog$"}, "https://x.org/blog#top", "/blog$"},
+		{[]string{"/*.php"}, "https://x.org/a/b.php?x=1", "/*.php"},
+		{[]string{"/*.php$"}, "https://x.org/a/b.php?x=1", ""},
+		{[]string{"/*.php$"}, "https://x.org/a/b.php", "/*.php$"},
+		{[]string{"/a*a$"}, "https://x.org/a", ""}, // the * and both letters
+		{[]string{"/*?id="}, "https://x.org/p?id=3", "/*?id="},
+		{[]string{"/Blog"}, "https://x.org/blog", ""},
+	} {
+		var all []budget.Budget
+		for _, p := range tt.paths {
+			all = append(all, budget.Budget{Path: p})
+		}
+		got, _ := budget.Match(all, tt.url)
+		if got.Path != tt.want {
+			t.Errorf("%q on %s: got %q, want %q", tt.paths, tt.url, got.Path, tt.want)
+		}
+	}
+}
+
+func report(url string, assets ...libra.Asset) libra.Report {
+	for i := range assets {
+		if assets[i].Fetch == "" {
+			assets[i].Fetch = libra.Fetched
+		}
+	}
+	return libra.Report{
+		URL: url, FinalURL: url, Outcome: libra.Complete, Started: time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC), DurationMS: 1234,
+		Assets: assets, Totals: libra.Sum(assets), Reasons: []string{},
+	}
+}
+
+func samplePage(extra int64) libra.Report {
+	return report(
+		"https://example.org/",
+		libra.Asset{URL: "https://example.org/", Type: libra.Document, HeaderBytes: 1024, EncodedBytes: 99 << 10},
+		libra.Asset{URL: "https://a.cdn.example.net/x.js", Type: libra.Script, EncodedBytes: 1024},
+		libra.Asset{URL: "https://ads.example.com/1.png", Type: libra.Image, EncodedBytes: 100<<10 + extra},
+		libra.Asset{URL: "https://www.example.org/2.png", Type: libra.Image, EncodedBytes: 10 << 10},
+		libra.Asset{URL: "https://ads.example.com/late.png", Type: libra.Image, EncodedBytes: 900 << 10, Fetch: libra.Lazy},
+	)
+}
+
+func TestCheck(t *testing.T) {
+	before := samplePage(0)
+	got := budget.Check(parse(t, sample), samplePage(60<<10), &before)
+	want := budget.Result{
+		URL: "https://example.org/", Path: "/*", Over: true, Notes: []string{},
+		Lines: []budget.Outcome{
+			{Kind: budget.Sizes, Type: "total", Unit: "bytes", Budgeted: 300 << 10, Actual: 271 << 10},
+			{Kind: budget.Sizes, Type: "script", Unit: "bytes", Budgeted: 512, Actual: 1024, Over: 512},
+			{Kind: budget.Counts, Type: "third-party", Unit: "requests", Budgeted: 1, Actual: 2, Over: 1}, // www. is not listed
+			{Kind: budget.Deltas, Type: "total", Unit: "bytes", Budgeted: (211 << 10) / 20, Actual: 60 << 10, Over: 60<<10 - (211<<10)/20},
+			{Kind: budget.Deltas, Type: "image", Unit: "bytes", Budgeted: 50 << 10, Actual: 60 << 10, Over: 10 << 10},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCheckWithoutPrevious(t *testing.T) {
+	r := samplePage(0)
+	r.Outcome = libra.Partial
+	got := budget.Check(parse(t, `[{"maxDeltaVsLast": 1}]`), r, nil)
+	if got.Over || got.Lines[0].Skipped == "" || !got.Partial || !strings.Contains(got.Notes[0], "lower bound") {
+		t.Errorf("got %+v", got)
+	}
+	r.Outcome = libra.Partial
+	if again := budget.Check(parse(t, `[{"maxDeltaVsLast": 1}]`), samplePage(1e6), &r); again.Over || again.Lines[0].Skipped == "" {
+		t.Errorf("compared with a partial report: %+v", again)
+	}
+}
+
+func TestCheckWithoutBudget(t *testing.T) {
+	got := budget.Check(parse(t, `[{"path": "/shop"}]`), samplePage(0), nil)
+	if got.Over || len(got.Notes) != 1 || got.Lines == nil {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestThirdParty without a list goes by registrable domain.
+func TestThirdParty(t *testing.T) {
+	for page, third := range map[string]int64{"https://www.example.org/": 1, "http://127.0.0.1:8080/": 3, "https://shop.co.uk/": 3} {
+		r := samplePage(0)
+		r.Assets = []libra.Asset{
+			{URL: page, Fetch: libra.Fetched},
+			{URL: "https://example.org/", Fetch: libra.Fetched},
+			{URL: "https://other.co.uk/", Fetch: libra.Fetched},
+			{URL: "https://img.example.org/", Fetch: libra.Fetched},
+		}
+		r.FinalURL = page
+		got := budget.Check(parse(t, `[{"resourceCounts": [{"resourceType": "third-party", "budget": 0}]}]`), r, nil)
+		if got.Lines[0].Actual != third {
+			t.Errorf("%s: %d third-party requests, want %d", page, got.Lines[0].Actual, third)
+		}
+	}
+}
+
+func TestJUnit(t *testing.T) {
+	budgets := parse(t, sample)
+	r := samplePage(0)
+	failed := libra.Report{URL: "https://down.example.org/?a=1&b=2", Outcome: libra.Failed, Reasons: []string{"no such host \"down.example.org\": \x00 check the spelling"}}
+	var got bytes.Buffer
+	err := budget.WriteJUnit(&got, []budget.Checked{{r, budget.Check(budgets, r, nil)}, {Report: failed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parsed struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Errors   int `xml:"errors,attr"`
+	}
+	if err := xml.Unmarshal(got.Bytes(), &parsed); err != nil {
+		t.Fatal(err)
+	}
+	if parsed.Tests != 6 || parsed.Failures != 2 || parsed.Errors != 1 {
+		t.Errorf("counts %+v", parsed)
+	}
+	golden := filepath.Join("testdata", "junit.xml")
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// FuzzParse: no file brings the parser down; what it takes, it can check, and
+// what it refuses has a place inside the file.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{sample, "[]", "[{\"resourceSizes\":[{\"resourceType\":\"total\",\"budget\":1e3}]}]", "[{\"path\":\"/*$\",\"maxDeltaVsLast\":\"5%\"}]", "{\"a\":[1,true,null]}", "[\n\n{,", "\xef\xbb\xbf[]", "[{\"é\":1,\"b\":}]"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		budgets, err := budget.Parse("f", data)
+		if err == nil {
+			if len(budgets) == 0 {
+				t.Fatal("neither budgets nor an error")
+			}
+			r := samplePage(0)
+			for _, l := range budget.Check(budgets, r, &r).Lines {
+				if l.Budgeted < 0 || l.Over < 0 || l.String() == "" {
+					t.Fatalf("line %+v", l)
+				}
+			}
+			return
+		}
+		e := (*budget.Error)(nil)
+		if !errors.As(err, &e) {
+			t.Fatalf("error %v has no place", err)
+		}
+		lines := bytes.Split(data, []byte("\n"))
+		if e.Line < 1 || e.Line > len(lines) || e.Column < 1 || e.Column > len(lines[e.Line-1])+1 {
+			t.Fatalf("%v lies outside the file", e)
+		}
+	})
+}

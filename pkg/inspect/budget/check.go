@@ -1,0 +1,151 @@
+package budget
+
+import (
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"libra/pkg/libra"
+)
+
+// Kind says which list of a budget a line stands in.
+type Kind string
+
+// The kinds, named as in the file.
+const (
+	Sizes  Kind = "resourceSizes"
+	Counts Kind = "resourceCounts"
+	Deltas Kind = "maxDeltaVsLast"
+)
+
+// Outcome is one line of a budget held against a report.
+type Outcome struct {
+	Kind     Kind   `json:"kind"`
+	Type     string `json:"type"`
+	Unit     string `json:"unit"`     // "bytes" or "requests"
+	Budgeted int64  `json:"budgeted"` // what is allowed
+	Actual   int64  `json:"actual"`   // what there is; of a delta, the growth, negative if it shrank
+	Over     int64  `json:"over"`     // Actual - Budgeted if that is positive, else 0
+	// Skipped says why the line could not be judged, "" if it was.
+	Skipped string `json:"skipped,omitempty"`
+}
+
+// Result is a report held against the budget for its page.
+type Result struct {
+	URL string `json:"url"`
+	// Path is the budget's, "" if no budget is for this page.
+	Path    string    `json:"path"`
+	Lines   []Outcome `json:"lines"` // never null, in the file's order
+	Over    bool      `json:"over"`  // one line is, at least
+	Partial bool      `json:"partial"`
+	// Notes say what to keep in mind, each in one line; never null.
+	Notes []string `json:"notes"`
+}
+
+// Check holds a report against the last budget that matches its final URL.
+// previous is the page's last complete report before it, nil if there is none.
+// A failed report has nothing to hold against a budget: do not check it.
+func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
+	res := Result{URL: r.URL, Lines: []Outcome{}, Notes: []string{}, Partial: r.Outcome != libra.Complete}
+	page := r.FinalURL
+	if page == "" {
+		page = r.URL
+	}
+	b, ok := Match(budgets, page)
+	if !ok {
+		res.Notes = append(res.Notes, "no budget is for this page: none has a path that matches")
+		return res
+	}
+	res.Path = b.Path
+	if res.Partial {
+		res.Notes = append(res.Notes, "the report is "+string(r.Outcome)+": the figures are a lower bound")
+	}
+	now := weigh(r, b.FirstParty)
+	for _, l := range b.Sizes {
+		res.add(Outcome{Kind: Sizes, Type: l.Type, Unit: "bytes", Budgeted: l.Max, Actual: now[l.Type].TransferBytes})
+	}
+	for _, l := range b.Counts {
+		res.add(Outcome{Kind: Counts, Type: l.Type, Unit: "requests", Budgeted: l.Max, Actual: int64(now[l.Type].Requests)})
+	}
+	known := previous != nil && previous.Outcome == libra.Complete
+	var last map[string]libra.Size
+	if known && len(b.Deltas) > 0 {
+		last = weigh(*previous, b.FirstParty)
+	}
+	for _, l := range b.Deltas {
+		o := Outcome{Kind: Deltas, Type: l.Type, Unit: "bytes", Budgeted: l.Max}
+		if !known {
+			o.Skipped = "no earlier complete report to compare with"
+			res.Lines = append(res.Lines, o)
+			continue
+		}
+		before := last[l.Type].TransferBytes
+		if l.IsShare {
+			o.Budgeted = before * l.Share / 1000
+		}
+		o.Actual = now[l.Type].TransferBytes - before
+		res.add(o)
+	}
+	return res
+}
+
+func (res *Result) add(o Outcome) {
+	o.Over = max(o.Actual-o.Budgeted, 0)
+	res.Over = res.Over || o.Over > 0
+	res.Lines = append(res.Lines, o)
+}
+
+// weigh sums a report by what budgets name.
+func weigh(r libra.Report, firstParty []string) map[string]libra.Size {
+	sums := map[string]libra.Size{}
+	all := libra.Sum(r.Assets)
+	sums[Total] = all.Size
+	for t, s := range all.ByType {
+		sums[string(t)] = s
+	}
+	page := r.FinalURL
+	if page == "" {
+		page = r.URL
+	}
+	home := hostname(page)
+	var foreign []libra.Asset
+	for _, a := range r.Assets {
+		if !first(hostname(a.URL), home, firstParty) {
+			foreign = append(foreign, a)
+		}
+	}
+	sums[ThirdParty] = libra.Sum(foreign).Size
+	return sums
+}
+
+// first tells whether host belongs to the page at home.
+func first(host, home string, listed []string) bool {
+	for _, pattern := range listed {
+		bare, wild := strings.CutPrefix(pattern, "*.")
+		if host == bare || wild && strings.HasSuffix(host, "."+bare) {
+			return true
+		}
+	}
+	if len(listed) > 0 {
+		return false
+	}
+	return host == home || domain(host) == domain(home)
+}
+
+// domain is the registrable domain, or the host itself where there is none:
+// an IP address, "localhost".
+func domain(host string) string {
+	if d, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil && strings.ContainsAny(host, "abcdefghijklmnopqrstuvwxyz") {
+		return d
+	}
+	return host
+}
+
+func hostname(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Hostname())
+}

@@ -1,0 +1,140 @@
+package budget
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strconv"
+
+	"libra/pkg/libra"
+)
+
+// The JUnit XML that CI systems read
+// (https://github.com/testmoapp/junitxml): one suite a page, one case a line.
+type (
+	suites struct {
+		XMLName  xml.Name `xml:"testsuites"`
+		Tests    int      `xml:"tests,attr"`
+		Failures int      `xml:"failures,attr"`
+		Errors   int      `xml:"errors,attr"`
+		Suites   []suite  `xml:"testsuite"`
+	}
+	suite struct {
+		Name      string  `xml:"name,attr"`
+		Tests     int     `xml:"tests,attr"`
+		Failures  int     `xml:"failures,attr"`
+		Errors    int     `xml:"errors,attr"`
+		Skipped   int     `xml:"skipped,attr"`
+		Time      string  `xml:"time,attr,omitempty"`
+		Timestamp string  `xml:"timestamp,attr,omitempty"`
+		Cases     []xcase `xml:"testcase"`
+	}
+	xcase struct {
+		Class   string   `xml:"classname,attr"`
+		Name    string   `xml:"name,attr"`
+		Failure *problem `xml:"failure,omitempty"`
+		Error   *problem `xml:"error,omitempty"`
+		Skipped *problem `xml:"skipped,omitempty"`
+	}
+	problem struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr,omitempty"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+// Checked is a report with what became of it.
+type Checked struct {
+	Report libra.Report
+	Result Result
+}
+
+// WriteJUnit writes JUnit XML: a line over budget is a failure, a line that
+// cannot be judged is skipped, a failed report is an error.
+func WriteJUnit(w io.Writer, all []Checked) error {
+	out := suites{}
+	for _, c := range all {
+		s := newSuite(c)
+		out.Suites = append(out.Suites, s)
+		out.Tests += s.Tests
+		out.Failures += s.Failures
+		out.Errors += s.Errors
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return fmt.Errorf("write JUnit XML: %w", err)
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(out); err != nil {
+		return fmt.Errorf("write JUnit XML: %w", err)
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func newSuite(c Checked) suite {
+	s := suite{Name: c.Report.URL, Time: strconv.FormatFloat(float64(c.Report.DurationMS)/1000, 'f', 3, 64)}
+	if !c.Report.Started.IsZero() {
+		s.Timestamp = c.Report.Started.UTC().Format("2006-01-02T15:04:05")
+	}
+	if c.Report.Outcome == libra.Failed {
+		reason := "the inspection failed"
+		if len(c.Report.Reasons) > 0 {
+			reason = c.Report.Reasons[0]
+		}
+		s.Errors++
+		s.Cases = append(s.Cases, xcase{Class: c.Report.URL, Name: "inspection", Error: &problem{Message: reason, Type: "failed"}})
+	} else {
+		for _, o := range c.Result.Lines {
+			s.add(c.Result, o)
+		}
+	}
+	s.Tests = len(s.Cases)
+	return s
+}
+
+func (s *suite) add(r Result, o Outcome) {
+	x := xcase{Class: r.URL + " " + r.Path, Name: string(o.Kind) + " " + o.Type}
+	switch {
+	case o.Skipped != "":
+		s.Skipped++
+		x.Skipped = &problem{Message: o.Skipped}
+	case o.Over > 0:
+		s.Failures++
+		x.Failure = &problem{
+			Message: o.String(), Type: "over budget",
+			Text: fmt.Sprintf("budgeted %d %s, actual %d %s, over by %d %s", o.Budgeted, o.Unit, o.Actual, o.Unit, o.Over, o.Unit),
+		}
+	}
+	s.Cases = append(s.Cases, x)
+}
+
+// String is one line for a person: "total is 312.5 KB, 12.5 KB over its
+// budget of 300 KB".
+func (o Outcome) String() string {
+	subject := o.Type + " is "
+	if o.Kind == Deltas {
+		subject = o.Type + " has grown by "
+	}
+	switch {
+	case o.Skipped != "":
+		return o.Type + " not judged: " + o.Skipped
+	case o.Over > 0:
+		return subject + o.amount(o.Actual) + ", " + o.amount(o.Over) + " over its budget of " + o.amount(o.Budgeted)
+	}
+	return subject + o.amount(o.Actual) + ", within its budget of " + o.amount(o.Budgeted)
+}
+
+func (o Outcome) amount(n int64) string {
+	if o.Unit == "requests" {
+		if n == 1 {
+			return "1 request"
+		}
+		return fmt.Sprintf("%d requests", n)
+	}
+	kb := float64(n) / 1024
+	if n != 0 && -0.1 < kb && kb < 0.1 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return strconv.FormatFloat(kb, 'f', 1, 64) + " KB"
+}
