@@ -23,13 +23,18 @@ type Setting struct {
 	Name    string // of the flag: "bus-store"
 	Default string // "" where there is none
 	Usage   string
+	// FlagOnly settings are the unit file's business: no environment variable.
+	FlagOnly bool
 	// Into takes the text and says what is wrong with it: see Text, Duration
 	// and their like.
 	Into func(string) error
 }
 
-// Env is the setting's environment variable.
+// Env is the setting's environment variable, "" for none.
 func (s Setting) Env() string {
+	if s.FlagOnly {
+		return ""
+	}
 	return "LIBRA_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
@@ -47,7 +52,7 @@ func (v *value) String() string { return v.text }
 func (v *value) Set(s string) error {
 	v.text, v.given = s, true
 	if err := v.Into(s); err != nil {
-		*v.faults = append(*v.faults, fmt.Errorf("%s=%q (or --%s): %w", v.Env(), s, v.Name, err))
+		*v.faults = append(*v.faults, fmt.Errorf("%s is %q: %w", v.called(), s, err))
 	}
 	return nil
 }
@@ -58,8 +63,16 @@ func (v *value) fill() {
 		return
 	}
 	if err := v.Into(v.Default); err != nil {
-		*v.faults = append(*v.faults, fmt.Errorf("%s, by default %q: %w", v.Env(), v.Default, err))
+		*v.faults = append(*v.faults, fmt.Errorf("%s is %q by default: %w", v.called(), v.Default, err))
 	}
+}
+
+// called is the setting's name as whoever has to mend it knows it.
+func (v *value) called() string {
+	if v.FlagOnly {
+		return "--" + v.Name
+	}
+	return v.Env() + " (or --" + v.Name + ")"
 }
 
 func values(settings []Setting, faults *[]error) (list []*value) {
@@ -71,7 +84,11 @@ func values(settings []Setting, faults *[]error) (list []*value) {
 
 func flags(list []*value) (flags []cli.Flag) {
 	for _, v := range list {
-		flags = append(flags, &cli.GenericFlag{Name: v.Name, Usage: v.Usage, Value: v, EnvVars: []string{v.Env()}})
+		f := &cli.GenericFlag{Name: v.Name, Usage: v.Usage, Value: v}
+		if !v.FlagOnly {
+			f.EnvVars = []string{v.Env()}
+		}
+		flags = append(flags, f)
 	}
 	return flags
 }

@@ -1,0 +1,47 @@
+# Plain `make` lists the targets.
+SHELL := /bin/bash
+GO ?= go
+VERSION := $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
+LDFLAGS := -s -w -X libra/pkg/daemon.Version=$(or $(VERSION),0.1.0)
+PROGRAMS := libra libra-bus libra-web libra-inspector libra-recorder libra-watchdog libra-notifier
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test check bench install uninstall clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that the targets below need (root)
+	@scripts/setup
+
+build: ## compile the programs into build/bin
+	@mkdir -p build/bin
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ $(PROGRAMS:%=./cmd/%)
+
+run: ## set up, start the appliance, weigh a real page
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	@scripts/run
+
+test: ## set up, then run every test: unit, integration, appliance, browser
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	@scripts/test
+
+check: ## formatting, vet, staticcheck, known vulnerabilities
+	@scripts/check
+
+bench: ## set up, then measure: start, memory, recovery, speed
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	@scripts/bench
+
+install: build ## put programs and units in place on a host that runs systemd (root)
+	@scripts/install
+
+uninstall: ## take them away again; the state in /var/lib/libra stays (root)
+	@scripts/uninstall
+
+clean: ## stop what runs from here, and remove build/
+	@for d in build/appliance/*/; do [ -d "$$d" ] && APPLIANCE_NAME=$$(basename "$$d") scripts/appliance down; done; true
+	@rm -rf build

@@ -1,0 +1,55 @@
+// Libra-inspector takes requests from the bus, weighs their pages and publishes
+// reports. It writes nothing; any number of instances share the work.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"libra/cmd/internal/wire"
+	"libra/pkg/daemon"
+	"libra/pkg/inspect"
+	"libra/pkg/inspector"
+)
+
+type settings struct {
+	line wire.Line
+	cfg  inspector.Config
+}
+
+func main() {
+	var s settings
+	os.Exit(daemon.Main(daemon.Program{
+		Name: "libra-inspector", Usage: "takes a request, weighs the page, publishes a report",
+		Settings: append(s.line.Settings(),
+			daemon.Setting{Name: "instance", Default: "1", Usage: "`name` of this instance", FlagOnly: true, Into: daemon.Text(&s.cfg.Instance)},
+			daemon.Setting{Name: "workers", Default: "8", Usage: "`number` of pages to weigh at a time", Into: daemon.Count(&s.cfg.Workers, 1, 1000)},
+			daemon.Setting{Name: "allow", Usage: "address `prefixes` that may be reached although not public", Into: daemon.Prefixes(&s.cfg.Inspect.Allow)},
+			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.Inspect.PageTimeout, time.Second, time.Hour)},
+			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` that opens the page: desktop or mobile", Into: s.profile}),
+		Run: s.run,
+	}))
+}
+
+func (s *settings) profile(name string) error {
+	s.cfg.Inspect.Profile = inspect.Profile(name)
+	if p := s.cfg.Inspect.Profile; p != inspect.Desktop && p != inspect.Mobile {
+		return fmt.Errorf("say %s or %s", inspect.Desktop, inspect.Mobile)
+	}
+	return nil
+}
+
+func (s *settings) run(ctx context.Context, p *daemon.Process) error {
+	conn, err := s.line.Connect(ctx, p, "inspector", s.cfg.Instance)
+	if err != nil {
+		return err
+	}
+	i := inspector.New(s.cfg, conn, p.Log)
+	p.Count("pages_in_hand", i.InHand)
+	p.Count("reports_published", i.Done)
+	loop := p.Heart.Loop("dispatcher")
+	p.Ready("waiting for requests")
+	return i.Run(ctx, func() { loop.Beat(); p.Status(i.Status()) })
+}

@@ -1,0 +1,46 @@
+// Libra-recorder stores every report and every alarm in SQLite. It is the only
+// process that writes the history, and the history is all it writes.
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"libra/cmd/internal/wire"
+	"libra/pkg/daemon"
+	"libra/pkg/recorder"
+)
+
+type settings struct {
+	line wire.Line
+	cfg  recorder.Config
+}
+
+func main() {
+	var s settings
+	os.Exit(daemon.Main(daemon.Program{
+		Name: "libra-recorder", Usage: "stores every report and alarm in SQLite",
+		Settings: append(s.line.Settings(),
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to write, in a folder of its own", Into: s.database}),
+		Run: s.run,
+	}))
+}
+
+func (s *settings) database(file string) error {
+	s.cfg.Path = file
+	folder := filepath.Dir(file)
+	return daemon.Folder(&folder)(folder)
+}
+
+func (s *settings) run(ctx context.Context, p *daemon.Process) error {
+	conn, err := s.line.Connect(ctx, p, "recorder", "1")
+	if err != nil {
+		return err
+	}
+	r := recorder.New(s.cfg, conn, p.Log, p.Status)
+	p.Count("reports_recorded", r.Recorded)
+	loops := recorder.Loops{Reports: p.Heart.Loop("reports").Beat, Alarms: p.Heart.Loop("alarms").Beat}
+	p.Ready("recording into " + s.cfg.Path)
+	return r.Run(ctx, loops)
+}
