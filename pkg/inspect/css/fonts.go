@@ -1,180 +1,13 @@
 package css
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
 
-	"golang.org/x/net/html"
-
 	"libra/pkg/libra"
 )
-
-// fontKey is a way text is set.
-type fontKey struct {
-	families *value
-	weight   float64
-	stretch  float64
-	style    string
-}
-
-// text is what is written in one such way. The space stands for the strut
-// every line has, which loads the first font too.
-type text struct {
-	runes map[rune]bool
-}
-
-// write notes that s renders text.
-func (p *pass) write(s *style, words string) {
-	families := s.val[fontFamily]
-	if families == nil || len(p.cascade.faces) == 0 {
-		return
-	}
-	k := fontKey{families, s.weight(), 100, s.word(fontStyle, "normal")}
-	if v := s.val[fontStretch]; v != nil {
-		k.stretch = v.num
-	}
-	t := p.texts[k]
-	if t == nil {
-		t = &text{runes: map[rune]bool{}}
-		p.texts[k] = t
-		p.order = append(p.order, k)
-	}
-	for _, r := range words {
-		t.runes[r] = true
-	}
-	t.runes[' '] = true
-}
-
-// elementText notes the text of e itself.
-func (p *pass) elementText(e *element) {
-	s := e.style
-	switch {
-	case e.is("br"):
-		p.write(s, " ")
-	case e.is("select"):
-		p.write(s, chosen(e))
-		return
-	case e.is("textarea"):
-		placeholder, _ := e.attr("placeholder")
-		p.write(s, "x"+textOf(e.node)+placeholder)
-		return
-	case e.is("input"):
-		switch e.inputType() {
-		case "checkbox", "radio", "range", "color", "image", "hidden":
-			return
-		}
-		value, _ := e.attr("value")
-		placeholder, _ := e.attr("placeholder")
-		p.write(s, value+placeholder+" ")
-		return
-	}
-	if !showsText(e) || s.word(contentVisibility, "visible") == "hidden" {
-		return
-	}
-	if e.is("details") && !e.has("open") {
-		return
-	}
-	for c := e.node.FirstChild; c != nil; c = c.NextSibling {
-		if c.Type == html.TextNode && strings.Trim(c.Data, " \t\n\r\f") != "" {
-			p.write(s, c.Data)
-		}
-	}
-	if s.word(display, "inline") == "list-item" && s.val[listStyleImage] == nil && numbered(s) {
-		p.write(s, "0123456789.")
-	}
-}
-
-// numbered says whether list items of style s have text for a marker.
-func numbered(s *style) bool {
-	switch s.word(listStyleType, "disc") {
-	case "none", "disc", "circle", "square", "disclosure-open", "disclosure-closed":
-		return false
-	}
-	return true
-}
-
-// markerText notes the text of a ::marker that has a style of its own.
-func (p *pass) markerText(e *element, s *style) {
-	if v := s.val[content]; v != nil && len(v.words) > 0 {
-		p.write(s, strings.Join(v.words, ""))
-	} else if numbered(e.style) {
-		p.write(s, "0123456789.")
-	}
-}
-
-// pseudoText notes the text that a pseudo-element shows.
-func (p *pass) pseudoText(e *element, s *style, name string) {
-	switch name {
-	case "before", "after":
-		v := s.val[content]
-		if v == nil || len(v.words)+len(v.attrs) == 0 {
-			return
-		}
-		words := strings.Join(v.words, "")
-		for _, a := range v.attrs {
-			t, _ := e.attr(a)
-			words += t
-		}
-		p.write(s, words)
-	case "first-line", "first-letter":
-		if t := textOf(e.node); strings.TrimSpace(t) != "" {
-			p.write(s, t)
-		}
-	case "placeholder", "-webkit-input-placeholder":
-		t, _ := e.attr("placeholder")
-		p.write(s, t)
-	case "file-selector-button", "-webkit-file-upload-button":
-		p.write(s, "Choose File")
-	}
-}
-
-// showsText says whether text directly in e is laid out.
-func showsText(e *element) bool {
-	for a := e; a != nil; a = a.parent {
-		if a.is("canvas", "select", "video", "audio", "iframe", "noscript") && (a != e || !a.is("noscript")) {
-			return false
-		}
-		if a.ns == "svg" {
-			switch a.tag {
-			case "defs", "symbol", "clippath", "mask", "marker", "pattern", "title", "desc":
-				return false
-			}
-		}
-	}
-	if e.ns == "svg" {
-		return e.tag == "text" || e.tag == "tspan" || e.tag == "textpath" || e.tag == "a"
-	}
-	return true
-}
-
-// textOf is all text below n.
-func textOf(n *html.Node) string {
-	var b strings.Builder
-	for d := range n.Descendants() {
-		if d.Type == html.TextNode {
-			b.WriteString(d.Data)
-		}
-	}
-	return b.String()
-}
-
-// chosen is the text a drop-down shows: its selected option, or all of a list.
-func chosen(list *element) string {
-	var b strings.Builder
-	b.WriteByte(' ')
-	var visit func(*element)
-	visit = func(e *element) {
-		for c := e.first; c != nil; c = c.next {
-			if c.is("option") && (selected(c) || list.has("multiple")) {
-				b.WriteString(textOf(c.node))
-			}
-			visit(c)
-		}
-	}
-	visit(list)
-	return b.String()
-}
 
 // fonts decides which faces the text loads.
 func (p *pass) fonts() {
@@ -195,12 +28,10 @@ func (p *pass) fonts() {
 // load walks k's families until every character has a font, as Chromium does
 // while none of them has arrived.
 func (p *pass) load(k fontKey, t *text, families map[string][]*face, used map[*face]bool) {
-	left := make([]rune, 0, len(t.runes))
-	for r := range t.runes {
-		left = append(left, r)
-	}
+	left := slices.Collect(maps.Keys(t.runes))
+	strut := true // wants the first font with a space
 	for _, name := range k.families.words {
-		if len(left) == 0 {
+		if len(left) == 0 && !strut {
 			return
 		}
 		generic := strings.HasPrefix(name, genericMark)
@@ -209,20 +40,36 @@ func (p *pass) load(k fontKey, t *text, families map[string][]*face, used map[*f
 		if generic || len(faces) == 0 {
 			if p.installed(name) {
 				left = slices.DeleteFunc(left, systemHas)
+				strut = false
 			}
 			continue
 		}
 		set := bestFaces(faces, k)
+		loads := false
 		left = slices.DeleteFunc(left, func(r rune) bool {
-			for i := len(set) - 1; i >= 0; i-- {
-				if set[i].covers(r) {
-					used[set[i]] = true
-					return true
-				}
+			f := covering(set, r)
+			if f != nil {
+				used[f], loads = true, true
 			}
-			return false
+			return f != nil
 		})
+		if f := covering(set, ' '); f != nil && strut {
+			// Measured: a family that loads a face for its text loads none
+			// for the strut.
+			strut = false
+			used[f] = used[f] || !loads
+		}
 	}
+}
+
+// covering is the last declared face of set that has r, nil for none.
+func covering(set []*face, r rune) *face {
+	for i := len(set) - 1; i >= 0; i-- {
+		if set[i].covers(r) {
+			return set[i]
+		}
+	}
+	return nil
 }
 
 // systemHas says whether installed fonts are taken to have a character: all

@@ -142,6 +142,7 @@ func (p *pass) element(e *element) {
 	p.animations(e.style)
 	p.attributeURLs(matched)
 	p.elementText(e)
+	p.strut(e)
 	for i := range pseudos {
 		p.pseudoElement(e, &pseudos[i])
 	}

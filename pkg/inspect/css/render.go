@@ -19,7 +19,9 @@ address, article, aside, blockquote, body, center, dd, details, dialog, dir, div
 figure, footer, form, h1, h2, h3, h4, h5, h6, header, hgroup, hr, html, legend, listing, main, menu, nav, ol, p,
 plaintext, pre, search, section, ul, xmp, optgroup, option { display: block }
 li, summary { display: list-item }
-table { display: table } caption { display: table-caption } tr { display: table-row }
+table { display: table } tbody { display: table-row-group } thead { display: table-header-group }
+tfoot { display: table-footer-group } col { display: table-column } colgroup { display: table-column-group }
+ caption { display: table-caption } tr { display: table-row }
 td, th { display: table-cell; } button, input, select, textarea, meter, progress, marquee { display: inline-block }
 slot { display: contents }
 b, strong { font-weight: bolder } h1, h2, h3, h4, h5, h6, th { font-weight: bold }

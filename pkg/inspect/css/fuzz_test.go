@@ -1,0 +1,116 @@
+package css_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
+
+	"libra/pkg/inspect/css"
+)
+
+// FuzzParse holds that any bytes are a sheet, that reading it twice gives the
+// same, and that every URL that comes out is absolute and without fragment.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{
+		"", "a{background:url(a.png)}", "@import url(b.css) layer(x) supports(display:grid) print;",
+		`a{b:url("x`, "a{b:url(x y)}", "@media(min-width:1px){a{&:hover{c:url(d)}}}", "\\", "a\\{b", "@font-face{src:url(x)format('woff2')}",
+		"a{--x:{y:{z}}}", "}}}]])", "/*", "<!-- a{} -->", "a{color:red!important", ":is(:not(a,b):nth-child(2n + 1 of .c)){d:e}",
+		"@keyframes x{from{background:image-set('a' 1x,'b' 2x)}}", "@scope (.a) to (.b){:scope>c{d:url(e)}}", "u\\72l(", "@layer a.b,c;",
+		"*|*{background:var(--a,var(--b,url(c)))}", "a{b:1e999px -.5e+3% #\\31 }",
+	} {
+		f.Add(s)
+	}
+	for _, c := range loadFixtures(f) {
+		f.Add(c.files["page.html"])
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s := css.Parse([]byte(text), "https://example.org/a/b.css")
+		uses := s.URLs(css.Desktop())
+		if diff := cmp.Diff(uses, css.Parse([]byte(text), "https://example.org/a/b.css").URLs(css.Desktop())); diff != "" {
+			t.Fatalf("second reading differs:\n%s", diff)
+		}
+		for _, i := range s.Imports(css.Mobile()) {
+			uses = append(uses, css.Use{URL: i.URL})
+		}
+		doc, err := html.Parse(strings.NewReader("<p class=a id=b style='x:y'><b>x</b></p>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: css.Mobile(), Sheets: []css.Applied{{Sheet: s}}}
+		for _, u := range append(uses, p.Uses()...) {
+			if !strings.HasPrefix(u.URL, "http") || strings.Contains(u.URL, "#") {
+				t.Errorf("URL %q is not absolute, or has a fragment", u.URL)
+			}
+		}
+	})
+}
+
+// FuzzMatch holds that no selector and no document make matching fail.
+func FuzzMatch(f *testing.F) {
+	f.Add("a:has(> b ~ c d) + e", "<a><b></b><c><d></d></c></a><e>")
+	f.Add(".a .a .a .a .a > .b", strings.Repeat("<div class=a>", 40))
+	f.Add("p:nth-last-child(-n+3 of .x):not(:empty)::before", "<p class=x>1<p><p class=x>2")
+	f.Fuzz(func(t *testing.T, selector, text string) {
+		doc, err := html.Parse(strings.NewReader(text))
+		if err != nil {
+			t.Skip()
+		}
+		s := css.Parse([]byte(selector+"{background:url(x.png)}"), "https://example.org/")
+		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: css.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+		p.Uses()
+	})
+}
+
+// TestHostile holds that sheets made to be slow are not: the time of twice
+// the text stays near twice the time.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	const n = 100_000
+	for name, text := range map[string]string{
+		"braces":      strings.Repeat("{", n),
+		"closing":     strings.Repeat("}", n),
+		"parens":      "a{b:" + strings.Repeat("(", n),
+		"functions":   "a{background:" + strings.Repeat("image-set(", n),
+		"nesting":     strings.Repeat("a{", n),
+		"ampersands":  strings.Repeat("&,&{", 5000),
+		"declaration": strings.Repeat("a:b{", n),
+		"media":       strings.Repeat("@media all{", n),
+		"comments":    strings.Repeat("/**/", n),
+		"unclosed":    strings.Repeat("/*", n),
+		"urls":        "a{background:" + strings.Repeat("url(", n),
+		"quotes":      strings.Repeat("'\n", n),
+		"escapes":     strings.Repeat(`\`, n),
+		"is":          strings.Repeat(":is(", n),
+		"rules":       strings.Repeat("a{b:c}", 300_000),
+		"laughs":      laughs(),
+	} {
+		start := time.Now()
+		s := css.Parse([]byte(text), "https://example.org/")
+		doc, err := html.Parse(strings.NewReader(strings.Repeat("<div class=a><p>x", 200)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: css.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+		p.Uses()
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%s took %v: not linear", name, took)
+		}
+	}
+}
+
+// laughs doubles a custom property sixty times.
+func laughs() string {
+	var b strings.Builder
+	b.WriteString(":root{--a0:url(x.png)")
+	for i := range 60 {
+		n, m := string(rune('A'+i)), string(rune('A'+i-1))
+		if i == 0 {
+			m = "a0"
+		}
+		b.WriteString(";--" + n + ":var(--" + m + "),var(--" + m + ")")
+	}
+	return b.String() + "}p{background-image:var(--Z)}"
+}

@@ -1,0 +1,242 @@
+package css
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+// fontKey is a way text is set.
+type fontKey struct {
+	families *value
+	weight   float64
+	stretch  float64
+	style    string
+}
+
+// text is what is written in one such way. A line without text of its own
+// still loads the font its height comes from.
+type text struct {
+	runes map[rune]bool
+}
+
+// write notes that s renders text.
+func (p *pass) write(s *style, words string) {
+	families := s.val[fontFamily]
+	if families == nil || len(p.cascade.faces) == 0 {
+		return
+	}
+	k := fontKey{families, s.weight(), 100, s.word(fontStyle, "normal")}
+	if v := s.val[fontStretch]; v != nil {
+		k.stretch = v.num
+	}
+	t := p.texts[k]
+	if t == nil {
+		t = &text{runes: map[rune]bool{}}
+		p.texts[k] = t
+		p.order = append(p.order, k)
+	}
+	for _, r := range words {
+		t.runes[r] = true
+	}
+}
+
+// strut notes the lines that e makes without text: every inline box has a
+// font, and so has the block that holds an inline box, a replaced element or
+// a list marker.
+func (p *pass) strut(e *element) {
+	if e.ns == "svg" && e.tag != "svg" {
+		return
+	}
+	s := e.style
+	kind := s.word(display, "inline")
+	if kind == "list-item" && (s.word(listStyleType, "disc") != "none" || s.val[listStyleImage] != nil) {
+		p.write(s, "")
+	}
+	if !inlineLevel(s, e.parent) {
+		return
+	}
+	block := e.parent
+	for block != nil && block.style.word(display, "inline") == "contents" {
+		block = block.parent
+	}
+	if block != nil {
+		p.write(block.style, "")
+	}
+	if kind == "inline" && e.ns == "html" && !e.is("img", "video", "audio", "canvas", "iframe", "object", "embed", "picture", "source", "wbr", "map") {
+		p.write(s, "")
+	}
+}
+
+// inlineLevel says whether a box of style s takes part in its parent's lines.
+func inlineLevel(s *style, parent *element) bool {
+	switch s.word(display, "inline") {
+	case "inline", "inline-block", "inline-flex", "inline-grid", "inline-table", "ruby", "-webkit-inline-box", "-webkit-inline-flex":
+	default:
+		return false
+	}
+	if s.word(floating, "none") != "none" {
+		return false
+	}
+	if pos := s.word(position, "static"); pos == "absolute" || pos == "fixed" {
+		return false
+	}
+	for parent != nil && parent.style.word(display, "inline") == "contents" {
+		parent = parent.parent
+	}
+	if parent == nil {
+		return false
+	}
+	switch parent.style.word(display, "inline") {
+	case "flex", "inline-flex", "grid", "inline-grid", "-webkit-box", "-webkit-flex", "-webkit-inline-box", "-webkit-inline-flex":
+		return false
+	}
+	return true
+}
+
+// elementText notes the text of e itself.
+func (p *pass) elementText(e *element) {
+	s := e.style
+	switch {
+	case e.is("br"):
+		p.write(s, "")
+	case e.is("select"):
+		if !listBox(e) {
+			p.write(s, chosen(e))
+		}
+		return
+	case e.is("option"):
+		if list := e.parent; list != nil && (listBox(list) || list.parent != nil && listBox(list.parent)) {
+			p.write(s, textOf(e.node))
+		}
+		return
+	case e.is("textarea"):
+		placeholder, _ := e.attr("placeholder")
+		p.write(s, textOf(e.node)+placeholder)
+		return
+	case e.is("input"):
+		switch e.inputType() {
+		case "checkbox", "radio", "range", "color", "image", "hidden":
+			return
+		}
+		value, _ := e.attr("value")
+		placeholder, _ := e.attr("placeholder")
+		p.write(s, value+placeholder)
+		return
+	}
+	if !showsText(e) || s.word(contentVisibility, "visible") == "hidden" {
+		return
+	}
+	if e.is("details") && !e.has("open") {
+		return
+	}
+	for c := e.node.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type == html.TextNode && strings.Trim(c.Data, " \t\n\r\f") != "" {
+			p.write(s, c.Data)
+		}
+	}
+	if s.word(display, "inline") == "list-item" && s.val[listStyleImage] == nil && numbered(s) {
+		p.write(s, "0123456789.")
+	}
+}
+
+// numbered says whether list items of style s have text for a marker.
+func numbered(s *style) bool {
+	switch s.word(listStyleType, "disc") {
+	case "none", "disc", "circle", "square", "disclosure-open", "disclosure-closed":
+		return false
+	}
+	return true
+}
+
+// markerText notes the text of a ::marker that has a style of its own.
+func (p *pass) markerText(e *element, s *style) {
+	if v := s.val[content]; v != nil && len(v.words) > 0 {
+		p.write(s, strings.Join(v.words, ""))
+	} else if numbered(e.style) {
+		p.write(s, "0123456789.")
+	}
+}
+
+// pseudoText notes the text that a pseudo-element shows.
+func (p *pass) pseudoText(e *element, s *style, name string) {
+	switch name {
+	case "before", "after":
+		v := s.val[content]
+		if v == nil || len(v.words)+len(v.attrs)+len(v.images) == 0 {
+			return
+		}
+		if inlineLevel(s, e) {
+			p.write(e.style, "")
+		}
+		if len(v.words)+len(v.attrs) == 0 && s.word(display, "inline") != "inline" {
+			return
+		}
+		words := strings.Join(v.words, "")
+		for _, a := range v.attrs {
+			t, _ := e.attr(a)
+			words += t
+		}
+		p.write(s, words)
+	case "first-line", "first-letter":
+		if t := textOf(e.node); strings.TrimSpace(t) != "" {
+			p.write(s, t)
+		}
+	case "placeholder", "-webkit-input-placeholder":
+		t, _ := e.attr("placeholder")
+		p.write(s, t)
+	case "file-selector-button", "-webkit-file-upload-button":
+		p.write(s, "Choose File")
+	}
+}
+
+// showsText says whether text directly in e is laid out.
+func showsText(e *element) bool {
+	for a := e; a != nil; a = a.parent {
+		if a.is("canvas", "select", "video", "audio", "iframe", "noscript") && (a != e || !a.is("noscript")) {
+			return false
+		}
+		if a.ns == "svg" {
+			switch a.tag {
+			case "defs", "symbol", "clippath", "mask", "marker", "pattern", "title", "desc":
+				return false
+			}
+		}
+	}
+	if e.ns == "svg" {
+		return e.tag == "text" || e.tag == "tspan" || e.tag == "textpath" || e.tag == "a"
+	}
+	return true
+}
+
+// textOf is all text below n.
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return b.String()
+}
+
+// listBox says whether e is a select that shows its options.
+func listBox(e *element) bool {
+	size, _ := e.attr("size")
+	n, _ := strconv.Atoi(size)
+	return e.is("select") && (e.has("multiple") || n > 1)
+}
+
+// chosen is the text of the option a drop-down shows.
+func chosen(e *element) string {
+	for c := e.first; c != nil; c = c.next {
+		if c.is("option") && selected(c) {
+			return textOf(c.node)
+		}
+		if t := chosen(c); t != "" {
+			return t
+		}
+	}
+	return ""
+}
