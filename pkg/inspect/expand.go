@@ -18,15 +18,19 @@ type document struct {
 	refs    []edge
 	inline  []*sheet // by position in doc.Sheets; nil for linked ones
 	imports []edge   // of the inline sheets
+	styled  []edge   // what the style sheets use, once all are in
+	done    bool     // styled is known
 }
 
 // expand reads the body of an answered request for references.
 func (p *page) expand(r *request) {
 	res := r.result
 	if !usable(r, res) {
-		for _, f := range r.fallback {
-			p.follow(&f, r.depth)
-			r.refs = append(r.refs, f)
+		if len(r.fallback) > 0 {
+			next := r.fallback[0]
+			next.ref.Fallback = r.rest
+			p.askFor(&next, r.depth)
+			r.refs = append(r.refs, next)
 		}
 		r.read = r.kind != markup.Leaf
 		return
@@ -50,6 +54,9 @@ func (p *page) expand(r *request) {
 // when it is a document, and otherwise thrown away.
 func usable(r *request, res *fetch.Result) bool {
 	if len(res.Hops) == 0 {
+		return false
+	}
+	if r.typ == libra.Media && (strings.HasPrefix(res.MediaType, "image/") || strings.HasPrefix(res.MediaType, "text/")) {
 		return false
 	}
 	status := res.Hops[len(res.Hops)-1].Status
@@ -83,6 +90,9 @@ func (p *page) parse(in markup.Input, env markup.Env, depth int) *document {
 	for _, ref := range d.doc.References {
 		e := edge{ref: ref, initiator: d.doc.URL}
 		p.follow(&e, depth)
+		if e.req != nil && d.doc.Quirks {
+			e.req.quirks = true
+		}
 		d.refs = append(d.refs, e)
 	}
 	p.inlineSheets(d)
@@ -146,11 +156,13 @@ func (p *page) askFor(e *edge, depth int) {
 	if e.ref.Kind == markup.Frame {
 		e.req.width, e.req.height = e.ref.Width, e.ref.Height
 	}
-	if e.req.fallback == nil {
-		for _, f := range e.ref.Fallback {
-			f.Fetch = libra.Fetched
-			e.req.fallback = append(e.req.fallback, edge{ref: f, initiator: e.initiator})
-		}
+	if e.req.integrity == "" {
+		e.req.integrity = e.ref.Integrity
+	}
+	if f := e.ref.Fallback; e.req.fallback == nil && len(f) > 0 {
+		next := f[0]
+		next.Fetch = libra.Fetched
+		e.req.fallback, e.req.rest = []edge{{ref: next, initiator: e.initiator}}, f[1:]
 	}
 }
 
@@ -179,7 +191,7 @@ func (p *page) srcdoc(e *edge, depth int) {
 
 // readScript asks for what a script imports.
 func (p *page) readScript(r *request) {
-	if !javaScriptType(r.result.MediaType) {
+	if !javaScriptType(r.result.MediaType, r.kind == markup.Module) || !intact(r.integrity, r.result.Body) {
 		return
 	}
 	refs := markup.ScriptReferences(string(r.result.Body), r.result.FinalURL, r.kind == markup.Module, p.importMap())
@@ -211,8 +223,11 @@ func (p *page) importMap() markup.ImportMap {
 }
 
 // javaScriptType refuses what a server calls by the name of something else.
-func javaScriptType(t string) bool {
-	return !strings.HasPrefix(t, "image/") && !strings.HasPrefix(t, "audio/") && !strings.HasPrefix(t, "video/") && t != "text/csv" && t != "text/html"
+func javaScriptType(t string, module bool) bool {
+	if module {
+		return markup.IsJavaScript(t)
+	}
+	return !strings.HasPrefix(t, "image/") && !strings.HasPrefix(t, "audio/") && !strings.HasPrefix(t, "video/") && t != "text/csv"
 }
 
 // frameRefused says whether a document forbids being framed by a page at

@@ -27,7 +27,11 @@ type request struct {
 	frame    *document // the body as a document
 	width    float64   // viewport of a frame
 	height   float64
-	fallback []edge // what is asked for instead when this fails
+	fallback []edge             // what is asked for instead when this fails
+	rest     []markup.Reference // and after that
+	// integrity is what the body must hash to before it is read.
+	integrity string
+	quirks    bool // asked for by a document in quirks mode
 }
 
 // settled says that the answer is in and its body was read.
@@ -156,6 +160,7 @@ func (p *page) take(a answer) {
 		p.tell(libra.Discovering)
 	}
 	p.expand(r)
+	p.applyStyles()
 	if p.step == libra.Discovering && p.queue.len() > 0 {
 		p.tell(libra.Weighing)
 		return

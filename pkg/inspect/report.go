@@ -190,7 +190,7 @@ func (a *assembler) queueRequest(r *request) {
 }
 
 func (a *assembler) queueDocument(d *document) {
-	a.next = append(a.next, d.refs, d.imports)
+	a.next = append(a.next, d.refs, d.imports, d.styled)
 }
 
 // edge lists what one reference leads to.

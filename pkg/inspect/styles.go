@@ -48,7 +48,7 @@ func (p *page) frameViewport(env markup.Env) css.Viewport {
 // readSheet reads the answer of r as a style sheet.
 func (p *page) readSheet(r *request) {
 	res := r.result
-	if !styleType(res.MediaType) {
+	if !styleType(res.MediaType) && !r.quirks || !intact(r.integrity, res.Body) {
 		return
 	}
 	s := p.parseSheet(decodeSheet(res.Body, res.Charset), res.FinalURL, p.viewport(), r.depth)

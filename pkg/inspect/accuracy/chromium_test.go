@@ -2,7 +2,6 @@ package accuracy_test
 
 import (
 	"context"
-	"net/url"
 	"os/exec"
 	"slices"
 	"strings"
@@ -190,15 +189,4 @@ func openPage(browser context.Context, url string, scripting bool) (*load, error
 	}
 	l := r.load
 	return &l, err
-}
-
-// relative strips scheme and host.
-func relative(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		i := strings.Index(raw, "://")
-		return raw[i+3+strings.IndexByte(raw[i+3:], '/'):]
-	}
-	u.Scheme, u.Host = "", ""
-	return u.String()
 }

@@ -87,7 +87,7 @@ func (w *walker) unpicked(n *html.Node, candidates []Candidate, src, chosen stri
 func (w *walker) sourceSize(n *html.Node, sizes string) float64 {
 	rest, auto := strings.CutPrefix(strings.ToLower(strings.TrimSpace(sizes)), "auto")
 	if auto && (rest == "" || rest[0] == ',') {
-		if v, err := strconv.ParseFloat(attr(n, "width"), 64); err == nil && strings.EqualFold(attr(n, "loading"), "lazy") {
+		if v, err := strconv.ParseFloat(attr(n, "width"), 64); err == nil && w.env.Scripting && strings.EqualFold(attr(n, "loading"), "lazy") {
 			return v
 		}
 		sizes = strings.TrimPrefix(rest, ",")
@@ -142,6 +142,10 @@ func dimension(s string, initial, whole float64) float64 {
 
 // object visits an <object> and says whether its fallback content counts.
 func (w *walker) object(n *html.Node) bool {
+	if w.inObject > 0 {
+		w.unused(n, attr(n, "data"), libra.Document, "object inside an object, for when that fails")
+		return true
+	}
 	t, kind, known := objectType(attr(n, "type"), attr(n, "data"))
 	if attr(n, "data") == "" {
 		return true
@@ -152,7 +156,12 @@ func (w *walker) object(n *html.Node) bool {
 	}
 	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "object", Kind: kind, Node: n}
 	r.Width, r.Height = w.frameSize(n)
-	w.add(attr(n, "data"), r)
+	if w.add(attr(n, "data"), r) {
+		w.inObject++
+		w.children(n)
+		w.inObject--
+		return false
+	}
 	return true
 }
 

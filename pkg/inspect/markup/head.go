@@ -67,7 +67,7 @@ func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string)
 		reason += " for other media"
 	}
 	w.doc.References = append(w.doc.References, Reference{
-		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Node: n,
+		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Integrity: attr(n, "integrity"), Node: n,
 	})
 	w.doc.Sheets = append(w.doc.Sheets, SheetSource{URL: abs, Media: media, Applies: !alternate})
 }
@@ -94,7 +94,7 @@ func cssType(t string) bool {
 // knows.
 var preloadTypes = map[string]libra.ResourceType{
 	"script": libra.Script, "style": libra.Stylesheet, "image": libra.Image, "font": libra.Font,
-	"fetch": libra.Other, "track": libra.Other, "audio": libra.Media, "video": libra.Media, "json": libra.Other,
+	"fetch": libra.Other, "track": libra.Other,
 }
 
 func (w *walker) preload(n *html.Node, href string, media bool) {
@@ -107,7 +107,7 @@ func (w *walker) preload(n *html.Node, href string, media bool) {
 		return
 	case !media:
 		r.Fetch, r.Reason = libra.Conditional, "link preload for other media"
-	case !preloadable(as, attr(n, "type")):
+	case !preloadable(as, attr(n, "type"), w.env.Scripting):
 		r.Fetch, r.Reason = libra.Unused, "link preload of an unknown type"
 	}
 	if set := attr(n, "imagesrcset"); as == "image" && set != "" {
@@ -118,7 +118,7 @@ func (w *walker) preload(n *html.Node, href string, media bool) {
 }
 
 // preloadable tells whether Chromium preloads a type attribute as as.
-func preloadable(as, t string) bool {
+func preloadable(as, t string, scripting bool) bool {
 	t, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(t)), ";")
 	if t = strings.TrimSpace(t); t == "" {
 		return true
@@ -127,13 +127,11 @@ func preloadable(as, t string) bool {
 	case "style":
 		return t == "text/css"
 	case "script":
-		return javaScript[t]
+		return javaScript[t] || t == "module" && scripting
 	case "image":
 		return imageTypes[t]
 	case "font":
 		return fontTypes[t]
-	case "audio", "video":
-		return mediaPlayable(t)
 	case "track":
 		return t == "text/vtt"
 	}
@@ -141,17 +139,19 @@ func preloadable(as, t string) bool {
 }
 
 func (w *walker) modulePreload(n *html.Node, href string, media bool) {
-	r := Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "link modulepreload", Kind: Module, Node: n}
+	r := Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "link modulepreload", Node: n}
 	as := strings.ToLower(attr(n, "as"))
 	switch {
-	case !w.env.Scripting:
-		r.Fetch, r.Reason, r.Kind = libra.Unused, "link modulepreload, and scripting is off", Leaf
 	case !media:
-		r.Fetch, r.Reason, r.Kind = libra.Conditional, "link modulepreload for other media", Leaf
+		r.Fetch, r.Reason = libra.Conditional, "link modulepreload for other media"
 	case as == "style":
-		r.Type, r.Kind = libra.Stylesheet, Leaf
+		r.Type = libra.Stylesheet
 	case as == "json":
-		r.Type, r.Kind = libra.Other, Leaf
+		r.Type = libra.Other
+	case as == "image" && w.env.Scripting:
+		r.Type = libra.Image
+	case as != "" && as != "script":
+		r.Fetch, r.Reason = libra.Unused, "link modulepreload of something else than a module"
 	}
 	w.add(href, r)
 }
@@ -159,7 +159,7 @@ func (w *walker) modulePreload(n *html.Node, href string, media bool) {
 // imageTypes and fontTypes are what Chromium decodes.
 var imageTypes = map[string]bool{
 	"image/png": true, "image/apng": true, "image/gif": true, "image/jpeg": true, "image/jpg": true, "image/pjpeg": true,
-	"image/webp": true, "image/avif": true, "image/svg+xml": true, "image/bmp": true, "image/x-icon": true,
+	"image/webp": true, "image/avif": true, "image/svg+xml": true, "image/bmp": true, "image/x-icon": true, "image/jxl": true,
 	"image/vnd.microsoft.icon": true, "image/x-png": true, "image/x-xbitmap": true, "image/x-ms-bmp": true,
 }
 

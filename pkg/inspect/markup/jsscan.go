@@ -21,6 +21,8 @@ type jsScanner struct {
 	depth int
 	prev  string // the previous significant token, "" at the start
 	found []moduleImport
+	// arrow says that the import at hand is the body of an arrow function.
+	arrow bool
 	// templates holds the brace depth at which each open ${ ends.
 	templates []int
 }
@@ -59,6 +61,8 @@ func (j *jsScanner) step() {
 		j.prev = `"`
 	case isIdent(c):
 		j.word()
+	case strings.HasPrefix(j.s[j.i:], "=>"):
+		j.i, j.prev = j.i+2, "=>"
 	case c == '{':
 		j.depth++
 		j.i, j.prev = j.i+1, "{"
@@ -187,6 +191,7 @@ func (j *jsScanner) word() {
 	}
 	switch word {
 	case "import":
+		j.arrow = before == "=>"
 		j.importAt()
 	case "from":
 		if before == "}" || before == "*" || before != "" && isIdent(before[0]) {
@@ -265,6 +270,9 @@ func (j *jsScanner) jsonAttribute() bool {
 }
 
 func (j *jsScanner) add(m moduleImport) {
+	if m.dynamic && j.arrow {
+		m.depth++
+	}
 	if m.specifier != "" {
 		j.found = append(j.found, m)
 	}

@@ -111,7 +111,14 @@ func hiddenElement(n *html.Node) bool {
 	}
 	style := strings.ToLower(strings.ReplaceAll(attr(n, "style"), " ", ""))
 	return strings.Contains(style, "display:none") ||
+		closedDetails(n) ||
 		n.DataAtom == atom.Dialog && !has(n, "open") || n.DataAtom == atom.Head || n.DataAtom == atom.Script || n.DataAtom == atom.Style
+}
+
+// closedDetails tells whether n is hidden in a closed <details>.
+func closedDetails(n *html.Node) bool {
+	p := n.Parent
+	return p != nil && p.DataAtom == atom.Details && !has(p, "open") && n.DataAtom != atom.Summary
 }
 
 func isBlock(a atom.Atom) bool {

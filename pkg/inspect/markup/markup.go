@@ -78,6 +78,9 @@ type Reference struct {
 	Inline string
 	// Width and Height size the viewport of a frame in CSS pixels.
 	Width, Height float64
+	// Integrity is the integrity attribute of a style sheet or module; a body
+	// that fails it is weighed and not read.
+	Integrity string
 	// Node is the element that names it; nil for inline imports.
 	Node *html.Node
 	// Fallback lists what is requested instead, in order, when the request
@@ -114,6 +117,9 @@ type Document struct {
 	ImportMap ImportMap
 	// Charset the document was decoded from, in lower case.
 	Charset string
+	// Quirks says that the document names no document type, or one of the
+	// last century; style sheets of any media type apply to it.
+	Quirks bool
 	// Truncated counts data: URIs that were passed over for their length.
 	Truncated int
 }
@@ -138,6 +144,7 @@ func Parse(in Input, env Env) *Document {
 	doc.Root, doc.Charset = tree(in, env.Scripting)
 	w := walker{doc: doc, env: env, resolver: newResolver(doc.Base, doc.Charset)}
 	w.document(doc.Root)
+	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""
 	return doc
 }
 

@@ -23,9 +23,7 @@ func (w *walker) media(n *html.Node) {
 	} else {
 		w.sources(n, r)
 	}
-	if r.Fetch == libra.Fetched {
-		w.tracks(n)
-	}
+	w.tracks(n)
 }
 
 // sources records the first playable <source>; the next ones stand by for its
@@ -57,14 +55,17 @@ func (w *walker) sources(n *html.Node, r Reference) {
 	}
 }
 
-// tracks records the default <track>; the others load when chosen.
+// tracks records the first default <track>; the others load when chosen.
 func (w *walker) tracks(n *html.Node) {
+	chosen := false
 	for t := n.FirstChild; t != nil; t = t.NextSibling {
 		if t.DataAtom != atom.Track {
 			continue
 		}
 		r := Reference{Type: libra.Other, Fetch: libra.Conditional, Reason: "track that is not the default", Node: t}
-		if has(t, "default") {
+		metadata := strings.EqualFold(attr(t, "kind"), "metadata")
+		if has(t, "default") && (metadata || !chosen) {
+			chosen = chosen || !metadata
 			r.Fetch, r.Reason = libra.Fetched, "default track"
 		}
 		w.add(attr(t, "src"), r)

@@ -17,6 +17,9 @@ var javaScript = map[string]bool{
 	"text/x-ecmascript": true, "text/x-javascript": true,
 }
 
+// IsJavaScript tells whether browsers run a module of this media type.
+func IsJavaScript(mediaType string) bool { return javaScript[mediaType] }
+
 // script visits an HTML <script>.
 func (w *walker) script(n *html.Node) {
 	w.anyScript(n, attr(n, "src"), has(n, "src"))
@@ -49,7 +52,7 @@ func (w *walker) anyScript(n *html.Node, src string, external bool) {
 	case !module && has(n, "nomodule"):
 		w.unused(n, src, libra.Script, "nomodule script, for browsers without modules")
 	case external && module:
-		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "module script", Kind: Module, Node: n})
+		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "module script", Kind: Module, Integrity: attr(n, "integrity"), Node: n})
 	case external:
 		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "script", Kind: Script, Node: n})
 	default:
@@ -70,12 +73,16 @@ func (w *walker) inlineScript(n *html.Node, module bool) {
 // a module, and import() calls whose specifier is a literal.
 func ScriptReferences(text, base string, module bool, m ImportMap) []Reference {
 	var refs []Reference
+	broken := false
 	for _, imp := range scanImports(text) {
 		if !imp.dynamic && !module {
 			continue
 		}
 		abs, ok := m.Resolve(imp.specifier, base)
 		if !ok {
+			// A module that names what cannot be resolved fails before
+			// anything it imports is requested.
+			broken = broken || !imp.dynamic
 			continue
 		}
 		r := Reference{URL: abs, Type: libra.Script, Fetch: libra.Fetched, Reason: "static import", Kind: Module}
@@ -89,6 +96,9 @@ func ScriptReferences(text, base string, module bool, m ImportMap) []Reference {
 			r.Type, r.Kind = libra.Other, Leaf
 		}
 		refs = append(refs, r)
+	}
+	if broken {
+		return nil
 	}
 	return refs
 }

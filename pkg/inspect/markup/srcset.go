@@ -139,11 +139,36 @@ func (e Env) SourceSize(sizes string) float64 {
 		if !ok || v < 0 {
 			continue
 		}
-		if condition == "" || e.media(condition) {
+		if condition == "" || isCondition(condition) && e.media(condition) {
 			return v
 		}
 	}
 	return e.Width
+}
+
+// isCondition tells a media condition from a query with a media type, which
+// sizes does not take.
+func isCondition(s string) bool {
+	depth, word := 0, ""
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && depth == 0 && (s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z' || s[i] == '-') {
+			word += string(s[i] | 0x20)
+			continue
+		}
+		if word != "" && word != "not" && word != "and" && word != "or" {
+			return false
+		}
+		word = ""
+		if i < len(s) {
+			switch s[i] {
+			case '(':
+				depth++
+			case ')':
+				depth--
+			}
+		}
+	}
+	return true
 }
 
 // splitTop splits s at sep outside parentheses.

@@ -57,7 +57,7 @@ func (w *walker) use(n *html.Node) {
 	r := Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: "SVG use of another document", Node: n}
 	switch {
 	case !strings.Contains(href, "#"):
-		r.Fetch, r.Reason = libra.Unused, "SVG use without a fragment"
+		r.Reason, r.Kind = "SVG use of a whole document", Frame
 	case !sameOrigin(abs, w.doc.URL):
 		r.Fetch, r.Reason = libra.Unused, "SVG use of another origin"
 	}

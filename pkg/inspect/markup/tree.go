@@ -72,6 +72,8 @@ func parseFlat(text []byte, scripting bool) *html.Node {
 			return root
 		case html.TextToken:
 			at.AppendChild(&html.Node{Type: html.TextNode, Data: string(z.Text())})
+		case html.DoctypeToken:
+			at.AppendChild(&html.Node{Type: html.DoctypeNode, Data: string(z.Text())})
 		case html.StartTagToken, html.SelfClosingTagToken:
 			tok := z.Token()
 			n := &html.Node{Type: html.ElementNode, DataAtom: tok.DataAtom, Data: tok.Data, Attr: tok.Attr}
@@ -83,6 +85,8 @@ func parseFlat(text []byte, scripting bool) *html.Node {
 			case voids[n.DataAtom]:
 			case tok.DataAtom == atom.Noscript && scripting:
 				skipRaw(z, "noscript")
+			case tok.DataAtom == atom.Noscript:
+				z.NextIsNotRawText()
 			case depth >= maxDepth:
 				if over = append(over, n.Data); isRaw(n.DataAtom) {
 					rawText(z, n)
@@ -146,6 +150,31 @@ func skipRaw(z *html.Tokenizer, name string) {
 			}
 		}
 	}
+}
+
+// quirks tells whether a document is shown in quirks mode.
+func quirks(root *html.Node) bool {
+	for c := root.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type != html.DoctypeNode {
+			continue
+		}
+		var public, system string
+		for _, a := range c.Attr {
+			switch a.Key {
+			case "public":
+				public = strings.ToLower(a.Val)
+			case "system":
+				system = a.Val
+			}
+		}
+		for _, p := range []string{"-//w3c//dtd html 3", "-//ietf//", "-//w3c//dtd html 4.0 ", "-//netscape", "-//w3c//dtd w3 html"} {
+			if strings.HasPrefix(public, p) {
+				return true
+			}
+		}
+		return system == "" && strings.HasPrefix(public, "-//w3c//dtd html 4.01 ") && !strings.Contains(public, "4.01//")
+	}
+	return true
 }
 
 const (

@@ -16,6 +16,7 @@ type walker struct {
 	resolver resolver
 	hasBase  bool // a <base href> was seen: the first one wins
 	layout   estimate
+	inObject int // objects around the node that are requested
 }
 
 // document visits a whole tree.
@@ -81,8 +82,6 @@ func (w *walker) element(n *html.Node) bool {
 		if strings.EqualFold(attr(n, "type"), "image") {
 			w.image(n, attr(n, "src"), "input of type image")
 		}
-	case atom.Body, atom.Table, atom.Thead, atom.Tbody, atom.Tfoot, atom.Tr, atom.Td, atom.Th:
-		w.image(n, attr(n, "background"), n.Data+" background attribute")
 	case atom.Video, atom.Audio:
 		w.media(n)
 	case atom.Iframe:

@@ -7,4 +7,3 @@ import /* comment */ def, * as all
   from /* comment */ "./m2.js?real";
 import.meta.url;
 export default class { static from = "./m.js?field" }
-if (d) { import("./m.js?in-block"); }

@@ -1,0 +1,86 @@
+package inspect
+
+import (
+	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/markup"
+	"libra/pkg/libra"
+)
+
+// applyStyles works out what the style sheets of each document use, as soon
+// as all of them are in: a rule of the last sheet may win over all others.
+func (p *page) applyStyles() {
+	for _, d := range p.docs {
+		if !d.done && p.styleReady(d) {
+			d.done = true
+			p.style(d)
+		}
+	}
+}
+
+// styleReady says whether every style sheet of d is in, with its imports.
+func (p *page) styleReady(d *document) bool {
+	seen := map[*request]bool{}
+	for i, src := range d.doc.Sheets {
+		if src.URL == "" {
+			if !p.importsReady(d.inline[i], seen) {
+				return false
+			}
+			continue
+		}
+		if !p.sheetReady(p.requests[src.URL], seen) {
+			return false
+		}
+	}
+	return true
+}
+
+// sheetReady says whether the sheet of r is in, or not to be had.
+func (p *page) sheetReady(r *request, seen map[*request]bool) bool {
+	if r == nil || seen[r] {
+		return true
+	}
+	seen[r] = true
+	return r.settled() && p.importsReady(p.sheets[r.url], seen)
+}
+
+func (p *page) importsReady(s *sheet, seen map[*request]bool) bool {
+	if s == nil {
+		return true
+	}
+	for _, i := range s.imports {
+		if !p.sheetReady(i.req, seen) {
+			return false
+		}
+	}
+	return true
+}
+
+// style asks for what the style sheets of d use.
+func (p *page) style(d *document) {
+	view := css.Page{Doc: d.doc.Root, Base: d.doc.Base, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{}}
+	for url, s := range p.sheets {
+		view.Imported[url] = s.parsed
+	}
+	for i, src := range d.doc.Sheets {
+		s := d.inline[i]
+		if src.URL != "" {
+			s = p.sheets[src.URL]
+		}
+		if s != nil && src.Applies {
+			view.Sheets = append(view.Sheets, css.Applied{Sheet: s.parsed, Media: src.Media})
+		}
+	}
+	for _, u := range view.Uses() {
+		if u.Type == libra.Stylesheet {
+			continue // imports are known already
+		}
+		e := edge{initiator: u.Sheet, ref: markup.Reference{URL: u.URL, Type: u.Type, Fetch: u.Fetch, Reason: u.Reason}}
+		if e.initiator == "" {
+			e.initiator = d.doc.URL
+		}
+		if u.Fetch == libra.Fetched {
+			p.askFor(&e, 0)
+		}
+		d.styled = append(d.styled, e)
+	}
+}

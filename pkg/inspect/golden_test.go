@@ -1,0 +1,98 @@
+package inspect_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/inspect"
+	"libra/pkg/libra"
+)
+
+// invisible are requests that Chromium makes and a static engine cannot see,
+// and those that it makes or not by the state of a machine. Each says why.
+var invisible = map[string]string{
+	"/r/i.png?icon":      "asked for beside the page load",
+	"/r/i.png?shortcut":  "asked for beside the page load",
+	"/r/i.png?new-image": "made by a script",
+	"/r/i.png?written":   "made by a script",
+	"/r/data.json?fetch": "made by a script",
+}
+
+// behind are pages that are known to differ. The test fails when one of them
+// has come to agree, so that the list stays true.
+var behind = map[string]string{
+	"css-image-set.html": "package css does not take image/jxl",
+	"legacy.html":        "package css does not read background attributes",
+}
+
+// TestInspectAgreesWithChromium compares the requests for each fixture page
+// with those that Chromium made (package accuracy measures them).
+func TestInspectAgreesWithChromium(t *testing.T) {
+	data, err := os.ReadFile("testdata/site/chromium.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]map[string][]string
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	base := fixtures(t)
+	on, off := newInspector(t, inspect.Config{}), newInspector(t, inspect.Config{ScriptingOff: true})
+	for name, modes := range want {
+		for mode, i := range map[string]*inspect.Inspector{"on": on, "off": off} {
+			if name == "lazy-threshold.html" && mode == "on" {
+				// Chromium's own threshold, in boxes that a style sheet sizes:
+				// layout, which the estimate of package markup does not do.
+				continue
+			}
+			t.Run(name+"/"+mode, func(t *testing.T) {
+				r := i.Inspect(context.Background(), base+"/"+name, nil)
+				var got []string
+				for _, a := range r.Assets {
+					if a.Fetch == libra.Fetched {
+						got = append(got, strings.TrimPrefix(a.URL, base))
+					}
+				}
+				slices.Sort(got)
+				got = slices.Compact(got)
+				expect := slices.DeleteFunc(slices.Clone(modes[mode]), func(u string) bool { return invisible[u] != "" })
+				diff := cmp.Diff(expect, got)
+				if reason := behind[name]; reason != "" && diff != "" {
+					t.Skipf("known to differ: %s", reason)
+				} else if reason != "" {
+					t.Errorf("agrees now: take it off the list")
+				}
+				if diff != "" {
+					t.Errorf("requests (-Chromium +libra):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// fixtures serves the fixture pages.
+func fixtures(t *testing.T) string {
+	t.Helper()
+	types := map[string]string{
+		".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".png": "image/png", ".gif": "image/gif",
+		".svg": "image/svg+xml", ".wav": "audio/wav", ".vtt": "text/vtt", ".ttf": "font/ttf",
+	}
+	files := http.FileServer(http.Dir("testdata/site"))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if typ, ok := types[filepath.Ext(r.URL.Path)]; ok {
+			w.Header().Set("Content-Type", typ)
+		}
+		files.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
