@@ -1,0 +1,139 @@
+// Package cli is the command line of Libra. `libra inspect` weighs a page with
+// nothing else running; submit, page, pages, alarms and status talk to an
+// appliance over its HTTP API. Every command's help is its manual.
+//
+// Tables are for people and may change; --json is for programs and does not.
+// Exit codes:
+//
+//	0    done
+//	1    done, and the answer is bad news: over budget, something is unwell
+//	2    not done: bad input, the page cannot be had, no appliance
+//	130  interrupted
+//
+// An error is one line, "libra: cannot …: reason", and where there is a remedy
+// another, "hint: …".
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Version is set by the build (-ldflags -X); SemVer.
+var Version = "0.0.0"
+
+// Exit codes of [Main].
+const (
+	exitDone        = 0
+	exitBad         = 1
+	exitFailed      = 2
+	exitInterrupted = 130
+)
+
+// Main runs the command that args name (without the program's own name) and
+// returns the exit code. It ends soon after ctx does. getenv is os.Getenv or
+// its like.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
+	out := &sink{w: stdout}
+	r := &runner{
+		in: stdin, out: out, err: stderr, getenv: getenv,
+		screen: screenOf(stdout, getenv), errScreen: screenOf(stderr, getenv),
+	}
+	app := r.app()
+	if len(args) > 0 && args[0] == completeArg {
+		complete(out, app, args[1:])
+		return exitDone
+	}
+	err := app.RunContext(ctx, append([]string{app.Name}, arrange(app.Flags, app.Commands, args)...))
+	switch {
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case err == nil && out.err != nil:
+		err = fail("cannot write the answer: %w", out.err)
+	}
+	return r.tell(err)
+}
+
+// tell reports err, if there is one, and returns the exit code for it.
+func (r *runner) tell(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	if errors.Is(err, errBad) {
+		return exitBad
+	}
+	fmt.Fprintf(r.err, "%s %s\n", r.errScreen.paint(red, "libra:"), printable(err.Error()))
+	if f := (*fault)(nil); errors.As(err, &f) && f.hint != "" {
+		fmt.Fprintf(r.err, "%s %s\n", r.errScreen.paint(dim, "hint:"), printable(f.hint))
+	}
+	return exitFailed
+}
+
+// runner is one run of the command line: where it reads and writes.
+type runner struct {
+	in        io.Reader
+	out       io.Writer
+	err       io.Writer
+	getenv    func(string) string
+	screen    screen // what out is
+	errScreen screen // what err is
+}
+
+func (r *runner) app() *cli.App {
+	app := &cli.App{
+		Name:    "libra",
+		Usage:   "weighs web pages",
+		Version: Version,
+		Description: `Hand it a URL and it says what a browser would fetch to show the page, and
+what each file weighs.
+
+   libra inspect https://example.org/     weigh a page now, nothing else needed
+   libra submit https://example.org/      have the appliance weigh it
+   libra help inspect                     how a command is used
+
+Flags may stand before or after arguments. Exit codes: 0 done, 1 done but over
+budget or unwell, 2 failed or bad input, 130 interrupted.`,
+		HideHelpCommand: true,
+		Flags:           []cli.Flag{cli.HelpFlag},
+		Writer:          r.out,
+		ErrWriter:       r.err,
+		Reader:          r.in,
+		ExitErrHandler:  func(*cli.Context, error) {},
+		OnUsageError:    usageError,
+		Action:          unknownCommand,
+		Commands: []*cli.Command{
+			r.inspectCommand(),
+			r.submitCommand(),
+			r.pageCommand(),
+			r.pagesCommand(),
+			r.alarmsCommand(),
+			r.statusCommand(),
+			r.completionCommand(),
+			helpCommand(),
+		},
+	}
+	for _, c := range app.Commands {
+		c.HideHelpCommand = true
+		c.OnUsageError = usageError
+	}
+	return app
+}
+
+// sink remembers the first error of writing, which print statements drop.
+type sink struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.w.Write(p)
+	s.err = err
+	return n, err
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// errBad ends a command that has done its work and printed bad news.
+var errBad = errors.New("bad news")
+
+// fault is an error with a remedy.
+type fault struct {
+	err  error
+	hint string
+	// status is what the appliance answered; 0 where it did not, or was not
+	// asked.
+	status int
+	// passing says that a restart of the appliance may explain it.
+	passing bool
+}
+
+func (f *fault) Error() string { return f.err.Error() }
+
+func (f *fault) Unwrap() error { return f.err }
+
+// fail makes a fault. Its text begins with "cannot".
+func fail(format string, args ...any) *fault {
+	return &fault{err: fmt.Errorf(format, args...)}
+}
+
+// with adds the remedy.
+func (f *fault) with(format string, args ...any) *fault {
+	f.hint = fmt.Sprintf(format, args...)
+	return f
+}
+
+// remedyVerbs are the words with which the errors of Libra's packages begin a
+// remedy, after the last colon or semicolon of their line.
+var remedyVerbs = []string{"allow", "ask", "check", "give", "only", "raise", "remove", "send", "start", "submit", "try", "use", "wait", "write"}
+
+// remedy splits the line of an error into what happened and what to do.
+func remedy(text string) (what, hint string) {
+	for {
+		i := max(strings.LastIndex(text, ": "), strings.LastIndex(text, "; "))
+		if i < 0 {
+			return text, hint
+		}
+		verb, _, _ := strings.Cut(text[i+2:], " ")
+		if !slices.Contains(remedyVerbs, verb) {
+			return text, hint
+		}
+		// The first remedy is the nearest to the fault, and thus the best.
+		text, hint = text[:i], text[i+2:]
+	}
+}

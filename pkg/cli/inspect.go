@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"libra/pkg/inspect"
+	"libra/pkg/libra"
+)
+
+func (r *runner) inspectCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "inspect",
+		Usage:     "weigh a page now, with nothing else running",
+		ArgsUsage: "URL",
+		Description: `Fetches the page and everything a browser requests to show it, and prints the
+totals by type and every request with its status and sizes:
+
+   encoded    the body on the wire, as compressed
+   decoded    the body once decompressed
+   transfer   response headers and encoded body; totals and budgets use it
+
+Sizes are in powers of 1000; --json has them to the byte. Scripts are not run:
+what they would fetch is not seen.
+
+   libra inspect https://example.org/
+   libra inspect --json https://example.org/ | jq .totals.transfer_bytes
+   libra inspect --allow 127.0.0.1 http://127.0.0.1:8000/
+
+Private addresses are refused unless --allow or LIBRA_ALLOW lists them.
+Exit codes: 0 weighed (in part, if the report says so), 2 failed or bad input.`,
+		Flags: []cli.Flag{
+			jsonFlag(),
+			&cli.StringSliceFlag{Name: "allow", Usage: "reach private addresses in `PREFIX`, such as 10.0.0.0/8 or 127.0.0.1; may be repeated; adds to LIBRA_ALLOW"},
+			&cli.StringFlag{Name: "profile", Value: string(inspect.Desktop), Usage: "weigh the page as it opens on `DEVICE`: desktop (1280x800) or mobile (412x823 at 1.75x)"},
+			&cli.DurationFlag{Name: "timeout", Value: 60 * time.Second, Usage: "report what was found after `TIME`"},
+			&cli.BoolFlag{Name: "no-scripting", Usage: "weigh the page as a browser with scripting turned off sees it", DisableDefaultText: true},
+		},
+		Action: r.inspect,
+	}
+}
+
+func (r *runner) inspect(c *cli.Context) error {
+	url, err := only(c, "URL")
+	if err != nil {
+		return err
+	}
+	cfg, err := r.inspectConfig(c)
+	if err != nil {
+		return err
+	}
+	if _, err := libra.ParseURL(url); err != nil {
+		return failURL(err)
+	}
+	report := r.weigh(c.Context, cfg, url)
+	if c.Context.Err() != nil {
+		return c.Context.Err()
+	}
+	if c.Bool("json") {
+		if err := writeJSON(r.out, report); err != nil {
+			return fail("cannot write the report: %w", err)
+		}
+	}
+	if report.Outcome == libra.Failed {
+		return failReport(report)
+	}
+	if !c.Bool("json") {
+		writeReport(r.out, r.screen, report)
+	}
+	return nil
+}
+
+func (r *runner) weigh(ctx context.Context, cfg inspect.Config, url string) *libra.Report {
+	i := inspect.New(cfg)
+	defer i.Close()
+	progress := r.progress()
+	defer progress.clear()
+	return i.Inspect(ctx, url, func(p inspect.Progress) {
+		progress.show(string(p.Step), p.Done, p.Found)
+	})
+}
+
+func (r *runner) inspectConfig(c *cli.Context) (cfg inspect.Config, err error) {
+	given := strings.FieldsFunc(r.getenv("LIBRA_ALLOW"), func(r rune) bool { return r == ',' || r == ' ' })
+	if cfg.Allow, err = prefixes("LIBRA_ALLOW", given); err != nil {
+		return cfg, err
+	}
+	more, err := prefixes("--allow", c.StringSlice("allow"))
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Allow = append(cfg.Allow, more...)
+	cfg.Profile = inspect.Profile(c.String("profile"))
+	if cfg.Profile != inspect.Desktop && cfg.Profile != inspect.Mobile {
+		return cfg, fail("cannot weigh for profile %q: there is none of that name", c.String("profile")).with("give --profile desktop or --profile mobile")
+	}
+	if cfg.PageTimeout = c.Duration("timeout"); cfg.PageTimeout <= 0 {
+		return cfg, fail("cannot use --timeout %s: no time at all", cfg.PageTimeout).with("give a time such as 30s or 2m")
+	}
+	cfg.ScriptingOff = c.Bool("no-scripting")
+	return cfg, nil
+}
+
+func prefixes(source string, texts []string) (list []netip.Prefix, err error) {
+	for _, s := range texts {
+		p, err := libra.ParsePrefix(strings.TrimSpace(s))
+		if err != nil {
+			what, hint := remedy(err.Error())
+			return nil, fail("cannot use %s: %s", source, what).with("%s", hint)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// failURL turns an error of libra.ParseURL into a fault.
+func failURL(err error) error {
+	what, hint := remedy(err.Error())
+	return fail("cannot weigh this page: %s", what).with("%s", hint)
+}
+
+// failReport turns the reasons of a failed report into a fault.
+func failReport(r *libra.Report) error {
+	text := strings.Join(r.Reasons, "; ")
+	text = strings.TrimPrefix(text, fmt.Sprintf("cannot fetch %q: ", r.URL))
+	what, hint := remedy(text)
+	return fail("cannot weigh %q: %s", r.URL, what).with("%s", hint)
+}
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print JSON, for programs", DisableDefaultText: true}
+}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"libra/pkg/libra"
+)
+
+func (r *runner) pageCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "page",
+		Usage:     "show a page of the appliance with its newest report",
+		ArgsUsage: "ID|URL",
+		Description: `The page is named by its id, as libra pages lists it, or by its URL.
+
+   libra page https://example.org/
+   libra page --json h2pj3mzzxjqvxdg5qbtajvltmy | jq .report.totals
+
+Exit codes: 0 shown, 2 no such page or no appliance.`,
+		Flags:  applianceFlags(),
+		Action: r.page,
+	}
+}
+
+func (r *runner) page(c *cli.Context) error {
+	given, err := only(c, "page's id or URL")
+	if err != nil {
+		return err
+	}
+	id, err := pageID(given)
+	if err != nil {
+		return err
+	}
+	k, err := r.client(c)
+	if err != nil {
+		return err
+	}
+	var p libra.Page
+	data, err := k.get(c.Context, fmt.Sprintf("show page %q", given), pagePath(id), &p)
+	if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
+		return fail("cannot show page %q: the appliance does not know it", given).with("libra pages lists what it knows; libra submit URL adds a page")
+	}
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return r.copyJSON(data)
+	}
+	writePage(r.out, r.screen, &p)
+	return nil
+}
+
+var idForm = regexp.MustCompile(`^[a-z2-7]{20}$`)
+
+// pageID is the id of the page that s names by id or by URL.
+func pageID(s string) (string, error) {
+	if idForm.MatchString(s) {
+		return s, nil
+	}
+	normal, err := libra.ParseURL(s)
+	if err != nil {
+		return "", fail("cannot show page %q: it is neither a page's id nor a URL", s).
+			with("give an id as libra pages lists it, or a URL such as https://example.org/")
+	}
+	return libra.PageID(normal), nil
+}
+
+func pagePath(id string) string { return "/api/pages/" + url.PathEscape(id) }
+
+// copyJSON passes the appliance's JSON on, unchanged.
+func (r *runner) copyJSON(data []byte) error {
+	if _, err := fmt.Fprintln(r.out, strings.TrimRight(string(data), "\n")); err != nil {
+		return fail("cannot write the answer: %w", err)
+	}
+	return nil
+}
+
+// writePage prints where a page stands, and its report.
+func writePage(w io.Writer, s screen, p *libra.Page) {
+	state := string(p.State)
+	if p.Step != "" {
+		state += ", " + string(p.Step)
+	}
+	if p.Stale {
+		state += ", stale"
+	}
+	fmt.Fprintf(w, "page %s: %s\n", p.ID, printable(state))
+	for _, reason := range p.Reasons {
+		fmt.Fprintf(w, "- %s\n", printable(reason))
+	}
+	if p.Report == nil {
+		fmt.Fprintf(w, "%s\nno report yet\n", printable(p.URL))
+		return
+	}
+	fmt.Fprintf(w, "report of %s\n\n", moment(p.Report.Started))
+	writeReport(w, s, p.Report)
+}

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"libra/pkg/libra"
+)
+
+// pageList is what GET /api/pages answers.
+type pageList struct {
+	Pages   []libra.Page `json:"pages"`
+	Next    string       `json:"next"` // for ?after=; "" at the end
+	Stale   bool         `json:"stale"`
+	Reasons []string     `json:"reasons"`
+}
+
+func (r *runner) pagesCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "pages",
+		Usage: "list the pages of the appliance, newest first",
+		Description: `   libra pages
+   libra pages --limit 100
+   libra pages --json | jq -r '.pages[].url'
+
+What --json prints under "next" goes to --after for the pages that follow.`,
+		Flags: applianceFlags(
+			&cli.IntFlag{Name: "limit", Value: 20, Usage: "list at most `N` pages"},
+			&cli.StringFlag{Name: "after", Usage: "go on where `NEXT` of an earlier list ended"},
+		),
+		Action: r.pages,
+	}
+}
+
+func (r *runner) pages(c *cli.Context) error {
+	if err := none(c); err != nil {
+		return err
+	}
+	if c.Int("limit") < 1 {
+		return fail("cannot list %d pages: that is none", c.Int("limit")).with("give --limit a number from 1")
+	}
+	k, err := r.client(c)
+	if err != nil {
+		return err
+	}
+	query := url.Values{"limit": {strconv.Itoa(c.Int("limit"))}}
+	if after := c.String("after"); after != "" {
+		query.Set("after", after)
+	}
+	var list pageList
+	data, err := k.get(c.Context, "list pages", "/api/pages?"+query.Encode(), &list)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return r.copyJSON(data)
+	}
+	r.writePages(&list)
+	return nil
+}
+
+func (r *runner) writePages(list *pageList) {
+	if len(list.Pages) == 0 {
+		fmt.Fprintln(r.out, "no pages: libra submit URL adds one")
+	} else {
+		t := table{columns: []column{{"ID", false}, {"STATE", false}, {"OUTCOME", false}, {"REQUESTS", true}, {"TRANSFER", true}, {"REPORTED", false}, {"URL", false}}}
+		for _, p := range list.Pages {
+			outcome, requests, transfer, when := text("-"), text("-"), text("-"), text("-")
+			if p.Report != nil {
+				outcome = cell{string(p.Report.Outcome), outcomeColour(p.Report.Outcome)}
+				requests, transfer = count(p.Report.Totals.Requests), size(p.Report.Totals.TransferBytes)
+				when = text(moment(p.Report.Started))
+			}
+			t.add(text(p.ID), text(string(p.State)), outcome, requests, transfer, when, text(p.URL))
+		}
+		t.write(r.out, r.screen)
+	}
+	if list.Next != "" {
+		fmt.Fprintf(r.out, "\nmore: libra pages --after %s\n", printable(list.Next))
+	}
+	writeReasons(r.out, r.screen, "This list may lack the latest:", list.Reasons)
+}

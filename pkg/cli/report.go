@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// writeJSON prints v for programs.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// writeReport prints a report for people: verdict, totals by type, every
+// asset, and why it is not complete.
+func writeReport(w io.Writer, s screen, r *libra.Report) {
+	fmt.Fprintln(w, s.paint(bold, printable(r.URL)))
+	if r.FinalURL != "" && r.FinalURL != r.URL {
+		fmt.Fprintf(w, "redirected to %s\n", printable(r.FinalURL))
+	}
+	fmt.Fprintf(w, "%s, answered %s: %s, %s transferred, %s decoded, weighed in %s\n",
+		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), plural(r.Totals.Requests, "request"),
+		humanBytes(r.Totals.TransferBytes), humanBytes(r.Totals.DecodedBytes), (time.Duration(r.DurationMS) * time.Millisecond).Round(time.Millisecond))
+	if len(r.Assets) > 0 {
+		fmt.Fprintln(w)
+		writeTotals(w, s, r.Totals)
+		writeAssets(w, s, r)
+	}
+	writeReasons(w, s, "Not complete:", r.Reasons)
+}
+
+func outcomeColour(o libra.Outcome) string {
+	switch o {
+	case libra.Complete:
+		return green
+	case libra.Partial:
+		return yellow
+	}
+	return red
+}
+
+// statusText is an HTTP status, or "-" where none came.
+func statusText(status int) string {
+	if status == 0 {
+		return "-"
+	}
+	return strconv.Itoa(status)
+}
+
+func writeReasons(w io.Writer, s screen, title string, reasons []string) {
+	if len(reasons) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", s.paint(bold, title))
+	for _, reason := range reasons {
+		fmt.Fprintf(w, "- %s\n", printable(reason))
+	}
+}
+
+func writeTotals(w io.Writer, s screen, totals libra.Totals) {
+	t := table{columns: []column{{"TYPE", false}, {"REQUESTS", true}, {"HEADERS", true}, {"ENCODED", true}, {"DECODED", true}, {"TRANSFER", true}}}
+	line := func(name string, z libra.Size) {
+		t.add(text(name), count(z.Requests), size(z.HeaderBytes), size(z.EncodedBytes), size(z.DecodedBytes), size(z.TransferBytes))
+	}
+	for _, typ := range totals.Types() {
+		line(string(typ), totals.ByType[typ])
+	}
+	line("total", totals.Size)
+	t.write(w, s)
+}
+
+// writeAssets lists what a browser requests, then what the page names and a
+// browser leaves.
+func writeAssets(w io.Writer, s screen, r *libra.Report) {
+	asked := table{columns: []column{{"STATUS", true}, {"TYPE", false}, {"ENCODED", true}, {"DECODED", true}, {"TRANSFER", true}, {"WHY", false}, {"URL", false}}}
+	left := table{columns: []column{{"FETCH", false}, {"TYPE", false}, {"WHY", false}, {"URL", false}}}
+	origin := originOf(r.FinalURL)
+	for _, a := range r.Assets {
+		where := text(a.URL)
+		if path, ok := strings.CutPrefix(a.URL, origin); ok && a.Initiator != "" && strings.HasPrefix(path, "/") {
+			where = text(path)
+		}
+		if a.Fetch != libra.Fetched {
+			left.add(text(string(a.Fetch)), text(string(a.Type)), text(a.Reason), where)
+			left.note(a.Error)
+			continue
+		}
+		asked.add(cell{statusText(a.Status), statusColour(a)}, text(string(a.Type)), size(a.EncodedBytes), size(a.DecodedBytes),
+			size(a.TransferBytes()), text(a.Reason), where)
+		asked.note(a.Error)
+	}
+	if len(asked.rows) > 0 {
+		fmt.Fprintln(w)
+		asked.write(w, s)
+	}
+	if len(left.rows) > 0 {
+		fmt.Fprintf(w, "\n%s\n", s.paint(bold, "Named by the page, not requested when it opens:"))
+		left.write(w, s)
+	}
+}
+
+func statusColour(a libra.Asset) string {
+	switch {
+	case a.Status >= 400 || a.Error != "":
+		return red
+	case a.Status >= 300:
+		return yellow
+	}
+	return plain
+}
+
+// originOf is what URLs of the page's own origin begin with, up to the slash
+// of the path; tables leave it out.
+func originOf(page string) string {
+	u, err := url.Parse(page)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

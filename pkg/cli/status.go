@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// status is what GET /api/status answers.
+type status struct {
+	Status   string `json:"status"`
+	Version  string `json:"version"`
+	Degraded []struct {
+		Part   string    `json:"part"`
+		Reason string    `json:"reason"`
+		Since  time.Time `json:"since"`
+	} `json:"degraded"`
+	Components []struct {
+		Component string `json:"component"`
+		Instance  string `json:"instance"`
+		Version   string `json:"version"`
+		Up        bool   `json:"up"`
+		Status    string `json:"status"`
+		PID       int    `json:"pid"`
+		AgeMS     int64  `json:"age_ms"`
+	} `json:"components"`
+	Counts struct {
+		Pages  int `json:"pages"`
+		Open   int `json:"open_requests"`
+		Alarms int `json:"open_alarms"`
+	} `json:"counts"`
+}
+
+// statusWell is Status while the appliance does its work.
+const statusWell = "OK"
+
+func (r *runner) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "show whether the appliance is well, part by part",
+		Description: `   libra status
+   libra status --json | jq .degraded
+   libra status >/dev/null || echo "something is out"
+
+Exit codes: 0 all is well, 1 a part is out, 2 no appliance.`,
+		Flags:  applianceFlags(),
+		Action: r.status,
+	}
+}
+
+func (r *runner) status(c *cli.Context) error {
+	if err := none(c); err != nil {
+		return err
+	}
+	k, err := r.client(c)
+	if err != nil {
+		return err
+	}
+	var s status
+	data, err := k.get(c.Context, "show the appliance's status", "/api/status", &s)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		err = r.copyJSON(data)
+	} else {
+		r.writeStatus(k.server, &s)
+	}
+	if err == nil && (s.Status != statusWell || len(s.Degraded) > 0) {
+		return errBad
+	}
+	return err
+}
+
+func (r *runner) writeStatus(server string, s *status) {
+	colour := green
+	if s.Status != statusWell {
+		colour = red
+	} else if len(s.Degraded) > 0 {
+		colour = yellow
+	}
+	fmt.Fprintf(r.out, "%s at %s, version %s: %s, %s, %s\n", r.screen.paint(colour, printable(s.Status)), server, printable(s.Version),
+		plural(s.Counts.Pages, "page"), plural(s.Counts.Open, "open request"), plural(s.Counts.Alarms, "open alarm"))
+	for _, d := range s.Degraded {
+		fmt.Fprintf(r.out, "%s %s since %s\n", r.screen.paint(yellow, "degraded:"), printable(d.Part+": "+d.Reason), moment(d.Since))
+	}
+	if len(s.Components) == 0 {
+		return
+	}
+	fmt.Fprintln(r.out)
+	t := table{columns: []column{{"COMPONENT", false}, {"INSTANCE", false}, {"UP", false}, {"SEEN", true}, {"PID", true}, {"VERSION", false}, {"STATUS", false}}}
+	for _, p := range s.Components {
+		up := cell{"yes", green}
+		if !p.Up {
+			up = cell{"no", red}
+		}
+		seen := lasting(time.Duration(p.AgeMS)*time.Millisecond) + " ago"
+		t.add(text(p.Component), text(p.Instance), up, text(seen), count(p.PID), text(p.Version), text(p.Status))
+	}
+	t.write(r.out, r.screen)
+}

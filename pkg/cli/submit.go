@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"libra/pkg/libra"
+)
+
+func (r *runner) submitCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "submit",
+		Usage:     "have the appliance weigh a page",
+		ArgsUsage: "URL",
+		Description: `Prints the page's id as soon as the request is safe on disk. With --wait it
+stays until the report is there and prints it.
+
+   libra submit https://example.org/
+   libra submit --wait https://example.org/
+   libra submit --wait --json https://example.org/ | jq .report.totals
+
+Exit codes: 0 accepted (with --wait: reported), 2 refused, no appliance, or the
+page could not be had.`,
+		Flags: applianceFlags(
+			&cli.BoolFlag{Name: "wait", Usage: "wait for the report and print it", DisableDefaultText: true},
+			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Minute, Usage: "with --wait: give up waiting after `TIME`"},
+		),
+		Action: r.submit,
+	}
+}
+
+// accepted is what POST /api/pages answers.
+type accepted struct {
+	ID    string          `json:"id"`
+	URL   string          `json:"url"`
+	State libra.PageState `json:"state"`
+	Note  string          `json:"note"`
+}
+
+func (r *runner) submit(c *cli.Context) error {
+	given, err := only(c, "URL")
+	if err != nil {
+		return err
+	}
+	normal, err := libra.ParseURL(given)
+	if err != nil {
+		return failURL(err)
+	}
+	if c.Duration("timeout") <= 0 {
+		return fail("cannot use --timeout %s: no time at all", c.Duration("timeout")).with("give a time such as 30s or 2m")
+	}
+	k, err := r.client(c)
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("submit %q", given)
+	var before time.Time
+	if c.Bool("wait") {
+		if before, err = k.lastReport(c.Context, what, normal); err != nil {
+			return err
+		}
+	}
+	var a accepted
+	data, err := k.do(c.Context, what, http.MethodPost, "/api/pages", map[string]string{"url": given}, &a)
+	if err != nil {
+		return err
+	}
+	if c.Bool("wait") {
+		return r.await(c, k, a, before)
+	}
+	if c.Bool("json") {
+		return r.copyJSON(data)
+	}
+	fmt.Fprintf(r.out, "%s %s\n", printable(a.ID), printable(string(a.State)))
+	if a.Note != "" {
+		fmt.Fprintln(r.out, printable(a.Note))
+	}
+	fmt.Fprintf(r.out, "look at %s/pages/%s, or: libra page %s\n", k.server, printable(a.ID), printable(a.ID))
+	return nil
+}
+
+// lastReport is when the page's newest report was started: not the one to wait
+// for. Zero where there is none.
+func (k *client) lastReport(ctx context.Context, what, normal string) (time.Time, error) {
+	var p libra.Page
+	_, err := k.get(ctx, what, pagePath(libra.PageID(normal)), &p)
+	if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
+		return time.Time{}, nil
+	}
+	if err != nil || p.Report == nil {
+		return time.Time{}, err
+	}
+	return p.Report.Started, nil
+}
+
+// How the report is waited for: asked for often at first, then once a second;
+// an appliance that is away is given the time that a restart takes.
+const (
+	firstPoll = 100 * time.Millisecond
+	lastPoll  = time.Second
+	maxAway   = 30 * time.Second
+)
+
+// await asks for the page until it has a report other than the one before.
+func (r *runner) await(c *cli.Context, k *client, a accepted, before time.Time) error {
+	what := fmt.Sprintf("wait for the report on %q", a.URL)
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+	defer cancel()
+	progress := r.progress()
+	defer progress.clear()
+	answered := time.Now()
+	for pause := firstPoll; ; pause = min(pause*3/2, lastPoll) {
+		var p libra.Page
+		data, err := k.get(ctx, what, pagePath(a.ID), &p)
+		if f := (*fault)(nil); errors.As(err, &f) && f.passing && time.Since(answered) < maxAway {
+			progress.show("the appliance is away, waiting for it", 0, 0)
+		} else if err != nil && ctx.Err() == nil {
+			return err
+		} else if err == nil {
+			answered = time.Now()
+			if p.State == libra.Reported && p.Report != nil && !p.Report.Started.Equal(before) {
+				progress.clear()
+				return r.awaited(c, data, &p)
+			}
+			progress.show(string(cmp.Or(p.Step, libra.Step(p.State))), 0, 0)
+		}
+		select {
+		case <-ctx.Done():
+			return fail("cannot %s: it is not there after %s", what, c.Duration("timeout")).
+				with("the request stands: libra page %s shows the report once it is there; --timeout waits longer", a.ID)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (r *runner) awaited(c *cli.Context, data []byte, p *libra.Page) error {
+	if c.Bool("json") {
+		if err := r.copyJSON(data); err != nil {
+			return err
+		}
+	}
+	if p.Report.Outcome == libra.Failed {
+		return failReport(p.Report)
+	}
+	if !c.Bool("json") {
+		writePage(r.out, r.screen, p)
+	}
+	return nil
+}
