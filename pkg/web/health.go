@@ -1,0 +1,287 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// silence is how long a component may go unheard before it counts as out. It
+// shows itself every second.
+const silence = 3500 * time.Millisecond
+
+// needed are the components without which Libra does less, and what is less.
+var needed = []struct{ component, means string }{
+	{"libra-inspector", "accepted pages wait"},
+	{"libra-recorder", "history is behind"},
+}
+
+// health is how the parts that web leans on are. Its mutex is held for
+// lookups only.
+type health struct {
+	mu      sync.Mutex
+	bus     part // under mu
+	history part // under mu
+	ready   bool // under mu; /up has said OK once
+}
+
+// part is one of them.
+type part struct {
+	tried bool
+	fault string    // "" is well
+	since time.Time // of the fault, or of being well
+}
+
+// degraded is one part that is out.
+type degraded struct {
+	Part   string    `json:"part"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+func newHealth(now time.Time) *health {
+	return &health{bus: part{fault: "not connected yet", since: now}, history: part{fault: "not read yet", since: now}}
+}
+
+// set notes how a part was found, and says whether that is news.
+func (p *part) set(fault string, now time.Time) (changed bool) {
+	changed = (fault == "") != (p.fault == "")
+	if changed {
+		p.since = now
+	}
+	p.tried, p.fault = true, fault
+	return changed
+}
+
+func (h *health) setBus(fault string, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bus.set(fault, now)
+}
+
+func (h *health) setHistory(fault string, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.history.set(fault, now)
+}
+
+func (h *health) parts() (bus, history part) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bus, h.history
+}
+
+// latch remembers that web was ready once, and says whether it ever was.
+func (h *health) latch(ready bool) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ready = h.ready || ready
+	return h.ready
+}
+
+// busUp says whether asking the bus is worth the wait.
+func (s *Server) busUp() bool {
+	bus, _ := s.health.parts()
+	return bus.fault == "" && s.conn.Connected()
+}
+
+// upDoc is what /up answers.
+type upDoc struct {
+	Status   string     `json:"status"`
+	Degraded []degraded `json:"degraded"` // never null
+}
+
+const (
+	statusOK      = "OK"
+	statusLoading = "LOADING"
+)
+
+// up judges: LOADING until something can be read; after that OK for as long as
+// web can read or accept.
+func (s *Server) up() upDoc {
+	bus, history := s.health.parts()
+	loaded, _ := s.memory.ready()
+	canRead := loaded || history.fault == ""
+	ok := s.health.latch(canRead)
+	if ok && bus.fault != "" && history.fault != "" && s.memory.counts().Pages == 0 {
+		ok = false // it can neither accept nor read anything
+	}
+	doc := upDoc{Status: statusOK, Degraded: s.degraded(time.Now())}
+	if !ok {
+		doc.Status = statusLoading
+	}
+	return doc
+}
+
+// degraded names the parts that are out. What only the bus could tell is not
+// held against a component while the bus is out.
+func (s *Server) degraded(now time.Time) []degraded {
+	list := []degraded{}
+	bus, history := s.health.parts()
+	if bus.fault != "" {
+		list = append(list, degraded{"bus", bus.fault, bus.since.UTC()})
+	}
+	if history.fault != "" {
+		list = append(list, degraded{"sqlite", history.fault, history.since.UTC()})
+	}
+	if bus.fault != "" || now.Sub(bus.since) < silence {
+		return list
+	}
+	beats := s.memory.instances()
+	for _, n := range needed {
+		last := bus.since
+		for _, h := range beats {
+			if h.beat.Component == n.component && h.at.After(last) {
+				last = h.at
+			}
+		}
+		if now.Sub(last) > silence {
+			list = append(list, degraded{n.component, "has not shown itself: " + n.means, last.UTC()})
+		}
+	}
+	return list
+}
+
+func (d degraded) String() string {
+	return fmt.Sprintf("%s: %s (since %s)", d.Part, d.Reason, d.Since.Format(time.RFC3339))
+}
+
+func (s *Server) getUp(w http.ResponseWriter, r *http.Request) {
+	doc := s.up()
+	code := http.StatusOK
+	if doc.Status != statusOK {
+		code = http.StatusInternalServerError
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if accepts(r, "application/json") {
+		writeJSON(w, code, doc)
+		return
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, doc.Status)
+	for _, d := range doc.Degraded {
+		fmt.Fprintln(&b, "degraded:", d)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	fmt.Fprint(w, b.String())
+}
+
+// component is one instance of one of Libra's processes, as its beats tell.
+type component struct {
+	Component string           `json:"component"`
+	Instance  string           `json:"instance"`
+	Version   string           `json:"version"`
+	Up        bool             `json:"up"`
+	Status    string           `json:"status"`
+	PID       int              `json:"pid"`
+	Since     time.Time        `json:"since"`  // when it started
+	AgeMS     int64            `json:"age_ms"` // of its last sign of life
+	Counters  map[string]int64 `json:"counters"`
+}
+
+// statusDoc is what /api/status answers.
+type statusDoc struct {
+	Status     string      `json:"status"`
+	Version    string      `json:"version"`
+	Degraded   []degraded  `json:"degraded"`   // never null
+	Components []component `json:"components"` // never null
+	Counts     counts      `json:"counts"`
+}
+
+func (s *Server) status() statusDoc {
+	now := time.Now()
+	up := s.up()
+	doc := statusDoc{Status: up.Status, Version: s.cfg.Version, Degraded: up.Degraded, Components: []component{}, Counts: s.memory.counts()}
+	doc.Counts.Streams = s.hub.size()
+	for _, h := range s.memory.instances() {
+		b := h.beat
+		if b.Counters == nil {
+			b.Counters = map[string]int64{}
+		}
+		doc.Components = append(doc.Components, component{
+			Component: b.Component, Instance: b.Instance, Version: b.Version, Status: b.Status, PID: b.PID,
+			Up: now.Sub(h.at) <= silence, Since: b.Started, AgeMS: now.Sub(h.at).Milliseconds(), Counters: b.Counters,
+		})
+	}
+	return doc
+}
+
+func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, s.status())
+}
+
+// alarmsDoc is what /api/alarms answers.
+type alarmsDoc struct {
+	Alarms  []alarmDoc `json:"alarms"` // never null; open first, then newest first
+	Stale   bool       `json:"stale"`
+	Reasons []string   `json:"reasons"` // never null; why stale
+}
+
+type alarmDoc struct {
+	libra.Alarm
+	At   time.Time `json:"at"` // of the newest transition
+	Host string    `json:"host"`
+}
+
+// alarms lists the newest transition of every alarm in one state, or in any.
+func (s *Server) alarms(r *http.Request, state libra.AlarmState) alarmsDoc {
+	doc := alarmsDoc{Alarms: []alarmDoc{}, Reasons: []string{}}
+	list, caughtUp := s.memory.alarmList()
+	if !caughtUp {
+		old, err := s.history.Alarms(r.Context(), 1000)
+		if err == nil {
+			list = newest(append(list, old...))
+		}
+	}
+	if why := s.behind(caughtUp, "alarms"); why != "" {
+		doc.Stale, doc.Reasons = true, []string{why}
+	}
+	for _, t := range list {
+		if (state == "" || t.Alarm.State == state) && len(doc.Alarms) < s.cfg.MaxList {
+			doc.Alarms = append(doc.Alarms, alarmDoc{t.Alarm, t.At, t.Host})
+		}
+	}
+	return doc
+}
+
+// newest keeps the last transition of every alarm.
+func newest(list []libra.Transition) []libra.Transition {
+	slices.SortFunc(list, func(a, b libra.Transition) int { return b.At.Compare(a.At) })
+	seen := map[string]bool{}
+	list = slices.DeleteFunc(list, func(t libra.Transition) bool {
+		was := seen[t.Alarm.ID]
+		seen[t.Alarm.ID] = true
+		return was
+	})
+	sortAlarms(list)
+	return list
+}
+
+func (s *Server) getAlarms(w http.ResponseWriter, r *http.Request) {
+	state := libra.AlarmState(r.URL.Query().Get("state"))
+	if state != "" && state != libra.Raised && state != libra.Cleared {
+		s.fail(w, r, badRequest("state", fmt.Sprintf("state %q is unknown: ask for %q or %q, or leave it out", state, libra.Raised, libra.Cleared)))
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	writeTagged(w, r, s.alarms(r, state))
+}
+
+// behind says why memory may not be the latest word, or "".
+func (s *Server) behind(caughtUp bool, what string) string {
+	bus, _ := s.health.parts()
+	switch {
+	case bus.fault != "":
+		return fmt.Sprintf("the bus is away since %s: newer %s may be missing", bus.since.UTC().Format(time.RFC3339), what)
+	case !caughtUp:
+		return fmt.Sprintf("the newest %s are still being read from the bus", what)
+	}
+	return ""
+}

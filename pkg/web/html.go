@@ -1,0 +1,274 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+//go:embed template static
+var files embed.FS
+
+// pageTemplates are the HTML pages by name, each within layout.html.
+var pageTemplates = parseTemplates("home", "page", "alarms", "status", "problem")
+
+func parseTemplates(names ...string) map[string]*template.Template {
+	parsed := map[string]*template.Template{}
+	for _, name := range names {
+		parsed[name] = template.Must(template.New("layout.html").Funcs(template.FuncMap{
+			"bytes": showBytes, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
+			"short": shortURL, "linked": linked, "percent": percent, "count": showCount,
+		}).ParseFS(files, "template/layout.html", "template/"+name+".html"))
+	}
+	return parsed
+}
+
+// layout is what every page shows around its content.
+type layout struct {
+	Title    string
+	Nav      string // the page's own entry in the navigation
+	Version  string
+	Alarms   int
+	Up       upDoc
+	Refresh  bool   // without scripts, look again soon
+	Listen   bool   // scripts listen for events
+	Page     string // the events of one page only
+	Shown    string // the request whose report is shown
+	Now      time.Time
+	Document any // of the page itself
+}
+
+// render answers with an HTML page.
+func (s *Server) render(w http.ResponseWriter, r *http.Request, code int, name, title string, document any) {
+	s.renderLive(w, r, code, name, layout{Title: title, Document: document})
+}
+
+func (s *Server) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
+	l.Nav, l.Version, l.Now, l.Up, l.Alarms = r.URL.Path, s.cfg.Version, time.Now(), s.up(), s.memory.counts().Alarms
+	var b bytes.Buffer
+	if err := pageTemplates[name].Execute(&b, l); err != nil {
+		panic(fmt.Errorf("render %s: %w", name, err)) // a template and its data disagree: a test shows it
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if w.Header().Get("Cache-Control") == "" {
+		w.Header().Set("Cache-Control", "no-cache")
+	}
+	w.WriteHeader(code)
+	w.Write(b.Bytes())
+}
+
+// homeDoc is what / shows.
+type homeDoc struct {
+	Pages pagesDoc
+	First bool   // nothing was paged past
+	URL   string // what was typed
+	Fault string // what was wrong with it
+}
+
+const homeRows = 30
+
+func (s *Server) getHome(w http.ResponseWriter, r *http.Request) {
+	s.renderHome(w, r, http.StatusOK, "", "")
+}
+
+func (s *Server) renderHome(w http.ResponseWriter, r *http.Request, code int, typed, fault string) {
+	after, err := parseCursor(r.URL.Query().Get("after"))
+	if err != nil {
+		s.fail(w, r, badRequest("after", err.Error()))
+		return
+	}
+	doc := homeDoc{Pages: s.pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.at.IsZero(), URL: typed, Fault: fault}
+	s.renderLive(w, r, code, "home", layout{Title: "Pages", Listen: doc.First && fault == "", Document: doc})
+}
+
+// reportDoc is what /pages/{id} shows.
+type reportDoc struct {
+	libra.Page
+	Report  *libra.Report // nil until there is one
+	Live    event.Step    // of the worker that has the page
+	Waiting bool          // an answer is to come
+	Steps   []stepRow
+	Types   []typeRow
+	Assets  []assetRow
+	Sort    string
+	Left    int // assets not shown
+	Others  int // assets named by the page and not requested
+}
+
+type stepRow struct {
+	Name libra.Step
+	Now  bool
+	Done bool
+}
+
+type typeRow struct {
+	Type libra.ResourceType
+	libra.Size
+	Share float64 // of all transferred bytes, 0 to 1
+}
+
+type assetRow struct {
+	libra.Asset
+	Counts bool    // in the totals
+	Share  float64 // of the biggest asset, 0 to 1
+}
+
+// maxRows bounds the assets on one HTML page; the JSON has all of them.
+const maxRows = 500
+
+func (s *Server) getPageHTML(w http.ResponseWriter, r *http.Request) {
+	page, p := s.page(r.Context(), r.PathValue("id"))
+	if p != nil {
+		s.fail(w, r, p)
+		return
+	}
+	doc := reportDoc{Page: page.Page, Waiting: page.State != libra.Reported, Sort: r.URL.Query().Get("sort")}
+	if err := json.Unmarshal(page.Report, &doc.Report); err != nil {
+		panic(fmt.Errorf("read report of page %s: %w", page.ID, err)) // we encoded it
+	}
+	shown := ""
+	if v, ok := s.memory.page(page.ID); ok {
+		if v.step.Step == page.Step {
+			doc.Live = v.step
+		}
+		if v.sum != nil {
+			shown = v.sum.request
+		}
+	}
+	doc.Steps = stepRows(page.Step)
+	if doc.Report != nil {
+		doc.Types = typeRows(doc.Report.Totals)
+		doc.Assets, doc.Left, doc.Others = assetRows(doc.Report.Assets, doc.Sort)
+	}
+	title := short(shortURL(page.URL), 60)
+	s.renderLive(w, r, http.StatusOK, "page", layout{Title: title, Refresh: doc.Waiting, Listen: true, Page: page.ID, Shown: shown, Document: doc})
+}
+
+func stepRows(now libra.Step) (rows []stepRow) {
+	order := []libra.Step{libra.Fetching, libra.Discovering, libra.Weighing, libra.Reporting}
+	for i, step := range order {
+		rows = append(rows, stepRow{Name: step, Now: step == now, Done: i < slices.Index(order, now)})
+	}
+	return rows
+}
+
+func typeRows(t libra.Totals) (rows []typeRow) {
+	for _, name := range t.Types() {
+		size := t.ByType[name]
+		rows = append(rows, typeRow{name, size, share(size.TransferBytes, t.TransferBytes)})
+	}
+	return rows
+}
+
+func share(part, whole int64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return min(1, max(0, float64(part)/float64(whole)))
+}
+
+// assetRows sorts by size unless another order is asked for, and keeps what
+// one page can show.
+func assetRows(assets []libra.Asset, by string) (rows []assetRow, left, others int) {
+	var biggest int64
+	for _, a := range assets {
+		biggest = max(biggest, a.TransferBytes())
+	}
+	for _, a := range assets {
+		counts := a.Fetch == libra.Fetched
+		if !counts {
+			others++
+		}
+		rows = append(rows, assetRow{a, counts, share(a.TransferBytes(), biggest)})
+	}
+	types := libra.ResourceTypes()
+	size := func(a, b assetRow) int { return cmp.Compare(b.TransferBytes(), a.TransferBytes()) }
+	switch by {
+	case "found":
+	case "type":
+		slices.SortStableFunc(rows, func(a, b assetRow) int {
+			return cmp.Or(slices.Index(types, a.Type)-slices.Index(types, b.Type), size(a, b))
+		})
+	default:
+		slices.SortStableFunc(rows, size)
+	}
+	if len(rows) > maxRows {
+		left, rows = len(rows)-maxRows, rows[:maxRows]
+	}
+	return rows, left, others
+}
+
+func (s *Server) getAlarmsHTML(w http.ResponseWriter, r *http.Request) {
+	s.renderLive(w, r, http.StatusOK, "alarms", layout{Title: "Alarms", Listen: true, Document: s.alarms(r, "")})
+}
+
+func (s *Server) getStatusHTML(w http.ResponseWriter, r *http.Request) {
+	s.renderLive(w, r, http.StatusOK, "status", layout{Title: "Status", Refresh: true, Listen: true, Document: s.status()})
+}
+
+// statics are the files of the pages, with a tag that changes when they do.
+var statics = readStatics()
+
+type static struct {
+	data []byte
+	tag  string
+}
+
+func readStatics() map[string]static {
+	entries, err := files.ReadDir("static")
+	if err != nil {
+		panic(err) // they are in the binary
+	}
+	read := map[string]static{}
+	for _, e := range entries {
+		data, err := files.ReadFile("static/" + e.Name())
+		if err != nil {
+			panic(err)
+		}
+		sum := sha256.Sum256(data)
+		read[e.Name()] = static{data, hex.EncodeToString(sum[:6])}
+	}
+	return read
+}
+
+func staticURL(name string) string { return "/static/" + name + "?v=" + statics[name].tag }
+
+var staticTypes = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+func (s *Server) getStatic(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("file")
+	f, ok := statics[name]
+	if !ok {
+		s.fail(w, r, notFound(r.URL.Path))
+		return
+	}
+	w.Header().Set("Content-Type", staticTypes[path.Ext(name)])
+	w.Header().Set("ETag", `W/"`+f.tag+`"`)
+	w.Header().Set("Cache-Control", "no-cache")
+	if r.URL.Query().Get("v") == f.tag {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+	if strings.Contains(r.Header.Get("If-None-Match"), `"`+f.tag+`"`) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.Write(f.data)
+}
+
+func (s *Server) getIcon(w http.ResponseWriter, r *http.Request) {
+	r.SetPathValue("file", "libra.svg")
+	s.getStatic(w, r)
+}

@@ -1,0 +1,270 @@
+package web
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// memory is what web knows: the newest summary and the open requests of every
+// page, the newest transition of every alarm, the beats of every component.
+// One mutex guards all of it; it is held for lookups and never while waiting.
+type memory struct {
+	maxPages int
+	// reports holds the whole reports; it has a mutex of its own.
+	reports *cache
+
+	mu       sync.Mutex
+	pages    map[string]*entry           // under mu
+	order    []*entry                    // under mu; oldest first, see entry.before
+	open     int                         // under mu; open requests of all pages
+	alarms   map[string]libra.Transition // under mu; by alarm id
+	beats    map[string]heard            // under mu; by component/instance
+	caughtUp bool                        // under mu; every report on the bus was seen once
+	alarmed  bool                        // under mu; the same for alarms
+}
+
+// entry is what is known of one page. It belongs to memory.
+type entry struct {
+	id, url string
+	last    time.Time // newest request or report, whichever is later
+	sum     *summary  // nil until there is a report
+	open    []openRequest
+	step    event.Step // of the worker that has it; zero when none is known
+	stepAt  time.Time  // when step was heard or asked for, by our clock
+}
+
+// before orders pages by their newest news, and by id where that is the same.
+func (e *entry) before(last time.Time, id string) int {
+	return cmp.Or(e.last.Compare(last), strings.Compare(e.id, id))
+}
+
+type openRequest struct {
+	id    string
+	asked time.Time
+	seen  time.Time // when web learned of it, by our clock
+}
+
+// summary is a report without its assets, and the request it answers. It is
+// never changed once made, so that it can be read without the mutex.
+type summary struct {
+	request string
+	at      time.Time
+	report  libra.Report // Assets is nil
+}
+
+type heard struct {
+	beat event.Beat
+	at   time.Time // by our clock
+}
+
+// Bounds on what one message may leave in memory.
+const (
+	maxReasons    = 20
+	maxReason     = 300
+	maxOpenOfPage = 64
+	maxAlarms     = 10_000
+	maxInstances  = 256
+)
+
+func newMemory(cfg Config) *memory {
+	return &memory{
+		maxPages: cfg.MaxPages, reports: newCache(cfg.CacheBytes),
+		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, beats: map[string]heard{},
+	}
+}
+
+func summarize(r event.Reported) *summary {
+	s := &summary{request: r.Request.ID, at: r.At, report: r.Report}
+	s.report.Assets = nil
+	if s.report.FinalURL == s.report.URL {
+		s.report.FinalURL = s.report.URL // one string, not two
+	}
+	reasons := make([]string, 0, min(len(r.Report.Reasons), maxReasons))
+	for _, reason := range r.Report.Reasons[:min(len(r.Report.Reasons), maxReasons)] {
+		reasons = append(reasons, strings.ToValidUTF8(reason[:min(len(reason), maxReason)], ""))
+	}
+	s.report.Reasons = reasons
+	if s.report.Totals.ByType == nil {
+		s.report.Totals.ByType = map[libra.ResourceType]libra.Size{}
+	}
+	return s
+}
+
+// entryOf finds or makes a page. m.mu is held.
+func (m *memory) entryOf(id, url string) *entry {
+	e := m.pages[id]
+	if e == nil {
+		e = &entry{id: id, url: url}
+		m.pages[id] = e
+		m.order = slices.Insert(m.order, m.find(e.last, id), e)
+	}
+	if e.url == "" {
+		e.url = url
+	}
+	return e
+}
+
+// touch moves a page to where t puts it. m.mu is held.
+func (m *memory) touch(e *entry, t time.Time) {
+	if !t.After(e.last) {
+		return
+	}
+	from := m.find(e.last, e.id)
+	m.order = slices.Delete(m.order, from, from+1)
+	e.last = t
+	m.order = slices.Insert(m.order, m.find(t, e.id), e)
+}
+
+// find is where a page with this time and id stands, or would. m.mu is held.
+func (m *memory) find(last time.Time, id string) int {
+	i, _ := slices.BinarySearchFunc(m.order, last, func(e *entry, last time.Time) int { return e.before(last, id) })
+	return i
+}
+
+// trim gives up the pages with the oldest news. A page with an open request
+// stays: its state is nowhere else to be had at once. m.mu is held.
+func (m *memory) trim() {
+	for i := 0; len(m.order) > m.maxPages && i < len(m.order); {
+		e := m.order[i]
+		if len(e.open) > 0 && len(m.order) < 2*m.maxPages {
+			i++
+			continue
+		}
+		m.open -= len(e.open)
+		delete(m.pages, e.id)
+		m.order = slices.Delete(m.order, i, i+1)
+	}
+}
+
+// report takes in a report and says whether it was news. The bus delivers
+// again after a disturbance, and SQLite may know less than memory.
+func (m *memory) report(r event.Reported) bool {
+	sum := summarize(r)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entryOf(r.Request.Page, r.Request.URL)
+	m.answered(e, r.Request.ID)
+	if e.sum != nil && (e.sum.request == sum.request || sum.at.Before(e.sum.at)) {
+		return false
+	}
+	e.sum = sum
+	if e.step.Request == r.Request.ID {
+		e.step, e.stepAt = event.Step{}, time.Time{}
+	}
+	m.touch(e, sum.at)
+	m.trim()
+	return true
+}
+
+// answered takes a request off the page's open ones. m.mu is held.
+func (m *memory) answered(e *entry, request string) {
+	e.open = slices.DeleteFunc(e.open, func(o openRequest) bool {
+		if o.id == request {
+			m.open--
+			return true
+		}
+		return false
+	})
+}
+
+// request takes in an accepted request and says whether it was news.
+func (m *memory) request(r event.Request, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.entryOf(r.Page, r.URL)
+	known := func(o openRequest) bool { return o.id == r.ID }
+	if e.sum != nil && e.sum.request == r.ID || slices.ContainsFunc(e.open, known) || len(e.open) >= maxOpenOfPage {
+		return false
+	}
+	e.open = append(e.open, openRequest{r.ID, r.Asked, now})
+	m.open++
+	m.touch(e, r.Asked)
+	m.trim()
+	return true
+}
+
+// step takes in how far a worker is.
+func (m *memory) step(s event.Step, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.pages[s.Page]
+	if e == nil || e.sum != nil && e.sum.request == s.Request {
+		return // nobody asked that we know of, or the news is late
+	}
+	e.step, e.stepAt = s, now
+}
+
+// idle notes that nobody works on the page right now.
+func (m *memory) idle(page string, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.pages[page]; e != nil {
+		e.step, e.stepAt = event.Step{}, now
+	}
+}
+
+// resync sets the open requests right, from how many the bus had of each page
+// at a moment when everything seen before then was on it. It returns pages
+// with requests that memory does not know.
+func (m *memory) resync(onBus map[string]int, then time.Time) (unknown []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, n := range onBus {
+		if e := m.pages[id]; e == nil || len(e.open) < n {
+			unknown = append(unknown, id)
+		}
+	}
+	for _, e := range m.order {
+		if len(e.open) == 0 || onBus[e.id] > 0 {
+			continue // some are open: their reports take them off
+		}
+		e.open = slices.DeleteFunc(e.open, func(o openRequest) bool {
+			if o.seen.Before(then) {
+				m.open--
+				return true
+			}
+			return false
+		})
+	}
+	return unknown
+}
+
+// alarm takes in a transition and says whether it was news.
+func (m *memory) alarm(t libra.Transition) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was, known := m.alarms[t.Alarm.ID]
+	if known && (was.ID == t.ID || t.At.Before(was.At)) || !known && len(m.alarms) >= maxAlarms {
+		return false
+	}
+	m.alarms[t.Alarm.ID] = t
+	return true
+}
+
+// beat takes in a sign of life.
+func (m *memory) beat(b event.Beat, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := b.Component + "/" + b.Instance
+	if _, known := m.beats[key]; !known && len(m.beats) >= maxInstances {
+		return
+	}
+	m.beats[key] = heard{b, now}
+}
+
+// forget drops components that have been silent since before a time.
+func (m *memory) forget(before time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, h := range m.beats {
+		if h.at.Before(before) {
+			delete(m.beats, key)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package web
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// How values read on the HTML pages.
+
+// showBytes writes decimal units with three digits, as browsers' developer
+// tools do.
+func showBytes(n int64) string {
+	value, unit := float64(n), 0
+	for value >= 999.5 && unit < 3 {
+		value, unit = value/1000, unit+1
+	}
+	switch {
+	case unit == 0:
+		return strconv.FormatInt(n, 10) + " B"
+	case value < 9.995:
+		return fmt.Sprintf("%.2f %cB", value, "kMG"[unit-1])
+	case value < 99.95:
+		return fmt.Sprintf("%.1f %cB", value, "kMG"[unit-1])
+	}
+	return fmt.Sprintf("%.0f %cB", value, "kMG"[unit-1])
+}
+
+func showAgo(now, t time.Time) string {
+	switch d := now.Sub(t); {
+	case t.IsZero():
+		return "never"
+	case d < 2*time.Second:
+		return "now"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	}
+}
+
+func showWhen(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
+
+func showISO(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func showCount(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+// shortURL leaves out what all have in common.
+func shortURL(url string) string {
+	s := strings.TrimPrefix(strings.TrimPrefix(url, "https://"), "http://")
+	if host, rest, _ := strings.Cut(s, "/"); rest == "" && s != url {
+		s = host
+	}
+	return short(s, 160)
+}
+
+// short cuts the middle out of a long text.
+func short(s string, most int) string {
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	return string(r[:most*2/3]) + "…" + string(r[len(r)-most/3:])
+}
+
+// linked says whether an address may be a link.
+func linked(url string) bool {
+	return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")
+}
+
+// percent writes a share as an attribute's value.
+func percent(share float64) string { return strconv.FormatFloat(share*100, 'f', 1, 64) + "%" }

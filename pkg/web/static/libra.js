@@ -1,0 +1,64 @@
+// Without this file every page works; with it, pages follow what happens.
+"use strict";
+(() => {
+  const source = document.body.dataset.listen;
+  if (!source || !window.EventSource) return;
+  const page = new URL(source, location).searchParams.get("page");
+  const said = document.getElementById("said");
+  const say = (text) => { if (said.textContent !== text) said.textContent = text; };
+
+  // look fetches this page again and puts in place what has changed.
+  let due = 0, looking = false;
+  async function look() {
+    due = 0;
+    if (looking) return later(500);
+    looking = true;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      if (!answer.ok) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const old of document.querySelectorAll("[data-live]")) {
+        const now = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
+        if (!now || now.innerHTML === old.innerHTML) continue;
+        // Whoever is in the middle of something there is not disturbed.
+        if (old.contains(document.activeElement) && !old.querySelector("[data-waiting]")) continue;
+        old.replaceChildren(...now.childNodes);
+      }
+    } catch { /* the next event, or the browser's own retry, tries again */ } finally { looking = false; }
+  }
+  function later(ms) { if (!due) due = setTimeout(look, ms); }
+
+  function step(s) {
+    if (s.page !== page) return later(1000);
+    const bar = document.getElementById("bar");
+    if (!bar) return later(0);
+    const order = [...document.querySelectorAll("[data-step]")];
+    const at = order.findIndex((li) => li.dataset.step === s.step);
+    order.forEach((li, i) => {
+      li.classList.toggle("done", i < at);
+      if (i === at) li.setAttribute("aria-current", "step"); else li.removeAttribute("aria-current");
+    });
+    document.getElementById("progress").textContent = "Being weighed";
+    if (s.found > 0) { bar.max = s.found; bar.value = s.done; }
+    document.getElementById("done").textContent = s.found > 0 ? `${s.done} of ${s.found} asset${s.found === 1 ? "" : "s"}` : "asking for the page";
+    say(`Being weighed: ${s.step}`);
+  }
+
+  const events = new EventSource(source);
+  let lost = false;
+  events.onerror = () => { lost = true; };
+  events.onopen = () => { if (lost) later(0); lost = false; };
+  events.addEventListener("step", (e) => step(JSON.parse(e.data)));
+  events.addEventListener("request", () => later(page ? 0 : 500));
+  events.addEventListener("alarm", () => later(200));
+  events.addEventListener("report", (e) => {
+    const r = JSON.parse(e.data);
+    if (page) {
+      if (!document.querySelector("[data-waiting]") && document.body.dataset.shown === r.request) return;
+      document.body.dataset.shown = r.request;
+      say("The report is there.");
+    }
+    later(page ? 0 : 500);
+  });
+  if (location.pathname === "/status") setInterval(look, 2000);
+})();

@@ -1,0 +1,209 @@
+// Package web is the component that people and programs talk to: HTML pages,
+// a JSON API, server-sent events, health and metrics. It keeps nothing that it
+// cannot get again: the newest summary of every page is in memory, filled from
+// the bus, with SQLite behind it. So it answers while either of them is away,
+// and says in its answers what that costs.
+//
+//	GET  /                      newest pages, a form to submit one
+//	POST /pages                 the form: 303 to the page
+//	GET  /pages/{id}            live progress, then the report
+//	GET  /alarms, /status       what is wrong, and what runs
+//	POST /api/pages             {"url":…} -> 202 {id, url, state}, once durable
+//	GET  /api/pages             newest first: ?limit= ?after=
+//	GET  /api/pages/{id}        libra.Page
+//	GET  /api/events            server-sent events: ?page=
+//	GET  /api/alarms            open first: ?state=raised|cleared
+//	GET  /api/status            components, degraded parts, counts
+//	GET  /up                    500 LOADING, then 200 OK and what is degraded
+//	GET  /metrics               for Prometheus
+//
+// Every error is RFC 9457 problem JSON, or an HTML page for a browser.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"libra/pkg/bus"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// Config is one web server. The zero value of every field is a default.
+type Config struct {
+	// Site is the first part of every request's subject; "home" by default.
+	Site string
+	// Version of the build, as /api/status and /metrics tell it.
+	Version string
+	// CacheBytes bounds the compressed full reports in memory; 32 MB.
+	CacheBytes int64
+	// MaxPages bounds the pages in memory, at about 1 KB each; 20,000. Older
+	// ones are read from the bus and from SQLite.
+	MaxPages int
+	// MaxStreams bounds the clients of /api/events; 256.
+	MaxStreams int
+	// MaxConns bounds open connections; 1024. More wait in the listen queue.
+	MaxConns int
+	// MaxList bounds the entries of one answer that lists; 500.
+	MaxList int
+	// Drain is how long answers under way may take once asked to stop; 3 s.
+	Drain time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	or(&c.Site, "home")
+	or(&c.Version, "0.0.0")
+	or(&c.CacheBytes, 32<<20)
+	or(&c.MaxPages, 20_000)
+	or(&c.MaxStreams, 256)
+	or(&c.MaxConns, 1024)
+	or(&c.MaxList, 500)
+	or(&c.Drain, 3*time.Second)
+	return c
+}
+
+func or[T comparable](field *T, value T) {
+	if *field == *new(T) {
+		*field = value
+	}
+}
+
+// History is SQLite as web reads it. It may be missing, locked or broken at
+// any time: errors are libra.ErrNotFound or libra.ErrUnavailable.
+type History interface {
+	// Report is a page's newest report.
+	Report(ctx context.Context, page string) (event.Reported, error)
+	// Latest lists the newest report of each page published before a time,
+	// newest first.
+	Latest(ctx context.Context, before time.Time, limit int) ([]event.Reported, error)
+	// Alarms lists the newest transitions, newest first.
+	Alarms(ctx context.Context, limit int) ([]libra.Transition, error)
+	// Check reads something.
+	Check(ctx context.Context) error
+}
+
+// Server answers HTTP. Its parts meet in memory and hub alone, each with a
+// mutex of its own that is never held while waiting for anything.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	conn    *bus.Conn
+	history History
+	tick    func()
+
+	memory  *memory
+	health  *health
+	hub     *hub
+	ask     *asker
+	metrics *meter
+	handler http.Handler
+	cross   *http.CrossOriginProtection
+
+	stopping  chan struct{} // closed when Run begins to end; streams leave then
+	gate      sync.RWMutex  // read-locked by every handler; Run ends by locking it
+	submitted atomic.Int64
+	refused   atomic.Int64
+}
+
+// New makes a server. conn may be disconnected. tick is called at least once a
+// second while HTTP is answered.
+func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History, tick func()) *Server {
+	cfg = cfg.withDefaults()
+	s := &Server{
+		cfg: cfg, log: log, conn: conn, history: history, tick: tick,
+		memory: newMemory(cfg), health: newHealth(time.Now()), hub: newHub(cfg.MaxStreams),
+		ask: newAsker(conn), stopping: make(chan struct{}),
+		cross: http.NewCrossOriginProtection(),
+	}
+	s.metrics = newMeter(s)
+	s.handler = s.routes()
+	return s
+}
+
+// Handler answers everything, for whoever serves it otherwise than Run does.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Submitted counts the requests that were accepted, Refused those that nothing
+// durable could take.
+func (s *Server) Submitted() int64 { return s.submitted.Load() }
+
+// Refused: see Submitted.
+func (s *Server) Refused() int64 { return s.refused.Load() }
+
+// Run serves l until ctx ends, and returns when every goroutine of the server
+// has. It serves at once, whatever else is away.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	srv := &http.Server{
+		Handler:           s.tracked(),
+		BaseContext:       func(net.Listener) context.Context { return answers },
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second, // streams renew theirs with every event
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	var wg sync.WaitGroup
+	served := make(chan error, 1)
+	wg.Go(func() { served <- srv.Serve(netutil.LimitListener(l, s.cfg.MaxConns)) })
+	s.follow(ctx, &wg)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+		err = fmt.Errorf("serve HTTP: %w", err)
+	}
+	cancel()
+	close(s.stopping)
+	drain, stop := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Drain)
+	defer stop()
+	if srv.Shutdown(drain) != nil {
+		abandon()
+		srv.Close()
+	}
+	s.gate.Lock() // handlers outlive Close
+	wg.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return err
+}
+
+// tracked lets Run wait for the handlers under way.
+func (s *Server) tracked() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.gate.TryRLock() {
+			panic(http.ErrAbortHandler) // Run is over
+		}
+		defer s.gate.RUnlock()
+		s.handler.ServeHTTP(w, r)
+	})
+}
+
+// Status is the line for systemctl status.
+func (s *Server) Status() string {
+	up := s.up()
+	if up.Status != statusOK {
+		return "loading"
+	}
+	c := s.memory.counts()
+	line := fmt.Sprintf("serving %d pages, %d open requests", c.Pages, c.Open)
+	for _, d := range up.Degraded {
+		line += "; degraded: " + d.Part
+	}
+	return line
+}
