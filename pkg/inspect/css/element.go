@@ -16,6 +16,7 @@ type element struct {
 	classes                  []string
 	ns                       string // html, svg or math
 	style                    *style // nil where nothing is rendered
+	above                    bloom  // what its ancestors have
 	index, fromEnd           int    // among its siblings, from 1; 0 before asked
 	typeIndex, typeIndexLast int    // the same among siblings of its type
 }

@@ -6,6 +6,80 @@ import "strings"
 type entry struct {
 	sel *selector
 	by  *applied
+	// needs are what ancestors must have
+	needs [3]uint8
+	count uint8
+}
+
+// bloom is a set of hashes of ids, classes and types, which may claim to
+// have what it has not.
+type bloom [4]uint64
+
+func (b *bloom) add(h uint8)      { b[h>>6] |= 1 << (h & 63) }
+func (b *bloom) has(h uint8) bool { return b[h>>6]&(1<<(h&63)) != 0 }
+
+// hash8 is FNV-1a of the kind and the name, folded to a byte.
+func hash8(kind byte, name string) uint8 {
+	h := uint32(2166136261) ^ uint32(kind)
+	for i := range len(name) {
+		h = h*16777619 ^ uint32(name[i])
+	}
+	h *= 16777619
+	return uint8(h ^ h>>8 ^ h>>16 ^ h>>24)
+}
+
+// need notes what the ancestors of s's subject must have.
+func (e *entry) need(h uint8) {
+	if int(e.count) < len(e.needs) {
+		e.needs[e.count] = h
+		e.count++
+	}
+}
+
+func (x *index) entry(s *selector, by *applied) entry {
+	e := entry{sel: s, by: by}
+	for i := 1; i < len(s.parts); i++ {
+		if c := s.parts[i-1].comb; c != ' ' && c != '>' {
+			continue // a sibling, not an ancestor
+		}
+		c := &s.parts[i]
+		for _, id := range c.ids {
+			e.need(hash8('#', x.fold(id)))
+		}
+		for _, class := range c.classes {
+			e.need(hash8('.', x.fold(class)))
+		}
+		if c.tag != "" {
+			e.need(hash8('t', c.tag))
+		}
+	}
+	return e
+}
+
+// possible says whether e's ancestors may have what x needs.
+func (x *entry) possible(e *element) bool {
+	for _, h := range x.needs[:x.count] {
+		if !e.above.has(h) {
+			return false
+		}
+	}
+	return true
+}
+
+// filter sets what is above e.
+func (x *index) filter(e *element) {
+	p := e.parent
+	if p == nil {
+		return
+	}
+	e.above = p.above
+	e.above.add(hash8('t', p.tag))
+	if p.id != "" {
+		e.above.add(hash8('#', x.fold(p.id)))
+	}
+	for _, c := range p.classes {
+		e.above.add(hash8('.', x.fold(c)))
+	}
 }
 
 // index finds the rules that may match an element by what their subject must
@@ -22,7 +96,7 @@ func newIndex(rules []*applied, quirks bool) *index {
 	x := &index{quirks: quirks, ids: map[string][]entry{}, classes: map[string][]entry{}, tags: map[string][]entry{}}
 	for _, a := range rules {
 		for _, s := range a.rule.sels {
-			x.put(&s.parts[0], entry{s, a}, 0)
+			x.put(&s.parts[0], x.entry(s, a), 0)
 		}
 	}
 	return x

@@ -108,6 +108,7 @@ type pseudoCands struct {
 }
 
 func (p *pass) element(e *element) {
+	p.index.filter(e)
 	var own []cand
 	var pseudos []pseudoCands
 	parent := e.parentStyle()
@@ -159,8 +160,9 @@ func (e *element) parentStyle() *style {
 func (p *pass) collect(e *element, parent *style, own *[]cand, pseudos *[]pseudoCands) []*applied {
 	var matched []*applied
 	p.index.find(e, func(list []entry) {
-		for _, x := range list {
-			if !p.m.match(x.sel, e) || !p.inContainers(x, parent, e) {
+		for i := range list {
+			x := &list[i]
+			if !x.possible(e) || !p.m.match(x.sel, e) || !p.inContainers(x, parent) {
 				continue
 			}
 			into := own
@@ -182,7 +184,7 @@ func (p *pass) collect(e *element, parent *style, own *[]cand, pseudos *[]pseudo
 	return matched
 }
 
-func forPseudo(pseudos *[]pseudoCands, x entry) *[]cand {
+func forPseudo(pseudos *[]pseudoCands, x *entry) *[]cand {
 	for i := range *pseudos {
 		if q := &(*pseudos)[i]; q.name == x.sel.pseudo {
 			q.by = append(q.by, x.by)
@@ -193,7 +195,7 @@ func forPseudo(pseudos *[]pseudoCands, x entry) *[]cand {
 	return &(*pseudos)[len(*pseudos)-1].cands
 }
 
-func (p *pass) inContainers(x entry, parent *style, e *element) bool {
+func (p *pass) inContainers(x *entry, parent *style) bool {
 	for _, r := range x.by.containers {
 		if !p.container(r, parent) {
 			return false
