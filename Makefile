@@ -29,6 +29,7 @@ test: ## set up, then run every test: unit, integration, appliance, browser
 	@scripts/test
 
 check: ## formatting, vet, staticcheck, known vulnerabilities
+	@scripts/setup
 	@scripts/check
 
 bench: ## set up, then measure: start, memory, recovery, speed

@@ -1,0 +1,310 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"libra/pkg/libra"
+	"libra/pkg/store"
+)
+
+// Each unit stops, starts and restarts, and no other unit minds.
+func TestEveryUnitAlone(t *testing.T) {
+	settle(t)
+	for _, unit := range services {
+		t.Run(unit, func(t *testing.T) {
+			others := map[string]int{}
+			for _, s := range services {
+				if s != unit {
+					others[s] = mainPID(t, s)
+				}
+			}
+			// web's socket would start it again at the next request.
+			if unit == "libra-web" {
+				systemctl(t, "stop", "libra-web.socket")
+			}
+			systemctl(t, "stop", unit)
+			if state := show(t, unit, "ActiveState"); state != "inactive" {
+				t.Errorf("after stop it is %s", state)
+			}
+			systemctl(t, "start", unit)
+			first := mainPID(t, unit)
+			systemctl(t, "restart", unit)
+			if !active(t, unit) || mainPID(t, unit) == first {
+				t.Errorf("after restart it is %s, pid %d, before %d", show(t, unit, "ActiveState"), mainPID(t, unit), first)
+			}
+			for s, pid := range others {
+				if now := mainPID(t, s); now != pid {
+					t.Errorf("%s went from pid %d to %d meanwhile", s, pid, now)
+				}
+			}
+		})
+	}
+	settle(t)
+}
+
+// A killed process of each kind is ready again.
+func TestKilled(t *testing.T) {
+	settle(t)
+	for _, unit := range services {
+		t.Run(unit, func(t *testing.T) {
+			was := mainPID(t, unit)
+			signal(t, unit, syscall.SIGKILL)
+			took := await(t, "another process", 10*time.Second, func() bool { return active(t, unit) && mainPID(t, unit) != was })
+			t.Logf("ready again after %s", took.Round(time.Millisecond))
+		})
+	}
+	settle(t)
+}
+
+// A stopped process of each kind is ended by systemd's watchdog and comes back.
+func TestStopped(t *testing.T) {
+	settle(t)
+	was := map[string]int{}
+	for _, unit := range services {
+		was[unit] = mainPID(t, unit)
+		signal(t, unit, syscall.SIGSTOP)
+	}
+	for _, unit := range services {
+		await(t, unit+" to come back", 30*time.Second, func() bool { return active(t, unit) && mainPID(t, unit) != was[unit] })
+		if !strings.Contains(journal(t, "--unit", unit), "Watchdog timeout") {
+			t.Errorf("%s: no watchdog timeout in the journal", unit)
+		}
+	}
+	settle(t)
+}
+
+// A hanging process leaves its stacks in the journal, and is restarted although
+// the Go runtime's own exit code would read as a fault of the configuration.
+func TestAbortLeavesStacks(t *testing.T) {
+	settle(t)
+	was := mainPID(t, "libra-recorder")
+	signal(t, "libra-recorder", syscall.SIGABRT)
+	await(t, "another process", 10*time.Second, func() bool { return active(t, "libra-recorder") && mainPID(t, "libra-recorder") != was })
+	await(t, "the stacks in the journal", 5*time.Second, func() bool {
+		log := journal(t, "--unit", "libra-recorder")
+		return strings.Contains(log, "SIGABRT: abort") && strings.Contains(log, "recorder.(*Recorder).Run")
+	})
+}
+
+// systemctl start returns when the unit does its part, not before.
+func TestReadyOnlyWhenReady(t *testing.T) {
+	settle(t)
+	for _, unit := range services {
+		if kind := show(t, unit, "Type"); kind != "notify" {
+			t.Errorf("%s is of type %s", unit, kind)
+		}
+		if status := show(t, unit, "StatusText"); status == "" {
+			t.Errorf("%s shows no status", unit)
+		}
+	}
+	// A bus that cannot listen is never ready, and says why.
+	systemctl(t, "stop", "libra-bus")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", house.busPort))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if out, err := appliance("systemctl", "start", "libra-bus"); err == nil {
+		t.Errorf("a bus without its port became ready: %s", out)
+	}
+	if log := journal(t, "--unit", "libra-bus", "--since=-20s"); !strings.Contains(log, "is in use by another process") {
+		t.Errorf("the journal does not say why:\n%s", log)
+	}
+	l.Close()
+	settle(t)
+	if _, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", house.busPort)); err != nil {
+		t.Errorf("the bus is ready and does not listen: %v", err)
+	}
+}
+
+// site serves one page with a stylesheet and an image.
+func site(t *testing.T) *httptest.Server {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Write([]byte(`<!doctype html><title>A page</title><link rel=stylesheet href=style.css><h1>Hello</h1><img src=dot.png alt=dot>`))
+		case "/style.css":
+			w.Header().Set("Content-Type", "text/css")
+			w.Write([]byte(`h1 { color: navy }`))
+		case "/dot.png":
+			w.Header().Set("Content-Type", "image/png")
+			w.Write(make([]byte, 2000))
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// page asks the API for a page.
+func page(t *testing.T, id string) (p libra.Page) {
+	t.Helper()
+	code, body := get(t, "/api/pages/"+id)
+	if code != 200 {
+		t.Fatalf("GET page %s: %d %s", id, code, body)
+	}
+	if err := json.Unmarshal([]byte(body), &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A page submitted over HTTP is reported, found in SQLite, and still there
+// after the appliance was down.
+func TestPageToSQLite(t *testing.T) {
+	settle(t)
+	id := submit(t, site(t).URL+"/")
+	await(t, "the report", 20*time.Second, func() bool { return page(t, id).State == libra.Reported })
+	p := page(t, id)
+	if p.Report.Outcome != libra.Complete || p.Report.Totals.Requests != 3 || p.Report.Totals.ByType[libra.Image].EncodedBytes != 2000 {
+		t.Errorf("report: %+v", p.Report)
+	}
+	history := store.NewReader(filepath.Join(house.home, "state", "history", "libra.db"))
+	defer history.Close()
+	await(t, "the report in SQLite", 10*time.Second, func() bool { _, err := history.Report(t.Context(), id); return err == nil })
+	stored, err := history.Report(t.Context(), id)
+	if err != nil || stored.Report.Totals.TransferBytes != p.Report.Totals.TransferBytes {
+		t.Errorf("SQLite has %+v, %v", stored.Report.Totals, err)
+	}
+	if log := journal(t, "--unit", "libra-*", "--grep", stored.Request.ID); !strings.Contains(log, "inspection ends") || !strings.Contains(log, "report recorded") {
+		t.Errorf("the request's id does not lead through the journal:\n%s", log)
+	}
+
+	if out, err := appliance("down"); err != nil {
+		t.Fatalf("down: %v\n%s", err, out)
+	}
+	if out, err := up(); err != nil {
+		t.Fatalf("up: %v\n%s", err, out)
+	}
+	settle(t)
+	if again := page(t, id); again.Report == nil || again.Report.Totals.TransferBytes != p.Report.Totals.TransferBytes {
+		t.Errorf("after down and up: %+v", again)
+	}
+}
+
+// An alarm reaches Slack's door in Slack's format, and so does its end.
+func TestAlarmReachesSlack(t *testing.T) {
+	settle(t)
+	house.sink.forget()
+	systemctl(t, "stop", "libra-recorder")
+	defer settle(t)
+	took := await(t, "the alarm", 20*time.Second, func() bool { return house.sink.find("libra-recorder") != nil })
+	t.Logf("raised in Slack %s after the stop", took.Round(time.Millisecond))
+	message := house.sink.find("libra-recorder")
+	if blocks := fmt.Sprint(message["blocks"], message["attachments"]); !strings.Contains(blocks, "libra-recorder") {
+		t.Errorf("no blocks in the message: %v", message)
+	}
+	house.sink.forget()
+	systemctl(t, "start", "libra-recorder")
+	took = await(t, "the all-clear", 30*time.Second, func() bool { return house.sink.find("libra-recorder") != nil })
+	t.Logf("cleared in Slack %s after the start", took.Round(time.Millisecond))
+}
+
+// Nobody gets onto the bus without a key, and no part can read another's.
+func TestKeys(t *testing.T) {
+	settle(t)
+	if nc, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", house.busPort)); !errors.Is(err, nats.ErrAuthorization) {
+		if nc != nil {
+			nc.Close()
+		}
+		t.Errorf("an anonymous client got %v", err)
+	}
+	for _, file := range []string{"/var/lib/libra/keys/web.nk", "/run/credentials/libra-inspector@1.service/nkey"} {
+		if out, err := appliance("shell", "setpriv", "--reuid=libra-web", "--regid=libra-web", "--clear-groups", "cat", file); err == nil {
+			t.Errorf("the user of web reads %s: %s", file, out)
+		}
+		if out, err := appliance("shell", "cat", file); err != nil {
+			t.Errorf("the file %s is not there for root either: %s", file, out)
+		}
+	}
+}
+
+// A wrong configuration is told at once, all of it, and does not loop.
+func TestWrongConfiguration(t *testing.T) {
+	settle(t)
+	file := filepath.Join(house.home, "etc", "libra.env")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := os.WriteFile(file, good, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		settle(t)
+	}()
+	bad := string(good) + "\nLIBRA_WORKERS=many\nLIBRA_PAGE_TIMOUT=3s\nLIBRA_PROFILE=watch\n"
+	if err := os.WriteFile(file, []byte(bad), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := appliance("systemctl", "restart", "libra-inspector@1"); err == nil {
+		t.Errorf("it started: %s", out)
+	}
+	if state, code := show(t, "libra-inspector@1", "ActiveState"), show(t, "libra-inspector@1", "ExecMainStatus"); state != "failed" || code != "2" {
+		t.Errorf("state %s, exit code %s; want failed, 2", state, code)
+	}
+	log := journal(t, "--unit", "libra-inspector@1", "--since=-10s")
+	for _, want := range []string{`LIBRA_WORKERS (or --workers) is \"many\"`, "LIBRA_PAGE_TIMOUT is no setting: did you mean LIBRA_PAGE_TIMEOUT?", `LIBRA_PROFILE (or --profile) is \"watch\"`} {
+		if strings.Count(log, want) != 1 {
+			t.Errorf("the journal says %d times: %s\n%s", strings.Count(log, want), want, log)
+		}
+	}
+}
+
+// The unit files say what they take and give; docs/architecture.md says the
+// same, and systemd finds no fault with them.
+func TestUnitsVerify(t *testing.T) {
+	units, err := filepath.Glob("libra*.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	units = slices.DeleteFunc(units, func(u string) bool { return strings.HasSuffix(u, ".d") })
+	for i, u := range units {
+		units[i] = "/etc/systemd/system/" + strings.Replace(u, "@.", "@1.", 1)
+	}
+	out, err := appliance(append([]string{"shell", "systemd-analyze", "verify", "--man=no"}, units...)...)
+	if err != nil || strings.Contains(out, "libra") {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// The CLI as an operator uses it, against the appliance.
+func TestCommandLine(t *testing.T) {
+	settle(t)
+	url := site(t).URL + "/"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"submit", "--wait", url}, "dot.png"},
+		{[]string{"page", url}, "style.css"},
+		{[]string{"pages"}, url},
+		{[]string{"status"}, "libra-recorder"},
+		{[]string{"alarms"}, ""},
+	} {
+		cmd := exec.Command("../build/bin/libra", append([]string{"--server", house.url}, c.args...)...)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), c.want) {
+			t.Errorf("libra %s: %v\n%s", strings.Join(c.args, " "), err, out)
+		}
+	}
+}
