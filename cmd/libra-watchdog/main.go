@@ -1,0 +1,66 @@
+// Libra-watchdog asks everything whether it is well, every second, and raises
+// and clears alarms. It writes its own small state and nothing else.
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"libra/cmd/internal/wire"
+	"libra/pkg/daemon"
+	"libra/pkg/store"
+	"libra/pkg/watchdog"
+)
+
+type settings struct {
+	line       wire.Line
+	cfg        watchdog.Config
+	server     string
+	database   string
+	inspectors int
+}
+
+func main() {
+	var s settings
+	os.Exit(daemon.Main(daemon.Program{
+		Name: "libra-watchdog", Usage: "asks everything whether it is well, raises and clears alarms",
+		Settings: append(s.line.Settings(),
+			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Usage: "`URL` of libra-web", Into: daemon.Text(&s.server)},
+			daemon.Setting{Name: "inspectors", Default: "2", Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Text(&s.database)},
+			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` of the notifier, for when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.NotifierSocket)},
+			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},
+			daemon.Setting{Name: "runtime", Usage: "`folder` for what must outlive this process", FlagOnly: true, Into: daemon.Folder(&s.cfg.Runtime)}),
+		Run: s.run,
+	}))
+}
+
+func (s *settings) run(ctx context.Context, p *daemon.Process) error {
+	conn, err := s.line.Connect(ctx, p, "watchdog", "1")
+	if err != nil {
+		return err
+	}
+	history := store.NewReader(s.database)
+	p.Cleanup("history", func(context.Context) error { return history.Close() })
+	s.cfg.WebURL = s.server + "/up"
+	s.cfg.Folder = filepath.Dir(s.database)
+	s.cfg.Expect = expected(s.inspectors)
+	w := watchdog.New(s.cfg, watchdog.Deps{
+		Bus: conn, SQLite: history, Log: p.Log, Tick: p.Heart.Loop("probes").Beat, Status: p.Status,
+	})
+	p.Ready("asking everything whether it is well")
+	return w.Run(ctx)
+}
+
+// expected is who must show a heartbeat.
+func expected(inspectors int) []watchdog.Target {
+	list := []watchdog.Target{
+		{Component: "libra-bus"}, {Component: "libra-web"}, {Component: "libra-recorder"}, {Component: "libra-notifier"},
+	}
+	for n := range inspectors {
+		list = append(list, watchdog.Target{Component: "libra-inspector", Instance: strconv.Itoa(n + 1)})
+	}
+	return list
+}

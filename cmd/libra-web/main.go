@@ -1,0 +1,80 @@
+// Libra-web is what people and programs talk to over HTTP. It writes nothing:
+// what it knows it reads from the bus and from SQLite.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/activation"
+
+	"libra/cmd/internal/wire"
+	"libra/pkg/daemon"
+	"libra/pkg/store"
+	"libra/pkg/web"
+)
+
+type settings struct {
+	line     wire.Line
+	cfg      web.Config
+	listen   string
+	database string
+}
+
+func main() {
+	var s settings
+	os.Exit(daemon.Main(daemon.Program{
+		Name: "libra-web", Usage: "people and programs talk to this",
+		Settings: append(s.line.Settings(),
+			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, where no systemd socket is handed over", Into: daemon.Address(&s.listen)},
+			daemon.Setting{Name: "cache", Default: "32M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.CacheBytes, 1<<20)},
+			daemon.Setting{Name: "site", Default: "home", Usage: "`name` of this place in the subjects of requests", Into: daemon.Text(&s.cfg.Site)},
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Text(&s.database)}),
+		Run: s.run,
+	}))
+}
+
+func (s *settings) run(ctx context.Context, p *daemon.Process) error {
+	listener, err := s.listener()
+	if err != nil {
+		return err
+	}
+	conn, err := s.line.Connect(ctx, p, "web", "1")
+	if err != nil {
+		return err
+	}
+	history := store.NewReader(s.database)
+	p.Cleanup("history", func(context.Context) error { return history.Close() })
+	s.cfg.Version = daemon.Version
+	server := web.New(s.cfg, p.Log, conn, history, p.Heart.Loop("answering").Beat)
+	p.Count("requests_submitted", server.Submitted)
+	p.Count("requests_refused", server.Refused)
+	p.Ready("answering at http://" + listener.Addr().String() + "/")
+	return server.Run(ctx, listener)
+}
+
+// listener is systemd's, which outlives this process, or our own.
+func (s *settings) listener() (net.Listener, error) {
+	handed, err := activation.Listeners()
+	if err != nil {
+		return nil, fmt.Errorf("take the socket from systemd: %w", err)
+	}
+	if len(handed) == 1 {
+		return handed[0], nil
+	}
+	if len(handed) > 1 {
+		return nil, fmt.Errorf("%w: libra-web.socket hands over %d sockets: one ListenStream= is understood", daemon.ErrConfig, len(handed))
+	}
+	l, err := net.Listen("tcp", s.listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w: LIBRA_LISTEN is %q, which another process has (ss -ltnp shows which): end that, or choose another port", daemon.ErrConfig, s.listen)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: LIBRA_LISTEN is %q: %w", daemon.ErrConfig, s.listen, err)
+	}
+	return l, nil
+}
