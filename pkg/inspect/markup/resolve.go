@@ -181,13 +181,19 @@ func parseHost(scheme, authority string) (string, bool) {
 		// those with an underscore.
 		ascii = strings.ToLower(host)
 	}
-	if ascii == "" || strings.ContainsAny(ascii, "\x00\t\n\r #/:<>?@[\\]^|%\x7f") || !isASCII(ascii) {
+	if ascii == "" || !isASCII(ascii) || strings.IndexFunc(ascii, forbiddenInHost) >= 0 {
 		return "", false
 	}
 	if ip, isNumber, ok := parseIPv4(ascii); isNumber {
 		return ip + port, ok
 	}
 	return ascii + port, true
+}
+
+// forbiddenInHost holds the forbidden domain code points of the URL standard,
+// and four that it lets pass and no name server knows.
+func forbiddenInHost(r rune) bool {
+	return r <= ' ' || r == 0x7f || strings.ContainsRune("#/:<>?@[\\]^|%\"`{}", r)
 }
 
 // parseIPv4 reads the number forms of an IPv4 address that browsers take:

@@ -1,0 +1,91 @@
+package markup_test
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"libra/pkg/inspect/markup"
+)
+
+// FuzzHTML: whatever the bytes, references are absolute http URLs without a
+// fragment, each with a label and a reason.
+func FuzzHTML(f *testing.F) {
+	pages, err := filepath.Glob("../testdata/site/*.html")
+	if err != nil || len(pages) == 0 {
+		f.Fatalf("no fixture pages to start from: %v", err)
+	}
+	for _, p := range pages {
+		text, err := os.ReadFile(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text, "text/html", "", true)
+	}
+	f.Add([]byte(`<svg xmlns="http://www.w3.org/2000/svg"><image href="a"/></svg>`), "image/svg+xml", "utf-8", false)
+	f.Fuzz(func(t *testing.T, body []byte, mediaType, charset string, scripting bool) {
+		env := desktop
+		env.Scripting = scripting
+		doc := markup.Parse(markup.Input{Body: body, MediaType: mediaType, Charset: charset, URL: "http://a.test/dir/page"}, env)
+		if doc.Root == nil {
+			t.Fatal("no tree")
+		}
+		for _, r := range doc.References {
+			checkURL(t, r.URL, r.Inline != "" || r.URL == "")
+			if r.Reason == "" || r.Fetch == "" || r.Type == "" {
+				t.Errorf("reference without label, type or reason: %+v", r)
+			}
+		}
+	})
+}
+
+// FuzzSrcset: candidates are non-empty, and one of them is picked.
+func FuzzSrcset(f *testing.F) {
+	for _, s := range []string{"a", "a 1x, b 2x", "a 640w, b 1280w", "a,b 2x", "a (1,2) 1x", ", ,a 1e3x,", "a 1w 2h, b"} {
+		f.Add(s, "(min-width: 1px) calc(100vw - 2em), 50vw", "src", 1.5)
+	}
+	f.Fuzz(func(t *testing.T, srcset, sizes, src string, dpr float64) {
+		candidates := markup.ParseSrcset(srcset, desktop.SourceSize(sizes))
+		for _, c := range candidates {
+			if c.URL == "" || c.Density < 0 {
+				t.Errorf("candidate %+v of %q", c, srcset)
+			}
+		}
+		got, ok := markup.Pick(candidates, src, dpr)
+		if ok != (len(candidates) > 0 || src != "") || ok && got.URL == "" {
+			t.Errorf("picked %+v, %v of %d candidates and src %q", got, ok, len(candidates), src)
+		}
+	})
+}
+
+// FuzzResolve: a resolved URL is absolute, parses, and resolves to itself.
+func FuzzResolve(f *testing.F) {
+	for _, s := range []string{"x", "../x", "//h/x", `\\h\x`, "http:x", "https://h:443/%2e/", "?q", "#f", "http://0x7f.1/", "http://[::1]/", "http://bücher/ü?ü", "a b\tc"} {
+		f.Add("http://a.test/dir/page?q#f", s)
+	}
+	f.Fuzz(func(t *testing.T, base, ref string) {
+		abs, ok := markup.Resolve(base, ref)
+		if !ok {
+			return
+		}
+		checkURL(t, abs, false)
+		if again, ok := markup.Resolve("", abs); !ok || again != abs {
+			t.Errorf("%q resolves to %q, and that to %q", ref, abs, again)
+		}
+	})
+}
+
+func checkURL(t *testing.T, s string, mayBeEmpty bool) {
+	t.Helper()
+	if s == "" && mayBeEmpty {
+		return
+	}
+	if !strings.HasPrefix(s, "http://") && !strings.HasPrefix(s, "https://") || strings.ContainsAny(s, "# \t\n\r\x00<>\"") {
+		t.Errorf("URL %q is not in normal form", s)
+	}
+	if u, err := url.Parse(s); err == nil && u.Host == "" {
+		t.Errorf("URL %q has no host", s)
+	}
+}
