@@ -301,7 +301,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"status"}, "libra-recorder"},
 		{[]string{"alarms"}, ""},
 	} {
-		cmd := exec.Command("../build/bin/libra", append([]string{"--server", house.url}, c.args...)...)
+		cmd := exec.Command("../build/bin/libra", append(c.args, "--server", house.url)...)
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), c.want) {
 			t.Errorf("libra %s: %v\n%s", strings.Join(c.args, " "), err, out)

@@ -137,13 +137,17 @@ func (c *Conn) Wait(ctx context.Context) error {
 	})
 }
 
+// quiet is how many attempts may fail before it is worth a line: a bus that
+// starts beside us takes two or three.
+const quiet = 5
+
 // retry calls do until it succeeds or ctx ends, with growing pauses up to half
-// a second. It logs the first failure and the success after failures.
+// a second. It logs that the bus does not answer, once, and that it does again.
 func (c *Conn) retry(ctx context.Context, what string, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
 		if err == nil {
-			if attempt > 2 {
+			if attempt > quiet {
 				c.log.Info("bus answers again", "doing", what, "attempt", attempt)
 			}
 			return nil
@@ -151,7 +155,7 @@ func (c *Conn) retry(ctx context.Context, what string, do func() error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if attempt == 2 {
+		if attempt == quiet {
 			c.log.Warn("bus does not answer, trying again", "doing", what, "err", err)
 		}
 		pause := time.NewTimer(reconnectDelay(attempt))
