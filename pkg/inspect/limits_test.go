@@ -1,0 +1,244 @@
+package inspect_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/inspect"
+	"libra/pkg/libra"
+)
+
+func wantReason(t *testing.T, r *libra.Report, outcome libra.Outcome, part string) {
+	t.Helper()
+	if r.Outcome != outcome {
+		t.Errorf("got outcome %s with reasons %q, want %s", r.Outcome, r.Reasons, outcome)
+	}
+	if part != "" && !slices.ContainsFunc(r.Reasons, func(s string) bool { return strings.Contains(s, part) }) {
+		t.Errorf("got reasons %q, want one that holds %q", r.Reasons, part)
+	}
+}
+
+func TestInspectAssetCap(t *testing.T) {
+	var page strings.Builder
+	for i := range 50 {
+		fmt.Fprintf(&page, "<img src=%d.png>", i)
+	}
+	url := site(t, map[string]string{"/": page.String()})
+	r := newInspector(t, inspect.Config{Limits: inspect.Limits{Assets: 10}}).Inspect(context.Background(), url, nil)
+	wantReason(t, r, libra.Partial, "limit assets")
+	if r.Totals.Requests != 10 {
+		t.Errorf("got %d requests, want 10", r.Totals.Requests)
+	}
+}
+
+func TestInspectImportDepth(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, `<link rel=stylesheet href=s?0>`)
+			return
+		}
+		var n int
+		_, _ = fmt.Sscan(r.URL.RawQuery, &n)
+		w.Header().Set("Content-Type", "text/css")
+		fmt.Fprintf(w, `@import "s?%d";`, n+1)
+	}))
+	defer srv.Close()
+	r := newInspector(t, inspect.Config{Limits: inspect.Limits{ImportDepth: 4}}).Inspect(context.Background(), srv.URL, nil)
+	wantReason(t, r, libra.Partial, "limit import_depth")
+	if r.Totals.Requests != 6 {
+		t.Errorf("got %d requests, want the page, a sheet and 4 imports", r.Totals.Requests)
+	}
+}
+
+func TestInspectFrameDepth(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(w, `<iframe src="?%sx"></iframe>`, r.URL.RawQuery)
+	}))
+	defer srv.Close()
+	r := newInspector(t, inspect.Config{Limits: inspect.Limits{FrameDepth: 3}}).Inspect(context.Background(), srv.URL, nil)
+	wantReason(t, r, libra.Partial, "limit frame_depth")
+	if r.Totals.Requests != 4 {
+		t.Errorf("got %d requests, want 4", r.Totals.Requests)
+	}
+}
+
+func TestInspectDeadline(t *testing.T) {
+	release := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow.png" {
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+			return
+		}
+		fmt.Fprint(w, `<!doctype html><img src=slow.png><img src=quick.png>`)
+	}))
+	defer srv.Close()
+	defer close(release)
+	started := time.Now()
+	r := newInspector(t, inspect.Config{PageTimeout: 500 * time.Millisecond}).Inspect(context.Background(), srv.URL, nil)
+	if d := time.Since(started); d > 3*time.Second {
+		t.Errorf("took %s, want about 500 ms", d)
+	}
+	wantReason(t, r, libra.Partial, "limit page_timeout")
+	if diff := cmp.Diff([]string{"/", "/slow.png", "/quick.png"}, paths(r, libra.Fetched)); diff != "" {
+		t.Errorf("fetched (-want +got):\n%s", diff)
+	}
+}
+
+func TestInspectRetryAfter(t *testing.T) {
+	var asked atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/busy.png":
+			if asked.Add(1) == 1 {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			fmt.Fprint(w, "png")
+		case "/never.png":
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+			fmt.Fprint(w, `<!doctype html><img src=busy.png>`)
+		}
+	}))
+	defer srv.Close()
+	i := newInspector(t, inspect.Config{PageTimeout: 10 * time.Second})
+	r := i.Inspect(context.Background(), srv.URL, nil)
+	wantReason(t, r, libra.Complete, "")
+	if n := asked.Load(); n != 2 {
+		t.Errorf("asked %d times, want 2", n)
+	}
+	started := time.Now()
+	r = i.Inspect(context.Background(), srv.URL+"/never.png", nil)
+	wantReason(t, r, libra.Partial, "answered 503")
+	if d := time.Since(started); d > 5*time.Second {
+		t.Errorf("waited %s for a host that asked for an hour", d)
+	}
+}
+
+func TestInspectAssetFailures(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/cut.png":
+			w.Header().Set("Content-Length", "100")
+			fmt.Fprint(w, "short")
+		case "/500.png":
+			w.WriteHeader(http.StatusInternalServerError)
+		case "/404.png":
+			w.WriteHeader(http.StatusNotFound)
+		default:
+			fmt.Fprintf(w, `<!doctype html><img src="%s">`, r.URL.RawQuery)
+		}
+	}))
+	defer srv.Close()
+	i := newInspector(t, inspect.Config{})
+	for query, want := range map[string]libra.Outcome{
+		"cut.png": libra.Partial, "500.png": libra.Partial, "404.png": libra.Complete, "http://10.0.0.1/private.png": libra.Partial,
+	} {
+		r := i.Inspect(context.Background(), srv.URL+"/?"+query, nil)
+		if r.Outcome != want || (len(r.Reasons) > 0) != (want == libra.Partial) {
+			t.Errorf("%s: got %s %q, want %s", query, r.Outcome, r.Reasons, want)
+		}
+		if len(r.Assets) != 2 {
+			t.Errorf("%s: got %d assets, want the page and the image", query, len(r.Assets))
+		}
+	}
+}
+
+func TestInspectRedirectsAreRequests(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("/", http.RedirectHandler("/two", http.StatusFound))
+	mux.Handle("/two", http.RedirectHandler("/three/", http.StatusMovedPermanently))
+	mux.HandleFunc("/three/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `<!doctype html><img src=i.png>`) })
+	mux.Handle("/three/i.png", http.RedirectHandler("/j.png", http.StatusFound))
+	mux.HandleFunc("/j.png", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "png") })
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), srv.URL, nil)
+	if diff := cmp.Diff([]string{"/", "/two", "/three/", "/three/i.png", "/j.png"}, paths(r, libra.Fetched)); diff != "" {
+		t.Errorf("fetched (-want +got):\n%s", diff)
+	}
+	if body, ok := r.Body(); !ok || body.URL != srv.URL+"/three/" || r.FinalURL != body.URL {
+		t.Errorf("got body %q and final URL %q, want /three/", body.URL, r.FinalURL)
+	}
+	for _, a := range r.Assets[:3] {
+		if a.Initiator != "" || a.Type != libra.Document {
+			t.Errorf("hop %s: got type %s and initiator %q, want a document without one", a.URL, a.Type, a.Initiator)
+		}
+	}
+}
+
+func TestInspectErrorPageIsWeighed(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusNotFound)
+		if r.URL.Path == "/" {
+			fmt.Fprint(w, `<!doctype html><img src=i.png>`)
+		}
+	}))
+	defer srv.Close()
+	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), srv.URL, nil)
+	if r.Outcome != libra.Complete || r.Status != 404 || r.Totals.Requests != 2 {
+		t.Errorf("got %s, status %d, %d requests, want a complete report of a 404 with its image", r.Outcome, r.Status, r.Totals.Requests)
+	}
+}
+
+func TestInspectIntegrity(t *testing.T) {
+	const sheet = `@import "b.css";`
+	sum := sha256.Sum256([]byte(sheet))
+	good := "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+	for integrity, want := range map[string]int{good: 3, "sha256-AAAA": 2, "sha256-AAAA " + good: 3, "md5-x": 3} {
+		url := site(t, map[string]string{
+			"/":      `<!doctype html><link rel=stylesheet href=a.css integrity="` + integrity + `">`,
+			"/a.css": sheet, "/b.css": "",
+		})
+		if r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url, nil); r.Totals.Requests != want {
+			t.Errorf("integrity %q: got %d requests, want %d", integrity, r.Totals.Requests, want)
+		}
+	}
+}
+
+func TestInspectConcurrently(t *testing.T) {
+	url := fixtures(t)
+	i := newInspector(t, inspect.Config{})
+	want := i.Inspect(context.Background(), url+"/mixed.html", nil)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			got := i.Inspect(context.Background(), url+"/mixed.html", nil)
+			if diff := cmp.Diff(want.Assets, got.Assets); diff != "" {
+				t.Errorf("assets differ between inspections (-first +later):\n%s", diff)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestInspectMobile(t *testing.T) {
+	url := site(t, map[string]string{"/": `<!doctype html><img src=1x.png srcset="2x.png 2x"><picture><source media="(max-width: 500px)" srcset=small.png><img src=large.png></picture>`})
+	r := newInspector(t, inspect.Config{Profile: inspect.Mobile}).Inspect(context.Background(), url, nil)
+	if diff := cmp.Diff([]string{"/", "/2x.png", "/small.png"}, paths(r, libra.Fetched)); diff != "" {
+		t.Errorf("fetched (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"/1x.png", "/large.png"}, paths(r, libra.Conditional)); diff != "" {
+		t.Errorf("conditional (-want +got):\n%s", diff)
+	}
+}
