@@ -66,8 +66,12 @@ func (r *runner) tell(err error) int {
 	if errors.Is(err, errBad) {
 		return exitBad
 	}
-	fmt.Fprintf(r.err, "%s %s\n", r.errScreen.paint(red, "libra:"), printable(err.Error()))
-	if f := (*fault)(nil); errors.As(err, &f) && f.hint != "" {
+	f := &fault{err: err}
+	errors.As(err, &f)
+	for _, line := range append([]string{err.Error()}, f.more...) {
+		fmt.Fprintf(r.err, "%s %s\n", r.errScreen.paint(red, "libra:"), printable(line))
+	}
+	if f.hint != "" {
 		fmt.Fprintf(r.err, "%s %s\n", r.errScreen.paint(dim, "hint:"), printable(f.hint))
 	}
 	return exitFailed

@@ -14,6 +14,7 @@ var errBad = errors.New("bad news")
 type fault struct {
 	err  error
 	hint string
+	more []string // further lines, where there are several faults
 	// status is what the appliance answered; 0 where it did not, or was not
 	// asked.
 	status int

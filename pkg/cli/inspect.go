@@ -10,6 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"libra/pkg/inspect"
+	"libra/pkg/inspect/budget"
+	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 )
 
@@ -31,16 +33,27 @@ what they would fetch is not seen.
    libra inspect https://example.org/
    libra inspect --json https://example.org/ | jq .totals.transfer_bytes
    libra inspect --allow 127.0.0.1 http://127.0.0.1:8000/
+   libra inspect --budget budget.json --junit result.xml https://example.org/
+   libra inspect --har page.har https://example.org/
 
 Private addresses are refused unless --allow or LIBRA_ALLOW lists them.
-Exit codes: 0 weighed (in part, if the report says so), 2 failed or bad input.`,
-		Flags: []cli.Flag{
+
+A budget file is LightWallet's budget.json, sizes in KB of 1024 bytes:
+
+   [{"path": "/*",
+     "resourceSizes":  [{"resourceType": "total", "budget": 300}],
+     "resourceCounts": [{"resourceType": "third-party", "budget": 10}],
+     "maxDeltaVsLast": [{"resourceType": "total", "budget": "5%"}]}]
+
+Exit codes: 0 weighed (in part, if the report says so), 1 over budget, 2 failed
+or bad input.`,
+		Flags: append([]cli.Flag{
 			jsonFlag(),
 			&cli.StringSliceFlag{Name: "allow", Usage: "reach private addresses in `PREFIX`, such as 10.0.0.0/8 or 127.0.0.1; may be repeated; adds to LIBRA_ALLOW"},
 			&cli.StringFlag{Name: "profile", Value: string(inspect.Desktop), Usage: "weigh the page as it opens on `DEVICE`: desktop (1280x800) or mobile (412x823 at 1.75x)"},
 			&cli.DurationFlag{Name: "timeout", Value: 60 * time.Second, Usage: "report what was found after `TIME`"},
 			&cli.BoolFlag{Name: "no-scripting", Usage: "weigh the page as a browser with scripting turned off sees it", DisableDefaultText: true},
-		},
+		}, budgetFlags()...),
 		Action: r.inspect,
 	}
 }
@@ -57,20 +70,50 @@ func (r *runner) inspect(c *cli.Context) error {
 	if _, err := libra.ParseURL(url); err != nil {
 		return failURL(err)
 	}
+	yardstick, err := r.yardstick(c)
+	if err != nil {
+		return err
+	}
 	report := r.weigh(c.Context, cfg, url)
 	if c.Context.Err() != nil {
 		return c.Context.Err()
 	}
-	if c.Bool("json") {
-		if err := writeJSON(r.out, report); err != nil {
+	result, err := yardstick.judge(report)
+	if err != nil {
+		return err
+	}
+	return r.tellReport(report, string(cfg.Profile), result, c.Bool("json"))
+}
+
+// judged is a report for programs: the report's own fields, and the judgement.
+type judged struct {
+	*libra.Report
+	Score  *score.Score   `json:"score"`            // null unless complete
+	Budget *budget.Result `json:"budget,omitempty"` // with --budget
+}
+
+func (r *runner) tellReport(report *libra.Report, profile string, result *budget.Result, asJSON bool) error {
+	failed := report.Outcome == libra.Failed
+	if asJSON {
+		j := judged{Report: report, Score: scoreOf(report, profile)}
+		if !failed {
+			j.Budget = result
+		}
+		if err := writeJSON(r.out, j); err != nil {
 			return fail("cannot write the report: %w", err)
 		}
 	}
-	if report.Outcome == libra.Failed {
+	if failed {
 		return failReport(report)
 	}
-	if !c.Bool("json") {
-		writeReport(r.out, r.screen, report)
+	if !asJSON {
+		writeReport(r.out, r.screen, report, profile)
+		if result != nil {
+			writeBudget(r.out, r.screen, result)
+		}
+	}
+	if result != nil && result.Over {
+		return errBad
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 )
 
@@ -101,5 +102,5 @@ func writePage(w io.Writer, s screen, p *libra.Page) {
 		return
 	}
 	fmt.Fprintf(w, "report of %s\n\n", moment(p.Report.Started))
-	writeReport(w, s, p.Report)
+	writeReport(w, s, p.Report, score.Desktop)
 }

@@ -21,8 +21,9 @@ func writeJSON(w io.Writer, v any) error {
 }
 
 // writeReport prints a report for people: verdict, totals by type, every
-// asset, and why it is not complete.
-func writeReport(w io.Writer, s screen, r *libra.Report) {
+// asset, what the score is made of, and why the report is not complete.
+// profile names the pages that it is scored against.
+func writeReport(w io.Writer, s screen, r *libra.Report, profile string) {
 	fmt.Fprintln(w, s.paint(bold, printable(r.URL)))
 	if r.FinalURL != "" && r.FinalURL != r.URL {
 		fmt.Fprintf(w, "redirected to %s\n", printable(r.FinalURL))
@@ -30,10 +31,15 @@ func writeReport(w io.Writer, s screen, r *libra.Report) {
 	fmt.Fprintf(w, "%s, answered %s: %s, %s transferred, %s decoded, weighed in %s\n",
 		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), plural(r.Totals.Requests, "request"),
 		humanBytes(r.Totals.TransferBytes), humanBytes(r.Totals.DecodedBytes), (time.Duration(r.DurationMS) * time.Millisecond).Round(time.Millisecond))
-	if len(r.Assets) > 0 {
+	verdict := scoreOf(r, profile)
+	writeVerdict(w, s, verdict)
+	if r.Totals.Requests > 0 {
 		fmt.Fprintln(w)
 		writeTotals(w, s, r.Totals)
-		writeAssets(w, s, r)
+	}
+	writeAssets(w, s, r)
+	if verdict != nil {
+		writeTerms(w, s, verdict)
 	}
 	writeReasons(w, s, "Not complete:", r.Reasons)
 }

@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"libra/pkg/inspect/budget"
+	"libra/pkg/inspect/har"
+	"libra/pkg/libra"
+)
+
+// maxFileBytes bounds the files that are read: budgets and reports.
+const maxFileBytes = 64 << 20
+
+// budgetFlags are the flags of inspect that judge and that write files.
+func budgetFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.PathFlag{Name: "budget", TakesFile: true, Usage: "hold the page against the LightWallet budgets in `FILE` (- reads standard input)"},
+		&cli.PathFlag{Name: "last", TakesFile: true, Usage: "compare with the report in `FILE`, written by an earlier inspect --json, where a budget has maxDeltaVsLast"},
+		&cli.PathFlag{Name: "junit", TakesFile: true, Usage: "write the budget's result to `FILE` as JUnit XML, for CI systems"},
+		&cli.PathFlag{Name: "har", TakesFile: true, Usage: "write the requests to `FILE` as HAR 1.2"},
+	}
+}
+
+// yardstick is what a report is held against.
+type yardstick struct {
+	budgets []budget.Budget // empty without --budget
+	last    *libra.Report   // nil without --last
+	junit   string
+	har     string
+}
+
+// yardstick reads and checks all files before any page is asked for.
+func (r *runner) yardstick(c *cli.Context) (y yardstick, err error) {
+	y.junit, y.har = c.Path("junit"), c.Path("har")
+	if c.Path("budget") == "" {
+		for _, name := range []string{"junit", "last"} {
+			if c.Path(name) != "" {
+				return y, fail("cannot use --%s: there is no budget to judge by", name).with("give --budget FILE too")
+			}
+		}
+		return y, nil
+	}
+	file := c.Path("budget")
+	data, err := r.readFile("budget file", file)
+	if err != nil {
+		return y, err
+	}
+	name := file
+	if file == "-" {
+		name = "standard input"
+	}
+	if y.budgets, err = budget.Parse(name, data); err != nil {
+		return y, failBudget(err)
+	}
+	if file := c.Path("last"); file != "" {
+		data, err := r.readFile("report", file)
+		if err != nil {
+			return y, err
+		}
+		y.last = &libra.Report{}
+		if err := json.Unmarshal(data, y.last); err != nil || y.last.Outcome == "" {
+			return y, fail("cannot read report %q: it is no report", file).with("write one with libra inspect --json URL > %s", file)
+		}
+	}
+	return y, nil
+}
+
+// failBudget names every fault of a budget file, each on a line of its own.
+func failBudget(err error) error {
+	var f *fault
+	faults := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		faults = joined.Unwrap()
+	}
+	for _, err := range faults {
+		if f == nil {
+			f = fail("cannot use budget %s", err)
+			continue
+		}
+		f.more = append(f.more, fmt.Sprintf("cannot use budget %s", err))
+	}
+	return f
+}
+
+// readFile reads a file of the user's; "-" is standard input.
+func (r *runner) readFile(what, file string) ([]byte, error) {
+	in := r.in
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fail("cannot read %s %q: %w", what, file, bare(err))
+		}
+		defer f.Close()
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxFileBytes+1))
+	if err != nil {
+		return nil, fail("cannot read %s %q: %w", what, file, bare(err))
+	}
+	if len(data) > maxFileBytes {
+		return nil, fail("cannot read %s %q: it is longer than %s", what, file, humanBytes(maxFileBytes))
+	}
+	return data, nil
+}
+
+// writeFile writes a file of the user's.
+func writeFile(what, file string, write func(io.Writer) error) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return fail("cannot write %s %q: %w", what, file, bare(err))
+	}
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return fail("cannot write %s %q: %w", what, file, bare(err))
+	}
+	return nil
+}
+
+// bare takes the path off an error that names it already.
+func bare(err error) error {
+	if e := (*os.PathError)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// judge holds a report against the budget, nil if there is none, and writes
+// the files asked for. A failed report is not judged, but told in both files.
+func (y yardstick) judge(report *libra.Report) (*budget.Result, error) {
+	if y.har != "" {
+		if err := writeFile("HAR", y.har, func(w io.Writer) error { return har.Write(w, *report, Version) }); err != nil {
+			return nil, err
+		}
+	}
+	if len(y.budgets) == 0 {
+		return nil, nil
+	}
+	checked := budget.Checked{Report: *report}
+	if report.Outcome != libra.Failed {
+		checked.Result = budget.Check(y.budgets, *report, y.last)
+	}
+	if y.junit != "" {
+		if err := writeFile("JUnit XML", y.junit, func(w io.Writer) error { return budget.WriteJUnit(w, []budget.Checked{checked}) }); err != nil {
+			return nil, err
+		}
+	}
+	return &checked.Result, nil
+}
+
+// writeBudget prints how a page stands to its budget, a line for each of its
+// lines.
+func writeBudget(w io.Writer, s screen, r *budget.Result) {
+	title, colour := "Within budget", green
+	switch {
+	case r.Path == "":
+		title, colour = "No budget", yellow
+	case r.Over:
+		title, colour = "Over budget", red
+	}
+	if r.Path != "" {
+		title += " for path " + printable(r.Path)
+	}
+	fmt.Fprintf(w, "\n%s (1 KB is 1024 bytes):\n", s.paint(colour, title))
+	for _, o := range r.Lines {
+		word, colour := "ok  ", green
+		if o.Over > 0 {
+			word, colour = "OVER", red
+		} else if o.Skipped != "" {
+			word, colour = "skip", dim
+		}
+		fmt.Fprintf(w, "%s  %s\n", s.paint(colour, word), printable(o.String()))
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "note  %s\n", printable(note))
+	}
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"libra/pkg/inspect/score"
+	"libra/pkg/libra"
+)
+
+// scoreOf judges a complete report against the pages of a device; nil where
+// there is nothing to judge.
+func scoreOf(r *libra.Report, profile string) *score.Score {
+	if r.Outcome != libra.Complete {
+		return nil
+	}
+	s, err := score.Of(r.Totals, profile)
+	if err != nil {
+		return nil // a profile without percentiles has no score
+	}
+	return &s
+}
+
+// writeVerdict prints the score in one line.
+func writeVerdict(w io.Writer, s screen, v *score.Score) {
+	if v == nil {
+		fmt.Fprintln(w, "no score: only a complete report has one")
+		return
+	}
+	fmt.Fprintf(w, "%s Lighter than %.0f %% of the web's %s pages.\n",
+		s.paint(scoreColour(v.Score), fmt.Sprintf("Score %d of 100: %s", v.Score, v.Verdict)), v.Terms[0].Heavier, v.Profile)
+}
+
+// scoreColour follows Lighthouse's bands.
+func scoreColour(n int) string {
+	switch {
+	case n >= 90:
+		return green
+	case n >= 50:
+		return yellow
+	}
+	return red
+}
+
+// writeTerms prints what the score is made of, and the judgements beside it.
+func writeTerms(w io.Writer, s screen, v *score.Score) {
+	t := table{columns: []column{{"MEASURE", false}, {"PAGE", true}, {"HEAVIER", true}, {"P10", true}, {"P25", true}, {"P50", true}, {"P75", true}, {"P90", true}}}
+	for _, term := range v.Terms {
+		amount := func(n float64) cell {
+			if term.Unit == "bytes" {
+				return size(int64(n))
+			}
+			return count(int(n))
+		}
+		cells := []cell{text(term.Metric), amount(float64(term.Value)), text(fmt.Sprintf("%.1f %%", term.Heavier))}
+		for _, p := range term.Percentiles {
+			cells = append(cells, amount(p))
+		}
+		t.add(cells...)
+	}
+	fmt.Fprintf(w, "\n%s\n", s.paint(bold, fmt.Sprintf("Against the web (%s, %s): the share of pages that have more, and their percentiles", v.Model, v.Profile)))
+	t.write(w, s)
+	l, c := v.Lighthouse, v.Carbon
+	fmt.Fprintf(w, "Lighthouse %s: %.2f (p10 %s, median %s)\n", l.Audit, l.Score, humanBytes(int64(l.P10)), humanBytes(int64(l.Median)))
+	fmt.Fprintf(w, "Carbon %s: %s, %.3g g for a first visit (%s, %.3f kWh/GB, %.0f g/kWh)\n", c.Model, c.Rating, c.Grams, humanBytes(c.Bytes), c.KWhPerGB, c.GramsPerKWh)
+}
