@@ -1,0 +1,185 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// CheckStreams asks every stream whether it is there.
+func (c *Conn) CheckStreams(ctx context.Context) error {
+	for _, name := range []string{event.RequestStream, event.ReportStream, event.AlarmStream} {
+		try, cancel := context.WithTimeout(ctx, patience)
+		_, err := c.js.Stream(try, name)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("ask stream %s: %w", name, unavailable(err))
+		}
+	}
+	return nil
+}
+
+// AlarmDelivery is a transition on its way to somebody who must be told.
+type AlarmDelivery struct {
+	Transition libra.Transition
+	// Attempt is the delivery number, from 1. Above 1, whoever had it before
+	// may have told already and died before it could say so.
+	Attempt int
+}
+
+// alarmLease is how long whoever holds a transition may be silent about it.
+const alarmLease = 3 * time.Second
+
+// DeliverAlarms hands transitions to fn, in order, under a durable name, and
+// acknowledges them when fn returns nil; until then nothing overtakes. It hands
+// over one, unless take says more when it is told how many are waiting. fn may
+// take as long as it likes, and calls tick meanwhile; DeliverAlarms calls it
+// once a second otherwise.
+func (c *Conn) DeliverAlarms(ctx context.Context, durable string, tick func(), take func(waiting int) int, fn func(context.Context, []AlarmDelivery) error) error {
+	for ctx.Err() == nil {
+		cons, err := c.alarmConsumer(ctx, durable, tick)
+		if err != nil {
+			return err
+		}
+		for err == nil && ctx.Err() == nil {
+			tick()
+			var batch []jetstream.Msg
+			if batch, err = fetchAlarms(cons, take); len(batch) > 0 {
+				c.deliver(ctx, batch, tick, fn)
+			}
+		}
+		c.log.Debug("consuming alarms, starting over", "durable", durable, "err", err)
+	}
+	return ctx.Err()
+}
+
+// alarmConsumer finds or makes the consumer. What an earlier holder had in hand
+// is made to come again first, not when its lease runs out: newer transitions
+// would overtake it.
+func (c *Conn) alarmConsumer(ctx context.Context, durable string, tick func()) (cons jetstream.Consumer, err error) {
+	cfg := jetstream.ConsumerConfig{
+		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: alarmLease, MaxDeliver: -1, MaxAckPending: 4 * batchSize,
+	}
+	makeIt := func(lease time.Duration) func() error {
+		return func() (err error) {
+			try, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			cfg.AckWait = lease
+			cons, err = c.js.CreateOrUpdateConsumer(try, event.AlarmStream, cfg)
+			return err
+		}
+	}
+	what := "make consumer " + durable
+	if err := c.retryTicking(ctx, what, tick, makeIt(alarmLease)); err != nil {
+		return nil, err
+	}
+	if cons.CachedInfo().NumAckPending == 0 {
+		return cons, nil
+	}
+	const short = 10 * time.Millisecond
+	if err := c.retryTicking(ctx, what, tick, makeIt(short)); err != nil {
+		return nil, err
+	}
+	select { // the server looks 100 ms after such a change
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(150 * time.Millisecond):
+	}
+	return cons, c.retryTicking(ctx, what, tick, makeIt(alarmLease))
+}
+
+// fetchAlarms waits up to a second for a message, and takes more that are
+// there. Messages and an error can come together.
+func fetchAlarms(cons jetstream.Consumer, take func(waiting int) int) ([]jetstream.Msg, error) {
+	first, err := cons.Fetch(1, jetstream.FetchMaxWait(time.Second))
+	if err != nil {
+		return nil, err
+	}
+	batch := collect(nil, first)
+	if err := first.Error(); err != nil || len(batch) == 0 {
+		return batch, err
+	}
+	meta, err := batch[0].Metadata()
+	if err != nil {
+		return batch, err
+	}
+	more := min(take(1+int(meta.NumPending)), batchSize) - 1
+	if more <= 0 {
+		return batch, nil
+	}
+	rest, err := cons.FetchNoWait(more)
+	if err != nil {
+		return batch, err
+	}
+	return collect(batch, rest), rest.Error()
+}
+
+func collect(batch []jetstream.Msg, from jetstream.MessageBatch) []jetstream.Msg {
+	for m := range from.Messages() {
+		batch = append(batch, m)
+	}
+	return batch
+}
+
+// deliver hands one batch over, keeping its lease, and acknowledges it.
+func (c *Conn) deliver(ctx context.Context, batch []jetstream.Msg, tick func(), fn func(context.Context, []AlarmDelivery) error) {
+	var deliveries []AlarmDelivery
+	for _, m := range batch {
+		var d AlarmDelivery
+		if err := json.Unmarshal(m.Data(), &d.Transition); err != nil {
+			c.log.Error("message cannot be read, dropped", "subject", m.Subject(), "err", err)
+			continue
+		}
+		d.Attempt = 1
+		if meta, err := m.Metadata(); err == nil {
+			d.Attempt = int(meta.NumDelivered)
+		}
+		deliveries = append(deliveries, d)
+	}
+	if len(deliveries) > 0 {
+		release := lendAlarms(ctx, batch)
+		err := c.retryTicking(ctx, "hand over alarms", tick, func() error { return fn(ctx, deliveries) })
+		release()
+		if err != nil {
+			return // ctx has ended
+		}
+	}
+	for _, m := range batch {
+		try, cancel := context.WithTimeout(ctx, patience)
+		err := m.DoubleAck(try)
+		cancel()
+		if err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+			c.log.Warn("acknowledge alarms, they will come again", "err", err)
+			return
+		}
+	}
+}
+
+// lendAlarms keeps the lease of a batch until it is released.
+func lendAlarms(ctx context.Context, batch []jetstream.Msg) (release func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		beat := time.NewTicker(alarmLease / 4)
+		defer beat.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-beat.C:
+				for _, m := range batch {
+					_ = m.InProgress() // lost with the connection: then it comes again
+				}
+			}
+		}
+	})
+	return func() { cancel(); wg.Wait() }
+}
