@@ -1,0 +1,181 @@
+package notifier
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// directQueue holds what came by the socket. Its channel's mutex guards it.
+type directQueue struct {
+	Waiting []delivery `json:"waiting"` // in order; Repeat once a call was begun
+	Told    []string   `json:"told"`    // ids that the bus may still bring
+
+	file string
+	log  *slog.Logger
+}
+
+// maxDirect bounds both lists.
+const maxDirect = 1000
+
+// load takes up what an earlier process left.
+func (q *directQueue) load(file string, log *slog.Logger) {
+	q.file, q.log = file, log
+	if file == "" {
+		return
+	}
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, q)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Warn("cannot use what was told before the restart, going on without", "file", file, "err", err)
+	}
+}
+
+// keep writes the queue, into memory that outlives the process: no disk is
+// waited for.
+func (q *directQueue) keep() {
+	if q.file == "" {
+		return
+	}
+	data, err := json.Marshal(q)
+	if err == nil {
+		tmp := filepath.Join(filepath.Dir(q.file), ".new-"+filepath.Base(q.file))
+		if err = os.WriteFile(tmp, data, 0o600); err == nil {
+			err = os.Rename(tmp, q.file)
+		}
+	}
+	if err != nil {
+		q.log.Warn("cannot keep what came by the socket over a restart", "err", err)
+	}
+}
+
+// accept queues a transition. Twice the same is one.
+func (ch *channel) accept(t libra.Transition) error {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.seen.has(t.ID) || slices.ContainsFunc(ch.direct.Waiting, func(d delivery) bool { return d.Transition.ID == t.ID }) {
+		return nil
+	}
+	if len(ch.direct.Waiting) >= maxDirect {
+		return fmt.Errorf("queue %q: %w", ch.name, libra.ErrFull)
+	}
+	ch.direct.Waiting = append(ch.direct.Waiting, delivery{Transition: t})
+	ch.direct.keep()
+	select {
+	case ch.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// runDirect tells what came by the socket until ctx ends.
+func (ch *channel) runDirect(ctx context.Context, tick func()) {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for ctx.Err() == nil {
+		tick()
+		batch := ch.beginDirect()
+		if len(batch) == 0 {
+			select {
+			case <-ctx.Done():
+			case <-ch.wake:
+			case <-beat.C:
+			}
+			continue
+		}
+		if ch.deliver(ctx, batch, tick) == nil {
+			ch.endDirect(batch)
+		}
+	}
+}
+
+// beginDirect takes the head of the queue, and notes that it may have been
+// told, should this process end before endDirect.
+func (ch *channel) beginDirect() []delivery {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	n := min(len(ch.direct.Waiting), ch.take(len(ch.direct.Waiting)))
+	batch := slices.Clone(ch.direct.Waiting[:n])
+	for i := range n {
+		ch.direct.Waiting[i].Repeat = true
+	}
+	if n > 0 {
+		ch.direct.keep()
+	}
+	return batch
+}
+
+func (ch *channel) endDirect(batch []delivery) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.direct.Waiting = slices.Delete(ch.direct.Waiting, 0, len(batch))
+	for _, d := range batch {
+		ch.direct.Told = append(ch.direct.Told, d.Transition.ID)
+	}
+	if over := len(ch.direct.Told) - maxDirect; over > 0 {
+		ch.direct.Told = slices.Delete(ch.direct.Told, 0, over)
+	}
+	ch.direct.keep()
+}
+
+// listen opens the socket, in place of one that a killed process left.
+func (n *Notifier) listen() (net.Listener, error) {
+	if n.cfg.Socket == "" {
+		return nil, nil
+	}
+	if err := os.Remove(n.cfg.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("make way for the watchdog's socket: %w", err)
+	}
+	l, err := net.Listen("unix", n.cfg.Socket)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the watchdog: %w", err)
+	}
+	// The folder says who may come; connecting needs the right to write.
+	if err := os.Chmod(n.cfg.Socket, 0o666); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("listen for the watchdog: %w", err)
+	}
+	return l, nil
+}
+
+// serve answers POST /alarm with 202 once the transition is queued, until ctx
+// ends.
+func (n *Notifier) serve(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /alarm", func(w http.ResponseWriter, r *http.Request) {
+		var t libra.Transition
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&t); err != nil || t.ID == "" || t.Alarm.ID == "" {
+			http.Error(w, "that is no transition", http.StatusBadRequest)
+			return
+		}
+		for _, ch := range n.channels {
+			if err := ch.accept(t); err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+		}
+		n.deps.Log.Info("alarm came past the bus", "alarm", t.Alarm.ID, "state", t.Alarm.State, "transition", t.ID)
+		w.WriteHeader(http.StatusAccepted)
+	})
+	srv := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(n.deps.Log.Handler(), slog.LevelWarn)}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	err := srv.Serve(l)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("serve the watchdog's socket: %w", err)
+}

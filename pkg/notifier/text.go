@@ -1,0 +1,92 @@
+package notifier
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"libra/pkg/libra"
+)
+
+// escape makes s safe inside a Slack text: a page's title cannot ping a
+// channel, nor break a line. At most limit characters come out.
+// https://docs.slack.dev/messaging/formatting-message-text#escaping
+func escape(s string, limit int) string {
+	var b strings.Builder
+	length := 0
+	for _, r := range s {
+		out := string(r)
+		switch {
+		case r == '&':
+			out = "&amp;"
+		case r == '<':
+			out = "&lt;"
+		case r == '>':
+			out = "&gt;"
+		case unicode.IsSpace(r):
+			out = " "
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == unicode.ReplacementChar:
+			continue
+		}
+		if length++; len(out) > 4 || out[0] == '&' {
+			length += len(out) - 1
+		}
+		if length >= limit {
+			b.WriteString("…")
+			break
+		}
+		b.WriteString(out)
+	}
+	return b.String()
+}
+
+// lasting says a duration as a person would, in at most two units.
+func lasting(d time.Duration) string {
+	d = max(d, 0).Round(time.Second)
+	units := []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+	var parts []string
+	for i, u := range units {
+		if n := d / u.size; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, u.name))
+			d -= n * u.size
+			if next := i + 1; len(parts) == 1 && next < len(units) {
+				d = d.Truncate(units[next].size)
+			} else {
+				break
+			}
+		} else if len(parts) > 0 {
+			break
+		}
+	}
+	if len(parts) == 0 {
+		return "0 s"
+	}
+	return strings.Join(parts, " ")
+}
+
+// clock is a time of day for a text that knows no reader's time zone.
+func clock(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05") + " UTC" }
+
+// local is a time that Slack shows in the reader's own zone.
+func local(t time.Time) string {
+	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time_secs}|%s>", t.Unix(), clock(t))
+}
+
+// word says severity and state in one.
+func word(a libra.Alarm) string {
+	if a.State == libra.Cleared {
+		return "cleared"
+	}
+	return string(a.Severity)
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

@@ -1,0 +1,122 @@
+package watchdog
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"libra/pkg/event"
+)
+
+// beats remembers who was heard when. Silence counts only while we could have
+// heard: not while the bus was away, nor while we stood still ourselves.
+type beats struct {
+	silence  time.Duration
+	interval time.Duration
+
+	mu    sync.Mutex
+	ears  map[Target]ear // under mu
+	since time.Time      // under mu; silence of those without an ear counts from here
+	away  bool           // under mu; the bus is
+	round time.Time      // under mu; when we last looked
+}
+
+// ear is for one target.
+type ear struct {
+	from  time.Time // its silence counts from here
+	fresh bool      // from is a beat of this process's time
+	beat  event.Beat
+}
+
+// silent is how long a target had been silent when its counters were kept.
+type silent struct {
+	Target Target        `json:"target"`
+	For    time.Duration `json:"for"`
+}
+
+func newBeats(cfg Config) *beats {
+	return &beats{silence: cfg.Silence, interval: cfg.Interval, ears: map[Target]ear{}}
+}
+
+func (b *beats) hear(beat event.Beat) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := ear{time.Now(), true, beat}
+	b.ears[Target{beat.Component, beat.Instance}] = e
+	b.ears[Target{beat.Component, ""}] = e
+}
+
+// start begins to listen at now. What an earlier process had heard is taken
+// over as if the time between had not been.
+func (b *beats) start(now time.Time, earlier []silent) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.since, b.round = now, now
+	for _, s := range earlier {
+		if _, ok := b.ears[s.Target]; !ok {
+			b.ears[s.Target] = ear{from: now.Add(-s.For)}
+		}
+	}
+}
+
+// silences lists the targets for the next process.
+func (b *beats) silences(now time.Time, targets []Target) []silent {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []silent
+	for _, t := range targets {
+		from := b.since
+		if e, ok := b.ears[t]; ok {
+			from = e.from
+		}
+		all = append(all, silent{t, now.Sub(from)})
+	}
+	return all
+}
+
+// bus says whether the bus is there. When it comes back, silence counts anew.
+func (b *beats) bus(there bool, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if there && b.away {
+		b.anew(now)
+	}
+	b.away = !there
+}
+
+// anew is called with mu held.
+func (b *beats) anew(now time.Time) {
+	b.since = now
+	for t, e := range b.ears {
+		e.from, e.fresh = now, false
+		b.ears[t] = e
+	}
+}
+
+// read judges one heart.
+func (b *beats) read(p *probe, t Target) Reading {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if now.Sub(b.round) > b.interval+held {
+		b.anew(now)
+	}
+	b.round = now
+	if b.away {
+		return Reading{Evidence: "the bus is away: silence says nothing"}
+	}
+	e, ok := b.ears[t]
+	if !ok {
+		e.from = b.since
+	}
+	quiet := now.Sub(e.from).Round(100 * time.Millisecond)
+	switch {
+	case quiet <= b.silence && e.fresh:
+		return Reading{Verdict: Pass}
+	case quiet <= b.silence:
+		return Reading{Evidence: fmt.Sprintf("not heard yet, for %s", quiet)}
+	case e.beat.PID != 0:
+		return p.fail("no beat for %s, limit %s; the last was of process %d: %q", quiet, b.silence, e.beat.PID, e.beat.Status)
+	}
+	return p.fail("no beat for %s, limit %s", quiet, b.silence)
+}

@@ -1,0 +1,293 @@
+package watchdog_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/notifier"
+	"libra/pkg/watchdog"
+)
+
+// sink is where Slack would be.
+type sink struct {
+	*httptest.Server
+	mu     sync.Mutex
+	bodies []map[string]any // under mu
+}
+
+func newSink(t *testing.T) *sink {
+	s := &sink{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Errorf("sink got no JSON: %v", err)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.bodies = append(s.bodies, body)
+		io.WriteString(w, "ok")
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *sink) texts() (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.bodies {
+		text, _ := b["text"].(string)
+		all = append(all, text)
+	}
+	return all
+}
+
+// part of Libra that can be unwell.
+type patient struct{ err atomic.Pointer[error] }
+
+func (p *patient) fail(err error) { p.err.Store(&err) }
+func (p *patient) heal()          { p.err.Store(nil) }
+
+func (p *patient) Check(context.Context) error {
+	if err := p.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (p *patient) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	if p.err.Load() != nil {
+		http.Error(w, "LOADING", http.StatusInternalServerError)
+	}
+}
+
+// appliance is a watchdog and a notifier on a real bus, with a web server, a
+// database and a component whose state the test decides, and a Slack.
+type appliance struct {
+	t           *testing.T
+	bus         *bustest.Bus
+	web, sqlite *patient
+	slack       *sink
+	cfg         watchdog.Config
+	seen        *bus.Conn // for the test to look with
+}
+
+func newAppliance(t *testing.T) *appliance {
+	a := &appliance{t: t, bus: bustest.Start(t), web: &patient{}, sqlite: &patient{}, slack: newSink(t)}
+	up := httptest.NewServer(a.web)
+	t.Cleanup(up.Close)
+	a.cfg = watchdog.Config{
+		Interval: 50 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 300 * time.Millisecond, Silence: 2 * time.Second,
+		Expect: []watchdog.Target{{Component: "libra-recorder"}},
+		WebURL: up.URL + "/up", Folder: t.TempDir(), Disk: watchdog.Thresholds{Critical: 101},
+		State: t.TempDir(), Runtime: t.TempDir(), Host: "box",
+		NotifierSocket: filepath.Join(t.TempDir(), "alarm.sock"),
+	}
+	a.seen = a.bus.Connect("bus")
+	return a
+}
+
+// run runs something until the test, or stop, ends it.
+func (a *appliance) run(run func(context.Context) error) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			a.t.Errorf("Run: %v", err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	a.t.Cleanup(stop)
+	return stop
+}
+
+func (a *appliance) beat(component string) (stop func()) {
+	conn := a.bus.Connect("bus")
+	return a.run(func(ctx context.Context) error {
+		conn.Beat(ctx, func() string { return "" }, func() event.Beat { return event.Beat{Component: component, Instance: "1", PID: 7} })
+		return nil
+	})
+}
+
+func (a *appliance) startWatchdog() (stop func()) {
+	return a.run(watchdog.New(a.cfg, watchdog.Deps{Bus: a.bus.Connect("watchdog"), SQLite: a.sqlite, Log: a.bus.Log()}).Run)
+}
+
+func (a *appliance) startNotifier(change func(*notifier.Config)) (stop func()) {
+	a.t.Helper()
+	hook := filepath.Join(a.t.TempDir(), "webhook")
+	if err := os.WriteFile(hook, []byte(a.slack.URL+"/services/T0/B0/sesame\n"), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+	cfg := notifier.Config{
+		WebhookFile: hook, Socket: a.cfg.NotifierSocket, Runtime: a.cfg.Runtime, Version: "1.2.3",
+		Pace: 10 * time.Millisecond, Backoff: 20 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	n, err := notifier.New(cfg, notifier.Deps{Bus: a.bus.Connect("notifier"), Log: a.bus.Log()})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return a.run(n.Run)
+}
+
+func (a *appliance) awaitTexts(want ...string) {
+	a.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for got := a.slack.texts(); ; got = a.slack.texts() {
+		if len(got) >= len(want) || time.Now().After(deadline) {
+			for i := range got {
+				got[i], _, _ = strings.Cut(got[i], ", down for ")
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				a.t.Fatalf("what Slack got (-want +got):\n%s", diff)
+			}
+			return
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+const (
+	webDown = "[critical] libra-web on box: The web server does not serve: people and programs are turned away"
+	webUp   = "[cleared] libra-web on box: The web server serves again"
+	busDown = "[critical] libra-bus on box: The bus does not answer: nothing new is accepted"
+	busUp   = "[cleared] libra-bus on box: The bus answers again"
+)
+
+// From a probe that fails to the body that Slack receives, field by field.
+func TestFromProbeToSlack(t *testing.T) {
+	a := newAppliance(t)
+	a.beat("libra-recorder")
+	a.startNotifier(func(c *notifier.Config) {
+		c.BaseURL, c.RunbookURL = "https://libra.example/", "https://libra.example/operations"
+	})
+	a.startWatchdog()
+	a.web.fail(errors.New("down"))
+	a.awaitTexts(webDown)
+	a.web.heal()
+	a.awaitTexts(webDown, webUp)
+
+	a.slack.mu.Lock()
+	defer a.slack.mu.Unlock()
+	type m = map[string]any
+	type l = []any
+	text := func(kind, s string) m {
+		if kind == "mrkdwn" {
+			return m{"type": kind, "text": s, "verbatim": true}
+		}
+		return m{"type": kind, "text": s, "emoji": false}
+	}
+	button := func(id, label, url string) m {
+		return m{"type": "button", "action_id": id, "text": text("plain_text", label), "url": url}
+	}
+	want := m{
+		"text":   webDown,
+		"blocks": l{m{"type": "header", "text": text("plain_text", "Critical: The web server does not serve: people and programs are turned away")}},
+		"attachments": l{m{
+			"color": "#a30200", "fallback": webDown,
+			"blocks": l{
+				m{"type": "section", "text": text("plain_text", "GET "+a.cfg.WebURL+" answered 500 Internal Server Error, 200 wanted; 1 of 1 probes in a row failed")},
+				m{"type": "section", "text": text("mrkdwn", "*Since* <!date^UNIX^{date_short_pretty} {time_secs}|CLOCK UTC>")},
+				m{"type": "actions", "elements": l{
+					button("alarms", "Alarms", "https://libra.example/alarms"),
+					button("runbook", "Runbook", "https://libra.example/operations#web"),
+				}},
+				m{"type": "context", "elements": l{text("plain_text", "libra-web · host box · Libra 1.2.3 · alarm web")}},
+			},
+		}},
+		"unfurl_links": false, "unfurl_media": false, "delete_original": false, "replace_original": false,
+	}
+	if diff := cmp.Diff(any(want), dateless(a.slack.bodies[0])); diff != "" {
+		t.Errorf("body (-want +got):\n%s", diff)
+	}
+	down := a.slack.bodies[1]["text"].(string)
+	if !strings.Contains(down, ", down for ") {
+		t.Errorf("recovery names no downtime: %q", down)
+	}
+}
+
+// The alarm "bus" reaches people while the bus is away, and only once when it
+// is back; the silence of the others meanwhile is nobody's fault.
+func TestBusDown(t *testing.T) {
+	a := newAppliance(t)
+	a.beat("libra-recorder")
+	a.startNotifier(nil)
+	a.startWatchdog()
+	bustest.Await(t, "watchdog to know that all is well", func() bool { return a.counted(`"beat.recorder":{"state":"good"`) })
+	a.bus.Down()
+	a.awaitTexts(busDown)
+	a.web.fail(errors.New("down"))
+	a.awaitTexts(busDown, webDown)
+	<-time.After(a.cfg.Silence + 500*time.Millisecond) // long enough for silence to count
+	a.bus.Up()
+	a.awaitTexts(busDown, webDown, busUp)
+	a.web.heal()
+	a.awaitTexts(busDown, webDown, busUp, webUp)
+	var onBus []string
+	for _, id := range []string{"bus", "web", "beat.recorder"} {
+		if tr, ok := a.newest(id); ok {
+			onBus = append(onBus, id+" "+string(tr.Alarm.State))
+		}
+	}
+	if diff := cmp.Diff([]string{"bus cleared", "web cleared"}, onBus); diff != "" {
+		t.Errorf("newest on the bus (-want +got):\n%s", diff)
+	}
+}
+
+// counted looks into the counters' file.
+func (a *appliance) counted(what string) bool {
+	data, err := os.ReadFile(filepath.Join(a.cfg.Runtime, "counters.json"))
+	return err == nil && strings.Contains(string(data), what)
+}
+
+// newest is an alarm's newest transition on the bus.
+func (a *appliance) newest(alarm string) (newest libra.Transition, ok bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	a.seen.WatchAlarms(ctx, cancel, func(t libra.Transition) {
+		if t.Alarm.ID == alarm {
+			newest, ok = t, true
+		}
+	})
+	return newest, ok
+}
+
+var dates = regexp.MustCompile(`<!date\^\d+\^([^|]*)\|\d+ [A-Z][a-z]{2} [\d:]{8} UTC>`)
+
+// dateless puts words where dates were, throughout a decoded JSON value.
+func dateless(v any) any {
+	switch v := v.(type) {
+	case string:
+		return dates.ReplaceAllString(v, "<!date^UNIX^$1|CLOCK UTC>")
+	case []any:
+		for i := range v {
+			v[i] = dateless(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = dateless(v[k])
+		}
+	}
+	return v
+}

@@ -1,0 +1,113 @@
+package watchdog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// probe is one question to one target. It does not change once it is made.
+type probe struct {
+	alarm     libra.Alarm // ID, Scope, Target, Summary and Runbook of its alarm
+	recovered string      // Summary once it is cleared
+	limits    Limits
+	timeout   time.Duration
+	check     func(context.Context, *probe) Reading
+}
+
+type observation struct {
+	probe   *probe
+	reading Reading
+	at      time.Time
+}
+
+// held is how much later than asked for a timer may fire before we have to
+// suppose that this whole process, or its machine, stood still.
+const held = time.Second
+
+// watch probes at every interval. A probe that is still under way is not
+// begun again: the target fails until it answers.
+func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<- observation) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	var answer chan Reading // of the probe under way; nil when there is none
+	var began time.Time
+	for {
+		var r Reading
+		if answer == nil {
+			answer, began = p.begin(ctx), time.Now()
+			r, answer = p.wait(ctx, answer, began)
+		} else {
+			select {
+			case <-answer: // too late to count
+				answer = nil
+				continue
+			default:
+				r = p.fail("no answer since %s, %s allowed", time.Since(began).Round(100*time.Millisecond), p.timeout)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case results <- observation{p, r, time.Now()}:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// begin runs the check beside us, because one that hangs in the kernel
+// listens to no context.
+func (p *probe) begin(ctx context.Context) chan Reading {
+	answer := make(chan Reading, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, p.timeout)
+		defer cancel()
+		answer <- p.check(ctx, p)
+	}()
+	return answer
+}
+
+// wait returns the answer and nil, or a failure and the channel on which the
+// answer may still come.
+func (p *probe) wait(ctx context.Context, answer chan Reading, began time.Time) (r Reading, open chan Reading) {
+	// The check knows the timeout too, and says more than we can.
+	bound := time.NewTimer(p.timeout + p.timeout/10)
+	defer bound.Stop()
+	select {
+	case r = <-answer:
+	case <-ctx.Done():
+	case <-bound.C:
+		r, open = p.fail("no answer within %s", p.timeout), answer
+	}
+	if took := time.Since(began); r.Verdict == Fail && took > p.timeout+held {
+		r = Reading{Evidence: fmt.Sprintf("the watchdog itself stood still for %s", took.Round(100*time.Millisecond))}
+	}
+	return r, open
+}
+
+func (p *probe) fail(format string, args ...any) Reading {
+	return Reading{Fail, p.alarm.Severity, fmt.Sprintf(format, args...)}
+}
+
+// judge turns a check's error into a reading.
+func (p *probe) judge(ctx context.Context, err error) Reading {
+	switch {
+	case err == nil:
+		return Reading{Verdict: Pass}
+	case errors.Is(err, context.Canceled) && !errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return Reading{Evidence: "the watchdog is stopping"}
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
+		return Reading{Evidence: "the watchdog cannot ask: " + err.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return p.fail("no answer within %s", p.timeout)
+	}
+	return p.fail("%v", err)
+}

@@ -1,0 +1,155 @@
+package watchdog
+
+import (
+	"slices"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// Verdict is what one reading says of its target.
+type Verdict int
+
+// An unclear reading says nothing of the target: the watchdog itself, or what
+// lies between the two, is at fault.
+const (
+	Unclear Verdict = iota
+	Pass
+	Fail
+)
+
+// Reading is the outcome of one probe.
+type Reading struct {
+	Verdict  Verdict
+	Severity libra.Severity // of a failure
+	Evidence string         // what was measured against what limit
+}
+
+// State is what the watchdog believes of a target.
+type State string
+
+// Every target starts unknown. Bad means: the alarm is raised.
+//
+//	          pass                    Raise fails in a row
+//	unknown ---------> good     any ----------------------> bad
+//	                             ^    Clear passes in a row  |
+//	                             '---------------------------'
+const (
+	Unknown State = "unknown"
+	Good    State = "good"
+	Bad     State = "bad"
+)
+
+// Limits say how many readings it takes. The zero value of a field means its
+// default.
+type Limits struct {
+	Raise int // failures in a row that raise: 1
+	Clear int // passes in a row that clear, or ease: 3
+	// Flaps raises within FlapWindow make an alarm a flapping one, which
+	// stays raised until Calm passes in a row: 3 in 10 min, 60.
+	Flaps      int
+	FlapWindow time.Duration
+	Calm       int
+}
+
+func (l Limits) withDefaults() Limits {
+	fill(&l.Raise, 1)
+	fill(&l.Clear, 3)
+	fill(&l.Flaps, 3)
+	fill(&l.FlapWindow, 10*time.Minute)
+	fill(&l.Calm, 60)
+	return l
+}
+
+// Tally is what is remembered of a target: the state and the counters that
+// lead to the next one.
+type Tally struct {
+	State    State          `json:"state"`
+	Fails    int            `json:"fails"`    // in a row
+	Passes   int            `json:"passes"`   // in a row
+	Eased    int            `json:"eased"`    // in a row, less severe than the alarm
+	Severity libra.Severity `json:"severity"` // of the alarm, while bad
+	Since    time.Time      `json:"since"`    // first failure of the row that raised, or may raise
+	Raises   []time.Time    `json:"raises"`   // within the flap window, oldest first
+	Flapping bool           `json:"flapping"`
+}
+
+// Change is what a reading did to the alarm.
+type Change string
+
+// Worse and Eased are told as a raised alarm with another severity.
+const (
+	Nothing Change = ""
+	Raise   Change = "raise"
+	Worse   Change = "worse"
+	Ease    Change = "ease"
+	Clear   Change = "clear"
+)
+
+// Next is the one transition function: the tally after a reading at time now.
+// It keeps t as it is.
+func (t Tally) Next(r Reading, now time.Time, l Limits) (Tally, Change) {
+	switch r.Verdict {
+	case Pass:
+		return t.pass(l)
+	case Fail:
+		return t.fail(r.Severity, now, l)
+	}
+	return t, Nothing
+}
+
+func (t Tally) pass(l Limits) (Tally, Change) {
+	need := l.Clear
+	if t.Flapping {
+		need = l.Calm
+	}
+	t.Fails, t.Eased, t.Passes = 0, 0, min(t.Passes+1, need)
+	if t.State != Bad {
+		t.State, t.Since = Good, time.Time{}
+		return t, Nothing
+	}
+	if t.Passes < need {
+		return t, Nothing
+	}
+	t.State, t.Severity, t.Since, t.Flapping = Good, "", time.Time{}, false
+	return t, Clear
+}
+
+func (t Tally) fail(severity libra.Severity, now time.Time, l Limits) (Tally, Change) {
+	t.Passes = 0
+	t.Fails++
+	if t.State != Bad {
+		if t.Fails == 1 {
+			t.Since = now
+		}
+		if t.Fails < l.Raise {
+			return t, Nothing
+		}
+		return t.raise(severity, now, l), Raise
+	}
+	switch was, is := rank(t.Severity), rank(severity); {
+	case is > was:
+		t.Severity, t.Eased = severity, 0
+		return t, Worse
+	case is == was:
+		t.Eased = 0
+	default:
+		if t.Eased++; t.Eased >= l.Clear {
+			t.Severity, t.Eased = severity, 0
+			return t, Ease
+		}
+	}
+	return t, Nothing
+}
+
+func (t Tally) raise(severity libra.Severity, now time.Time, l Limits) Tally {
+	t.State, t.Severity, t.Eased = Bad, severity, 0
+	recent := slices.DeleteFunc(slices.Clone(t.Raises), func(at time.Time) bool { return now.Sub(at) > l.FlapWindow })
+	t.Raises = append(recent, now)
+	t.Flapping = len(t.Raises) >= l.Flaps
+	return t
+}
+
+func rank(s libra.Severity) int {
+	return slices.Index([]libra.Severity{libra.Info, libra.Warning, libra.Minor, libra.Major, libra.Critical}, s)
+}
