@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
 )
 
 // hub hands events to the clients of /api/events. A client that does not read
@@ -209,4 +208,3 @@ func more(frame []byte, out <-chan []byte) []byte {
 		}
 	}
 }
-

@@ -239,12 +239,13 @@ const stepAge = 3 * time.Second
 
 // whetherLive asks who works on a page, and notes the answer.
 func (s *Server) whetherLive(ctx context.Context, page string) {
+	then := time.Now()
 	step, err := s.ask.step(ctx, page)
 	switch {
 	case err == nil && step.Page == page:
 		s.memory.step(step, time.Now())
 	case ctx.Err() == nil:
-		s.memory.idle(page, time.Now())
+		s.memory.idle(page, then)
 	}
 }
 

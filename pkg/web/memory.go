@@ -200,12 +200,13 @@ func (m *memory) step(s event.Step, now time.Time) {
 	e.step, e.stepAt = s, now
 }
 
-// idle notes that nobody works on the page right now.
-func (m *memory) idle(page string, now time.Time) {
+// idle notes that nobody worked on the page at a moment. A step heard since
+// then knows better.
+func (m *memory) idle(page string, then time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e := m.pages[page]; e != nil {
-		e.step, e.stepAt = event.Step{}, now
+	if e := m.pages[page]; e != nil && !e.stepAt.After(then) {
+		e.step, e.stepAt = event.Step{}, then
 	}
 }
 

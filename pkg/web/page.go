@@ -219,7 +219,7 @@ func (s *Server) pages(ctx context.Context, after cursor, limit int) pagesDoc {
 		}
 		older, err := s.older(ctx, from, limit)
 		if err != nil && !errors.Is(err, libra.ErrNotFound) {
-			doc.Stale, doc.Reasons = true, append(doc.Reasons, "history cannot be read: older pages are missing")
+			doc.Stale, doc.Reasons = true, append(doc.Reasons, "history cannot be read: older pages may be missing")
 		}
 		views = append(views, older...)
 		slices.SortStableFunc(views, func(a, b pageView) int { return b.cursor().compare(a.cursor()) })
@@ -246,6 +246,9 @@ func (c cursor) compare(d cursor) int { return cmp.Or(c.at.Compare(d.at), string
 
 // older lists pages that memory does not hold, from SQLite.
 func (s *Server) older(ctx context.Context, after cursor, limit int) (views []pageView, err error) {
+	if _, history := s.health.parts(); history.tried && history.fault != "" {
+		return nil, libra.ErrUnavailable // not worth the wait; it is looked at all the time
+	}
 	batchSize := limit + 16 // some will be in memory
 	for len(views) < limit {
 		before := after.at

@@ -1,0 +1,302 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/store"
+	"libra/pkg/web"
+)
+
+type problem struct {
+	Type, Title, Detail, Instance string
+	Status                        int
+}
+
+func TestProblems(t *testing.T) {
+	h := started(t)
+	long := strings.Repeat("a", 70_000)
+	for _, c := range []struct {
+		method, path, contentType, body string
+		code                            int
+		detail                          string
+	}{
+		{"POST", "/api/pages", jsonType, `{"url":"https://example.org/","evry":"30s"}`, 400, `"evry"`},
+		{"POST", "/api/pages", jsonType, `{"url":"example.org"}`, 400, "start it with https://"},
+		{"POST", "/api/pages", jsonType, `{"url":"file:///etc/passwd"}`, 400, "only http and https"},
+		{"POST", "/api/pages", jsonType, `{"url":7}`, 400, `"url" must be a text`},
+		{"POST", "/api/pages", jsonType, `{"url":null}`, 400, `"url" must be a text`},
+		{"POST", "/api/pages", jsonType, `{}`, 400, `"url" must be a text`},
+		{"POST", "/api/pages", jsonType, `{"url":"https://a/"} {}`, 400, "not a JSON object"},
+		{"POST", "/api/pages", jsonType, `[]`, 400, "not a JSON object"},
+		{"POST", "/api/pages", jsonType, `{"url":"` + long + `"}`, 413, "65536 bytes"},
+		{"POST", "/api/pages", "text/plain", `{"url":"https://a/"}`, 415, "application/json"},
+		{"POST", "/pages", jsonType, `{"url":"https://a/"}`, 415, "x-www-form-urlencoded"},
+		{"POST", "/pages", "application/x-www-form-urlencoded", "url=" + long, 413, "65536 bytes"},
+		{"DELETE", "/api/pages", "", "", 405, "GET, HEAD, POST"},
+		{"GET", "/nowhere", "", "", 404, "/nowhere"},
+		{"GET", "/api/pages/short", "", "", 404, "POST its URL"},
+		{"GET", "/api/pages?limit=0", "", "", 400, "from 1 to 500"},
+		{"GET", "/api/pages?limit=501", "", "", 400, "from 1 to 500"},
+		{"GET", "/api/pages?after=x", "", "", 400, "leave it out"},
+		{"GET", "/api/alarms?state=odd", "", "", 400, "raised"},
+		{"GET", "/api/events?page=odd", "", "", 400, "page id"},
+		{"GET", "/static/none.css", "", "", 404, "none.css"},
+	} {
+		name := c.method + " " + c.path + " " + c.body[:min(len(c.body), 40)]
+		got := h.do(c.method, c.path, c.body, "Content-Type", c.contentType)
+		if got.code != c.code || got.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s = %d %s %s", name, got.code, got.header.Get("Content-Type"), got.body)
+			continue
+		}
+		var p problem
+		got.into(t, &p)
+		path, _, _ := strings.Cut(c.path, "?")
+		if p.Type == "" || p.Title == "" || p.Status != c.code || p.Instance != path || !strings.Contains(p.Detail, c.detail) {
+			t.Errorf("%s = %+v, want a detail with %q", name, p, c.detail)
+		}
+		got = h.do(c.method, c.path, c.body, "Content-Type", c.contentType, "Accept", "text/html")
+		if got.code != c.code || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") || !strings.Contains(got.body, "<main") {
+			t.Errorf("%s for a browser = %d %s", name, got.code, got.header.Get("Content-Type"))
+		}
+	}
+	if allow := h.do("DELETE", "/api/pages", "").header.Get("Allow"); allow != "GET, HEAD, POST" {
+		t.Errorf("Allow = %q", allow)
+	}
+	golden(t, "problem.json", h.do("POST", "/api/pages", `{"urls":[]}`, "Content-Type", jsonType).body)
+}
+
+// The bus goes away and comes back: what was known is read, marked stale;
+// what cannot be durable is refused at once; nothing is done by hand.
+func TestBusAway(t *testing.T) {
+	h := started(t)
+	known := reported(request(1), time.Now().UTC())
+	h.publish(known)
+	bustest.Await(t, "the report", func() bool { return h.page(known.Request.Page).State == libra.Reported })
+
+	h.bus.Down()
+	bustest.Await(t, "web to see it", func() bool { return h.page(known.Request.Page).Stale })
+	p := h.page(known.Request.Page)
+	if p.Report == nil || len(p.Report.Assets) != 3 || !strings.Contains(p.Reasons[0], "bus is away since") {
+		t.Errorf("page while the bus is away = %+v", p)
+	}
+	began := time.Now()
+	got := h.submit("https://example.org/new")
+	retry, err := strconv.Atoi(got.header.Get("Retry-After"))
+	if got.code != 503 || err != nil || retry < 1 || retry > 5 || got.header.Get("Content-Type") != "application/problem+json" || !strings.Contains(got.body, "https://example.org/new") {
+		t.Errorf("submission while the bus is away = %d, Retry-After %q, %s", got.code, got.header.Get("Retry-After"), got.body)
+	}
+	if took := time.Since(began); took > 2500*time.Millisecond {
+		t.Errorf("the refusal took %v", took)
+	}
+	if up := h.get("/up"); up.code != 200 || !strings.HasPrefix(up.body, "OK\ndegraded: bus: ") {
+		t.Errorf("/up = %d %q", up.code, up.body)
+	}
+	if html := h.get("/", "Accept", "text/html"); html.code != 200 || !strings.Contains(html.body, "Working with less") {
+		t.Errorf("/ = %d\n%s", html.code, html.body)
+	}
+	if unknown := h.get("/api/pages/" + libra.PageID("https://example.org/unknown")); unknown.code != 503 || unknown.header.Get("Retry-After") == "" {
+		t.Errorf("a page that may be on the bus = %d %s", unknown.code, unknown.body)
+	}
+
+	h.bus.Up()
+	bustest.Await(t, "a submission", func() bool { return h.submit("https://example.org/new").code == 202 })
+	bustest.Await(t, "fresh pages", func() bool { return !h.page(known.Request.Page).Stale })
+	late := reported(request(2), time.Now().UTC())
+	h.publish(late)
+	bustest.Await(t, "the report after the outage", func() bool { return h.page(late.Request.Page).State == libra.Reported })
+}
+
+// Started with nothing there, web listens and says so; it is well when the bus
+// comes.
+func TestStartWithNothing(t *testing.T) {
+	h := newHouse(t)
+	h.publish(reported(request(1), time.Now().UTC()))
+	h.bus.Down()
+	h.start(web.Config{})
+	up := h.get("/up")
+	if up.code != 500 || !strings.HasPrefix(up.body, "LOADING\ndegraded: bus: ") || !strings.Contains(up.body, "degraded: sqlite: ") {
+		t.Errorf("/up = %d %q", up.code, up.body)
+	}
+	var doc struct {
+		Status   string
+		Degraded []struct{ Part, Reason string }
+	}
+	h.get("/up", "Accept", jsonType).into(t, &doc)
+	if doc.Status != "LOADING" || len(doc.Degraded) != 2 || doc.Degraded[0].Part != "bus" {
+		t.Errorf("/up as JSON = %+v", doc)
+	}
+	for _, path := range []string{"/", "/api/pages", "/alarms", "/status", "/api/status", "/metrics"} {
+		if got := h.get(path, "Accept", "text/html"); got.code != 200 {
+			t.Errorf("%s = %d", path, got.code)
+		}
+	}
+	h.bus.Up()
+	h.ready()
+	bustest.Await(t, "the report", func() bool { return h.page(request(1).Page).State == libra.Reported })
+}
+
+// fill puts reports into SQLite, as the recorder does.
+func (h *house) fill(reports ...event.Reported) {
+	h.t.Helper()
+	w, err := store.Open(h.t.Context(), h.db)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := w.AddReports(h.t.Context(), reports); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// Without the bus, SQLite answers.
+func TestStartFromHistory(t *testing.T) {
+	h := newHouse(t)
+	var all []event.Reported
+	for n := range 7 {
+		all = append(all, reported(request(n), noon.Add(time.Duration(n)*time.Minute)))
+	}
+	h.fill(all...)
+	h.bus.Down()
+	h.start(web.Config{})
+	bustest.Await(t, "OK", func() bool { return h.get("/up").code == 200 })
+	p := h.page(request(3).Page)
+	if !p.Stale || p.Report == nil || len(p.Report.Assets) != 3 || p.URL != request(3).URL {
+		t.Errorf("page = %+v", p)
+	}
+	if got := walk(h, 3); !slices.Equal(got, ids(6, 5, 4, 3, 2, 1, 0)) {
+		t.Errorf("pages = %v", got)
+	}
+	os.Remove(h.db)
+	bustest.Await(t, "web to say that it can do nothing", func() bool { return h.get("/up").code == 500 })
+}
+
+func ids(numbers ...int) (list []string) {
+	for _, n := range numbers {
+		list = append(list, request(n).Page)
+	}
+	return list
+}
+
+// walk pages through the whole list.
+func walk(h *house, limit int) (list []string) {
+	h.t.Helper()
+	next := ""
+	for range 100 {
+		var doc struct {
+			Pages []libra.Page
+			Next  string
+		}
+		h.get(fmt.Sprintf("/api/pages?limit=%d&after=%s", limit, next)).into(h.t, &doc)
+		for _, p := range doc.Pages {
+			list = append(list, p.ID)
+		}
+		if next = doc.Next; next == "" {
+			return list
+		}
+	}
+	h.t.Fatal("the list does not end")
+	return nil
+}
+
+// Paging shows every page once, from memory and then from SQLite, in whatever
+// portions.
+func TestPaging(t *testing.T) {
+	h := newHouse(t)
+	var old, young []event.Reported
+	for n := range 12 {
+		r := reported(request(n), noon.Add(time.Duration(n)*time.Minute))
+		if old = append(old, r); n >= 5 {
+			young = append(young, r)
+		}
+	}
+	h.fill(old...)
+	h.publish(young...)
+	h.start(web.Config{}).ready()
+	bustest.Await(t, "memory to be full", func() bool { return strings.Contains(h.get("/metrics").body, "libra_web_pages 7\n") })
+	for _, limit := range []int{1, 4, 5, 7, 12, 100} {
+		if got := walk(h, limit); !slices.Equal(got, ids(11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)) {
+			t.Errorf("%d at a time: %v", limit, got)
+		}
+	}
+}
+
+// Memory is bounded: what does not fit is read from the bus again.
+func TestMemoryIsBounded(t *testing.T) {
+	h := newHouse(t)
+	var all []event.Reported
+	for n := range 30 {
+		all = append(all, reported(request(n), noon.Add(time.Duration(n)*time.Minute)))
+	}
+	h.publish(all...)
+	h.start(web.Config{CacheBytes: 2000, MaxPages: 10}).ready()
+	bustest.Await(t, "the reports", func() bool { return h.page(request(29).Page).State == libra.Reported })
+	metrics := h.get("/metrics").body
+	var bytes float64
+	for line := range strings.Lines(metrics) {
+		if _, err := fmt.Sscanf(line, "libra_web_cache_bytes %g", &bytes); err == nil {
+			break
+		}
+	}
+	if !strings.Contains(metrics, "libra_web_pages 10\n") || bytes <= 0 || bytes > 2000 {
+		t.Errorf("memory holds %v bytes:\n%s", bytes, metrics)
+	}
+	for n := range 30 {
+		if p := h.page(request(n).Page); p.Report == nil || len(p.Report.Assets) != 3 || p.Stale {
+			t.Errorf("page %d = %+v", n, p)
+		}
+	}
+}
+
+// A failed report of a page is no crash of the list, and an older one does not
+// replace a newer one.
+func TestNewestWins(t *testing.T) {
+	h := started(t)
+	newer, older := reported(request(1), noon.Add(time.Hour)), reported(request(1), noon)
+	newer.Report.Outcome, newer.Report.Reasons, newer.Report.Assets = libra.Failed, []string{"no such host"}, nil
+	older.Request.ID = "older"
+	h.publish(newer)
+	bustest.Await(t, "the report", func() bool { return h.page(request(1).Page).State == libra.Reported })
+	h.publish(older, reported(request(2), noon))
+	bustest.Await(t, "the other page", func() bool { return h.page(request(2).Page).State == libra.Reported })
+	if p := h.page(request(1).Page); p.Report.Outcome != libra.Failed || p.Report.Assets == nil {
+		t.Errorf("page = %+v", p)
+	}
+	for _, path := range []string{"/", "/pages/" + request(1).Page} {
+		if got := h.get(path, "Accept", "text/html"); got.code != 200 || !strings.Contains(got.body, "failed") {
+			t.Errorf("%s = %d\n%s", path, got.code, got.body)
+		}
+	}
+}
+
+// The heartbeat goes on while HTTP is answered, and Run ends although a stream
+// is open.
+func TestHeartbeatAndEnd(t *testing.T) {
+	h := started(t)
+	was := h.ticks.Load()
+	bustest.Await(t, "three beats", func() bool { return h.ticks.Load() >= was+3 })
+	resp, err := http.Get(h.base + "/api/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	began := time.Now()
+	if err := h.stop(); err != nil {
+		t.Errorf("Run = %v", err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("the end took %v", took)
+	}
+	if _, err := http.Get(h.base + "/up"); err == nil {
+		t.Error("it still answers")
+	}
+}

@@ -1,0 +1,395 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/store"
+	"libra/pkg/web"
+)
+
+var update = flag.Bool("update", false, "write golden files")
+
+// house is a server that runs on the loopback, with a bus and a database.
+type house struct {
+	t     *testing.T
+	bus   *bustest.Bus
+	conn  *bus.Conn
+	db    string
+	base  string
+	ticks atomic.Int64
+	web   *web.Server
+	stop  func() error // ends the server and returns what Run said
+}
+
+// keep is everything in the test's own folder.
+func newHouse(t *testing.T) *house {
+	return &house{t: t, bus: bustest.Start(t), db: filepath.Join(t.TempDir(), "libra.db")}
+}
+
+// connect does not wait for the bus to be there.
+func (h *house) connect() *bus.Conn {
+	h.t.Helper()
+	conn, err := bus.Connect(bus.Config{URL: h.bus.URL(), Seed: h.bus.Seed("web"), Role: "web", Name: "test-web", Log: quiet()})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(conn.Close)
+	return conn
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func (h *house) start(cfg web.Config) *house {
+	h.t.Helper()
+	h.conn = h.connect()
+	reader := store.NewReader(h.db)
+	h.t.Cleanup(func() { reader.Close() })
+	h.web = web.New(cfg, quiet(), h.conn, reader, func() { h.ticks.Add(1) })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.base = "http://" + l.Addr().String()
+	ctx, cancel := context.WithCancel(h.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- h.web.Run(ctx, l) }()
+	h.stop = sync.OnceValue(func() error { cancel(); return <-ended })
+	h.t.Cleanup(func() {
+		if err := h.stop(); err != nil {
+			h.t.Errorf("Run = %v", err)
+		}
+	})
+	return h
+}
+
+func (h *house) ready() *house {
+	h.t.Helper()
+	bustest.Await(h.t, "web to be ready with the bus", func() bool {
+		a := h.get("/up")
+		return a.code == 200 && !strings.Contains(a.body, "degraded: bus")
+	})
+	return h
+}
+
+func started(t *testing.T) *house { return newHouse(t).start(web.Config{}).ready() }
+
+// answer is an HTTP answer, read to its end.
+type answer struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+func (a answer) into(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(a.body), v); err != nil {
+		t.Fatalf("%d %q: %v", a.code, a.body, err)
+	}
+}
+
+func (h *house) do(method, path, body string, header ...string) answer {
+	h.t.Helper()
+	req, err := http.NewRequestWithContext(h.t.Context(), method, h.base+path, strings.NewReader(body))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	client.CloseIdleConnections()
+	return answer{resp.StatusCode, resp.Header, string(data)}
+}
+
+func (h *house) get(path string, header ...string) answer {
+	h.t.Helper()
+	return h.do("GET", path, "", header...)
+}
+
+const jsonType = "application/json"
+
+func (h *house) submit(url string, header ...string) answer {
+	h.t.Helper()
+	body, err := json.Marshal(map[string]string{"url": url})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.do("POST", "/api/pages", string(body), append([]string{"Content-Type", jsonType}, header...)...)
+}
+
+// inspect plays an inspector until the test ends: what weigh returns is
+// published and the request acknowledged.
+func (h *house) inspect(weigh func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported) {
+	h.t.Helper()
+	conn := h.bus.Connect("inspector")
+	ctx, cancel := context.WithCancel(h.t.Context())
+	var wg sync.WaitGroup
+	h.t.Cleanup(func() { cancel(); wg.Wait() })
+	wg.Go(func() {
+		conn.Work(ctx, 4, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+			r := weigh(ctx, conn, j)
+			if r.Request.ID == "" {
+				return
+			}
+			if err := errors.Join(conn.PublishReport(ctx, r), j.Done(ctx)); err != nil && ctx.Err() == nil {
+				h.t.Errorf("play inspector: %v", err)
+			}
+		})
+	})
+}
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// reported is a report of two assets that answers a request.
+func reported(r event.Request, at time.Time) event.Reported {
+	assets := []libra.Asset{
+		{URL: r.URL, Type: libra.Document, Status: 200, HeaderBytes: 200, EncodedBytes: 1000, DecodedBytes: 4000, Fetch: libra.Fetched, Reason: "the page"},
+		{URL: r.URL + "app.css", Type: libra.Stylesheet, Initiator: r.URL, Status: 200, HeaderBytes: 150, EncodedBytes: 9000, DecodedBytes: 9000, Fetch: libra.Fetched, Reason: "link rel=stylesheet"},
+		{URL: r.URL + "late.png", Type: libra.Image, Initiator: r.URL, Fetch: libra.Lazy, Reason: "loading=lazy, below the fold"},
+	}
+	return event.Reported{Request: r, Attempt: 1, Inspector: "1", At: at, Report: libra.Report{
+		URL: r.URL, FinalURL: r.URL, Status: 200, Started: noon, DurationMS: 12, Outcome: libra.Complete, Reasons: []string{},
+		Totals: libra.Sum(assets), Assets: assets,
+	}}
+}
+
+func request(n int) event.Request {
+	url := fmt.Sprintf("https://example.org/%04d/", n)
+	return event.Request{ID: fmt.Sprintf("request-%08d", n), Page: libra.PageID(url), URL: url, Site: "home", Client: "alice", Asked: noon.Add(time.Duration(n) * time.Second)}
+}
+
+// publish puts reports on the bus as an inspector would.
+func (h *house) publish(reports ...event.Reported) {
+	h.t.Helper()
+	conn := h.bus.Connect("inspector")
+	for _, r := range reports {
+		if err := conn.PublishReport(h.t.Context(), r); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+func (h *house) page(id string) (p libra.Page) {
+	h.t.Helper()
+	h.get("/api/pages/"+id).into(h.t, &p)
+	return p
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, []byte(got), "", "\t"); err != nil {
+		t.Fatalf("%q: %v", got, err)
+	}
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, indented.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), indented.String()); diff != "" {
+		t.Errorf("%s (-want +got; -update accepts it):\n%s", name, diff)
+	}
+}
+
+// A page is submitted, seen while it is weighed, and read.
+func TestLifeOfAPage(t *testing.T) {
+	h := started(t)
+	got := h.submit("https://Example.org", "X-Libra-Client", "alice")
+	id := libra.PageID("https://example.org/")
+	if got.code != 202 || got.header.Get("Location") != "/api/pages/"+id {
+		t.Fatalf("submit = %d, Location %q: %s", got.code, got.header.Get("Location"), got.body)
+	}
+	golden(t, "accepted.json", got.body)
+	if open, err := h.conn.OpenRequest(t.Context(), id); err != nil || open.Client != "alice" || len(open.ID) < 16 || open.Site != "home" {
+		t.Errorf("on the bus: %+v, %v", open, err)
+	}
+	if p := h.page(id); p.State != libra.Queued || p.Report != nil || p.Asked.IsZero() || p.Stale {
+		t.Errorf("page once submitted = %+v", p)
+	}
+
+	weighed := make(chan struct{})
+	h.inspect(func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported {
+		step := event.Step{Request: j.Request.ID, Page: j.Request.Page, Step: libra.Weighing, Found: 3, Done: 1, Inspector: "1", At: time.Now().UTC()}
+		stop, err := conn.ServeStep(j.Request.Page, func() event.Step { return step })
+		if err != nil {
+			t.Error(err)
+			return event.Reported{}
+		}
+		defer stop()
+		conn.PublishStep(step)
+		select {
+		case <-weighed:
+		case <-ctx.Done():
+		}
+		return reported(j.Request, noon.Add(time.Minute))
+	})
+	bustest.Await(t, "the page to be inspected", func() bool { p := h.page(id); return p.State == libra.Inspecting && p.Step == libra.Weighing })
+	if html := h.get("/pages/"+id, "Accept", "text/html").body; !strings.Contains(html, `max="3" value="1"`) || !strings.Contains(html, `http-equiv="refresh"`) {
+		t.Errorf("the live page shows no progress:\n%s", html)
+	}
+	close(weighed)
+	bustest.Await(t, "the report", func() bool { return h.page(id).State == libra.Reported })
+
+	got = h.get("/api/pages/" + id)
+	golden(t, "page.json", got.body)
+	if again := h.get("/api/pages/"+id, "If-None-Match", got.header.Get("ETag")); again.code != 304 || again.body != "" {
+		t.Errorf("with its ETag: %d %q", again.code, again.body)
+	}
+	golden(t, "pages.json", h.get("/api/pages").body)
+	html := h.get("/pages/"+id, "Accept", "text/html").body
+	for _, want := range []string{"https://example.org/app.css", "link rel=stylesheet", "9.00 kB", "10.3 kB", "loading=lazy"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the report's page lacks %q:\n%s", want, html)
+		}
+	}
+	if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, `href="/pages/`+id) || !strings.Contains(home, "10.3 kB") {
+		t.Errorf("the first page lacks the report:\n%s", home)
+	}
+}
+
+func TestForm(t *testing.T) {
+	h := started(t)
+	const form, browser = "application/x-www-form-urlencoded", "text/html,application/xhtml+xml,*/*;q=0.8"
+	got := h.do("POST", "/pages", "url=https%3A%2F%2Fexample.org%2F", "Content-Type", form, "Accept", browser)
+	if want := "/pages/" + libra.PageID("https://example.org/"); got.code != 303 || got.header.Get("Location") != want {
+		t.Errorf("form = %d, Location %q", got.code, got.header.Get("Location"))
+	}
+	got = h.do("POST", "/pages", "url=ftp%3A%2F%2Fexample.org%2F", "Content-Type", form, "Accept", browser)
+	if got.code != 400 || !strings.Contains(got.body, `value="ftp://example.org/"`) || !strings.Contains(got.body, "only http and https") {
+		t.Errorf("form with a fault = %d\n%s", got.code, got.body)
+	}
+	got = h.do("POST", "/pages", "url=https%3A%2F%2Fexample.org%2Fevil", "Content-Type", form, "Sec-Fetch-Site", "cross-site", "Accept", browser)
+	if got.code != 403 || !strings.Contains(got.body, "another site") {
+		t.Errorf("another site's form = %d\n%s", got.code, got.body)
+	}
+}
+
+// The second request for an open page is the first.
+func TestAskedTwice(t *testing.T) {
+	h := started(t)
+	first, second := h.submit("https://example.org/"), h.submit("https://example.org/#again")
+	var a, b struct{ ID, Note string }
+	first.into(t, &a)
+	second.into(t, &b)
+	if second.code != 202 || a.ID != b.ID || a.Note != "" || b.Note == "" {
+		t.Errorf("first %s\nsecond %d %s", first.body, second.code, second.body)
+	}
+	if pages, err := h.conn.OpenPages(t.Context()); err != nil || len(pages) != 1 {
+		t.Errorf("open on the bus: %v, %v", pages, err)
+	}
+}
+
+// Who asks is the header, else the peer's address.
+func TestClient(t *testing.T) {
+	h := started(t)
+	h.submit("https://example.org/a")
+	open, err := h.conn.OpenRequest(t.Context(), libra.PageID("https://example.org/a"))
+	if err != nil || open.Client != "127.0.0.1" {
+		t.Errorf("client = %q, %v", open.Client, err)
+	}
+	if got := h.submit("https://example.org/b", "X-Libra-Client", strings.Repeat("x", 201)); got.code != 400 || !strings.Contains(got.body, "X-Libra-Client") {
+		t.Errorf("a client with a long name: %d %s", got.code, got.body)
+	}
+}
+
+// Request ids sort by time and never repeat.
+func TestRequestIDs(t *testing.T) {
+	h := started(t)
+	var ids []string
+	for n := range 20 {
+		url := fmt.Sprintf("https://example.org/%d", n)
+		h.submit(url)
+		open, err := h.conn.OpenRequest(t.Context(), libra.PageID(url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, open.ID)
+		// The next one is asked in a later millisecond.
+		bustest.Await(t, "the clock", func() bool { return time.Since(open.Asked) > time.Millisecond })
+	}
+	for i := 1; i < len(ids); i++ {
+		if ids[i-1] >= ids[i] {
+			t.Errorf("id %q comes before %q", ids[i-1], ids[i])
+		}
+	}
+}
+
+// A worker that is gone without a report leaves its page queued, not in
+// inspection for ever.
+func TestWorkerGone(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	h := started(t)
+	h.submit("https://example.org/")
+	id := libra.PageID("https://example.org/")
+	conn := h.bus.Connect("inspector")
+	conn.PublishStep(event.Step{Request: "r", Page: id, Step: libra.Fetching})
+	bustest.Await(t, "the step", func() bool { return h.page(id).State == libra.Inspecting })
+	bustest.Await(t, "the page to be queued again", func() bool { p := h.page(id); return p.State == libra.Queued && p.Step == "" })
+}
+
+// Open requests that web never heard of, as after a restart, are found; those
+// that are gone are forgotten.
+func TestOpenRequestsAreFound(t *testing.T) {
+	h := newHouse(t)
+	r := request(1)
+	if err := h.connect().Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.bus.Connect("web").Submit(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	h.start(web.Config{}).ready()
+	bustest.Await(t, "the open request", func() bool { a := h.get("/api/pages"); return strings.Contains(a.body, r.Page) })
+	if p := h.page(r.Page); p.State != libra.Queued || p.URL != r.URL {
+		t.Errorf("page = %+v", p)
+	}
+	h.inspect(func(_ context.Context, _ *bus.Conn, j bus.Job) event.Reported {
+		return reported(j.Request, time.Now().UTC())
+	})
+	bustest.Await(t, "no open request", func() bool { return h.page(r.Page).State == libra.Reported })
+	var status struct {
+		Counts struct {
+			Open int `json:"open_requests"`
+		}
+	}
+	h.get("/api/status").into(t, &status)
+	if status.Counts.Open != 0 {
+		t.Errorf("open requests = %d", status.Counts.Open)
+	}
+}
