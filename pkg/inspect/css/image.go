@@ -27,7 +27,7 @@ var gradients = set(`linear-gradient radial-gradient conic-gradient repeating-li
 
 // imageTypes are the types image-set(type()) and <source> can have.
 var imageTypes = set(`image/png image/apng image/jpeg image/jpg image/pjpeg image/gif image/webp image/avif
-	image/svg+xml image/bmp image/x-ms-bmp image/x-icon image/vnd.microsoft.icon image/x-xbitmap image/x-png`)
+	image/jxl image/svg+xml image/bmp image/x-ms-bmp image/x-icon image/vnd.microsoft.icon image/x-xbitmap image/x-png`)
 
 // parseImage reads one image value against the sheet's base.
 func parseImage(n node, base string) (image, bool) {

@@ -37,7 +37,7 @@ func (m *matcher) pseudo(t *pseudoTest, e *element) bool {
 		return e.ns != "html" || !strings.Contains(e.tag, "-")
 	case "open":
 		return e.is("details", "dialog") && e.has("open")
-	case "host", "host-context", "state", "active-view-transition-type", "volume-locked", "paused", "heading":
+	case "host", "host-context", "state", "active-view-transition-type", "heading":
 		return false
 	}
 	if t.name == "focus-within" && focused(e) {

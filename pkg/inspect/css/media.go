@@ -196,7 +196,7 @@ func plainFeature(name string, value []node, v Viewport) truth {
 		return webkitFeature(name, value)
 	}
 	if actual, ok := numericFeature(numeric, v); ok {
-		want, ok := mediaNumber(numeric, value)
+		want, ok := mediaNumber(numeric, value, v)
 		if !ok {
 			return unknown
 		}
@@ -267,7 +267,7 @@ func rangeFeature(w []node, v Viewport) truth {
 		if i == at {
 			continue
 		}
-		want, ok := mediaNumber(name, p)
+		want, ok := mediaNumber(name, p, v)
 		if !ok {
 			return unknown
 		}

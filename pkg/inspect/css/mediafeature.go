@@ -1,6 +1,9 @@
 package css
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // numericFeature gives the viewport's value of a range feature: CSS pixels,
 // ratios, dots per pixel, bits.
@@ -25,7 +28,7 @@ func numericFeature(name string, v Viewport) (float64, bool) {
 }
 
 // mediaNumber reads the value a feature is compared with.
-func mediaNumber(name string, ns []node) (float64, bool) {
+func mediaNumber(name string, ns []node, v Viewport) (float64, bool) {
 	if strings.HasSuffix(name, "aspect-ratio") {
 		switch {
 		case len(ns) == 1 && ns[0].kind == number:
@@ -40,11 +43,11 @@ func mediaNumber(name string, ns []node) (float64, bool) {
 	}
 	n := ns[0]
 	if isLengthFunc(n) {
-		return calcLength(n)
+		return mathLength(n, v)
 	}
 	switch name {
 	case "width", "height", "device-width", "device-height":
-		return length(n)
+		return length(n, v)
 	case "resolution":
 		return resolution(n)
 	}
@@ -53,17 +56,23 @@ func mediaNumber(name string, ns []node) (float64, bool) {
 
 // length is n in CSS pixels; font-relative units take the initial 16px font,
 // as media queries do.
-func length(n node) (float64, bool) {
+func length(n node, v Viewport) (float64, bool) {
 	if n.kind == number && n.num == 0 {
 		return 0, true
 	}
 	if n.kind != dimension {
 		return 0, false
 	}
+	unit := strings.ToLower(n.value)
+	if len(unit) == 3 && strings.ContainsAny(unit[:1], "sld") {
+		unit = unit[1:] // small, large and dynamic viewports are one on load
+	}
+	w, h := float64(v.Width)/100, float64(v.Height)/100
 	factor := map[string]float64{
+		"vw": w, "vi": w, "vh": h, "vb": h, "vmin": min(w, h), "vmax": max(w, h),
 		"px": 1, "em": 16, "rem": 16, "ex": 8, "ch": 8, "rex": 8, "rch": 8, "ic": 16, "lh": 18, "rlh": 18,
 		"in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4, "q": 96 / 101.6, "pt": 96. / 72, "pc": 16,
-	}[strings.ToLower(n.value)]
+	}[unit]
 	return n.num * factor, factor != 0
 }
 
@@ -82,12 +91,32 @@ func resolution(n node) (float64, bool) {
 	return 0, false
 }
 
-// calcLength evaluates sums, differences and products of lengths.
-func calcLength(n node) (float64, bool) {
-	if !strings.EqualFold(n.value, "calc") && n.kind == function {
-		return 0, false
+// mathLength evaluates calc(), min(), max() and clamp() of lengths.
+func mathLength(n node, v Viewport) (float64, bool) {
+	var args []float64
+	for _, part := range split(n.args, atComma) {
+		f, ok := sumLength(words(part), v)
+		if !ok {
+			return 0, false
+		}
+		args = append(args, f)
 	}
-	w := words(n.args)
+	switch strings.ToLower(n.value) {
+	case "min":
+		return slices.Min(args), true
+	case "max":
+		return slices.Max(args), true
+	case "clamp":
+		if len(args) != 3 {
+			return 0, false
+		}
+		return max(args[0], min(args[1], args[2])), true
+	}
+	return args[0], len(args) == 1
+}
+
+// sumLength evaluates sums, differences, products and quotients.
+func sumLength(w []node, v Viewport) (float64, bool) {
 	total, term, sign := 0., 0., 1.
 	op := byte('+')
 	for i, x := range w {
@@ -98,11 +127,11 @@ func calcLength(n node) (float64, bool) {
 			op = x.value[0]
 			continue
 		}
-		f, ok := length(x)
+		f, ok := length(x, v)
 		if x.kind == number {
 			f, ok = x.num, true
-		} else if x.kind == openParen || isLengthFunc(x) {
-			f, ok = calcLength(x)
+		} else if isGroup(x) {
+			f, ok = mathLength(x, v)
 		}
 		if !ok {
 			return 0, false
@@ -137,20 +166,14 @@ var keywordFeatures = map[string]string{
 	"overflow-inline":              "none scroll",
 	"color-gamut":                  "srgb p3 rec2020",
 	"dynamic-range":                "standard high",
-	"video-dynamic-range":          "standard high",
 	"prefers-color-scheme":         "light dark",
 	"prefers-reduced-motion":       "no-preference reduce",
 	"prefers-reduced-transparency": "no-preference reduce",
-	"prefers-reduced-data":         "no-preference reduce",
 	"prefers-contrast":             "no-preference more less custom",
 	"forced-colors":                "none active",
-	"inverted-colors":              "none inverted",
 	"display-mode":                 "browser fullscreen standalone minimal-ui window-controls-overlay picture-in-picture tabbed borderless",
+	"device-posture":               "continuous folded",
 	"scripting":                    "none initial-only enabled",
-	"navigation-controls":          "none back-button",
-	"shape":                        "rect round",
-	"display-state":                "normal minimized maximized fullscreen",
-	"resizable":                    "true false",
 }
 
 // keywordValue says whether feature name has the value word in v: a plain
@@ -177,22 +200,18 @@ func keywordValue(name string, v Viewport, word string) bool {
 		return word == "scroll"
 	case "color-gamut":
 		return word == "srgb"
-	case "dynamic-range", "video-dynamic-range":
+	case "dynamic-range":
 		return word == "standard"
 	case "prefers-color-scheme":
 		return word == "light"
-	case "forced-colors", "inverted-colors", "navigation-controls":
+	case "forced-colors":
 		return word == "none"
 	case "display-mode":
 		return word == "browser"
 	case "scripting":
 		return pick(v.Scripting, "enabled", "none")
-	case "shape":
-		return word == "rect"
-	case "display-state":
-		return word == "normal"
-	case "resizable":
-		return word == "true"
+	case "device-posture":
+		return word == "continuous"
 	}
 	return word == "no-preference"
 }

@@ -1,20 +1,17 @@
 package css_test
 
 import (
-	"context"
 	"encoding/base64"
 	"flag"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
@@ -22,9 +19,8 @@ import (
 )
 
 var (
-	update    = flag.Bool("update", false, "write Chromium's answers into testdata (needs chromium)")
-	fixtures  = flag.String("fixtures", "testdata/*.txtar", "the fixture archives to use")
-	desktopXY = [2]int{1280, 800}
+	update   = flag.Bool("update", false, "write Chromium's answers into testdata (needs chromium)")
+	fixtures = flag.String("fixtures", "testdata/*.txtar", "the fixture archives to use")
 )
 
 // fixture is one page with its style sheets, and what Chromium asks for when
@@ -132,22 +128,7 @@ func (o *oracle) ask(t *testing.T, cases []fixture) map[string][]string {
 	t.Helper()
 	server := httptest.NewServer(o)
 	defer server.Close()
-	chrome, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium here: the golden answers in testdata are used alone")
-	}
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.NoSandbox, chromedp.ExecPath(chrome), chromedp.UserDataDir(t.TempDir()),
-		chromedp.WindowSize(desktopXY[0], desktopXY[1]),
-		// a mouse, which headless Chromium has not
-		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	ctx, cancel = chromedp.NewExecAllocator(ctx, opts...)
-	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx)
-	defer cancel()
+	ctx := chromium(t)
 	for _, f := range cases {
 		if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/"+f.name+"/page.html")); err != nil {
 			t.Fatalf("open %s: %v", f.name, err)

@@ -1,8 +1,6 @@
 package css
 
 import (
-	"strings"
-
 	"golang.org/x/net/html"
 
 	"libra/pkg/libra"
@@ -212,34 +210,6 @@ func (p *pass) starting(a *applied, parent *style) {
 			p.valueImages(d.id, d.val, "starting style of "+brief(a.rule.prelude), a.sheet)
 		}
 	}
-}
-
-// hintProps are the presentation attributes of SVG that matter here.
-var hintProps = set(`fill stroke filter mask clip-path cursor marker-start marker-mid marker-end display visibility
-	font-family font-weight font-style font-stretch`)
-
-func (p *pass) hints(e *element) []cand {
-	if e.ns == "html" && !e.is("font") {
-		return nil
-	}
-	var decls []decl
-	for _, a := range e.node.Attr {
-		switch name := strings.ToLower(a.Key); {
-		case e.ns == "svg" && hintProps[name]:
-			decls = appendDecls(decls, rawDecl{name: name, value: a.Val}, p.page.Base)
-		case e.is("font") && name == "face":
-			decls = appendDecls(decls, rawDecl{name: "font-family", value: a.Val}, p.page.Base)
-		}
-	}
-	if len(decls) == 0 {
-		return nil
-	}
-	a := &applied{rule: &rule{prelude: "<" + e.tag + ">", decls: decls}, sheet: p.page.Base, origin: hint}
-	var cands []cand
-	for i := range decls {
-		cands = append(cands, cand{&decls[i], a, a.key(0, false)})
-	}
-	return cands
 }
 
 // images notes what the image properties of s request.

@@ -204,7 +204,7 @@ var properties = func() map[string]*property {
 	one("visibility", visibility, keywords("visible hidden collapse"))
 	one("content-visibility", contentVisibility, keywords("visible auto hidden"))
 	one("float", floating, keywords("none left right inline-start inline-end"))
-	one("position", position, keywords("static relative absolute fixed sticky -webkit-sticky"))
+	one("position", position, keywords("static relative absolute fixed sticky"))
 	one("content", content, contentValue)
 	one("background-image", backgroundImage, imageList)
 	one("mask-image -webkit-mask-image", maskImage, imageList)

@@ -17,21 +17,30 @@ var (
 	// dynamicStates are pseudo-classes that hold only after somebody acted.
 	dynamicStates = set(`hover active focus focus-visible focus-within visited target target-current target-before
 		target-after fullscreen -webkit-full-screen modal popover-open picture-in-picture autofill
-		-webkit-autofill user-valid user-invalid -webkit-drag playing seeking muted buffering stalled
-		interest-source interest-target has-slotted current past future active-view-transition
+		-webkit-autofill user-valid user-invalid -webkit-drag     
+		interest-source interest-target  current past future active-view-transition
 		-internal-media-controls-overlay-cast-button xr-overlay full-screen-ancestor -webkit-full-page-media
 		-webkit-full-screen-ancestor -webkit-full-screen-document window-inactive corner-present
 		decrement increment horizontal vertical double-button single-button no-button start end`)
 	// staticStates are pseudo-classes that markup decides.
 	staticStates = set(`root empty first-child last-child only-child first-of-type last-of-type only-of-type scope
 		any-link link -webkit-any-link enabled disabled checked required optional read-only read-write
-		placeholder-shown default indeterminate open defined in-range out-of-range valid invalid host paused
-		volume-locked`)
+		placeholder-shown default indeterminate open defined in-range out-of-range valid invalid host`)
 	// elementPseudos are the pseudo-elements Chromium knows; any other that
 	// begins with -webkit- is valid too and matches nothing.
 	elementPseudos = set(`before after marker first-line first-letter placeholder selection backdrop
 		file-selector-button cue details-content target-text spelling-error grammar-error search-text
 		view-transition scroll-marker scroll-marker-group column checkmark picker-icon interest-hint`)
+	// webkitPseudos are those of -webkit- that selector() says are supported.
+	webkitPseudos = set(`-webkit-calendar-picker-indicator -webkit-clear-button -webkit-color-swatch
+		-webkit-color-swatch-wrapper -webkit-date-and-time-value -webkit-datetime-edit -webkit-details-marker
+		-webkit-file-upload-button -webkit-inner-spin-button -webkit-input-placeholder -webkit-media-controls
+		-webkit-media-controls-panel -webkit-meter-bar -webkit-meter-inner-element -webkit-meter-optimum-value
+		-webkit-outer-spin-button -webkit-progress-bar -webkit-progress-inner-element -webkit-progress-value
+		-webkit-resizer -webkit-scrollbar -webkit-scrollbar-button -webkit-scrollbar-corner -webkit-scrollbar-thumb
+		-webkit-scrollbar-track -webkit-scrollbar-track-piece -webkit-search-cancel-button
+		-webkit-search-decoration -webkit-search-results-button -webkit-slider-container
+		-webkit-slider-runnable-track -webkit-slider-thumb -webkit-textfield-decoration-container`)
 	elementFuncs = set(`part slotted highlight cue picker scroll-button view-transition-group
 		view-transition-image-pair view-transition-old view-transition-new view-transition-group-children`)
 )

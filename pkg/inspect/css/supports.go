@@ -39,7 +39,8 @@ func supportsLeaf(src string) func(node) truth {
 		switch strings.ToLower(n.value) {
 		case "selector":
 			sels, ok := parseSelectors(text, nil, nil, nil)
-			return truthOf(ok && len(sels) == 1 && !strings.Contains(sels[0].pseudo, "-webkit-"))
+			return truthOf(ok && len(sels) == 1 &&
+				(!strings.HasPrefix(sels[0].pseudo, "-webkit-") || webkitPseudos[sels[0].pseudo]))
 		case "font-tech":
 			return truthOf(fontTechs[strings.ToLower(strings.TrimSpace(text))])
 		case "font-format":
@@ -57,13 +58,14 @@ func supportsLeaf(src string) func(node) truth {
 // rejected are values of known properties that Chromium does not take, seen
 // in feature tests of real sheets.
 var rejected = map[string]map[string]bool{
-	"position":                   set("-webkit-sticky device-fixed"),
 	"text-align":                 set("-moz-center"),
 	"width":                      set("-moz-available -moz-fit-content"),
 	"height":                     set("-moz-available"),
 	"-webkit-appearance":         set("-apple-pay-button"),
 	"appearance":                 set("-apple-pay-button"),
 	"font":                       set("-apple-system-body"),
+	"grid-template-rows":         set("masonry"),
+	"grid-template-columns":      set("masonry"),
 	"image-rendering":            set("-moz-crisp-edges"),
 	"-webkit-overflow-scrolling": set("touch auto"),
 }
@@ -93,12 +95,15 @@ func supportsDecl(name, text string) bool {
 	}
 	if len(ns) == 1 && ns[0].kind == ident {
 		word := strings.ToLower(ns[0].value)
+		if strings.HasSuffix(name, "color") && wideWords[word] == wideNone && word != "auto" && !isColour(ns[0]) {
+			return false
+		}
 		return !rejected[name][word] && !strings.HasPrefix(word, "-moz-") && !strings.HasPrefix(word, "-ms-")
 	}
 	valid := true
 	walk(ns, func(n node) {
 		if n.isDelim('!') || n.kind == dimension && !units[strings.ToLower(n.value)] ||
-			n.kind == function && (strings.HasPrefix(n.value, "-moz-") || strings.HasPrefix(n.value, "-ms-")) {
+			n.isFunc("constant") || n.kind == function && (strings.HasPrefix(n.value, "-moz-") || strings.HasPrefix(n.value, "-ms-")) {
 			valid = false
 		}
 	})
@@ -111,7 +116,7 @@ var units = set(`px em rem ex ch rex rch ic ric cap rcap lh rlh in cm mm q pt pc
 
 var (
 	fontTechs = set(`features-opentype features-aat color-colrv0 color-colrv1 color-sbix color-cbdt variations
-		palettes incremental`)
+		palettes`)
 	fontFormats = set(`woff woff2 truetype opentype collection woff-variations woff2-variations truetype-variations
 		opentype-variations`)
 )

@@ -1,0 +1,91 @@
+package css_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"libra/pkg/inspect/css"
+)
+
+const conditionFile = "testdata/conditions.txt"
+
+// TestConditions compares media queries and supports conditions with
+// Chromium's answers: lines of "media|supports true|false text".
+func TestConditions(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(conditionFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if *update {
+		lines = askConditions(t, lines)
+		if err := os.WriteFile(conditionFile, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, line := range lines {
+		kind, want, cond := splitCondition(line)
+		var got bool
+		switch kind {
+		case "media":
+			got = css.MatchMedia(cond, css.Desktop())
+		case "supports":
+			got = css.MatchSupports(cond)
+		default:
+			t.Fatalf("line %q is neither media nor supports", line)
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%s %q: Chromium says %s, here %v", kind, cond, want, got)
+		}
+	}
+}
+
+func splitCondition(line string) (kind, want, cond string) {
+	kind, rest, _ := strings.Cut(line, " ")
+	want, cond, _ = strings.Cut(rest, " ")
+	return kind, want, cond
+}
+
+func askConditions(t *testing.T, lines []string) []string {
+	t.Helper()
+	ctx := chromium(t)
+	for i, line := range lines {
+		kind, _, cond := splitCondition(line)
+		quoted, err := json.Marshal(cond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := "CSS.supports(" + string(quoted) + ")"
+		if kind == "media" {
+			script = "matchMedia(" + string(quoted) + ").matches"
+		}
+		got, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script))
+		if err != nil {
+			t.Fatalf("ask %s: %v", line, err)
+		}
+		lines[i] = fmt.Sprintf("%s %v %s", kind, got, cond)
+	}
+	return lines
+}
+
+func TestMobileMedia(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]bool{
+		"(hover: none) and (pointer: coarse)": true,
+		"(max-width: 600px)":                  true,
+		"(min-resolution: 1.5dppx)":           true,
+		"(orientation: landscape)":            false,
+		"(-webkit-min-device-pixel-ratio: 2)": false,
+		"(any-hover)":                         false,
+	} {
+		if got := css.MatchMedia(query, css.Mobile()); got != want {
+			t.Errorf("%q on the phone is %v, want %v", query, got, want)
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package css
+
+import "strings"
+
+// hintProps are the presentation attributes of SVG that matter here.
+var hintProps = set(`fill stroke filter mask clip-path cursor marker-start marker-mid marker-end display visibility
+	font-family font-weight font-style font-stretch`)
+
+// hints are the declarations that e's attributes stand for.
+func (p *pass) hints(e *element) []cand {
+	var decls []decl
+	for _, a := range e.node.Attr {
+		switch name := strings.ToLower(a.Key); {
+		case e.ns == "svg" && hintProps[name]:
+			decls = appendDecls(decls, rawDecl{name: name, value: a.Val}, p.page.Base)
+		case name == "face" && e.is("font"):
+			decls = appendDecls(decls, rawDecl{name: "font-family", value: a.Val}, p.page.Base)
+		case name == "background" && e.is("body", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "col", "colgroup"):
+			v := &value{images: refImages(strings.TrimSpace(a.Val), p.page.Base)}
+			decls = append(decls, decl{id: backgroundImage, name: name, val: v})
+		}
+	}
+	if len(decls) == 0 {
+		return nil
+	}
+	a := &applied{rule: &rule{prelude: "an attribute of <" + e.tag + ">", decls: decls}, sheet: p.page.Base, origin: hint}
+	var cands []cand
+	for i := range decls {
+		cands = append(cands, cand{&decls[i], a, a.key(0, false)})
+	}
+	return cands
+}
