@@ -11,7 +11,7 @@ import (
 
 // arrange puts flags before arguments, because the parser stops at the first
 // argument and people write `libra inspect URL --json`. What follows "--" is
-// never a flag.
+// never a flag. Who asks for help gets it, whatever else is said.
 func arrange(flags []cli.Flag, commands []*cli.Command, args []string) []string {
 	var before, after []string
 	for i := 0; i < len(args); i++ {
@@ -20,12 +20,17 @@ func arrange(flags []cli.Flag, commands []*cli.Command, args []string) []string 
 		case a == "--":
 			after = append(after, args[i+1:]...)
 			i = len(args)
+		case a == "--help" || a == "-h":
+			return []string{a}
 		case len(a) > 1 && a[0] == '-':
 			before = append(before, a)
-			if takesNext(flags, a) && i+1 < len(args) {
-				i++
-				before = append(before, args[i])
+			if !takesNext(flags, a) {
+				continue
 			}
+			if i++; i == len(args) {
+				return before // the parser misses the value
+			}
+			before = append(before, args[i])
 		default:
 			if c := commandNamed(commands, a); c != nil && len(after) == 0 {
 				return append(append(before, a), arrange(c.Flags, c.Subcommands, args[i+1:])...)

@@ -170,7 +170,9 @@ func failURL(err error) error {
 // failReport turns the reasons of a failed report into a fault.
 func failReport(r *libra.Report) error {
 	text := strings.Join(r.Reasons, "; ")
-	text = strings.TrimPrefix(text, fmt.Sprintf("cannot fetch %q: ", r.URL))
+	if normal, err := libra.ParseURL(r.URL); err == nil {
+		text = strings.TrimPrefix(text, fmt.Sprintf("cannot fetch %q: ", normal))
+	}
 	what, hint := remedy(text)
 	return fail("cannot weigh %q: %s", r.URL, what).with("%s", hint)
 }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/inspect"
+	"libra/pkg/inspector"
+	"libra/pkg/store"
+	"libra/pkg/web"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"libra": main})
+}
+
+// site is a small web site on loopback. A request for /hang is announced on
+// hung and never answered.
+func site(t *testing.T) (url string, hung <-chan struct{}) {
+	announce := make(chan struct{}, 1)
+	files := map[string]struct{ contentType, body string }{
+		"/": {"text/html", `<!doctype html><title>Scale</title><link rel=stylesheet href=style.css>
+<script src=app.js></script><script nomodule src=old.js></script><img src=weight.png alt=weight><p>hello`},
+		"/style.css":  {"text/css", "p { color: red }"},
+		"/app.js":     {"text/javascript", "let weight = 1"},
+		"/weight.png": {"image/png", strings.Repeat("w", 40_000)},
+		"/bare":       {"text/html", "<!doctype html><title>Bare</title><p>hello"},
+		"/evil":       {"text/html", "<!doctype html><img src='/\x1b]0;owned\x07.png'><img src='/x.png?\xc2\x9b31m'>"},
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hang" {
+			announce <- struct{}{}
+			<-r.Context().Done()
+			return
+		}
+		f, ok := files[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", f.contentType)
+		fmt.Fprint(w, f.body)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, announce
+}
+
+// appliance is a bus, an inspector and a web server, all real, in this
+// process. It has no recorder, watchdog or notifier, and says so.
+func appliance(t *testing.T) (url string) {
+	b := bustest.Start(t)
+	var wg sync.WaitGroup
+	t.Cleanup(wg.Wait) // after t.Context() has ended
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	i := inspector.New(inspector.Config{Instance: "1", Workers: 2, Inspect: inspect.Config{Allow: loopback, PageTimeout: 10 * time.Second}}, b.Connect("inspector"), b.Log())
+	wg.Go(func() { i.Run(t.Context(), func() {}) })
+
+	history := store.NewReader(filepath.Join(t.TempDir(), "none.sqlite"))
+	t.Cleanup(func() { history.Close() })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := web.New(web.Config{Version: "1.2.3"}, b.Log(), b.Connect("web"), history, func() {})
+	wg.Go(func() { s.Run(t.Context(), l) })
+	url = "http://" + l.Addr().String()
+	bustest.Await(t, "web to be up", func() bool {
+		resp, err := http.Get(url + "/up")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	return url
+}
+
+func TestScripts(t *testing.T) {
+	siteURL, _ := site(t)
+	applianceURL := appliance(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("SITE", siteURL)
+			e.Setenv("APPLIANCE", applianceURL)
+			e.Setenv("NOBODY", "http://"+nobody(t))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+	})
+}
+
+// nobody is an address on which nothing listens.
+func nobody(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// exits runs a command and holds its exit code against the first argument.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if err != nil || neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARGUMENT…]")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	url, hung := site(t)
+	cmd := exec.Command("libra", "inspect", "--allow", "127.0.0.1", url+"/hang")
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-hung:
+	case <-time.After(10 * time.Second):
+		cmd.Process.Kill()
+		t.Fatal("libra did not ask for the page in 10 s")
+	}
+	pressed := time.Now()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d (%v), want 130; stderr %q", code, err, errs.String())
+	}
+	if took := time.Since(pressed); took > 2*time.Second {
+		t.Errorf("ended %s after Ctrl-C", took)
+	}
+	if errs.Len() > 0 {
+		t.Errorf("stderr %q, want nothing", errs.String())
+	}
+}
