@@ -1,0 +1,76 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// browser is Debian's Chromium, told to talk to nobody but the page.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("/usr/bin/chromium"), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 800),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(t.TempDir()))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), opts...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil { // starts it
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, 60*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// seen runs an action in the browser and wants its value.
+func seen[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// A person gives an address and reads the report.
+func TestBrowser(t *testing.T) {
+	settle(t)
+	ctx, url := browser(t), site(t).URL+"/"
+	seen(t, ctx, chromedp.Navigate(house.url+"/"))
+	seen(t, ctx, chromedp.SendKeys("#url", url))
+	seen(t, ctx, chromedp.Submit("#url"))
+	seen(t, ctx, chromedp.WaitVisible("#assets"))
+	report := seen(t, ctx, chromedp.Text("main"))
+	for _, want := range []string{url, "style.css", "dot.png", "2.00 kB", "complete"} {
+		if !strings.Contains(report, want) {
+			t.Errorf("the report does not show %q:\n%s", want, report)
+		}
+	}
+	if title := seen(t, ctx, chromedp.Title()); !strings.Contains(title, "127.0.0.1") {
+		t.Errorf("the title is %q", title)
+	}
+	file := filepath.Join(house.home, "report.png")
+	if err := os.WriteFile(file, seen(t, ctx, chromedp.FullScreenshot(100)), 0o644); err != nil {
+		t.Error(err)
+	}
+	t.Logf("the report as seen: %s", file)
+
+	// A mistake is answered with its remedy, beside the field.
+	seen(t, ctx, chromedp.Navigate(house.url+"/"))
+	seen(t, ctx, chromedp.Evaluate[bool](`document.querySelector("form.submit").noValidate = true`))
+	seen(t, ctx, chromedp.SendKeys("#url", "example.org"))
+	seen(t, ctx, chromedp.Submit("#url"))
+	seen(t, ctx, chromedp.WaitVisible("#fault"))
+	if fault := seen(t, ctx, chromedp.Text("#fault")); !strings.Contains(fault, "start it with https://") {
+		t.Errorf("a mistake is answered with %q", fault)
+	}
+}
