@@ -50,7 +50,7 @@ func TestBrowser(t *testing.T) {
 	seen(t, ctx, chromedp.Submit("#url"))
 	seen(t, ctx, chromedp.WaitVisible("#assets"))
 	report := seen(t, ctx, chromedp.Text("main"))
-	for _, want := range []string{url, "style.css", "dot.png", "2.00 kB", "complete"} {
+	for _, want := range []string{strings.Trim(strings.TrimPrefix(url, "http:"), "/"), "style.css", "dot.png", "2.00 kB", "complete"} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report does not show %q:\n%s", want, report)
 		}
