@@ -27,13 +27,6 @@ var invisible = map[string]string{
 	"/r/data.json?fetch": "made by a script",
 }
 
-// behind are pages that are known to differ. The test fails when one of them
-// has come to agree, so that the list stays true.
-var behind = map[string]string{
-	"css-image-set.html": "package css does not take image/jxl",
-	"legacy.html":        "package css does not read background attributes",
-}
-
 // TestInspectAgreesWithChromium compares the requests for each fixture page
 // with those that Chromium made (package accuracy measures them).
 func TestInspectAgreesWithChromium(t *testing.T) {
@@ -65,13 +58,7 @@ func TestInspectAgreesWithChromium(t *testing.T) {
 				slices.Sort(got)
 				got = slices.Compact(got)
 				expect := slices.DeleteFunc(slices.Clone(modes[mode]), func(u string) bool { return invisible[u] != "" })
-				diff := cmp.Diff(expect, got)
-				if reason := behind[name]; reason != "" && diff != "" {
-					t.Skipf("known to differ: %s", reason)
-				} else if reason != "" {
-					t.Errorf("agrees now: take it off the list")
-				}
-				if diff != "" {
+				if diff := cmp.Diff(expect, got); diff != "" {
 					t.Errorf("requests (-Chromium +libra):\n%s", diff)
 				}
 			})
