@@ -1,0 +1,450 @@
+package notifier_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
+
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/libra"
+	"libra/pkg/notifier"
+)
+
+const secret = "sesame-open"
+
+// sink is where Slack would be: each call is answered by the next of answers,
+// and well when there is none.
+type sink struct {
+	*httptest.Server
+	mu      sync.Mutex
+	answers []http.HandlerFunc     // under mu
+	got     []slack.WebhookMessage // under mu; answered well
+	calls   []time.Time            // under mu
+}
+
+func newSink(t *testing.T, answers ...http.HandlerFunc) *sink {
+	s := &sink{answers: answers}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		var m slack.WebhookMessage
+		if err := json.Unmarshal(body, &m); err != nil || !strings.HasSuffix(r.URL.Path, secret) {
+			t.Errorf("POST %s: %v", r.URL.Path, err)
+		}
+		s.mu.Lock()
+		s.calls = append(s.calls, time.Now())
+		var answer http.HandlerFunc
+		if len(s.answers) > 0 {
+			answer, s.answers = s.answers[0], s.answers[1:]
+		} else {
+			s.got = append(s.got, m)
+		}
+		s.mu.Unlock()
+		if answer != nil {
+			answer(w, r)
+			return
+		}
+		io.WriteString(w, "ok")
+	}))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s
+}
+
+func (s *sink) messages() []slack.WebhookMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]slack.WebhookMessage{}, s.got...)
+}
+
+func (s *sink) texts() (all []string) {
+	for _, m := range s.messages() {
+		all = append(all, m.Text)
+	}
+	return all
+}
+
+func status(code int, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+		io.WriteString(w, "what Slack says")
+	}
+}
+
+func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+func cut(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err == nil {
+		conn.Close()
+	}
+}
+
+// desk is a notifier on a real bus.
+type desk struct {
+	t    *testing.T
+	bus  *bustest.Bus
+	seen *bus.Conn
+	cfg  notifier.Config
+	mu   sync.Mutex
+	log  bytes.Buffer // under mu
+}
+
+func newDesk(t *testing.T, s *sink) *desk {
+	d := &desk{t: t, bus: bustest.Start(t)}
+	d.seen = d.bus.Connect("watchdog")
+	d.cfg = notifier.Config{
+		Socket: filepath.Join(t.TempDir(), "alarm.sock"), Runtime: t.TempDir(), Version: "1.2.3",
+		Timeout: 300 * time.Millisecond, Pace: time.Millisecond, Backoff: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
+		DigestPace: 10 * time.Millisecond,
+	}
+	if s != nil {
+		d.cfg.WebhookFile = filepath.Join(t.TempDir(), "webhook")
+		if err := os.WriteFile(d.cfg.WebhookFile, []byte(s.URL+"/services/"+secret+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if strings.Contains(d.logged(), secret) {
+			t.Errorf("the webhook's URL was logged:\n%s", d.logged())
+		}
+	})
+	return d
+}
+
+func (d *desk) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.Write(p)
+}
+
+func (d *desk) logged() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
+
+// run starts a notifier with a connection of its own; stop is as good as a
+// kill: what is in hand is not acknowledged.
+func (d *desk) run() (stop func()) {
+	d.t.Helper()
+	n, err := notifier.New(d.cfg, notifier.Deps{Bus: d.bus.Connect("notifier"), Log: slog.New(slog.NewTextHandler(d, nil))})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := n.Run(ctx); !errors.Is(err, context.Canceled) {
+			d.t.Errorf("Run: %v", err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	d.t.Cleanup(stop)
+	return stop
+}
+
+func (d *desk) publish(t libra.Transition) {
+	d.t.Helper()
+	if err := d.seen.PublishAlarm(d.t.Context(), t); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *desk) post(t libra.Transition) int {
+	d.t.Helper()
+	body, err := json.Marshal(t)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", d.cfg.Socket)
+	}}}
+	resp, err := client.Post("http://notifier/alarm", "application/json", bytes.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// transition number n of an alarm: odd ones raise, even ones clear.
+func transition(alarm string, n int) libra.Transition {
+	at := time.Now().UTC()
+	a := libra.Alarm{
+		ID: alarm, Scope: libra.ScopeComponent, Target: "libra-" + alarm, Severity: libra.Major, State: libra.Raised,
+		Summary: fmt.Sprintf("number %d", n), Evidence: "2 of 1", Runbook: "#" + alarm, Since: at,
+	}
+	if n%2 == 0 {
+		a.State, a.Since, a.Until = libra.Cleared, at.Add(-63*time.Second), at
+	}
+	return libra.Transition{ID: fmt.Sprintf("%s-%d", alarm, n), Alarm: a, At: at, Host: "box"}
+}
+
+func text(n int) string {
+	if n%2 == 0 {
+		return fmt.Sprintf("[cleared] libra-web on box: number %d, down for 1 min 3 s", n)
+	}
+	return fmt.Sprintf("[major] libra-web on box: number %d", n)
+}
+
+func wantTexts(t *testing.T, s *sink, want ...string) {
+	t.Helper()
+	bustest.Await(t, fmt.Sprintf("%d messages", len(want)), func() bool { return len(s.texts()) >= len(want) })
+	if diff := cmp.Diff(want, s.texts()); diff != "" {
+		t.Fatalf("told (-want +got):\n%s", diff)
+	}
+}
+
+// Whatever Slack does, everything is told, in order, once.
+func TestSlackIsUnwell(t *testing.T) {
+	const repeat = " (possible repeat)"
+	for _, c := range []struct {
+		name   string
+		answer http.HandlerFunc
+		mark   string        // on the message
+		pause  time.Duration // before the second call, at least
+	}{
+		{"500", status(500), "", 0},
+		{"429 with Retry-After", status(429, "Retry-After", "1"), "", time.Second},
+		{"503 with Retry-After", status(503, "Retry-After", "1"), "", time.Second},
+		{"404", status(404), "", 0},
+		{"redirect", status(302, "Location", "https://example.org/"), "", 0},
+		{"hangs", hang, repeat, 0},
+		{"cut", cut, repeat, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newSink(t, c.answer)
+			d := newDesk(t, s)
+			d.run()
+			d.publish(transition("web", 1))
+			d.publish(transition("web", 2))
+			wantTexts(t, s, text(1)+c.mark, text(2))
+			if gap := s.calls[1].Sub(s.calls[0]); gap < c.pause {
+				t.Errorf("called again after %s, want %s", gap, c.pause)
+			}
+			if !strings.Contains(d.logged(), "not told, trying again") {
+				t.Error("the trouble was not logged")
+			}
+		})
+	}
+}
+
+// An outage of ten answers delays, and loses and reorders nothing; what piled
+// up comes as one digest that names every transition.
+func TestDigestAfterAnOutage(t *testing.T) {
+	var down []http.HandlerFunc
+	for range 10 {
+		down = append(down, status(500))
+	}
+	s := newSink(t, down...)
+	d := newDesk(t, s)
+	d.cfg.Backoff = 30 * time.Millisecond
+	d.run()
+	d.publish(transition("web", 1))
+	bustest.Await(t, "a call", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) > 0 })
+	for n := 2; n <= 9; n++ {
+		d.publish(transition("web", n))
+	}
+	d.publish(transition("bus", 2))
+	bustest.Await(t, "two messages", func() bool { return len(s.texts()) == 2 })
+	got := s.messages()
+	if got[0].Text != text(1) || !strings.HasPrefix(got[1].Text, "9 alarm messages in one: 1 open, 1 over on box, ") {
+		t.Errorf("texts %q", s.texts())
+	}
+	body := got[1].Attachments[0].Blocks.BlockSet[0].(*slack.SectionBlock).Text.Text
+	body = regexp.MustCompile(`\d\d:\d\d:\d\d`).ReplaceAllString(body, "T")
+	want := "[major] libra-web: number 9 (cleared T, major T, cleared T, 2 more, major T, cleared T, major T UTC)"
+	want += "\n[cleared] libra-bus: number 2 (cleared T UTC)"
+	if diff := cmp.Diff(want, body); diff != "" {
+		t.Errorf("digest (-want +got):\n%s", diff)
+	}
+}
+
+// Killed in the middle of a POST, again and again: nothing is lost, the order
+// holds, and what may be a repeat says so.
+func TestKilledInThePost(t *testing.T) {
+	s := newSink(t, hang, hang)
+	d := newDesk(t, s)
+	d.cfg.Timeout = time.Minute
+	calls := func(n int) func() bool {
+		return func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) == n }
+	}
+	for n := 1; n <= 3; n++ {
+		d.publish(transition("web", n))
+	}
+	for n := range 2 {
+		stop := d.run()
+		bustest.Await(t, "a call", calls(n+1))
+		stop()
+	}
+	began := time.Now()
+	d.run()
+	wantTexts(t, s, text(1)+" (possible repeat)", text(2), text(3))
+	if took := s.calls[2].Sub(began); took > time.Second {
+		t.Errorf("first call %s after the restart", took)
+	} else {
+		t.Logf("first call %s after the restart", took)
+	}
+}
+
+// The bus's connection breaks while Slack is away: told once.
+func TestBusAwayMeanwhile(t *testing.T) {
+	s := newSink(t, hang)
+	d := newDesk(t, s)
+	d.cfg.Timeout = time.Second
+	d.run()
+	d.publish(transition("web", 1))
+	bustest.Await(t, "a call", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) > 0 })
+	d.bus.Down()
+	wantTexts(t, s, text(1)+" (possible repeat)")
+	d.bus.Up()
+	bustest.Await(t, "the bus to take the next", func() bool { return d.seen.PublishAlarm(t.Context(), transition("web", 2)) == nil })
+	wantTexts(t, s, text(1)+" (possible repeat)", text(2))
+}
+
+// What came past the bus is told once, however often it comes, and over a
+// restart of the notifier.
+func TestPastTheBus(t *testing.T) {
+	s := newSink(t)
+	d := newDesk(t, s)
+	stop := d.run()
+	bustest.Await(t, "the socket", func() bool { _, err := os.Stat(d.cfg.Socket); return err == nil })
+	for range 2 {
+		if code := d.post(transition("web", 1)); code != http.StatusAccepted {
+			t.Fatalf("answered %d", code)
+		}
+	}
+	if code := d.post(libra.Transition{}); code != http.StatusBadRequest {
+		t.Errorf("nothing was answered %d", code)
+	}
+	wantTexts(t, s, text(1))
+	bustest.Await(t, "the note that it was told", func() bool {
+		data, err := os.ReadFile(filepath.Join(d.cfg.Runtime, "direct-slack.json"))
+		return err == nil && strings.Contains(string(data), `"told":["web-1"]`)
+	})
+	stop()
+	d.run()
+	d.publish(transition("web", 1))
+	d.publish(transition("web", 2))
+	wantTexts(t, s, text(1), text(2))
+}
+
+// Nothing that a page says of itself reaches Slack as markup.
+func TestEscaping(t *testing.T) {
+	s := newSink(t)
+	d := newDesk(t, s)
+	d.cfg.BaseURL = "https://libra.example"
+	d.run()
+	tr := transition("web", 1)
+	tr.Alarm.Scope, tr.Alarm.Target = libra.ScopePage, "https://example.org/?a=1&b=<2>"
+	tr.Alarm.Summary = "<!channel> & <@U1>\nsecond\u202e line"
+	tr.Alarm.Evidence = strings.Repeat("<&>", 3000)
+	tr.Host = "<!here>"
+	d.publish(tr)
+	wantTexts(t, s, "[major] https://example.org/?a=1&amp;b=&lt;2&gt; on &lt;!here&gt;: &lt;!channel&gt; &amp; &lt;@U1&gt; second line")
+	m := s.messages()[0]
+	whole, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := regexp.MustCompile(`\\u003c!date\^[^>]*?\\u003e`)
+	if rest := ours.ReplaceAllString(string(whole), ""); strings.Contains(rest, `\u003c`) {
+		t.Errorf("not escaped: %s", rest)
+	}
+	evidence := m.Attachments[0].Blocks.BlockSet[0].(*slack.SectionBlock).Text.Text
+	if len([]rune(evidence)) > 3000 || !strings.HasSuffix(evidence, ";…") {
+		t.Errorf("evidence of %d characters ends in %q", len([]rune(evidence)), evidence[len(evidence)-20:])
+	}
+	url := m.Attachments[0].Blocks.BlockSet[2].(*slack.ActionBlock).Elements.ElementSet[0].(*slack.ButtonBlockElement).URL
+	if want := "https://libra.example/pages/" + libra.PageID(tr.Alarm.Target); url != want {
+		t.Errorf("report at %q, want %q", url, want)
+	}
+}
+
+// Late messages say how late.
+func TestLate(t *testing.T) {
+	s := newSink(t)
+	d := newDesk(t, s)
+	d.run()
+	tr := transition("web", 1)
+	tr.At = tr.At.Add(-2 * time.Hour)
+	d.publish(tr)
+	wantTexts(t, s, text(1))
+	note := s.messages()[0].Attachments[0].Blocks.BlockSet[2].(*slack.ContextBlock).ContextElements.Elements[0].(*slack.TextBlockObject).Text
+	if !strings.HasPrefix(note, "Told 2 h late: it happened ") {
+		t.Errorf("remark %q", note)
+	}
+}
+
+// Where nobody is to be told, the journal is, and a channel that is configured
+// later begins after it.
+func TestNoChannel(t *testing.T) {
+	s := newSink(t)
+	d := newDesk(t, s)
+	hook := d.cfg.WebhookFile
+	d.cfg.WebhookFile = ""
+	stop := d.run()
+	d.publish(transition("web", 1))
+	bustest.Await(t, "the journal", func() bool { return strings.Contains(d.logged(), "told") })
+	if !strings.Contains(d.logged(), "no channel is configured") {
+		t.Errorf("the journal says %s", d.logged())
+	}
+	stop()
+	d.publish(transition("web", 2))
+	d.cfg.WebhookFile = hook
+	d.run()
+	wantTexts(t, s, text(2))
+}
+
+// A webhook that cannot be used is a fault of the configuration, told without
+// what is in the file.
+func TestWebhookFile(t *testing.T) {
+	for _, c := range []struct{ content, want string }{
+		{"", "is empty"},
+		{"sesame-open", "holds is no URL"},
+		{"https://hooks.slack.com/" + secret + " https://hooks.slack.com/", "holds is no URL"},
+		{"http://hooks.slack.com/" + secret, "does not start with https://"},
+		{"https://hooks.slack.com:a/" + secret, "holds is no URL"},
+		{"https://hooks.slack.com/services/" + secret + "\n", ""},
+		{"http://127.0.0.1:1/" + secret, ""},
+		{"http://10.1.2.3/" + secret, ""},
+	} {
+		file := filepath.Join(t.TempDir(), "webhook")
+		if err := os.WriteFile(file, []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := notifier.New(notifier.Config{WebhookFile: file}, notifier.Deps{Log: slog.Default()})
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%q: %v", c.content, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%q: %v, want %q", c.content, err, c.want)
+		case err != nil && strings.Contains(err.Error(), secret):
+			t.Errorf("the error tells the secret: %v", err)
+		}
+	}
+}

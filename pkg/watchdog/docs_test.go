@@ -1,0 +1,36 @@
+package watchdog_test
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"libra/pkg/watchdog"
+)
+
+// Every alarm has its section in the runbook, under the anchor it names.
+func TestRunbookHasEveryAlarm(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alarms := watchdog.New(watchdog.Config{}, watchdog.Deps{SQLite: &patient{}, Log: slog.Default()}).Alarms()
+	if len(alarms) < 10 {
+		t.Errorf("only %d alarms", len(alarms))
+	}
+	seen := map[string]bool{}
+	for _, a := range alarms {
+		heading := "\n### " + strings.TrimPrefix(a.Runbook, "#") + "\n"
+		if strings.Count(string(doc), heading) != 1 {
+			t.Errorf("alarm %q: operations.md has no section %q", a.ID, heading)
+		}
+		if strings.Trim(a.ID, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || seen[a.ID] {
+			t.Errorf("alarm id %q is taken, or not fit for a subject", a.ID)
+		}
+		seen[a.ID] = true
+		if a.Target == "" || a.Summary == "" || a.Severity == "" || a.Scope == "" {
+			t.Errorf("alarm %q is incomplete: %+v", a.ID, a)
+		}
+	}
+}
