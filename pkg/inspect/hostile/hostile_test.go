@@ -1,0 +1,136 @@
+// Package hostile_test sets an Inspector before servers that misbehave. Each
+// case must end inside the page's deadline with a report that says what was
+// wrong, and the process must stay small. The inspector runs in a process of
+// its own, so that what is measured is not the servers. Run with -v for the
+// table.
+package hostile_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+const (
+	pageTimeout = 4 * time.Second
+	// slack is what a report may take to be written once the page's time is
+	// over, on a machine that is busy with other cases.
+	slack    = 2 * time.Second
+	maxRSS   = 150 << 20
+	together = 12 // cases at a time that mostly wait
+)
+
+// scenario is a server that misbehaves, and what must be said about it.
+type scenario struct {
+	name string
+	// start sets the server up and returns the page's URL. It may add
+	// what the inspector has to know to reach it.
+	start start
+	want  libra.Outcome
+	// reason is in one of the report's reasons; "" for a complete report.
+	reason string
+	// heavy cases run alone: they cost memory or time of their own.
+	heavy bool
+}
+
+func scenarios() []scenario {
+	return slices.Concat(timing(), bodies(), heads(), redirects(), names(), markup(), styles(), secure(), http2())
+}
+
+// outcome is a line of the table.
+type outcome struct {
+	scenario
+	got  *libra.Report
+	took time.Duration
+	// peak is the process's: of this case where it runs alone, since the start
+	// where it does not.
+	peak int64
+}
+
+func TestHostile(t *testing.T) {
+	all := scenarios()
+	if len(all) < 40 {
+		t.Fatalf("%d scenarios, want at least 40", len(all))
+	}
+	child := startChild(t)
+	results := make([]outcome, len(all))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, together)
+	for i, s := range all {
+		if s.heavy {
+			continue
+		}
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			results[i] = child.run(t, s)
+		})
+	}
+	wg.Wait()
+	for i, s := range all {
+		if s.heavy {
+			// A test and a process of its own, so that nothing is left of it for
+			// the next.
+			t.Run(s.name, func(t *testing.T) { results[i] = startChild(t).run(t, s) })
+		}
+	}
+	var most int64
+	for _, r := range results {
+		most = max(most, r.peak)
+	}
+	table(t, results, most)
+	for _, r := range results {
+		judge(t, r)
+		if !raceDetector && r.peak > maxRSS {
+			t.Errorf("%s: the process grew to %d MB: at most %d", r.name, r.peak>>20, maxRSS>>20)
+		}
+	}
+}
+
+func judge(t *testing.T, r outcome) {
+	t.Helper()
+	if r.got.Outcome != r.want {
+		t.Errorf("%s: outcome %s, want %s: %q", r.name, r.got.Outcome, r.want, r.got.Reasons)
+	}
+	if r.took > pageTimeout+slack {
+		t.Errorf("%s: took %v, the page has %v", r.name, r.took, pageTimeout)
+	}
+	if r.got.Outcome != libra.Complete && len(r.got.Reasons) == 0 {
+		t.Errorf("%s: a %s report without a reason", r.name, r.got.Outcome)
+	}
+	named := r.reason == ""
+	for _, reason := range r.got.Reasons {
+		named = named || strings.Contains(reason, r.reason)
+		if strings.ContainsAny(reason, "\n\r\x00") || len(reason) > 1000 {
+			t.Errorf("%s: reason is no line: %.1000q", r.name, reason)
+		}
+	}
+	if !named {
+		t.Errorf("%s: no reason says %q: %.500q", r.name, r.reason, r.got.Reasons)
+	}
+}
+
+func table(t *testing.T, results []outcome, most int64) {
+	t.Helper()
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "case\toutcome\tms\tpeak MB\tassets\treason")
+	for _, r := range results {
+		reason := ""
+		if len(r.got.Reasons) > 0 {
+			reason = r.got.Reasons[0]
+			if len(reason) > 110 {
+				reason = strings.ToValidUTF8(reason[:110], "") + "…"
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", r.name, r.got.Outcome, r.took.Milliseconds(), r.peak>>20, len(r.got.Assets), reason)
+	}
+	w.Flush()
+	t.Logf("%d cases\n%s\nprocess peak %d MB, without the servers", len(results), b.String(), most>>20)
+}
