@@ -160,12 +160,22 @@ func (p *page) take(a answer) {
 		p.tell(libra.Discovering)
 	}
 	p.expand(r)
+	p.release(r)
 	p.applyStyles()
 	if p.step == libra.Discovering && p.queue.len() > 0 {
 		p.tell(libra.Weighing)
 		return
 	}
 	p.tell(p.step)
+}
+
+// release drops a body that has been read: a page of a thousand scripts must
+// not be held in memory at once. A leaf of a kind that may yet be read, a
+// preloaded sheet for example, keeps its body.
+func (p *page) release(r *request) {
+	if r.read || r.kind == markup.Leaf && r.typ != libra.Stylesheet && r.typ != libra.Script {
+		r.result.Body = nil
+	}
 }
 
 // postpone puts r back once when its host asks to be left alone for a time
@@ -216,6 +226,7 @@ func (p *page) revisit(r *request, ref markup.Reference) {
 	r.kind = ref.Kind
 	if r.settled() && !r.read {
 		p.expand(r)
+		p.release(r)
 	}
 }
 
