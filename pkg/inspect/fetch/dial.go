@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -196,7 +195,7 @@ func (n *network) secure(ctx context.Context, addr string) (*conn, error) {
 		if l := (*Limit)(nil); errors.As(context.Cause(ctx), &l) {
 			err = faultf(ErrTLS, err, "%s", l.Error())
 		}
-		return nil, fmt.Errorf("tls: %w", err)
+		return nil, err
 	}
 	c.handshake = time.Since(started)
 	c.Conn = t

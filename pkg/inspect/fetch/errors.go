@@ -137,7 +137,7 @@ func explainTLS(u *url.URL, err error) error {
 	case errors.As(err, &alert):
 		return faultf(ErrTLS, err, "%s refused the TLS handshake: %s", u.Host, oneLine(alert))
 	case strings.Contains(err.Error(), "tls: "):
-		return faultf(ErrTLS, err, "TLS with %s: %s", u.Host, oneLine(err))
+		return faultf(ErrTLS, err, "TLS with %s: %s", u.Host, strings.TrimPrefix(oneLine(err), "tls: "))
 	}
 	return nil
 }
@@ -146,6 +146,11 @@ func explainTLS(u *url.URL, err error) error {
 // to it, so its text is passed on, once and short.
 func explainHTTP(u *url.URL, err error) error {
 	text := oneLine(err)
+	for _, h2 := range []string{"stream error: ", "connection error: ", "GOAWAY"} {
+		if strings.Contains(text, h2) {
+			return faultf(ErrConnect, err, "%s broke off the HTTP/2 exchange: %s", u.Host, strings.TrimPrefix(text, "http2: "))
+		}
+	}
 	for _, prefix := range []string{"net/http: HTTP/1.x transport connection broken: ", "net/http: ", "http2: ", "http: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}

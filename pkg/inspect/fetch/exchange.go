@@ -62,6 +62,10 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 		return x
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode < 100 {
+		x.fail(faultf(ErrProtocol, nil, "answer of %s is not HTTP: status %03d", u.Host, resp.StatusCode))
+		return x
+	}
 	x.answered(u, resp)
 	x.readBody(ctx, r, u, resp)
 	x.close(resp)

@@ -1,0 +1,163 @@
+package fetch_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/inspect/fetch"
+	"libra/pkg/libra"
+)
+
+func TestRequestHeaders(t *testing.T) {
+	var got http.Header
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Header.Clone() })
+	plain := server(t, h)
+	tls, trust := h2server(t, h)
+	s := session(t, fetch.Config{TLS: trust, UserAgent: "ua", AcceptLanguage: "de"})
+	for _, tt := range []struct {
+		name string
+		req  fetch.Request
+		want map[string]string // "" for none
+	}{
+		{"page", fetch.Request{URL: plain.URL, Type: libra.Document}, map[string]string{
+			"User-Agent": "ua", "Accept-Language": "de", "Accept-Encoding": "gzip, deflate, br, zstd", "Referer": "", "Range": "", "Upgrade-Insecure-Requests": "1",
+			"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-User": "?1",
+		}},
+		{"frame", fetch.Request{URL: plain.URL, Type: libra.Document, Referrer: plain.URL + "/a?b#c"}, map[string]string{
+			"Referer": plain.URL + "/a?b", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "iframe", "Sec-Fetch-User": "",
+		}},
+		{"style sheet of another site", fetch.Request{URL: plain.URL, Type: libra.Stylesheet, Referrer: "http://example.org/a?b"}, map[string]string{
+			"Accept": "text/css,*/*;q=0.1", "Referer": "http://example.org/", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "style", "Origin": "",
+		}},
+		{"font", fetch.Request{URL: tls.URL, Type: libra.Font, Referrer: tls.URL + "/x.css"}, map[string]string{
+			"Referer": tls.URL + "/x.css", "Origin": tls.URL, "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "font",
+		}},
+		{"media", fetch.Request{URL: plain.URL, Type: libra.Media}, map[string]string{"Range": "bytes=0-", "Accept-Encoding": "identity", "Sec-Fetch-Dest": "video"}},
+		{"conditional", fetch.Request{URL: plain.URL, Type: libra.Image, ETag: `"x"`, LastModified: "Sat, 21 Nov 2026 04:00:00 GMT"}, map[string]string{
+			"If-None-Match": `"x"`, "If-Modified-Since": "Sat, 21 Nov 2026 04:00:00 GMT",
+		}},
+	} {
+		if res := s.Get(t.Context(), tt.req); res.Err != nil {
+			t.Fatal(res.Err)
+		}
+		for k, want := range tt.want {
+			if got.Get(k) != want {
+				t.Errorf("%s: %s is %q, want %q", tt.name, k, got.Get(k), want)
+			}
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for value, want := range map[string]time.Duration{
+		"120": 2 * time.Minute, "": 0, "-3": 0, "soon": 0, "99999999999": 1 << 31 * time.Second,
+		time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat): 0,
+	} {
+		srv := server(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", value)
+			w.WriteHeader(http.StatusTooManyRequests)
+		})
+		got := session(t, fetch.Config{}).Get(t.Context(), fetch.Request{URL: srv.URL})
+		if got.Err != nil || got.RetryAfter != want {
+			t.Errorf("%q: got %v, %v; want %v", value, got.RetryAfter, got.Err, want)
+		}
+	}
+}
+
+func TestBodyIsHeldForEnginesOnly(t *testing.T) {
+	for _, tt := range []struct {
+		ask   libra.ResourceType
+		serve string
+		held  bool
+	}{
+		{libra.Document, "text/html", true},
+		{libra.Document, "", true},
+		{libra.Document, "application/zip", false},
+		{libra.Document, "image/png", false},
+		{libra.Stylesheet, "text/plain", true},
+		{libra.Script, "application/octet-stream", true},
+		{libra.Image, "image/svg+xml; charset=utf-8", true},
+		{libra.Image, "image/png", false},
+		{libra.Font, "font/woff2", false},
+		{libra.Other, "application/json", false},
+	} {
+		srv := server(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Content-Type"] = []string{tt.serve}
+			w.Write([]byte(page))
+		})
+		got := session(t, fetch.Config{}).Get(t.Context(), fetch.Request{URL: srv.URL, Type: tt.ask})
+		if got.Err != nil || (len(got.Body) > 0) != tt.held || got.Hops[0].DecodedBytes != int64(len(page)) {
+			t.Errorf("%s served as %q: holds %d bytes, want held %v; %+v", tt.ask, tt.serve, len(got.Body), tt.held, got.Hops)
+		}
+	}
+}
+
+// crowd asks for url n times at once.
+func crowd(t *testing.T, url string, cfg fetch.Config, n int) {
+	t.Helper()
+	s := session(t, cfg)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			got := s.Get(ctx, fetch.Request{URL: url, Type: libra.Document})
+			if got.Err != nil || string(got.Body) != page {
+				t.Errorf("got %q, %v", got.Body, got.Err)
+			}
+			if h := got.Hops[0]; h.HeaderBytes < 10 || h.EncodedBytes != int64(len(page)) {
+				t.Errorf("got %+v", h)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestConnectionsPerHost(t *testing.T) {
+	var mu sync.Mutex
+	clients := map[string]bool{}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		clients[r.Proto+" "+r.RemoteAddr] = true
+		mu.Unlock()
+		io.WriteString(w, page)
+	})
+	crowd(t, server(t, h).URL, fetch.Config{}, 100)
+	if n := len(clients); n > 6 {
+		t.Errorf("HTTP/1.1: %d connections for what 6 can carry: %v", n, clients)
+	}
+	clear(clients)
+	tls, trust := h2server(t, h)
+	crowd(t, tls.URL, fetch.Config{TLS: trust}, 100)
+	if n := len(clients); n != 1 {
+		t.Errorf("HTTP/2: %d connections, want one: %v", n, clients)
+	}
+}
+
+// TestSharedStreamsKeepTheirCounts: counts of requests on one connection do
+// not mix.
+func TestSharedStreamsKeepTheirCounts(t *testing.T) {
+	srv, trust := h2server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Pad", r.URL.Path)
+		w.Write(make([]byte, len(r.URL.Path)*1000))
+	}))
+	s := session(t, fetch.Config{TLS: trust})
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			path := "/" + "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"[:i+1]
+			h := s.Get(t.Context(), fetch.Request{URL: srv.URL + path, Type: libra.Image}).Hops[0]
+			frames := (h.EncodedBytes + 16383) / 16384
+			if h.EncodedBytes != int64(len(path))*1000 || h.FramingBytes < 9*frames || h.FramingBytes > 9*(frames+20) {
+				t.Errorf("%s: got %s", path, cmp.Diff(fetch.Hop{}, h))
+			}
+		})
+	}
+	wg.Wait()
+}
