@@ -11,8 +11,12 @@
 //
 // Parsing never fails and takes time linear in the text; what a browser drops
 // is dropped. Where this package departs from Chromium, it is because sizes
-// are unknown before layout: container queries count as matching, and text
-// that would be clipped or off-screen counts as shown.
+// and glyphs are unknown before layout: a query container is taken to be as
+// large as the viewport, text that is clipped or off-screen counts as shown,
+// and a web font counts as having every character of its unicode-range.
+//
+// testdata holds what Chromium 156 requests for each fixture; go test -update
+// asks the Chromium at hand again.
 package css
 
 import (
@@ -115,4 +119,7 @@ type Use struct {
 	Fetch  libra.Fetch
 	Reason string // for a person: "background of .hero", "only for @media print"
 	Sheet  string // URL of the sheet or document that names it
+	// Fallback lists the sources of a fetched font that a browser asks for,
+	// in order, when the request for URL fails.
+	Fallback []string
 }

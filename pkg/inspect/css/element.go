@@ -14,11 +14,13 @@ type element struct {
 	tag                      string   // lower case
 	id                       string
 	classes                  []string
-	ns                       string // html, svg or math
-	style                    *style // nil where nothing is rendered
-	above                    bloom  // what its ancestors have
-	index, fromEnd           int    // among its siblings, from 1; 0 before asked
-	typeIndex, typeIndexLast int    // the same among siblings of its type
+	ns                       string   // html, svg or math
+	style                    *style   // nil where nothing is rendered
+	above                    bloom    // what its ancestors have
+	option                   *element // of a drop-down: what it shows
+	counted                  bool     // option is known
+	index, fromEnd           int      // among its siblings, from 1; 0 before asked
+	typeIndex, typeIndexLast int      // the same among siblings of its type
 }
 
 // newTree lists the elements under root in document order.

@@ -8,15 +8,14 @@ import (
 
 // face is one @font-face rule.
 type face struct {
-	family         string
-	sources        []source
-	first          int // index of the source that is requested, -1 for none
-	weight         [2]float64
-	stretch        [2]float64
-	style          string // normal, italic or oblique
-	ranges         []runeRange
-	sheet          string
-	weightExplicit bool
+	family  string
+	sources []source
+	first   int // index of the source that is requested, -1 for none
+	weight  [2]float64
+	stretch [2]float64
+	style   string // normal, italic or oblique
+	ranges  []runeRange
+	sheet   string
 }
 
 // source is one entry of src.
@@ -50,6 +49,17 @@ func (f *face) covers(r rune) bool {
 		}
 	}
 	return false
+}
+
+// after lists the supported addresses after source i.
+func (f *face) after(i int) []string {
+	var urls []string
+	for _, s := range f.sources[i+1:] {
+		if s.url != "" && s.unknown == "" {
+			urls = append(urls, s.url)
+		}
+	}
+	return urls
 }
 
 // newFace reads a @font-face rule; ok is false without family or sources.

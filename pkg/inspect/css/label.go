@@ -1,6 +1,8 @@
 package css
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"libra/pkg/libra"
@@ -78,7 +80,8 @@ func (p *pass) label() {
 			p.later(a)
 		}
 	}
-	for name, k := range p.cascade.keyframes {
+	for _, name := range slices.Sorted(maps.Keys(p.cascade.keyframes)) {
+		k := p.cascade.keyframes[name]
 		why := context{"animation " + name + " does not run", libra.Unused}
 		if k.used {
 			why.reason = "animation " + name + " is overridden"

@@ -206,6 +206,16 @@ func selected(e *element) bool {
 	if list == nil || list.has("multiple") {
 		return false
 	}
+	if !list.counted {
+		list.counted = true
+		list.option = list.firstOption()
+	}
+	return list.option == e
+}
+
+// firstOption is the option that a drop-down shows when none is marked; nil
+// when one is.
+func (e *element) firstOption() *element {
 	var first *element
 	marked := false
 	var visit func(*element)
@@ -220,8 +230,11 @@ func selected(e *element) bool {
 			visit(c)
 		}
 	}
-	visit(list)
-	return !marked && first == e
+	visit(e)
+	if marked {
+		return nil
+	}
+	return first
 }
 
 func firstSubmit(e *element) bool {

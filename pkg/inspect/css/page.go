@@ -22,6 +22,8 @@ type Page struct {
 	// nil means those Chromium finds on a Linux machine with DejaVu and
 	// Liberation: Arial, Helvetica, Times, Courier and the usual generics.
 	SystemFamily func(name string) bool
+
+	truncated bool
 }
 
 // Applied is a sheet that the document links or holds.
@@ -38,8 +40,13 @@ func (p *Page) Uses() []Use {
 	s.walk()
 	s.fonts()
 	s.label()
+	p.truncated = s.m.steps > matchBudget
 	return s.uses
 }
+
+// Truncated says whether the last Uses gave up matching selectors because
+// the page has too many for its size; what it listed is a lower bound.
+func (p *Page) Truncated() bool { return p.truncated }
 
 // pass is one look at a page.
 type pass struct {
@@ -82,13 +89,15 @@ func newPass(p *Page) *pass {
 	return s
 }
 
-// add lists a URL that is fetched.
-func (p *pass) add(url string, typ libra.ResourceType, reason, sheet string) {
+// add lists a URL that is fetched; false when it is listed already.
+func (p *pass) add(url string, typ libra.ResourceType, reason, sheet string) bool {
 	k := useKey{url, typ}
-	if !p.seen[k] {
-		p.seen[k] = true
-		p.uses = append(p.uses, Use{URL: url, Type: typ, Fetch: libra.Fetched, Reason: reason, Sheet: sheet})
+	if p.seen[k] {
+		return false
 	}
+	p.seen[k] = true
+	p.uses = append(p.uses, Use{URL: url, Type: typ, Fetch: libra.Fetched, Reason: reason, Sheet: sheet})
+	return true
 }
 
 // walk styles every element and notes the images it uses.
