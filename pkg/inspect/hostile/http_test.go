@@ -84,7 +84,7 @@ func heads() []scenario {
 		{name: "SSH", start: raw(says("SSH-2.0-OpenSSH_9.2p1\r\n")), want: libra.Failed, reason: "not HTTP"},
 		{name: "nothing at all", start: raw(says("")), want: libra.Failed, reason: "closed the connection"},
 		{name: "reset", start: raw(reset), want: libra.Failed, reason: "reset"},
-		{name: "status 000", start: raw(says("HTTP/1.1 000 ?\r\nContent-Length: 0\r\n\r\n")), want: libra.Failed, reason: ""},
+		{name: "status 000", start: raw(says("HTTP/1.1 000 ?\r\nContent-Length: 0\r\n\r\n")), want: libra.Failed, reason: "not HTTP"},
 		{name: "binary noise", start: raw(says(repeat("\x00\xff\x1b[2J\r", 5000))), want: libra.Failed, reason: "not HTTP"},
 		{name: "asset is noise", start: page("<img src=/x.png>", says("\x00\xff\x1b[2J\r\n\r\n")), want: libra.Partial, reason: "not HTTP"},
 	}
