@@ -52,7 +52,7 @@ func (c *Conn) DeliverAlarms(ctx context.Context, durable string, tick func(), t
 		for err == nil && ctx.Err() == nil {
 			tick()
 			var batch []jetstream.Msg
-			if batch, err = fetchAlarms(cons, take); len(batch) > 0 {
+			if batch, err = fetchAlarms(ctx, cons, take); len(batch) > 0 {
 				c.deliver(ctx, batch, tick, fn)
 			}
 		}
@@ -98,13 +98,18 @@ func (c *Conn) alarmConsumer(ctx context.Context, durable string, tick func()) (
 
 // fetchAlarms waits up to a second for a message, and takes more that are
 // there. Messages and an error can come together.
-func fetchAlarms(cons jetstream.Consumer, take func(waiting int) int) ([]jetstream.Msg, error) {
-	first, err := cons.Fetch(1, jetstream.FetchMaxWait(time.Second))
+func fetchAlarms(ctx context.Context, cons jetstream.Consumer, take func(waiting int) int) ([]jetstream.Msg, error) {
+	try, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	first, err := cons.Fetch(1, jetstream.FetchContext(try))
 	if err != nil {
 		return nil, err
 	}
 	batch := collect(nil, first)
-	if err := first.Error(); err != nil || len(batch) == 0 {
+	if err = first.Error(); errors.Is(err, context.DeadlineExceeded) {
+		err = nil // nothing came
+	}
+	if err != nil || len(batch) == 0 {
 		return batch, err
 	}
 	meta, err := batch[0].Metadata()
