@@ -30,7 +30,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").Funcs(template.FuncMap{
 			"bytes": showBytes, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
-			"short": shortURL, "linked": linked, "percent": percent, "count": showCount,
+			"short": shortURL, "name": func(url string) string { return short(shortURL(url), 90) }, "linked": linked, "percent": percent, "count": showCount,
 		}).ParseFS(files, "template/layout.html", "template/"+name+".html"))
 	}
 	return parsed
@@ -122,6 +122,7 @@ type typeRow struct {
 
 type assetRow struct {
 	libra.Asset
+	Name   string  // its address, short: without what it shares with the page's
 	Counts bool    // in the totals
 	Share  float64 // of the biggest asset, 0 to 1
 }
@@ -151,7 +152,7 @@ func (s *Server) getPageHTML(w http.ResponseWriter, r *http.Request) {
 	doc.Steps = stepRows(page.Step)
 	if doc.Report != nil {
 		doc.Types = typeRows(doc.Report.Totals)
-		doc.Assets, doc.Left, doc.Others = assetRows(doc.Report.Assets, doc.Sort)
+		doc.Assets, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
 	}
 	title := short(shortURL(page.URL), 60)
 	s.renderLive(w, r, http.StatusOK, "page", layout{Title: title, Refresh: doc.Waiting, Listen: true, Page: page.ID, Shown: shown, Document: doc})
@@ -182,17 +183,18 @@ func share(part, whole int64) float64 {
 
 // assetRows sorts by size unless another order is asked for, and keeps what
 // one page can show.
-func assetRows(assets []libra.Asset, by string) (rows []assetRow, left, others int) {
+func assetRows(r libra.Report, by string) (rows []assetRow, left, others int) {
 	var biggest int64
-	for _, a := range assets {
+	origin := originOf(cmp.Or(r.FinalURL, r.URL))
+	for _, a := range r.Assets {
 		biggest = max(biggest, a.TransferBytes())
 	}
-	for _, a := range assets {
+	for _, a := range r.Assets {
 		counts := a.Fetch == libra.Fetched
 		if !counts {
 			others++
 		}
-		rows = append(rows, assetRow{a, counts, share(a.TransferBytes(), biggest)})
+		rows = append(rows, assetRow{a, assetName(a.URL, origin), counts, share(a.TransferBytes(), biggest)})
 	}
 	types := libra.ResourceTypes()
 	size := func(a, b assetRow) int { return cmp.Compare(b.TransferBytes(), a.TransferBytes()) }

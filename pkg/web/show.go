@@ -64,6 +64,23 @@ func shortURL(url string) string {
 	return short(s, 160)
 }
 
+// originOf is scheme and host of an address, or "".
+func originOf(url string) string {
+	if scheme, rest, ok := strings.Cut(url, "://"); ok {
+		host, _, _ := strings.Cut(rest, "/")
+		return scheme + "://" + host
+	}
+	return ""
+}
+
+// assetName is an asset's address, without its origin where that is the page's.
+func assetName(url, origin string) string {
+	if path, ok := strings.CutPrefix(url, origin+"/"); ok && origin != "" {
+		return short("/"+path, 110)
+	}
+	return short(shortURL(url), 110)
+}
+
 // short cuts the middle out of a long text.
 func short(s string, most int) string {
 	r := []rune(s)
