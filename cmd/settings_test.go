@@ -1,0 +1,142 @@
+// Package cmd_test runs the real programs as an operator would, without
+// systemd: their settings, their faults, their exit codes.
+package cmd_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"libra/configs"
+)
+
+var daemons = []string{"libra-bus", "libra-web", "libra-inspector", "libra-recorder", "libra-watchdog", "libra-notifier"}
+
+var bin string // where TestMain built them
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "libra-cmd-*")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		bin = dir
+		args := []string{"build", "-o", dir}
+		for _, d := range daemons {
+			args = append(args, "./"+d)
+		}
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// run runs a program with nothing but the given environment.
+func run(t *testing.T, env []string, name string, args ...string) (out string, code int) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(bin, name), args...)
+	cmd.Env = env
+	text, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+var flagLine = regexp.MustCompile(`(?m)^ +--[a-z-]+ .*?(?:\(default: (.*?)\) )?\[\$(LIBRA_[A-Z_]+)\]$`)
+
+// libra.env lists every setting of every program, with its true default.
+func TestEveryProgramsSettingsAreInTheFile(t *testing.T) {
+	defaults := map[string]string{}
+	for _, s := range configs.Settings() {
+		defaults[s.Env] = s.Default
+	}
+	used := map[string]bool{"LIBRA_CLIENT": true, "LIBRA_SERVER": true} // the command line's
+	for _, d := range daemons {
+		help, code := run(t, nil, d, "--help")
+		if code != 0 {
+			t.Errorf("%s --help exits with %d", d, code)
+		}
+		found := flagLine.FindAllStringSubmatch(help, -1)
+		if len(found) < 2 {
+			t.Errorf("%s --help shows %d settings:\n%s", d, len(found), help)
+		}
+		for _, m := range found {
+			if want, ok := defaults[m[2]]; !ok {
+				t.Errorf("%s reads %s, which is not in configs/libra.env", d, m[2])
+			} else if m[1] != want {
+				t.Errorf("%s takes %s=%q by default, configs/libra.env says %q", d, m[2], m[1], want)
+			}
+			used[m[2]] = true
+		}
+	}
+	for name := range defaults {
+		if !used[name] {
+			t.Errorf("configs/libra.env has %s, which no program reads", name)
+		}
+	}
+}
+
+func TestFaultsAreNamedAllAtOnce(t *testing.T) {
+	env := []string{"LIBRA_WORKERS=0", "LIBRA_ALLOW=localhost", "LIBRA_WORKRES=9"}
+	out, code := run(t, env, "libra-inspector", "--page-timeout", "soon")
+	if code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	for _, want := range []string{
+		`LIBRA_WORKERS (or --workers) is \"0\": give a whole number from 1 to 1000`,
+		`LIBRA_ALLOW (or --allow) is \"localhost\"`, "write it like 10.0.0.0/8",
+		"LIBRA_WORKRES is no setting: did you mean LIBRA_WORKERS?",
+		`LIBRA_PAGE_TIMEOUT (or --page-timeout) is \"soon\": give a time from 1s to 1h`,
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("not told: %s\n%s", want, out)
+		}
+	}
+}
+
+func TestBadStarts(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for _, c := range []struct {
+		name string
+		env  []string
+		args []string
+		want string
+	}{
+		{"libra-web", []string{"LIBRA_LISTEN=" + busy.Addr().String()}, nil, "which another process has"},
+		{"libra-web", []string{"LIBRA_LISTEN=8080"}, nil, "give an address such as 127.0.0.1:8080"},
+		{"libra-recorder", []string{"LIBRA_DATABASE=/no/such/folder/libra.db"}, nil, "create the folder"},
+		{"libra-bus", []string{"LIBRA_BUS_STORE=/no/such/folder"}, nil, "create the folder"},
+		{"libra-bus", []string{"LIBRA_BUS_SPACE=1"}, nil, "give a size of at least"},
+		{"libra-inspector", nil, []string{"--nosuchflag"}, "flag provided but not defined"},
+		{"libra-inspector", nil, []string{"start"}, `argument \"start\" is not understood`},
+		{"libra-inspector", nil, []string{"--nats-seed", "/no/such/file"}, "cannot read it"},
+	} {
+		out, code := run(t, c.env, c.name, c.args...)
+		if code != 2 || !strings.Contains(out, c.want) {
+			t.Errorf("%s %v %v: exit code %d, output:\n%s\nwant 2 and: %s", c.name, c.env, c.args, code, out, c.want)
+		}
+	}
+}
+
+func TestCheckOnly(t *testing.T) {
+	out, code := run(t, []string{"LIBRA_DATABASE=" + filepath.Join(t.TempDir(), "libra.db")}, "libra-recorder", "--check")
+	if code != 0 || !strings.Contains(out, "the configuration is fine") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}

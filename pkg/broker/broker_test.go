@@ -1,0 +1,118 @@
+package broker_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"libra/pkg/broker"
+)
+
+func TestMakeKeysIsRepeatable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	read := func() string {
+		t.Helper()
+		all := ""
+		for _, f := range append([]string{"public"}, broker.Roles()...) {
+			if f != "public" {
+				f += ".nk"
+			}
+			info, err := os.Stat(filepath.Join(dir, f))
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Fatalf("%s: mode %v, %v", f, info.Mode(), err)
+			}
+			data, err := os.ReadFile(filepath.Join(dir, f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += string(data) + "\n"
+		}
+		return all
+	}
+	if err := broker.MakeKeys(dir); err != nil {
+		t.Fatal(err)
+	}
+	first := read()
+	if err := broker.MakeKeys(dir); err != nil || read() != first {
+		t.Errorf("made again, the keys are others: %v", err)
+	}
+	// Interrupted before the last file: the rest comes, the others stay.
+	for _, f := range []string{"public", "web.nk"} {
+		if err := os.Remove(filepath.Join(dir, f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := broker.MakeKeys(dir); err != nil || !strings.Contains(read(), first[strings.Index(first, "\nSU")+1:][:58]) {
+		t.Errorf("after an interruption: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "web.nk"), []byte("rubbish"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := broker.MakeKeys(dir); err == nil || !strings.Contains(err.Error(), "delete the file") {
+		t.Errorf("a broken key: %v", err)
+	}
+}
+
+func start(t *testing.T, change func(*broker.Config)) (*broker.Broker, error) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := broker.MakeKeys(filepath.Join(dir, "keys")); err != nil {
+		t.Fatal(err)
+	}
+	cfg := broker.Config{Listen: "127.0.0.1:0", Store: dir, Keys: filepath.Join(dir, "keys", "public"), Space: 32 << 20, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	change(&cfg)
+	b, err := broker.Start(context.Background(), cfg)
+	if err == nil {
+		t.Cleanup(b.Stop)
+	}
+	return b, err
+}
+
+func TestStart(t *testing.T) {
+	b, err := start(t, func(*broker.Config) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Healthy(); err != nil {
+		t.Error(err)
+	}
+	if nc, err := nats.Connect("nats://" + b.Addr()); !errors.Is(err, nats.ErrAuthorization) {
+		if err == nil {
+			nc.Close()
+		}
+		t.Errorf("an anonymous client got %v", err)
+	}
+	b.Stop()
+	if b.Healthy() == nil {
+		t.Error("a stopped bus is healthy")
+	}
+}
+
+func TestStartFaults(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	bad := filepath.Join(t.TempDir(), "public")
+	if err := os.WriteFile(bad, []byte("web nokey\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*broker.Config){
+		"in use by another process":  func(c *broker.Config) { c.Listen = busy.Addr().String() },
+		"systemctl start libra-keys": func(c *broker.Config) { c.Keys = "/no/such/file" },
+		"holds no key in the line":   func(c *broker.Config) { c.Keys = bad },
+		"look at the partition of":   func(c *broker.Config) { c.Store = "/no/such/folder" },
+	} {
+		if _, err := start(t, change); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+}

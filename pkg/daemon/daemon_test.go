@@ -1,0 +1,207 @@
+package daemon_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"libra/pkg/daemon"
+)
+
+// systemd stands in for the notify socket and collects what it is told.
+func systemd(t *testing.T) (heard func(want string) bool) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	t.Setenv("NOTIFY_SOCKET", path)
+	return func(want string) bool {
+		t.Helper()
+		buf := make([]byte, 4096)
+		for {
+			if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			n, err := conn.Read(buf)
+			if err != nil {
+				return false
+			}
+			if strings.Contains(string(buf[:n]), want) {
+				return true
+			}
+		}
+	}
+}
+
+func run(ctx context.Context, p daemon.Program, args ...string) (code int, stderr string) {
+	var out, errs bytes.Buffer
+	code = p.Main(ctx, append([]string{p.Name}, args...), &out, &errs)
+	return code, errs.String()
+}
+
+func TestLife(t *testing.T) {
+	heard := systemd(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var order []string
+	code := make(chan int)
+	go func() {
+		c, _ := run(ctx, daemon.Program{Name: "libra-test", Run: func(ctx context.Context, p *daemon.Process) error {
+			for _, name := range []string{"first", "second"} {
+				p.Cleanup(name, func(context.Context) error { order = append(order, name); return errors.New("ignored") })
+			}
+			p.Ready("here")
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		code <- c
+	}()
+	if !heard("READY=1\nSTATUS=here") {
+		t.Error("systemd was not told READY")
+	}
+	cancel()
+	if !heard("STOPPING=1") {
+		t.Error("systemd was not told STOPPING")
+	}
+	if c := <-code; c != 0 {
+		t.Errorf("exit code %d after being asked to stop", c)
+	}
+	if fmt.Sprint(order) != "[second first]" {
+		t.Errorf("cleanups ran as %v", order)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+		text string
+	}{
+		{nil, 0, "stopped"},
+		{errors.New("the disk is gone"), 1, "cannot go on: the disk is gone"},
+		{fmt.Errorf("%w: no such channel", daemon.ErrConfig), 2, "cannot start: configuration: no such channel"},
+	} {
+		code, text := run(t.Context(), daemon.Program{Name: "libra-test", Run: func(context.Context, *daemon.Process) error { return c.err }})
+		if code != c.want || !strings.Contains(text, c.text) {
+			t.Errorf("Run returned %v: exit %d, %s", c.err, code, text)
+		}
+	}
+}
+
+// The watchdog is fed while every loop goes round, and not when one stands.
+func TestHeart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := program(t, func(p *daemon.Process) {
+			running, standing := p.Heart.Loop("running"), p.Heart.Loop("standing")
+			if s := p.Heart.Stalled(); s != "" {
+				t.Errorf("stalled at once: %s", s)
+			}
+			for range 4 {
+				time.Sleep(time.Second)
+				running.Beat()
+			}
+			if s := p.Heart.Stalled(); s != "standing" {
+				t.Errorf("stalled is %q, want the loop that stands", s)
+			}
+			standing.Done()
+			if s := p.Heart.Stalled(); s != "" {
+				t.Errorf("stalled is %q after the loop has ended", s)
+			}
+		})
+		p()
+	})
+}
+
+func program(t *testing.T, do func(*daemon.Process)) func() {
+	return func() {
+		run(t.Context(), daemon.Program{Name: "libra-test", Run: func(_ context.Context, p *daemon.Process) error { do(p); return nil }})
+	}
+}
+
+func TestWatchdogIsFed(t *testing.T) {
+	heard := systemd(t)
+	t.Setenv("WATCHDOG_USEC", "200000")
+	t.Setenv("WATCHDOG_PID", fmt.Sprint(os.Getpid()))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx, daemon.Program{Name: "libra-test", Run: func(ctx context.Context, p *daemon.Process) error { <-ctx.Done(); return nil }})
+	}()
+	for range 2 {
+		if !heard("WATCHDOG=1") {
+			t.Error("the watchdog is not fed")
+		}
+	}
+	cancel()
+	<-done
+}
+
+func TestJournalLines(t *testing.T) {
+	t.Setenv("JOURNAL_STREAM", "8:1")
+	_, text := run(t.Context(), daemon.Program{Name: "libra-test", Run: func(_ context.Context, p *daemon.Process) error {
+		p.Log.Info("hello", "request", "r1")
+		p.Log.With("page", "p1").Warn("careful")
+		return nil
+	}})
+	for _, want := range []string{"<6>msg=hello request=r1\n", "<4>msg=careful page=p1\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the journal lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestSettingForms(t *testing.T) {
+	var (
+		bytes    int64
+		count    int
+		wait     time.Duration
+		addr     string
+		yes      bool
+		prefixes []netip.Prefix
+	)
+	for _, c := range []struct {
+		into  func(string) error
+		text  string
+		got   func() any
+		want  any
+		fault string
+	}{
+		{daemon.Bytes(&bytes, 1), "512M", func() any { return bytes }, int64(512 << 20), ""},
+		{daemon.Bytes(&bytes, 1), "2GiB", func() any { return bytes }, int64(2 << 30), ""},
+		{daemon.Bytes(&bytes, 1), "77", func() any { return bytes }, int64(77), ""},
+		{daemon.Bytes(&bytes, 100), "77", nil, nil, "at least 100"},
+		{daemon.Bytes(&bytes, 1), "many", nil, nil, "such as 512M"},
+		{daemon.Bytes(&bytes, 1), "-5M", nil, nil, "at least"},
+		{daemon.Bytes(&bytes, 1), "", nil, nil, "at least"},
+		{daemon.Count(&count, 1, 9), "9", func() any { return count }, 9, ""},
+		{daemon.Count(&count, 1, 9), "10", nil, nil, "from 1 to 9"},
+		{daemon.Duration(&wait, time.Second, time.Minute), "1.5s", func() any { return wait }, 1500 * time.Millisecond, ""},
+		{daemon.Duration(&wait, time.Second, time.Minute), "10", nil, nil, "from 1s to 1m0s"},
+		{daemon.Address(&addr), "[::1]:80", func() any { return addr }, "[::1]:80", ""},
+		{daemon.Address(&addr), "http://x:80", nil, nil, "127.0.0.1:8080"},
+		{daemon.Switch(&yes), "Yes", func() any { return yes }, true, ""},
+		{daemon.Switch(&yes), "perhaps", nil, nil, "yes or no"},
+		{daemon.Prefixes(&prefixes), "10.0.0.0/8, ::1", func() any { return fmt.Sprint(prefixes) }, "[10.0.0.0/8 ::1/128]", ""},
+		{daemon.Prefixes(&prefixes), "10.0.0.0/8;x", nil, nil, "no IP prefix"},
+	} {
+		err := c.into(c.text)
+		switch {
+		case c.fault == "" && (err != nil || c.got() != c.want):
+			t.Errorf("%q: %v, %v; want %v", c.text, c.got(), err, c.want)
+		case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)):
+			t.Errorf("%q: %v; want an error about %q", c.text, err, c.fault)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+// Package pkg_test holds the rules of who may import whom.
+package pkg_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// base is what most may import: the vocabulary, the contract and the engine.
+var base = []string{"libra", "event", "inspect"}
+
+// rules says which of our packages each may import, by the first element
+// below pkg. What is not listed here is a test failure.
+var rules = map[string][]string{
+	"libra":     {},
+	"event":     {"libra"},
+	"inspect":   {"libra"},
+	"bus":       base,
+	"store":     base,
+	"daemon":    append([]string{"configs"}, base...),
+	"broker":    {"libra", "event"},
+	"fault":     {"libra"},
+	"cli":       {"libra", "inspect", "store"},
+	"web":       append([]string{"bus", "store"}, base...),
+	"inspector": append([]string{"bus", "fault"}, base...),
+	"recorder":  append([]string{"bus", "store"}, base...),
+	"watchdog":  append([]string{"bus", "store"}, base...),
+	"notifier":  append([]string{"bus"}, base...),
+}
+
+// technologies have one importer each.
+var technologies = map[string]string{
+	"github.com/nats-io/nats.go":        "bus",
+	"github.com/nats-io/nats-server/v2": "broker",
+	"github.com/mattn/go-sqlite3":       "store",
+	"github.com/slack-go/slack":         "notifier",
+}
+
+func TestImports(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		from := strings.Split(path, "/")
+		// A …test package may know whatever it takes to give a test real parts.
+		if len(from) > 2 && strings.HasSuffix(from[1], "test") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			check(t, path, from[0], imported)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func check(t *testing.T, path, from, imported string) {
+	may, known := rules[from]
+	if !known {
+		t.Errorf("%s: package %s stands in no rule", path, from)
+		return
+	}
+	if ours, ok := strings.CutPrefix(imported, "libra/"); ok {
+		to, _, _ := strings.Cut(strings.TrimPrefix(ours, "pkg/"), "/")
+		if to != from && !slices.Contains(may, to) {
+			t.Errorf("%s imports %s: %s may import %v", path, imported, from, may)
+		}
+		return
+	}
+	if from == "libra" && strings.Contains(imported, ".") {
+		t.Errorf("%s imports %s: the vocabulary is standard library only", path, imported)
+	}
+	for module, only := range technologies {
+		if (imported == module || strings.HasPrefix(imported, module+"/")) && from != only {
+			t.Errorf("%s imports %s: only %s may", path, imported, only)
+		}
+	}
+}
+
+// Signals, arguments and the end of a process belong to cmd and daemon.
+func TestNobodyElseExits(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "daemon/") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		forbidden(t, path, file)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func forbidden(t *testing.T, path string, file *ast.File) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			x, ok := n.X.(*ast.Ident)
+			if ok && slices.Contains([]string{"os.Exit", "os.Args", "signal.Notify", "signal.NotifyContext", "log.Fatal", "log.Fatalf", "slog.Default", "slog.SetDefault"}, x.Name+"."+n.Sel.Name) {
+				t.Errorf("%s uses %s.%s: that is for cmd and daemon", path, x.Name, n.Sel.Name)
+			}
+		case *ast.FuncDecl:
+			if n.Recv == nil && n.Name.Name == "init" {
+				t.Errorf("%s has an init function", path)
+			}
+		}
+		return true
+	})
+}
