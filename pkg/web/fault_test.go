@@ -78,6 +78,7 @@ func TestProblems(t *testing.T) {
 // The bus goes away and comes back: what was known is read, marked stale;
 // what cannot be durable is refused at once; nothing is done by hand.
 func TestBusAway(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	h := started(t)
 	known := reported(request(1), time.Now().UTC())
 	h.publish(known)
@@ -160,6 +161,7 @@ func (h *house) fill(reports ...event.Reported) {
 
 // Without the bus, SQLite answers.
 func TestStartFromHistory(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	h := newHouse(t)
 	var all []event.Reported
 	for n := range 7 {
@@ -281,6 +283,7 @@ func TestNewestWins(t *testing.T) {
 // The heartbeat goes on while HTTP is answered, and Run ends although a stream
 // is open.
 func TestHeartbeatAndEnd(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	h := started(t)
 	was := h.ticks.Load()
 	bustest.Await(t, "three beats", func() bool { return h.ticks.Load() >= was+3 })

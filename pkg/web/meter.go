@@ -6,8 +6,8 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -16,6 +16,18 @@ import (
 // meter is what /metrics shows, in a set of its own.
 type meter struct {
 	set *metrics.Set
+
+	mu     sync.Mutex
+	routes map[string]*route // under mu; as many as there are patterns
+}
+
+// route is what is counted of one pattern. Its histogram has Prometheus's own
+// buckets, which are cumulative.
+type route struct {
+	codes   map[int]*metrics.Counter // under meter.mu
+	buckets []*metrics.Counter       // one for each of latency, and one for all
+	sum     *metrics.FloatCounter
+	count   *metrics.Counter
 }
 
 // latency bounds, in seconds: from memory in under a millisecond, up to what
@@ -23,7 +35,7 @@ type meter struct {
 var latency = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5}
 
 func newMeter(s *Server) *meter {
-	m := &meter{set: metrics.NewSet()}
+	m := &meter{set: metrics.NewSet(), routes: map[string]*route{}}
 	gauge := func(name string, value func() float64) { m.set.NewGauge(name, value) }
 	gauge(fmt.Sprintf("libra_build_info{version=%s}", label(s.cfg.Version)), func() float64 { return 1 })
 	gauge("libra_web_pages", func() float64 { return float64(s.memory.counts().Pages) })
@@ -50,29 +62,51 @@ func truth(b bool) float64 {
 	return 0
 }
 
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
 // label quotes a value as Prometheus's text format wants it.
 func label(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(s, "?")) + `"`
+	return `"` + labelEscapes.Replace(strings.ToValidUTF8(s, "?")) + `"`
 }
 
-// answered counts one answer. The histogram has Prometheus's own buckets,
-// which are cumulative.
-func (m *meter) answered(route string, code int, took time.Duration) {
-	m.set.GetOrCreateCounter(fmt.Sprintf("libra_web_requests_total{route=%s,code=\"%d\"}", label(route), code)).Inc()
-	if route == eventsPattern {
+// answered counts one answer.
+func (m *meter) answered(pattern string, code int, took time.Duration) {
+	r, answers := m.route(pattern, code)
+	answers.Inc()
+	if pattern == eventsPattern {
 		return // it lasts as long as the client wants
 	}
 	seconds := took.Seconds()
-	for i := len(latency) - 1; i >= 0 && seconds <= latency[i]; i-- {
-		m.bucket(route, strconv.FormatFloat(latency[i], 'g', -1, 64)).Inc()
+	for i := len(r.buckets) - 1; i >= 0 && (i == len(latency) || seconds <= latency[i]); i-- {
+		r.buckets[i].Inc()
 	}
-	m.bucket(route, "+Inf").Inc()
-	m.set.GetOrCreateFloatCounter("libra_web_request_seconds_sum{route=" + label(route) + "}").Add(seconds)
-	m.set.GetOrCreateCounter("libra_web_request_seconds_count{route=" + label(route) + "}").Inc()
+	r.sum.Add(seconds)
+	r.count.Inc()
 }
 
-func (m *meter) bucket(route, le string) *metrics.Counter {
-	return m.set.GetOrCreateCounter(fmt.Sprintf("libra_web_request_seconds_bucket{route=%s,le=%q}", label(route), le))
+func (m *meter) route(pattern string, code int) (*route, *metrics.Counter) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	of := "{route=" + label(pattern)
+	r := m.routes[pattern]
+	if r == nil {
+		r = &route{
+			codes: map[int]*metrics.Counter{},
+			sum:   m.set.NewFloatCounter("libra_web_request_seconds_sum" + of + "}"),
+			count: m.set.NewCounter("libra_web_request_seconds_count" + of + "}"),
+		}
+		for _, le := range latency {
+			r.buckets = append(r.buckets, m.set.NewCounter(fmt.Sprintf("libra_web_request_seconds_bucket%s,le=\"%g\"}", of, le)))
+		}
+		r.buckets = append(r.buckets, m.set.NewCounter("libra_web_request_seconds_bucket"+of+`,le="+Inf"}`))
+		m.routes[pattern] = r
+	}
+	answers := r.codes[code]
+	if answers == nil {
+		answers = m.set.NewCounter(fmt.Sprintf("libra_web_requests_total%s,code=\"%d\"}", of, code))
+		r.codes[code] = answers
+	}
+	return r, answers
 }
 
 func (s *Server) writeDegraded(w io.Writer) {

@@ -154,7 +154,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      30 * time.Second, // streams renew theirs with every event
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelError), // a handler that panicked
 	}
 	var wg sync.WaitGroup
 	served := make(chan error, 1)

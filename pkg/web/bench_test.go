@@ -1,0 +1,110 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/store"
+	"libra/pkg/web"
+)
+
+// large is a report of n assets.
+func large(r event.Request, n int) event.Reported {
+	rep := reported(r, time.Now().UTC())
+	for i := range n {
+		a := rep.Report.Assets[1]
+		a.URL = fmt.Sprintf("%sassets/%d.css", r.URL, i)
+		rep.Report.Assets = append(rep.Report.Assets, a)
+	}
+	rep.Report.Totals = libra.Sum(rep.Report.Assets)
+	return rep
+}
+
+func serve(b *testing.B) *web.Server {
+	b.Helper()
+	bus := bustest.Start(b)
+	inspector := bus.Connect("inspector")
+	for n := range 200 {
+		if err := inspector.PublishReport(b.Context(), large(request(n), 100)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := web.New(web.Config{}, quiet(), bus.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), func() {})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, l) }()
+	b.Cleanup(func() { cancel(); <-ended })
+	bustest.Await(b, "the reports", func() bool { return strings.HasPrefix(s.Status(), "serving 200 pages") })
+	return s
+}
+
+// BenchmarkRead is one answer, without the network.
+func BenchmarkRead(b *testing.B) {
+	s := serve(b)
+	for _, path := range []string{"/up", "/api/pages/" + request(7).Page, "/api/pages?limit=50", "/", "/pages/" + request(7).Page, "/metrics"} {
+		b.Run(strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r := httptest.NewRequest("GET", path, nil)
+				r.Header.Set("Accept-Encoding", "gzip")
+				if strings.HasPrefix(path, "/pages") || path == "/" {
+					r.Header.Set("Accept", "text/html")
+				}
+				w := httptest.NewRecorder()
+				if s.Handler().ServeHTTP(w, r); w.Code != http.StatusOK {
+					b.Fatalf("%s = %d %s", path, w.Code, w.Body)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkStart is from New, with a bus of 200 reports, to the first 200 OK.
+func BenchmarkStart(b *testing.B) {
+	bus := bustest.Start(b)
+	inspector := bus.Connect("inspector")
+	for n := range 200 {
+		if err := inspector.PublishReport(b.Context(), large(request(n), 100)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	conn := bus.Connect("web")
+	b.ResetTimer()
+	for range b.N {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		s := web.New(web.Config{}, quiet(), conn, store.NewReader(b.TempDir()+"/none.db"), func() {})
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx, l) }()
+		for {
+			resp, err := http.Get("http://" + l.Addr().String() + "/up")
+			if err != nil {
+				b.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		b.StopTimer()
+		cancel()
+		<-ended
+		b.StartTimer()
+	}
+}
