@@ -212,21 +212,19 @@ func (s *Server) pages(ctx context.Context, after cursor, limit int) pagesDoc {
 	doc := pagesDoc{Pages: []listed{}, Reasons: []string{}}
 	loaded, _ := s.memory.ready()
 	views, more := s.memory.list(after, limit)
-	if !loaded || len(views) < limit {
+	if !loaded || !more {
 		from := after
 		if loaded && len(views) > 0 {
 			from = views[len(views)-1].cursor()
 		}
-		older, err := s.older(ctx, from, limit)
+		older, err := s.older(ctx, from, limit+1)
 		if err != nil && !errors.Is(err, libra.ErrNotFound) {
 			doc.Stale, doc.Reasons = true, append(doc.Reasons, "history cannot be read: older pages may be missing")
 		}
 		views = append(views, older...)
 		slices.SortStableFunc(views, func(a, b pageView) int { return b.cursor().compare(a.cursor()) })
-		more = more || len(views) >= limit
+		more = more || len(views) > limit
 		views = views[:min(len(views), limit)]
-	} else {
-		more = true // if not memory, SQLite may hold older ones
 	}
 	for _, v := range views {
 		doc.Pages = append(doc.Pages, v.listed())
