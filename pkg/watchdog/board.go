@@ -109,8 +109,11 @@ func (b *board) observe(o observation) {
 	if is.State != was.State || change != Nothing {
 		b.deps.Log.Debug("state", "alarm", id, "was", was.State, "state", is.State, "evidence", r.Evidence)
 	}
-	if change != Nothing {
+	switch {
+	case change != Nothing:
 		b.tell(o, is, change)
+	case is.Fails != was.Fails || is.Passes != was.Passes:
+		b.keep() // now, not with the next tick: every reading counts
 	}
 }
 

@@ -1,0 +1,419 @@
+package watchdog_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/watchdog"
+)
+
+// room is a watchdog in a bubble of its own time: the bus, web, database and
+// hearts are what the test says, by second.
+type room struct {
+	t     *testing.T
+	cfg   watchdog.Config
+	began time.Time
+
+	mu     sync.Mutex
+	bus    error                       // under mu; nil is well
+	web    error                       // under mu
+	check  func(context.Context) error // under mu; SQLite's
+	hear   func(event.Beat)            // under mu
+	stored []libra.Transition          // under mu; on the bus
+	told   []libra.Transition          // under mu; past the bus
+	log    strings.Builder             // under mu
+}
+
+func newRoom(t *testing.T) *room {
+	return &room{
+		t: t, began: time.Now(), check: func(context.Context) error { return nil },
+		cfg: watchdog.Config{
+			Expect: []watchdog.Target{{Component: "libra-recorder"}}, Folder: t.TempDir(), Disk: watchdog.Thresholds{Critical: 101},
+			State: t.TempDir(), Runtime: t.TempDir(), Host: "box",
+		},
+	}
+}
+
+func (r *room) Ping(context.Context) error { return r.locked(func() error { return r.bus }) }
+
+func (r *room) CheckStreams(context.Context) error { return r.locked(func() error { return r.bus }) }
+
+func (r *room) locked(do func() error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return do()
+}
+
+func (r *room) PublishAlarm(_ context.Context, t libra.Transition) error {
+	return r.locked(func() error {
+		if r.bus == nil {
+			r.stored = append(r.stored, t)
+		}
+		return r.bus
+	})
+}
+
+func (r *room) WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error {
+	for r.Ping(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	r.mu.Lock()
+	newest := map[string]libra.Transition{}
+	for _, t := range r.stored {
+		newest[t.Alarm.ID] = t
+	}
+	r.mu.Unlock()
+	for _, t := range newest {
+		fn(t)
+	}
+	caughtUp()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (r *room) WatchBeats(fn func(event.Beat)) (func(), error) {
+	return func() {}, r.locked(func() error { r.hear = fn; return nil })
+}
+
+func (r *room) Check(ctx context.Context) error {
+	r.mu.Lock()
+	check := r.check
+	r.mu.Unlock()
+	return check(ctx)
+}
+
+func (r *room) RoundTrip(*http.Request) (*http.Response, error) {
+	if err := r.locked(func() error { return r.web }); err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("OK"))}, nil
+}
+
+func (r *room) tell(_ context.Context, t libra.Transition) error {
+	return r.locked(func() error { r.told = append(r.told, t); return nil })
+}
+
+func (r *room) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.Write(p)
+}
+
+// start runs a watchdog. kill ends it as kill -9 would: what it kept is what
+// stands in its files at that moment.
+func (r *room) start() (stop, kill func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := watchdog.New(r.cfg, watchdog.Deps{
+		Bus: r, SQLite: r, Web: r, Tell: r.tell, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	time.Sleep(500 * time.Millisecond) // the test acts between two rounds
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			r.t.Errorf("Run: %v", err)
+		}
+	})
+	r.t.Cleanup(stop)
+	kill = func() {
+		synctest.Wait()
+		file := filepath.Join(r.cfg.Runtime, "counters.json")
+		kept, err := os.ReadFile(file)
+		stop()
+		if err == nil {
+			err = os.WriteFile(file, kept, 0o600)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			r.t.Error(err)
+		}
+	}
+	return stop, kill
+}
+
+// pass lets seconds go by; the recorder's heart beats every second of them if
+// it is alive.
+func (r *room) pass(seconds int, alive bool) {
+	for range seconds {
+		if alive {
+			r.mu.Lock()
+			hear := r.hear
+			r.mu.Unlock()
+			if hear != nil {
+				hear(event.Beat{Component: "libra-recorder", Instance: "1", PID: 7, Status: "recording"})
+			}
+		}
+		time.Sleep(time.Second)
+	}
+	synctest.Wait()
+}
+
+func (r *room) set(do func()) { r.mu.Lock(); defer r.mu.Unlock(); do() }
+
+// wantStored looks at what is on the bus: "second alarm state severity".
+func (r *room) wantStored(want ...string) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.want("on the bus", r.stored, want)
+}
+
+func (r *room) want(where string, list []libra.Transition, want []string) {
+	r.t.Helper()
+	var got []string
+	slices.SortStableFunc(list, func(a, b libra.Transition) int {
+		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Alarm.ID, b.Alarm.ID))
+	})
+	for _, t := range list {
+		got = append(got, fmt.Sprintf("%.0f %s %s %s", t.At.Sub(r.began).Truncate(time.Second).Seconds(), t.Alarm.ID, t.Alarm.State, t.Alarm.Severity))
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		r.t.Fatalf("%s (-want +got):\n%s\n%s", where, diff, r.log.String())
+	}
+}
+
+var errDown = errors.New("down")
+
+func TestOneRaiseOneClear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		r.pass(10, true)
+		r.wantStored()
+		r.set(func() { r.web = errDown })
+		r.pass(20, true)
+		r.wantStored("11 web raised critical")
+		r.set(func() { r.web = nil })
+		r.pass(20, true)
+		r.wantStored("11 web raised critical", "33 web cleared critical")
+		up := r.stored[1].Alarm
+		if up.Until.Sub(up.Since) != 22*time.Second || up.Summary != "The web server serves again" || up.Evidence != "3 of 3 probes in a row passed" {
+			t.Errorf("cleared: %+v", up)
+		}
+		if r.stored[0].ID == r.stored[1].ID {
+			t.Error("two transitions share an id")
+		}
+	})
+}
+
+// What is down from the start is raised, once the grace is over; what comes in
+// time is not.
+func TestBadFromBoot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.web = errDown
+		r.check = func(context.Context) error { return errDown }
+		r.start()
+		r.pass(3, false)
+		r.set(func() { r.check = func(context.Context) error { return nil } })
+		r.pass(10, false)
+		r.wantStored("5 beat.recorder raised major", "5 web raised critical")
+	})
+}
+
+// Everything down from the start, the bus too: people are told.
+func TestBusBadFromBoot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.bus, r.web = errDown, errDown
+		r.start()
+		r.pass(10, false)
+		r.want("past the bus", r.told, []string{"5 bus raised critical", "6 web raised critical"})
+		r.set(func() { r.bus, r.web = nil, nil })
+		r.pass(10, true)
+		r.wantStored("5 bus raised critical", "6 web raised critical", "13 bus cleared critical", "13 web cleared critical")
+	})
+}
+
+// While the bus is away, silence is nobody's fault; and it counts anew after.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		r.pass(10, true)
+		r.set(func() { r.bus = errDown })
+		r.pass(20, false)
+		r.set(func() { r.bus = nil })
+		r.pass(3, false)
+		r.pass(10, true)
+		r.wantStored("11 bus raised critical", "33 bus cleared critical")
+		r.pass(10, false)
+		r.wantStored("11 bus raised critical", "33 bus cleared critical", "46 beat.recorder raised major")
+		if want := `no beat for 3.5s, limit 3s; the last was of process 7: "recording"; 1 of 1 probes in a row failed`; r.stored[2].Alarm.Evidence != want {
+			t.Errorf("evidence %q, want %q", r.stored[2].Alarm.Evidence, want)
+		}
+	})
+}
+
+// A probe that hangs, deaf to its context, fails, is not begun again, and
+// delays no other.
+func TestHangingProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		begun, release := 0, make(chan struct{})
+		defer close(release)
+		r.start()
+		r.pass(9, true)
+		r.set(func() { r.check = func(context.Context) error { begun++; <-release; return nil } })
+		r.pass(5, true)
+		r.set(func() { r.web = errDown })
+		r.pass(5, true)
+		r.wantStored("11 sqlite raised major", "15 web raised critical")
+		if begun != 1 {
+			t.Errorf("begun %d times", begun)
+		}
+		release <- struct{}{}
+		r.set(func() { r.web, r.check = nil, func(context.Context) error { return nil } })
+		r.pass(10, true)
+		if got := r.stored[len(r.stored)-1].Alarm; len(r.stored) != 4 || got.State != libra.Cleared {
+			t.Errorf("%d transitions, the last %+v", len(r.stored), got)
+		}
+	})
+}
+
+// Killed every two seconds while a target fails: told on time, once.
+func TestKilledAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.cfg.Limits = watchdog.Limits{Raise: 3}
+		_, kill := r.start()
+		r.pass(10, true)
+		r.set(func() { r.web = errDown })
+		for range 8 {
+			r.pass(2, false)
+			kill()
+			_, kill = r.start()
+		}
+		r.wantStored("12 web raised critical", "15 beat.recorder raised major")
+		r.set(func() { r.web = nil })
+		r.pass(2, true)
+		kill()
+		r.start()
+		r.pass(9, true)
+		r.wantStored("12 web raised critical", "15 beat.recorder raised major", "32 web cleared critical", "33 beat.recorder cleared major")
+	})
+}
+
+// An orderly stop starts afresh, but knows what is raised, from its own file or
+// from the bus.
+func TestKnowsWhatIsRaised(t *testing.T) {
+	for _, lost := range []string{"nothing", "state", "both"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRoom(t)
+			stop, _ := r.start()
+			r.pass(10, true)
+			r.set(func() { r.web = errDown })
+			r.pass(3, true)
+			stop()
+			if _, err := os.Stat(filepath.Join(r.cfg.Runtime, "counters.json")); !os.IsNotExist(err) {
+				t.Errorf("after an orderly stop: %v", err)
+			}
+			if lost != "nothing" {
+				r.cfg.State = t.TempDir()
+			}
+			if lost == "both" { // and it has mended itself meanwhile
+				r.web = nil
+			}
+			stop, _ = r.start()
+			r.pass(20, true)
+			r.set(func() { r.web = nil })
+			r.pass(10, true)
+			stop()
+			if len(r.stored) != 2 || r.stored[0].Alarm.State != libra.Raised || r.stored[1].Alarm.State != libra.Cleared ||
+				!r.stored[1].Alarm.Since.Equal(r.stored[0].Alarm.Since) {
+				t.Errorf("lost %s: %+v\n%s", lost, r.stored, r.log.String())
+			}
+		})
+	}
+}
+
+// What the watchdog could not hand over before it was killed, it hands over
+// after, under the same id; the notifier is not told twice.
+func TestWaitingSurvives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		_, kill := r.start()
+		r.pass(10, true)
+		r.set(func() { r.bus = errDown })
+		r.pass(3, true)
+		kill()
+		r.start()
+		r.pass(3, true)
+		r.want("past the bus", r.told, []string{"11 bus raised critical"})
+		r.set(func() { r.bus = nil })
+		r.pass(5, true)
+		r.wantStored("11 bus raised critical", "19 bus cleared critical")
+		if r.told[0].ID != r.stored[0].ID {
+			t.Error("the notifier cannot know that both are the same")
+		}
+	})
+}
+
+// A component that is no longer expected has no alarm.
+func TestNoLongerExpected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.stored = []libra.Transition{
+			{ID: "1", Alarm: libra.Alarm{ID: "beat.inspector.9", State: libra.Raised, Severity: libra.Major, Since: time.Now()}, At: time.Now()},
+			{ID: "2", Alarm: libra.Alarm{ID: "page.x", State: libra.Raised, Severity: libra.Major, Since: time.Now()}, At: time.Now()},
+		}
+		r.start()
+		r.pass(10, true)
+		if len(r.stored) != 3 || r.stored[2].Alarm.ID != "beat.inspector.9" || r.stored[2].Alarm.State != libra.Cleared {
+			t.Errorf("%+v", r.stored)
+		}
+	})
+}
+
+// The disk's alarm has the severity of the threshold that is passed, and says
+// what was measured.
+func TestDisk(t *testing.T) {
+	for _, c := range []struct {
+		limits watchdog.Thresholds
+		want   []string
+	}{
+		{watchdog.Thresholds{Minor: 1e-9, Major: 101, Critical: 101}, []string{"0 disk raised minor"}},
+		{watchdog.Thresholds{Minor: 1e-9, Major: 1e-9, Critical: 101}, []string{"0 disk raised major"}},
+		{watchdog.Thresholds{Minor: 1e-9, Major: 1e-9, Critical: 1e-9}, []string{"0 disk raised critical"}},
+		{watchdog.Thresholds{Minor: 101}, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRoom(t)
+			r.cfg.Disk, r.cfg.Grace = c.limits, time.Nanosecond
+			r.cfg.Folder = "/"
+			r.began = time.Now()
+			r.start()
+			r.pass(3, true)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for i := range r.stored { // held back until the bus had been read
+				r.stored[i].At = r.began
+			}
+			r.want("on the bus", r.stored, c.want)
+			if len(r.stored) > 0 && !strings.Contains(r.stored[0].Alarm.Evidence, "% used, limit 1e-09 %, ") {
+				t.Errorf("evidence %q", r.stored[0].Alarm.Evidence)
+			}
+		})
+	}
+}
