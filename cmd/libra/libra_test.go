@@ -25,6 +25,10 @@ import (
 	"libra/pkg/web"
 )
 
+// promptExit is for processes under the race detector, which lets each linger
+// a second at its end.
+const promptExit = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"libra": main})
 }
@@ -98,6 +102,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", promptExit)
 			e.Setenv("SITE", siteURL)
 			e.Setenv("APPLIANCE", applianceURL)
 			e.Setenv("NOBODY", "http://"+nobody(t))
@@ -139,6 +144,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 func TestInterrupt(t *testing.T) {
 	url, hung := site(t)
 	cmd := exec.Command("libra", "inspect", "--allow", "127.0.0.1", url+"/hang")
+	cmd.Env = append(os.Environ(), "GORACE="+promptExit)
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	if err := cmd.Start(); err != nil {

@@ -41,7 +41,11 @@ func writeReport(w io.Writer, s screen, r *libra.Report, profile string) {
 	if verdict != nil {
 		writeTerms(w, s, verdict)
 	}
-	writeReasons(w, s, "Not complete:", r.Reasons)
+	title := "Not complete:"
+	if r.Outcome == libra.Failed {
+		title = "Failed:"
+	}
+	writeReasons(w, s, title, r.Reasons)
 }
 
 func outcomeColour(o libra.Outcome) string {

@@ -83,7 +83,7 @@ func (r *runner) writeStatus(server string, s *status) {
 	fmt.Fprintf(r.out, "%s at %s, version %s: %s, %s, %s\n", r.screen.paint(colour, printable(s.Status)), server, printable(s.Version),
 		plural(s.Counts.Pages, "page"), plural(s.Counts.Open, "open request"), plural(s.Counts.Alarms, "open alarm"))
 	for _, d := range s.Degraded {
-		fmt.Fprintf(r.out, "%s %s since %s\n", r.screen.paint(yellow, "degraded:"), printable(d.Part+": "+d.Reason), moment(d.Since))
+		fmt.Fprintf(r.out, "%s %s (since %s)\n", r.screen.paint(yellow, "degraded:"), printable(d.Part+": "+d.Reason), moment(d.Since))
 	}
 	if len(s.Components) == 0 {
 		return

@@ -1,0 +1,238 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/cli"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// libra runs the command line.
+func libra(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = cli.Main(t.Context(), args, strings.NewReader(""), &out, &errs, func(string) string { return "" })
+	return code, out.String(), errs.String()
+}
+
+// server answers with the files of testdata, as the appliance's API would.
+func server(t *testing.T) string {
+	files := map[string]string{
+		"/api/pages/e7dmo5dvmrcm2qwxt4nu": "page.json",
+		"/api/pages/e7dmo5dvmrcm2qwxt4nv": "page-open.json",
+		"/api/pages":                      "pages.json",
+		"/api/alarms":                     "alarms.json",
+		"/api/status":                     "status.json",
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, ok := files[r.URL.Path]
+		if !ok {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"title":"No such page","status":404,"detail":"no page is known: POST it"}`)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		http.ServeFile(w, r, filepath.Join("testdata", name))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+func TestTables(t *testing.T) {
+	url := server(t)
+	for _, c := range []struct {
+		golden string
+		code   int
+		args   []string
+	}{
+		{"page.txt", 0, []string{"page", "e7dmo5dvmrcm2qwxt4nu"}},
+		{"page-open.txt", 0, []string{"page", "e7dmo5dvmrcm2qwxt4nv"}},
+		{"pages.txt", 0, []string{"pages"}},
+		{"alarms.txt", 1, []string{"alarms", "--all"}},
+		{"status.txt", 1, []string{"status"}},
+	} {
+		code, out, errs := libra(t, append(c.args, "--server", url)...)
+		if code != c.code || errs != "" {
+			t.Errorf("%v: code %d, stderr %q; want %d and nothing", c.args, code, errs, c.code)
+		}
+		golden(t, c.golden, strings.ReplaceAll(out, url, "http://appliance"))
+	}
+}
+
+// --json passes the appliance's answer on, byte for byte.
+func TestJSON(t *testing.T) {
+	url := server(t)
+	for file, args := range map[string][]string{
+		"page.json":   {"page", "e7dmo5dvmrcm2qwxt4nu"},
+		"pages.json":  {"pages"},
+		"alarms.json": {"alarms"},
+		"status.json": {"status"},
+	} {
+		want, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, out, _ := libra(t, append(args, "--json", "--server", url)...); out != string(want) {
+			t.Errorf("%v --json (-want +got):\n%s", args, cmp.Diff(string(want), out))
+		}
+	}
+}
+
+func TestNotFound(t *testing.T) {
+	code, out, errs := libra(t, "page", "https://example.org/never", "--server", server(t))
+	want := "libra: cannot show page \"https://example.org/never\": the appliance does not know it\n" +
+		"hint: libra pages lists what it knows; libra submit URL adds a page\n"
+	if code != 2 || out != "" || errs != want {
+		t.Errorf("code %d, stdout %q, stderr:\n%s", code, out, cmp.Diff(want, errs))
+	}
+}
+
+// What the appliance hears: who asks, and what for.
+func TestRequest(t *testing.T) {
+	var got []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body bytes.Buffer
+		body.ReadFrom(r.Body)
+		got = append(got, r.Method+" "+r.URL.String()+" "+r.Header.Get("X-Libra-Client")+" "+r.Header.Get("Content-Type")+" "+body.String())
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprint(w, `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":"queued","note":"already asked for","pages":[]}`)
+	}))
+	defer s.Close()
+	_, out, _ := libra(t, "submit", "https://example.org", "--client", "team-a", "--server", s.URL+"/")
+	libra(t, "pages", "--client", "team-a", "--limit", "7", "--after", "x&y", "--server", s.URL)
+	want := []string{
+		`POST /api/pages team-a application/json {"url":"https://example.org"}`,
+		"GET /api/pages?after=x%26y&limit=7 team-a  ",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+	wantOut := "e7dmo5dvmrcm2qwxt4nu queued\nalready asked for\nlook at " + s.URL + "/pages/e7dmo5dvmrcm2qwxt4nu, or: libra page e7dmo5dvmrcm2qwxt4nu\n"
+	if out != wantOut {
+		t.Errorf("submit (-want +got):\n%s", cmp.Diff(wantOut, out))
+	}
+}
+
+// Whoever waits for a report is told of the next one, not of the last, and
+// outlasts a restart of the appliance.
+func TestWait(t *testing.T) {
+	const page = `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":%q,"step":"","report":{"url":"https://example.org/","started":%q,"outcome":"complete","status":200}}`
+	answers := []string{ // "" is an appliance that is away
+		fmt.Sprintf(page, "reported", "2026-11-21T10:00:00Z"), // before the request
+		fmt.Sprintf(page, "queued", "2026-11-21T10:00:00Z"),
+		"",
+		fmt.Sprintf(page, "reported", "2026-11-21T10:00:00Z"), // just restarted
+		fmt.Sprintf(page, "reported", "2026-11-21T10:05:00Z"),
+	}
+	var n atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusAccepted)
+			fmt.Fprint(w, `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":"queued"}`)
+			return
+		}
+		switch a := answers[min(int(n.Add(1)), len(answers))-1]; a {
+		case "":
+			panic(http.ErrAbortHandler)
+		default:
+			fmt.Fprint(w, a)
+		}
+	}))
+	defer s.Close()
+	code, out, errs := libra(t, "submit", "--wait", "https://example.org/", "--server", s.URL)
+	if code != 0 || errs != "" || !strings.Contains(out, "report of 2026-11-21 10:05:00 UTC") || int(n.Load()) != len(answers) {
+		t.Errorf("code %d after %d answers, stdout %q, stderr %q", code, n.Load(), out, errs)
+	}
+}
+
+func TestWaitTimeout(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":"queued","report":null}`)
+	}))
+	defer s.Close()
+	code, out, errs := libra(t, "submit", "--wait", "--timeout", "50ms", "https://example.org/", "--server", s.URL)
+	want := "libra: cannot wait for the report on \"https://example.org/\": it is not there after 50ms\n" +
+		"hint: the request stands: libra page e7dmo5dvmrcm2qwxt4nu shows the report once it is there; --timeout waits longer\n"
+	if code != 2 || out != "" || errs != want {
+		t.Errorf("code %d, stdout %q, stderr:\n%s", code, out, cmp.Diff(want, errs))
+	}
+}
+
+// A context that has ended is Ctrl-C, whatever the command was doing.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	for _, args := range [][]string{{"pages"}, {"submit", "--wait", "https://example.org/"}} {
+		var out, errs bytes.Buffer
+		began := time.Now()
+		code := cli.Main(ctx, append(args, "--server", s.URL), nil, &out, &errs, func(string) string { return "" })
+		if code != 130 || out.Len()+errs.Len() > 0 || time.Since(began) > 5*time.Second {
+			t.Errorf("%v: code %d after %s, stdout %q, stderr %q", args, code, time.Since(began), out.String(), errs.String())
+		}
+	}
+}
+
+// Refusals come with the appliance's own words.
+func TestProblems(t *testing.T) {
+	for _, c := range []struct {
+		status     int
+		body       string
+		what, hint string
+	}{
+		{503, `{"title":"Not available","status":503,"detail":"the page was not accepted, the bus cannot store it right now: try again in a few seconds"}`, "the page was not accepted, the bus cannot store it right now", "try again in a few seconds"},
+		{503, `{"title":"Not available right now","status":503}`, "Not available right now", "try again shortly; libra status says what is out"},
+		{400, `{"title":"Bad request","status":400,"detail":"it \u001b[31m is red"}`, `it \x1b[31m is red`, ""},
+		{500, `<html>`, `http://appliance answered 500 Internal Server Error with "text/html; charset=utf-8", which is not Libra's`, "another program may have the port: name the appliance with --server or LIBRA_SERVER"},
+		{200, `[1]`, `http://appliance answered 200 OK with "text/plain; charset=utf-8", which is not Libra's`, "another program may have the port: name the appliance with --server or LIBRA_SERVER"},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(c.status)
+			fmt.Fprint(w, c.body)
+		}))
+		code, _, errs := libra(t, "submit", "https://example.org/", "--server", s.URL)
+		s.Close()
+		want := "libra: cannot submit \"https://example.org/\": " + c.what + "\n"
+		if c.hint != "" {
+			want += "hint: " + c.hint + "\n"
+		}
+		if got := strings.ReplaceAll(errs, s.URL, "http://appliance"); code != 2 || got != want {
+			t.Errorf("%d %s: code %d (-want +got):\n%s", c.status, c.body, code, cmp.Diff(want, got))
+		}
+	}
+}
