@@ -54,6 +54,7 @@ type channel struct {
 	breaker breaker       // under mu
 	seen    memory        // under mu; told already
 	trouble string        // under mu; of the last attempt
+	since   time.Time     // under mu; of the first failure in a row
 	direct  directQueue   // under mu
 	wake    chan struct{} // something came by the socket
 
@@ -89,6 +90,15 @@ func (ch *channel) state() string {
 		text += fmt.Sprintf(", breaker %s, attempt %d failed: %s", ch.breaker.state, ch.breaker.fails, ch.trouble)
 	}
 	return text
+}
+
+func (ch *channel) failingFor(now time.Time) time.Duration {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.trouble == "" {
+		return 0
+	}
+	return now.Sub(ch.since)
 }
 
 // deliver returns nil when the provider has taken every one of batch, and an
@@ -196,6 +206,9 @@ func (ch *channel) undelivered(m message, err error) {
 	}
 	now := time.Now()
 	ch.breaker = ch.breaker.failure(now, asked, ch.cfg.Backoff, ch.cfg.BackoffMax, jitter())
+	if ch.trouble == "" {
+		ch.since = now
+	}
 	ch.trouble = err.Error()
 	ch.log.Warn("not told, trying again", "alarm", m.deliveries[0].Transition.Alarm.ID, "transition", m.deliveries[0].Transition.ID,
 		"transitions", len(m.deliveries), "attempt", ch.breaker.fails, "pause", ch.breaker.until.Sub(now).Round(time.Millisecond),

@@ -201,6 +201,17 @@ func (n *Notifier) Counters() (delivered, failed int64) {
 	return delivered, failed
 }
 
+// Undelivered says for how long the channel that is worst off has been failing
+// to tell; 0 when all is well. The watchdog raises an alarm of its own on it,
+// from the heartbeat's counter "undelivered_seconds".
+func (n *Notifier) Undelivered() time.Duration {
+	var longest time.Duration
+	for _, ch := range n.channels {
+		longest = max(longest, ch.failingFor(time.Now()))
+	}
+	return longest
+}
+
 // journal is the channel of those who configured none.
 type journal struct{ log *slog.Logger }
 

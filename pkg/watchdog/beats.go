@@ -2,6 +2,7 @@ package watchdog
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,12 +27,15 @@ type ear struct {
 	from  time.Time // its silence counts from here
 	fresh bool      // from is a beat of this process's time
 	beat  event.Beat
+	// starts of the component, by its own account, oldest first.
+	starts []time.Time
 }
 
 // silent is how long a target had been silent when its counters were kept.
 type silent struct {
 	Target Target        `json:"target"`
 	For    time.Duration `json:"for"`
+	Starts []time.Time   `json:"starts"`
 }
 
 func newBeats(cfg Config) *beats {
@@ -41,10 +45,21 @@ func newBeats(cfg Config) *beats {
 func (b *beats) hear(beat event.Beat) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := ear{time.Now(), true, beat}
-	b.ears[Target{beat.Component, beat.Instance}] = e
-	b.ears[Target{beat.Component, ""}] = e
+	for _, t := range []Target{{beat.Component, beat.Instance}, {beat.Component, ""}} {
+		e := b.ears[t]
+		e.from, e.fresh, e.beat = time.Now(), true, beat
+		if !slices.ContainsFunc(e.starts, beat.Started.Equal) {
+			e.starts = append(e.starts, beat.Started)
+			if len(e.starts) > mostStarts {
+				e.starts = slices.Delete(e.starts, 0, 1)
+			}
+		}
+		b.ears[t] = e
+	}
 }
+
+// mostStarts bounds what is remembered of a crash loop.
+const mostStarts = 100
 
 // start begins to listen at now. What an earlier process had heard is taken
 // over as if the time between had not been.
@@ -54,7 +69,7 @@ func (b *beats) start(now time.Time, earlier []silent) {
 	b.since, b.round = now, now
 	for _, s := range earlier {
 		if _, ok := b.ears[s.Target]; !ok {
-			b.ears[s.Target] = ear{from: now.Add(-s.For)}
+			b.ears[s.Target] = ear{from: now.Add(-s.For), starts: s.Starts}
 		}
 	}
 }
@@ -69,7 +84,7 @@ func (b *beats) silences(now time.Time, targets []Target) []silent {
 		if e, ok := b.ears[t]; ok {
 			from = e.from
 		}
-		all = append(all, silent{t, now.Sub(from)})
+		all = append(all, silent{t, now.Sub(from), b.ears[t].starts})
 	}
 	return all
 }
@@ -119,4 +134,39 @@ func (b *beats) read(p *probe, t Target) Reading {
 		return p.fail("no beat for %s, limit %s; the last was of process %d: %q", quiet, b.silence, e.beat.PID, e.beat.Status)
 	}
 	return p.fail("no beat for %s, limit %s", quiet, b.silence)
+}
+
+// readStarts judges how often a component was started.
+func (b *beats) readStarts(p *probe, t Target, most int, window time.Duration) Reading {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e, ok := b.ears[t]
+	if !ok {
+		return Reading{Evidence: "not heard yet"}
+	}
+	now, recent := time.Now(), 0
+	for _, at := range e.starts {
+		if now.Sub(at) < window {
+			recent++
+		}
+	}
+	if recent < most {
+		return Reading{Verdict: Pass}
+	}
+	return p.fail("started %d times within %s, limit %d; now process %d", recent, window, most, e.beat.PID)
+}
+
+// readCounter judges a component's own word for how long something is wrong.
+func (b *beats) readCounter(p *probe, t Target, counter string, limit time.Duration) Reading {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.ears[t]
+	seconds, ok := e.beat.Counters[counter]
+	if b.away || !e.fresh || !ok {
+		return Reading{Evidence: "not heard"}
+	}
+	if d := time.Duration(seconds) * time.Second; d > limit {
+		return p.fail("failing for %s, limit %s; %s", d, limit, e.beat.Status)
+	}
+	return Reading{Verdict: Pass}
 }

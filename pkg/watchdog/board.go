@@ -24,6 +24,9 @@ type board struct {
 	// started and caughtUp say whether we may judge yet: see mayJudge.
 	started  time.Time
 	caughtUp bool
+	onBus    map[string]string // transition by alarm, while the bus is read
+	reading  time.Time         // since when it is
+	reread   chan struct{}     // asks for that again
 }
 
 // counters is what counters.json holds.
@@ -42,7 +45,8 @@ func newBoard(cfg Config, deps Deps, probes []*probe, beats *beats, out *outbox,
 	now := time.Now()
 	b := &board{
 		cfg: cfg, deps: deps, probes: map[string]*probe{}, beats: beats, out: out,
-		file: keeper{file: file, log: deps.Log}, started: now,
+		file: keeper{file: file, log: deps.Log}, started: now, reading: now,
+		onBus: map[string]string{}, reread: make(chan struct{}, 1),
 	}
 	for _, p := range probes {
 		b.probes[p.alarm.ID] = p
@@ -143,6 +147,13 @@ func (b *board) tell(o observation, is Tally, change Change) {
 	a.Since = a.Since.UTC()
 	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: o.at.UTC(), Host: b.cfg.Host})
 	b.keep()
+	if a.ID == busAlarm && change == Clear { // it may have come back without its store
+		b.reading = o.at
+		select {
+		case b.reread <- struct{}{}:
+		default:
+		}
+	}
 }
 
 func evidence(o observation, is Tally, change Change) string {
@@ -173,8 +184,11 @@ func (b *board) hand(t libra.Transition) {
 func (b *board) learn(t *libra.Transition) {
 	if t == nil {
 		b.caughtUp = true
+		b.out.restore(b.onBus, b.reading)
+		clear(b.onBus)
 		return
 	}
+	b.onBus[t.Alarm.ID] = t.ID
 	p, ours := b.probes[t.Alarm.ID]
 	switch {
 	case ours && b.out.adopt(*t):

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,8 +22,12 @@ func (w *Watchdog) allProbes() []*probe {
 	if w.deps.SQLite != nil {
 		probes = append(probes, w.sqliteProbe())
 	}
+	probes = append(probes, w.queueProbe())
 	for _, t := range w.cfg.Expect {
-		probes = append(probes, w.beatProbe(t))
+		probes = append(probes, w.beatProbe(t), w.restartProbe(t))
+		if t.Component == "libra-notifier" {
+			probes = append(probes, w.deliveryProbe(t))
+		}
 	}
 	for _, p := range probes {
 		p.limits, p.timeout = w.cfg.Limits, w.cfg.Timeout
@@ -84,20 +89,83 @@ func (w *Watchdog) webProbe() *probe {
 	}
 }
 
+// names are a target's in alarm ids, in anchors, and for people.
+func (t Target) names() (id, short, name string) {
+	short, name = strings.TrimPrefix(t.Component, "libra-"), t.Component
+	id = strings.ToLower(short)
+	if t.Instance != "" {
+		id, name = id+"."+strings.ToLower(t.Instance), name+"@"+t.Instance
+	}
+	return id, short, name
+}
+
 // beatProbe is one component's heart.
 func (w *Watchdog) beatProbe(t Target) *probe {
-	short := strings.TrimPrefix(t.Component, "libra-")
-	id, name := "beat."+short, t.Component
-	if t.Instance != "" {
-		id, name = id+"."+t.Instance, name+"@"+t.Instance
-	}
+	id, short, name := t.names()
 	return &probe{
 		alarm: libra.Alarm{
-			ID: strings.ToLower(id), Scope: libra.ScopeComponent, Target: name, Severity: libra.Major,
+			ID: "beat." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Major,
 			Summary: name + " gives no sign of life", Runbook: "#beat-" + short,
 		},
 		recovered: name + " is alive again",
 		check:     func(_ context.Context, p *probe) Reading { return w.beats.read(p, t) },
+	}
+}
+
+// restartProbe finds a component that comes back again and again: each time
+// it looks well.
+func (w *Watchdog) restartProbe(t Target) *probe {
+	id, _, name := t.names()
+	return &probe{
+		alarm: libra.Alarm{
+			ID: "restarts." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Minor,
+			Summary: name + " is restarted again and again", Runbook: "#restarts",
+		},
+		recovered: name + " stays up again",
+		check: func(_ context.Context, p *probe) Reading {
+			return w.beats.readStarts(p, t, w.cfg.Starts, w.cfg.RestartWindow)
+		},
+	}
+}
+
+// deliveryProbe takes the notifier's own word.
+func (w *Watchdog) deliveryProbe(t Target) *probe {
+	return &probe{
+		alarm: libra.Alarm{
+			ID: "delivery", Scope: libra.ScopeComponent, Target: t.Component, Severity: libra.Major,
+			Summary: "Alarms do not reach people", Runbook: "#delivery",
+		},
+		recovered: "Alarms reach people again",
+		check: func(_ context.Context, p *probe) Reading {
+			return w.beats.readCounter(p, t, "undelivered_seconds", w.cfg.Undelivered)
+		},
+	}
+}
+
+// queueProbe looks how long the oldest request has been open. When the bus
+// does not say, that is the bus's fault.
+func (w *Watchdog) queueProbe() *probe {
+	return &probe{
+		alarm: libra.Alarm{
+			ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor,
+			Summary: "Requests wait too long", Runbook: "#queue",
+		},
+		recovered: "Requests are answered in time again",
+		check: func(ctx context.Context, p *probe) Reading {
+			open, since, err := w.deps.Bus.OldestRequest(ctx)
+			wait := time.Since(since)
+			switch {
+			case err != nil:
+				return Reading{Evidence: "the bus does not say: " + err.Error()}
+			case open == 0 || wait < w.cfg.Wait:
+				return Reading{Verdict: Pass}
+			}
+			r := p.fail("%d requests are open, the oldest for %s, limit %s", open, wait.Round(time.Second), w.cfg.Wait)
+			if wait >= w.cfg.LongWait {
+				r.Severity = libra.Major
+			}
+			return r
+		},
 	}
 }
 

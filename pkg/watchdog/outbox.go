@@ -90,6 +90,27 @@ func (o *outbox) add(t libra.Transition) {
 	}
 }
 
+// restore gives back to the bus what was raised before and the bus has lost, as
+// onBus says. It is no news: whoever was told knows the id.
+func (o *outbox) restore(onBus map[string]string, before time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, w := range o.book.Waiting {
+		onBus[w.Transition.Alarm.ID] = w.Transition.ID // it is on its way
+	}
+	for id, t := range o.book.Newest {
+		if _, there := onBus[id]; !there && t.Alarm.State == libra.Raised && t.At.Before(before) {
+			o.deps.Log.Info("bus has lost an alarm, putting it back", "alarm", id, "transition", t.ID)
+			o.book.Waiting = append(o.book.Waiting, waiting{t, true})
+		}
+	}
+	o.file.keep(o.book)
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
 // run tells until ctx ends.
 func (o *outbox) run(ctx context.Context) {
 	for ctx.Err() == nil {

@@ -50,8 +50,17 @@ type Config struct {
 	Grace time.Duration
 	// Silence of a component's heart that counts as a failure: 3 s.
 	Silence time.Duration
-	// Limits of every probe that has no own.
+	// Limits of every probe.
 	Limits Limits
+	// Wait of the oldest request that is too long: minor from 5 min, major
+	// from 15 min.
+	Wait, LongWait time.Duration
+	// Starts of one component within RestartWindow that are too many: 5 in
+	// 10 min.
+	Starts        int
+	RestartWindow time.Duration
+	// Undelivered is how long the notifier may fail to tell people: 2 min.
+	Undelivered time.Duration
 	// Expect lists the components whose hearts must beat: Components().
 	Expect []Target
 	// WebURL answers 200 while web can serve: http://127.0.0.1:8080/up.
@@ -96,6 +105,9 @@ type Bus interface {
 	PublishAlarm(ctx context.Context, t libra.Transition) error
 	WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error
 	WatchBeats(fn func(event.Beat)) (stop func(), err error)
+	// OldestRequest says how many requests are open, and since when the
+	// oldest of them is; the zero time where there is none.
+	OldestRequest(ctx context.Context) (open int, since time.Time, err error)
 }
 
 // Checker says whether something is well, in its own words.
@@ -159,6 +171,11 @@ func (c Config) withDefaults() Config {
 	fill(&c.Folder, "/var/lib/libra")
 	fill(&c.NotifierSocket, "/run/libra-notifier/alarm.sock")
 	fill(&c.Disk, Thresholds{80, 90, 95})
+	fill(&c.Wait, 5*time.Minute)
+	fill(&c.LongWait, 15*time.Minute)
+	fill(&c.Starts, 5)
+	fill(&c.RestartWindow, 10*time.Minute)
+	fill(&c.Undelivered, 2*time.Minute)
 	c.Limits = c.Limits.withDefaults()
 	if c.Expect == nil {
 		c.Expect = Components()
@@ -206,7 +223,15 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { out.run(ctx) })
 	history := make(chan *libra.Transition) // nil: all there was
-	wg.Go(func() { readHistory(ctx, w.deps.Bus, history) })
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			readHistory(ctx, w.deps.Bus, history)
+			select {
+			case <-ctx.Done():
+			case <-b.reread:
+			}
+		}
+	})
 	err = b.run(ctx, results, history)
 	if errors.Is(err, context.Canceled) {
 		b.forget() // asked to stop: the next start looks afresh
@@ -214,8 +239,8 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	return err
 }
 
-// readHistory reads the newest transition of every alarm from the bus, once,
-// however late the bus answers.
+// readHistory reads the newest transition of every alarm from the bus, however
+// late the bus answers.
 func readHistory(ctx context.Context, bus Bus, history chan<- *libra.Transition) {
 	reading, done := context.WithCancel(ctx)
 	defer done()

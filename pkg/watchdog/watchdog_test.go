@@ -36,6 +36,9 @@ type room struct {
 	web    error                       // under mu
 	check  func(context.Context) error // under mu; SQLite's
 	hear   func(event.Beat)            // under mu
+	open   int                         // under mu; requests
+	oldest time.Time                   // under mu; request
+	beat   event.Beat                  // under mu; what the heart says
 	stored []libra.Transition          // under mu; on the bus
 	told   []libra.Transition          // under mu; past the bus
 	log    strings.Builder             // under mu
@@ -43,7 +46,7 @@ type room struct {
 
 func newRoom(t *testing.T) *room {
 	return &room{
-		t: t, began: time.Now(), check: func(context.Context) error { return nil },
+		t: t, began: time.Now(), beat: event.Beat{Component: "libra-recorder", Instance: "1", PID: 7, Status: "recording"}, check: func(context.Context) error { return nil },
 		cfg: watchdog.Config{
 			Expect: []watchdog.Target{{Component: "libra-recorder"}}, Folder: t.TempDir(), Disk: watchdog.Thresholds{Critical: 101},
 			State: t.TempDir(), Runtime: t.TempDir(), Host: "box",
@@ -90,6 +93,12 @@ func (r *room) WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.T
 	caughtUp()
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (r *room) OldestRequest(context.Context) (int, time.Time, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open, r.oldest, r.bus
 }
 
 func (r *room) WatchBeats(fn func(event.Beat)) (func(), error) {
@@ -158,10 +167,10 @@ func (r *room) pass(seconds int, alive bool) {
 	for range seconds {
 		if alive {
 			r.mu.Lock()
-			hear := r.hear
+			hear, beat := r.hear, r.beat
 			r.mu.Unlock()
 			if hear != nil {
-				hear(event.Beat{Component: "libra-recorder", Instance: "1", PID: 7, Status: "recording"})
+				hear(beat)
 			}
 		}
 		time.Sleep(time.Second)
@@ -416,4 +425,79 @@ func TestDisk(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A component that always comes back is told of, once; over a kill, too.
+func TestRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		_, kill := r.start()
+		for n := range 8 {
+			r.set(func() { r.beat.Started = time.Now() })
+			r.pass(10, true)
+			if n == 2 {
+				kill()
+				r.start()
+			}
+		}
+		r.wantStored("41 restarts.recorder raised minor")
+		if want := "started 5 times within 10m0s, limit 5; now process 7; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
+			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		}
+		r.pass(700, true)
+		r.wantStored("41 restarts.recorder raised minor", "633 restarts.recorder cleared minor")
+	})
+}
+
+func TestQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		r.set(func() { r.open, r.oldest = 12, time.Now() })
+		r.pass(1000, true)
+		r.set(func() { r.open = 0 })
+		r.pass(10, true)
+		r.wantStored("301 queue raised minor", "901 queue raised major", "1003 queue cleared major")
+		if want := "12 requests are open, the oldest for 5m1s, limit 5m0s; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
+			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		}
+	})
+}
+
+// What the notifier says of its own deliveries becomes an alarm.
+func TestDelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.cfg.Expect = []watchdog.Target{{Component: "libra-notifier"}}
+		r.beat = event.Beat{Component: "libra-notifier", Instance: "1", PID: 8, Status: "slack: Slack answered 404", Counters: map[string]int64{"undelivered_seconds": 120}}
+		r.start()
+		r.pass(10, true)
+		r.set(func() { r.beat.Counters = map[string]int64{"undelivered_seconds": 121} })
+		r.pass(10, true)
+		r.set(func() { r.beat.Counters = map[string]int64{"undelivered_seconds": 0} })
+		r.pass(10, true)
+		r.wantStored("11 delivery raised major", "23 delivery cleared major")
+		if want := "failing for 2m1s, limit 2m0s; slack: Slack answered 404; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
+			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		}
+	})
+}
+
+// A bus that comes back empty learns again what is raised, under the same id.
+func TestBusForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		r.pass(10, true)
+		r.set(func() { r.web = errDown })
+		r.pass(5, true)
+		r.set(func() { r.bus = errDown })
+		r.pass(5, true)
+		r.set(func() { r.bus, r.stored = nil, nil })
+		r.pass(10, true)
+		r.wantStored("11 web raised critical", "16 bus raised critical", "23 bus cleared critical")
+		if r.told[0].Alarm.ID != "bus" || len(r.told) != 1 {
+			t.Errorf("past the bus: %+v", r.told)
+		}
+	})
 }
