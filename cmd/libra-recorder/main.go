@@ -40,6 +40,8 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	}
 	r := recorder.New(s.cfg, conn, p.Log, p.Status)
 	p.Count("reports_recorded", r.Recorded)
+	p.Count("reports_restored", r.Restored)
+	p.Count("behind_since_unix", r.BehindSince)
 	loops := recorder.Loops{Reports: p.Heart.Loop("reports").Beat, Alarms: p.Heart.Loop("alarms").Beat}
 	p.Ready("recording into " + s.cfg.Path)
 	return r.Run(ctx, loops)

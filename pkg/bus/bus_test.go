@@ -23,6 +23,25 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
+// recordReports records with a store that remembers nothing but where it is.
+func recordReports(ctx context.Context, c *bus.Conn, store func([]event.Reported) error) {
+	var at event.Position
+	c.RecordReports(ctx, bus.Recording[event.Reported]{
+		Durable: "recorder", Tick: func() {},
+		From: func(context.Context) (event.Position, error) { return at, nil },
+		Store: func(_ context.Context, batch []event.Reported, after event.Position) error {
+			if len(batch) == 0 {
+				return nil
+			}
+			err := store(batch)
+			if err == nil {
+				at = after
+			}
+			return err
+		},
+	})
+}
+
 func request(client string, n int) event.Request {
 	url := fmt.Sprintf("https://example.org/%s/%d", client, n)
 	return event.Request{ID: fmt.Sprintf("%s-%d", client, n), Page: libra.PageID(url), URL: url, Site: "home", Client: client, Asked: time.Now().UTC()}
@@ -101,7 +120,7 @@ func TestRequestToReport(t *testing.T) {
 	<-caughtUp
 	fails := 1
 	wg.Go(func() {
-		recorder.ConsumeReports(ctx, "recorder", func() {}, func(_ context.Context, batch []event.Reported) error {
+		recordReports(ctx, recorder, func(batch []event.Reported) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if fails > 0 {
@@ -215,7 +234,7 @@ func TestBusAway(t *testing.T) {
 		web.WatchReports(ctx, func() {}, func(r event.Reported) { mu.Lock(); watched[r.Request.ID] = true; mu.Unlock() })
 	})
 	wg.Go(func() {
-		recorder.ConsumeReports(ctx, "recorder", func() {}, func(_ context.Context, batch []event.Reported) error {
+		recordReports(ctx, recorder, func(batch []event.Reported) error {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, r := range batch {
@@ -244,4 +263,102 @@ func TestBusAway(t *testing.T) {
 	b.Up()
 	bustest.Await(t, "the connection to be back", func() bool { return web.Submit(ctx, request("alice", 3)) == nil })
 	bustest.Await(t, "the report after the second outage", both("alice-3"))
+}
+
+// A store that was set back, and a bus that has lost everything: the recorder
+// has in the end what there is, once.
+func TestRecordingStartsOver(t *testing.T) {
+	b := bustest.Start(t)
+	ctx, cancel := context.WithCancel(within(t))
+	inspector, recorder := b.Connect("inspector"), b.Connect("recorder")
+	for n := range 5 {
+		if err := inspector.PublishReport(ctx, event.Reported{Request: request("alice", n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	var at event.Position
+	var got []string
+	lost, began := false, 0
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		recorder.RecordReports(ctx, bus.Recording[event.Reported]{
+			Durable: "recorder", Tick: func() {},
+			From: func(context.Context) (event.Position, error) { mu.Lock(); defer mu.Unlock(); return at, nil },
+			Began: func(_ context.Context, fresh bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				if fresh {
+					began++
+				}
+			},
+			Store: func(_ context.Context, batch []event.Reported, after event.Position) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if lost {
+					lost, at, got = false, event.Position{}, nil
+					return bus.ErrRewind
+				}
+				for _, r := range batch {
+					got = append(got, r.Request.ID)
+					at = after
+				}
+				return nil
+			},
+		})
+	})
+	watched := map[string]bool{}
+	wg.Go(func() {
+		b.Connect("web").WatchReports(ctx, func() {}, func(r event.Reported) { mu.Lock(); watched[r.Request.ID] = true; mu.Unlock() })
+	})
+	has := func(want ...string) func() bool {
+		return func() bool { mu.Lock(); defer mu.Unlock(); return slices.Equal(got, want) }
+	}
+	all := []string{"alice-0", "alice-1", "alice-2", "alice-3", "alice-4"}
+	bustest.Await(t, "five reports", has(all...))
+	mu.Lock()
+	lost = true
+	mu.Unlock()
+	bustest.Await(t, "the rewind", func() bool { mu.Lock(); defer mu.Unlock(); return !lost })
+	bustest.Await(t, "five reports again", has(all...))
+
+	b.Down()
+	b.Wipe()
+	b.Up()
+	b.Streams()
+	bustest.Await(t, "a report on the new bus", func() bool {
+		return inspector.PublishReport(ctx, event.Reported{Request: request("alice", 5)}) == nil
+	})
+	bustest.Await(t, "the sixth", has(append(all, "alice-5")...))
+	bustest.Await(t, "the sixth to be seen", func() bool { mu.Lock(); defer mu.Unlock(); return watched["alice-5"] })
+	mu.Lock()
+	defer mu.Unlock()
+	if began != 3 {
+		t.Errorf("a new stream was noticed %d times, want 3: at first, after the rewind, after the loss", began)
+	}
+}
+
+// What the bus has lost can be put back, and does not cover what is newer.
+func TestRestoreReport(t *testing.T) {
+	b := bustest.Start(t)
+	ctx := within(t)
+	recorder, web := b.Connect("recorder"), b.Connect("web")
+	old := event.Reported{Request: request("alice", 1), Inspector: "old"}
+	newer := old
+	newer.Request.ID, newer.Inspector = "newer", "new"
+	failed := old
+	failed.Request.ID, failed.Report.Outcome = "failed", libra.Failed
+	for _, r := range []event.Reported{newer, old, failed} {
+		if err := recorder.RestoreReport(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := web.LastReport(ctx, old.Request.Page); err != nil || got.Inspector != "new" {
+		t.Errorf("LastReport = %+v, %v", got, err)
+	}
+	if got, err := web.LastFailure(ctx, old.Request.Page); err != nil || got.Request.ID != "failed" {
+		t.Errorf("LastFailure = %+v, %v", got, err)
+	}
 }

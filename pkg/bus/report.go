@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -13,26 +14,42 @@ import (
 // PublishReport stores a report. Publishing the same request's report again
 // within ten minutes changes nothing.
 func (c *Conn) PublishReport(ctx context.Context, r event.Reported) error {
-	return c.publish(ctx, event.ReportSubject(r.Request.Page), r.Request.ID, r)
+	return c.publish(ctx, r.Subject(), r.Request.ID, r)
 }
 
-// LastReport is a page's newest report on the bus, or libra.ErrNotFound.
+// LastReport is a page's newest good report on the bus, or libra.ErrNotFound.
 func (c *Conn) LastReport(ctx context.Context, page string) (event.Reported, error) {
 	return lastOf[event.Reported](ctx, c, event.ReportStream, event.ReportSubject(page))
 }
 
-// WatchReports calls fn with the newest report of every page, then with every
-// new one, until ctx ends; caughtUp once the first are through. After a
+// LastFailure is a page's newest failed report on the bus, or
+// libra.ErrNotFound.
+func (c *Conn) LastFailure(ctx context.Context, page string) (event.Reported, error) {
+	return lastOf[event.Reported](ctx, c, event.ReportStream, event.FailureSubject(page))
+}
+
+// RestoreReport puts a report back that the bus has lost: nil when it is there,
+// or a newer one of its page.
+func (c *Conn) RestoreReport(ctx context.Context, r event.Reported) error {
+	err := c.publish(ctx, r.Subject(), r.Request.ID, r, jetstream.WithExpectLastSequencePerSubject(0))
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		return nil
+	}
+	return err
+}
+
+// WatchReports calls fn with the newest good and the newest failed report of
+// every page, then with every new one, until ctx ends; caughtUp once the first are through. After a
 // disturbance it may start over.
 func (c *Conn) WatchReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error {
 	return watchLatest(ctx, c, event.ReportStream, caughtUp, fn)
 }
 
-// ConsumeReports hands every report to fn, in batches and in order, under a
-// durable name that remembers what fn has taken (by returning nil). While fn
-// fails, the same batch comes again. tick is called at least once a second.
-func (c *Conn) ConsumeReports(ctx context.Context, durable string, tick func(), fn func(context.Context, []event.Reported) error) error {
-	return consumeBatches(ctx, c, event.ReportStream, jetstream.ConsumerConfig{Durable: durable, MaxAckPending: 2 * batchSize}, tick, fn)
+// RecordReports hands every report to fn, in batches and in order, from where
+// the recorder's own store says it stands. See record.
+func (c *Conn) RecordReports(ctx context.Context, r Recording[event.Reported]) error {
+	return record(ctx, c, event.ReportStream, r)
 }
 
 // PublishAlarm stores a transition, once per transition id.
@@ -46,9 +63,9 @@ func (c *Conn) WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.T
 	return watchLatest(ctx, c, event.AlarmStream, caughtUp, fn)
 }
 
-// ConsumeAlarms hands every transition to fn as ConsumeReports does.
-func (c *Conn) ConsumeAlarms(ctx context.Context, durable string, tick func(), fn func(context.Context, []libra.Transition) error) error {
-	return consumeBatches(ctx, c, event.AlarmStream, jetstream.ConsumerConfig{Durable: durable, MaxAckPending: 2 * batchSize}, tick, fn)
+// RecordAlarms hands every transition to fn as RecordReports does.
+func (c *Conn) RecordAlarms(ctx context.Context, r Recording[libra.Transition]) error {
+	return record(ctx, c, event.AlarmStream, r)
 }
 
 func watchLatest[T any](ctx context.Context, c *Conn, stream string, caughtUp func(), fn func(T)) error {

@@ -69,7 +69,7 @@ func (c *Conn) EnsureStreams(ctx context.Context, space int64) error {
 
 // publish stores v on a stream: when it returns nil, v is on disk. The id makes
 // the second attempt harmless.
-func (c *Conn) publish(ctx context.Context, subject, id string, v any) error {
+func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...jetstream.PublishOpt) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode message for %s: %w", subject, err)
@@ -77,7 +77,7 @@ func (c *Conn) publish(ctx context.Context, subject, id string, v any) error {
 	msg := &nats.Msg{Subject: subject, Data: data}
 	for attempt := 1; ; attempt++ {
 		try, cancel := context.WithTimeout(ctx, patience)
-		_, err = c.js.PublishMsg(try, msg, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))
+		_, err = c.js.PublishMsg(try, msg, append(opts, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))...)
 		cancel()
 		if err == nil {
 			return nil
@@ -93,11 +93,15 @@ func (c *Conn) publish(ctx context.Context, subject, id string, v any) error {
 // again and must not mind.
 func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig, started func(pending uint64), fn func(jetstream.Msg)) error {
 	for ctx.Err() == nil {
+		var s jetstream.Stream
 		var cons jetstream.Consumer
 		err := c.retry(ctx, "read stream "+stream, func() (err error) {
-			try, cancel := context.WithTimeout(ctx, patience)
+			try, cancel := context.WithTimeout(ctx, 2*patience)
 			defer cancel()
-			cons, err = c.js.OrderedConsumer(try, stream, cfg)
+			if s, err = c.js.Stream(try, stream); err != nil {
+				return err
+			}
+			cons, err = s.OrderedConsumer(try, cfg)
 			return err
 		})
 		if err != nil {
@@ -114,135 +118,35 @@ func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.Ordered
 			c.log.Warn("read stream, trying again", "stream", stream, "err", err)
 			continue
 		}
-		select {
-		case <-ctx.Done():
-			cc.Stop()
-			<-cc.Closed()
-		case <-cc.Closed():
-			c.log.Warn("reading a stream ended, starting over", "stream", stream)
-		}
-	}
-	return ctx.Err()
-}
-
-// batchSize is how many messages a durable hands over at once, at most.
-const batchSize = 256
-
-// consumeBatches hands the messages of a durable consumer to fn, in order, as
-// many as there are up to batchSize, and acknowledges them when fn says nil.
-// While fn fails, the same batch is tried again: nothing overtakes. tick is
-// called at least once a second.
-func consumeBatches[T any](ctx context.Context, c *Conn, stream string, cfg jetstream.ConsumerConfig, tick func(), fn func(context.Context, []T) error) error {
-	cfg.AckPolicy, cfg.AckWait, cfg.MaxDeliver = jetstream.AckExplicitPolicy, 30*time.Second, -1
-	for ctx.Err() == nil {
-		var cons jetstream.Consumer
-		err := c.retryTicking(ctx, "make consumer "+cfg.Durable, tick, func() (err error) {
-			try, cancel := context.WithTimeout(ctx, patience)
-			defer cancel()
-			cons, err = c.js.CreateOrUpdateConsumer(try, stream, cfg)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		msgs := make(chan jetstream.Msg, batchSize)
-		cc, err := cons.Consume(func(m jetstream.Msg) {
-			select {
-			case msgs <- m:
-			case <-ctx.Done():
-			}
-		}, jetstream.PullMaxMessages(batchSize), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
-			jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-				c.log.Debug("consuming", "stream", stream, "durable", cfg.Durable, "err", err)
-			}))
-		if err != nil {
-			c.log.Warn("consume, trying again", "stream", stream, "durable", cfg.Durable, "err", err)
-			continue
-		}
-		err = pump(ctx, c, msgs, cc.Closed(), tick, fn)
+		c.untilReplaced(ctx, s, cc.Closed())
 		cc.Stop()
-		if err != nil {
-			return err
-		}
-		c.log.Warn("consuming ended, starting over", "stream", stream, "durable", cfg.Durable)
+		<-cc.Closed()
 	}
 	return ctx.Err()
 }
 
-// pump moves batches until ctx ends (an error) or the consumer is gone (nil).
-func pump[T any](ctx context.Context, c *Conn, msgs <-chan jetstream.Msg, gone <-chan struct{}, tick func(), fn func(context.Context, []T) error) error {
-	idle := time.NewTicker(500 * time.Millisecond)
-	defer idle.Stop()
+// untilReplaced returns when ctx ends, when reading has ended, or when the
+// stream is not the one it was: the bus has lost its store, and an ordered
+// consumer would wait for a sequence number that is far away.
+func (c *Conn) untilReplaced(ctx context.Context, s jetstream.Stream, closed <-chan struct{}) {
+	created, name := s.CachedInfo().Created, s.CachedInfo().Config.Name
+	look := time.NewTicker(2 * time.Second)
+	defer look.Stop()
 	for {
-		tick()
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-gone:
-			return nil
-		case <-idle.C:
-		case m := <-msgs:
-			if err := handle(ctx, c, drain(m, msgs), tick, fn); err != nil {
-				return err
+			return
+		case <-closed:
+			c.log.Warn("reading a stream ended, starting over", "stream", name)
+			return
+		case <-look.C:
+			try, cancel := context.WithTimeout(ctx, patience)
+			info, err := s.Info(try)
+			cancel()
+			if err == nil && !info.Created.Equal(created) {
+				c.log.Warn("the bus has lost a stream and made it anew, starting over", "stream", name)
+				return
 			}
 		}
 	}
-}
-
-func drain(first jetstream.Msg, more <-chan jetstream.Msg) []jetstream.Msg {
-	batch := []jetstream.Msg{first}
-	for len(batch) < batchSize {
-		select {
-		case m := <-more:
-			batch = append(batch, m)
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-func handle[T any](ctx context.Context, c *Conn, batch []jetstream.Msg, tick func(), fn func(context.Context, []T) error) error {
-	var values []T
-	for _, m := range batch {
-		var v T
-		if err := json.Unmarshal(m.Data(), &v); err != nil {
-			// Not ours to mend, and it must not block what comes after it.
-			c.log.Error("message cannot be read, dropped", "subject", m.Subject(), "err", err)
-			continue
-		}
-		values = append(values, v)
-	}
-	err := c.retryTicking(ctx, "handle messages", func() {
-		tick()
-		for _, m := range batch {
-			m.InProgress()
-		}
-	}, func() error {
-		if len(values) == 0 {
-			return nil
-		}
-		return fn(ctx, values)
-	})
-	if err != nil {
-		return err
-	}
-	for _, m := range batch {
-		if err := m.Ack(); err != nil {
-			c.log.Warn("acknowledge, it will come again", "subject", m.Subject(), "err", err)
-		}
-	}
-	return nil
-}
-
-// retryTicking is retry for a loop that has to show progress meanwhile.
-func (c *Conn) retryTicking(ctx context.Context, what string, tick func(), do func() error) error {
-	first := true
-	return c.retry(ctx, what, func() error {
-		if !first {
-			tick()
-		}
-		first = false
-		return do()
-	})
 }

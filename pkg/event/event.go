@@ -6,6 +6,7 @@
 //	subject                                  kind      message    said by
 //	libra.request.<site>.<client>.<page>     stream    Request    web
 //	libra.report.<page>                      stream    Reported   inspector
+//	libra.report.<page>.failed               stream    Reported   inspector, when the page could not be had
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      question  Step       inspector, while it works
@@ -62,8 +63,13 @@ func RequestOf(subject string) (site, client, page string, ok bool) {
 // PageRequests selects the requests of every client for one page.
 func PageRequests(page string) string { return "libra.request.*.*." + page }
 
-// ReportSubject keeps the reports of a page; its last message is the newest.
+// ReportSubject keeps the reports of a page; its last message is the newest
+// good one.
 func ReportSubject(page string) string { return "libra.report." + page }
+
+// FailureSubject keeps the reports that say why a page could not be had, so
+// that the last good one stays the last of its own subject.
+func FailureSubject(page string) string { return "libra.report." + page + ".failed" }
 
 // AlarmSubject keeps the transitions of an alarm.
 func AlarmSubject(alarm string) string { return "libra.alarm." + alarm }
@@ -102,6 +108,8 @@ type Request struct {
 	Site   string    `json:"site"`
 	Client string    `json:"client"` // who asks: X-Libra-Client, else the peer's address
 	Asked  time.Time `json:"asked"`
+	// Release asks for a page that is in quarantine.
+	Release bool `json:"release,omitempty"`
 }
 
 // Reported answers a request. A request delivered twice is answered twice
@@ -112,6 +120,17 @@ type Reported struct {
 	Inspector string       `json:"inspector"` // instance that did the work
 	At        time.Time    `json:"at"`
 	Report    libra.Report `json:"report"`
+	// Quarantined says that the page has ended its inspector again and again,
+	// and is left alone until a request with Release.
+	Quarantined bool `json:"quarantined,omitempty"`
+}
+
+// Subject is where the answer belongs.
+func (r Reported) Subject() string {
+	if r.Report.Outcome == libra.Failed {
+		return FailureSubject(r.Request.Page)
+	}
+	return ReportSubject(r.Request.Page)
 }
 
 // Step is how far a worker is with a page.
@@ -135,4 +154,11 @@ type Beat struct {
 	At        time.Time        `json:"at"`
 	Status    string           `json:"status"`   // one line, as systemctl status shows it
 	Counters  map[string]int64 `json:"counters"` // ever-growing counts, snake_case
+}
+
+// Position is a place in a stream. A stream that was made anew has other
+// positions, however equal the numbers.
+type Position struct {
+	Created  time.Time // when the stream was made
+	Sequence uint64    // of the last message taken; 0 before the first
 }

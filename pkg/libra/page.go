@@ -18,6 +18,9 @@ const (
 	Queued     PageState = "queued"     // accepted and durable, waiting for a worker
 	Inspecting PageState = "inspecting" // a worker has it; Step says how far
 	Reported   PageState = "reported"   // the newest request is answered
+	// Quarantined: the page has ended its inspector again and again, and is
+	// not inspected until it is released.
+	Quarantined PageState = "quarantined"
 )
 
 // Step is what the worker of a page does right now.

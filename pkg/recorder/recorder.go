@@ -1,7 +1,9 @@
 // Package recorder is the one writer of SQLite: it takes reports and alarms
 // from the bus, in order, and stores each once. While the database cannot be
-// written, the bus keeps them and the recorder tries again; nothing is
-// acknowledged before it is on disk.
+// written, the bus keeps them and the recorder tries again. A database that is
+// damaged is set aside under a dated name, and a new one is filled from the
+// bus; a bus that has lost its store gets the newest reports back from the
+// database.
 package recorder
 
 import (
@@ -9,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +22,7 @@ import (
 	"libra/pkg/store"
 )
 
-// Durable is the name under which the bus remembers what was recorded.
+// Durable is the name under which the bus shows how far the recorder is.
 const Durable = "recorder"
 
 // Config of a recorder.
@@ -34,11 +37,13 @@ type Recorder struct {
 	log    *slog.Logger
 	status func(string) // for systemctl status
 
-	mu     sync.Mutex    // one writer, two consumers
+	mu     sync.Mutex    // one writer, two loops
 	writer *store.Writer // under mu; nil until the database could be opened
+	opened int           // under mu; how often; a loop rewinds when it has changed
 
 	recorded atomic.Int64
-	behind   atomic.Bool
+	restored atomic.Int64
+	behind   atomic.Int64 // unix time since when the database takes no writes; 0: it does
 }
 
 // New makes a recorder that reports its state to status.
@@ -49,6 +54,13 @@ func New(cfg Config, conn *bus.Conn, log *slog.Logger, status func(string)) *Rec
 // Recorded counts the reports stored since the start.
 func (r *Recorder) Recorded() int64 { return r.recorded.Load() }
 
+// Restored counts the reports given back to the bus since the start.
+func (r *Recorder) Restored() int64 { return r.restored.Load() }
+
+// BehindSince is the unix time since when the database takes no writes; 0
+// while it does.
+func (r *Recorder) BehindSince() int64 { return r.behind.Load() }
+
 // Loops are the two loops of a recorder; each calls its own at least once a
 // second.
 type Loops struct{ Reports, Alarms func() }
@@ -56,33 +68,67 @@ type Loops struct{ Reports, Alarms func() }
 // Run records until ctx ends.
 func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	defer r.close()
-	if _, err := r.open(ctx); err != nil {
-		r.trouble(err) // the loops try again
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var restoring sync.WaitGroup
+	defer restoring.Wait()
+	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, tick: loops.Reports, add: r.addReports}
+	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, tick: loops.Alarms, add: addAlarms}
+	began := func(ctx context.Context, fresh bool) {
+		if fresh {
+			restoring.Go(func() { r.restore(ctx) })
+		}
+	}
 	ends := make(chan error, 2)
-	go func() { ends <- r.conn.ConsumeReports(ctx, Durable, loops.Reports, r.reports) }()
-	go func() { ends <- r.conn.ConsumeAlarms(ctx, Durable, loops.Alarms, r.alarms) }()
+	go func() { ends <- r.conn.RecordReports(ctx, reports.recording(began)) }()
+	go func() { ends <- r.conn.RecordAlarms(ctx, alarms.recording(nil)) }()
 	err := <-ends
 	cancel()
-	return errors.Join(err, ignoreCanceled(<-ends))
-}
-
-func ignoreCanceled(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return nil
+	if second := <-ends; !errors.Is(second, context.Canceled) {
+		err = errors.Join(err, second)
 	}
 	return err
 }
 
-func (r *Recorder) reports(ctx context.Context, batch []event.Reported) error {
-	start := time.Now()
-	added := 0
-	err := r.write(ctx, func(w *store.Writer) (err error) {
-		added, err = w.AddReports(ctx, batch)
+// loop records one stream. It belongs to the goroutine that runs it.
+type loop[T any] struct {
+	*Recorder
+	stream string
+	tick   func()
+	add    func(context.Context, *store.Writer, []T, event.Position) error
+	seen   int // the opening of the database that this loop stands on
+}
+
+func (l *loop[T]) recording(began func(context.Context, bool)) bus.Recording[T] {
+	return bus.Recording[T]{Durable: Durable, From: l.from, Store: l.store, Began: began, Tick: l.tick}
+}
+
+// from says where the database stands.
+func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
+	err = l.write(ctx, l.tick, func(w *store.Writer, opened int) error {
+		l.seen = opened
+		p, err = w.Position(ctx, l.stream)
 		return err
 	})
+	return p, err
+}
+
+// store keeps a batch; with an empty one it only looks after the database.
+func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) error {
+	return l.write(ctx, l.tick, func(w *store.Writer, opened int) error {
+		if opened != l.seen {
+			return bus.ErrRewind
+		}
+		if len(batch) == 0 {
+			return nil
+		}
+		return l.add(ctx, w, batch, after)
+	})
+}
+
+func (r *Recorder) addReports(ctx context.Context, w *store.Writer, batch []event.Reported, after event.Position) error {
+	start := time.Now()
+	added, err := w.AddReports(ctx, batch, after)
 	if err != nil {
 		return err
 	}
@@ -93,48 +139,140 @@ func (r *Recorder) reports(ctx context.Context, batch []event.Reported) error {
 	return nil
 }
 
-func (r *Recorder) alarms(ctx context.Context, batch []libra.Transition) error {
-	return r.write(ctx, func(w *store.Writer) error { return w.AddAlarms(ctx, batch) })
+func addAlarms(ctx context.Context, w *store.Writer, batch []libra.Transition, after event.Position) error {
+	return w.AddAlarms(ctx, batch, after)
 }
 
-// write runs do on the writer, opening the database if it is not open.
-func (r *Recorder) write(ctx context.Context, do func(*store.Writer) error) error {
+// write runs do on a writer whose file is intact, opening and replacing it as
+// need be, and keeps account of how the database is.
+func (r *Recorder) write(ctx context.Context, tick func(), do func(w *store.Writer, opened int) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w, err := r.open(ctx)
+	err := r.open(ctx, tick)
 	if err == nil {
-		err = do(w)
+		if err = r.writer.Intact(); err == nil {
+			err = do(r.writer, r.opened)
+		}
+	}
+	switch {
+	case errors.Is(err, bus.ErrRewind):
+		return err
+	case errors.Is(err, store.ErrDamaged):
+		err = errors.Join(err, r.setAside(err))
 	}
 	if err != nil {
 		r.trouble(err)
 		return err
 	}
-	if r.behind.CompareAndSwap(true, false) {
+	if r.behind.Swap(0) != 0 {
 		r.log.Info("database takes writes again", "path", r.cfg.Path)
 	}
-	r.status(fmt.Sprintf("recording into %s", r.cfg.Path))
+	r.status("recording into " + r.cfg.Path)
 	return nil
 }
 
-// open returns the writer. Callers hold mu, or are the only ones yet.
-func (r *Recorder) open(ctx context.Context) (*store.Writer, error) {
+// open opens the database if it is not open. Reading all of it may take its
+// time; tick goes on meanwhile. Callers hold mu.
+func (r *Recorder) open(ctx context.Context, tick func()) error {
 	if r.writer != nil {
-		return r.writer, nil
+		return nil
 	}
-	w, err := store.Open(ctx, r.cfg.Path)
+	type opened struct {
+		w   *store.Writer
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		w, err := store.Open(ctx, r.cfg.Path)
+		done <- opened{w, err}
+	}()
+	wait := time.NewTicker(500 * time.Millisecond)
+	defer wait.Stop()
+	for {
+		select {
+		case o := <-done:
+			if o.err == nil {
+				r.writer = o.w
+				r.opened++
+			}
+			return o.err
+		case <-wait.C:
+			tick()
+		}
+	}
+}
+
+// setAside moves a damaged database out of the way, so that the next attempt
+// makes a new one. Callers hold mu.
+func (r *Recorder) setAside(damage error) error {
+	_, statErr := os.Stat(r.cfg.Path)
+	replaced := errors.Is(damage, store.ErrReplaced) && statErr == nil
+	aside, err := store.SetAside(r.cfg.Path, replaced, time.Now())
+	if r.writer != nil {
+		if err := r.writer.Close(); err != nil {
+			r.log.Warn("close damaged database", "err", err)
+		}
+		r.writer = nil
+	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.writer = w
-	return w, nil
+	r.log.Error("database is damaged: set aside, a new one is filled from the bus", "err", damage, "aside", aside)
+	return nil
+}
+
+// restore gives the bus the newest reports of every page, where it has none:
+// it has lost its store, or the database was brought from elsewhere. One at a
+// time, while everything else goes on.
+func (r *Recorder) restore(ctx context.Context) {
+	var newest []string
+	err := r.write(ctx, func() {}, func(w *store.Writer, _ int) (err error) {
+		newest, err = w.Newest(ctx)
+		return err
+	})
+	if err != nil || len(newest) == 0 {
+		return // an empty history, or one that is told of already
+	}
+	start := time.Now()
+	for i, request := range newest {
+		err := r.giveBack(ctx, request)
+		for ; err != nil && ctx.Err() == nil; err = r.giveBack(ctx, request) {
+			r.log.Warn("give reports back to the bus, trying again", "done", i, "of", len(newest), "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+		if err != nil {
+			return
+		}
+		r.restored.Add(1)
+	}
+	r.log.Info("the bus has the newest reports", "reports", len(newest), "dur", time.Since(start).Round(time.Millisecond))
+}
+
+func (r *Recorder) giveBack(ctx context.Context, request string) error {
+	var rep event.Reported
+	err := r.write(ctx, func() {}, func(w *store.Writer, _ int) (err error) {
+		rep, err = w.ByRequest(ctx, request)
+		return err
+	})
+	if errors.Is(err, libra.ErrNotFound) {
+		return nil // the database is another one by now
+	}
+	if err != nil {
+		return err
+	}
+	return r.conn.RestoreReport(ctx, rep)
 }
 
 // trouble tells of a database that cannot be written: once, when it begins.
+// Callers hold mu.
 func (r *Recorder) trouble(err error) {
-	r.status("history is behind: " + err.Error())
-	if r.behind.CompareAndSwap(false, true) {
+	if r.behind.CompareAndSwap(0, time.Now().Unix()) {
 		r.log.Error("database cannot be written, the bus keeps everything meanwhile", "err", err)
 	}
+	r.status(fmt.Sprintf("history is behind since %s: %v", time.Unix(r.behind.Load(), 0).UTC().Format(time.TimeOnly), err))
 }
 
 func (r *Recorder) close() {

@@ -1,9 +1,11 @@
 package recorder_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -101,5 +103,87 @@ func TestLockedDatabase(t *testing.T) {
 	bustest.Await(t, "all twenty", func() bool {
 		list, err := read.Latest(t.Context(), time.Time{}, 99)
 		return err == nil && len(list) == 20
+	})
+}
+
+// A database that is deleted, or replaced by rubbish, while it is in use comes
+// back from the bus, whole.
+func TestDamagedDatabase(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"deleted":   os.Remove,
+		"truncated": func(path string) error { return os.Truncate(path, 0) },
+		"rubbish": func(path string) error {
+			return os.WriteFile(path, bytes.Repeat([]byte("rubbish "), 5000), 0o644)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := bustest.Start(t)
+			dir := t.TempDir()
+			path := filepath.Join(dir, "libra.db")
+			inspector := b.Connect("inspector")
+			publish := func(from, to int) {
+				for n := from; n < to; n++ {
+					if err := inspector.PublishReport(t.Context(), reported(n)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			read := store.NewReader(path)
+			defer read.Close()
+			count := func(want int) func() bool {
+				return func() bool {
+					list, err := read.Latest(t.Context(), time.Time{}, 999)
+					return err == nil && len(list) == want
+				}
+			}
+			defer run(t, b, path)()
+			publish(0, 20)
+			bustest.Await(t, "twenty reports", count(20))
+			if err := harm(path); err != nil {
+				t.Fatal(err)
+			}
+			publish(20, 30)
+			bustest.Await(t, "thirty reports", count(30))
+			// Rubbish over pages that the log still holds does no harm.
+			if aside, err := filepath.Glob(path + ".damaged-*"); err != nil || len(aside) == 0 && name != "rubbish" {
+				t.Errorf("nothing was set aside: %v, %v", aside, err)
+			}
+		})
+	}
+}
+
+// A bus that has lost its store gets the newest report of every page back.
+func TestWipedBus(t *testing.T) {
+	b := bustest.Start(t)
+	path := filepath.Join(t.TempDir(), "libra.db")
+	inspector, web := b.Connect("inspector"), b.Connect("web")
+	for n := range 20 {
+		if err := inspector.PublishReport(t.Context(), reported(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	failed := reported(3)
+	failed.Request.ID, failed.Report.Outcome = "failed", libra.Failed
+	if err := inspector.PublishReport(t.Context(), failed); err != nil {
+		t.Fatal(err)
+	}
+	read := store.NewReader(path)
+	defer read.Close()
+	defer run(t, b, path)()
+	bustest.Await(t, "the last report", func() bool { _, err := read.ByRequest(t.Context(), "failed"); return err == nil })
+	b.Down()
+	b.Wipe()
+	b.Up()
+	b.Streams()
+	for n := range 20 {
+		page := reported(n).Request.Page
+		bustest.Await(t, "a report on the bus again", func() bool {
+			got, err := web.LastReport(t.Context(), page)
+			return err == nil && got.Request.ID == fmt.Sprint("r", n)
+		})
+	}
+	bustest.Await(t, "the failure", func() bool {
+		got, err := web.LastFailure(t.Context(), failed.Request.Page)
+		return err == nil && got.Request.ID == "failed"
 	})
 }

@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"libra/pkg/event"
 	"libra/pkg/libra"
 )
 
-// AddAlarms stores transitions in one transaction, each once.
-func (w *Writer) AddAlarms(ctx context.Context, transitions []libra.Transition) error {
+// AddAlarms stores transitions, each once, as AddReports stores reports.
+func (w *Writer) AddAlarms(ctx context.Context, transitions []libra.Transition, after event.Position) error {
 	return explain(w.path, w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, t := range transitions {
 			body, err := json.Marshal(t)
@@ -24,7 +25,7 @@ func (w *Writer) AddAlarms(ctx context.Context, transitions []libra.Transition) 
 				return fmt.Errorf("store transition %s: %w", t.ID, err)
 			}
 		}
-		return nil
+		return setPosition(ctx, tx, event.AlarmStream, after)
 	}))
 }
 

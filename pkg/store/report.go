@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -14,10 +15,10 @@ import (
 	"libra/pkg/event"
 )
 
-// AddReports stores reports in one transaction, on disk when it returns nil.
-// A report whose request is answered already is left out; added counts the
-// others.
-func (w *Writer) AddReports(ctx context.Context, reports []event.Reported) (added int, err error) {
+// AddReports stores reports, and how far their stream is read with them, in
+// one transaction, on disk when it returns nil. A report whose request is
+// answered already is left out; added counts the others.
+func (w *Writer) AddReports(ctx context.Context, reports []event.Reported, after event.Position) (added int, err error) {
 	err = w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, r := range reports {
 			n, err := addReport(ctx, tx, r)
@@ -26,7 +27,7 @@ func (w *Writer) AddReports(ctx context.Context, reports []event.Reported) (adde
 			}
 			added += n
 		}
-		return nil
+		return setPosition(ctx, tx, event.ReportStream, after)
 	})
 	if err != nil {
 		return 0, explain(w.path, err)
@@ -67,21 +68,72 @@ func (w *Writer) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// Report is a page's newest report, or libra.ErrNotFound.
-func (r *Reader) Report(ctx context.Context, page string) (event.Reported, error) {
-	list, err := r.reports(ctx, `SELECT body FROM report WHERE page = ? ORDER BY at DESC LIMIT 1`, page)
-	if err == nil && len(list) == 0 {
-		err = sql.ErrNoRows
+// Position is how far a stream is read; the zero position where it is not.
+func (w *Writer) Position(ctx context.Context, stream string) (p event.Position, err error) {
+	var created string
+	err = w.db.QueryRowContext(ctx, `SELECT created, sequence FROM position WHERE stream = ?`, stream).Scan(&created, &p.Sequence)
+	if errors.Is(err, sql.ErrNoRows) {
+		return event.Position{}, nil
 	}
+	if err == nil {
+		p.Created, err = time.Parse(timeFormat, created)
+	}
+	return p, explain(w.path, err)
+}
+
+func setPosition(ctx context.Context, tx *sql.Tx, stream string, p event.Position) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO position (stream, created, sequence) VALUES (?, ?, ?)
+		ON CONFLICT (stream) DO UPDATE SET created = excluded.created, sequence = excluded.sequence`,
+		stream, stamp(p.Created), p.Sequence)
+	return err
+}
+
+// Newest lists the requests whose answers are the newest good or the newest
+// failed one of their page, the oldest first.
+func (w *Writer) Newest(ctx context.Context) (requests []string, err error) {
+	rows, err := w.db.QueryContext(ctx, `SELECT request FROM report AS r WHERE NOT EXISTS (SELECT 1 FROM report
+		WHERE page = r.page AND (outcome = 'failed') = (r.outcome = 'failed') AND at > r.at) ORDER BY at`)
 	if err != nil {
-		return event.Reported{}, explain(r.path, err)
+		return nil, explain(w.path, err)
 	}
-	return list[0], nil
+	defer rows.Close()
+	for rows.Next() {
+		var request string
+		if err := rows.Scan(&request); err != nil {
+			return nil, explain(w.path, err)
+		}
+		requests = append(requests, request)
+	}
+	return requests, explain(w.path, rows.Err())
+}
+
+// ByRequest is the report that answered a request, or libra.ErrNotFound.
+func (w *Writer) ByRequest(ctx context.Context, request string) (r event.Reported, err error) {
+	var body []byte
+	if err := w.db.QueryRowContext(ctx, `SELECT body FROM report WHERE request = ?`, request).Scan(&body); err != nil {
+		return r, explain(w.path, err)
+	}
+	return unpack(body)
+}
+
+// Report is a page's newest good report, or the newest failed one where there
+// is no good one, or libra.ErrNotFound.
+func (r *Reader) Report(ctx context.Context, page string) (event.Reported, error) {
+	return r.one(ctx, `SELECT body FROM report WHERE page = ? ORDER BY outcome = 'failed', at DESC LIMIT 1`, page)
+}
+
+// Failure is a page's newest failed report, or libra.ErrNotFound.
+func (r *Reader) Failure(ctx context.Context, page string) (event.Reported, error) {
+	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND outcome = 'failed' ORDER BY at DESC LIMIT 1`, page)
 }
 
 // ByRequest is the report that answered a request, or libra.ErrNotFound.
 func (r *Reader) ByRequest(ctx context.Context, request string) (event.Reported, error) {
-	list, err := r.reports(ctx, `SELECT body FROM report WHERE request = ?`, request)
+	return r.one(ctx, `SELECT body FROM report WHERE request = ?`, request)
+}
+
+func (r *Reader) one(ctx context.Context, query string, args ...any) (event.Reported, error) {
+	list, err := r.reports(ctx, query, args...)
 	if err == nil && len(list) == 0 {
 		err = sql.ErrNoRows
 	}
@@ -91,15 +143,16 @@ func (r *Reader) ByRequest(ctx context.Context, request string) (event.Reported,
 	return list[0], nil
 }
 
-// Latest lists the newest report of each page published before a time, newest
-// first. The zero time means now.
+// Latest lists for each page its newest good report, else its newest failed
+// one, of those published before a time, newest first. The zero time means
+// now.
 func (r *Reader) Latest(ctx context.Context, before time.Time, limit int) ([]event.Reported, error) {
 	until := "~" // after every time
 	if !before.IsZero() {
 		until = stamp(before)
 	}
-	list, err := r.reports(ctx, `SELECT body FROM report AS newest WHERE at < ?
-		AND NOT EXISTS (SELECT 1 FROM report WHERE page = newest.page AND at > newest.at)
+	list, err := r.reports(ctx, `SELECT body FROM report AS r WHERE at < ? AND NOT EXISTS (SELECT 1 FROM report
+		WHERE page = r.page AND ((outcome = 'failed') < (r.outcome = 'failed') OR (outcome = 'failed') = (r.outcome = 'failed') AND at > r.at))
 		ORDER BY at DESC LIMIT ?`, until, limit)
 	return list, explain(r.path, err)
 }

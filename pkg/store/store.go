@@ -32,14 +32,17 @@ const timeFormat = "2006-01-02T15:04:05.000000000Z"
 
 func stamp(t time.Time) string { return t.UTC().Format(timeFormat) }
 
-// Writer is the one writer of a database. Its methods may be called
-// concurrently; they take turns.
+// Writer is the one writer of a database. Its methods are called by one
+// goroutine at a time.
 type Writer struct {
 	db   *sql.DB
 	path string
+	file os.FileInfo // what was opened, and how large it has become
 }
 
-// Open opens or makes the database at path and brings its schema up to date.
+// Open opens or makes the database at path, reads all of it once to see that
+// it is sound, and brings its schema up to date. ErrDamaged says that it is
+// not sound, and can be set aside.
 func Open(ctx context.Context, path string) (*Writer, error) {
 	db, err := open(path, url.Values{
 		"_busy_timeout": {"1000"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"},
@@ -51,6 +54,9 @@ func Open(ctx context.Context, path string) (*Writer, error) {
 	db.SetMaxOpenConns(1)
 	w := &Writer{db: db, path: path}
 	if err := w.prepare(ctx); err != nil {
+		return nil, errors.Join(explain(path, err), db.Close())
+	}
+	if w.file, err = os.Stat(path); err != nil {
 		return nil, errors.Join(explain(path, err), db.Close())
 	}
 	return w, nil
@@ -80,6 +86,9 @@ func (w *Writer) prepare(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("keep the write-ahead log: %w", err)
+	}
+	if err := quickCheck(ctx, conn); err != nil {
+		return err
 	}
 	return migrate(ctx, conn)
 }
@@ -126,6 +135,8 @@ func explain(path string, err error) error {
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return libra.ErrNotFound
+	case damaged(err):
+		return fmt.Errorf("%w: database %q: %w", ErrDamaged, path, err)
 	case !errors.As(err, &se):
 		return fmt.Errorf("%w: database %q: %w", libra.ErrUnavailable, path, err)
 	case se.Code == sqlite3.ErrFull:

@@ -62,9 +62,15 @@ func TestReports(t *testing.T) {
 	}
 	batch := []event.Reported{reported(1, 1), reported(2, 2), reported(1, 3), reported(3, 4)}
 	for i, want := range []int{4, 0} { // storing again changes nothing
-		if n, err := w.AddReports(ctx, batch); err != nil || n != want {
+		if n, err := w.AddReports(ctx, batch, event.Position{Created: start, Sequence: 4}); err != nil || n != want {
 			t.Fatalf("AddReports, time %d = %d, %v; want %d", i+1, n, err, want)
 		}
+	}
+	if p, err := w.Position(ctx, event.ReportStream); err != nil || p != (event.Position{Created: start, Sequence: 4}) {
+		t.Errorf("Position = %v, %v", p, err)
+	}
+	if p, err := w.Position(ctx, event.AlarmStream); err != nil || p != (event.Position{}) {
+		t.Errorf("Position of what was never read = %v, %v", p, err)
 	}
 	got, err := r.Report(ctx, batch[0].Request.Page)
 	if err != nil {
@@ -100,6 +106,107 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// A failure does not hide the last good report.
+func TestFailures(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "libra.db")
+	w, r := openWriter(t, path), store.NewReader(path)
+	defer r.Close()
+	good, failed, only := reported(1, 1), reported(1, 2), reported(2, 3)
+	failed.Report.Outcome, only.Report.Outcome = libra.Failed, libra.Failed
+	if _, err := w.AddReports(ctx, []event.Reported{good, failed, only}, event.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	for want, ask := range map[string]func() (event.Reported, error){
+		"r1-1": func() (event.Reported, error) { return r.Report(ctx, good.Request.Page) },
+		"r1-2": func() (event.Reported, error) { return r.Failure(ctx, good.Request.Page) },
+		"r2-3": func() (event.Reported, error) { return r.Report(ctx, only.Request.Page) },
+	} {
+		if got, err := ask(); err != nil || got.Request.ID != want {
+			t.Errorf("got %s, %v; want %s", got.Request.ID, err, want)
+		}
+	}
+	if list, err := r.Latest(ctx, time.Time{}, 9); err != nil || !cmp.Equal(ids(list), []string{"r2-3", "r1-1"}) {
+		t.Errorf("Latest = %v, %v", ids(list), err)
+	}
+	if newest, err := w.Newest(ctx); err != nil || !cmp.Equal(newest, []string{"r1-1", "r1-2", "r2-3"}) {
+		t.Errorf("Newest = %v, %v", newest, err)
+	}
+	if got, err := w.ByRequest(ctx, "r1-2"); err != nil || got.Request.ID != "r1-2" {
+		t.Errorf("ByRequest = %v, %v", got.Request.ID, err)
+	}
+}
+
+// Whatever happens to the file is noticed, and a new one takes its place.
+func TestDamage(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"deleted":   os.Remove,
+		"truncated": func(path string) error { return os.Truncate(path, 100) },
+		"replaced": func(path string) error {
+			if err := os.WriteFile(path+".new", []byte("x"), 0o644); err != nil {
+				return err
+			}
+			return os.Rename(path+".new", path)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "libra.db")
+			w := openWriter(t, path)
+			if err := w.Intact(); err != nil {
+				t.Fatal(err)
+			}
+			if err := harm(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Intact(); !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), name) {
+				t.Errorf("Intact = %v", err)
+			}
+			aside, err := store.SetAside(path, false, start)
+			if err != nil || !strings.HasPrefix(aside, path+".damaged-20260301T120000") {
+				t.Errorf("SetAside = %q, %v", aside, err)
+			}
+			if err := openWriter(t, path).Intact(); err != nil {
+				t.Errorf("the new one: %v", err)
+			}
+		})
+	}
+}
+
+// Pages of rubbish in the middle of the file are found when it is opened.
+func TestCorruptInside(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "libra.db")
+	w := openWriter(t, path)
+	var batch []event.Reported
+	for n := range 500 {
+		batch = append(batch, reported(n, n))
+	}
+	if _, err := w.AddReports(t.Context(), batch, event.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, log := range []string{"-wal", "-shm"} { // all of it is in the file itself
+		if err := os.Remove(path + log); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte(strings.Repeat("rubbish!", 4096)), 8192); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := store.Open(t.Context(), path); !errors.Is(err, store.ErrDamaged) {
+		if err == nil {
+			w.Close()
+		}
+		t.Errorf("Open = %v, want ErrDamaged", err)
+	}
+}
+
 func TestAlarms(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "libra.db")
@@ -108,7 +215,7 @@ func TestAlarms(t *testing.T) {
 	raised := libra.Transition{ID: "t1", At: start, Alarm: libra.Alarm{ID: "bus", State: libra.Raised, Severity: libra.Critical, Since: start}}
 	cleared := libra.Transition{ID: "t2", At: start.Add(time.Second), Alarm: libra.Alarm{ID: "bus", State: libra.Cleared, Severity: libra.Critical, Since: start}}
 	for range 2 {
-		if err := w.AddAlarms(ctx, []libra.Transition{raised, cleared}); err != nil {
+		if err := w.AddAlarms(ctx, []libra.Transition{raised, cleared}, event.Position{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,7 +231,7 @@ func TestReaderFollows(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "libra.db")
 	w := openWriter(t, path)
-	if _, err := w.AddReports(ctx, []event.Reported{reported(1, 1)}); err != nil {
+	if _, err := w.AddReports(ctx, []event.Reported{reported(1, 1)}, event.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	r := store.NewReader(path)
@@ -149,7 +256,7 @@ func TestReaderFollows(t *testing.T) {
 		}
 	}
 	w2 := openWriter(t, path)
-	if _, err := w2.AddReports(ctx, []event.Reported{reported(2, 1)}); err != nil {
+	if _, err := w2.AddReports(ctx, []event.Reported{reported(2, 1)}, event.Position{}); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := r.Latest(ctx, time.Time{}, 9); err != nil || !cmp.Equal(ids(list), []string{"r2-1"}) {
@@ -167,7 +274,7 @@ func TestOpenFaults(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		filepath.Join(dir, "no", "folder.db"): "does not exist yet",
-		garbage:                               "not a database",
+		garbage:                               "damaged",
 	} {
 		w, err := store.Open(ctx, path)
 		if err == nil {
@@ -194,7 +301,7 @@ func BenchmarkAddReports(b *testing.B) {
 					n++
 					batch[i] = reported(n%100, n)
 				}
-				if _, err := w.AddReports(b.Context(), batch); err != nil {
+				if _, err := w.AddReports(b.Context(), batch, event.Position{}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,0 +1,224 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"libra/pkg/event"
+)
+
+// batchSize is how many messages are handed over at once, at most.
+const batchSize = 256
+
+// ErrRewind is what Recording.Store returns when its store is not the one it
+// was: reading starts again from Recording.From.
+var ErrRewind = errors.New("the store has changed: start over from where it stands")
+
+// Recording is how a stream is taken down.
+type Recording[T any] struct {
+	// Durable names the reader; the bus shows under it how far it is.
+	Durable string
+	// From says where the store stands. It is asked at the start, and after
+	// every ErrRewind. While it fails, it is asked again.
+	From func(context.Context) (event.Position, error)
+	// Store keeps a batch, and the position after it, in one transaction.
+	// While it fails, the same batch is tried again: nothing overtakes. When
+	// there is nothing to store, it is called with an empty batch now and
+	// then, to look after itself.
+	Store func(ctx context.Context, batch []T, after event.Position) error
+	// Began is told the incarnation of the stream whenever reading begins.
+	// fresh says that the store knew another one. May be nil.
+	Began func(ctx context.Context, fresh bool)
+	// Tick is called at least once a second.
+	Tick func()
+}
+
+// record reads a stream from where the store stands until ctx ends. The store,
+// not the bus, knows how far it is: whatever becomes of either of them, what
+// the store lacks is read again, and what it has is not.
+func record[T any](ctx context.Context, c *Conn, stream string, r Recording[T]) error {
+	for ctx.Err() == nil {
+		var cons jetstream.Consumer
+		var created time.Time
+		fresh := false
+		err := c.retryTicking(ctx, "record stream "+stream, r.Tick, func() (err error) {
+			var from event.Position
+			if from, err = r.From(ctx); err != nil {
+				return err
+			}
+			cons, created, fresh, err = c.consumerFrom(ctx, stream, r.Durable, from)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if r.Began != nil {
+			r.Began(ctx, fresh)
+		}
+		if err := pull(ctx, c, cons, created, r); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// consumerFrom makes the durable anew, to begin after from; at the beginning,
+// where from is a place in another incarnation of the stream (fresh), or one
+// that the stream has not reached.
+func (c *Conn) consumerFrom(ctx context.Context, stream, durable string, from event.Position) (cons jetstream.Consumer, created time.Time, fresh bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, created, false, unavailable(err)
+	}
+	info := s.CachedInfo()
+	fresh = !info.Created.Equal(from.Created) || from.Sequence > info.State.LastSeq
+	if fresh {
+		from.Sequence = 0
+	}
+	if err := s.DeleteConsumer(ctx, durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil, created, false, unavailable(err)
+	}
+	cons, err = s.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second, MaxDeliver: -1, MaxAckPending: 2 * batchSize,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from.Sequence + 1,
+	})
+	if err != nil {
+		return nil, created, false, unavailable(err)
+	}
+	return cons, info.Created, fresh, nil
+}
+
+// pull takes batches until ctx ends (an error), or reading has to begin anew
+// (nil).
+func pull[T any](ctx context.Context, c *Conn, cons jetstream.Consumer, created time.Time, r Recording[T]) error {
+	msgs := make(chan jetstream.Msg, batchSize)
+	done := make(chan struct{})
+	defer close(done)
+	cc, err := cons.Consume(func(m jetstream.Msg) {
+		select {
+		case msgs <- m:
+		case <-done:
+		}
+	}, jetstream.PullMaxMessages(batchSize), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+			c.log.Debug("recording", "durable", r.Durable, "err", err)
+		}))
+	if err != nil {
+		c.log.Warn("record, trying again", "durable", r.Durable, "err", err)
+		return ctx.Err()
+	}
+	defer cc.Stop()
+	idle := time.NewTicker(time.Second)
+	defer idle.Stop()
+	for {
+		r.Tick()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-cc.Closed():
+			c.log.Warn("recording ended, starting over", "durable", r.Durable)
+			return nil
+		case <-idle.C:
+			if err := r.Store(ctx, nil, event.Position{}); errors.Is(err, ErrRewind) || c.gone(ctx, cons) {
+				return nil
+			}
+		case m := <-msgs:
+			err := c.store(ctx, drain(m, msgs), created, r.Tick, decoder(c, r.Store))
+			if errors.Is(err, ErrRewind) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// gone says that the bus does not know the consumer any more: it has lost its
+// store. Consuming would wait for ever, without an error.
+func (c *Conn) gone(ctx context.Context, cons jetstream.Consumer) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := cons.Info(ctx)
+	return errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
+func drain(first jetstream.Msg, more <-chan jetstream.Msg) []jetstream.Msg {
+	batch := []jetstream.Msg{first}
+	for len(batch) < batchSize {
+		select {
+		case m := <-more:
+			batch = append(batch, m)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// decoder turns messages into values for store. What cannot be read is not
+// ours to mend, and must not block what comes after it.
+func decoder[T any](c *Conn, store func(context.Context, []T, event.Position) error) func(context.Context, []jetstream.Msg, event.Position) error {
+	return func(ctx context.Context, batch []jetstream.Msg, after event.Position) error {
+		var values []T
+		for _, m := range batch {
+			var v T
+			if err := json.Unmarshal(m.Data(), &v); err != nil {
+				c.log.Error("message cannot be read, dropped", "subject", m.Subject(), "err", err)
+				continue
+			}
+			values = append(values, v)
+		}
+		return store(ctx, values, after)
+	}
+}
+
+// store hands a batch over, as often as it takes, and acknowledges it.
+func (c *Conn) store(ctx context.Context, batch []jetstream.Msg, created time.Time, tick func(), do func(context.Context, []jetstream.Msg, event.Position) error) error {
+	last, err := batch[len(batch)-1].Metadata()
+	if err != nil {
+		return fmt.Errorf("read position: %w", err)
+	}
+	after := event.Position{Created: created, Sequence: last.Sequence.Stream}
+	var rewind error
+	err = c.retryTicking(ctx, "store messages", func() {
+		tick()
+		for _, m := range batch {
+			_ = m.InProgress() // lost with the connection: then it comes again
+		}
+	}, func() error {
+		err := do(ctx, batch, after)
+		if errors.Is(err, ErrRewind) {
+			rewind, err = err, nil
+		}
+		return err
+	})
+	if err = errors.Join(err, rewind); err != nil {
+		return err
+	}
+	for _, m := range batch {
+		if err := m.Ack(); err != nil {
+			c.log.Warn("acknowledge, it will come again", "subject", m.Subject(), "err", err)
+		}
+	}
+	return nil
+}
+
+// retryTicking is retry for a loop that has to show progress meanwhile.
+func (c *Conn) retryTicking(ctx context.Context, what string, tick func(), do func() error) error {
+	first := true
+	return c.retry(ctx, what, func() error {
+		if !first {
+			tick()
+		}
+		first = false
+		return do()
+	})
+}
