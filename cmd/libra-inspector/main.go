@@ -15,8 +15,9 @@ import (
 )
 
 type settings struct {
-	line wire.Line
-	cfg  inspector.Config
+	line  wire.Line
+	cfg   inspector.Config
+	weigh string
 }
 
 func main() {
@@ -28,6 +29,8 @@ func main() {
 			daemon.Setting{Name: "workers", Default: "8", Usage: "`number` of pages to weigh at a time", Into: daemon.Count(&s.cfg.Workers, 1, 1000)},
 			daemon.Setting{Name: "allow", Usage: "address `prefixes` that may be reached although not public", Into: daemon.Prefixes(&s.cfg.Inspect.Allow)},
 			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.Inspect.PageTimeout, time.Second, time.Hour)},
+			daemon.Setting{Name: "inspector-memory", Default: "176M", Usage: "`bytes` of memory that an inspector may take before it ends itself", Into: daemon.Bytes(&s.cfg.Memory, 64<<20)},
+			daemon.Setting{Name: "weigh", Usage: "weigh this `URL` alone, write what there is to say as JSON lines, and exit", FlagOnly: true, Into: daemon.Text(&s.weigh)},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` that opens the page: desktop or mobile", Into: s.profile}),
 		Run: s.run,
 	}))
@@ -42,6 +45,14 @@ func (s *settings) profile(name string) error {
 }
 
 func (s *settings) run(ctx context.Context, p *daemon.Process) error {
+	if s.weigh != "" {
+		return inspector.New(s.cfg, nil, p.Log).WeighAlone(ctx, s.weigh, os.Stdout)
+	}
+	var err error
+	if s.cfg.Program, err = os.Executable(); err != nil {
+		return err
+	}
+	s.cfg.Args = os.Args[1:]
 	conn, err := s.line.Connect(ctx, p, "inspector", s.cfg.Instance)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ import (
 
 // lease is how long a worker may be silent about a request before another
 // worker gets it.
-const lease = 10 * time.Second
+const lease = 5 * time.Second
 
 func isUnavailable(err error) bool { return errors.Is(err, libra.ErrUnavailable) }
 

@@ -1,10 +1,15 @@
 // Package inspector takes requests from the bus, weighs their pages and
 // publishes the reports. It keeps nothing: a request that it had in hand when
 // it ended is weighed by another instance, and answered once in the history.
+//
+// A page may be what ended it. So a page that comes a second time is weighed by
+// a process of its own; when that ends without a report too, again and again,
+// the page is reported as quarantined and left alone until it is released.
 package inspector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -22,6 +27,15 @@ type Config struct {
 	Instance string // "1"
 	Workers  int    // pages at a time
 	Inspect  inspect.Config
+	// Memory is what the process may take, in bytes; beyond, it ends. 0: no
+	// limit.
+	Memory int64
+	// Program and Args start a process that weighs one page alone: this one,
+	// to which "--weigh URL" is added.
+	Program string
+	Args    []string
+	// Before is called with each page's URL before it is weighed. May be nil.
+	Before func(ctx context.Context, url string) error
 }
 
 // grace is what a worker may take beyond its page's deadline to hand the
@@ -36,11 +50,17 @@ type Inspector struct {
 	engine *inspect.Inspector
 	done   atomic.Int64
 	inHand atomic.Int64
+
+	mu      sync.Mutex
+	workers map[*worker]struct{} // under mu; those that weigh in this process
 }
+
+// errExhausted says that the process took more memory than it was given.
+var errExhausted = errors.New("exhausted")
 
 // New makes an inspector.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
-	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect)}
+	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), workers: map[*worker]struct{}{}}
 }
 
 // Done counts the reports published since the start.
@@ -53,19 +73,63 @@ func (i *Inspector) InHand() int64 { return i.inHand.Load() }
 // the bus. tick is called at least once a second.
 func (i *Inspector) Run(ctx context.Context, tick func()) error {
 	defer i.engine.Close()
-	longest := i.cfg.Inspect.PageTimeout + grace
-	return i.conn.Work(ctx, i.cfg.Workers, longest, tick, func(ctx context.Context, job bus.Job) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go i.guard(ctx, cancel)
+	// Lone attempts come one after the other under one lease.
+	longest := crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
+	err := i.conn.Work(ctx, i.cfg.Workers, longest, tick, func(ctx context.Context, job bus.Job) {
 		i.inHand.Add(1)
 		defer i.inHand.Add(-1)
 		newWorker(i, job).run(ctx)
 	})
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// weigh weighs a page in this process.
+func (i *Inspector) weigh(ctx context.Context, url string, watch func(inspect.Progress)) *libra.Report {
+	if i.cfg.Before != nil {
+		if err := i.cfg.Before(ctx, url); err != nil {
+			return &libra.Report{
+				URL: url, FinalURL: url, Started: time.Now().UTC(), Outcome: libra.Failed,
+				Reasons: []string{err.Error()}, Assets: []libra.Asset{}, Totals: libra.Sum(nil),
+			}
+		}
+	}
+	return i.engine.Inspect(ctx, url, watch)
+}
+
+// overdue names a page whose worker is beyond its deadline and all grace.
+func (i *Inspector) overdue() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for w := range i.workers {
+		if since := time.Since(w.started); since > i.cfg.Inspect.PageTimeout+aloneGrace {
+			return fmt.Sprintf("request %s, page %s, %s after its start", w.job.Request.ID, w.job.Request.URL, since.Round(time.Second))
+		}
+	}
+	return ""
+}
+
+// atWork lists the pages being weighed in this process.
+func (i *Inspector) atWork() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	text := ""
+	for w := range i.workers {
+		text += ", weighing " + w.job.Request.URL
+	}
+	return text
 }
 
 // state is one step of a worker's life; it returns the next, or nil at the end:
 //
-//	take -> weigh -> publish -> acknowledge
-//	          |         |
-//	          '---------'--> giveBack (asked to stop, or no bus to publish on)
+//	take -> weighHere --.-> publish -> acknowledge
+//	   '--> weighAlone -'      |
+//	             '-------------'--> giveBack (asked to stop, or no bus to publish on)
 type state func(context.Context) state
 
 // worker has one page in hand.
@@ -74,7 +138,8 @@ type worker struct {
 	job     bus.Job
 	log     *slog.Logger
 	started time.Time
-	report  *libra.Report // from weigh on
+	report  *libra.Report // from weighing on
+	poison  bool          // the page ends whoever weighs it
 
 	mu   sync.Mutex
 	step event.Step // under mu
@@ -97,27 +162,77 @@ func (w *worker) run(ctx context.Context) {
 // take begins to answer for the page, so that everybody can ask how far it is.
 func (w *worker) take(ctx context.Context) state {
 	w.log.Info("inspection begins", "url", w.job.Request.URL, "client", w.job.Request.Client)
+	weigh := w.weighHere
+	if w.job.Attempt > 1 || w.job.Request.Release {
+		weigh = w.weighAlone
+	}
 	stop, err := w.conn.ServeStep(w.job.Request.Page, w.now)
 	if err != nil {
 		w.log.Warn("cannot answer for the page while it is weighed", "err", err)
-		return w.weigh
+		return weigh
 	}
 	return func(ctx context.Context) state {
 		defer stop()
-		for next := w.weigh; next != nil; {
+		for next := state(weigh); next != nil; {
 			next = next(ctx)
 		}
 		return nil
 	}
 }
 
-func (w *worker) weigh(ctx context.Context) state {
+func (w *worker) weighHere(ctx context.Context) state {
+	w.Inspector.mu.Lock()
+	w.workers[w] = struct{}{}
+	w.Inspector.mu.Unlock()
+	defer func() {
+		w.Inspector.mu.Lock()
+		delete(w.workers, w)
+		w.Inspector.mu.Unlock()
+	}()
 	w.tell(inspect.Progress{Step: libra.Fetching})
-	w.report = w.engine.Inspect(ctx, w.job.Request.URL, w.tell)
+	w.report = w.weigh(ctx, w.job.Request.URL, w.tell)
 	if ctx.Err() != nil {
 		return w.giveBack // cut short by us: not the page's fault
 	}
 	return w.publish
+}
+
+// weighAlone has the page weighed by a process of its own, until it is weighed
+// or has ended crashes of them, the one that lost it first included.
+func (w *worker) weighAlone(ctx context.Context) state {
+	w.tell(inspect.Progress{Step: libra.Fetching})
+	ended := 0
+	if !w.job.Request.Release {
+		ended = 1
+	}
+	for {
+		report, err := w.alone(ctx)
+		if err == nil {
+			w.report = report
+			return w.publish
+		}
+		if errors.Is(err, errNotStarted) {
+			w.log.Error("cannot weigh the page alone, weighing it among the others", "err", err)
+			return w.weighHere
+		}
+		if !errors.Is(err, errCrashed) {
+			return w.giveBack
+		}
+		ended++
+		w.log.Error("a page ended its inspector", "url", w.job.Request.URL, "crashes", ended, "err", err)
+		if ended >= crashes {
+			w.poison, w.report = true, quarantined(w.job.Request.URL, ended, err)
+			return w.publish
+		}
+	}
+}
+
+// quarantined is the report of a page that is left alone from now on.
+func quarantined(url string, ended int, err error) *libra.Report {
+	return &libra.Report{
+		URL: url, FinalURL: url, Started: time.Now().UTC(), Outcome: libra.Failed, Totals: libra.Sum(nil), Assets: []libra.Asset{},
+		Reasons: []string{fmt.Sprintf("the page ended its inspector %d times and is in quarantine, the last time: %v; release it with: libra release %s", ended, err, url)},
+	}
 }
 
 // publish hands the report over, for as long as the bus may take to come back
@@ -128,7 +243,7 @@ func (w *worker) publish(ctx context.Context) state {
 	defer cancel()
 	for attempt := 1; ; attempt++ {
 		err := w.conn.PublishReport(ctx, event.Reported{
-			Request: w.job.Request, Attempt: w.job.Attempt, Inspector: w.cfg.Instance, At: time.Now().UTC(), Report: *w.report,
+			Request: w.job.Request, Attempt: w.job.Attempt, Inspector: w.cfg.Instance, At: time.Now().UTC(), Report: *w.report, Quarantined: w.poison,
 		})
 		if err == nil {
 			return w.acknowledge

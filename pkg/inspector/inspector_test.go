@@ -2,9 +2,13 @@ package inspector_test
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,9 +27,28 @@ func request(url string) event.Request {
 	return event.Request{ID: "r-" + libra.PageID(url), Page: libra.PageID(url), URL: url, Site: "home", Client: "alice", Asked: time.Now()}
 }
 
+// TestMain is also the lone process that weighs one page.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "--weigh" {
+		log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+		cfg := inspector.Config{Inspect: loopback, Before: func(_ context.Context, url string) error {
+			if strings.HasSuffix(url, "/poison") {
+				panic("poison")
+			}
+			return nil
+		}}
+		if err := inspector.New(cfg, nil, log).WeighAlone(context.Background(), os.Args[2], os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
 func run(t *testing.T, conn *bus.Conn, b *bustest.Bus, instance string) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
-	i := inspector.New(inspector.Config{Instance: instance, Workers: 2, Inspect: loopback}, conn, b.Log())
+	i := inspector.New(inspector.Config{Instance: instance, Workers: 2, Inspect: loopback, Program: os.Args[0]}, conn, b.Log())
 	var wg sync.WaitGroup
 	wg.Go(func() { i.Run(ctx, func() {}) })
 	return func() { cancel(); wg.Wait() }
@@ -105,5 +128,55 @@ func TestGivesBack(t *testing.T) {
 	bustest.Await(t, "the report of the second", func() bool {
 		got, err := web.LastReport(t.Context(), r.Page)
 		return err == nil && got.Inspector == "2" && got.Attempt == 2 && got.Report.Outcome == libra.Complete
+	})
+}
+
+// A page that ends every process that weighs it is quarantined, by name and
+// with the reason; the others do not notice. Released, it has three more.
+func TestPoison(t *testing.T) {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<p>hello")) }))
+	defer site.Close()
+	b := bustest.Start(t)
+	web := b.Connect("web")
+	poison, good := request(site.URL+"/poison"), request(site.URL+"/good")
+	for _, r := range []event.Request{poison, good} {
+		if err := web.Submit(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Somebody took both and was lost.
+	lost, lose := context.WithCancel(t.Context())
+	taken := make(chan error, 2)
+	go b.Connect("inspector").Work(lost, 2, time.Minute, func() {}, func(_ context.Context, j bus.Job) { taken <- j.Again(0) })
+	for range 2 {
+		if err := <-taken; err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose()
+	defer run(t, b.Connect("inspector"), b, "2")()
+
+	var failed event.Reported
+	bustest.Await(t, "the quarantine", func() (ok bool) {
+		var err error
+		failed, err = web.LastFailure(t.Context(), poison.Page)
+		return err == nil
+	})
+	if reason := failed.Report.Reasons[0]; !failed.Quarantined || !strings.Contains(reason, "3 times") || !strings.Contains(reason, "panic: poison") || !strings.Contains(reason, "libra release") {
+		t.Errorf("quarantined %v: %s", failed.Quarantined, reason)
+	}
+	bustest.Await(t, "the other page's report", func() bool {
+		got, err := web.LastReport(t.Context(), good.Page)
+		return err == nil && got.Report.Outcome == libra.Complete
+	})
+	bustest.Await(t, "the requests to be closed", func() bool { pages, err := web.OpenPages(t.Context()); return err == nil && len(pages) == 0 })
+
+	poison.ID, poison.Release = "released", true
+	if err := web.Submit(t.Context(), poison); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, "the second quarantine", func() bool {
+		failed, err := web.LastFailure(t.Context(), poison.Page)
+		return err == nil && failed.Request.ID == "released" && failed.Quarantined
 	})
 }
