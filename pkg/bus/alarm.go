@@ -50,6 +50,9 @@ type AlarmDelivery struct {
 	Attempt int
 }
 
+// mostAlarms are handed over at once; what is in hand is acknowledged together.
+const mostAlarms = 1000
+
 // alarmLease is how long whoever holds a transition may be silent about it.
 const alarmLease = 3 * time.Second
 
@@ -81,7 +84,7 @@ func (c *Conn) DeliverAlarms(ctx context.Context, durable string, tick func(), t
 // would overtake it.
 func (c *Conn) alarmConsumer(ctx context.Context, durable string, tick func()) (cons jetstream.Consumer, err error) {
 	cfg := jetstream.ConsumerConfig{
-		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: alarmLease, MaxDeliver: -1, MaxAckPending: 4 * batchSize,
+		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: alarmLease, MaxDeliver: -1, MaxAckPending: 2 * mostAlarms,
 	}
 	makeIt := func(lease time.Duration) func() error {
 		return func() (err error) {
@@ -131,7 +134,7 @@ func fetchAlarms(ctx context.Context, cons jetstream.Consumer, take func(waiting
 	if err != nil {
 		return batch, err
 	}
-	more := min(take(1+int(meta.NumPending)), batchSize) - 1
+	more := min(take(1+int(meta.NumPending)), mostAlarms) - 1
 	if more <= 0 {
 		return batch, nil
 	}

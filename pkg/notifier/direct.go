@@ -136,8 +136,8 @@ func (n *Notifier) listen() (net.Listener, error) {
 	if n.cfg.Socket == "" {
 		return nil, nil
 	}
-	if err := os.Remove(n.cfg.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("make way for the watchdog's socket: %w", err)
+	if err := makeWay(n.cfg.Socket); err != nil {
+		return nil, fmt.Errorf("listen for the watchdog: %w", err)
 	}
 	l, err := net.Listen("unix", n.cfg.Socket)
 	if err != nil {
@@ -149,6 +149,19 @@ func (n *Notifier) listen() (net.Listener, error) {
 		return nil, fmt.Errorf("listen for the watchdog: %w", err)
 	}
 	return l, nil
+}
+
+func makeWay(socket string) error {
+	info, err := os.Lstat(socket)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%q is there and no socket: move it away", socket)
+	}
+	return os.Remove(socket)
 }
 
 // serve answers POST /alarm with 202 once the transition is queued, until ctx

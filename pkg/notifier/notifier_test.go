@@ -40,7 +40,7 @@ type sink struct {
 	calls   []time.Time            // under mu
 }
 
-func newSink(t *testing.T, answers ...http.HandlerFunc) *sink {
+func newSink(t testing.TB, answers ...http.HandlerFunc) *sink {
 	s := &sink{answers: answers}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -104,15 +104,16 @@ func cut(w http.ResponseWriter, _ *http.Request) {
 
 // desk is a notifier on a real bus.
 type desk struct {
-	t    *testing.T
-	bus  *bustest.Bus
-	seen *bus.Conn
-	cfg  notifier.Config
-	mu   sync.Mutex
-	log  bytes.Buffer // under mu
+	t      testing.TB
+	bus    *bustest.Bus
+	seen   *bus.Conn
+	cfg    notifier.Config
+	mu     sync.Mutex
+	log    bytes.Buffer // under mu
+	status string       // under mu; the newest
 }
 
-func newDesk(t *testing.T, s *sink) *desk {
+func newDesk(t testing.TB, s *sink) *desk {
 	d := &desk{t: t, bus: bustest.Start(t)}
 	d.seen = d.bus.Connect("watchdog")
 	d.cfg = notifier.Config{
@@ -140,6 +141,8 @@ func (d *desk) Write(p []byte) (int, error) {
 	return d.log.Write(p)
 }
 
+func (d *desk) said() string { d.mu.Lock(); defer d.mu.Unlock(); return d.status }
+
 func (d *desk) logged() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -150,7 +153,10 @@ func (d *desk) logged() string {
 // kill: what is in hand is not acknowledged.
 func (d *desk) run() (stop func()) {
 	d.t.Helper()
-	n, err := notifier.New(d.cfg, notifier.Deps{Bus: d.bus.Connect("notifier"), Log: slog.New(slog.NewTextHandler(d, nil))})
+	n, err := notifier.New(d.cfg, notifier.Deps{
+		Bus: d.bus.Connect("notifier"), Log: slog.New(slog.NewTextHandler(d, nil)),
+		Status: func(s string) { d.mu.Lock(); defer d.mu.Unlock(); d.status = s },
+	})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -324,33 +330,6 @@ func TestBusAwayMeanwhile(t *testing.T) {
 	d.bus.Up()
 	bustest.Await(t, "the bus to take the next", func() bool { return d.seen.PublishAlarm(t.Context(), transition("web", 2)) == nil })
 	wantTexts(t, s, text(1)+" (possible repeat)", text(2))
-}
-
-// What came past the bus is told once, however often it comes, and over a
-// restart of the notifier.
-func TestPastTheBus(t *testing.T) {
-	s := newSink(t)
-	d := newDesk(t, s)
-	stop := d.run()
-	bustest.Await(t, "the socket", func() bool { _, err := os.Stat(d.cfg.Socket); return err == nil })
-	for range 2 {
-		if code := d.post(transition("web", 1)); code != http.StatusAccepted {
-			t.Fatalf("answered %d", code)
-		}
-	}
-	if code := d.post(libra.Transition{}); code != http.StatusBadRequest {
-		t.Errorf("nothing was answered %d", code)
-	}
-	wantTexts(t, s, text(1))
-	bustest.Await(t, "the note that it was told", func() bool {
-		data, err := os.ReadFile(filepath.Join(d.cfg.Runtime, "direct-slack.json"))
-		return err == nil && strings.Contains(string(data), `"told":["web-1"]`)
-	})
-	stop()
-	d.run()
-	d.publish(transition("web", 1))
-	d.publish(transition("web", 2))
-	wantTexts(t, s, text(1), text(2))
 }
 
 // Nothing that a page says of itself reaches Slack as markup.

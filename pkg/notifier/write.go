@@ -177,6 +177,9 @@ func urgency(a libra.Alarm) int {
 	return slices.Index([]libra.Severity{libra.Info, libra.Warning, libra.Minor, libra.Major, libra.Critical}, a.Severity)
 }
 
+// mostListed alarms are named in a digest, the worst first.
+const mostListed = 60
+
 // mostSteps of one alarm are listed; the rest is counted.
 const mostSteps = 6
 
@@ -185,7 +188,7 @@ func (g *history) line() string {
 	if over := len(g.steps) - mostSteps; over > 0 {
 		steps = fmt.Sprintf("%s, %d more, %s", strings.Join(g.steps[:mostSteps/2], ", "), over, strings.Join(g.steps[len(g.steps)-mostSteps/2:], ", "))
 	}
-	return escape(fmt.Sprintf("[%s] %s: %s (%s UTC)", word(g.last), g.last.Target, g.last.Summary, steps), 400)
+	return escape(fmt.Sprintf("[%s] %s: %s (%s UTC)", word(g.last), g.last.Target, g.last.Summary, steps), 300)
 }
 
 // sections hold the lines, as many in each as Slack allows.
@@ -198,8 +201,13 @@ func sections(alarms []*history) []slack.Block {
 			text.Reset()
 		}
 	}
-	for _, g := range alarms {
+	for i, g := range alarms {
 		line := g.line()
+		if i == mostListed {
+			line = fmt.Sprintf("and %d more alarms; libra alarms lists what is open", len(alarms)-i)
+		} else if i > mostListed {
+			break
+		}
 		if text.Len()+1+len(line) > sectionLimit {
 			flush()
 		}

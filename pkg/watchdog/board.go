@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"libra/pkg/libra"
@@ -27,6 +28,8 @@ type board struct {
 	onBus    map[string]string // transition by alarm, while the bus is read
 	reading  time.Time         // since when it is
 	reread   chan struct{}     // asks for that again
+	// round counts what run has gone round, for whoever asks from outside.
+	round atomic.Int64
 }
 
 // counters is what counters.json holds.
@@ -83,6 +86,7 @@ func (b *board) run(ctx context.Context, results <-chan observation, history <-c
 	defer beat.Stop()
 	for {
 		b.deps.Tick()
+		b.round.Add(1)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,10 +1,12 @@
 package watchdog_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -33,7 +35,7 @@ type sink struct {
 	bodies []map[string]any // under mu
 }
 
-func newSink(t *testing.T) *sink {
+func newSink(t testing.TB) *sink {
 	s := &sink{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body map[string]any
@@ -81,7 +83,7 @@ func (p *patient) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 // appliance is a watchdog and a notifier on a real bus, with a web server, a
 // database and a component whose state the test decides, and a Slack.
 type appliance struct {
-	t           *testing.T
+	t           testing.TB
 	bus         *bustest.Bus
 	web, sqlite *patient
 	slack       *sink
@@ -89,7 +91,7 @@ type appliance struct {
 	seen        *bus.Conn // for the test to look with
 }
 
-func newAppliance(t *testing.T) *appliance {
+func newAppliance(t testing.TB) *appliance {
 	a := &appliance{t: t, bus: bustest.Start(t), web: &patient{}, sqlite: &patient{}, slack: newSink(t)}
 	up := httptest.NewServer(a.web)
 	t.Cleanup(up.Close)
@@ -290,4 +292,63 @@ func dateless(v any) any {
 		}
 	}
 	return v
+}
+
+// A request that nobody takes is found on the real bus.
+func TestNobodyWorks(t *testing.T) {
+	a := newAppliance(t)
+	a.beat("libra-recorder")
+	a.cfg.Wait = 100 * time.Millisecond
+	a.startNotifier(nil)
+	a.startWatchdog()
+	url := "https://example.org/"
+	r := event.Request{ID: "r1", Page: libra.PageID(url), URL: url, Site: "home", Client: "alice", Asked: time.Now().UTC()}
+	if err := a.bus.Connect("web").Submit(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	a.awaitTexts("[minor] libra-inspector on box: Requests wait too long")
+}
+
+// Who watches the watchdog is asked for as long as it works, and its address
+// is nobody's business.
+func TestOutsideHeartbeat(t *testing.T) {
+	a := newAppliance(t)
+	var asked atomic.Int64
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ping/key" && asked.Add(1) == 2 {
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(outside.Close)
+	a.cfg.HeartbeatURL, a.cfg.HeartbeatEvery = outside.URL+"/ping/key", 20*time.Millisecond
+	var log bytes.Buffer
+	stop := a.run(watchdog.New(a.cfg, watchdog.Deps{Bus: a.bus.Connect("watchdog"), Log: slog.New(slog.NewTextHandler(&log, nil))}).Run)
+	bustest.Await(t, "five heartbeats", func() bool { return asked.Load() >= 5 })
+	stop()
+	if text := log.String(); !strings.Contains(text, "503") || !strings.Contains(text, "taken again") || strings.Contains(text, "ping") {
+		t.Errorf("the journal says:\n%s", text)
+	}
+}
+
+// From the fault to the message in Slack, at the appliance's own settings but
+// three failures that raise.
+func BenchmarkFaultToSlack(b *testing.B) {
+	a := newAppliance(b)
+	a.beat("libra-recorder")
+	a.cfg.Interval, a.cfg.Grace, a.cfg.Limits = time.Second, 5*time.Second, watchdog.Limits{Raise: 3, Clear: 1, Flaps: 1000}
+	a.startNotifier(func(c *notifier.Config) { c.Pace = 0 })
+	a.startWatchdog()
+	bustest.Await(b, "watchdog to know that all is well", func() bool { return a.counted(`"beat.recorder":{"state":"good"`) })
+	n := 0
+	told := func() bool { return len(a.slack.texts()) > n }
+	for b.Loop() {
+		a.web.fail(errors.New("down"))
+		bustest.Await(b, "the alarm", told)
+		n++
+		b.StopTimer()
+		a.web.heal()
+		bustest.Await(b, "the recovery", told)
+		n++
+		b.StartTimer()
+	}
 }

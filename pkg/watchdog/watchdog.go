@@ -76,6 +76,11 @@ type Config struct {
 	State string
 	// Runtime is a folder that outlives the process; "" is off.
 	Runtime string
+	// HeartbeatURL of an outside service that expects to be asked every
+	// HeartbeatEvery (30 s), and raises the alarm when this watchdog, or its
+	// host, is gone. "" is off.
+	HeartbeatURL   string
+	HeartbeatEvery time.Duration
 	// Host names this machine in transitions: os.Hostname.
 	Host string
 }
@@ -176,6 +181,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.Starts, 5)
 	fill(&c.RestartWindow, 10*time.Minute)
 	fill(&c.Undelivered, 2*time.Minute)
+	fill(&c.HeartbeatEvery, 30*time.Second)
 	c.Limits = c.Limits.withDefaults()
 	if c.Expect == nil {
 		c.Expect = Components()
@@ -222,6 +228,9 @@ func (w *Watchdog) Run(ctx context.Context) error {
 		wg.Go(func() { p.watch(ctx, w.cfg.Interval, results) })
 	}
 	wg.Go(func() { out.run(ctx) })
+	if w.cfg.HeartbeatURL != "" {
+		wg.Go(func() { w.heartbeat(ctx, b.round.Load) })
+	}
 	history := make(chan *libra.Transition) // nil: all there was
 	wg.Go(func() {
 		for ctx.Err() == nil {

@@ -1,0 +1,66 @@
+package notifier_test
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/libra"
+	"libra/pkg/notifier"
+)
+
+// What came past the bus is told once, however often it comes, and over a
+// restart of the notifier.
+func TestPastTheBus(t *testing.T) {
+	s := newSink(t)
+	d := newDesk(t, s)
+	stop := d.run()
+	bustest.Await(t, "the socket", func() bool { _, err := os.Stat(d.cfg.Socket); return err == nil })
+	for range 2 {
+		if code := d.post(transition("web", 1)); code != http.StatusAccepted {
+			t.Fatalf("answered %d", code)
+		}
+	}
+	if code := d.post(libra.Transition{}); code != http.StatusBadRequest {
+		t.Errorf("nothing was answered %d", code)
+	}
+	wantTexts(t, s, text(1))
+	bustest.Await(t, "the note that it was told", func() bool {
+		data, err := os.ReadFile(filepath.Join(d.cfg.Runtime, "direct-slack.json"))
+		return err == nil && strings.Contains(string(data), `"told":["web-1"]`)
+	})
+	stop()
+	d.run()
+	d.publish(transition("web", 1))
+	d.publish(transition("web", 2))
+	wantTexts(t, s, text(1), text(2))
+}
+
+// A socket that a killed notifier left is taken over; anything else is not.
+func TestSocketInTheWay(t *testing.T) {
+	d := newDesk(t, nil)
+	l, err := net.Listen("unix", d.cfg.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	stop := d.run()
+	bustest.Await(t, "the socket", func() bool { conn, err := net.Dial("unix", d.cfg.Socket); return err == nil && conn.Close() == nil })
+	stop()
+	if err := os.WriteFile(d.cfg.Socket, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n, err := notifier.New(d.cfg, notifier.Deps{Bus: d.bus.Connect("notifier"), Log: slog.Default()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "is there and no socket") {
+		t.Errorf("Run: %v", err)
+	}
+}

@@ -1,0 +1,118 @@
+package watchdog_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/watchdog"
+)
+
+// The disk's alarm has the severity of the threshold that is passed, and says
+// what was measured.
+func TestDisk(t *testing.T) {
+	for _, c := range []struct {
+		limits watchdog.Thresholds
+		want   []string
+	}{
+		{watchdog.Thresholds{Minor: 1e-9, Major: 101, Critical: 101}, []string{"0 disk raised minor"}},
+		{watchdog.Thresholds{Minor: 1e-9, Major: 1e-9, Critical: 101}, []string{"0 disk raised major"}},
+		{watchdog.Thresholds{Minor: 1e-9, Major: 1e-9, Critical: 1e-9}, []string{"0 disk raised critical"}},
+		{watchdog.Thresholds{Minor: 101}, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRoom(t)
+			r.cfg.Disk, r.cfg.Grace = c.limits, time.Nanosecond
+			r.cfg.Folder = "/"
+			r.began = time.Now()
+			r.start()
+			r.pass(3, true)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for i := range r.stored { // held back until the bus had been read
+				r.stored[i].At = r.began
+			}
+			r.want("on the bus", r.stored, c.want)
+			if len(r.stored) > 0 && !strings.Contains(r.stored[0].Alarm.Evidence, "% used, limit 1e-09 %, ") {
+				t.Errorf("evidence %q", r.stored[0].Alarm.Evidence)
+			}
+		})
+	}
+}
+
+// A component that always comes back is told of, once; over a kill, too.
+func TestRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		_, kill := r.start()
+		for n := range 8 {
+			r.set(func() { r.beat.Started = time.Now() })
+			r.pass(10, true)
+			if n == 2 {
+				kill()
+				r.start()
+			}
+		}
+		r.wantStored("41 restarts.recorder raised minor")
+		if want := "started 5 times within 10m0s, limit 5; now process 7; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
+			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		}
+		r.pass(700, true)
+		r.wantStored("41 restarts.recorder raised minor", "633 restarts.recorder cleared minor")
+	})
+}
+
+func TestQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		r.set(func() { r.open, r.oldest = 12, time.Now() })
+		r.pass(1000, true)
+		r.set(func() { r.open = 0 })
+		r.pass(10, true)
+		r.wantStored("301 queue raised minor", "901 queue raised major", "1003 queue cleared major")
+		if want := "12 requests are open, the oldest for 5m1s, limit 5m0s; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
+			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		}
+	})
+}
+
+// What the notifier says of its own deliveries becomes an alarm.
+func TestDelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.cfg.Expect = []watchdog.Target{{Component: "libra-notifier"}}
+		r.beat = event.Beat{Component: "libra-notifier", Instance: "1", PID: 8, Status: "slack: Slack answered 404", Counters: map[string]int64{"undelivered_seconds": 120}}
+		r.start()
+		r.pass(10, true)
+		r.set(func() { r.beat.Counters = map[string]int64{"undelivered_seconds": 121} })
+		r.pass(10, true)
+		r.set(func() { r.beat.Counters = map[string]int64{"undelivered_seconds": 0} })
+		r.pass(10, true)
+		r.wantStored("11 delivery raised major", "23 delivery cleared major")
+		if want := "failing for 2m1s, limit 2m0s; slack: Slack answered 404; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
+			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		}
+	})
+}
+
+// A bus that comes back empty learns again what is raised, under the same id.
+func TestBusForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		r.pass(10, true)
+		r.set(func() { r.web = errDown })
+		r.pass(5, true)
+		r.set(func() { r.bus = errDown })
+		r.pass(5, true)
+		r.set(func() { r.bus, r.stored = nil, nil })
+		r.pass(10, true)
+		r.wantStored("11 web raised critical", "16 bus raised critical", "23 bus cleared critical")
+		if r.told[0].Alarm.ID != "bus" || len(r.told) != 1 {
+			t.Errorf("past the bus: %+v", r.told)
+		}
+	})
+}

@@ -1,0 +1,57 @@
+package watchdog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// heartbeat asks HeartbeatURL for as long as rounds grow: a board that stands
+// still is as bad as one that is gone. The URL often holds a key, and is not
+// logged.
+func (w *Watchdog) heartbeat(ctx context.Context, rounds func() int64) {
+	tick := time.NewTicker(w.cfg.HeartbeatEvery)
+	defer tick.Stop()
+	client := &http.Client{Timeout: 10 * time.Second}
+	failing, last := false, int64(-1)
+	for {
+		if now := rounds(); now != last {
+			last = now
+			err := ask(ctx, client, w.cfg.HeartbeatURL)
+			if err != nil && !failing && ctx.Err() == nil {
+				w.deps.Log.Warn("outside heartbeat not taken, trying again", "err", err)
+			} else if err == nil && failing {
+				w.deps.Log.Info("outside heartbeat taken again")
+			}
+			failing = err != nil
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func ask(ctx context.Context, client *http.Client, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return errors.New("the heartbeat's address is no URL")
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("the service answered %s", resp.Status)
+	}
+	return nil
+}
