@@ -3,7 +3,6 @@
 package systemd_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -22,114 +21,115 @@ import (
 
 	"libra/pkg/libra"
 	"libra/pkg/store"
+	"libra/systemd/house"
 )
 
 // Each unit stops, starts and restarts, and no other unit minds.
 func TestEveryUnitAlone(t *testing.T) {
-	settle(t)
-	for _, unit := range services {
+	box.Settle(t)
+	for _, unit := range house.Services {
 		t.Run(unit, func(t *testing.T) {
 			others := map[string]int{}
-			for _, s := range services {
+			for _, s := range house.Services {
 				if s != unit {
-					others[s] = mainPID(t, s)
+					others[s] = box.MainPID(t, s)
 				}
 			}
 			// web's socket would start it again at the next request.
 			if unit == "libra-web" {
-				systemctl(t, "stop", "libra-web.socket")
+				box.Systemctl(t, "stop", "libra-web.socket")
 			}
-			systemctl(t, "stop", unit)
-			if state := show(t, unit, "ActiveState"); state != "inactive" {
+			box.Systemctl(t, "stop", unit)
+			if state := box.Show(t, unit, "ActiveState"); state != "inactive" {
 				t.Errorf("after stop it is %s", state)
 			}
-			systemctl(t, "start", unit)
-			first := mainPID(t, unit)
-			systemctl(t, "restart", unit)
-			if !active(t, unit) || mainPID(t, unit) == first {
-				t.Errorf("after restart it is %s, pid %d, before %d", show(t, unit, "ActiveState"), mainPID(t, unit), first)
+			box.Systemctl(t, "start", unit)
+			first := box.MainPID(t, unit)
+			box.Systemctl(t, "restart", unit)
+			if !box.Active(t, unit) || box.MainPID(t, unit) == first {
+				t.Errorf("after restart it is %s, pid %d, before %d", box.Show(t, unit, "ActiveState"), box.MainPID(t, unit), first)
 			}
 			for s, pid := range others {
-				if now := mainPID(t, s); now != pid {
+				if now := box.MainPID(t, s); now != pid {
 					t.Errorf("%s went from pid %d to %d meanwhile", s, pid, now)
 				}
 			}
 		})
 	}
-	settle(t)
+	box.Settle(t)
 }
 
 // A killed process of each kind is ready again.
 func TestKilled(t *testing.T) {
-	settle(t)
-	for _, unit := range services {
+	box.Settle(t)
+	for _, unit := range house.Services {
 		t.Run(unit, func(t *testing.T) {
-			was := mainPID(t, unit)
-			signal(t, unit, syscall.SIGKILL)
-			took := await(t, "another process", 10*time.Second, func() bool { return active(t, unit) && mainPID(t, unit) != was })
+			was := box.MainPID(t, unit)
+			box.Signal(t, unit, syscall.SIGKILL)
+			took := house.Await(t, "another process", 10*time.Second, func() bool { return box.Active(t, unit) && box.MainPID(t, unit) != was })
 			t.Logf("ready again after %s", took.Round(time.Millisecond))
 		})
 	}
-	settle(t)
+	box.Settle(t)
 }
 
 // A stopped process of each kind is ended by systemd's watchdog and comes back.
 func TestStopped(t *testing.T) {
-	settle(t)
+	box.Settle(t)
 	was := map[string]int{}
-	for _, unit := range services {
-		was[unit] = mainPID(t, unit)
-		signal(t, unit, syscall.SIGSTOP)
+	for _, unit := range house.Services {
+		was[unit] = box.MainPID(t, unit)
+		box.Signal(t, unit, syscall.SIGSTOP)
 	}
-	for _, unit := range services {
-		await(t, unit+" to come back", 30*time.Second, func() bool { return active(t, unit) && mainPID(t, unit) != was[unit] })
-		if !strings.Contains(journal(t, "--unit", unit), "Watchdog timeout") {
+	for _, unit := range house.Services {
+		house.Await(t, unit+" to come back", 30*time.Second, func() bool { return box.Active(t, unit) && box.MainPID(t, unit) != was[unit] })
+		if !strings.Contains(box.Journal(t, "--unit", unit), "Watchdog timeout") {
 			t.Errorf("%s: no watchdog timeout in the journal", unit)
 		}
 	}
-	settle(t)
+	box.Settle(t)
 }
 
 // A hanging process leaves its stacks in the journal, and is restarted although
 // the Go runtime's own exit code would read as a fault of the configuration.
 func TestAbortLeavesStacks(t *testing.T) {
-	settle(t)
-	was := mainPID(t, "libra-recorder")
-	signal(t, "libra-recorder", syscall.SIGABRT)
-	await(t, "another process", 10*time.Second, func() bool { return active(t, "libra-recorder") && mainPID(t, "libra-recorder") != was })
-	await(t, "the stacks in the journal", 5*time.Second, func() bool {
-		log := journal(t, "--unit", "libra-recorder")
+	box.Settle(t)
+	was := box.MainPID(t, "libra-recorder")
+	box.Signal(t, "libra-recorder", syscall.SIGABRT)
+	house.Await(t, "another process", 10*time.Second, func() bool { return box.Active(t, "libra-recorder") && box.MainPID(t, "libra-recorder") != was })
+	house.Await(t, "the stacks in the journal", 5*time.Second, func() bool {
+		log := box.Journal(t, "--unit", "libra-recorder")
 		return strings.Contains(log, "SIGABRT: abort") && strings.Contains(log, "recorder.(*Recorder).Run")
 	})
 }
 
 // systemctl start returns when the unit does its part, not before.
 func TestReadyOnlyWhenReady(t *testing.T) {
-	settle(t)
-	for _, unit := range services {
-		if kind := show(t, unit, "Type"); kind != "notify" {
+	box.Settle(t)
+	for _, unit := range house.Services {
+		if kind := box.Show(t, unit, "Type"); kind != "notify" {
 			t.Errorf("%s is of type %s", unit, kind)
 		}
-		if status := show(t, unit, "StatusText"); status == "" {
+		if status := box.Show(t, unit, "StatusText"); status == "" {
 			t.Errorf("%s shows no status", unit)
 		}
 	}
 	// A bus that cannot listen is never ready, and says why.
-	systemctl(t, "stop", "libra-bus")
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", house.busPort))
+	box.Systemctl(t, "stop", "libra-bus")
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", box.BusPort))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if out, err := appliance("systemctl", "start", "libra-bus"); err == nil {
+	if out, err := box.Appliance("systemctl", "start", "libra-bus"); err == nil {
 		t.Errorf("a bus without its port became ready: %s", out)
 	}
-	if log := journal(t, "--unit", "libra-bus", "--since=-20s"); !strings.Contains(log, "is in use by another process") {
+	if log := box.Journal(t, "--unit", "libra-bus", "--since=-20s"); !strings.Contains(log, "is in use by another process") {
 		t.Errorf("the journal does not say why:\n%s", log)
 	}
 	l.Close()
-	settle(t)
-	if _, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", house.busPort)); err != nil {
+	box.Settle(t)
+	if _, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", box.BusPort)); err != nil {
 		t.Errorf("the bus is ready and does not listen: %v", err)
 	}
 }
@@ -155,84 +155,71 @@ func site(t *testing.T) *httptest.Server {
 	return s
 }
 
-// page asks the API for a page.
-func page(t *testing.T, id string) (p libra.Page) {
-	t.Helper()
-	code, body := get(t, "/api/pages/"+id)
-	if code != 200 {
-		t.Fatalf("GET page %s: %d %s", id, code, body)
-	}
-	if err := json.Unmarshal([]byte(body), &p); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
 // A page submitted over HTTP is reported, found in SQLite, and still there
 // after the appliance was down.
 func TestPageToSQLite(t *testing.T) {
-	settle(t)
-	id := submit(t, site(t).URL+"/")
-	await(t, "the report", 20*time.Second, func() bool { return page(t, id).State == libra.Reported })
-	p := page(t, id)
+	box.Settle(t)
+	id := box.Submit(t, site(t).URL+"/")
+	house.Await(t, "the report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
+	p := box.Page(t, id)
 	if p.Report.Outcome != libra.Complete || p.Report.Totals.Requests != 3 || p.Report.Totals.ByType[libra.Image].EncodedBytes != 2000 {
 		t.Errorf("report: %+v", p.Report)
 	}
-	history := store.NewReader(filepath.Join(house.home, "state", "history", "libra.db"))
+	history := store.NewReader(filepath.Join(box.Home, "state", "history", "libra.db"))
 	defer history.Close()
-	await(t, "the report in SQLite", 10*time.Second, func() bool { _, err := history.Report(t.Context(), id); return err == nil })
+	house.Await(t, "the report in SQLite", 10*time.Second, func() bool { _, err := history.Report(t.Context(), id); return err == nil })
 	stored, err := history.Report(t.Context(), id)
 	if err != nil || stored.Report.Totals.TransferBytes != p.Report.Totals.TransferBytes {
 		t.Errorf("SQLite has %+v, %v", stored.Report.Totals, err)
 	}
-	if log := journal(t, "--unit", "libra-*", "--grep", stored.Request.ID); !strings.Contains(log, "inspection ends") || !strings.Contains(log, "report recorded") {
+	if log := box.Journal(t, "--unit", "libra-*", "--grep", stored.Request.ID); !strings.Contains(log, "inspection ends") || !strings.Contains(log, "report recorded") {
 		t.Errorf("the request's id does not lead through the journal:\n%s", log)
 	}
 
-	if out, err := appliance("down"); err != nil {
+	if out, err := box.Down(); err != nil {
 		t.Fatalf("down: %v\n%s", err, out)
 	}
-	if out, err := up(); err != nil {
+	if out, err := box.Up(); err != nil {
 		t.Fatalf("up: %v\n%s", err, out)
 	}
-	settle(t)
-	if again := page(t, id); again.Report == nil || again.Report.Totals.TransferBytes != p.Report.Totals.TransferBytes {
+	box.Settle(t)
+	if again := box.Page(t, id); again.Report == nil || again.Report.Totals.TransferBytes != p.Report.Totals.TransferBytes {
 		t.Errorf("after down and up: %+v", again)
 	}
 }
 
 // An alarm reaches Slack's door in Slack's format, and so does its end.
 func TestAlarmReachesSlack(t *testing.T) {
-	settle(t)
-	house.sink.forget()
-	systemctl(t, "stop", "libra-recorder")
-	defer settle(t)
-	took := await(t, "the alarm", 20*time.Second, func() bool { return house.sink.find("libra-recorder") != nil })
+	box.Settle(t)
+	box.Sink.Forget()
+	box.Systemctl(t, "stop", "libra-recorder")
+	defer box.Settle(t)
+	took := house.Await(t, "the alarm", 20*time.Second, func() bool { return box.Sink.Find("libra-recorder") != nil })
 	t.Logf("raised in Slack %s after the stop", took.Round(time.Millisecond))
-	message := house.sink.find("libra-recorder")
+	message := box.Sink.Find("libra-recorder")
 	if blocks := fmt.Sprint(message["blocks"], message["attachments"]); !strings.Contains(blocks, "libra-recorder") {
 		t.Errorf("no blocks in the message: %v", message)
 	}
-	house.sink.forget()
-	systemctl(t, "start", "libra-recorder")
-	took = await(t, "the all-clear", 30*time.Second, func() bool { return house.sink.find("libra-recorder") != nil })
+	box.Sink.Forget()
+	box.Systemctl(t, "start", "libra-recorder")
+	took = house.Await(t, "the all-clear", 30*time.Second, func() bool { return box.Sink.Find("libra-recorder") != nil })
 	t.Logf("cleared in Slack %s after the start", took.Round(time.Millisecond))
 }
 
 // Nobody gets onto the bus without a key, and no part can read another's.
 func TestKeys(t *testing.T) {
-	settle(t)
-	if nc, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", house.busPort)); !errors.Is(err, nats.ErrAuthorization) {
+	box.Settle(t)
+	if nc, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", box.BusPort)); !errors.Is(err, nats.ErrAuthorization) {
 		if nc != nil {
 			nc.Close()
 		}
 		t.Errorf("an anonymous client got %v", err)
 	}
 	for _, file := range []string{"/var/lib/libra/keys/web.nk", "/run/credentials/libra-inspector@1.service/nkey"} {
-		if out, err := appliance("shell", "setpriv", "--reuid=libra-web", "--regid=libra-web", "--clear-groups", "cat", file); err == nil {
+		if out, err := box.Appliance("shell", "setpriv", "--reuid=libra-web", "--regid=libra-web", "--clear-groups", "cat", file); err == nil {
 			t.Errorf("the user of web reads %s: %s", file, out)
 		}
-		if out, err := appliance("shell", "cat", file); err != nil {
+		if out, err := box.Appliance("shell", "cat", file); err != nil {
 			t.Errorf("the file %s is not there for root either: %s", file, out)
 		}
 	}
@@ -240,8 +227,8 @@ func TestKeys(t *testing.T) {
 
 // A wrong configuration is told at once, all of it, and does not loop.
 func TestWrongConfiguration(t *testing.T) {
-	settle(t)
-	file := filepath.Join(house.home, "etc", "libra.env")
+	box.Settle(t)
+	file := filepath.Join(box.Home, "etc", "libra.env")
 	good, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -250,19 +237,19 @@ func TestWrongConfiguration(t *testing.T) {
 		if err := os.WriteFile(file, good, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		settle(t)
+		box.Settle(t)
 	}()
 	bad := string(good) + "\nLIBRA_WORKERS=many\nLIBRA_PAGE_TIMOUT=3s\nLIBRA_PROFILE=watch\n"
 	if err := os.WriteFile(file, []byte(bad), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := appliance("systemctl", "restart", "libra-inspector@1"); err == nil {
+	if out, err := box.Appliance("systemctl", "restart", "libra-inspector@1"); err == nil {
 		t.Errorf("it started: %s", out)
 	}
-	if state, code := show(t, "libra-inspector@1", "ActiveState"), show(t, "libra-inspector@1", "ExecMainStatus"); state != "failed" || code != "2" {
+	if state, code := box.Show(t, "libra-inspector@1", "ActiveState"), box.Show(t, "libra-inspector@1", "ExecMainStatus"); state != "failed" || code != "2" {
 		t.Errorf("state %s, exit code %s; want failed, 2", state, code)
 	}
-	log := journal(t, "--unit", "libra-inspector@1", "--since=-10s")
+	log := box.Journal(t, "--unit", "libra-inspector@1", "--since=-10s")
 	for _, want := range []string{`LIBRA_WORKERS (or --workers) is \"many\"`, "LIBRA_PAGE_TIMOUT is no setting: did you mean LIBRA_PAGE_TIMEOUT?", `LIBRA_PROFILE (or --profile) is \"watch\"`} {
 		if strings.Count(log, want) != 1 {
 			t.Errorf("the journal says %d times: %s\n%s", strings.Count(log, want), want, log)
@@ -281,7 +268,7 @@ func TestUnitsVerify(t *testing.T) {
 	for i, u := range units {
 		units[i] = "/etc/systemd/system/" + strings.Replace(u, "@.", "@1.", 1)
 	}
-	out, err := appliance(append([]string{"shell", "systemd-analyze", "verify", "--man=no"}, units...)...)
+	out, err := box.Appliance(append([]string{"shell", "systemd-analyze", "verify", "--man=no"}, units...)...)
 	if err != nil || strings.Contains(out, "libra") {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
@@ -289,7 +276,7 @@ func TestUnitsVerify(t *testing.T) {
 
 // The CLI as an operator uses it, against the appliance.
 func TestCommandLine(t *testing.T) {
-	settle(t)
+	box.Settle(t)
 	url := site(t).URL + "/"
 	for _, c := range []struct {
 		args []string
@@ -301,7 +288,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"status"}, "libra-recorder"},
 		{[]string{"alarms"}, ""},
 	} {
-		cmd := exec.Command("../build/bin/libra", append(c.args, "--server", house.url)...)
+		cmd := exec.Command("../build/bin/libra", append(c.args, "--server", box.URL)...)
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), c.want) {
 			t.Errorf("libra %s: %v\n%s", strings.Join(c.args, " "), err, out)

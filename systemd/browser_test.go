@@ -43,9 +43,9 @@ func seen[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 
 // A person gives an address and reads the report.
 func TestBrowser(t *testing.T) {
-	settle(t)
+	box.Settle(t)
 	ctx, url := browser(t), site(t).URL+"/"
-	seen(t, ctx, chromedp.Navigate(house.url+"/"))
+	seen(t, ctx, chromedp.Navigate(box.URL+"/"))
 	seen(t, ctx, chromedp.SendKeys("#url", url))
 	seen(t, ctx, chromedp.Submit("#url"))
 	seen(t, ctx, chromedp.WaitVisible("#assets"))
@@ -58,14 +58,14 @@ func TestBrowser(t *testing.T) {
 	if title := seen(t, ctx, chromedp.Title()); !strings.Contains(title, "127.0.0.1") {
 		t.Errorf("the title is %q", title)
 	}
-	file := filepath.Join(house.home, "report.png")
+	file := filepath.Join(box.Home, "report.png")
 	if err := os.WriteFile(file, seen(t, ctx, chromedp.FullScreenshot(100)), 0o644); err != nil {
 		t.Error(err)
 	}
 	t.Logf("the report as seen: %s", file)
 
 	// A mistake is answered with its remedy, beside the field.
-	seen(t, ctx, chromedp.Navigate(house.url+"/"))
+	seen(t, ctx, chromedp.Navigate(box.URL+"/"))
 	seen(t, ctx, chromedp.Evaluate[bool](`document.querySelector("form.submit").noValidate = true`))
 	seen(t, ctx, chromedp.SendKeys("#url", "example.org"))
 	seen(t, ctx, chromedp.Submit("#url"))

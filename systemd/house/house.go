@@ -1,0 +1,181 @@
+// Package house gives a suite an appliance of its own: Libra's real units
+// under a real systemd, in a container beside any other, with free ports, a
+// fresh state and a Slack that remembers what it was told.
+//
+//	func TestMain(m *testing.M) { os.Exit(house.Run(m, &box)) }
+//
+// It needs root, and the programs in build/bin (make build).
+package house
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Services are the units that run a process.
+var Services = []string{
+	"libra-bus", "libra-web", "libra-inspector@1", "libra-inspector@2", "libra-recorder", "libra-watchdog", "libra-notifier",
+}
+
+// House is an appliance under test.
+type House struct {
+	// Name tells appliances of this tree apart; a suite has its own.
+	Name string
+	// Settings are changes to configs/libra.env: "LIBRA_WORKERS=2". Pages of
+	// the loopback may always be inspected.
+	Settings []string
+	// BeforeBoot may furnish Home before the first start. May be nil.
+	BeforeBoot func() error
+
+	Root    string // of the tree
+	Home    string // build/appliance/NAME: etc/, state/
+	Port    int
+	BusPort int
+	URL     string // of its web page
+	Sink    *Sink
+
+	mu     sync.Mutex
+	leader string // its PID 1, seen from here; under mu, "" until asked for
+}
+
+// Run boots a fresh appliance, runs the suite and takes the appliance down,
+// whatever became of the suite. It returns the exit code.
+func Run(m *testing.M, h *House) int {
+	if err := h.prepare(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer h.Sink.Close()
+	defer h.Appliance("down")
+	if out, err := h.boot(); err != nil {
+		fmt.Fprintf(os.Stderr, "boot: %v\n%s\n", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+func (h *House) prepare() (err error) {
+	if os.Getuid() != 0 {
+		return errors.New("a suite that boots a container needs root")
+	}
+	if h.Root, err = root(); err != nil {
+		return err
+	}
+	h.Home = filepath.Join(h.Root, "build", "appliance", h.Name)
+	if h.Port, err = freePort(); err != nil {
+		return err
+	}
+	if h.BusPort, err = freePort(); err != nil {
+		return err
+	}
+	h.URL = fmt.Sprintf("http://127.0.0.1:%d", h.Port)
+	h.Sink = newSink()
+	return nil
+}
+
+// root is the folder of go.mod.
+func root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("there is no go.mod above the working directory")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// boot starts a fresh appliance.
+func (h *House) boot() (string, error) {
+	if out, err := h.Down(); err != nil {
+		return out, err
+	}
+	if err := os.RemoveAll(h.Home); err != nil {
+		return "", err
+	}
+	credentials := filepath.Join(h.Home, "etc", "credentials")
+	if err := os.MkdirAll(credentials, 0o700); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(credentials, "slack-webhook"), []byte(h.Sink.URL+"/services/T0/B0/secret\n"), 0o600); err != nil {
+		return "", err
+	}
+	if h.BeforeBoot != nil {
+		if err := h.BeforeBoot(); err != nil {
+			return "", err
+		}
+	}
+	return h.Up()
+}
+
+// Up boots the appliance, or starts what is stopped in it.
+func (h *House) Up() (string, error) {
+	return h.Appliance(slices.Concat([]string{"up", "LIBRA_ALLOW=127.0.0.0/8"}, h.Settings)...)
+}
+
+// Down stops it; its state stays.
+func (h *House) Down() (string, error) {
+	h.mu.Lock()
+	h.leader = ""
+	h.mu.Unlock()
+	return h.Appliance("down")
+}
+
+// Appliance runs scripts/appliance.
+func (h *House) Appliance(args ...string) (string, error) {
+	cmd := exec.Command(filepath.Join(h.Root, "scripts", "appliance"), args...)
+	cmd.Env = append(os.Environ(), "APPLIANCE_NAME="+h.Name, fmt.Sprint("APPLIANCE_PORT=", h.Port), fmt.Sprint("APPLIANCE_BUS_PORT=", h.BusPort))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// Inside runs a command in the appliance, faster than the script does.
+func (h *House) Inside(command ...string) (string, error) {
+	leader, err := h.leaderPID()
+	if err != nil {
+		return "", err
+	}
+	args := append([]string{"--target", leader, "--mount", "--pid", "--uts", "--ipc", "--wd=/", "--"}, command...)
+	out, err := exec.Command("nsenter", args...).CombinedOutput()
+	return string(out), err
+}
+
+func (h *House) leaderPID() (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.leader == "" {
+		out, err := h.Appliance("leader")
+		if err != nil {
+			return "", fmt.Errorf("find the appliance %q: %w: %s", h.Name, err, out)
+		}
+		h.leader = strings.TrimSpace(out)
+	}
+	return h.leader, nil
+}
+
+// State is a path below the appliance's /var/lib/libra, seen from here.
+func (h *House) State(path ...string) string {
+	return filepath.Join(append([]string{h.Home, "state"}, path...)...)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

@@ -1,0 +1,156 @@
+package house
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Systemctl runs it inside and wants success.
+func (h *House) Systemctl(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := h.Inside(append([]string{"systemctl", "--no-pager"}, args...)...)
+	if err != nil {
+		t.Fatalf("systemctl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+// Show is one property of a unit.
+func (h *House) Show(t testing.TB, unit, property string) string {
+	t.Helper()
+	return h.Systemctl(t, "show", "--property="+property, "--value", unit)
+}
+
+// Active says whether systemd has the unit ready.
+func (h *House) Active(t testing.TB, unit string) bool {
+	t.Helper()
+	return h.Show(t, unit, "ActiveState") == "active"
+}
+
+// MainPID is the unit's process, as seen from inside.
+func (h *House) MainPID(t testing.TB, unit string) int {
+	t.Helper()
+	pid, err := strconv.Atoi(h.Show(t, unit, "MainPID"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// Signal sends a signal to the unit's main process.
+func (h *House) Signal(t testing.TB, unit string, s syscall.Signal) {
+	t.Helper()
+	h.Systemctl(t, "kill", "--kill-whom=main", "--signal="+strconv.Itoa(int(s)), unit)
+}
+
+// Journal is what the appliance's journal says, one message to the line.
+func (h *House) Journal(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := h.Inside(append([]string{"journalctl", "--no-pager", "--output=cat"}, args...)...)
+	if err != nil {
+		t.Fatalf("journalctl: %v\n%s", err, out)
+	}
+	return out
+}
+
+// Times are the properties of a unit that end in TimestampMonotonic, on this
+// machine's monotonic clock; see Monotonic.
+func (h *House) Times(t testing.TB, unit string) map[string]time.Duration {
+	t.Helper()
+	times := map[string]time.Duration{}
+	for line := range strings.Lines(h.Systemctl(t, "show", unit)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		name, ok := strings.CutSuffix(name, "TimestampMonotonic")
+		if us, err := strconv.ParseInt(value, 10, 64); ok && err == nil {
+			times[name] = time.Duration(us) * time.Microsecond
+		}
+	}
+	return times
+}
+
+// HostPID is the unit's process as seen from here; 0 where it has none.
+func (h *House) HostPID(t testing.TB, unit string) int {
+	t.Helper()
+	inside := h.MainPID(t, unit)
+	if inside == 0 {
+		return 0
+	}
+	leader, err := h.leaderPID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	space, err := os.Readlink("/proc/" + leader + "/ns/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range processes {
+		if s, err := os.Readlink(dir + "/ns/pid"); err != nil || s != space {
+			continue
+		}
+		if pids := strings.Fields(statusLine(dir, "NSpid:")); len(pids) > 1 && pids[len(pids)-1] == strconv.Itoa(inside) {
+			pid, err := strconv.Atoi(filepath.Base(dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	return 0 // it has ended meanwhile
+}
+
+func statusLine(dir, key string) string {
+	data, err := os.ReadFile(dir + "/status")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, key); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}
+
+// Memory is what a process takes, in bytes: its proportional share, and all
+// that it has resident.
+func Memory(pid int) (pss, rss int64, err error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "Pss: %d kB", &kib); n == 1 {
+			pss = kib << 10
+		}
+		if n, _ := fmt.Sscanf(line, "Rss: %d kB", &kib); n == 1 {
+			rss = kib << 10
+		}
+	}
+	return pss, rss, nil
+}
+
+// Threads counts the threads of a process; 0 where it has ended.
+func Threads(pid int) int {
+	n, _ := strconv.Atoi(statusLine(fmt.Sprintf("/proc/%d", pid), "Threads:"))
+	return n
+}
+
+// Descriptors counts the files a process has open; 0 where it has ended.
+func Descriptors(pid int) int {
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0
+	}
+	return len(files)
+}

@@ -1,0 +1,117 @@
+package house
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"libra/pkg/libra"
+)
+
+// Await waits for a condition and says how long it took.
+func Await(t testing.TB, what string, most time.Duration, cond func() bool) time.Duration {
+	t.Helper()
+	took, ok := Within(most, cond)
+	if !ok {
+		t.Fatalf("waited %s for %s", most, what)
+	}
+	return took
+}
+
+// Within waits for a condition, and says how long it took and whether it came
+// true.
+func Within(most time.Duration, cond func() bool) (time.Duration, bool) {
+	start := time.Now()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		if time.Since(start) > most {
+			return time.Since(start), false
+		}
+		<-tick.C
+	}
+	return time.Since(start), true
+}
+
+// Monotonic is the clock of systemd's ...TimestampMonotonic.
+func Monotonic() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(err) // the clock is always there
+	}
+	return time.Duration(ts.Nano())
+}
+
+// Settle waits until every service is up and web is well, so that tests do not
+// stand on each other's ruins.
+func (h *House) Settle(t testing.TB) {
+	t.Helper()
+	h.Systemctl(t, append([]string{"reset-failed"}, Services...)...)
+	h.Systemctl(t, "start", "libra.target")
+	Await(t, "all services and /up", 20*time.Second, func() bool { return h.Well(t) })
+}
+
+// Well says whether every service is up and nothing is degraded.
+func (h *House) Well(t testing.TB) bool {
+	t.Helper()
+	states := h.Systemctl(t, append([]string{"show", "--property=ActiveState", "--value"}, Services...)...)
+	for _, state := range strings.Fields(states) {
+		if state != "active" {
+			return false
+		}
+	}
+	code, body := h.Get(t, "/up")
+	return code == http.StatusOK && strings.TrimSpace(body) == "OK"
+}
+
+// Get asks web. The code is 0 where there is no answer; the body then says why.
+func (h *House) Get(t testing.TB, path string) (int, string) {
+	t.Helper()
+	res, err := http.Get(h.URL + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return res.StatusCode, string(body)
+}
+
+// Submit asks for a page and returns its id.
+func (h *House) Submit(t testing.TB, url string) string {
+	t.Helper()
+	res, err := http.Post(h.URL+"/api/pages", "application/json", strings.NewReader(fmt.Sprintf(`{"url":%q}`, url)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var page struct{ ID, URL, State string }
+	if err := json.NewDecoder(res.Body).Decode(&page); err != nil || res.StatusCode != http.StatusAccepted || page.ID == "" {
+		t.Fatalf("submit %s: %s, %+v, %v", url, res.Status, page, err)
+	}
+	if want := "/api/pages/" + page.ID; res.Header.Get("Location") != want {
+		t.Errorf("Location is %q, want %q", res.Header.Get("Location"), want)
+	}
+	return page.ID
+}
+
+// Page asks the API for a page.
+func (h *House) Page(t testing.TB, id string) (p libra.Page) {
+	t.Helper()
+	code, body := h.Get(t, "/api/pages/"+id)
+	if code != http.StatusOK {
+		t.Fatalf("GET page %s: %d %s", id, code, body)
+	}
+	if err := json.Unmarshal([]byte(body), &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
