@@ -27,7 +27,7 @@ var rules = map[string][]string{
 	"daemon":    append([]string{"configs"}, base...),
 	"broker":    {"libra", "event"},
 	"fault":     {"libra"},
-	"cli":       {"libra", "inspect", "store"},
+	"cli":       {"libra", "inspect", "store", "configs"},
 	"web":       append([]string{"bus", "store"}, base...),
 	"inspector": append([]string{"bus", "fault"}, base...),
 	"recorder":  append([]string{"bus", "store"}, base...),

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"libra/pkg/store"
+)
+
+// databaseFlag names the history's file.
+func databaseFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "database", Value: "/var/lib/libra/history/libra.db", EnvVars: []string{"LIBRA_DATABASE"},
+		Usage: "the history is in `FILE`",
+	}
+}
+
+func (r *runner) backupCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "backup",
+		Usage:     "copy the history to a file, while everything runs",
+		ArgsUsage: "FILE",
+		Description: `   libra backup /srv/backup/libra-monday.db
+
+The copy is consistent, and is there whole or not at all. FILE must not exist.
+Run it on the machine, or inside the appliance, as a user that may read the
+history (root, or a member of libra-history).`,
+		Flags: []cli.Flag{databaseFlag()},
+		Action: func(c *cli.Context) error {
+			file, err := only(c, "FILE")
+			if err != nil {
+				return err
+			}
+			start := time.Now()
+			if err := store.Backup(c.Context, c.String("database"), file); err != nil {
+				return fail("cannot back up: %w", err).with("%s", storeHint(err))
+			}
+			reports, err := store.Verify(c.Context, file)
+			if err != nil {
+				return fail("cannot read the backup again: %w", err).with("try again, on another disk")
+			}
+			info, err := os.Stat(file)
+			if err != nil {
+				return fail("cannot look at the backup: %w", err)
+			}
+			fmt.Fprintf(r.out, "%d reports in %s, %s, in %s\n", reports, file, humanBytes(info.Size()), time.Since(start).Round(time.Millisecond))
+			return nil
+		},
+	}
+}
+
+func (r *runner) restoreCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "restore",
+		Usage:     "put a backup in the place of the history",
+		ArgsUsage: "FILE",
+		Description: `   libra restore /srv/backup/libra-monday.db
+   libra restore --force /srv/backup/libra-monday.db
+
+Everything may run meanwhile: the recorder notices, and adds from the bus what
+the backup lacks of the last days. A history that is there is left alone without
+--force, and set aside under a dated name with it. Run it as root.`,
+		Flags: []cli.Flag{databaseFlag(), &cli.BoolFlag{Name: "force", Usage: "set the history that is there aside"}},
+		Action: func(c *cli.Context) error {
+			file, err := only(c, "FILE")
+			if err != nil {
+				return err
+			}
+			aside, err := store.Restore(c.Context, file, c.String("database"), c.Bool("force"), time.Now())
+			if errors.Is(err, store.ErrExists) {
+				return fail("cannot restore: %w", err).with("give --force to set it aside under a dated name")
+			}
+			if err != nil {
+				return fail("cannot restore: %w", err).with("%s", storeHint(err))
+			}
+			fmt.Fprintf(r.out, "%s is in the place of %s", file, c.String("database"))
+			if _, err := os.Stat(aside); err == nil {
+				fmt.Fprintf(r.out, "; what stood there is %s", aside)
+			}
+			fmt.Fprintln(r.out)
+			return nil
+		},
+	}
+}
+
+func storeHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "run it as root"
+	case errors.Is(err, store.ErrExists):
+		return "give another name, or remove the file"
+	case errors.Is(err, store.ErrDamaged):
+		return "this file is no sound database: give another one"
+	}
+	return "give --database (or LIBRA_DATABASE) the path of the history on this machine"
+}

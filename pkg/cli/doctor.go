@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"libra/configs"
+	"libra/pkg/store"
+)
+
+func (r *runner) doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "look over this machine's Libra: settings, stores, space, clock, units",
+		Description: `   libra doctor
+   scripts/appliance shell /opt/libra/bin/libra doctor
+
+One line for everything it looks at, and what to do about what is wrong. Run it
+as root on the machine, or inside the appliance. Exit code 1 where something is
+wrong.`,
+		Flags: applianceFlags(databaseFlag(),
+			&cli.StringFlag{Name: "settings", Value: "/etc/libra/libra.env", Usage: "the settings are in `FILE`"},
+			&cli.StringFlag{Name: "state", Value: "/var/lib/libra", Usage: "everything is kept in `FOLDER`"}),
+		Action: r.doctor,
+	}
+}
+
+// finding is what was seen of one thing: fine, or wrong with a remedy.
+type finding struct {
+	what, seen, remedy string // remedy "" where all is well
+}
+
+func fine(what, format string, args ...any) finding {
+	return finding{what: what, seen: fmt.Sprintf(format, args...)}
+}
+
+func (f finding) do(remedy string) finding { f.remedy = remedy; return f }
+
+func (r *runner) doctor(c *cli.Context) error {
+	if err := none(c); err != nil {
+		return err
+	}
+	k, err := r.client(c)
+	if err != nil {
+		return err
+	}
+	state, database := c.String("state"), c.String("database")
+	findings := slices.Concat(
+		seeSettings(c.String("settings")), seeSpace(state), seeKeys(filepath.Join(state, "keys")),
+		seeHistory(c.Context, database), seeClock(database), seeUnits(c.Context), seeUp(c.Context, k.server),
+	)
+	ill := 0
+	for _, f := range findings {
+		mark := r.screen.paint(green, "ok   ")
+		if f.remedy != "" {
+			mark = r.screen.paint(red, "WRONG")
+			ill++
+		}
+		fmt.Fprintf(r.out, "%s  %-9s %s\n", mark, f.what, printable(f.seen))
+		if f.remedy != "" {
+			fmt.Fprintf(r.out, "       %-9s %s\n", "", printable(f.remedy))
+		}
+	}
+	if ill > 0 {
+		return errBad
+	}
+	return nil
+}
+
+// seeSettings finds names in the file that are no settings.
+func seeSettings(file string) (list []finding) {
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []finding{fine("settings", "%s does not exist: every default holds", file)}
+	}
+	if err != nil {
+		return []finding{fine("settings", "%v", err).do("run it as root")}
+	}
+	defer f.Close()
+	known, given := configs.Settings(), 0
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		name, _, ok := strings.Cut(strings.TrimSpace(lines.Text()), "=")
+		if !ok || strings.HasPrefix(name, "#") {
+			continue
+		}
+		given++
+		if strings.HasPrefix(name, "LIBRA_") && !slices.ContainsFunc(known, func(s configs.Setting) bool { return s.Env == name }) {
+			list = append(list, fine("settings", "%s in %s is no setting", name, file).do(configs.Suggest(name)))
+		}
+	}
+	return append(list, fine("settings", "%s sets %d of %d", file, given, len(known)))
+}
+
+func seeSpace(folder string) []finding {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(folder, &s); err != nil {
+		return []finding{fine("space", "%s: %v", folder, err).do("give --state the folder that Libra keeps things in, or start it once: systemctl start libra.target")}
+	}
+	free, all := int64(s.Bavail)*s.Bsize, int64(s.Blocks)*s.Bsize
+	f := fine("space", "%s of %s are free for %s", humanBytes(free), humanBytes(all), folder)
+	if free < all/10 {
+		f = f.do("make room: below a tenth, the stores come near their end")
+	}
+	return []finding{f}
+}
+
+func seeKeys(folder string) []finding {
+	info, err := os.Stat(folder)
+	if err != nil {
+		return []finding{fine("keys", "%v", err).do("start libra-keys, which makes them: systemctl restart libra-keys")}
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return []finding{fine("keys", "%s can be read by others than root (mode %s)", folder, info.Mode().Perm()).do("chmod 700 " + folder)}
+	}
+	return []finding{fine("keys", "%s is root's alone", folder)}
+}
+
+func seeHistory(ctx context.Context, path string) (list []finding) {
+	reports, err := store.Verify(ctx, path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		list = append(list, fine("history", "%s does not exist", path).do("start libra-recorder, which makes it"))
+	case err != nil:
+		list = append(list, fine("history", "%v", err).do("start libra-recorder: it sets a damaged file aside and fills a new one; or libra restore"))
+	default:
+		list = append(list, fine("history", "%s is sound and holds %d reports", path, reports))
+	}
+	if aside, err := filepath.Glob(path + ".damaged-*[0-9Z]"); err == nil && len(aside) > 0 {
+		list = append(list, fine("history", "%d damaged files were set aside, the last one %s", len(aside), aside[len(aside)-1]).
+			do("keep them elsewhere or remove them; look for what damaged them: disk, memory, copies by hand"))
+	}
+	return list
+}
+
+// seeClock compares the clock with what was written before now.
+func seeClock(path string) []finding {
+	now := time.Now()
+	if info, err := os.Stat(path); err == nil && info.ModTime().After(now.Add(time.Minute)) {
+		return []finding{fine("clock", "it is %s, and the history was written %s later", now.UTC().Format(time.DateTime), info.ModTime().Sub(now).Round(time.Second)).
+			do("set the clock: timedatectl set-ntp true")}
+	}
+	if now.Year() < 2026 {
+		return []finding{fine("clock", "it is %s", now.UTC().Format(time.DateTime)).do("set the clock: timedatectl set-ntp true")}
+	}
+	return []finding{fine("clock", "it is %s UTC", now.UTC().Format(time.DateTime))}
+}
+
+func seeUnits(ctx context.Context) (list []finding) {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return []finding{fine("units", "no systemd runs here; inside the appliance: scripts/appliance shell /opt/libra/bin/libra doctor")}
+	}
+	out, err := exec.CommandContext(ctx, "systemctl", "list-units", "--all", "--plain", "--no-legend", "libra-*.service").CombinedOutput()
+	if err != nil {
+		return []finding{fine("units", "systemctl: %v: %s", err, strings.TrimSpace(string(out))).do("run it as root")}
+	}
+	well := 0
+	for _, line := range strings.Split(string(out), "\n") {
+		f := strings.Fields(line)
+		switch {
+		case len(f) < 4:
+		case f[2] == "active":
+			well++
+		default:
+			list = append(list, fine("units", "%s is %s (%s)", f[0], f[2], f[3]).do("journalctl -u "+f[0]+" says why; systemctl start "+f[0]))
+		}
+	}
+	if well == 0 {
+		list = append(list, fine("units", "none runs").do("systemctl start libra.target"))
+	}
+	return append(list, fine("units", "%d are active", well))
+}
+
+func seeUp(ctx context.Context, server string) []finding {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/up", nil)
+	if err != nil {
+		return []finding{fine("web", "%v", err).do("give --server a URL such as http://127.0.0.1:8080")}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return []finding{fine("web", "%v", err).do("start it: systemctl start libra.target, or scripts/appliance up")}
+	}
+	defer resp.Body.Close()
+	var said []string
+	for lines := bufio.NewScanner(resp.Body); lines.Scan() && len(said) < 9; {
+		said = append(said, lines.Text())
+	}
+	f := fine("web", "%s says %s", server, strings.Join(said, "; "))
+	if resp.StatusCode != http.StatusOK || len(said) > 1 {
+		f = f.do("libra status and libra alarms say more")
+	}
+	return []finding{f}
+}

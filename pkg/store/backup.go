@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// ErrExists says that a file would be overwritten.
+var ErrExists = errors.New("exists already")
+
+// Backup writes a consistent copy of the database at path to file, while it is
+// in use. The file is there whole or not at all, and never overwritten.
+func Backup(ctx context.Context, path, file string) error {
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("%q %w", file, ErrExists)
+	}
+	db, err := open(path, url.Values{"mode": {"ro"}, "_busy_timeout": {"10000"}})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	part := file + ".part"
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %q of an earlier attempt: %w", part, err)
+	}
+	defer os.Remove(part)
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
+		return explain(path, err)
+	}
+	if err := syncFile(part); err != nil {
+		return err
+	}
+	return os.Rename(part, file)
+}
+
+// Verify reads all of a database once and says how many reports it holds.
+func Verify(ctx context.Context, path string) (reports int, err error) {
+	if _, err := os.Stat(path); err != nil {
+		return 0, err
+	}
+	db, err := open(path, url.Values{"mode": {"ro"}, "_busy_timeout": {"10000"}})
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return 0, explain(path, err)
+	}
+	defer conn.Close()
+	if err := quickCheck(ctx, conn); err != nil {
+		return 0, explain(path, err)
+	}
+	if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM report").Scan(&reports); err != nil {
+		return 0, explain(path, err)
+	}
+	return reports, nil
+}
+
+// Restore puts a copy of file in the place of the database at path, with the
+// owner and the rights of what stood there, which is set aside under the
+// returned name. A recorder that runs notices, and adds what the copy lacks
+// from the bus. Without force, a database that is there stays.
+func Restore(ctx context.Context, file, path string, force bool, now time.Time) (aside string, err error) {
+	if _, err := Verify(ctx, file); err != nil {
+		return "", fmt.Errorf("look at the backup: %w", err)
+	}
+	like, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if like, err = os.Stat(filepath.Dir(path)); err != nil {
+			return "", err
+		}
+	} else if err != nil {
+		return "", err
+	} else if !force {
+		return "", fmt.Errorf("database %q %w", path, ErrExists)
+	}
+	part := path + ".restore"
+	defer os.Remove(part)
+	if err := copyAs(file, part, like); err != nil {
+		return "", err
+	}
+	if aside, err = SetAside(path, false, now); err != nil {
+		return "", err
+	}
+	return aside, os.Rename(part, path)
+}
+
+// copyAs copies a file and gives the copy the owner of like.
+func copyAs(from, to string, like os.FileInfo) error {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	if owner, ok := like.Sys().(*syscall.Stat_t); ok && err == nil {
+		err = dst.Chown(int(owner.Uid), int(owner.Gid))
+	}
+	return errors.Join(err, dst.Sync(), dst.Close())
+}
+
+func syncFile(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
