@@ -1,0 +1,80 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/pkg/store"
+	"libra/systemd/house"
+)
+
+// cli runs the command line on this side of the container.
+func cli(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.Command("../build/bin/libra", args...).CombinedOutput()
+	return string(out), err
+}
+
+// A backup is taken and put back while everything runs; what came after it is
+// filled in from the bus.
+func TestBackupAndRestore(t *testing.T) {
+	box.Settle(t)
+	database := box.State("history", "libra.db")
+	history := store.NewReader(database)
+	defer history.Close()
+	recorded := func(id string) func() bool {
+		return func() bool { _, err := history.Report(t.Context(), id); return err == nil }
+	}
+	before := box.Submit(t, site(t).URL+"/")
+	house.Await(t, "the first report in SQLite", 20*time.Second, recorded(before))
+
+	file := filepath.Join(t.TempDir(), "backup.db")
+	if out, err := cli(t, "backup", "--database", database, file); err != nil || !strings.Contains(out, "reports in "+file) {
+		t.Fatalf("backup: %v\n%s", err, out)
+	}
+	after := box.Submit(t, site(t).URL+"/")
+	house.Await(t, "the second report in SQLite", 20*time.Second, recorded(after))
+
+	if out, err := cli(t, "restore", "--database", database, file); err == nil || !strings.Contains(out, "--force") {
+		t.Errorf("restore without --force: %v\n%s", err, out)
+	}
+	if out, err := cli(t, "restore", "--force", "--database", database, file); err != nil {
+		t.Fatalf("restore: %v\n%s", err, out)
+	}
+	house.Await(t, "what the backup lacked", 20*time.Second, func() bool { return recorded(before)() && recorded(after)() })
+	if box.Page(t, after).State != libra.Reported {
+		t.Error("the page after the backup is not reported any more")
+	}
+	aside, err := filepath.Glob(database + ".damaged-*")
+	if err != nil || len(aside) == 0 {
+		t.Errorf("nothing was set aside: %v, %v", aside, err)
+	}
+	for _, f := range aside {
+		if err := os.Remove(f); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The doctor finds nothing on a sound machine, and says what is wrong and what
+// to do on another.
+func TestDoctor(t *testing.T) {
+	box.Settle(t)
+	doctor := []string{"/opt/libra/bin/libra", "doctor", "--server", box.URL}
+	if out, err := box.Inside(doctor...); err != nil {
+		t.Errorf("a sound machine: %v\n%s", err, out)
+	}
+	box.Systemctl(t, "stop", "libra-recorder")
+	defer box.Settle(t)
+	out, err := box.Inside(doctor...)
+	if err == nil || !strings.Contains(out, "libra-recorder.service is inactive") || !strings.Contains(out, "systemctl start libra-recorder") {
+		t.Errorf("with a stopped recorder: %v\n%s", err, out)
+	}
+}

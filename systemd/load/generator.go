@@ -1,0 +1,302 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// patience is how long an answer may take before it counts as none.
+const patience = 5 * time.Second
+
+// abreast bounds what is under way, so that a Libra that hangs is not asked by
+// ever more.
+const abreast = 512
+
+type generator struct {
+	cfg    Config
+	client *http.Client
+	held   atomic.Bool // no more submissions
+
+	mu      sync.Mutex
+	stats   Stats               // under mu, like all below
+	since   time.Time           // of stats
+	reads   []time.Duration     // of stats; of answered reads
+	pages   map[string]*outcome // by page id
+	waiting []string            // accepted, no report read yet
+	known   []string            // a report was read
+}
+
+type outcome struct {
+	accepted, refused, reported bool
+}
+
+func newGenerator(cfg Config) *generator {
+	return &generator{
+		cfg: cfg, since: time.Now(), pages: map[string]*outcome{},
+		client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
+	}
+}
+
+func (g *generator) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, abreast)
+	pace := func(rate float64, do func(context.Context)) {
+		if rate <= 0 {
+			return
+		}
+		wg.Go(func() {
+			tick := time.NewTicker(time.Duration(float64(time.Second) / rate))
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				select {
+				case slots <- struct{}{}:
+					wg.Go(func() { defer func() { <-slots }(); do(context.WithoutCancel(ctx)) })
+				default:
+					g.note("too much under way already", func(*Stats) {})
+				}
+			}
+		})
+	}
+	pace(g.cfg.Submits, g.submit)
+	pace(g.cfg.Reads, g.read)
+	if g.cfg.Submits > 0 {
+		pace(max(20, 4*g.cfg.Submits), g.look)
+	}
+	for range g.cfg.Readers {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				g.read(context.WithoutCancel(ctx))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// note counts something, with a complaint where there is one.
+func (g *generator) note(complaint string, count func(*Stats)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	count(&g.stats)
+	if complaint == "" {
+		return
+	}
+	if g.stats.Complaints == nil {
+		g.stats.Complaints = map[string]int{}
+	}
+	if _, known := g.stats.Complaints[complaint]; known || len(g.stats.Complaints) < 12 {
+		g.stats.Complaints[complaint]++
+	}
+}
+
+func (g *generator) mark() Stats {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.stats
+	s.Seconds = time.Since(g.since).Seconds()
+	s.P50, s.P99, s.Longest = quantiles(g.reads)
+	g.stats, g.since, g.reads = Stats{}, time.Now(), nil
+	return s
+}
+
+func (g *generator) list() Ids {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var ids Ids
+	for id, o := range g.pages {
+		switch {
+		case o.accepted:
+			ids.Accepted = append(ids.Accepted, id)
+		case o.refused:
+			ids.Refused = append(ids.Refused, id)
+		default:
+			ids.Unknown = append(ids.Unknown, id)
+		}
+		if o.accepted && o.reported {
+			ids.Reported = append(ids.Reported, id)
+		}
+	}
+	return ids
+}
+
+func (g *generator) submit(ctx context.Context) {
+	if g.held.Load() {
+		return
+	}
+	url, err := libra.ParseURL(fmt.Sprintf("%s/p/%s/%x", g.cfg.Site, g.cfg.Name, rand.Uint64()))
+	if err != nil {
+		panic(err) // the suite's own address
+	}
+	id, o := libra.PageID(url), &outcome{}
+	g.mu.Lock()
+	g.pages[id] = o
+	g.mu.Unlock()
+	began := time.Now()
+	code, header, _, err := g.do(ctx, http.MethodPost, "/api/pages", fmt.Sprintf(`{"url":%q}`, url))
+	took := time.Since(began)
+	complaint := ""
+	if err != nil {
+		complaint = "submit: " + reason(err)
+	} else if code != http.StatusAccepted && header.Get("Retry-After") == "" {
+		complaint = fmt.Sprintf("submit: %d without Retry-After", code)
+	}
+	g.note(complaint, func(s *Stats) {
+		s.Slowest = max(s.Slowest, took)
+		switch {
+		case err != nil:
+			s.Unknown++
+		case code == http.StatusAccepted:
+			s.Accepted++
+			o.accepted = true
+			g.waiting = append(g.waiting, id)
+		case header.Get("Retry-After") != "" && (code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests):
+			s.Refused++
+			o.refused = true
+		default:
+			s.Rude++
+			o.refused = true
+		}
+	})
+}
+
+// look asks whether the page that waits longest has its report. These
+// questions are nobody's reads, and not counted.
+func (g *generator) look(ctx context.Context) {
+	g.mu.Lock()
+	if len(g.waiting) == 0 {
+		g.mu.Unlock()
+		return
+	}
+	id := g.waiting[0]
+	g.waiting = g.waiting[1:]
+	g.mu.Unlock()
+	code, _, body, err := g.do(ctx, http.MethodGet, "/api/pages/"+id, "")
+	there := err == nil && code == http.StatusOK && hasReport(body)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !there {
+		g.waiting = append(g.waiting, id)
+		return
+	}
+	g.pages[id].reported = true
+	g.known = append(g.known, id)
+}
+
+func hasReport(body []byte) bool {
+	var doc struct{ Report *struct{ URL string } }
+	return json.Unmarshal(body, &doc) == nil && doc.Report != nil && doc.Report.URL != ""
+}
+
+// read asks for one of the things people ask for.
+func (g *generator) read(ctx context.Context) {
+	path, id := g.choose()
+	began := time.Now()
+	code, _, body, err := g.do(ctx, http.MethodGet, path, "")
+	took := time.Since(began)
+	what := path
+	if id != "" {
+		what = strings.TrimSuffix(path, id) + "ID"
+	}
+	lost := id != "" && strings.HasPrefix(path, "/api/") && err == nil && !hasReport(body)
+	complaint := ""
+	switch {
+	case err != nil:
+		complaint = "GET " + what + ": " + reason(err)
+	case code != http.StatusOK:
+		complaint = fmt.Sprintf("GET %s: %d %s", what, code, problem(body))
+	case lost:
+		complaint = "GET " + what + ": 200 without the report that was there before"
+	}
+	g.note(complaint, func(s *Stats) {
+		s.Reads++
+		if err == nil && code == http.StatusOK {
+			s.Answered++
+			g.reads = append(g.reads, took)
+			if strings.Contains(string(body), `"stale":true`) {
+				s.Stale++
+			}
+		}
+		if lost {
+			s.Lost++
+		}
+	})
+}
+
+func problem(body []byte) string {
+	var p struct{ Type string }
+	if json.Unmarshal(body, &p) != nil {
+		return ""
+	}
+	return p.Type
+}
+
+func (g *generator) choose() (path, id string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.known) > 0 {
+		id = g.known[rand.IntN(len(g.known))]
+	}
+	switch n := rand.IntN(10); {
+	case n < 5 && id != "":
+		return "/api/pages/" + id, id
+	case n < 7 && id != "":
+		return "/pages/" + id, id
+	case n < 8:
+		return "/api/pages", ""
+	case n < 9:
+		return "/api/alarms", ""
+	}
+	return "/", ""
+}
+
+func (g *generator) do(ctx context.Context, method, path, body string) (int, http.Header, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, g.cfg.URL+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	if method == http.MethodGet {
+		req.Body = nil
+		req.GetBody = nil
+		req.ContentLength = 0
+	} else {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Libra-Client", g.cfg.Name)
+	}
+	res, err := g.client.Do(req)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	return res.StatusCode, res.Header, data, err
+}
+
+// reason is an error without the addresses in it, so that alike ones count
+// together.
+func reason(err error) string {
+	text := err.Error()
+	for _, known := range []string{"connection refused", "connection reset by peer", "EOF", "Client.Timeout", "broken pipe"} {
+		if strings.Contains(text, known) {
+			return known
+		}
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner.Error()
+	}
+	return text
+}
