@@ -56,7 +56,8 @@ type Config struct {
 	Late time.Duration
 	// Digest is how many waiting transitions become one message: 6.
 	Digest int
-	// DigestPace is the longest pause between two digests: 1 min.
+	// DigestPace is the longest pause between two digests, which doubles from
+	// Pace while one follows another: 20 s.
 	DigestPace time.Duration
 }
 
@@ -67,7 +68,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.BackoffMax, 30*time.Second)
 	fill(&c.Late, time.Minute)
 	fill(&c.Digest, 6)
-	fill(&c.DigestPace, time.Minute)
+	fill(&c.DigestPace, 20*time.Second)
 	return c
 }
 
