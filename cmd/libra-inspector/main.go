@@ -10,6 +10,7 @@ import (
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
+	"libra/pkg/fault"
 	"libra/pkg/inspect"
 	"libra/pkg/inspector"
 )
@@ -18,6 +19,7 @@ type settings struct {
 	line  wire.Line
 	cfg   inspector.Config
 	weigh string
+	fault bool
 }
 
 func main() {
@@ -30,6 +32,7 @@ func main() {
 			daemon.Setting{Name: "allow", Usage: "address `prefixes` that may be reached although not public", Into: daemon.Prefixes(&s.cfg.Inspect.Allow)},
 			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.Inspect.PageTimeout, time.Second, time.Hour)},
 			daemon.Setting{Name: "inspector-memory", Default: "176M", Usage: "`bytes` of memory that an inspector may take before it ends itself", Into: daemon.Bytes(&s.cfg.Memory, 64<<20)},
+			daemon.Setting{Name: "faults", Default: "no", Usage: "let pages make this inspector fail on purpose: `yes` or no (see pkg/fault)", Into: daemon.Switch(&s.fault)},
 			daemon.Setting{Name: "weigh", Usage: "weigh this `URL` alone, write what there is to say as JSON lines, and exit", FlagOnly: true, Into: daemon.Text(&s.weigh)},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` that opens the page: desktop or mobile", Into: s.profile}),
 		Run: s.run,
@@ -45,6 +48,9 @@ func (s *settings) profile(name string) error {
 }
 
 func (s *settings) run(ctx context.Context, p *daemon.Process) error {
+	if s.fault {
+		s.cfg.Before = fault.Inject
+	}
 	if s.weigh != "" {
 		return inspector.New(s.cfg, nil, p.Log).WeighAlone(ctx, s.weigh, os.Stdout)
 	}

@@ -1,0 +1,70 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/systemd/house"
+)
+
+// allowFaults lets pages break their inspectors until the test ends.
+func allowFaults(t *testing.T, more string) {
+	t.Helper()
+	file := filepath.Join(filepath.Dir(box.State()), "etc", "libra.env")
+	was, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(data []byte) {
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		box.Systemctl(t, "restart", "libra-inspector@1", "libra-inspector@2")
+	}
+	put(append(was, []byte("\nLIBRA_FAULTS=yes\n"+more)...))
+	t.Cleanup(func() { put(was); box.Settle(t) })
+}
+
+// Pages that crash, spin in or starve their inspector are quarantined; the
+// other pages are weighed within seconds; a released page has its chance.
+func TestPoisonPages(t *testing.T) {
+	box.Settle(t)
+	allowFaults(t, "LIBRA_PAGE_TIMEOUT=3s\n")
+	s := site(t)
+	poison := map[string]string{}
+	for _, kind := range []string{"crash", "spin", "hunger"} {
+		poison[kind] = box.Submit(t, s.URL+"/libra-fault/"+kind)
+	}
+	good := box.Submit(t, s.URL+"/")
+	took := house.Await(t, "the page beside them", 30*time.Second, func() bool { return box.Page(t, good).State == libra.Reported })
+	t.Logf("the page beside them was weighed after %s", took.Round(time.Millisecond))
+	for kind, id := range poison {
+		house.Await(t, kind+" to be quarantined", 60*time.Second, func() bool { return box.Page(t, id).State == libra.Quarantined })
+		if p := box.Page(t, id); len(p.Reasons) == 0 || !strings.Contains(p.Reasons[0], "3 times") {
+			t.Errorf("%s: %+v", kind, p.Reasons)
+		}
+	}
+	if code, body := box.Get(t, "/up"); code != 200 {
+		t.Errorf("/up says %d %s", code, body)
+	}
+	// The page behaves now.
+	file := filepath.Join(filepath.Dir(box.State()), "etc", "libra.env")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "LIBRA_FAULTS=yes", "LIBRA_FAULTS=no", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	box.Systemctl(t, "restart", "libra-inspector@1", "libra-inspector@2")
+	if out, err := cli(t, "release", "--server", box.URL, poison["crash"]); err != nil {
+		t.Fatalf("release: %v\n%s", err, out)
+	}
+	house.Await(t, "the released page's report", 20*time.Second, func() bool { return box.Page(t, poison["crash"]).State == libra.Reported })
+}
