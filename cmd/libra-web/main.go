@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"syscall"
 
@@ -14,6 +15,7 @@ import (
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
+	"libra/pkg/inspect/score"
 	"libra/pkg/store"
 	"libra/pkg/web"
 )
@@ -22,6 +24,7 @@ type settings struct {
 	line     wire.Line
 	cfg      web.Config
 	listen   string
+	base     *url.URL // where people reach the pages; nil where that is not said
 	database string
 }
 
@@ -31,11 +34,42 @@ func main() {
 		Name: "libra-web", Usage: "people and programs talk to this",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, where no systemd socket is handed over", Into: daemon.Address(&s.listen)},
+			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages: requests for another host name are refused", Into: s.baseURL},
+			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` whose pages a score compares with: desktop or mobile, as the inspectors'", Into: s.profile},
 			daemon.Setting{Name: "cache", Default: "32M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.CacheBytes, 1<<20)},
 			daemon.Setting{Name: "site", Default: "home", Usage: "`name` of this place in the subjects of requests", Into: daemon.Text(&s.cfg.Site)},
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Text(&s.database)}),
 		Run: s.run,
 	}))
+}
+
+func (s *settings) baseURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return errors.New("give a URL such as https://libra.example.org/")
+	}
+	s.base = u
+	return nil
+}
+
+func (s *settings) profile(name string) error {
+	if name != score.Desktop && name != score.Mobile {
+		return fmt.Errorf("say %s or %s", score.Desktop, score.Mobile)
+	}
+	s.cfg.Profile = name
+	return nil
+}
+
+// hosts are the names in the settings by which people reach this process.
+func (s *settings) hosts() []string {
+	hosts := []string{s.listen}
+	if s.base != nil {
+		hosts = append(hosts, s.base.Host)
+	}
+	return hosts
 }
 
 func (s *settings) run(ctx context.Context, p *daemon.Process) error {
@@ -49,8 +83,10 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	}
 	history := store.NewReader(s.database)
 	p.Cleanup("history", func(context.Context) error { return history.Close() })
-	s.cfg.Version = daemon.Version
-	server := web.New(s.cfg, p.Log, conn, history, p.Heart.Loop("answering").Beat)
+	s.cfg.Version, s.cfg.Hosts = daemon.Version, s.hosts()
+	loop := p.Heart.Loop("answering")
+	var server *web.Server
+	server = web.New(s.cfg, p.Log, conn, history, func() { loop.Beat(); p.Status(server.Status()) })
 	p.Count("requests_submitted", server.Submitted)
 	p.Count("requests_refused", server.Refused)
 	p.Ready("answering at http://" + listener.Addr().String() + "/")

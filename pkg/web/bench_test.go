@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
 	"libra/pkg/libra"
@@ -31,8 +32,8 @@ func large(r event.Request, n int) event.Reported {
 
 func serve(b *testing.B) *web.Server {
 	b.Helper()
-	bus := bustest.Start(b)
-	inspector := bus.Connect("inspector")
+	house := bustest.Start(b)
+	inspector := house.Connect("inspector")
 	for n := range 200 {
 		if err := inspector.PublishReport(b.Context(), large(request(n), 100)); err != nil {
 			b.Fatal(err)
@@ -42,7 +43,7 @@ func serve(b *testing.B) *web.Server {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := web.New(web.Config{}, quiet(), bus.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), func() {})
+	s := web.New(web.Config{}, quiet(), house.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), func() {})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, l) }()
@@ -74,21 +75,24 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkStart is from New, with a bus of 200 reports, to the first 200 OK.
 func BenchmarkStart(b *testing.B) {
-	bus := bustest.Start(b)
-	inspector := bus.Connect("inspector")
+	house := bustest.Start(b)
+	inspector := house.Connect("inspector")
 	for n := range 200 {
 		if err := inspector.PublishReport(b.Context(), large(request(n), 100)); err != nil {
 			b.Fatal(err)
 		}
 	}
-	conn := bus.Connect("web")
+	startOnce(b, house.Connect("web"), b.TempDir()+"/none.db")
+}
+
+func startOnce(b *testing.B, conn *bus.Conn, db string) {
 	b.ResetTimer()
 	for range b.N {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			b.Fatal(err)
 		}
-		s := web.New(web.Config{}, quiet(), conn, store.NewReader(b.TempDir()+"/none.db"), func() {})
+		s := web.New(web.Config{}, quiet(), conn, store.NewReader(db), func() {})
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx, l) }()
@@ -106,5 +110,36 @@ func BenchmarkStart(b *testing.B) {
 		cancel()
 		<-ended
 		b.StartTimer()
+	}
+}
+
+// BenchmarkFirstAnswer is from New to 200 OK with a database of so many pages,
+// and a bus that has them too.
+func BenchmarkFirstAnswer(b *testing.B) {
+	for _, pages := range []int{1000} {
+		b.Run(fmt.Sprint(pages), func(b *testing.B) {
+			house := bustest.Start(b)
+			inspector := house.Connect("inspector")
+			db := b.TempDir() + "/libra.db"
+			w, err := store.Open(b.Context(), db)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var all []event.Reported
+			for n := range pages {
+				all = append(all, large(request(n), 100))
+				if err := inspector.PublishReport(b.Context(), all[n]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if _, err := w.AddReports(b.Context(), all, event.Position{}); err != nil {
+				b.Fatal(err)
+			}
+			w.Close()
+			for _, path := range []string{db, db + ".none"} {
+				conn := house.Connect("web")
+				b.Run(map[bool]string{true: "history", false: "bus"}[path == db], func(b *testing.B) { startOnce(b, conn, path) })
+			}
+		})
 	}
 }

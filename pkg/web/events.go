@@ -157,8 +157,8 @@ func (s *Server) standing(page string) []byte {
 	switch {
 	case known && v.step.Step != "":
 		return encodeEvent("step", v.step)
-	case known && v.open == 0 && v.sum != nil:
-		return encodeEvent("report", reportEvent(page, v.sum))
+	case known && v.open == 0 && v.latest() != nil:
+		return encodeEvent("report", reportEvent(page, v.latest()))
 	}
 	return nil
 }

@@ -154,7 +154,7 @@ func (h *house) fill(reports ...event.Reported) {
 		h.t.Fatal(err)
 	}
 	defer w.Close()
-	if _, err := w.AddReports(h.t.Context(), reports); err != nil {
+	if _, err := w.AddReports(h.t.Context(), reports, event.Position{}); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -270,9 +270,7 @@ func TestNewestWins(t *testing.T) {
 	newer.Report.Outcome, newer.Report.Reasons, newer.Report.Assets = libra.Failed, []string{"no such host"}, nil
 	older.Request.ID = "older"
 	h.publish(newer)
-	bustest.Await(t, "the report", func() bool { return h.page(request(1).Page).State == libra.Reported })
-	h.publish(older, reported(request(2), noon))
-	bustest.Await(t, "the other page", func() bool { return h.page(request(2).Page).State == libra.Reported })
+	h.listed(libra.Reported, 1)
 	if p := h.page(request(1).Page); p.Report.Outcome != libra.Failed || p.Report.Assets == nil {
 		t.Errorf("page = %+v", p)
 	}
@@ -280,6 +278,18 @@ func TestNewestWins(t *testing.T) {
 		if got := h.get(path, "Accept", "text/html"); got.code != 200 || !strings.Contains(got.body, "failed") {
 			t.Errorf("%s = %d\n%s", path, got.code, got.body)
 		}
+	}
+	h.publish(older, reported(request(2), noon))
+	h.listed(libra.Reported, 2)
+	if p := h.whole(request(1).Page); p.Latest.Outcome != libra.Failed || p.Report.Outcome != libra.Complete {
+		t.Errorf("a failure after a good report: %+v", p)
+	}
+	oldest := reported(request(1), noon.Add(-time.Hour))
+	oldest.Request.ID, oldest.Report.Status = "oldest", 404
+	h.publish(oldest, reported(request(3), noon))
+	h.listed(libra.Reported, 3)
+	if p := h.page(request(1).Page); p.Report.Status != 200 {
+		t.Errorf("an older report replaces a newer one: %+v", p)
 	}
 }
 

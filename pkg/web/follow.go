@@ -40,16 +40,22 @@ func (s *Server) caughtUp() {
 }
 
 func (s *Server) onReport(r event.Reported) {
-	if r.Request.Page == "" || !s.memory.report(r) {
+	if r.Request.Page == "" {
 		return
 	}
-	if data, err := encode(r.Report); err != nil {
+	news, shown := s.memory.report(r)
+	if !news {
+		return
+	}
+	if !shown {
+		// A failure after a good report, which stays in the cache.
+	} else if data, err := encode(r.Report); err != nil {
 		s.log.Error("report cannot be kept in memory", "page", r.Request.Page, "request", r.Request.ID, "err", err)
 	} else {
 		s.memory.reports.put(r.Request.Page, r.Request.ID, data)
 	}
 	if loaded, _ := s.memory.ready(); loaded {
-		s.hub.tell("report", r.Request.Page, reportEvent(r.Request.Page, summarize(r)))
+		s.hub.tell("report", r.Request.Page, reportEvent(r.Request.Page, summarize(r, s.cfg.Profile)))
 	}
 }
 
@@ -155,8 +161,12 @@ func (s *Server) checkHistory(ctx context.Context) {
 		if err := s.history.Check(try); err != nil {
 			fault = err.Error()
 		}
-		if ctx.Err() == nil && s.health.setHistory(fault, time.Now()) {
-			s.log.Info("SQLite seen from web", "fault", fault)
+		if ctx.Err() != nil {
+			return
+		}
+		s.historyFault(fault)
+		if loaded, _ := s.memory.ready(); loaded && fault == "" {
+			s.seekGood(ctx)
 		}
 	})
 }
@@ -240,7 +250,7 @@ const stepAge = 3 * time.Second
 // whetherLive asks who works on a page, and notes the answer.
 func (s *Server) whetherLive(ctx context.Context, page string) {
 	then := time.Now()
-	step, err := s.ask.step(ctx, page)
+	step, err := s.workers.step(ctx, page)
 	switch {
 	case err == nil && step.Page == page:
 		s.memory.step(step, time.Now())

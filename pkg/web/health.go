@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -18,7 +19,7 @@ const silence = 3500 * time.Millisecond
 // needed are the components without which Libra does less, and what is less.
 var needed = []struct{ component, means string }{
 	{"libra-inspector", "accepted pages wait"},
-	{"libra-recorder", "history is behind"},
+	{recorderName, "history is behind"},
 }
 
 // health is how the parts that web leans on are. Its mutex is held for
@@ -96,6 +97,9 @@ type upDoc struct {
 	Degraded []degraded `json:"degraded"` // never null
 }
 
+// sqlitePart is history's name in degraded.
+const sqlitePart = "sqlite"
+
 const (
 	statusOK      = "OK"
 	statusLoading = "LOADING"
@@ -106,7 +110,7 @@ const (
 func (s *Server) up() upDoc {
 	bus, history := s.health.parts()
 	loaded, _ := s.memory.ready()
-	canRead := loaded || history.fault == ""
+	canRead := loaded || history.fault == "" || s.memory.counts().Pages > 0
 	ok := s.health.latch(canRead)
 	if ok && bus.fault != "" && history.fault != "" && s.memory.counts().Pages == 0 {
 		ok = false // it can neither accept nor read anything
@@ -122,12 +126,12 @@ func (s *Server) up() upDoc {
 // held against a component while the bus is out.
 func (s *Server) degraded(now time.Time) []degraded {
 	list := []degraded{}
-	bus, history := s.health.parts()
+	bus, _ := s.health.parts()
 	if bus.fault != "" {
 		list = append(list, degraded{"bus", bus.fault, bus.since.UTC()})
 	}
-	if history.fault != "" {
-		list = append(list, degraded{"sqlite", history.fault, history.since.UTC()})
+	if since, why := s.historyBehind(now); !since.IsZero() {
+		list = append(list, degraded{sqlitePart, fmt.Sprintf("history is behind since %s: %s", stamp(since), why), since})
 	}
 	if bus.fault != "" || now.Sub(bus.since) < silence {
 		return list
@@ -235,7 +239,7 @@ func (s *Server) alarms(r *http.Request, state libra.AlarmState) alarmsDoc {
 	doc := alarmsDoc{Alarms: []alarmDoc{}, Reasons: []string{}}
 	list, caughtUp := s.memory.alarmList()
 	if !caughtUp {
-		old, err := s.history.Alarms(r.Context(), 1000)
+		old, err := ofHistory(r.Context(), s, func(ctx context.Context) ([]libra.Transition, error) { return s.history.Alarms(ctx, 1000) })
 		if err == nil {
 			list = newest(append(list, old...))
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"libra/pkg/event"
+	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 )
 
@@ -31,6 +32,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 		parsed[name] = template.Must(template.New("layout.html").Funcs(template.FuncMap{
 			"bytes": showBytes, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
 			"short": shortURL, "name": func(url string) string { return short(shortURL(url), 90) }, "linked": linked, "percent": percent, "count": showCount,
+			"term": showTerm, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band,
 		}).ParseFS(files, "template/layout.html", "template/"+name+".html"))
 	}
 	return parsed
@@ -43,10 +45,12 @@ type layout struct {
 	Version  string
 	Alarms   int
 	Up       upDoc
-	Refresh  bool   // without scripts, look again soon
-	Listen   bool   // scripts listen for events
-	Page     string // the events of one page only
-	Shown    string // the request whose report is shown
+	Less     []degraded // parts that are out, but for history
+	Behind   *degraded  // history, while it lacks the newest
+	Refresh  bool       // without scripts, look again soon
+	Listen   bool       // scripts listen for events
+	Page     string     // the events of one page only
+	Shown    string     // the request whose report is shown
 	Now      time.Time
 	Document any // of the page itself
 }
@@ -58,6 +62,13 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, code int, name, 
 
 func (s *Server) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
 	l.Nav, l.Version, l.Now, l.Up, l.Alarms = r.URL.Path, s.cfg.Version, time.Now(), s.up(), s.memory.counts().Alarms
+	for _, d := range l.Up.Degraded {
+		if d.Part == sqlitePart {
+			l.Behind = &d
+		} else {
+			l.Less = append(l.Less, d)
+		}
+	}
 	var b bytes.Buffer
 	if err := pageTemplates[name].Execute(&b, l); err != nil {
 		panic(fmt.Errorf("render %s: %w", name, err)) // a template and its data disagree: a test shows it
@@ -97,15 +108,17 @@ func (s *Server) renderHome(w http.ResponseWriter, r *http.Request, code int, ty
 // reportDoc is what /pages/{id} shows.
 type reportDoc struct {
 	libra.Page
-	Report  *libra.Report // nil until there is one
-	Live    event.Step    // of the worker that has the page
-	Waiting bool          // an answer is to come
-	Steps   []stepRow
-	Types   []typeRow
-	Assets  []assetRow
-	Sort    string
-	Left    int // assets not shown
-	Others  int // assets named by the page and not requested
+	Report      *libra.Report // nil until there is one
+	Live        event.Step    // of the worker that has the page
+	Waiting     bool          // an answer is to come
+	Quarantined bool          // it is left alone until it is released
+	Score       *score.Score  // nil unless the report is complete
+	Steps       []stepRow
+	Types       []typeRow
+	Assets      []assetRow
+	Sort        string
+	Left        int // assets not shown
+	Others      int // assets named by the page and not requested
 }
 
 type stepRow struct {
@@ -136,7 +149,10 @@ func (s *Server) getPageHTML(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, p)
 		return
 	}
-	doc := reportDoc{Page: page.Page, Waiting: page.State != libra.Reported, Sort: r.URL.Query().Get("sort")}
+	doc := reportDoc{
+		Page: page.Page, Waiting: page.State == libra.Queued || page.State == libra.Inspecting,
+		Quarantined: page.State == libra.Quarantined, Score: page.Score, Sort: r.URL.Query().Get("sort"),
+	}
 	if err := json.Unmarshal(page.Report, &doc.Report); err != nil {
 		panic(fmt.Errorf("read report of page %s: %w", page.ID, err)) // we encoded it
 	}
@@ -145,8 +161,8 @@ func (s *Server) getPageHTML(w http.ResponseWriter, r *http.Request) {
 		if v.step.Step == page.Step {
 			doc.Live = v.step
 		}
-		if v.sum != nil {
-			shown = v.sum.request
+		if s := v.latest(); s != nil {
+			shown = s.request
 		}
 	}
 	doc.Steps = stepRows(page.Step)

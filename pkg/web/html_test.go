@@ -213,7 +213,7 @@ func TestSlowReader(t *testing.T) {
 	}
 	defer conn.Close()
 	conn.(*net.TCPConn).SetReadBuffer(4096)
-	fmt.Fprintf(conn, "GET /api/events HTTP/1.1\r\nHost: libra\r\n\r\n")
+	fmt.Fprintf(conn, "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	streams := func(n int) func() bool {
 		return func() bool {
 			return strings.Contains(h.get("/metrics").body, fmt.Sprintf("libra_web_event_streams %d\n", n))

@@ -16,6 +16,7 @@ import (
 // One mutex guards all of it; it is held for lookups and never while waiting.
 type memory struct {
 	maxPages int
+	profile  string
 	// reports holds the whole reports; it has a mutex of its own.
 	reports *cache
 
@@ -33,10 +34,11 @@ type memory struct {
 type entry struct {
 	id, url string
 	last    time.Time // newest request or report, whichever is later
-	sum     *summary  // nil until there is a report
-	open    []openRequest
-	step    event.Step // of the worker that has it; zero when none is known
-	stepAt  time.Time  // when step was heard or asked for, by our clock
+	answers
+	open   []openRequest
+	sought bool       // history was asked for a good report; see seekGood
+	step   event.Step // of the worker that has it; zero when none is known
+	stepAt time.Time  // when step was heard or asked for, by our clock
 }
 
 // before orders pages by their newest news, and by id where that is the same.
@@ -45,17 +47,19 @@ func (e *entry) before(last time.Time, id string) int {
 }
 
 type openRequest struct {
-	id    string
-	asked time.Time
-	seen  time.Time // when web learned of it, by our clock
+	id, client string
+	asked      time.Time
+	seen       time.Time // when web learned of it, by our clock
 }
 
 // summary is a report without its assets, and the request it answers. It is
 // never changed once made, so that it can be read without the mutex.
 type summary struct {
-	request string
-	at      time.Time
-	report  libra.Report // Assets is nil
+	request     string
+	at          time.Time
+	quarantined bool
+	score       *shortScore  // nil unless the report is complete
+	report      libra.Report // Assets is nil
 }
 
 type heard struct {
@@ -74,13 +78,16 @@ const (
 
 func newMemory(cfg Config) *memory {
 	return &memory{
-		maxPages: cfg.MaxPages, reports: newCache(cfg.CacheBytes),
+		maxPages: cfg.MaxPages, profile: cfg.Profile, reports: newCache(cfg.CacheBytes),
 		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, beats: map[string]heard{},
 	}
 }
 
-func summarize(r event.Reported) *summary {
-	s := &summary{request: r.Request.ID, at: r.At, report: r.Report}
+func summarize(r event.Reported, profile string) *summary {
+	s := &summary{request: r.Request.ID, at: r.At, quarantined: r.Quarantined, report: r.Report}
+	if full := scoreOf(r.Report, profile); full != nil {
+		s.score = &shortScore{full.Score, full.Verdict}
+	}
 	s.report.Assets = nil
 	if s.report.FinalURL == s.report.URL {
 		s.report.FinalURL = s.report.URL // one string, not two
@@ -142,30 +149,33 @@ func (m *memory) trim() {
 	}
 }
 
-// report takes in a report and says whether it was news. The bus delivers
-// again after a disturbance, and SQLite may know less than memory.
-func (m *memory) report(r event.Reported) bool {
-	sum := summarize(r)
+// report takes in a report, and says whether it was news and whether it is the
+// one that the page shows now. The bus delivers again after a disturbance, and
+// SQLite may know less than memory.
+func (m *memory) report(r event.Reported) (news, shown bool) {
+	sum := summarize(r, m.profile)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entryOf(r.Request.Page, r.Request.URL)
-	m.answered(e, r.Request.ID)
-	if e.sum != nil && (e.sum.request == sum.request || sum.at.Before(e.sum.at)) {
-		return false
+	m.answered(e, r)
+	if !e.take(sum) {
+		return false, false
 	}
-	e.sum = sum
 	if e.step.Request == r.Request.ID {
 		e.step, e.stepAt = event.Step{}, time.Time{}
 	}
+	shown = e.shown() == sum
 	m.touch(e, sum.at)
 	m.trim()
-	return true
+	return true, shown
 }
 
-// answered takes a request off the page's open ones. m.mu is held.
-func (m *memory) answered(e *entry, request string) {
+// answered takes a request off the page's open ones. What else its client had
+// asked by then was refused by the bus, where it has one open request for a
+// page at most; web hears of it all the same. m.mu is held.
+func (m *memory) answered(e *entry, r event.Reported) {
 	e.open = slices.DeleteFunc(e.open, func(o openRequest) bool {
-		if o.id == request {
+		if o.id == r.Request.ID || o.client == r.Request.Client && o.asked.Before(r.At) {
 			m.open--
 			return true
 		}
@@ -179,10 +189,10 @@ func (m *memory) request(r event.Request, now time.Time) bool {
 	defer m.mu.Unlock()
 	e := m.entryOf(r.Page, r.URL)
 	known := func(o openRequest) bool { return o.id == r.ID }
-	if e.sum != nil && e.sum.request == r.ID || slices.ContainsFunc(e.open, known) || len(e.open) >= maxOpenOfPage {
+	if e.answers.to(r.ID) || slices.ContainsFunc(e.open, known) || len(e.open) >= maxOpenOfPage {
 		return false
 	}
-	e.open = append(e.open, openRequest{r.ID, r.Asked, now})
+	e.open = append(e.open, openRequest{r.ID, r.Client, r.Asked, now})
 	m.open++
 	m.touch(e, r.Asked)
 	m.trim()
@@ -194,7 +204,7 @@ func (m *memory) step(s event.Step, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.pages[s.Page]
-	if e == nil || e.sum != nil && e.sum.request == s.Request {
+	if e == nil || e.answers.to(s.Request) {
 		return // nobody asked that we know of, or the news is late
 	}
 	e.step, e.stepAt = s, now

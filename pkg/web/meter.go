@@ -110,7 +110,7 @@ func (m *meter) route(pattern string, code int) (*route, *metrics.Counter) {
 }
 
 func (s *Server) writeDegraded(w io.Writer) {
-	out := map[string]bool{"bus": false, "sqlite": false}
+	out := map[string]bool{"bus": false, sqlitePart: false}
 	for _, n := range needed {
 		out[n.component] = false
 	}

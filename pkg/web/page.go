@@ -14,13 +14,17 @@ import (
 	"time"
 
 	"libra/pkg/event"
+	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 )
 
-// pageDoc is libra.Page with its report as JSON, as the cache holds it.
+// pageDoc is libra.Page with its report as JSON, as the cache holds it, and
+// what is said beside it.
 type pageDoc struct {
 	libra.Page
 	Report json.RawMessage `json:"report"`
+	Score  *score.Score    `json:"score"`  // of Report; null unless it is complete
+	Latest *latestDoc      `json:"latest"` // the newest answer; null before the first
 }
 
 func isPageID(id string) bool {
@@ -51,8 +55,8 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 			v = now
 		}
 	}
-	doc := pageDoc{Page: v.page(), Report: json.RawMessage("null")}
-	if v.sum != nil {
+	doc := pageDoc{Page: v.page(), Report: json.RawMessage("null"), Latest: v.latestDoc()}
+	if v.shown() != nil {
 		s.addReport(ctx, &doc, v)
 	}
 	loaded, _ := s.memory.ready()
@@ -64,16 +68,22 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 
 // seek looks for a page that memory does not hold.
 func (s *Server) seek(ctx context.Context, id string) (pageView, *problem) {
-	if r, err := s.fetch(ctx, id); err == nil {
-		v := pageView{id: id, url: r.Request.URL, last: r.At, sum: summarize(r)}
-		if open, err := s.openRequest(ctx, id); err == nil && open.ID != r.Request.ID {
+	var r event.Reported
+	var found answers
+	var open event.Request
+	var err, openErr error
+	together(func() { r, found, err = s.fetch(ctx, id) }, func() { open, openErr = s.openRequest(ctx, id) })
+	switch {
+	case err == nil:
+		v := pageView{id: id, url: r.Request.URL, last: found.latest().at, answers: found}
+		if openErr == nil && !found.to(open.ID) {
 			v.open, v.asked = 1, open.Asked
 		}
 		return v, nil
-	} else if open, openErr := s.openRequest(ctx, id); openErr == nil {
+	case openErr == nil:
 		s.onRequest(open)
 		return pageView{id: id, url: open.URL, open: 1, asked: open.Asked, last: open.Asked}, nil
-	} else if errors.Is(err, libra.ErrNotFound) && errors.Is(openErr, libra.ErrNotFound) {
+	case errors.Is(err, libra.ErrNotFound) && errors.Is(openErr, libra.ErrNotFound):
 		return pageView{}, noPage(id)
 	}
 	return pageView{}, unavailable("not-readable", fmt.Sprintf("page %q is not in memory, and not all of bus and history can be read right now: try again in a few seconds", id))
@@ -86,51 +96,73 @@ func (s *Server) openRequest(ctx context.Context, id string) (event.Request, err
 	return s.conn.OpenRequest(ctx, id)
 }
 
-// fetch is a page's newest whole report from the cache, the bus or SQLite, and
-// leaves it in the cache. ErrNotFound means that all of them know of none.
-func (s *Server) fetch(ctx context.Context, id string) (event.Reported, error) {
-	busErr := error(libra.ErrUnavailable)
-	var r event.Reported
-	if s.busUp() {
-		r, busErr = s.conn.LastReport(ctx, id)
-	}
-	err := busErr
-	if busErr != nil {
-		var histErr error
-		if r, histErr = s.history.Report(ctx, id); histErr == nil {
-			err = nil
-		} else if errors.Is(busErr, libra.ErrNotFound) {
-			err = histErr
-		}
+// fetch is the whole report that a page shows, from the bus or SQLite, and all
+// that they know of its answers. It leaves the report in the cache.
+// ErrNotFound means that neither knows of any.
+func (s *Server) fetch(ctx context.Context, id string) (event.Reported, answers, error) {
+	var good, bad event.Reported
+	var err, badErr error
+	together(
+		func() { good, err = firstOf(ctx, s, id, s.conn.LastReport, s.readReport) },
+		func() { bad, badErr = firstOf(ctx, s, id, s.conn.LastFailure, s.readFailure) })
+	if errors.Is(err, libra.ErrNotFound) || err != nil && badErr == nil {
+		good, err = bad, badErr
 	}
 	if err != nil {
-		return event.Reported{}, err
+		return event.Reported{}, answers{}, err
 	}
-	if data, err := encode(r.Report); err == nil {
-		s.memory.reports.put(id, r.Request.ID, data)
+	var found answers
+	found.take(summarize(good, s.cfg.Profile)) // a failed one, where SQLite has none that is good
+	if badErr == nil {
+		found.take(summarize(bad, s.cfg.Profile))
 	}
-	return r, nil
+	if good.Report.Outcome == libra.Failed && badErr == nil {
+		good = bad // the newer of the two
+	}
+	if data, err := encode(good.Report); err == nil {
+		s.memory.reports.put(id, good.Request.ID, data)
+	}
+	return good, found, nil
 }
 
-// addReport puts the report of a page into its document. Where the whole of
-// the newest is not to be had, an older one or the totals alone must do, and
-// the document says so.
+// firstOf asks the bus, and SQLite where the bus does not know.
+func firstOf(ctx context.Context, s *Server, id string, onBus, inHistory func(context.Context, string) (event.Reported, error)) (event.Reported, error) {
+	err := error(libra.ErrUnavailable)
+	var r event.Reported
+	if s.busUp() {
+		if r, err = onBus(ctx, id); err == nil {
+			return r, nil
+		}
+	}
+	r, histErr := inHistory(ctx, id)
+	if histErr == nil || errors.Is(err, libra.ErrNotFound) {
+		err = histErr
+	}
+	return r, err
+}
+
+// addReport puts the report of a page into its document, with its score. Where
+// the whole of it is not to be had, its totals alone must do, and the document
+// says so.
 func (s *Server) addReport(ctx context.Context, doc *pageDoc, v pageView) {
+	shown := v.shown()
+	doc.Score = scoreOf(shown.report, s.cfg.Profile)
 	data, request, ok := s.memory.reports.get(v.id)
-	if !ok || request != v.sum.request {
-		if _, err := s.fetch(ctx, v.id); err == nil {
+	if !ok || request != shown.request {
+		if _, _, err := s.fetch(ctx, v.id); err == nil {
 			data, request, ok = s.memory.reports.get(v.id)
 		}
 	}
-	if ok && request == v.sum.request {
+	if ok && request == shown.request {
 		doc.Report = data
 		return
 	}
-	if now, known := s.memory.page(v.id); known && now.sum != nil && ok && now.sum.request == request {
+	if now, known := s.memory.page(v.id); known && ok && now.shown() != nil && now.shown().request == request {
 		doc.Report = data // a newer one has come in between
+		doc.Score = scoreOf(now.shown().report, s.cfg.Profile)
 		return
 	}
-	if totals, err := encode(v.sum.report); err == nil {
+	if totals, err := encode(shown.report); err == nil {
 		doc.Report = totals
 	}
 	doc.Stale = true
@@ -151,6 +183,8 @@ func (s *Server) getPage(w http.ResponseWriter, r *http.Request) {
 type listed struct {
 	libra.Page
 	Report *reportSummary `json:"report"`
+	Score  *shortScore    `json:"score"`  // null unless the report is complete
+	Latest *latestDoc     `json:"latest"` // null before the first answer
 }
 
 // reportSummary is libra.Report without its assets.
@@ -160,9 +194,9 @@ type reportSummary struct {
 }
 
 func (v pageView) listed() listed {
-	l := listed{Page: v.page()}
-	if v.sum != nil {
-		l.Report = &reportSummary{Report: v.sum.report}
+	l := listed{Page: v.page(), Latest: v.latestDoc()}
+	if s := v.shown(); s != nil {
+		l.Report, l.Score = &reportSummary{Report: s.report}, s.score
 	}
 	return l
 }
@@ -244,16 +278,13 @@ func (c cursor) compare(d cursor) int { return cmp.Or(c.at.Compare(d.at), string
 
 // older lists pages that memory does not hold, from SQLite.
 func (s *Server) older(ctx context.Context, after cursor, limit int) (views []pageView, err error) {
-	if _, history := s.health.parts(); history.tried && history.fault != "" {
-		return nil, libra.ErrUnavailable // not worth the wait; it is looked at all the time
-	}
 	batchSize := limit + 16 // some will be in memory
 	for len(views) < limit {
 		before := after.at
 		if !before.IsZero() {
 			before = before.Add(time.Nanosecond) // several may share an instant
 		}
-		batch, err := s.history.Latest(ctx, before, batchSize)
+		batch, err := s.readLatest(ctx, before, batchSize)
 		if err != nil {
 			return views, err
 		}
@@ -265,7 +296,10 @@ func (s *Server) older(ctx context.Context, after cursor, limit int) (views []pa
 			}
 			after = v.cursor()
 			if !s.memory.has(v.id) {
-				v.sum = summarize(r)
+				v.take(summarize(r, s.cfg.Profile))
+				if bad, err := s.readFailure(ctx, v.id); err == nil {
+					v.take(summarize(bad, s.cfg.Profile))
+				}
 				views = append(views, v)
 			}
 		}

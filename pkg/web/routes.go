@@ -16,21 +16,23 @@ import (
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]http.HandlerFunc{
-		"GET /{$}":             s.getHome,
-		"POST /pages":          s.postForm,
-		"GET /pages/{id}":      s.getPageHTML,
-		"GET /alarms":          s.getAlarmsHTML,
-		"GET /status":          s.getStatusHTML,
-		"GET /static/{file}":   s.getStatic,
-		"GET /favicon.ico":     s.getIcon,
-		"POST /api/pages":      s.postPage,
-		"GET /api/pages":       s.getPages,
-		"GET /api/pages/{id}":  s.getPage,
-		"GET /api/alarms":      s.getAlarms,
-		"GET /api/status":      s.getStatus,
-		"GET /up":              s.getUp,
-		"GET /metrics":         s.getMetrics,
-		"GET " + eventsPattern: s.getEvents,
+		"GET /{$}":                     s.getHome,
+		"POST /pages":                  s.postForm,
+		"GET /pages/{id}":              s.getPageHTML,
+		"POST /pages/{id}/release":     s.postReleaseForm,
+		"POST /api/pages/{id}/release": s.postRelease,
+		"GET /alarms":                  s.getAlarmsHTML,
+		"GET /status":                  s.getStatusHTML,
+		"GET /static/{file}":           s.getStatic,
+		"GET /favicon.ico":             s.getIcon,
+		"POST /api/pages":              s.postPage,
+		"GET /api/pages":               s.getPages,
+		"GET /api/pages/{id}":          s.getPage,
+		"GET /api/alarms":              s.getAlarms,
+		"GET /api/status":              s.getStatus,
+		"GET /up":                      s.getUp,
+		"GET /metrics":                 s.getMetrics,
+		"GET " + eventsPattern:         s.getEvents,
 	} {
 		mux.HandleFunc(pattern, h)
 	}
@@ -67,6 +69,10 @@ func secure(h http.Header) {
 // checked turns away what no handler should see, in our words.
 func (s *Server) checked(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := s.wrongHost(r); p != nil {
+			s.fail(w, r, p)
+			return
+		}
 		if err := s.cross.Check(r); err != nil {
 			s.fail(w, r, plainProblem(http.StatusForbidden, "a page of another site sent this ("+err.Error()+"): use Libra's own pages, or a program"))
 			return

@@ -97,3 +97,25 @@ func linked(url string) bool {
 
 // percent writes a share as an attribute's value.
 func percent(share float64) string { return strconv.FormatFloat(share*100, 'f', 1, 64) + "%" }
+
+// showTerm writes a figure of a score in its unit.
+func showTerm(unit string, n float64) string {
+	if unit == "bytes" {
+		return showBytes(int64(n))
+	}
+	return strconv.FormatFloat(n, 'f', 0, 64)
+}
+
+// showDecimal writes a number with so many digits after the point.
+func showDecimal(digits int, n float64) string { return strconv.FormatFloat(n, 'f', digits, 64) }
+
+// band is the class of a score of 0 to 100, in Lighthouse's bands.
+func band(score int) string {
+	switch {
+	case score >= 90:
+		return "complete"
+	case score >= 50:
+		return "partial"
+	}
+	return "failed"
+}

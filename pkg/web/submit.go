@@ -80,14 +80,23 @@ func (s *Server) submit(r *http.Request, raw string) (accepted, *problem) {
 	if err != nil {
 		return accepted{}, badRequest("url", err.Error())
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
+	defer cancel()
+	if p := s.quarantine(ctx, libra.PageID(url), url); p != nil {
+		return accepted{}, p
+	}
+	return s.ask(ctx, r, url, false)
+}
+
+// ask stores the request of whoever sent r. It says in its note when there is
+// one of theirs already.
+func (s *Server) ask(ctx context.Context, r *http.Request, url string, release bool) (accepted, *problem) {
 	client, p := clientOf(r)
 	if p != nil {
 		return accepted{}, p
 	}
 	now := time.Now().UTC()
-	req := event.Request{ID: requestID(now), Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client, Asked: now}
-	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
-	defer cancel()
+	req := event.Request{ID: requestID(now), Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client, Asked: now, Release: release}
 	doc := accepted{ID: req.Page, URL: url, State: libra.Queued}
 	switch err := s.conn.Submit(ctx, req); {
 	case err == nil:

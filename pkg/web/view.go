@@ -15,13 +15,13 @@ type pageView struct {
 	last    time.Time
 	asked   time.Time // of the newest open request
 	open    int
-	sum     *summary
-	step    event.Step
-	stepAt  time.Time
+	answers
+	step   event.Step
+	stepAt time.Time
 }
 
 func (e *entry) view() pageView {
-	v := pageView{id: e.id, url: e.url, last: e.last, open: len(e.open), sum: e.sum, step: e.step, stepAt: e.stepAt}
+	v := pageView{id: e.id, url: e.url, last: e.last, open: len(e.open), answers: e.answers, step: e.step, stepAt: e.stepAt}
 	for _, o := range e.open {
 		if o.asked.After(v.asked) {
 			v.asked = o.asked
@@ -32,12 +32,14 @@ func (e *entry) view() pageView {
 
 // page is the view in the outside's words, without the report.
 func (v pageView) page() libra.Page {
-	p := libra.Page{ID: v.id, URL: v.url, State: libra.Reported, Reasons: []string{}, Asked: v.asked}
+	p := libra.Page{ID: v.id, URL: v.url, State: libra.Reported, Stale: v.stale(), Reasons: v.reasons(v.id), Asked: v.asked}
 	switch {
 	case v.step.Step != "":
 		p.State, p.Step = libra.Inspecting, v.step.Step
-	case v.open > 0 || v.sum == nil:
+	case v.open > 0 || v.latest() == nil:
 		p.State = libra.Queued
+	case v.quarantined():
+		p.State = libra.Quarantined
 	}
 	return p
 }

@@ -6,18 +6,23 @@
 //
 //	GET  /                      newest pages, a form to submit one
 //	POST /pages                 the form: 303 to the page
-//	GET  /pages/{id}            live progress, then the report
+//	GET  /pages/{id}            live progress, then the report and its score
+//	POST /pages/{id}/release    the button of a page in quarantine
 //	GET  /alarms, /status       what is wrong, and what runs
-//	POST /api/pages             {"url":…} -> 202 {id, url, state}, once durable
+//	POST /api/pages             {"url":…} -> 202 {id, url, state}, once durable;
+//	                            409 while the page is in quarantine
 //	GET  /api/pages             newest first: ?limit= ?after=
-//	GET  /api/pages/{id}        libra.Page
+//	GET  /api/pages/{id}        libra.Page, its score, and the newest answer
+//	POST /api/pages/{id}/release  weigh a page that is in quarantine: 202
 //	GET  /api/events            server-sent events: ?page=
 //	GET  /api/alarms            open first: ?state=raised|cleared
 //	GET  /api/status            components, degraded parts, counts
 //	GET  /up                    500 LOADING, then 200 OK and what is degraded
 //	GET  /metrics               for Prometheus
 //
-// Every error is RFC 9457 problem JSON, or an HTML page for a browser.
+// Every error is RFC 9457 problem JSON, or an HTML page for a browser. A page
+// shows its newest good report for as long as there is one, and where it could
+// not be had again, says so.
 package web
 
 import (
@@ -27,6 +32,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +41,7 @@ import (
 
 	"libra/pkg/bus"
 	"libra/pkg/event"
+	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 )
 
@@ -42,6 +49,13 @@ import (
 type Config struct {
 	// Site is the first part of every request's subject; "home" by default.
 	Site string
+	// Hosts are the names under which people reach Libra, besides localhost and
+	// IP addresses, which always are. Another name in a request's Host is one
+	// that somebody else has pointed here.
+	Hosts []string
+	// Profile is the device whose web pages a score compares with: "desktop",
+	// the default, or "mobile". The inspectors' own should be the same.
+	Profile string
 	// Version of the build, as /api/status and /metrics tell it.
 	Version string
 	// CacheBytes bounds the compressed full reports in memory; 32 MB.
@@ -61,6 +75,11 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	or(&c.Site, "home")
+	or(&c.Profile, score.Desktop)
+	c.Hosts = slices.Clone(c.Hosts)
+	for i, host := range c.Hosts {
+		c.Hosts[i] = hostname(host)
+	}
 	or(&c.Version, "0.0.0")
 	or(&c.CacheBytes, 32<<20)
 	or(&c.MaxPages, 20_000)
@@ -80,10 +99,12 @@ func or[T comparable](field *T, value T) {
 // History is SQLite as web reads it. It may be missing, locked or broken at
 // any time: errors are libra.ErrNotFound or libra.ErrUnavailable.
 type History interface {
-	// Report is a page's newest report.
+	// Report is a page's newest good report, else its newest failed one.
 	Report(ctx context.Context, page string) (event.Reported, error)
-	// Latest lists the newest report of each page published before a time,
-	// newest first.
+	// Failure is a page's newest failed report.
+	Failure(ctx context.Context, page string) (event.Reported, error)
+	// Latest lists for each page the newest good report, else the newest
+	// failed one, of those published before a time, newest first.
 	Latest(ctx context.Context, before time.Time, limit int) ([]event.Reported, error)
 	// Alarms lists the newest transitions, newest first.
 	Alarms(ctx context.Context, limit int) ([]libra.Transition, error)
@@ -103,7 +124,7 @@ type Server struct {
 	memory  *memory
 	health  *health
 	hub     *hub
-	ask     *asker
+	workers *asker
 	metrics *meter
 	handler http.Handler
 	cross   *http.CrossOriginProtection
@@ -121,7 +142,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History, tick fun
 	s := &Server{
 		cfg: cfg, log: log, conn: conn, history: history, tick: tick,
 		memory: newMemory(cfg), health: newHealth(time.Now()), hub: newHub(cfg.MaxStreams),
-		ask: newAsker(conn), stopping: make(chan struct{}),
+		workers: newAsker(conn), stopping: make(chan struct{}),
 		cross: http.NewCrossOriginProtection(),
 	}
 	s.metrics = newMeter(s)

@@ -19,7 +19,10 @@
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const old of document.querySelectorAll("[data-live]")) {
         const now = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
-        if (!now || now.innerHTML === old.innerHTML) continue;
+        if (!now) continue;
+        const open = old.querySelectorAll("details");
+        now.querySelectorAll("details").forEach((d, i) => { d.open = open[i]?.open; });
+        if (now.innerHTML === old.innerHTML) continue;
         // Whoever is in the middle of something there is not disturbed.
         if (old.contains(document.activeElement) && !old.querySelector("[data-waiting]")) continue;
         old.replaceChildren(...now.childNodes);

@@ -1,0 +1,168 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"libra/pkg/inspect/score"
+	"libra/pkg/libra"
+)
+
+// answers is what is known of a page's reports: the newest good one, which is
+// shown for as long as there is one, and the newest that says why the page
+// could not be had. Either may be nil.
+type answers struct {
+	good, bad *summary
+}
+
+// take keeps a summary, unless a newer one of its kind is there already.
+func (a *answers) take(s *summary) (news bool) {
+	place := &a.good
+	if s.report.Outcome == libra.Failed {
+		place = &a.bad
+	}
+	if old := *place; old != nil && (old.request == s.request || s.at.Before(old.at)) {
+		return false
+	}
+	*place = s
+	return true
+}
+
+// to says whether a request is answered.
+func (a answers) to(request string) bool {
+	return a.good != nil && a.good.request == request || a.bad != nil && a.bad.request == request
+}
+
+// shown is the report that the page shows: a good one, however old.
+func (a answers) shown() *summary { return cmp.Or(a.good, a.bad) }
+
+// latest is the newest answer of either kind.
+func (a answers) latest() *summary {
+	if a.good != nil && a.bad != nil && a.bad.at.After(a.good.at) {
+		return a.bad
+	}
+	return a.shown()
+}
+
+// stale says that the report shown is good, and could not be had again.
+func (a answers) stale() bool { return a.good != nil && a.latest() == a.bad }
+
+func (a answers) quarantined() bool { return a.bad != nil && a.bad.quarantined && a.latest() == a.bad }
+
+// reasons say why the report shown is not the latest word on the page.
+func (a answers) reasons(id string) []string {
+	list := []string{}
+	switch {
+	case a.quarantined():
+		list = append(list, fmt.Sprintf("in quarantine since %s: %s; %s", stamp(a.bad.at), a.bad.why(), howToRelease(id)))
+		if a.good != nil {
+			list = append(list, "not weighed since "+stamp(a.good.report.Started))
+		}
+	case a.stale():
+		list = append(list, fmt.Sprintf("not weighed since %s: %s", stamp(a.good.report.Started), a.bad.why()))
+	}
+	return list
+}
+
+func howToRelease(id string) string {
+	return fmt.Sprintf("release it with libra release %s, or POST /api/pages/%s/release", id, id)
+}
+
+// why is what a failed report says of itself.
+func (s *summary) why() string {
+	if len(s.report.Reasons) == 0 {
+		return "the page could not be had"
+	}
+	why, _, _ := strings.Cut(strings.Join(s.report.Reasons, "; "), "; release it with") // we say that, and more
+	return why
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// latestDoc is the newest answer of a page, in its document.
+type latestDoc struct {
+	At          time.Time     `json:"at"`
+	Outcome     libra.Outcome `json:"outcome"`
+	Quarantined bool          `json:"quarantined"`
+	Reasons     []string      `json:"reasons"` // never null
+}
+
+func (a answers) latestDoc() *latestDoc {
+	s := a.latest()
+	if s == nil {
+		return nil
+	}
+	return &latestDoc{s.at, s.report.Outcome, s.quarantined, s.report.Reasons}
+}
+
+// shortScore is a score in a list.
+type shortScore struct {
+	Score   int    `json:"score"`
+	Verdict string `json:"verdict"`
+}
+
+// scoreOf judges a report; nil where it may not be judged, because its figures
+// are a lower bound.
+func scoreOf(r libra.Report, profile string) *score.Score {
+	if r.Outcome != libra.Complete {
+		return nil
+	}
+	full, err := score.Of(r.Totals, profile)
+	if err != nil {
+		return nil // a profile without percentiles has no score
+	}
+	return &full
+}
+
+// failedOnly lists pages of which memory has but a failed report, and for which
+// history was not asked for a good one.
+func (m *memory) failedOnly(limit int) (pages []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range slices.Backward(m.order) {
+		if e.bad != nil && e.good == nil && !e.sought {
+			if pages = append(pages, e.id); len(pages) == limit {
+				break
+			}
+		}
+	}
+	return pages
+}
+
+// seekGood finds the good reports that the bus no longer has, because the page
+// has failed for longer than the bus keeps reports. A page that never was good
+// is looked for once.
+func (s *Server) seekGood(ctx context.Context) {
+	for _, page := range s.memory.failedOnly(64) {
+		r, err := s.readReport(ctx, page)
+		if unreadable(err) {
+			return // the next round asks again
+		}
+		s.memory.setSought(page)
+		if err == nil && r.Report.Outcome != libra.Failed {
+			s.onReport(r)
+		}
+	}
+}
+
+func (m *memory) setSought(page string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.pages[page]; e != nil {
+		e.sought = true
+	}
+}
+
+// together runs functions at the same time and waits for all.
+func together(do ...func()) {
+	var wg sync.WaitGroup
+	for _, fn := range do {
+		wg.Go(fn)
+	}
+	wg.Wait()
+}

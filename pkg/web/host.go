@@ -1,0 +1,37 @@
+package web
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// wrongHost refuses a request whose Host is a name that is not Libra's. A page
+// of another site may point a name of its own at this address, and read what a
+// browser then takes for its own origin. Nobody can do so with an address, with
+// localhost, or with no name at all.
+func (s *Server) wrongHost(r *http.Request) *problem {
+	host := hostname(r.Host)
+	if host == "" || host == "localhost" || slices.Contains(s.cfg.Hosts, host) {
+		return nil
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil
+	}
+	return &problem{
+		Type: "urn:libra:problem:host", Title: "Not this host", Status: http.StatusMisdirectedRequest,
+		Detail: fmt.Sprintf("Libra does not go by the name %q: use its IP address or localhost, or set LIBRA_BASE_URL to http://%s and restart libra-web", r.Host, r.Host),
+	}
+}
+
+// hostname is a host without its port, in the form in which names compare.
+func hostname(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.TrimSuffix(strings.TrimPrefix(hostport, "["), "]")
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
