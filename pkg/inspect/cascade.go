@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"context"
+
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
@@ -8,11 +10,12 @@ import (
 
 // applyStyles works out what the style sheets of each document use, as soon
 // as all of them are in: a rule of the last sheet may win over all others.
-func (p *page) applyStyles() {
+func (p *page) applyStyles(ctx context.Context) {
 	for _, d := range p.docs {
 		if !d.done && p.styleReady(d) {
 			d.done = true
-			p.style(d)
+			p.style(ctx, d)
+			d.doc.Root = nil // the largest part of a page; nothing reads it again
 		}
 	}
 }
@@ -56,8 +59,11 @@ func (p *page) importsReady(s *sheet, seen map[*request]bool) bool {
 }
 
 // style asks for what the style sheets of d use.
-func (p *page) style(d *document) {
-	view := css.Page{Doc: d.doc.Root, Base: d.doc.Base, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{}}
+func (p *page) style(ctx context.Context, d *document) {
+	view := css.Page{
+		Doc: d.doc.Root, Base: d.doc.Base, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{},
+		Stop: func() bool { return ctx.Err() != nil },
+	}
 	for url, s := range p.sheets {
 		view.Imported[url] = s.parsed
 	}
@@ -70,7 +76,11 @@ func (p *page) style(d *document) {
 			view.Sheets = append(view.Sheets, css.Applied{Sheet: s.parsed, Media: src.Media})
 		}
 	}
-	for _, u := range view.Uses() {
+	uses := view.Uses()
+	if view.Truncated() && ctx.Err() == nil {
+		p.reasons.limit("matching", "the style sheets have too many selectors for the size of the page to try them all: limit matching")
+	}
+	for _, u := range uses {
 		if u.Type == libra.Stylesheet {
 			continue // imports are known already
 		}

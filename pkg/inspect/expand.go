@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -82,21 +83,37 @@ func (p *page) readDocument(r *request) {
 
 // parse reads a document and asks for what it refers to.
 func (p *page) parse(in markup.Input, env markup.Env, depth int) *document {
+	env.MaxReferences = max(env.MaxReferences-p.listed, 1)
 	d := &document{doc: markup.Parse(in, env), env: env, depth: depth}
 	p.docs = append(p.docs, d)
-	if d.doc.Truncated > 0 {
-		p.reasons.limit("data_uri_bytes", "a URL attribute was longer than is looked at: limit data_uri_bytes")
-	}
+	p.listed += len(d.doc.References)
+	p.parseLimits(d.doc)
 	for _, ref := range d.doc.References {
 		e := edge{ref: ref, initiator: d.doc.URL}
 		p.follow(&e, depth)
 		if e.req != nil && d.doc.Quirks {
 			e.req.quirks = true
 		}
-		d.refs = append(d.refs, e)
+		if e.req != nil || e.frame != nil || ref.Fetch != libra.Fetched {
+			d.refs = append(d.refs, e)
+		}
 	}
+	d.doc.References = nil
 	p.inlineSheets(d)
 	return d
+}
+
+// parseLimits names the limits that a document hit.
+func (p *page) parseLimits(d *markup.Document) {
+	if d.Truncated > 0 {
+		p.reasons.limit("data_uri_bytes", "a URL attribute was longer than is looked at: limit data_uri_bytes")
+	}
+	if d.Cut {
+		p.reasons.limit("elements", fmt.Sprintf("a document was read only up to its first %d elements: limit elements", p.cfg.Limits.Elements))
+	}
+	if d.Unlisted > 0 {
+		p.reasons.limit("named", fmt.Sprintf("%d URLs were left out of the list: limit named", d.Unlisted))
+	}
 }
 
 // inlineSheets reads the style elements of d.
@@ -120,6 +137,7 @@ func (p *page) env(r *request) markup.Env {
 	env := markup.Env{
 		Width: float64(v.Width), Height: float64(v.Height), DPR: v.PixelRatio,
 		Scripting: v.Scripting, MaxDataURI: p.cfg.Limits.DataURIBytes,
+		MaxElements: p.cfg.Limits.Elements, MaxReferences: p.cfg.Limits.Assets + p.cfg.Limits.Named,
 	}
 	if r.width > 0 && r.height > 0 {
 		env.Width, env.Height = r.width, r.height
@@ -200,6 +218,10 @@ func (p *page) readScript(r *request) {
 		if ref.Fetch == libra.Fetched && p.deeper(r.depth) {
 			p.askFor(&e, r.depth+1)
 		}
+		if e.req == nil && (ref.Fetch == libra.Fetched || p.listed >= p.cfg.Limits.Assets+p.cfg.Limits.Named) {
+			continue
+		}
+		p.listed++
 		r.refs = append(r.refs, e)
 	}
 }

@@ -73,6 +73,9 @@ type Limits struct {
 	// Named bounds what one page's report lists without requesting it.
 	// Default 5000.
 	Named int
+	// Elements bounds the elements that are read of one document, comments
+	// included. Default 100,000.
+	Elements int
 	// ImportDepth bounds chains of style sheet and module imports. Default 16.
 	ImportDepth int
 	// FrameDepth bounds frames in frames. Default 8.
@@ -93,6 +96,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Concurrency, 24)
 	def(&c.Limits.Assets, 5000)
 	def(&c.Limits.Named, 5000)
+	def(&c.Limits.Elements, 100_000)
 	def(&c.Limits.ImportDepth, 16)
 	def(&c.Limits.FrameDepth, 8)
 	def(&c.Limits.Frames, 100)

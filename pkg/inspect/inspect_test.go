@@ -108,7 +108,7 @@ func TestInspectFailures(t *testing.T) {
 	for name, c := range map[string]struct{ url, reason string }{
 		"not a URL":       {"nonsense", "start it with https://"},
 		"file":            {"file:///etc/passwd", "only http and https"},
-		"refused address": {"http://10.0.0.1/", "allow its address prefix"},
+		"refused address": {"http://10.0.0.1/", "allow it with --allow"},
 		"no server":       {closed.URL, "check that the server is up"},
 		"no such host":    {"http://no-such-host.invalid/", "check the spelling"},
 	} {

@@ -63,6 +63,7 @@ type page struct {
 	busy     int
 	done     int
 	frames   int
+	listed   int // references of all documents
 	reasons  reasons
 	cut      error // why the rest of the queue was left
 }
@@ -99,7 +100,7 @@ func (p *page) run(ctx context.Context) {
 		}
 		select {
 		case a := <-p.results:
-			p.take(a)
+			p.take(ctx, a)
 		case <-timer:
 		case <-ctx.Done():
 			p.abandon(ctx)
@@ -143,7 +144,7 @@ func (p *page) start(ctx context.Context) time.Duration {
 }
 
 // take reads one answer.
-func (p *page) take(a answer) {
+func (p *page) take(ctx context.Context, a answer) {
 	r := a.req
 	h := r.host
 	p.busy--
@@ -161,7 +162,7 @@ func (p *page) take(a answer) {
 	}
 	p.expand(r)
 	p.release(r)
-	p.applyStyles()
+	p.applyStyles(ctx)
 	if p.step == libra.Discovering && p.queue.len() > 0 {
 		p.tell(libra.Weighing)
 		return

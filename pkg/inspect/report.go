@@ -62,12 +62,9 @@ func pageFailure(url string, err error) string {
 	var limit *fetch.Limit
 	remedy := "try again later"
 	switch {
-	case errors.Is(err, fetch.ErrForbidden):
-		remedy = "allow its address prefix if it is yours"
-	case errors.Is(err, fetch.ErrResolve):
-		remedy = "check the spelling of the host"
-	case errors.Is(err, fetch.ErrURL):
-		remedy = "give a URL such as https://example.org/"
+	case errors.Is(err, fetch.ErrForbidden), errors.Is(err, fetch.ErrResolve), errors.Is(err, fetch.ErrURL),
+		strings.Contains(text, ": try "), strings.Contains(text, ": check "):
+		return fmt.Sprintf("cannot fetch %q: %s", url, text) // which says what to do
 	case errors.Is(err, fetch.ErrConnect):
 		remedy = "check that the server is up and the port is right"
 	case errors.Is(err, fetch.ErrTLS):

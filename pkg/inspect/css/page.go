@@ -22,6 +22,8 @@ type Page struct {
 	// nil means those Chromium finds on a Linux machine with DejaVu and
 	// Liberation: Arial, Helvetica, Times, Courier and the usual generics.
 	SystemFamily func(name string) bool
+	// Stop, if not nil, is asked now and then whether to give up.
+	Stop func() bool
 
 	truncated bool
 }
@@ -40,12 +42,13 @@ func (p *Page) Uses() []Use {
 	s.walk()
 	s.fonts()
 	s.label()
-	p.truncated = s.m.steps > matchBudget
+	p.truncated = s.m.steps > matchBudget || s.stopped
 	return s.uses
 }
 
 // Truncated says whether the last Uses gave up matching selectors because
-// the page has too many for its size; what it listed is a lower bound.
+// the page has too many for its size, or because it was told to stop; what it
+// listed is a lower bound.
 func (p *Page) Truncated() bool { return p.truncated }
 
 // pass is one look at a page.
@@ -60,6 +63,7 @@ type pass struct {
 	texts   map[fontKey]*text
 	order   []fontKey // of texts, as met
 	pending []Use     // named on the page, not fetched at its place
+	stopped bool
 }
 
 type useKey struct {
@@ -100,9 +104,20 @@ func (p *pass) add(url string, typ libra.ResourceType, reason, sheet string) boo
 	return true
 }
 
-// walk styles every element and notes the images it uses.
+// walk styles every element and notes the images it uses. Only ancestors'
+// styles are asked for, so an element's is dropped when its subtree is done.
 func (p *pass) walk() {
+	var open []*element
 	for _, e := range p.tree {
+		for len(open) > 0 && open[len(open)-1] != e.parent {
+			open[len(open)-1].style = nil
+			open = open[:len(open)-1]
+		}
+		open = append(open, e)
+		if p.page.Stop != nil && p.page.Stop() {
+			p.stopped = true
+			return
+		}
 		p.element(e)
 	}
 }
@@ -169,6 +184,7 @@ func (p *pass) collect(e *element, parent *style, own *[]cand, pseudos *[]pseudo
 	p.index.find(e, func(list []entry) {
 		for i := range list {
 			x := &list[i]
+			p.m.steps++
 			if !x.possible(e) || !p.m.match(x.sel, e) || !p.inContainers(x, parent) {
 				continue
 			}

@@ -13,7 +13,7 @@ import (
 // img visits an <img>: a matching <source> of its picture, else its own
 // srcset and src.
 func (w *walker) img(n *html.Node) {
-	r := Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: "image", Node: n}
+	r := Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: "image"}
 	if w.env.Scripting && strings.EqualFold(attr(n, "loading"), "lazy") {
 		r.Fetch, r.Reason = w.layout.lazy(n)
 	}
@@ -77,7 +77,7 @@ func (w *walker) unpicked(n *html.Node, candidates []Candidate, src, chosen stri
 	for _, c := range append(candidates, Candidate{URL: src}) {
 		if !seen[c.URL] {
 			seen[c.URL] = true
-			w.add(c.URL, Reference{Type: libra.Image, Fetch: libra.Conditional, Reason: reason, Node: n})
+			w.add(c.URL, Reference{Type: libra.Image, Fetch: libra.Conditional, Reason: reason})
 		}
 	}
 }
@@ -99,8 +99,8 @@ func (w *walker) sourceSize(n *html.Node, sizes string) float64 {
 func (w *walker) iframe(n *html.Node) {
 	if text, ok := lookup(n, "srcdoc"); ok {
 		width, height := w.frameSize(n)
-		w.doc.References = append(w.doc.References, Reference{
-			Type: libra.Document, Fetch: libra.Fetched, Reason: "srcdoc frame", Kind: Frame, Inline: text, Width: width, Height: height, Node: n,
+		w.list(Reference{
+			Type: libra.Document, Fetch: libra.Fetched, Reason: "srcdoc frame", Kind: Frame, Inline: text, Width: width, Height: height,
 		})
 		w.unused(n, attr(n, "src"), libra.Document, "frame src beside srcdoc")
 		return
@@ -109,7 +109,7 @@ func (w *walker) iframe(n *html.Node) {
 }
 
 func (w *walker) frame(n *html.Node, what string) {
-	r := Reference{Type: libra.Document, Fetch: libra.Fetched, Reason: what, Kind: Frame, Node: n}
+	r := Reference{Type: libra.Document, Fetch: libra.Fetched, Reason: what, Kind: Frame}
 	r.Width, r.Height = w.frameSize(n)
 	if w.env.Scripting && what == "iframe" && strings.EqualFold(attr(n, "loading"), "lazy") {
 		r.Fetch, r.Reason = w.layout.lazy(n)
@@ -154,7 +154,7 @@ func (w *walker) object(n *html.Node) bool {
 		w.unused(n, attr(n, "data"), libra.Other, "object of a type that is not supported")
 		return true
 	}
-	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "object", Kind: kind, Node: n}
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "object", Kind: kind}
 	r.Width, r.Height = w.frameSize(n)
 	if w.add(attr(n, "data"), r) {
 		w.inObject++
@@ -172,7 +172,7 @@ func (w *walker) embed(n *html.Node) {
 		w.unused(n, attr(n, "src"), libra.Other, "embed of a type that is not supported")
 		return
 	}
-	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "embed", Kind: kind, Node: n}
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "embed", Kind: kind}
 	r.Width, r.Height = w.frameSize(n)
 	w.add(attr(n, "src"), r)
 }

@@ -24,9 +24,9 @@ func (w *walker) link(n *html.Node) {
 	case rel["modulepreload"]:
 		w.modulePreload(n, href, media)
 	case rel["prefetch"]:
-		w.add(href, Reference{Type: libra.Other, Fetch: libra.Fetched, Reason: "link prefetch", Node: n})
+		w.add(href, Reference{Type: libra.Other, Fetch: libra.Fetched, Reason: "link prefetch"})
 	case rel["compression-dictionary"]:
-		w.add(href, Reference{Type: libra.Other, Fetch: libra.Fetched, Reason: "link compression-dictionary", Node: n})
+		w.add(href, Reference{Type: libra.Other, Fetch: libra.Fetched, Reason: "link compression-dictionary"})
 	case rel["icon"]:
 		w.unused(n, href, libra.Image, "icon: a window fetches one, a headless browser none")
 	case rel["apple-touch-icon"], rel["apple-touch-icon-precomposed"], rel["mask-icon"]:
@@ -38,7 +38,7 @@ func (w *walker) link(n *html.Node) {
 
 // unused records what the page names and a browser leaves.
 func (w *walker) unused(n *html.Node, raw string, t libra.ResourceType, reason string) {
-	w.add(raw, Reference{Type: t, Fetch: libra.Unused, Reason: reason, Node: n})
+	w.add(raw, Reference{Type: t, Fetch: libra.Unused, Reason: reason})
 }
 
 func (w *walker) linkSheet(n *html.Node, href string, alternate bool) {
@@ -66,8 +66,8 @@ func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string)
 	case !w.env.media(media):
 		reason += " for other media"
 	}
-	w.doc.References = append(w.doc.References, Reference{
-		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Integrity: attr(n, "integrity"), Node: n,
+	w.list(Reference{
+		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Integrity: attr(n, "integrity"),
 	})
 	w.doc.Sheets = append(w.doc.Sheets, SheetSource{URL: abs, Media: media, Applies: !alternate})
 }
@@ -100,7 +100,7 @@ var preloadTypes = map[string]libra.ResourceType{
 func (w *walker) preload(n *html.Node, href string, media bool) {
 	as := strings.ToLower(strings.TrimSpace(attr(n, "as")))
 	t, known := preloadTypes[as]
-	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "link preload as " + as, Node: n}
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "link preload as " + as}
 	switch {
 	case !known:
 		w.unused(n, href, libra.Other, "link preload without a known as")
@@ -139,7 +139,7 @@ func preloadable(as, t string, scripting bool) bool {
 }
 
 func (w *walker) modulePreload(n *html.Node, href string, media bool) {
-	r := Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "link modulepreload", Node: n}
+	r := Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "link modulepreload"}
 	as := strings.ToLower(attr(n, "as"))
 	switch {
 	case !media:

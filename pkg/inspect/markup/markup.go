@@ -48,6 +48,9 @@ type Env struct {
 	// MaxDataURI is the longest data: URI that is looked at, in bytes; longer
 	// ones are passed over. 0 means any.
 	MaxDataURI int
+	// MaxElements bounds the elements and comments that are read, and
+	// MaxReferences the references that are listed. 0 means any number.
+	MaxElements, MaxReferences int
 }
 
 // media evaluates a media query list under e.
@@ -81,8 +84,6 @@ type Reference struct {
 	// Integrity is the integrity attribute of a style sheet or module; a body
 	// that fails it is weighed and not read.
 	Integrity string
-	// Node is the element that names it; nil for inline imports.
-	Node *html.Node
 	// Fallback lists what is requested instead, in order, when the request
 	// for URL fails: the next <source> of a video, for example.
 	Fallback []Reference
@@ -122,6 +123,10 @@ type Document struct {
 	Quirks bool
 	// Truncated counts data: URIs that were passed over for their length.
 	Truncated int
+	// Cut says that the document has more elements than MaxElements.
+	Cut bool
+	// Unlisted counts the references past MaxReferences.
+	Unlisted int
 }
 
 // Input is a document to read.
@@ -141,7 +146,7 @@ func Parse(in Input, env Env) *Document {
 	if doc.Base == "" {
 		doc.Base = in.URL
 	}
-	doc.Root, doc.Charset = tree(in, env.Scripting)
+	doc.Root, doc.Charset, doc.Cut = tree(in, env.Scripting, env.MaxElements)
 	w := walker{doc: doc, env: env, resolver: newResolver(doc.Base, doc.Charset)}
 	w.document(doc.Root)
 	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""

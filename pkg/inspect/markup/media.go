@@ -14,7 +14,7 @@ func (w *walker) media(n *html.Node) {
 	if n.DataAtom == atom.Video {
 		w.image(n, attr(n, "poster"), "video poster")
 	}
-	r := Reference{Type: libra.Media, Fetch: libra.Fetched, Reason: n.Data, Node: n}
+	r := Reference{Type: libra.Media, Fetch: libra.Fetched, Reason: n.Data}
 	if strings.EqualFold(attr(n, "preload"), "none") && !has(n, "autoplay") {
 		r.Fetch, r.Reason = libra.Conditional, n.Data+" with preload=none: fetched when played"
 	}
@@ -35,7 +35,6 @@ func (w *walker) sources(n *html.Node, r Reference) {
 			continue
 		}
 		q := r
-		q.Node = s
 		switch {
 		case !mediaPlayable(attr(s, "type")):
 			q.Fetch, q.Reason = libra.Conditional, n.Data+" source of a type that is not supported"
@@ -62,7 +61,7 @@ func (w *walker) tracks(n *html.Node) {
 		if t.DataAtom != atom.Track {
 			continue
 		}
-		r := Reference{Type: libra.Other, Fetch: libra.Conditional, Reason: "track that is not the default", Node: t}
+		r := Reference{Type: libra.Other, Fetch: libra.Conditional, Reason: "track that is not the default"}
 		metadata := strings.EqualFold(attr(t, "kind"), "metadata")
 		if has(t, "default") && (metadata || !chosen) {
 			chosen = chosen || !metadata

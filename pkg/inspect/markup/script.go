@@ -52,9 +52,9 @@ func (w *walker) anyScript(n *html.Node, src string, external bool) {
 	case !module && has(n, "nomodule"):
 		w.unused(n, src, libra.Script, "nomodule script, for browsers without modules")
 	case external && module:
-		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "module script", Kind: Module, Integrity: attr(n, "integrity"), Node: n})
+		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "module script", Kind: Module, Integrity: attr(n, "integrity")})
 	case external:
-		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "script", Kind: Script, Node: n})
+		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "script", Kind: Script})
 	default:
 		w.inlineScript(n, module)
 	}
@@ -64,8 +64,7 @@ func (w *walker) anyScript(n *html.Node, src string, external bool) {
 func (w *walker) inlineScript(n *html.Node, module bool) {
 	base := w.resolver.base.String()
 	for _, r := range ScriptReferences(textOf(n), base, module, w.doc.ImportMap) {
-		r.Node = n
-		w.doc.References = append(w.doc.References, r)
+		w.list(r)
 	}
 }
 

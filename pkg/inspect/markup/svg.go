@@ -54,7 +54,7 @@ func (w *walker) use(n *html.Node) {
 	if !ok || abs == stripFragment(w.doc.URL) {
 		return
 	}
-	r := Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: "SVG use of another document", Node: n}
+	r := Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: "SVG use of another document"}
 	switch {
 	case !strings.Contains(href, "#"):
 		r.Reason, r.Kind = "SVG use of a whole document", Frame

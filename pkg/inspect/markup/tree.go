@@ -17,20 +17,25 @@ import (
 // maxDepth is how deep browsers nest elements; deeper ones become siblings.
 const maxDepth = 512
 
-// tree decodes and parses a document. It never returns a nil tree.
-func tree(in Input, scripting bool) (*html.Node, string) {
+// tree decodes and parses a document, up to limit nodes. It never returns a
+// nil tree. cut says that the document goes on.
+func tree(in Input, scripting bool, limit int) (root *html.Node, label string, cut bool) {
 	if in.MediaType != "" && in.MediaType != "text/html" {
-		if root, ok := parseXML(in.Body, in.Charset); ok {
-			return root, "utf-8"
+		if root, cut, ok := parseXML(in.Body, in.Charset, limit); ok {
+			return root, "utf-8", cut
 		}
 	}
 	text, label := decode(in.Body, in.Charset)
-	root, err := html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(scripting))
+	text, cut, flat := bound(text, limit)
+	var err error
+	if !flat {
+		root, err = html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(scripting))
+	}
 	if err != nil || root == nil {
 		// html.Parse gives up past 512 open elements where browsers carry on.
 		root = parseFlat(text, scripting)
 	}
-	return root, label
+	return root, label, cut
 }
 
 // decode returns body as UTF-8 with the label of the encoding it was in: byte
@@ -182,10 +187,10 @@ const (
 	nsXLink = "http://www.w3.org/1999/xlink"
 )
 
-// parseXML builds the tree of an XML document up to its first error, in the
-// names that x/net/html uses for HTML and SVG. ok is false where the document
-// does not even begin as XML.
-func parseXML(body []byte, label string) (root *html.Node, ok bool) {
+// parseXML builds the tree of an XML document up to its first error or limit
+// nodes, in the names that x/net/html uses for HTML and SVG. ok is false where
+// the document does not even begin as XML.
+func parseXML(body []byte, label string, limit int) (root *html.Node, cut, ok bool) {
 	d := xml.NewDecoder(bytes.NewReader(body))
 	d.Strict, d.Entity = false, xml.HTMLEntity
 	d.CharsetReader = func(name string, r io.Reader) (io.Reader, error) {
@@ -196,10 +201,13 @@ func parseXML(body []byte, label string) (root *html.Node, ok bool) {
 	}
 	root = &html.Node{Type: html.DocumentNode}
 	at, depth := root, 0
-	for {
+	for nodes := 0; ; nodes++ {
 		tok, err := d.Token()
 		if err != nil {
-			return root, root.FirstChild != nil
+			return root, false, root.FirstChild != nil
+		}
+		if limit > 0 && nodes >= 3*limit { // start, text and end
+			return root, true, true
 		}
 		switch t := tok.(type) {
 		case xml.StartElement:

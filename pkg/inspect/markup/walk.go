@@ -16,7 +16,8 @@ type walker struct {
 	resolver resolver
 	hasBase  bool // a <base href> was seen: the first one wins
 	layout   estimate
-	inObject int // objects around the node that are requested
+	inObject int             // objects around the node that are requested
+	listed   map[string]bool // URLs of the references, once no more are listed
 }
 
 // document visits a whole tree.
@@ -123,8 +124,25 @@ func (w *walker) add(raw string, r Reference) bool {
 		return false
 	}
 	r.URL = abs
-	w.doc.References = append(w.doc.References, r)
-	return true
+	return w.list(r)
+}
+
+// list records r, unless the document has more than is listed.
+func (w *walker) list(r Reference) bool {
+	if w.env.MaxReferences <= 0 || len(w.doc.References) < w.env.MaxReferences {
+		w.doc.References = append(w.doc.References, r)
+		return true
+	}
+	if w.listed == nil {
+		w.listed = make(map[string]bool, len(w.doc.References))
+		for _, old := range w.doc.References {
+			w.listed[old.URL] = true
+		}
+	}
+	if !w.listed[r.URL] {
+		w.doc.Unlisted++
+	}
+	return false
 }
 
 // resolve makes raw absolute; a frame's own URL stays as it is.
@@ -140,7 +158,7 @@ func (w *walker) resolve(raw string) (string, bool) {
 
 // image records an image that a browser requests at once.
 func (w *walker) image(n *html.Node, raw, reason string) {
-	w.add(raw, Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: reason, Node: n})
+	w.add(raw, Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: reason})
 }
 
 // instruction reads <?xml-stylesheet href="…"?>, which arrives as a comment.
