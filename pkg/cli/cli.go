@@ -1,5 +1,5 @@
 // Package cli is the command line of Libra. `libra inspect` weighs a page with
-// nothing else running; submit, page, pages, alarms and status talk to an
+// nothing else running; submit, page, pages, release, alarms and status talk to an
 // appliance over its HTTP API. Every command's help is its manual.
 //
 // Tables are for people and may change; --json is for programs and does not.
@@ -114,6 +114,7 @@ budget or unwell, 2 failed or bad input, 130 interrupted.`,
 			r.submitCommand(),
 			r.pageCommand(),
 			r.pagesCommand(),
+			r.releaseCommand(),
 			r.alarmsCommand(),
 			r.statusCommand(),
 			r.backupCommand(),

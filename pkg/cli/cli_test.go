@@ -34,6 +34,7 @@ func server(t *testing.T) string {
 	files := map[string]string{
 		"/api/pages/e7dmo5dvmrcm2qwxt4nu": "page.json",
 		"/api/pages/e7dmo5dvmrcm2qwxt4nv": "page-open.json",
+		"/api/pages/cccccccccccccccccccc": "page-stale.json",
 		"/api/pages":                      "pages.json",
 		"/api/alarms":                     "alarms.json",
 		"/api/status":                     "status.json",
@@ -79,6 +80,7 @@ func TestTables(t *testing.T) {
 	}{
 		{"page.txt", 0, []string{"page", "e7dmo5dvmrcm2qwxt4nu"}},
 		{"page-open.txt", 0, []string{"page", "e7dmo5dvmrcm2qwxt4nv"}},
+		{"page-stale.txt", 0, []string{"page", "cccccccccccccccccccc"}},
 		{"pages.txt", 0, []string{"pages"}},
 		{"alarms.txt", 1, []string{"alarms", "--all"}},
 		{"status.txt", 1, []string{"status"}},
@@ -148,7 +150,7 @@ func TestRequest(t *testing.T) {
 // Whoever waits for a report is told of the next one, not of the last, and
 // outlasts a restart of the appliance.
 func TestWait(t *testing.T) {
-	const page = `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":%q,"step":"","report":{"url":"https://example.org/","started":%q,"outcome":"complete","status":200}}`
+	const page = `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":%q,"step":"","report":{"url":"https://example.org/","started":"2026-11-21T10:00:00Z","outcome":"complete","status":200},"latest":{"at":%q,"outcome":"complete","reasons":[]}}`
 	answers := []string{ // "" is an appliance that is away
 		fmt.Sprintf(page, "reported", "2026-11-21T10:00:00Z"), // before the request
 		fmt.Sprintf(page, "queued", "2026-11-21T10:00:00Z"),
@@ -172,8 +174,73 @@ func TestWait(t *testing.T) {
 	}))
 	defer s.Close()
 	code, out, errs := libra(t, "submit", "--wait", "https://example.org/", "--server", s.URL)
-	if code != 0 || errs != "" || !strings.Contains(out, "report of 2026-11-21 10:05:00 UTC") || int(n.Load()) != len(answers) {
+	if code != 0 || errs != "" || !strings.Contains(out, "report of 2026-11-21 10:00:00 UTC") || int(n.Load()) != len(answers) {
 		t.Errorf("code %d after %d answers, stdout %q, stderr %q", code, n.Load(), out, errs)
+	}
+}
+
+// Whoever waits is told of a page that could not be had this time, although
+// the appliance still shows its last good report.
+func TestWaitForFailure(t *testing.T) {
+	for state, want := range map[string]string{
+		"reported":    "libra: cannot weigh \"https://example.org/\": connection refused by 192.0.2.1:443\nhint: check that the server is up\n",
+		"quarantined": "libra: cannot weigh \"https://example.org/\": the page ended its inspector 3 times and is in quarantine\nhint: release it with: libra release https://example.org/\n",
+	} {
+		reason := map[string]string{
+			"reported":    `cannot fetch \"https://example.org/\": connection refused by 192.0.2.1:443: check that the server is up`,
+			"quarantined": `the page ended its inspector 3 times and is in quarantine; release it with: libra release https://example.org/`,
+		}[state]
+		asked := false
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			latest := `{"at":"2026-11-21T10:00:00Z","outcome":"complete","reasons":[]}`
+			if asked {
+				latest = `{"at":"2026-11-21T10:05:00Z","outcome":"failed","reasons":["` + reason + `"]}`
+			}
+			asked = asked || r.Method == http.MethodPost
+			fmt.Fprintf(w, `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":%q,"stale":true,"report":{"url":"https://example.org/","outcome":"complete","status":200},"latest":%s}`, state, latest)
+		}))
+		code, out, errs := libra(t, "submit", "--wait", "https://example.org/", "--server", s.URL)
+		s.Close()
+		if code != 2 || out != "" || errs != want {
+			t.Errorf("%s: code %d, stdout %q, stderr:\n%s", state, code, out, cmp.Diff(want, errs))
+		}
+	}
+}
+
+// A page in quarantine is released by id or by URL.
+func TestRelease(t *testing.T) {
+	status, body := http.StatusAccepted, `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":"queued"}`
+	var asked string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Method + " " + r.URL.Path
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}))
+	defer s.Close()
+	for given, path := range map[string]string{
+		"e7dmo5dvmrcm2qwxt4nu": "/api/pages/e7dmo5dvmrcm2qwxt4nu/release",
+		"https://Example.org":  "/api/pages/qgmndowebiidgzj2pdsi/release",
+	} {
+		code, out, errs := libra(t, "release", given, "--server", s.URL)
+		if code != 0 || !strings.HasPrefix(out, "e7dmo5dvmrcm2qwxt4nu queued\n") || errs != "" || asked != "POST "+path {
+			t.Errorf("release %s: code %d, stdout %q, stderr %q, asked %q", given, code, out, errs, asked)
+		}
+	}
+	if _, out, _ := libra(t, "release", "--json", "e7dmo5dvmrcm2qwxt4nu", "--server", s.URL); out != body+"\n" {
+		t.Errorf("--json: %q", out)
+	}
+	for n, want := range map[int]string{
+		409: "libra: cannot release page \"https://example.org/\": it is not in quarantine\nhint: libra submit URL has it weighed\n",
+		404: "libra: cannot release page \"https://example.org/\": the appliance does not know it\nhint: libra pages lists what it knows\n",
+		503: "libra: cannot release page \"https://example.org/\": the bus is away\nhint: try again in a few seconds\n",
+	} {
+		status, body = n, `{"title":"No","detail":"the bus is away: try again in a few seconds"}`
+		if code, _, errs := libra(t, "release", "https://example.org/", "--server", s.URL); code != 2 || errs != want {
+			t.Errorf("%d: code %d, stderr:\n%s", n, code, cmp.Diff(want, errs))
+		}
+	}
+	if code, _, errs := libra(t, "release", "nonsense", "--server", s.URL); code != 2 || !strings.Contains(errs, `cannot release page "nonsense"`) {
+		t.Errorf("nonsense: code %d, stderr %q", code, errs)
 	}
 }
 
@@ -216,6 +283,7 @@ func TestProblems(t *testing.T) {
 		what, hint string
 	}{
 		{503, `{"title":"Not available","status":503,"detail":"the page was not accepted, the bus cannot store it right now: try again in a few seconds"}`, "the page was not accepted, the bus cannot store it right now", "try again in a few seconds"},
+		{409, `{"title":"In quarantine","status":409,"detail":"the page \"https://example.org/\" is not weighed, it is in quarantine since 2026-11-21T10:00:00Z (panic: poison): release it with libra release abc, or POST /api/pages/abc/release"}`, `the page "https://example.org/" is not weighed, it is in quarantine since 2026-11-21T10:00:00Z (panic: poison)`, "release it with libra release abc, or POST /api/pages/abc/release"},
 		{503, `{"title":"Not available right now","status":503}`, "Not available right now", "try again shortly; libra status says what is out"},
 		{400, `{"title":"Bad request","status":400,"detail":"it \u001b[31m is red"}`, `it \x1b[31m is red`, ""},
 		{500, `<html>`, `http://appliance answered 500 Internal Server Error with "text/html; charset=utf-8", which is not Libra's`, "another program may have the port: name the appliance with --server or LIBRA_SERVER"},

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -36,7 +38,7 @@ func (r *runner) page(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	id, err := pageID(given)
+	id, err := pageID("show", given)
 	if err != nil {
 		return err
 	}
@@ -44,7 +46,7 @@ func (r *runner) page(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var p libra.Page
+	var p pageAnswer
 	data, err := k.get(c.Context, fmt.Sprintf("show page %q", given), pagePath(id), &p)
 	if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
 		return fail("cannot show page %q: the appliance does not know it", given).with("libra pages lists what it knows; libra submit URL adds a page")
@@ -61,14 +63,15 @@ func (r *runner) page(c *cli.Context) error {
 
 var idForm = regexp.MustCompile(`^[a-z2-7]{20}$`)
 
-// pageID is the id of the page that s names by id or by URL.
-func pageID(s string) (string, error) {
+// pageID is the id of the page that s names by id or by URL. do is what is to
+// be done with it.
+func pageID(do, s string) (string, error) {
 	if idForm.MatchString(s) {
 		return s, nil
 	}
 	normal, err := libra.ParseURL(s)
 	if err != nil {
-		return "", fail("cannot show page %q: it is neither a page's id nor a URL", s).
+		return "", fail("cannot %s page %q: it is neither a page's id nor a URL", do, s).
 			with("give an id as libra pages lists it, or a URL such as https://example.org/")
 	}
 	return libra.PageID(normal), nil
@@ -84,8 +87,32 @@ func (r *runner) copyJSON(data []byte) error {
 	return nil
 }
 
+// pageAnswer is what GET /api/pages/{id} answers, and each entry of GET
+// /api/pages: the report is the newest good one, Latest the newest answer.
+type pageAnswer struct {
+	libra.Page
+	Score *struct {
+		Score   int    `json:"score"`
+		Verdict string `json:"verdict"`
+		Profile string `json:"profile"` // "" in a list
+	} `json:"score"`
+	Latest *struct {
+		At      time.Time     `json:"at"`
+		Outcome libra.Outcome `json:"outcome"`
+		Reasons []string      `json:"reasons"`
+	} `json:"latest"`
+}
+
+// profile is the device whose pages the appliance compares with.
+func (p *pageAnswer) profile() string {
+	if p.Score == nil {
+		return score.Desktop
+	}
+	return cmp.Or(p.Score.Profile, score.Desktop)
+}
+
 // writePage prints where a page stands, and its report.
-func writePage(w io.Writer, s screen, p *libra.Page) {
+func writePage(w io.Writer, s screen, p *pageAnswer) {
 	state := string(p.State)
 	if p.Step != "" {
 		state += ", " + string(p.Step)
@@ -102,5 +129,5 @@ func writePage(w io.Writer, s screen, p *libra.Page) {
 		return
 	}
 	fmt.Fprintf(w, "report of %s\n\n", moment(p.Report.Started))
-	writeReport(w, s, p.Report, score.Desktop)
+	writeReport(w, s, p.Report, p.profile())
 }

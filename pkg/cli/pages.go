@@ -12,7 +12,7 @@ import (
 
 // pageList is what GET /api/pages answers.
 type pageList struct {
-	Pages   []libra.Page `json:"pages"`
+	Pages   []pageAnswer `json:"pages"`
 	Next    string       `json:"next"` // for ?after=; "" at the end
 	Stale   bool         `json:"stale"`
 	Reasons []string     `json:"reasons"`
@@ -66,15 +66,24 @@ func (r *runner) writePages(list *pageList) {
 	if len(list.Pages) == 0 {
 		fmt.Fprintln(r.out, "no pages: libra submit URL adds one")
 	} else {
-		t := table{columns: []column{{"ID", false}, {"STATE", false}, {"OUTCOME", false}, {"REQUESTS", true}, {"TRANSFER", true}, {"REPORTED", false}, {"URL", false}}}
+		t := table{columns: []column{{"ID", false}, {"STATE", false}, {"OUTCOME", false}, {"SCORE", true}, {"REQUESTS", true}, {"TRANSFER", true}, {"REPORTED", false}, {"URL", false}}}
 		for _, p := range list.Pages {
-			outcome, requests, transfer, when := text("-"), text("-"), text("-"), text("-")
+			state, outcome, points := text(string(p.State)), text("-"), text("-")
+			requests, transfer, when := text("-"), text("-"), text("-")
+			if p.State == libra.Quarantined {
+				state.colour = red
+			} else if p.Stale && p.State == libra.Reported {
+				state = cell{"stale", red}
+			}
+			if p.Score != nil {
+				points = cell{strconv.Itoa(p.Score.Score), scoreColour(p.Score.Score)}
+			}
 			if p.Report != nil {
 				outcome = cell{string(p.Report.Outcome), outcomeColour(p.Report.Outcome)}
 				requests, transfer = count(p.Report.Totals.Requests), size(p.Report.Totals.TransferBytes)
 				when = text(moment(p.Report.Started))
 			}
-			t.add(text(p.ID), text(string(p.State)), outcome, requests, transfer, when, text(p.URL))
+			t.add(text(p.ID), state, outcome, points, requests, transfer, when, text(p.URL))
 		}
 		t.write(r.out, r.screen)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -62,7 +63,7 @@ func (r *runner) submit(c *cli.Context) error {
 	what := fmt.Sprintf("submit %q", given)
 	var before time.Time
 	if c.Bool("wait") {
-		if before, err = k.lastReport(c.Context, what, normal); err != nil {
+		if before, err = k.lastAnswer(c.Context, what, normal); err != nil {
 			return err
 		}
 	}
@@ -77,26 +78,30 @@ func (r *runner) submit(c *cli.Context) error {
 	if c.Bool("json") {
 		return r.copyJSON(data)
 	}
+	r.writeAccepted(k, a)
+	return nil
+}
+
+func (r *runner) writeAccepted(k *client, a accepted) {
 	fmt.Fprintf(r.out, "%s %s\n", printable(a.ID), printable(string(a.State)))
 	if a.Note != "" {
 		fmt.Fprintln(r.out, printable(a.Note))
 	}
 	fmt.Fprintf(r.out, "look at %s/pages/%s, or: libra page %s\n", k.server, printable(a.ID), printable(a.ID))
-	return nil
 }
 
-// lastReport is when the page's newest report was started: not the one to wait
-// for. Zero where none is known.
-func (k *client) lastReport(ctx context.Context, what, normal string) (time.Time, error) {
-	var p libra.Page
+// lastAnswer is when the page was last answered: not the answer to wait for.
+// Zero where none is known.
+func (k *client) lastAnswer(ctx context.Context, what, normal string) (time.Time, error) {
+	var p pageAnswer
 	_, err := k.get(ctx, what, pagePath(libra.PageID(normal)), &p)
 	if f := (*fault)(nil); errors.As(err, &f) && f.status != 0 {
 		return time.Time{}, nil // no such page, or its history is out: the appliance takes requests all the same
 	}
-	if err != nil || p.Report == nil {
+	if err != nil || p.Latest == nil {
 		return time.Time{}, err
 	}
-	return p.Report.Started, nil
+	return p.Latest.At, nil
 }
 
 // How the report is waited for: asked for often at first, then once a second;
@@ -107,7 +112,7 @@ const (
 	maxAway   = 30 * time.Second
 )
 
-// await asks for the page until it has a report other than the one before.
+// await asks for the page until it has an answer other than the one before.
 func (r *runner) await(c *cli.Context, k *client, a accepted, before time.Time) error {
 	what := fmt.Sprintf("wait for the report on %q", a.URL)
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
@@ -116,7 +121,7 @@ func (r *runner) await(c *cli.Context, k *client, a accepted, before time.Time) 
 	defer progress.clear()
 	answered := time.Now()
 	for pause := firstPoll; ; pause = min(pause*3/2, lastPoll) {
-		var p libra.Page
+		var p pageAnswer
 		data, err := k.get(ctx, what, pagePath(a.ID), &p)
 		if f := (*fault)(nil); errors.As(err, &f) && f.passing && time.Since(answered) < maxAway {
 			progress.show("the appliance is away, waiting for it", 0, 0)
@@ -124,7 +129,7 @@ func (r *runner) await(c *cli.Context, k *client, a accepted, before time.Time) 
 			return err
 		} else if err == nil {
 			answered = time.Now()
-			if p.State == libra.Reported && p.Report != nil && !p.Report.Started.Equal(before) {
+			if p.answered() && !p.Latest.At.Equal(before) {
 				progress.clear()
 				return r.awaited(c, data, &p)
 			}
@@ -139,14 +144,23 @@ func (r *runner) await(c *cli.Context, k *client, a accepted, before time.Time) 
 	}
 }
 
-func (r *runner) awaited(c *cli.Context, data []byte, p *libra.Page) error {
+// answered says that nothing of the page is under way.
+func (p *pageAnswer) answered() bool {
+	return p.Latest != nil && (p.State == libra.Reported || p.State == libra.Quarantined)
+}
+
+func (r *runner) awaited(c *cli.Context, data []byte, p *pageAnswer) error {
 	if c.Bool("json") {
 		if err := r.copyJSON(data); err != nil {
 			return err
 		}
 	}
-	if p.Report.Outcome == libra.Failed {
-		return failReport(p.Report)
+	if p.State == libra.Quarantined {
+		why, _, _ := strings.Cut(strings.Join(p.Latest.Reasons, "; "), "; release it with")
+		return fail("cannot weigh %q: %s", p.URL, why).with("release it with: libra release %s", p.URL)
+	}
+	if p.Latest.Outcome == libra.Failed {
+		return failReport(&libra.Report{URL: p.URL, Outcome: libra.Failed, Reasons: p.Latest.Reasons})
 	}
 	if !c.Bool("json") {
 		writePage(r.out, r.screen, p)

@@ -79,7 +79,7 @@ func (s *summary) why() string {
 		return "the page could not be had"
 	}
 	why, _, _ := strings.Cut(strings.Join(s.report.Reasons, "; "), "; release it with") // we say that, and more
-	return why
+	return strings.TrimPrefix(why, fmt.Sprintf("cannot fetch %q: ", s.report.URL))
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -66,7 +66,7 @@ const refused = `connection refused by 192.0.2.1:443`
 func TestLastGoodReport(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	h := started(t)
-	good, bad := reported(request(1), noon.Add(time.Minute)), failed(again(request(1), "second"), noon.Add(time.Hour), refused)
+	good, bad := reported(request(1), noon.Add(time.Minute)), failed(again(request(1), "second"), noon.Add(time.Hour), `cannot fetch "https://example.org/0001/": `+refused)
 	never := failed(request(2), noon, refused)
 	h.publish(good, bad, never)
 	h.fill(good, bad, never)
