@@ -161,7 +161,7 @@ func TestQuarantine(t *testing.T) {
 		t.Errorf("the form = %d\n%s", got.code, got.body)
 	}
 	html := h.get("/pages/"+r.Page, "Accept", "text/html").body
-	if !strings.Contains(html, "In quarantine") || !strings.Contains(html, "panic: poison") || !strings.Contains(html, `action="/pages/`+r.Page+`/release"`) || strings.Contains(html, "Weigh again") {
+	if !strings.Contains(html, "Left alone until it is released") || !strings.Contains(html, "panic: poison") || !strings.Contains(html, `action="/pages/`+r.Page+`/release"`) || strings.Contains(html, "Weigh again") {
 		t.Errorf("the page does not say it:\n%s", html)
 	}
 	if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, ">quarantined<") {
@@ -278,10 +278,13 @@ func TestLockedHistory(t *testing.T) {
 		}
 	}
 	h.start(web.Config{}).ready()
-	began := time.Now()
 	h.everyPathAnswers()
-	if took := time.Since(began); took > 900*time.Millisecond {
-		t.Errorf("seven reads of a locked database took %v: only the first may wait", took)
+	began := time.Now()
+	for range 20 {
+		h.get("/api/pages")
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("20 reads beside a locked database took %v: only the first may wait for it", took)
 	}
 	bustest.Await(t, "web to see the lock", func() bool { return strings.Contains(h.get("/up").body, "history is behind since") })
 	if err := db.Close(); err != nil {

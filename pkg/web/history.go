@@ -31,10 +31,10 @@ func ofHistory[T any](ctx context.Context, s *Server, read func(context.Context)
 	ctx, cancel := context.WithTimeout(ctx, historyBound)
 	defer cancel()
 	done := make(chan result, 1)
-	go func() { // SQLite sits out a lock, whatever the context says
+	s.reads.Go(func() { // SQLite sits out a lock, whatever the context says
 		v, err := read(ctx)
 		done <- result{v, err}
-	}()
+	})
 	select {
 	case r := <-done:
 		if unreadable(r.err) && ctx.Err() == nil {

@@ -125,6 +125,24 @@ func (s *Server) fetch(ctx context.Context, id string) (event.Reported, answers,
 	return good, found, nil
 }
 
+// refetch is fetch for a page whose answers are known: the JSON of the report
+// that it shows, and the request it answers.
+func (s *Server) refetch(ctx context.Context, v pageView) (data []byte, request string, ok bool) {
+	onBus, inHistory := s.conn.LastReport, s.readReport
+	if v.good == nil {
+		onBus, inHistory = s.conn.LastFailure, s.readFailure
+	}
+	r, err := firstOf(ctx, s, v.id, onBus, inHistory)
+	if err != nil {
+		return nil, "", false
+	}
+	if data, err = encode(r.Report); err != nil {
+		return nil, "", false
+	}
+	s.memory.reports.put(v.id, r.Request.ID, data)
+	return data, r.Request.ID, true
+}
+
 // firstOf asks the bus, and SQLite where the bus does not know.
 func firstOf(ctx context.Context, s *Server, id string, onBus, inHistory func(context.Context, string) (event.Reported, error)) (event.Reported, error) {
 	err := error(libra.ErrUnavailable)
@@ -149,9 +167,7 @@ func (s *Server) addReport(ctx context.Context, doc *pageDoc, v pageView) {
 	doc.Score = scoreOf(shown.report, s.cfg.Profile)
 	data, request, ok := s.memory.reports.get(v.id)
 	if !ok || request != shown.request {
-		if _, _, err := s.fetch(ctx, v.id); err == nil {
-			data, request, ok = s.memory.reports.get(v.id)
-		}
+		data, request, ok = s.refetch(ctx, v)
 	}
 	if ok && request == shown.request {
 		doc.Report = data

@@ -129,8 +129,9 @@ type Server struct {
 	handler http.Handler
 	cross   *http.CrossOriginProtection
 
-	stopping  chan struct{} // closed when Run begins to end; streams leave then
-	gate      sync.RWMutex  // read-locked by every handler; Run ends by locking it
+	reads     sync.WaitGroup // of SQLite; some outlast whoever asked
+	stopping  chan struct{}  // closed when Run begins to end; streams leave then
+	gate      sync.RWMutex   // read-locked by every handler; Run ends by locking it
 	submitted atomic.Int64
 	refused   atomic.Int64
 }
@@ -198,6 +199,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	}
 	s.gate.Lock() // handlers outlive Close
 	wg.Wait()
+	s.reads.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}

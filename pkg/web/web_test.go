@@ -313,6 +313,10 @@ func TestAskedTwice(t *testing.T) {
 	if pages, err := h.conn.OpenPages(t.Context()); err != nil || len(pages) != 1 {
 		t.Errorf("open on the bus: %v, %v", pages, err)
 	}
+	h.inspect(func(_ context.Context, _ *bus.Conn, j bus.Job) event.Reported {
+		return reported(j.Request, time.Now().UTC())
+	})
+	bustest.Await(t, "one report to answer both", func() bool { return h.page(a.ID).State == libra.Reported })
 }
 
 // Who asks is the header, else the peer's address.
