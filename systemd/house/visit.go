@@ -88,7 +88,19 @@ func (h *House) Get(t testing.TB, path string) (int, string) {
 // Submit asks for a page and returns its id.
 func (h *House) Submit(t testing.TB, url string) string {
 	t.Helper()
-	res, err := http.Post(h.URL+"/api/pages", "application/json", strings.NewReader(fmt.Sprintf(`{"url":%q}`, url)))
+	return h.SubmitAs(t, "", url)
+}
+
+// SubmitAs is Submit of a named client.
+func (h *House) SubmitAs(t testing.TB, client, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL+"/api/pages", strings.NewReader(fmt.Sprintf(`{"url":%q}`, url)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Libra-Client", client)
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,181 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/systemd/house"
+	"libra/systemd/load"
+)
+
+// flowFigures: how fast work is taken and done.
+func flowFigures(b *testing.B, f *figures) {
+	site := house.NewSite()
+	defer site.Close()
+	var lone sample
+	for i := range 20 {
+		began := time.Now()
+		id := box.Submit(b, fmt.Sprintf("%s/p/lone/%d", site.URL, i))
+		awaitReport(b, id)
+		lone = append(lone, time.Since(began))
+	}
+	f.add("one page, POST to report read, over HTTP", lone.String())
+
+	const flood = 2000
+	began := time.Now()
+	var wg sync.WaitGroup
+	each := make(chan int)
+	for range 8 {
+		wg.Go(func() {
+			for i := range each {
+				box.SubmitAs(b, "flood", fmt.Sprintf("%s/p/flood/%d", site.URL, i))
+			}
+		})
+	}
+	for i := range flood {
+		each <- i
+	}
+	close(each)
+	wg.Wait()
+	took := time.Since(began)
+	f.add(fmt.Sprintf("%d submissions, 8 at a time, each durable before 202", flood), fmt.Sprintf("%.0f/s", flood/took.Seconds()))
+
+	var beside sample
+	for i := range 10 {
+		if box.Open(b) == 0 {
+			break // the flood is through: it is no company any more
+		}
+		began := time.Now()
+		awaitReport(b, box.SubmitAs(b, "lone", fmt.Sprintf("%s/p/beside/%d", site.URL, i)))
+		beside = append(beside, time.Since(began))
+	}
+	if len(beside) > 0 {
+		ratio := float64(beside.median()) / float64(lone.median())
+		f.aim("one page of another client beside that flood", fmt.Sprintf("%s (%.1f times alone)", beside, ratio), "about 2 times", ratio <= 2.5)
+	}
+	began = time.Now()
+	left := box.Open(b)
+	house.Await(b, "the flood to be done", time.Minute, func() bool { return box.Open(b) == 0 })
+	f.add(fmt.Sprintf("pages weighed, %d waiting", left), fmt.Sprintf("%.0f/s", float64(left)/time.Since(began).Seconds()))
+}
+
+func awaitReport(b *testing.B, id string) {
+	b.Helper()
+	house.Await(b, "a report", time.Minute, func() bool { return box.Page(b, id).State == libra.Reported })
+}
+
+// readFigures: reading while something is out is to be as good as while all is
+// well.
+func readFigures(b *testing.B, f *figures) {
+	site := house.NewSite()
+	defer site.Close()
+	g := load.Start(b, load.Config{URL: box.URL, Site: site.URL, Name: "reads", Submits: 20, Readers: 4})
+	defer g.Stop()
+	house.Await(b, "pages to read", 20*time.Second, func() bool { return len(g.Ids().Reported) >= 50 })
+	g.Hold()
+	house.Await(b, "the last submission to be done", 30*time.Second, func() bool { return box.Open(b) == 0 })
+	measure := func() load.Stats { g.Mark(); <-time.After(5 * time.Second); return g.Mark() }
+	well := measure()
+	f.add("reads with everything well, 4 readers", stats(well))
+	beside := func(name string, s load.Stats) {
+		apart := 100 * (float64(s.Answered)/s.Seconds/(float64(well.Answered)/well.Seconds) - 1)
+		f.aim("reads "+name, fmt.Sprintf("%s (%+.0f %%)", stats(s), apart), "within 10 %", math.Abs(apart) <= 10 && s.AnsweredShare() == 1 && s.Lost == 0)
+	}
+	release := box.Lock(b)
+	beside("with SQLite locked", measure())
+	release()
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			// Without waiting for it: looking on costs more than the restart.
+			if pid := box.HostPID(b, "libra-inspector@1"); pid != 0 {
+				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+					b.Error(err)
+				}
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	beside("with an inspector killed every second", measure())
+	cancel()
+	<-done
+	box.Systemctl(b, "stop", "libra-bus")
+	beside("with the bus stopped", measure())
+	box.Settle(b)
+}
+
+func stats(s load.Stats) string {
+	return fmt.Sprintf("%.0f/s, p50 %s, p99 %s, %.2f %% answered", float64(s.Answered)/s.Seconds, ms(s.P50), ms(s.P99), 100*s.AnsweredShare())
+}
+
+// historyFigures: how fast a recorder that was away catches up.
+func historyFigures(b *testing.B, f *figures) {
+	box.Systemctl(b, "stop", "libra-recorder")
+	const behind = 3000
+	before := recorded(b)
+	publish(b, behind)
+	began := time.Now()
+	box.Systemctl(b, "start", "libra-recorder")
+	house.Await(b, "the recorder to catch up", time.Minute, func() bool { return recorded(b)-before == behind })
+	f.add(fmt.Sprintf("recorder catches up, %d reports behind, its start included", behind), fmt.Sprintf("%.0f/s", behind/time.Since(began).Seconds()))
+	box.Systemctl(b, "stop", "libra-bus")
+	box.WipeBus(b)
+	box.Systemctl(b, "start", "libra-bus")
+	pages := recorded(b)
+	took, ok := house.Within(time.Minute, func() bool { return box.OnBus(b) >= pages })
+	if !ok {
+		f.add("pages restored to a wiped bus", fmt.Sprintf("%d of %d in a minute", box.OnBus(b), pages))
+		return
+	}
+	f.add(fmt.Sprintf("%d pages restored to a wiped bus", pages), fmt.Sprintf("%.0f/s", float64(pages)/took.Seconds()))
+}
+
+// publish puts reports on the bus, as an inspector would.
+func publish(b *testing.B, n int) {
+	b.Helper()
+	conn := box.Bus(b, "inspector")
+	numbers := make(chan int)
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for i := range numbers {
+				url := fmt.Sprintf("http://127.0.0.1/catch-up/%d", i)
+				r := event.Reported{
+					Request: event.Request{ID: fmt.Sprint("catch-up-", i), Page: libra.PageID(url), URL: url, Site: "home", Client: "bench", Asked: time.Now().UTC()},
+					Attempt: 1, Inspector: "1", At: time.Now().UTC(), Report: libra.Report{URL: url, Outcome: libra.Complete},
+				}
+				if err := conn.PublishReport(b.Context(), r); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		numbers <- i
+	}
+	close(numbers)
+	wg.Wait()
+}
+
+func recorded(b *testing.B) int {
+	b.Helper()
+	pages, err := box.Recorded()
+	if err != nil {
+		return -1
+	}
+	return len(pages)
+}

@@ -1,0 +1,158 @@
+package house
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"libra/pkg/bus"
+	"libra/pkg/event"
+)
+
+// Database is the file of the history, seen from here.
+func (h *House) Database() string { return h.State("history", "libra.db") }
+
+// Recorded counts the reports in SQLite by page. The error is that of a
+// database that is not there, or not well.
+func (h *House) Recorded() (map[string]int, error) {
+	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?mode=ro&_busy_timeout=1000&_query_only=on")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	rows, err := db.Query("SELECT page, count(*) FROM report GROUP BY page")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	pages := map[string]int{}
+	for rows.Next() {
+		var page string
+		var n int
+		if err := rows.Scan(&page, &n); err != nil {
+			return nil, err
+		}
+		pages[page] = n
+	}
+	return pages, rows.Err()
+}
+
+// Lock holds the history's write lock, as another program might.
+func (h *House) Lock(t testing.TB) (release func()) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?_txlock=immediate&_busy_timeout=5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := tx.Rollback(); err != nil {
+			t.Errorf("give the lock of the history back: %v", err)
+		}
+		db.Close()
+	}
+}
+
+func (h *House) seed(role string) string { return h.State("keys", role+".nk") }
+
+func (h *House) busURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", h.BusPort) }
+
+// Bus connects to the appliance's bus as one of its parts.
+func (h *House) Bus(t testing.TB, role string) *bus.Conn {
+	t.Helper()
+	conn, err := bus.Connect(bus.Config{URL: h.busURL(), Seed: h.seed(role), Role: role, Name: "suite-" + role, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := conn.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// OnBus counts the pages with a report on the bus; 0 while there is no bus.
+func (h *House) OnBus(t testing.TB) int {
+	t.Helper()
+	opt, err := nats.NkeyOptionFromSeed(h.seed("web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := nats.Connect(h.busURL(), opt, nats.CustomInboxPrefix("_INBOX_web"))
+	if err != nil {
+		return 0
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	stream, err := js.Stream(ctx, event.ReportStream)
+	if err != nil {
+		return 0
+	}
+	return int(stream.CachedInfo().State.NumSubjects)
+}
+
+// WipeBus removes the store of a bus that is stopped.
+func (h *House) WipeBus(t testing.TB) {
+	t.Helper()
+	if err := empty(h.State("bus")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// WipeHistory removes the database, whether or not it is in use.
+func (h *House) WipeHistory(t testing.TB) {
+	t.Helper()
+	if err := empty(h.State("history")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// empty removes what is in a folder, not the folder: it may be a file system
+// of its own.
+func empty(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.RemoveAll(filepath.Join(dir, f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Open counts the requests that wait for a report; -1 where web does not say.
+func (h *House) Open(t testing.TB) int {
+	t.Helper()
+	var doc struct {
+		Counts struct {
+			Open int `json:"open_requests"`
+		}
+	}
+	code, body := h.Get(t, "/api/status")
+	if code != 200 || json.Unmarshal([]byte(body), &doc) != nil {
+		return -1
+	}
+	return doc.Counts.Open
+}
