@@ -119,6 +119,8 @@ func TestBadStarts(t *testing.T) {
 		want string
 	}{
 		{"libra-web", []string{"LIBRA_LISTEN=" + busy.Addr().String()}, nil, "which another process has"},
+		{"libra-web", []string{"LIBRA_BASE_URL=libra.example.org"}, nil, "give a URL such as https://libra.example.org/"},
+		{"libra-web", []string{"LIBRA_PROFILE=tablet"}, nil, "say desktop or mobile"},
 		{"libra-web", []string{"LIBRA_LISTEN=8080"}, nil, "give an address such as 127.0.0.1:8080"},
 		{"libra-recorder", []string{"LIBRA_DATABASE=/no/such/folder/libra.db"}, nil, "create the folder"},
 		{"libra-bus", []string{"LIBRA_BUS_STORE=/no/such/folder"}, nil, "create the folder"},

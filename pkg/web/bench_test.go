@@ -59,7 +59,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(strings.ReplaceAll(strings.Trim(path, "/"), "/", "_"), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				r := httptest.NewRequest("GET", path, nil)
+				r := httptest.NewRequest("GET", "http://localhost"+path, nil)
 				r.Header.Set("Accept-Encoding", "gzip")
 				if strings.HasPrefix(path, "/pages") || path == "/" {
 					r.Header.Set("Accept", "text/html")

@@ -224,7 +224,7 @@ func (s *Server) Status() string {
 		return "loading"
 	}
 	c := s.memory.counts()
-	line := fmt.Sprintf("serving %d pages, %d open requests", c.Pages, c.Open)
+	line := "serving " + showCount(c.Pages, "page", "pages") + ", " + showCount(c.Open, "open request", "open requests")
 	for _, d := range up.Degraded {
 		line += "; degraded: " + d.Part
 	}
