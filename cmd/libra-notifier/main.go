@@ -55,6 +55,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		return fmt.Errorf("%w: %w", daemon.ErrConfig, err)
 	}
 	p.Count("messages_delivered", func() int64 { delivered, _ := n.Counters(); return delivered })
+	p.Count("undelivered_seconds", func() int64 { return int64(n.Undelivered().Seconds()) })
 	p.Count("deliveries_failed", func() int64 { _, failed := n.Counters(); return failed })
 	p.Ready("waiting for alarms")
 	return n.Run(ctx)

@@ -31,10 +31,16 @@ func main() {
 			daemon.Setting{Name: "inspectors", Default: "2", Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Text(&s.database)},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` of the notifier, for when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.NotifierSocket)},
+			daemon.Setting{Name: "heartbeat-url-file", Usage: "`file` with a URL of an outside service that expects to be asked every 30 s; where there is none, none is asked", FlagOnly: true, Into: s.heartbeat},
 			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},
 			daemon.Setting{Name: "runtime", Usage: "`folder` for what must outlive this process", FlagOnly: true, Into: daemon.Folder(&s.cfg.Runtime)}),
 		Run: s.run,
 	}))
+}
+
+func (s *settings) heartbeat(file string) (err error) {
+	s.cfg.HeartbeatURL, err = watchdog.ReadHeartbeatURL(file)
+	return err
 }
 
 func (s *settings) run(ctx context.Context, p *daemon.Process) error {

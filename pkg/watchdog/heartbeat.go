@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
 	"time"
 )
 
@@ -34,6 +37,26 @@ func (w *Watchdog) heartbeat(ctx context.Context, rounds func() int64) {
 		case <-tick.C:
 		}
 	}
+}
+
+// ReadHeartbeatURL reads Config.HeartbeatURL from a file. A file that is not
+// there, is empty or says "off" means none. Errors never show what it holds.
+func ReadHeartbeatURL(file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	} else if err != nil {
+		return "", fmt.Errorf("read the heartbeat's URL: %w", err)
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" || text == "off" {
+		return "", nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.ContainsAny(text, " \t\n") {
+		return "", fmt.Errorf("read the heartbeat's URL: %q holds none: put there one that starts with https://, alone on a line, or remove the file", file)
+	}
+	return text, nil
 }
 
 func ask(ctx context.Context, client *http.Client, address string) error {
