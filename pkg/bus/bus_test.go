@@ -368,3 +368,29 @@ func TestRestoreReport(t *testing.T) {
 		t.Errorf("LastFailure = %+v, %v", got, err)
 	}
 }
+
+// Whoever watches can be asked to stop at any moment of an outage.
+func TestStopWatchingWhileTheBusIsAway(t *testing.T) {
+	b := bustest.Start(t)
+	web := b.Connect("web")
+	for range 5 {
+		ctx, cancel := context.WithCancel(within(t))
+		caughtUp := make(chan struct{}, 99)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			web.WatchReports(ctx, func() { caughtUp <- struct{}{} }, func(event.Reported) {})
+		}()
+		<-caughtUp
+		b.Down()
+		bustest.Await(t, "the connection to be lost", func() bool { return !web.Connected() })
+		b.Up()
+		bustest.Await(t, "the connection to be back", func() bool { return web.Connected() })
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+			t.Fatal("still watching 5 s after it was asked to stop")
+		}
+	}
+}

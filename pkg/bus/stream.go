@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -110,7 +111,8 @@ func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.Ordered
 		if info := cons.CachedInfo(); info != nil {
 			started(info.NumPending)
 		}
-		cc, err := cons.Consume(fn, jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
+		turn := &turnstile{fn: fn}
+		cc, err := cons.Consume(turn.pass, jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
 			jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 				c.log.Debug("reading stream", "stream", stream, "err", err)
 			}))
@@ -119,10 +121,33 @@ func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.Ordered
 			continue
 		}
 		c.untilReplaced(ctx, s, cc.Closed())
-		cc.Stop()
-		<-cc.Closed()
+		turn.close()
+		go cc.Stop() // while it looks for its bus, it hears of this up to ten seconds later
 	}
 	return ctx.Err()
+}
+
+// turnstile lets messages through until it is closed. An ordered consumer that
+// looks for its bus cannot be waited for when it is told to stop.
+type turnstile struct {
+	mu     sync.Mutex
+	fn     func(jetstream.Msg)
+	closed bool // under mu
+}
+
+func (t *turnstile) pass(m jetstream.Msg) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.fn(m)
+	}
+}
+
+// close returns when no message is under way; none comes after it.
+func (t *turnstile) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
 }
 
 // untilReplaced returns when ctx ends, when reading has ended, or when the
