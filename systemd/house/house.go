@@ -15,8 +15,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -33,7 +35,7 @@ type House struct {
 	// the loopback may always be inspected.
 	Settings []string
 	// BeforeBoot may furnish Home before the first start. May be nil.
-	BeforeBoot func() error
+	BeforeBoot func(*House) error
 
 	Root    string // of the tree
 	Home    string // build/appliance/NAME: etc/, state/
@@ -114,7 +116,7 @@ func (h *House) boot() (string, error) {
 		return "", err
 	}
 	if h.BeforeBoot != nil {
-		if err := h.BeforeBoot(); err != nil {
+		if err := h.BeforeBoot(h); err != nil {
 			return "", err
 		}
 	}
@@ -132,6 +134,25 @@ func (h *House) Down() (string, error) {
 	h.leader = ""
 	h.mu.Unlock()
 	return h.Appliance("down")
+}
+
+// PowerCut ends everything in the appliance in one instant.
+func (h *House) PowerCut(t testing.TB) {
+	t.Helper()
+	leader, err := h.leaderPID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(leader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil { // and with its PID 1 all the rest
+		t.Fatal(err)
+	}
+	if out, err := h.Down(); err != nil { // forgets it
+		t.Fatalf("down: %v\n%s", err, out)
+	}
 }
 
 // Appliance runs scripts/appliance.

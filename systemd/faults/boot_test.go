@@ -1,0 +1,122 @@
+//go:build appliance
+
+package faults_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"libra/systemd/house"
+)
+
+func bootRows() []row {
+	return []row{
+		{"started with database and bus down", false, startAlone},
+		{"wrong configuration", false, misconfigured},
+		{"power cut", false, powerCut},
+	}
+}
+
+// startAlone starts everything but bus and recorder, with no database there.
+func startAlone(s *scene) {
+	s.whole(20 * time.Second)
+	box.Systemctl(s, "stop", "libra.target", "libra-web.socket")
+	box.Systemctl(s, append([]string{"reset-failed", "libra-web.socket"}, house.Services...)...)
+	box.Sink.Forget()
+	show := hideDatabase(s)
+	var rest []string
+	for _, unit := range house.Services {
+		if unit != "libra-bus" && unit != "libra-recorder" {
+			rest = append(rest, unit)
+		}
+	}
+	box.Systemctl(s, append([]string{"start"}, rest...)...)
+	code, body := box.Get(s, "/up")
+	s.promise(code == 500 && strings.HasPrefix(body, "LOADING"), "/up says %d %.80s, 500 LOADING promised", code, body)
+	s.alarm(20*time.Second, "bus")
+	for _, unit := range rest {
+		restarts := box.Show(s, unit, "NRestarts")
+		s.promise(box.Active(s, unit) && restarts == "0", "%s is %s after %s restarts", unit, box.Show(s, unit, "ActiveState"), restarts)
+	}
+	show()
+	box.Systemctl(s, "start", "libra.target")
+	s.well(10 * time.Second)
+	s.load.Mark()
+	<-time.After(2 * time.Second)
+	s.meanwhile("once they have come", 1)
+}
+
+// hideDatabase moves the database away; show brings it back.
+func hideDatabase(s *scene) (show func()) {
+	hidden := filepath.Join(box.Home, "hidden.db")
+	parts := []string{"", "-wal", "-shm"}
+	for _, part := range parts {
+		move(s, box.Database()+part, hidden+part)
+	}
+	return func() {
+		for _, part := range parts {
+			move(s, hidden+part, box.Database()+part)
+		}
+	}
+}
+
+// move is a rename over the border of a file system. A file that is not there
+// needs none.
+func move(s *scene, from, to string) {
+	if out, err := exec.Command("mv", "-f", from, to).CombinedOutput(); err != nil && !strings.Contains(string(out), "No such file") {
+		s.Fatalf("move %s: %v: %s", from, err, out)
+	}
+}
+
+// misconfigured: what is wrong is said and not tried again and again; the rest
+// works.
+func misconfigured(s *scene) {
+	file := filepath.Join(box.Home, "etc", "libra.env")
+	good, err := os.ReadFile(file)
+	if err != nil {
+		s.Fatal(err)
+	}
+	restore := func() {
+		if err := os.WriteFile(file, good, 0o644); err != nil {
+			s.Fatal(err)
+		}
+	}
+	defer restore()
+	if err := os.WriteFile(file, append(good, "\nLIBRA_WORKERS=many\nLIBRA_PAGE_TIMOUT=3s\n"...), 0o644); err != nil {
+		s.Fatal(err)
+	}
+	if out, err := box.Inside("systemctl", "restart", "libra-inspector@1"); err == nil {
+		s.promise(false, "it started: %s", out)
+	}
+	<-time.After(2 * time.Second)
+	state, code := box.Show(s, "libra-inspector@1", "ActiveState"), box.Show(s, "libra-inspector@1", "ExecMainStatus")
+	s.promise(state == "failed" && code == "2", "the unit is %s with exit code %s, failed with 2 promised", state, code)
+	log := box.Journal(s, "--unit=libra-inspector@1", "--since=-10s")
+	for _, want := range []string{"LIBRA_WORKERS", "did you mean LIBRA_PAGE_TIMEOUT?"} {
+		s.promise(strings.Count(log, want) == 1, "the journal says %q %d times", want, strings.Count(log, want))
+	}
+	s.taken(s.meanwhile("one inspector cannot start", 0.999))
+	restore()
+	box.Systemctl(s, "reset-failed", "libra-inspector@1")
+	box.Systemctl(s, "start", "libra-inspector@1")
+	s.whole(20 * time.Second)
+	s.well(10 * time.Second)
+}
+
+// powerCut ends the whole appliance in one instant. The machine's own page
+// cache stays: what a disk forgets is the business of pkg/bus's sync_always
+// and SQLite's synchronous=FULL.
+func powerCut(s *scene) {
+	box.PowerCut(s)
+	if out, err := box.Up(); err != nil {
+		s.Fatalf("up: %v\n%s", err, out)
+	}
+	s.load.Mark()
+	<-time.After(3 * time.Second)
+	s.taken(s.meanwhile("after it", 1))
+	s.whole(30 * time.Second)
+	s.well(10 * time.Second)
+}

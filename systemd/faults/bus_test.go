@@ -1,0 +1,78 @@
+//go:build appliance
+
+package faults_test
+
+import (
+	"time"
+
+	"libra/systemd/house"
+)
+
+func busRows() []row {
+	return []row{
+		{"bus down for 30 s", true, busDown},
+		{"bus storage wiped", false, busWiped},
+		{"both wiped", false, bothWiped},
+	}
+}
+
+func busDown(s *scene) {
+	box.Sink.Forget()
+	box.Systemctl(s, "stop", "libra-bus")
+	s.load.Mark()
+	s.last(30 * time.Second)
+	m := s.meanwhile("", 1)
+	s.refused(m)
+	s.promise(m.Accepted == 0, "%d submissions accepted without a bus", m.Accepted)
+	s.promise(m.Stale > 0, "no read was marked stale")
+	s.alarm(5*time.Second, "bus")
+	box.Systemctl(s, "start", "libra-bus")
+	took, ok := house.Within(10*time.Second, func() bool { return s.load.Mark().Accepted > 0 })
+	s.promise(ok && took <= 2*time.Second, "the first submission was accepted %s after the bus was back", ms(took))
+	s.after("accepting after %s", ms(took))
+	s.whole(20 * time.Second)
+	s.well(10 * time.Second)
+}
+
+// busWiped: what was recorded before is on the bus again, and to be read all
+// the time.
+func busWiped(s *scene) {
+	s.whole(20 * time.Second)
+	pages, err := box.Recorded()
+	if err != nil {
+		s.Fatal(err)
+	}
+	box.Systemctl(s, "stop", "libra-bus")
+	box.WipeBus(s)
+	box.Systemctl(s, "start", "libra-bus")
+	took, ok := house.Within(30*time.Second, func() bool { return box.OnBus(s) >= len(pages) })
+	s.promise(ok, "%d of %d pages are on the bus again after %s", box.OnBus(s), len(pages), ms(took))
+	s.after("%d pages restored in %s", len(pages), ms(took))
+	box.Systemctl(s, "restart", "libra-web") // its memory is gone, too
+	<-time.After(2 * time.Second)
+	s.meanwhile("", 0.999)
+	s.well(10 * time.Second)
+	id := box.Submit(s, s.site.URL+"/p/after-the-wipe")
+	_, ok = house.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
+	s.promise(ok, "a page submitted after the wipe was not reported")
+}
+
+// bothWiped leaves nothing; what is new works.
+func bothWiped(s *scene) {
+	s.whole(20 * time.Second)
+	s.load.Stop()
+	box.Systemctl(s, "stop", "libra-bus", "libra-recorder")
+	box.WipeBus(s)
+	box.WipeHistory(s)
+	box.Systemctl(s, "start", "libra-bus", "libra-recorder")
+	box.Systemctl(s, "restart", "libra-web")
+	s.well(20 * time.Second)
+	code, body := box.Get(s, "/api/pages")
+	s.promise(code == 200, "GET /api/pages: %d %s", code, body)
+	id := box.Submit(s, s.site.URL+"/p/fresh")
+	took, ok := house.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
+	s.promise(ok, "a page submitted to the fresh appliance was not reported")
+	_, ok = house.Within(10*time.Second, func() bool { pages, err := box.Recorded(); return err == nil && pages[id] == 1 })
+	s.promise(ok, "a page submitted to the fresh appliance was not recorded")
+	s.after("a new page reported after %s", ms(took))
+}

@@ -1,0 +1,68 @@
+//go:build appliance
+
+package faults_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+func diskRows() []row {
+	return []row{
+		{"disk full, for SQLite", false, func(s *scene) { full(s, "history") }},
+		{"disk full, for the bus", false, func(s *scene) { full(s, "bus") }},
+		{"disk full, for both", false, func(s *scene) { full(s, "history", "bus") }},
+	}
+}
+
+// full takes all the space there is, gives it back, and lifts no hand.
+func full(s *scene, parts ...string) {
+	var fillers []string
+	for _, part := range parts {
+		fillers = append(fillers, fill(s, box.State(part)))
+	}
+	s.last(15 * time.Second)
+	m := s.meanwhile("full", 1)
+	if len(parts) == 1 && parts[0] == "history" {
+		s.taken(m)
+	} else {
+		s.refused(m)
+	}
+	for _, f := range fillers {
+		if err := os.Remove(f); err != nil {
+			s.Fatal(err)
+		}
+	}
+	s.well(30 * time.Second)
+	s.load.Mark()
+	<-time.After(3 * time.Second)
+	s.taken(s.meanwhile("with space again", 1))
+	s.whole(30 * time.Second)
+}
+
+// fill takes the last byte of a file system.
+func fill(s *scene, dir string) string {
+	f, err := os.OpenFile(dir+"/filler", os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer f.Close()
+	chunk := make([]byte, 1<<20)
+	for size := len(chunk); size >= 1; {
+		switch _, err := f.Write(chunk[:size]); {
+		case errors.Is(err, syscall.ENOSPC):
+			size /= 2
+		case err != nil:
+			s.Fatal(err)
+		}
+	}
+	return f.Name()
+}
+
+func sameOwner(file string, info fs.FileInfo) error {
+	owner := info.Sys().(*syscall.Stat_t)
+	return os.Chown(file, int(owner.Uid), int(owner.Gid))
+}

@@ -1,0 +1,129 @@
+//go:build appliance
+
+// Package faults_test breaks Libra in every way that docs/survival.md lists,
+// on the real units under a real systemd, while a load generator of its own
+// process asks for work and for answers and keeps account of both:
+//
+//	make build && go test -tags appliance -v -run '^TestFaults$' ./systemd/faults/
+//
+// Every row of the table is a test. A promise that was broken fails it; at the
+// end the table is printed with what was measured. TestFaultsShort is a
+// selection of under a minute, TestSoak breaks things at random for -minutes.
+package faults_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"libra/systemd/house"
+	"libra/systemd/load"
+)
+
+// box is the appliance that is broken. Bus and history have small file systems
+// of their own, so that they can be full.
+var box = house.House{
+	Name:       "faults",
+	Settings:   []string{"LIBRA_FAULTS=yes", "LIBRA_PAGE_TIMEOUT=3s"},
+	BeforeBoot: mount,
+}
+
+// disks are the parts of the state that can be full, and their sizes.
+var disks = map[string]string{"bus": "128m", "history": "64m"}
+
+func TestMain(m *testing.M) {
+	if load.Main(os.Stdin, os.Stdout) {
+		return
+	}
+	flag.Parse()
+	unmount(filepath.Join("..", "..", "build", "appliance", box.Name)) // of a run that was killed
+	code := house.Run(m, &box)
+	unmount(box.Home)
+	table.print()
+	os.Exit(code)
+}
+
+func mount(h *house.House) error {
+	for name, size := range disks {
+		dir := h.State(name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0750,size="+size); err != nil {
+			return fmt.Errorf("mount a file system of %s at %q: %w", size, dir, err)
+		}
+	}
+	return nil
+}
+
+func unmount(home string) {
+	for name := range disks {
+		dir := filepath.Join(home, "state", name)
+		err := syscall.Unmount(dir, syscall.MNT_DETACH)
+		if err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, os.ErrNotExist) {
+			fmt.Fprintf(os.Stderr, "unmount %q: %v\n", dir, err)
+		}
+	}
+}
+
+// table collects the rows as they are tried.
+var table outcomes
+
+type outcomes struct{ rows []*outcome }
+
+type outcome struct {
+	fault     string
+	meanwhile []string
+	after     []string
+	broken    []string
+}
+
+func (o *outcomes) print() {
+	if len(o.rows) == 0 {
+		return
+	}
+	fmt.Printf("\n%-9s %s\n", "promise", "fault")
+	for _, r := range o.rows {
+		verdict := "held"
+		if len(r.broken) > 0 {
+			verdict = "BROKEN"
+		}
+		fmt.Printf("%-9s %s\n", verdict, r.fault)
+		r.list("meanwhile", r.meanwhile)
+		r.list("after", r.after)
+		r.list("BROKEN", r.broken)
+	}
+	fmt.Println()
+}
+
+func (o *outcome) list(what string, lines []string) {
+	if len(lines) > 0 {
+		fmt.Printf("%-9s   %-9s %s\n", "", what, strings.Join(lines, "; "))
+	}
+}
+
+// row is one line of docs/survival.md.
+type row struct {
+	fault string
+	short bool // one of the selection
+	run   func(*scene)
+}
+
+func TestFaults(t *testing.T) {
+	for _, r := range rows() {
+		t.Run(r.fault, func(t *testing.T) { play(t, r, false) })
+	}
+}
+
+func TestFaultsShort(t *testing.T) {
+	for _, r := range rows() {
+		if r.short {
+			t.Run(r.fault, func(t *testing.T) { play(t, r, true) })
+		}
+	}
+}

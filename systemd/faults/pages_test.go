@@ -1,0 +1,133 @@
+//go:build appliance
+
+package faults_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/systemd/house"
+)
+
+func pageRows() []row {
+	return []row{
+		{"a page that crashes the inspector", true, func(s *scene) { poison(s, "crash") }},
+		{"a page that makes the inspector spin", false, func(s *scene) { poison(s, "spin") }},
+		{"a page that makes the inspector eat memory", false, func(s *scene) { poison(s, "hunger") }},
+		{"target site down, slow, dripping, huge, looping, lying", false, badSites},
+	}
+}
+
+// poison submits a page that ends whoever inspects it. pkg/fault does it.
+func poison(s *scene, kind string) {
+	box.Sink.Forget()
+	url := fmt.Sprintf("%s/p/libra-fault/%s/%d", s.site.URL, kind, s.began.UnixMilli())
+	id := box.Submit(s, url)
+	took, ok := house.Within(60*time.Second, func() bool { return box.Page(s, id).State == libra.Quarantined })
+	s.taken(s.meanwhile("", 0.999))
+	p := box.Page(s, id)
+	s.promise(ok, "the page is %s %s after its submission, in quarantine promised", p.State, ms(took))
+	s.promise(!ok || len(p.Reasons) > 0, "the page says no reason: %+v", p)
+	s.after("in quarantine after %s", ms(took))
+	s.alarm(10*time.Second, "quarantine")
+	res, err := http.Post(box.URL+"/api/pages/"+id+"/release", "application/json", nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	res.Body.Close()
+	s.promise(res.StatusCode == http.StatusAccepted, "releasing it was answered with %s", res.Status)
+	s.whole(40 * time.Second)
+	// Released, it does it again.
+	_, ok = house.Within(60*time.Second, func() bool { return box.Page(s, id).State == libra.Quarantined })
+	s.promise(ok, "released, the page is %s, in quarantine again promised", box.Page(s, id).State)
+	s.well(10 * time.Second)
+}
+
+// turncoat serves good pages until it is told to be bad in the way that the
+// path names.
+func turncoat(bad *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if !bad.Load() {
+			io.WriteString(w, "<!doctype html><title>Good</title><p>good")
+			return
+		}
+		flush := http.NewResponseController(w).Flush
+		switch strings.Trim(r.URL.Path, "/") {
+		case "down":
+			panic(http.ErrAbortHandler) // the connection is cut
+		case "slow":
+			<-r.Context().Done()
+		case "dripping":
+			for r.Context().Err() == nil {
+				io.WriteString(w, "<")
+				_ = flush() // the client may have gone
+				<-time.After(100 * time.Millisecond)
+			}
+		case "huge":
+			chunk := strings.Repeat("<p>huge</p>", 6000)
+			for r.Context().Err() == nil {
+				io.WriteString(w, chunk)
+			}
+		case "looping":
+			http.Redirect(w, r, r.URL.Path, http.StatusFound)
+		case "lying":
+			w.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(w, "this is not gzip")
+		}
+	})
+}
+
+func badSites(s *scene) {
+	kinds := []string{"down", "slow", "dripping", "huge", "looping", "lying"}
+	var bad atomic.Bool
+	site := httptest.NewServer(turncoat(&bad))
+	defer site.Close()
+	ids := map[string]string{}
+	for _, kind := range kinds {
+		ids[kind] = box.Submit(s, site.URL+"/"+kind)
+	}
+	for _, kind := range kinds {
+		house.Await(s, "the good report of "+kind, 20*time.Second, func() bool { return box.Page(s, ids[kind]).Report != nil })
+	}
+	bad.Store(true)
+	for _, kind := range kinds {
+		box.Submit(s, site.URL+"/"+kind)
+	}
+	for _, kind := range kinds {
+		told := func() bool {
+			p := box.Page(s, ids[kind])
+			switch {
+			case p.Report == nil || p.State != libra.Reported:
+				return false
+			case p.Report.Outcome == libra.Partial: // some of it came, and it says what is missing
+				return len(p.Report.Reasons) > 0
+			}
+			return p.Stale && len(p.Reasons) > 0
+		}
+		took, ok := house.Within(20*time.Second, told)
+		text, err := json.Marshal(box.Page(s, ids[kind]))
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.promise(ok, "%s: neither the last good report, stale with the reason, nor a partial one: %.600s", kind, text)
+		s.Logf("%s: told after %s", kind, ms(took))
+	}
+	s.taken(s.meanwhile("", 1))
+	bad.Store(false)
+	box.Submit(s, site.URL+"/slow")
+	took, ok := house.Within(60*time.Second, func() bool {
+		p := box.Page(s, ids["slow"])
+		return p.State == libra.Reported && p.Report != nil && p.Report.Outcome == libra.Complete && !p.Stale
+	})
+	s.promise(ok, "the site is well, and its page is not after %s", ms(took))
+	s.after("fresh again %s after the site", ms(took))
+	s.whole(20 * time.Second)
+}

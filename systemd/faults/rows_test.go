@@ -1,0 +1,99 @@
+//go:build appliance
+
+package faults_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"libra/systemd/house"
+)
+
+// rows are those of docs/survival.md, in its order.
+func rows() []row {
+	return slices.Concat(
+		[]row{
+			{"kill -9 of any one component", true, killEach},
+			{"kill -9 of every component, at random, every second", false, killAll},
+			{"a component hangs", false, hang},
+			{"crash loop", false, crashLoop},
+		},
+		sqliteRows(), diskRows(), busRows(), pageRows(), bootRows(),
+	)
+}
+
+func killEach(s *scene) {
+	for _, unit := range house.Services {
+		since := s.kill(unit)
+		s.after("%s %s", strings.TrimPrefix(unit, "libra-"), ms(s.again(unit, since, time.Second)))
+	}
+	m := s.meanwhile("", 0.999)
+	s.promise(m.Unknown <= 2, "%d submissions cut off: %v", m.Unknown, m.Complaints)
+	s.promise(m.Complaints["GET /: connection refused"] == 0, "web's socket refused: %v", m.Complaints)
+	s.whole(20 * time.Second)
+	s.well(10 * time.Second)
+}
+
+func killAll(s *scene) {
+	kills := 0
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); kills++ {
+		s.kill(house.Services[rand.IntN(len(house.Services))])
+		<-time.After(time.Second)
+	}
+	s.meanwhile(fmt.Sprintf("%d kills", kills), 0.999)
+	s.whole(30 * time.Second)
+	s.well(10 * time.Second)
+}
+
+func hang(s *scene) {
+	for _, unit := range house.Services {
+		if unit == "libra-web" || unit == "libra-bus" {
+			continue // below: what people see differs
+		}
+		since := house.Monotonic()
+		box.Signal(s, unit, syscall.SIGSTOP)
+		defer func() { s.again(unit, since, 12*time.Second) }()
+	}
+	s.last(9 * time.Second)
+	s.taken(s.meanwhile("all but bus and web", 0.999))
+
+	since := house.Monotonic()
+	box.Signal(s, "libra-bus", syscall.SIGSTOP)
+	s.after("bus %s", ms(s.again("libra-bus", since, 10*time.Second)))
+	s.refused(s.meanwhile("bus", 0.999))
+
+	since = house.Monotonic()
+	box.Signal(s, "libra-web", syscall.SIGSTOP)
+	s.after("web %s", ms(s.again("libra-web", since, 10*time.Second)))
+	s.load.Mark() // nobody else can answer: no promise but the time
+	log := box.Journal(s, "--unit=libra*", fmt.Sprintf("--since=@%d", s.began.Unix()))
+	s.promise(strings.Count(log, "Watchdog timeout") >= len(house.Services), "%d watchdog timeouts in the journal, %d processes hung", strings.Count(log, "Watchdog timeout"), len(house.Services))
+	s.whole(30 * time.Second)
+	s.well(10 * time.Second)
+}
+
+// crashLoop kills one component as often as systemd brings it back, until that
+// gives up.
+func crashLoop(s *scene) {
+	box.Sink.Forget()
+	loop := func(unit string) {
+		_, gaveUp := house.Within(30*time.Second, func() bool {
+			if pid := box.HostPID(s, unit); pid != 0 {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone already
+			}
+			return box.Show(s, unit, "Result") == "start-limit-hit" || box.Show(s, unit, "ActiveState") == "failed"
+		})
+		s.promise(gaveUp, "systemd restarts %s for ever", unit)
+	}
+	loop("libra-inspector@2")
+	s.taken(s.meanwhile("one inspector", 0.999))
+	s.alarm(15*time.Second, "libra-inspector@2")
+	box.Systemctl(s, "reset-failed", "libra-inspector@2")
+	box.Systemctl(s, "start", "libra-inspector@2")
+	s.whole(30 * time.Second)
+	s.well(10 * time.Second)
+}

@@ -1,0 +1,209 @@
+//go:build appliance
+
+package faults_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"libra/systemd/house"
+	"libra/systemd/load"
+)
+
+// scene is one row being tried.
+type scene struct {
+	*testing.T
+	row   *outcome
+	brief bool // what lasts may last shorter
+	site  *httptest.Server
+	load  *load.Generator
+	began time.Time
+}
+
+// play tries a row on an appliance that is well, under load, and leaves it well.
+func play(t *testing.T, r row, brief bool) {
+	o := &outcome{fault: r.fault}
+	table.rows = append(table.rows, o)
+	box.Settle(t)
+	s := &scene{T: t, row: o, brief: brief, site: house.NewSite(), began: time.Now()}
+	t.Cleanup(s.site.Close)
+	t.Cleanup(func() {
+		if t.Failed() && len(o.broken) == 0 {
+			o.broken = append(o.broken, "the row came to no end: see its test")
+		}
+		if t.Failed() {
+			s.showJournal()
+		}
+	})
+	s.load = load.Start(t, load.Config{
+		URL: box.URL, Site: s.site.URL, Name: fmt.Sprintf("row%d-%d", len(table.rows), s.began.UnixMilli()), Submits: 10, Reads: 200,
+	})
+	house.Await(t, "the first reports", 20*time.Second, func() bool { return len(s.load.Ids().Reported) >= 10 })
+	s.load.Mark()
+	r.run(s)
+	s.load.Stop()
+}
+
+// showJournal logs what the units said in this row, but for the daily round.
+func (s *scene) showJournal() {
+	text, err := box.Inside("journalctl", "--no-pager", "--output=short-precise", "--no-hostname", "--unit=libra*",
+		fmt.Sprintf("--since=@%d", s.began.Unix()))
+	if err != nil {
+		return
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		told := strings.Contains(line, "msg=") || strings.Contains(line, "systemd[1]") || strings.Contains(line, ": panic: ")
+		for _, daily := range []string{"inspection begins", "inspection ends", "report recorded", "bus connected", "control group"} {
+			told = told && !strings.Contains(line, daily)
+		}
+		if told {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) > 80 {
+		lines = append(append(slices.Clone(lines[:40]), "[...]\n"), lines[len(lines)-40:]...)
+	}
+	s.Logf("the journal:\n%s", strings.Join(lines, ""))
+}
+
+// promise notes what was measured, and breaks the row where it is not ok.
+func (s *scene) promise(ok bool, format string, args ...any) {
+	s.Helper()
+	text := fmt.Sprintf(format, args...)
+	if !ok {
+		s.row.broken = append(s.row.broken, text)
+		s.Errorf("broken: %s", text)
+	}
+}
+
+func (s *scene) after(format string, args ...any) {
+	s.row.after = append(s.row.after, fmt.Sprintf(format, args...))
+}
+
+// meanwhile closes a stretch of time: people's reads were answered, and nothing
+// that had been read once was gone. share is of the reads.
+func (s *scene) meanwhile(what string, share float64) load.Stats {
+	s.Helper()
+	m := s.load.Mark()
+	if what != "" {
+		what += ": "
+	}
+	text := fmt.Sprintf("%s%d reads, %.2f %% answered, p50 %s p99 %s, %d accepted %d refused", what, m.Reads, 100*m.AnsweredShare(), ms(m.P50), ms(m.P99), m.Accepted, m.Refused)
+	if m.Unknown > 0 {
+		text += fmt.Sprintf(" %d cut off", m.Unknown)
+	}
+	if m.Stale > 0 {
+		text += fmt.Sprintf(", %d stale", m.Stale)
+	}
+	s.row.meanwhile = append(s.row.meanwhile, text)
+	s.promise(m.AnsweredShare() >= share, "%s%.2f %% of %d reads answered, %.1f %% promised: %v", what, 100*m.AnsweredShare(), m.Reads, 100*share, m.Complaints)
+	s.promise(m.Lost == 0, "%s%d reads of known pages came back without their report", what, m.Lost)
+	s.promise(m.Rude == 0, "%s%d submissions refused without Retry-After: %v", what, m.Rude, m.Complaints)
+	return m
+}
+
+// taken wants submissions to have been accepted all the time, but for the few
+// that were cut off.
+func (s *scene) taken(m load.Stats) {
+	s.Helper()
+	s.promise(m.Refused == 0 && m.Accepted > 0 && m.Unknown <= 3, "%d submissions refused, %d cut off, %d accepted", m.Refused, m.Unknown, m.Accepted)
+}
+
+// refused wants submissions to have been refused, soon.
+func (s *scene) refused(m load.Stats) {
+	s.Helper()
+	s.promise(m.Refused > 0 && m.Slowest < 4*time.Second, "%d submissions refused, the slowest answer took %s", m.Refused, m.Slowest)
+}
+
+// whole ends submitting and wants what was accepted to be reported, and
+// recorded once.
+func (s *scene) whole(most time.Duration) {
+	s.Helper()
+	s.load.Hold()
+	var ids load.Ids
+	var unreported, unrecorded, twice int
+	var fault error
+	took, ok := house.Within(most, func() bool {
+		ids = s.load.Ids()
+		pages, err := box.Recorded()
+		fault = err
+		unreported, unrecorded, twice = len(ids.Accepted)-len(ids.Reported), 0, 0
+		for _, id := range ids.Accepted {
+			switch n := pages[id]; {
+			case n == 0:
+				unrecorded++
+			case n > 1:
+				twice++
+			}
+		}
+		return err == nil && unreported == 0 && unrecorded == 0
+	})
+	s.promise(ok && twice == 0, "of %d accepted %d are not reported, %d not recorded, %d recorded twice, %s later (%v)", len(ids.Accepted), unreported, unrecorded, twice, took.Round(time.Second), fault)
+	s.after("%d accepted = reported = recorded after %s", len(ids.Accepted)-max(unreported, unrecorded), ms(took))
+}
+
+// well wants everything well again by itself.
+func (s *scene) well(most time.Duration) {
+	s.Helper()
+	took, ok := house.Within(most, func() bool { return box.Well(s) })
+	_, up := box.Get(s, "/up")
+	s.promise(ok, "not well after %s: %s", took.Round(time.Second), strings.ReplaceAll(strings.TrimSpace(up), "\n", ", "))
+	s.after("well after %s", ms(took))
+}
+
+// alarm wants people told, by a message with all of words.
+func (s *scene) alarm(most time.Duration, words ...string) {
+	s.Helper()
+	_, ok := house.Within(most, func() bool { return box.Sink.Find(words...) != nil })
+	s.promise(ok, "no message with %q", words)
+}
+
+// last lets a fault last; less in the selection.
+func (s *scene) last(d time.Duration) {
+	if s.brief {
+		d = min(d, 5*time.Second)
+	}
+	<-time.After(d)
+}
+
+// kill ends a unit's process, and says when it was.
+func (s *scene) kill(unit string) time.Duration {
+	s.Helper()
+	box.Systemctl(s, "reset-failed", unit)
+	now := house.Monotonic()
+	if pid := box.HostPID(s, unit); pid != 0 {
+		now = house.Monotonic()
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			s.Fatal(err)
+		}
+	}
+	return now
+}
+
+// again waits until a unit is ready again, and says how long that took since.
+func (s *scene) again(unit string, since, most time.Duration) time.Duration {
+	s.Helper()
+	var ready time.Duration
+	_, ok := house.Within(most+5*time.Second, func() bool {
+		ready = box.Times(s, unit)["ActiveEnter"]
+		return ready > since && box.Active(s, unit)
+	})
+	if !ok {
+		s.Fatalf("%s did not come back", unit)
+	}
+	s.promise(ready-since <= most, "%s was ready again after %s, %s promised", unit, ms(ready-since), most)
+	return ready - since
+}
+
+func ms(d time.Duration) string {
+	if d > 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/1e6)
+}

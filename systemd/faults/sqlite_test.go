@@ -1,0 +1,106 @@
+//go:build appliance
+
+package faults_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func sqliteRows() []row {
+	return []row{
+		{"SQLite locked for 30 s", true, locked},
+		{"SQLite deleted while open", true, damaged(func(s *scene) { box.WipeHistory(s) })},
+		{"SQLite replaced while open", false, damaged(func(s *scene) { replace(s, []byte("this is not a database")) })},
+		{"SQLite truncated while open", false, damaged(func(s *scene) {
+			if err := os.Truncate(box.Database(), 4096); err != nil {
+				s.Fatal(err)
+			}
+		})},
+		{"SQLite corrupt while running", false, damaged(corrupt)},
+		{"SQLite corrupt at start", false, damaged(func(s *scene) {
+			box.Systemctl(s, "stop", "libra-recorder")
+			corrupt(s)
+			box.Systemctl(s, "start", "--no-block", "libra-recorder")
+		})},
+	}
+}
+
+func locked(s *scene) {
+	release := box.Lock(s)
+	s.last(30 * time.Second)
+	release()
+	s.taken(s.meanwhile("", 1))
+	s.whole(20 * time.Second)
+	s.well(10 * time.Second)
+}
+
+// damaged breaks the database under the recorder's hands, and wants it noticed
+// and filled again.
+func damaged(damage func(*scene)) func(*scene) {
+	return func(s *scene) {
+		before := aside(s)
+		damage(s)
+		s.last(10 * time.Second)
+		s.taken(s.meanwhile("", 1))
+		s.whole(30 * time.Second)
+		s.well(10 * time.Second)
+		if now := aside(s); len(now) > len(before) {
+			s.after("set aside as %s", filepath.Base(now[len(now)-1]))
+		}
+	}
+}
+
+// replace puts another file in the place of the database.
+func replace(s *scene, data []byte) {
+	other := box.Database() + ".other"
+	if err := os.WriteFile(other, data, 0o640); err != nil {
+		s.Fatal(err)
+	}
+	info, err := os.Stat(box.Database())
+	if err != nil {
+		s.Fatal(err)
+	}
+	if err := sameOwner(other, info); err != nil {
+		s.Fatal(err)
+	}
+	if err := os.Rename(other, box.Database()); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// corrupt overwrites pages in the middle of the database, in place.
+func corrupt(s *scene) {
+	f, err := os.OpenFile(box.Database(), os.O_RDWR, 0)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		s.Fatal(err)
+	}
+	for at := int64(4096); at < info.Size(); at += 2 * 4096 {
+		if _, err := f.WriteAt(bytes.Repeat([]byte("rubbish!"), 512), at); err != nil {
+			s.Fatal(err)
+		}
+	}
+}
+
+// aside lists the damaged databases that were kept.
+func aside(s *scene) []string {
+	files, err := os.ReadDir(box.State("history"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), "libra.db.") || strings.Contains(f.Name(), "damaged") || strings.Contains(f.Name(), "corrupt") {
+			names = append(names, f.Name())
+		}
+	}
+	return names
+}
