@@ -27,13 +27,13 @@ var roles = map[string]role{
 	// it with NATS's tools.
 	"bus": {publish: []string{">"}, subscribe: []string{">"}},
 	"web": {
-		publish: slices.Concat(beats("libra-web"), []string{event.AllRequests, event.AllWorkers},
+		publish: slices.Concat(beats("libra-web"), []string{event.AllRequests, event.AllWakes, event.AllWorkers},
 			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream)),
 		subscribe: []string{event.AllRequests, event.AllSteps, event.AllBeats},
 	},
 	"inspector": {
 		publish:   slices.Concat(beats("libra-inspector"), []string{event.AllReports, event.AllSteps}, consumes(event.RequestStream)),
-		subscribe: []string{event.AllRequests, event.AllWorkers},
+		subscribe: []string{event.AllWakes, event.AllWorkers},
 		responds:  true,
 	},
 	"recorder": {
@@ -41,7 +41,7 @@ var roles = map[string]role{
 	},
 	"watchdog": {
 		publish: slices.Concat(beats("libra-watchdog"), []string{event.AllAlarms},
-			streamReads(event.RequestStream), streamReads(event.ReportStream), reads(event.AlarmStream)),
+			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream)),
 		subscribe: []string{event.AllBeats},
 	},
 	"notifier": {

@@ -27,7 +27,11 @@ func isUnavailable(err error) bool { return errors.Is(err, libra.ErrUnavailable)
 // that this client's earlier request for the page is still open, ErrFull and
 // ErrUnavailable that it was not taken.
 func (c *Conn) Submit(ctx context.Context, r event.Request) error {
-	return c.publish(ctx, event.RequestSubject(r.Site, r.Client, r.Page), r.ID, r)
+	if err := c.publish(ctx, event.RequestSubject(r.Site, r.Client, r.Page), r.ID, r); err != nil {
+		return err
+	}
+	_ = c.nc.Publish(event.WakeSubject(r.Site, r.Client), nil) // the poll finds what is not told
+	return nil
 }
 
 // OpenPages lists the pages with an open request, by page id.
@@ -117,7 +121,7 @@ func (j Job) Drop(reason string) error { return unavailable(j.msg.TermWithReason
 // dispatching goes on.
 func (c *Conn) Work(ctx context.Context, slots int, longest time.Duration, tick func(), do func(context.Context, Job)) error {
 	d := &dispatcher{conn: c, woken: make(chan string, 1024), consumers: map[string]jetstream.Consumer{}}
-	sub, err := c.nc.Subscribe(event.AllRequests, func(m *nats.Msg) {
+	sub, err := c.nc.Subscribe(event.AllWakes, func(m *nats.Msg) {
 		select {
 		case d.woken <- m.Subject:
 		default: // the poll finds it
@@ -181,7 +185,7 @@ func (j Job) prolong(longest time.Duration) (stop func()) {
 // Work's goroutine.
 type dispatcher struct {
 	conn      *Conn
-	woken     chan string // subjects of new requests
+	woken     chan string // subjects of wake-ups
 	ring      []string    // clients ("site.client") to ask next, in turn
 	consumers map[string]jetstream.Consumer
 }
@@ -229,10 +233,17 @@ func (d *dispatcher) gather() {
 	}
 }
 
+// add takes in a wake-up.
 func (d *dispatcher) add(subject string) {
-	site, client, _, ok := event.RequestOf(subject)
-	if key := site + "." + client; ok && !slices.Contains(d.ring, key) {
-		d.ring = append(d.ring, key)
+	if site, client, ok := event.WakeOf(subject); ok {
+		d.join(site + "." + client)
+	}
+}
+
+// join puts a client into the ring, once.
+func (d *dispatcher) join(client string) {
+	if !slices.Contains(d.ring, client) {
+		d.ring = append(d.ring, client)
 	}
 }
 
@@ -247,7 +258,9 @@ func (d *dispatcher) poll(ctx context.Context) {
 		return
 	}
 	for subject := range subjects {
-		d.add(subject)
+		if site, client, _, ok := event.RequestOf(subject); ok {
+			d.join(site + "." + client)
+		}
 	}
 }
 

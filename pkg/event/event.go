@@ -8,6 +8,7 @@
 //	libra.report.<page>                      stream    Reported   inspector
 //	libra.report.<page>.failed               stream    Reported   inspector, when the page could not be had
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
+//	libra.wake.<site>.<client>               lossy     (empty)    web, when a request is stored
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      question  Step       inspector, while it works
 //	libra.beat.<component>.<instance>        lossy     Beat       all, every second
@@ -34,6 +35,7 @@ const (
 	AllRequests = "libra.request.>"
 	AllReports  = "libra.report.>"
 	AllAlarms   = "libra.alarm.>"
+	AllWakes    = "libra.wake.*.*"
 	AllSteps    = "libra.step.*"
 	AllWorkers  = "libra.worker.*"
 	AllBeats    = "libra.beat.>"
@@ -58,6 +60,22 @@ func RequestOf(subject string) (site, client, page string, ok bool) {
 		return "", "", "", false
 	}
 	return f[2], f[3], f[4], true
+}
+
+// WakeSubject is where inspectors hear that a client has a request stored. The
+// request's own subject would tell them too early: subscribers hear a message
+// before the stream has it on disk.
+func WakeSubject(site, client string) string {
+	return "libra.wake." + Token(site) + "." + Token(client)
+}
+
+// WakeOf splits a wake-up's subject. ok is false for any other subject.
+func WakeOf(subject string) (site, client string, ok bool) {
+	f := strings.Split(subject, ".")
+	if len(f) != 4 || f[0] != "libra" || f[1] != "wake" {
+		return "", "", false
+	}
+	return f[2], f[3], true
 }
 
 // PageRequests selects the requests of every client for one page.
