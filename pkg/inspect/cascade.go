@@ -15,7 +15,6 @@ func (p *page) applyStyles(ctx context.Context) {
 		if !d.done && p.styleReady(d) {
 			d.done = true
 			p.style(ctx, d)
-			d.doc.Root = nil // the largest part of a page; nothing reads it again
 		}
 	}
 }
@@ -60,8 +59,10 @@ func (p *page) importsReady(s *sheet, seen map[*request]bool) bool {
 
 // style asks for what the style sheets of d use.
 func (p *page) style(ctx context.Context, d *document) {
+	root, leave := p.borrowTree(ctx, d)
+	defer leave()
 	view := css.Page{
-		Doc: d.doc.Root, Base: d.doc.Base, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{},
+		Doc: root, Base: d.doc.Base, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{},
 		Stop: func() bool { return ctx.Err() != nil },
 	}
 	for url, s := range p.sheets {
@@ -89,7 +90,7 @@ func (p *page) style(ctx context.Context, d *document) {
 			e.initiator = d.doc.URL
 		}
 		if u.Fetch == libra.Fetched {
-			p.askFor(&e, 0)
+			p.askFor(ctx, &e, 0)
 		}
 		d.styled = append(d.styled, e)
 	}

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,6 +16,9 @@ import (
 type document struct {
 	doc     *markup.Document
 	env     markup.Env
+	in      markup.Input // the body only of a heavy one
+	cost    int64        // bytes that the tree may take
+	heavy   bool         // the tree is built anew when it is needed
 	depth   int
 	refs    []edge
 	inline  []*sheet // by position in doc.Sheets; nil for linked ones
@@ -24,13 +28,13 @@ type document struct {
 }
 
 // expand reads the body of an answered request for references.
-func (p *page) expand(r *request) {
+func (p *page) expand(ctx context.Context, r *request) {
 	res := r.result
 	if !usable(r, res) {
 		if len(r.fallback) > 0 {
 			next := r.fallback[0]
 			next.ref.Fallback = r.rest
-			p.askFor(&next, r.depth)
+			p.askFor(ctx, &next, r.depth)
 			r.refs = append(r.refs, next)
 		}
 		r.read = r.kind != markup.Leaf
@@ -40,14 +44,14 @@ func (p *page) expand(r *request) {
 	case markup.Frame:
 		r.read = true
 		if markup.IsDocument(res.MediaType) || res.MediaType == "" && looksLikeHTML(res.Body) {
-			p.readDocument(r)
+			p.readDocument(ctx, r)
 		}
 	case markup.Sheet:
 		r.read = true
-		p.readSheet(r)
+		p.readSheet(ctx, r)
 	case markup.Script, markup.Module:
 		r.read = true
-		p.readScript(r)
+		p.readScript(ctx, r)
 	}
 }
 
@@ -70,27 +74,26 @@ func looksLikeHTML(body []byte) bool {
 
 // readDocument reads the body of r as a document; frames that refuse to be
 // framed are weighed and not read.
-func (p *page) readDocument(r *request) {
+func (p *page) readDocument(ctx context.Context, r *request) {
 	res := r.result
 	if r != p.root && frameRefused(res, r.referrer) {
 		return
 	}
 	env := p.env(r)
-	d := p.parse(markup.Input{Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, URL: res.FinalURL}, env, r.depth)
+	d := p.parse(ctx, markup.Input{Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, URL: res.FinalURL}, env, r.depth)
 	r.refs = d.refs
 	r.frame = d
 }
 
 // parse reads a document and asks for what it refers to.
-func (p *page) parse(in markup.Input, env markup.Env, depth int) *document {
-	env.MaxReferences = max(env.MaxReferences-p.listed, 1)
-	d := &document{doc: markup.Parse(in, env), env: env, depth: depth}
+func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth int) *document {
+	d := p.tree(ctx, in, env)
+	d.depth = depth
 	p.docs = append(p.docs, d)
-	p.listed += len(d.doc.References)
 	p.parseLimits(d.doc)
 	for _, ref := range d.doc.References {
 		e := edge{ref: ref, initiator: d.doc.URL}
-		p.follow(&e, depth)
+		p.follow(ctx, &e, depth)
 		if e.req != nil && d.doc.Quirks {
 			e.req.quirks = true
 		}
@@ -99,7 +102,7 @@ func (p *page) parse(in markup.Input, env markup.Env, depth int) *document {
 		}
 	}
 	d.doc.References = nil
-	p.inlineSheets(d)
+	p.inlineSheets(ctx, d)
 	return d
 }
 
@@ -117,13 +120,13 @@ func (p *page) parseLimits(d *markup.Document) {
 }
 
 // inlineSheets reads the style elements of d.
-func (p *page) inlineSheets(d *document) {
+func (p *page) inlineSheets(ctx context.Context, d *document) {
 	d.inline = make([]*sheet, len(d.doc.Sheets))
 	for i, src := range d.doc.Sheets {
 		if src.URL != "" {
 			continue
 		}
-		d.inline[i] = p.parseSheet([]byte(src.Text), src.Base, p.frameViewport(d.env), 0)
+		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), src.Base, p.frameViewport(d.env), 0)
 		for _, imp := range d.inline[i].imports {
 			imp.initiator = d.doc.URL
 			d.imports = append(d.imports, imp.edge)
@@ -146,7 +149,7 @@ func (p *page) env(r *request) markup.Env {
 }
 
 // follow asks for what e refers to, where a browser would.
-func (p *page) follow(e *edge, depth int) {
+func (p *page) follow(ctx context.Context, e *edge, depth int) {
 	ref := e.ref
 	if ref.Fetch != libra.Fetched {
 		return
@@ -160,15 +163,15 @@ func (p *page) follow(e *edge, depth int) {
 		depth = 0
 	}
 	if ref.URL == "" {
-		p.srcdoc(e, depth)
+		p.srcdoc(ctx, e, depth)
 		return
 	}
-	p.askFor(e, depth)
+	p.askFor(ctx, e, depth)
 }
 
 // askFor makes the request of an edge.
-func (p *page) askFor(e *edge, depth int) {
-	if e.req = p.ask(e.ref, e.initiator, depth); e.req == nil {
+func (p *page) askFor(ctx context.Context, e *edge, depth int) {
+	if e.req = p.ask(ctx, e.ref, e.initiator, depth); e.req == nil {
 		return
 	}
 	if e.ref.Kind == markup.Frame {
@@ -199,16 +202,16 @@ func (p *page) mayFrame(depth int) bool {
 }
 
 // srcdoc reads a document that stands in an attribute.
-func (p *page) srcdoc(e *edge, depth int) {
+func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
 	parent := &request{width: e.ref.Width, height: e.ref.Height}
 	base := e.initiator
-	e.frame = p.parse(markup.Input{
+	e.frame = p.parse(ctx, markup.Input{
 		Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: base,
 	}, p.env(parent), depth)
 }
 
 // readScript asks for what a script imports.
-func (p *page) readScript(r *request) {
+func (p *page) readScript(ctx context.Context, r *request) {
 	if !javaScriptType(r.result.MediaType, r.kind == markup.Module) || !intact(r.integrity, r.result.Body) {
 		return
 	}
@@ -216,7 +219,7 @@ func (p *page) readScript(r *request) {
 	for _, ref := range refs {
 		e := edge{ref: ref, initiator: r.result.FinalURL}
 		if ref.Fetch == libra.Fetched && p.deeper(r.depth) {
-			p.askFor(&e, r.depth+1)
+			p.askFor(ctx, &e, r.depth+1)
 		}
 		if e.req == nil && (ref.Fetch == libra.Fetched || p.listed >= p.cfg.Limits.Assets+p.cfg.Limits.Named) {
 			continue

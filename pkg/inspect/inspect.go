@@ -61,6 +61,10 @@ type Config struct {
 	// TLS is the base of TLS configurations, for private roots. Default the
 	// system's roots.
 	TLS *tls.Config
+	// Memory is what large documents may take, together over all inspections,
+	// while they are parsed and styled; a larger one is worked on alone.
+	// Default 48 MiB.
+	Memory int64
 	// Limits bounds what a page may cost.
 	Limits Limits
 }
@@ -73,9 +77,13 @@ type Limits struct {
 	// Named bounds what one page's report lists without requesting it.
 	// Default 5000.
 	Named int
-	// Elements bounds the elements that are read of one document, comments
-	// included. Default 100,000.
+	// Elements bounds the elements that are read of one page, comments and
+	// frames included. Default 100,000.
 	Elements int
+	// DocumentBytes bounds the documents that are read of one page, SheetBytes
+	// the style sheets, each decoded; what follows is weighed only. Default
+	// 16 MiB and 4 MiB.
+	DocumentBytes, SheetBytes int64
 	// ImportDepth bounds chains of style sheet and module imports. Default 16.
 	ImportDepth int
 	// FrameDepth bounds frames in frames. Default 8.
@@ -97,6 +105,9 @@ func (c Config) withDefaults() Config {
 	def(&c.Limits.Assets, 5000)
 	def(&c.Limits.Named, 5000)
 	def(&c.Limits.Elements, 100_000)
+	def(&c.Limits.DocumentBytes, 16<<20)
+	def(&c.Limits.SheetBytes, 4<<20)
+	def(&c.Memory, 48<<20)
 	def(&c.Limits.ImportDepth, 16)
 	def(&c.Limits.FrameDepth, 8)
 	def(&c.Limits.Frames, 100)
@@ -121,12 +132,13 @@ func def[T comparable](field *T, value T) {
 type Inspector struct {
 	cfg    Config
 	client *fetch.Client
+	memory *gate
 }
 
 // New returns an Inspector. Close it when done.
 func New(cfg Config) *Inspector {
 	cfg = cfg.withDefaults()
-	return &Inspector{cfg: cfg, client: fetch.New(fetch.Config{
+	return &Inspector{cfg: cfg, memory: newGate(cfg.Memory), client: fetch.New(fetch.Config{
 		Allow: cfg.Allow, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
 	})}
 }

@@ -23,6 +23,7 @@ type request struct {
 	result   *fetch.Result // nil until answered
 	retried  bool
 	read     bool      // the body was looked at for references
+	lost     bool      // the body was dropped before anybody asked to read it
 	refs     []edge    // what the body refers to
 	frame    *document // the body as a document
 	width    float64   // viewport of a frame
@@ -64,8 +65,15 @@ type page struct {
 	done     int
 	frames   int
 	listed   int // references of all documents
-	reasons  reasons
-	cut      error // why the rest of the queue was left
+	memory   *gate
+
+	elements   int   // of all documents
+	trees      int64 // what the trees that are held may take
+	docBytes   int64 // of documents that were read
+	sheetBytes int64 // of style sheets that were read
+	kept       int64 // of bodies that may yet be read
+	reasons    reasons
+	cut        error // why the rest of the queue was left
 }
 
 // answer is what a worker brings.
@@ -76,7 +84,7 @@ type answer struct {
 
 func newPage(i *Inspector, url string, watch func(Progress)) *page {
 	p := &page{
-		cfg: i.cfg, session: i.client.Session(), watch: watch,
+		cfg: i.cfg, memory: i.memory, session: i.client.Session(), watch: watch,
 		requests: map[string]*request{}, sheets: map[string]*sheet{}, hosts: map[string]*host{},
 		results: make(chan answer),
 	}
@@ -118,6 +126,7 @@ func (p *page) abandon(ctx context.Context) {
 		a := <-p.results
 		p.busy--
 		p.done++
+		a.result.Release()
 		a.req.result = &a.result
 	}
 	p.tell(libra.Reporting)
@@ -153,6 +162,7 @@ func (p *page) take(ctx context.Context, a answer) {
 		h.multiplexed = true
 	}
 	if p.postpone(r, h, a.result) {
+		a.result.Release()
 		return
 	}
 	p.done++
@@ -160,7 +170,7 @@ func (p *page) take(ctx context.Context, a answer) {
 	if r == p.root {
 		p.tell(libra.Discovering)
 	}
-	p.expand(r)
+	p.expand(ctx, r)
 	p.release(r)
 	p.applyStyles(ctx)
 	if p.step == libra.Discovering && p.queue.len() > 0 {
@@ -174,9 +184,16 @@ func (p *page) take(ctx context.Context, a answer) {
 // not be held in memory at once. A leaf of a kind that may yet be read, a
 // preloaded sheet for example, keeps its body.
 func (p *page) release(r *request) {
-	if r.read || r.kind == markup.Leaf && r.typ != libra.Stylesheet && r.typ != libra.Script {
-		r.result.Body = nil
+	const most = 4 << 20
+	if !r.read && (r.kind != markup.Leaf || r.typ == libra.Stylesheet || r.typ == libra.Script) && p.kept < most {
+		p.kept += int64(len(r.result.Keep()))
+		return
 	}
+	if !r.read && len(r.result.Body) > 0 && r.typ != libra.Image && r.typ != libra.Document {
+		r.lost = true
+	}
+	r.result.Release()
+	r.result.Body = nil
 }
 
 // postpone puts r back once when its host asks to be left alone for a time
@@ -203,9 +220,9 @@ func (p *page) tell(step libra.Step) {
 
 // ask queues a request for ref, or returns the one there is. It returns nil
 // where a limit forbids it.
-func (p *page) ask(ref markup.Reference, initiator string, depth int) *request {
+func (p *page) ask(ctx context.Context, ref markup.Reference, initiator string, depth int) *request {
 	if r, ok := p.requests[ref.URL]; ok {
-		p.revisit(r, ref)
+		p.revisit(ctx, r, ref)
 		return r
 	}
 	if len(p.requests) >= p.cfg.Limits.Assets {
@@ -220,13 +237,16 @@ func (p *page) ask(ref markup.Reference, initiator string, depth int) *request {
 
 // revisit gives a URL that was asked for as a leaf, by a preload for example,
 // the kind that a later reference reads it as.
-func (p *page) revisit(r *request, ref markup.Reference) {
+func (p *page) revisit(ctx context.Context, r *request, ref markup.Reference) {
 	if r.kind != markup.Leaf || ref.Kind == markup.Leaf {
 		return
 	}
 	r.kind = ref.Kind
-	if r.settled() && !r.read {
-		p.expand(r)
+	if r.lost {
+		p.reasons.limit("kept_bytes", "a preloaded file was too large to be kept until it was used, and was weighed but not read")
+	}
+	if r.settled() && !r.read && !r.lost {
+		p.expand(ctx, r)
 		p.release(r)
 	}
 }

@@ -2,6 +2,8 @@ package inspect
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -46,12 +48,12 @@ func (p *page) frameViewport(env markup.Env) css.Viewport {
 }
 
 // readSheet reads the answer of r as a style sheet.
-func (p *page) readSheet(r *request) {
+func (p *page) readSheet(ctx context.Context, r *request) {
 	res := r.result
 	if !styleType(res.MediaType) && !r.quirks || !intact(r.integrity, res.Body) {
 		return
 	}
-	s := p.parseSheet(decodeSheet(res.Body, res.Charset), res.FinalURL, p.viewport(), r.depth)
+	s := p.parseSheet(ctx, decodeSheet(res.Body, res.Charset), res.FinalURL, p.viewport(), r.depth)
 	p.sheets[r.url] = s
 	for _, i := range s.imports {
 		r.refs = append(r.refs, i.edge)
@@ -59,7 +61,12 @@ func (p *page) readSheet(r *request) {
 }
 
 // parseSheet reads a style sheet and asks for its imports.
-func (p *page) parseSheet(text []byte, base string, v css.Viewport, depth int) *sheet {
+func (p *page) parseSheet(ctx context.Context, text []byte, base string, v css.Viewport, depth int) *sheet {
+	if left := p.cfg.Limits.SheetBytes - p.sheetBytes; int64(len(text)) > left {
+		p.reasons.limit("sheet_bytes", fmt.Sprintf("style sheets were read only up to %d bytes in all: limit sheet_bytes", p.cfg.Limits.SheetBytes))
+		text = text[:max(left, 0)]
+	}
+	p.sheetBytes += int64(len(text))
 	s := &sheet{parsed: css.Parse(text, base)}
 	if s.parsed.Truncated() {
 		p.reasons.limit("css_rules", "a style sheet has more rules than are read: limit css_rules")
@@ -69,7 +76,7 @@ func (p *page) parseSheet(text []byte, base string, v css.Viewport, depth int) *
 			URL: i.URL, Type: libra.Stylesheet, Fetch: i.Fetch, Reason: i.Reason, Kind: markup.Sheet, Media: i.Media,
 		}}
 		if i.Fetch == libra.Fetched && p.deeper(depth) {
-			p.askFor(&e, depth+1)
+			p.askFor(ctx, &e, depth+1)
 		}
 		s.imports = append(s.imports, sheetImport{edge: e, media: i.Media, layer: i.Layer})
 	}

@@ -1,13 +1,11 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 )
@@ -17,10 +15,7 @@ const (
 	pooledBody = 1 << 20  // larger buffers are not kept
 )
 
-var (
-	chunkPool = sync.Pool{New: func() any { return new([chunk]byte) }}
-	shelfPool = sync.Pool{New: func() any { return &shelf{pooled: true} }}
-)
+var chunkPool = sync.Pool{New: func() any { return new([chunk]byte) }}
 
 // wire is the encoded body: it counts, and enforces every limit that belongs
 // to what a server sends.
@@ -45,6 +40,16 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	w.err = err
 	return n, err
+}
+
+// pause stops all clocks of the body until resume is called.
+func (w *wire) pause() (resume func()) {
+	started, watch := time.Now(), w.x.watch.pause()
+	return func() {
+		waited := time.Since(started)
+		w.since = w.since.Add(waited)
+		watch(waited)
+	}
 }
 
 // check holds the body against the limits after a read.
@@ -77,7 +82,7 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 		names = nil
 	}
 	hold := err == nil && held(r.Type, x.hop.MediaType)
-	if e := x.decode(w, names, hold, resp.ContentLength); err == nil {
+	if e := x.decode(ctx, w, names, hold, resp.ContentLength); err == nil {
 		err = e
 	}
 	// A decoder stops where its format ends; what follows was sent all the
@@ -102,7 +107,7 @@ func (x *exchange) skipBody(resp *http.Response) {
 }
 
 // decode reads the body through its decoders.
-func (x *exchange) decode(w *wire, names []string, hold bool, length int64) (err error) {
+func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold bool, length int64) (err error) {
 	d := newDecoder(w, names)
 	defer d.close()
 	p := chunkPool.Get().(*[chunk]byte)
@@ -112,14 +117,17 @@ func (x *exchange) decode(w *wire, names []string, hold bool, length int64) (err
 		if len(names) > 0 {
 			length = -1 // of something else
 		}
-		b = newShelf(min(length, x.lim.HeldBytes))
-		defer func() { x.body = b.take() }()
+		b = newShelf(x.s.client.places)
+		x.shelf = b
 	}
 	var cut error
 	for err == nil {
 		to := p[:]
 		if b != nil && cut == nil {
-			to = b.room(to)
+			if to, err = b.room(ctx, w, length); err != nil {
+				w.err = err
+				break
+			}
 		}
 		var n int
 		n, err = d.Read(to)
@@ -139,46 +147,6 @@ func (x *exchange) decode(w *wire, names []string, hold bool, length int64) (err
 		return cut
 	}
 	return err
-}
-
-// shelf holds a body while it comes in: in its final place if the length is
-// known, in a used buffer otherwise.
-type shelf struct {
-	b      []byte
-	pooled bool
-}
-
-func newShelf(length int64) *shelf {
-	if 0 < length && length <= pooledBody {
-		return &shelf{b: make([]byte, 0, length)}
-	}
-	s := shelfPool.Get().(*shelf)
-	s.b = s.b[:0]
-	return s
-}
-
-// room is where the next bytes go: spare, where a body of known length has
-// only its end to come.
-func (s *shelf) room(spare []byte) []byte {
-	if len(s.b) == cap(s.b) {
-		if !s.pooled {
-			return spare
-		}
-		s.b = slices.Grow(s.b, chunk)
-	}
-	return s.b[len(s.b):min(cap(s.b), len(s.b)+chunk)]
-}
-
-// take hands out the body, and the buffer back.
-func (s *shelf) take() []byte {
-	if !s.pooled {
-		return s.b
-	}
-	b := bytes.Clone(s.b)
-	if cap(s.b) <= pooledBody {
-		shelfPool.Put(s)
-	}
-	return b
 }
 
 func (x *exchange) checkDecoded(w *wire) error {

@@ -24,7 +24,7 @@ type exchange struct {
 	header   http.Header
 	charset  string
 	location string // where a redirect leads, "" if it is none
-	body     []byte
+	shelf    *shelf // the body, if it is held
 	err      error
 
 	tally  tally         // HTTP/1: begun anew when net/http tries again
@@ -229,6 +229,21 @@ func (w *watch) reset(d time.Duration, l *Limit) {
 		return
 	}
 	w.timer.Reset(d)
+}
+
+// pause stops the clock until resume is called: the server is not to blame for
+// what is waited for.
+func (w *watch) pause() (resume func(waited time.Duration)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	return func(waited time.Duration) {
+		w.mu.Lock()
+		w.end = w.end.Add(waited)
+		w.mu.Unlock()
+	}
 }
 
 func (w *watch) fire() {

@@ -95,7 +95,7 @@ type Result struct {
 	MediaType, Charset string
 	// Body is the decoded body, held only for what an engine reads: documents,
 	// stylesheets, scripts and image/svg+xml. The rest is counted and dropped.
-	// After an error it holds what arrived.
+	// After an error it holds what arrived. It is the caller's until Release.
 	Body []byte
 	// RetryAfter is how long a 429 or 503 asks to be left alone; 0 if it does
 	// not say.
@@ -104,6 +104,8 @@ type Result struct {
 	// package's errors or a [*Limit], and its text is one line for a person. A
 	// status of 400 and above is an answer, not an error.
 	Err error
+
+	shelf *shelf // of Body
 }
 
 // Client fetches for any number of sessions at once over shared connections.
@@ -112,6 +114,7 @@ type Client struct {
 	rt     *transports
 	values *values
 	limits standing
+	places *places
 }
 
 // New returns a Client. Close it when done.
@@ -123,7 +126,7 @@ func New(cfg Config) *Client {
 	if cfg.AcceptLanguage == "" {
 		cfg.AcceptLanguage = "en-US,en;q=0.9"
 	}
-	return &Client{cfg: cfg, rt: newTransports(cfg), values: newValues(cfg), limits: newStanding(cfg.Limits)}
+	return &Client{cfg: cfg, rt: newTransports(cfg), values: newValues(cfg), limits: newStanding(cfg.Limits), places: newPlaces()}
 }
 
 // Close closes idle connections.
@@ -161,7 +164,10 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 	for {
 		x := s.exchange(ctx, r, u, chain)
 		res.Hops = append(res.Hops, x.hop)
-		res.FinalURL, res.Header, res.Body, res.Err = x.hop.URL, x.header, x.body, x.err
+		res.FinalURL, res.Header, res.Err = x.hop.URL, x.header, x.err
+		if res.shelf = x.shelf; x.shelf != nil {
+			res.Body = x.shelf.b
+		}
 		res.MediaType, res.Charset = x.hop.MediaType, x.charset
 		if x.err != nil || x.location == "" {
 			break

@@ -29,7 +29,7 @@ const childEnv = "LIBRA_HOSTILE_CHILD"
 
 // memoryLimit is what GOMEMLIMIT is to the inspector's unit: the collector
 // works harder near it. It cannot hold memory that is in use.
-const memoryLimit = 100 << 20
+const memoryLimit = 128 << 20
 
 // order is one inspection for the child.
 type order struct {
@@ -37,6 +37,8 @@ type order struct {
 	URL  string
 	Cert []byte // DER of a certificate to trust
 	DNS  string // address of the name server to ask
+	// Patience is the page's time where pageTimeout is not enough.
+	Patience time.Duration
 }
 
 // answer is what came of it.
@@ -100,11 +102,34 @@ func inspectOne(o order) answer {
 		roots.AddCert(cert)
 		cfg.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
-	i := inspect.New(cfg)
-	defer i.Close()
+	if o.Patience > 0 {
+		cfg.PageTimeout, cfg.Limits.HeaderTimeout, cfg.Limits.IdleTimeout = o.Patience, o.Patience, o.Patience
+		cfg.Limits.AssetTimeout = o.Patience
+	}
+	i := inspectors.get(string(o.Cert)+o.Patience.String(), cfg)
 	started := time.Now()
 	report := i.Inspect(context.Background(), o.URL, nil)
 	return answer{ID: o.ID, Report: report, Took: time.Since(started), Peak: peakRSS()}
+}
+
+// shared hands out one Inspector for each configuration, as an inspector's process
+// has one for all of its workers.
+type shared struct {
+	mu    sync.Mutex
+	byKey map[string]*inspect.Inspector // under mu
+}
+
+var inspectors = shared{byKey: map[string]*inspect.Inspector{}}
+
+func (s *shared) get(key string, cfg inspect.Config) *inspect.Inspector {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.byKey[key]
+	if i == nil {
+		i = inspect.New(cfg)
+		s.byKey[key] = i
+	}
+	return i
 }
 
 // peakRSS is the most memory that this process has had resident; 0 where the
@@ -191,7 +216,7 @@ func (c *child) hear(r io.Reader) {
 // run sets a server up and has it inspected.
 func (c *child) run(t *testing.T, s scenario) outcome {
 	var o order
-	o.URL = s.start(t, &o)
+	o.URL, o.Patience = s.start(t, &o), s.patience
 	w := make(chan answer, 1)
 	c.mu.Lock()
 	if c.waiting == nil {

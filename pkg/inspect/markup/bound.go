@@ -141,11 +141,11 @@ func isSpace(b byte) bool { return b == ' ' || '\t' <= b && b <= '\r' && b != '\
 
 // bound cuts text where it has brought limit nodes, 0 for any number. flat
 // says that the parser's repairs would multiply what is left.
-func bound(text []byte, limit int) (within []byte, cut, flat bool) {
-	if limit <= 0 {
-		return text, false, false
-	}
+func bound(text []byte, limit int) (within []byte, nodes int, cut, flat bool) {
 	c := count(text)
+	if limit <= 0 {
+		return text, c.nodes, false, false
+	}
 	if c.nodes > limit {
 		// Exactly, now: a script may hold any number of "<".
 		if at := offset(text, limit); at < len(text) {
@@ -153,7 +153,7 @@ func bound(text []byte, limit int) (within []byte, cut, flat bool) {
 			c = count(text)
 		}
 	}
-	return text, cut, c.clones > limit
+	return text, min(c.nodes, limit), cut, c.clones > limit
 }
 
 // offset is where the tag that exceeds limit begins, len(text) if none does.

@@ -123,6 +123,8 @@ type Document struct {
 	Quirks bool
 	// Truncated counts data: URIs that were passed over for their length.
 	Truncated int
+	// Elements counts the elements and comments, at least.
+	Elements int
 	// Cut says that the document has more elements than MaxElements.
 	Cut bool
 	// Unlisted counts the references past MaxReferences.
@@ -146,11 +148,25 @@ func Parse(in Input, env Env) *Document {
 	if doc.Base == "" {
 		doc.Base = in.URL
 	}
-	doc.Root, doc.Charset, doc.Cut = tree(in, env.Scripting, env.MaxElements)
+	t := tree(in, env.Scripting, env.MaxElements)
+	doc.Root, doc.Charset, doc.Cut, doc.Elements = t.root, t.label, t.cut, t.nodes
 	w := walker{doc: doc, env: env, resolver: newResolver(doc.Base, doc.Charset)}
 	w.document(doc.Root)
 	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""
 	return doc
+}
+
+// Tree returns what Document.Root is after Parse of the same.
+func Tree(in Input, env Env) *html.Node { return tree(in, env.Scripting, env.MaxElements).root }
+
+// Cost estimates the bytes that the tree of in takes, with what styling adds.
+func Cost(in Input, env Env) int64 {
+	const element, text = 1200, 6 // measured, per element and per byte
+	nodes := count(in.Body).nodes
+	if env.MaxElements > 0 {
+		nodes = min(nodes, env.MaxElements)
+	}
+	return int64(nodes)*element + int64(len(in.Body))*text
 }
 
 // IsDocument says whether a media type is one that Parse reads.

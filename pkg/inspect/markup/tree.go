@@ -17,25 +17,33 @@ import (
 // maxDepth is how deep browsers nest elements; deeper ones become siblings.
 const maxDepth = 512
 
-// tree decodes and parses a document, up to limit nodes. It never returns a
-// nil tree. cut says that the document goes on.
-func tree(in Input, scripting bool, limit int) (root *html.Node, label string, cut bool) {
+// built is a document's tree.
+type built struct {
+	root  *html.Node // never nil
+	label string     // of the charset
+	nodes int        // elements and comments, at least
+	cut   bool       // the document goes on
+}
+
+// tree decodes and parses a document, up to limit nodes.
+func tree(in Input, scripting bool, limit int) built {
 	if in.MediaType != "" && in.MediaType != "text/html" {
-		if root, cut, ok := parseXML(in.Body, in.Charset, limit); ok {
-			return root, "utf-8", cut
+		if t, ok := parseXML(in.Body, in.Charset, limit); ok {
+			return t
 		}
 	}
 	text, label := decode(in.Body, in.Charset)
-	text, cut, flat := bound(text, limit)
+	text, nodes, cut, flat := bound(text, limit)
+	t := built{label: label, nodes: nodes, cut: cut}
 	var err error
 	if !flat {
-		root, err = html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(scripting))
+		t.root, err = html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(scripting))
 	}
-	if err != nil || root == nil {
+	if err != nil || t.root == nil {
 		// html.Parse gives up past 512 open elements where browsers carry on.
-		root = parseFlat(text, scripting)
+		t.root = parseFlat(text, scripting)
 	}
-	return root, label, cut
+	return t
 }
 
 // decode returns body as UTF-8 with the label of the encoding it was in: byte
@@ -190,7 +198,7 @@ const (
 // parseXML builds the tree of an XML document up to its first error or limit
 // nodes, in the names that x/net/html uses for HTML and SVG. ok is false where
 // the document does not even begin as XML.
-func parseXML(body []byte, label string, limit int) (root *html.Node, cut, ok bool) {
+func parseXML(body []byte, label string, limit int) (t built, ok bool) {
 	d := xml.NewDecoder(bytes.NewReader(body))
 	d.Strict, d.Entity = false, xml.HTMLEntity
 	d.CharsetReader = func(name string, r io.Reader) (io.Reader, error) {
@@ -199,19 +207,20 @@ func parseXML(body []byte, label string, limit int) (root *html.Node, cut, ok bo
 		}
 		return charset.NewReaderLabel(name, r)
 	}
-	root = &html.Node{Type: html.DocumentNode}
-	at, depth := root, 0
-	for nodes := 0; ; nodes++ {
+	t = built{root: &html.Node{Type: html.DocumentNode}, label: "utf-8"}
+	at, depth := t.root, 0
+	for {
 		tok, err := d.Token()
 		if err != nil {
-			return root, false, root.FirstChild != nil
+			return t, t.root.FirstChild != nil
 		}
-		if limit > 0 && nodes >= 3*limit { // start, text and end
-			return root, true, true
+		if t.nodes++; limit > 0 && t.nodes > 3*limit { // start, text and end
+			t.nodes, t.cut = limit, true
+			return t, true
 		}
-		switch t := tok.(type) {
+		switch tok := tok.(type) {
 		case xml.StartElement:
-			n := xmlElement(t)
+			n := xmlElement(tok)
 			at.AppendChild(n)
 			if depth++; depth <= maxDepth {
 				at = n
@@ -221,9 +230,9 @@ func parseXML(body []byte, label string, limit int) (root *html.Node, cut, ok bo
 				at = at.Parent
 			}
 		case xml.CharData:
-			at.AppendChild(&html.Node{Type: html.TextNode, Data: string(t)})
+			at.AppendChild(&html.Node{Type: html.TextNode, Data: string(tok)})
 		case xml.ProcInst:
-			at.AppendChild(&html.Node{Type: html.CommentNode, Data: "?" + t.Target + " " + string(t.Inst)})
+			at.AppendChild(&html.Node{Type: html.CommentNode, Data: "?" + tok.Target + " " + string(tok.Inst)})
 		}
 	}
 }
