@@ -157,6 +157,15 @@ type Progress struct {
 // and reasons say what went wrong. watch, if not nil, is called from Inspect's
 // own goroutine on every step and every answer.
 func (i *Inspector) Inspect(ctx context.Context, url string, watch func(Progress)) *libra.Report {
+	return i.InspectAgain(ctx, url, nil, watch)
+}
+
+// InspectAgain is Inspect for a page whose previous report is at hand. What the
+// page shows and Libra does not read (images, fonts, media) is then asked for
+// conditionally, with the validators that came with it: the answer 304 spares
+// the server the body, the report repeats the weight that a first visit has,
+// and Repeat has what the 304 cost instead of an estimate.
+func (i *Inspector) InspectAgain(ctx context.Context, url string, previous *libra.Report, watch func(Progress)) *libra.Report {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.PageTimeout)
 	defer cancel()
@@ -168,10 +177,15 @@ func (i *Inspector) Inspect(ctx context.Context, url string, watch func(Progress
 		r.Outcome, r.Reasons = libra.Failed, []string{err.Error()}
 	} else {
 		p := newPage(i, normal, watch)
+		p.prior = priorAssets(previous)
 		p.run(ctx)
 		p.report(r)
 	}
 	r.Totals = libra.Sum(r.Assets)
+	if r.Outcome != libra.Failed {
+		repeat := libra.SecondVisit(r.Assets)
+		r.Repeat = &repeat
+	}
 	r.DurationMS = time.Since(started).Milliseconds()
 	return r
 }

@@ -32,7 +32,8 @@ type request struct {
 	rest     []markup.Reference // and after that
 	// integrity is what the body must hash to before it is read.
 	integrity string
-	quirks    bool // asked for by a document in quirks mode
+	prior     *libra.Asset // what a 304 stands for
+	quirks    bool         // asked for by a document in quirks mode
 }
 
 // settled says that the answer is in and its body was read.
@@ -73,7 +74,8 @@ type page struct {
 	sheetBytes int64 // of style sheets that were read
 	kept       int64 // of bodies that may yet be read
 	reasons    reasons
-	cut        error // why the rest of the queue was left
+	prior      map[string]*libra.Asset // of the previous report, by URL
+	cut        error                   // why the rest of the queue was left
 }
 
 // answer is what a worker brings.
@@ -127,6 +129,7 @@ func (p *page) abandon(ctx context.Context) {
 		p.busy--
 		p.done++
 		a.result.Release()
+		a.req.notModified(&a.result)
 		a.req.result = &a.result
 	}
 	p.tell(libra.Reporting)
@@ -145,8 +148,9 @@ func (p *page) start(ctx context.Context) time.Duration {
 		}
 		p.busy++
 		r.host.busy++
+		ask := p.fetchRequest(r)
 		go func() {
-			p.results <- answer{r, p.session.Get(ctx, fetch.Request{URL: r.url, Type: r.typ, Referrer: r.referrer})}
+			p.results <- answer{r, p.session.Get(ctx, ask)}
 		}()
 	}
 	return wait
@@ -166,6 +170,7 @@ func (p *page) take(ctx context.Context, a answer) {
 		return
 	}
 	p.done++
+	r.notModified(&a.result)
 	r.result = &a.result
 	if r == p.root {
 		p.tell(libra.Discovering)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"libra/pkg/inspect/fetch"
 	"libra/pkg/inspect/markup"
@@ -141,7 +142,7 @@ type assembler struct {
 // root lists the page's own hops.
 func (a *assembler) root(res *fetch.Result) {
 	for i, h := range res.Hops {
-		x := asset(h, libra.Document, "")
+		x := a.asset(h, libra.Document, "")
 		x.Reason = "the page"
 		if i < len(res.Hops)-1 {
 			x.Reason = "redirect of the page"
@@ -155,11 +156,26 @@ func (a *assembler) root(res *fetch.Result) {
 }
 
 // asset turns a hop into an asset.
-func asset(h fetch.Hop, t libra.ResourceType, initiator string) libra.Asset {
-	return libra.Asset{
+func (a *assembler) asset(h fetch.Hop, t libra.ResourceType, initiator string) libra.Asset {
+	x := libra.Asset{
 		URL: h.URL, Type: t, Initiator: initiator, Status: h.Status, HeaderBytes: h.HeaderBytes,
-		EncodedBytes: h.EncodedBytes, DecodedBytes: h.DecodedBytes, Fetch: libra.Fetched, Error: h.Error,
+		EncodedBytes: h.EncodedBytes, DecodedBytes: h.DecodedBytes, FramingBytes: h.FramingBytes,
+		Fetch: libra.Fetched, Error: h.Error, MediaType: h.MediaType, Protocol: h.Protocol,
+		StartMS: millis(h.Started.Sub(a.r.Started)), Cache: h.Cache,
 	}
+	spent := libra.Timings{
+		Blocked: millis(h.Blocked), DNS: millis(h.DNS), Connect: millis(h.Connect), TLS: millis(h.TLS),
+		Wait: millis(h.Wait), Receive: millis(h.Receive),
+	}
+	if spent != (libra.Timings{}) {
+		x.Timings = &spent
+	}
+	return x
+}
+
+// millis keeps a tenth of a millisecond: reports travel, and are stored.
+func millis(d time.Duration) float64 {
+	return float64(d.Round(100*time.Microsecond).Microseconds()) / 1000
 }
 
 // walk lists everything that the page refers to.
@@ -240,7 +256,7 @@ func (a *assembler) requested(e *edge) {
 		})
 	default:
 		for _, h := range res.Hops {
-			x := asset(h, e.ref.Type, e.initiator)
+			x := a.asset(h, e.ref.Type, e.initiator)
 			x.Reason = e.ref.Reason
 			a.r.Assets = append(a.r.Assets, x)
 		}

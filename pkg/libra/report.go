@@ -61,15 +61,38 @@ type Asset struct {
 	EncodedBytes int64 `json:"encoded_bytes"`
 	// DecodedBytes is the body after Content-Encoding is undone
 	// (Resource Timing decodedBodySize, HAR content.size).
-	DecodedBytes int64  `json:"decoded_bytes"`
+	DecodedBytes int64 `json:"decoded_bytes"`
+	// FramingBytes is what carries the body: chunk sizes under HTTP/1.1, frame
+	// headers and padding under HTTP/2.
+	FramingBytes int64  `json:"framing_bytes,omitempty"`
 	Fetch        Fetch  `json:"fetch"`
 	Reason       string `json:"reason"`          // why Fetch is what it is, for a person
 	Error        string `json:"error,omitempty"` // why the request failed or was cut short
+	// MediaType is the lower-case Content-Type without parameters, Protocol
+	// "HTTP/1.1" or "HTTP/2.0"; "" without an answer.
+	MediaType string `json:"media_type,omitempty"`
+	Protocol  string `json:"protocol,omitempty"`
+	// StartMS is when the request began, after Report.Started.
+	StartMS float64  `json:"start_ms,omitempty"`
+	Timings *Timings `json:"timings,omitempty"`
+	Cache   *Cache   `json:"cache,omitempty"`
 }
 
-// TransferBytes is header and encoded body: what Chromium's
+// Timings is where the time of a request went, in milliseconds, as in HAR: the
+// wait for a connection, and its making where it was a new one; the wait for
+// the end of the headers, and for the end of the body.
+type Timings struct {
+	Blocked float64 `json:"blocked,omitempty"`
+	DNS     float64 `json:"dns,omitempty"`
+	Connect float64 `json:"connect,omitempty"`
+	TLS     float64 `json:"tls,omitempty"`
+	Wait    float64 `json:"wait,omitempty"`
+	Receive float64 `json:"receive,omitempty"`
+}
+
+// TransferBytes is header, encoded body and what carries it: what Chromium's
 // loadingFinished.encodedDataLength counts, and what totals and budgets use.
-func (a Asset) TransferBytes() int64 { return a.HeaderBytes + a.EncodedBytes }
+func (a Asset) TransferBytes() int64 { return a.HeaderBytes + a.EncodedBytes + a.FramingBytes }
 
 // Size sums requests.
 type Size struct {
@@ -77,7 +100,7 @@ type Size struct {
 	HeaderBytes   int64 `json:"header_bytes"`
 	EncodedBytes  int64 `json:"encoded_bytes"`
 	DecodedBytes  int64 `json:"decoded_bytes"`
-	TransferBytes int64 `json:"transfer_bytes"`
+	TransferBytes int64 `json:"transfer_bytes"` // header, encoded body and framing
 }
 
 func (s Size) plus(a Asset) Size {
@@ -127,6 +150,8 @@ type Report struct {
 	Outcome    Outcome   `json:"outcome"`
 	Reasons    []string  `json:"reasons"` // why not complete; never null
 	Totals     Totals    `json:"totals"`
+	// Repeat is what a second visit transfers; see SecondVisit.
+	Repeat *Totals `json:"repeat,omitempty"`
 	// Assets holds the page first, then its requests in the order found.
 	Assets []Asset `json:"assets"`
 }

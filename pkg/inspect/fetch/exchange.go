@@ -149,6 +149,7 @@ func (x *exchange) answered(u *url.URL, resp *http.Response) {
 	x.header = resp.Header
 	x.hop.Status, x.hop.Protocol = resp.StatusCode, resp.Proto
 	x.hop.MediaType, x.charset = contentType(resp.Header)
+	x.hop.Cache = cacheable(resp.StatusCode, resp.Header, x.hop.Started)
 	x.s.keepCookies(u, resp)
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:

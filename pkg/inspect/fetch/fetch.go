@@ -70,7 +70,9 @@ type Hop struct {
 	Protocol string
 	// MediaType is the lower-case Content-Type without parameters, "" if none.
 	MediaType string
-	Started   time.Time
+	// Cache is what the answer says about being kept; nil if nothing.
+	Cache   *libra.Cache
+	Started time.Time
 	// Blocked is the wait for a connection. DNS, Connect and TLS are 0 on a
 	// connection used before. Wait ends with the headers, Receive with the body.
 	Blocked, DNS, Connect, TLS, Wait, Receive time.Duration

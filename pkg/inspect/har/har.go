@@ -7,7 +7,7 @@
 // know is written as the format wants it: -1 for sizes and times, empty lists
 // for headers and cookies, "unknown" and "x-unknown", as Chromium has them, for
 // the protocol and the media type. Times that the format does not let be -1
-// are 0, and every entry starts when the inspection did.
+// are 0.
 //
 // Fields of our own start with an underscore, as the format demands;
 // _resourceType, _transferSize, _initiator and _error are named as Chromium
@@ -186,6 +186,16 @@ func entry(a libra.Asset, started time.Time) Entry {
 			HeadersSize: a.HeaderBytes, BodySize: a.EncodedBytes, TransferSize: a.TransferBytes(),
 		},
 	}
+	if a.Protocol != "" {
+		e.Request.HTTPVersion, e.Response.HTTPVersion = a.Protocol, a.Protocol
+	}
+	if a.MediaType != "" {
+		e.Response.Content.MimeType = a.MediaType
+	}
+	e.Started = started.Add(time.Duration(a.StartMS * float64(time.Millisecond)))
+	if t := a.Timings; t != nil {
+		e.time(*t)
+	}
 	if saved := a.DecodedBytes - a.EncodedBytes; saved > 0 {
 		e.Response.Content.Compression = saved
 	}
@@ -193,6 +203,22 @@ func entry(a libra.Asset, started time.Time) Entry {
 		e.Response.HeadersSize, e.Response.BodySize = -1, -1
 	}
 	return e
+}
+
+// time takes the times of a request. In HAR a part that did not take place is
+// -1, and connect includes ssl.
+func (e *Entry) time(t libra.Timings) {
+	e.Timings = Timings{Blocked: t.Blocked, DNS: -1, Connect: -1, SSL: -1, Wait: t.Wait, Receive: t.Receive}
+	if t.DNS > 0 {
+		e.Timings.DNS = t.DNS
+	}
+	if t.Connect > 0 || t.TLS > 0 {
+		e.Timings.Connect = t.Connect + t.TLS
+	}
+	if t.TLS > 0 {
+		e.Timings.SSL = t.TLS
+	}
+	e.Time = t.Blocked + t.DNS + t.Connect + t.TLS + t.Wait + t.Receive
 }
 
 // query lists the parameters of a URL, by name.

@@ -26,7 +26,11 @@ func report() libra.Report {
 		Started: time.Date(2026, 11, 21, 5, 0, 0, 123e6, time.FixedZone("", 3600)), DurationMS: 900,
 		Assets: []libra.Asset{
 			{URL: "http://example.org/?q=a+b&q=c", Type: libra.Document, Status: 301, HeaderBytes: 100, Fetch: libra.Fetched},
-			{URL: "https://example.org/", Type: libra.Document, Status: 200, HeaderBytes: 200, EncodedBytes: 1000, DecodedBytes: 4000, Fetch: libra.Fetched},
+			{
+				URL: "https://example.org/", Type: libra.Document, Status: 200, HeaderBytes: 200, EncodedBytes: 1000, DecodedBytes: 4000, Fetch: libra.Fetched,
+				MediaType: "text/html", Protocol: "HTTP/2.0", StartMS: 12.5, FramingBytes: 18,
+				Timings: &libra.Timings{Blocked: 0.1, DNS: 1, Connect: 2, TLS: 3, Wait: 4, Receive: 5},
+			},
 			{URL: "https://example.org/<x>.css", Type: libra.Stylesheet, Initiator: "https://example.org/", Fetch: libra.Fetched, Error: "connection refused"},
 			{URL: "https://example.org/lazy.png", Type: libra.Image, Initiator: "https://example.org/", Fetch: libra.Lazy},
 		},

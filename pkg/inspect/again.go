@@ -1,0 +1,59 @@
+package inspect
+
+import (
+	"libra/pkg/inspect/fetch"
+	"libra/pkg/inspect/markup"
+	"libra/pkg/libra"
+)
+
+// priorAssets are the assets of a report that the next inspection need not be
+// sent again if they have not changed: those that are weighed and not read.
+func priorAssets(r *libra.Report) map[string]*libra.Asset {
+	if r == nil {
+		return nil
+	}
+	prior := map[string]*libra.Asset{}
+	for i := range r.Assets {
+		a := &r.Assets[i]
+		switch a.Type {
+		case libra.Image, libra.Font, libra.Media, libra.Other:
+		default:
+			continue
+		}
+		if a.Fetch == libra.Fetched && a.Error == "" && a.Cache.Validates() && (a.Status == 200 || a.Status == 206) && a.MediaType != "image/svg+xml" {
+			prior[a.URL] = a
+		}
+	}
+	return prior
+}
+
+// fetchRequest is what is asked for r: conditionally where a 304 would do.
+func (p *page) fetchRequest(r *request) fetch.Request {
+	q := fetch.Request{URL: r.url, Type: r.typ, Referrer: r.referrer}
+	if a := p.prior[r.url]; a != nil && r.kind == markup.Leaf && r.typ == a.Type {
+		q.ETag, q.LastModified = a.Cache.ETag, a.Cache.LastModified
+		r.prior = a
+	}
+	return q
+}
+
+// notModified puts the weight of r's previous answer in the place of a 304: it
+// is what a first visit is sent.
+func (r *request) notModified(res *fetch.Result) {
+	if r.prior == nil || len(res.Hops) == 0 {
+		return
+	}
+	h := &res.Hops[len(res.Hops)-1]
+	if h.Status != 304 {
+		return
+	}
+	a := r.prior
+	cache := *a.Cache
+	cache.NotModifiedBytes = h.TransferBytes()
+	if h.Cache != nil {
+		cache.FreshS, cache.NoStore = h.Cache.FreshS, h.Cache.NoStore
+	}
+	h.Status, h.MediaType, h.Cache = a.Status, a.MediaType, &cache
+	h.HeaderBytes, h.EncodedBytes, h.DecodedBytes, h.FramingBytes = a.HeaderBytes, a.EncodedBytes, a.DecodedBytes, a.FramingBytes
+	res.MediaType = a.MediaType
+}
