@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X libra/pkg/daemon.Version=$(or $(VERSION),0.1.0) -X libra/pkg
 PROGRAMS := libra libra-bus libra-web libra-inspector libra-recorder libra-watchdog libra-notifier
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check bench install uninstall clean
+.PHONY: help setup build run test check bench accuracy hostile fuzz install uninstall clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,15 @@ bench: ## set up, then measure: start, memory, recovery, speed
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
 	@scripts/bench
+
+accuracy: ## set up, then compare with Chromium on real pages, scripts off and on
+	@scripts/accuracy
+
+hostile: ## set before the engine servers that misbehave; print what becomes of it
+	$(GO) test -count=1 -v ./pkg/inspect/hostile | grep -vE '^(=== |    --- |--- )'; exit $${PIPESTATUS[0]}
+
+fuzz: ## every fuzz target for a minute
+	@scripts/fuzz
 
 install: build ## put programs and units in place on a host that runs systemd (root)
 	@scripts/install

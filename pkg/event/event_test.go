@@ -27,9 +27,11 @@ var messages = map[string]any{
 	"reported": event.Reported{Request: req, Attempt: 2, Inspector: "1", At: at, Report: libra.Report{
 		URL: req.URL, FinalURL: req.URL, Status: 200, Started: at, DurationMS: 12, Outcome: libra.Partial, Reasons: []string{"one asset timed out"},
 		Totals: libra.Totals{Size: libra.Size{Requests: 1, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, TransferBytes: 5}, ByType: map[libra.ResourceType]libra.Size{libra.Document: {Requests: 1}}},
-		Assets: []libra.Asset{{URL: req.URL, Type: libra.Document, Status: 200, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, Fetch: libra.Fetched, Reason: "the page", Error: "cut",
+		Assets: []libra.Asset{{
+			URL: req.URL, Type: libra.Document, Status: 200, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, Fetch: libra.Fetched, Reason: "the page", Error: "cut",
 			FramingBytes: 6, MediaType: "text/html", Protocol: "HTTP/2.0", StartMS: 0.5, Timings: &libra.Timings{Blocked: 1, DNS: 2, Connect: 3, TLS: 4, Wait: 5, Receive: 6},
-			Cache: &libra.Cache{ETag: `"x"`, LastModified: "m", FreshS: 7, NoStore: true, NotModifiedBytes: 8}}},
+			Cache: &libra.Cache{ETag: `"x"`, LastModified: "m", FreshS: 7, NoStore: true, NotModifiedBytes: 8},
+		}},
 		Repeat: &libra.Totals{Size: libra.Size{Requests: 1}, ByType: map[libra.ResourceType]libra.Size{}},
 	}},
 	"step": event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at},
