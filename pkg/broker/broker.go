@@ -10,11 +10,14 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -43,6 +46,7 @@ const maxPayload = 8 << 20
 type Broker struct {
 	srv   *server.Server
 	space int64
+	store string
 }
 
 // Start returns when the bus takes connections and its streams are recovered.
@@ -90,7 +94,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 		srv.Shutdown()
 		return nil, fmt.Errorf("bus at %s runs without its store %q: see the lines above", cfg.Listen, cfg.Store)
 	}
-	return &Broker{srv: srv, space: space}, nil
+	return &Broker{srv: srv, space: space, store: cfg.Store}, nil
 }
 
 // Space is what JetStream may store, in bytes.
@@ -105,7 +109,9 @@ func (b *Broker) InProcessConn() (net.Conn, error) { return b.srv.InProcessConn(
 // Connections counts the clients.
 func (b *Broker) Connections() int { return b.srv.NumClients() }
 
-// Healthy says why the bus cannot do its part; nil when it can.
+// Healthy says why the bus cannot do its part; nil when it can. A stream that
+// met a full disk is dead until the server starts again: it counts as ill once
+// there is room, when a restart mends it.
 func (b *Broker) Healthy() error {
 	if !b.srv.Running() {
 		return errors.New("the server has stopped")
@@ -113,7 +119,43 @@ func (b *Broker) Healthy() error {
 	if !b.srv.JetStreamEnabled() {
 		return errors.New("JetStream has stopped")
 	}
-	return nil
+	var answer answer
+	b.srv.HandleHealthz(&answer, &http.Request{URL: &url.URL{Path: "/healthz"}})
+	if answer.status == 0 || answer.status == http.StatusOK {
+		return nil
+	}
+	if free, err := freeSpace(b.store); err != nil || free < room {
+		return nil
+	}
+	return fmt.Errorf("the server says that it is ill: %s", strings.TrimSpace(answer.body.String()))
+}
+
+// room is the free space, in bytes, at which a bus that is ill of a full disk
+// starts again.
+const room = 4 << 20
+
+// answer keeps what the server's health handler says.
+type answer struct {
+	status int
+	body   bytes.Buffer
+	header http.Header
+}
+
+func (a *answer) Header() http.Header {
+	if a.header == nil {
+		a.header = http.Header{}
+	}
+	return a.header
+}
+func (a *answer) WriteHeader(status int)      { a.status = status }
+func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+
+func freeSpace(dir string) (int64, error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil {
+		return 0, fmt.Errorf("look at the partition of %q: %w", dir, err)
+	}
+	return int64(fs.Bavail) * fs.Bsize, nil
 }
 
 // Stop ends the bus and returns when its files are closed.
