@@ -16,9 +16,9 @@ import (
 type document struct {
 	doc     *markup.Document
 	env     markup.Env
-	in      markup.Input // the body only of a heavy one
+	in      markup.Input // the body only where the tree is to be built anew
 	cost    int64        // bytes that the tree may take
-	heavy   bool         // the tree is built anew when it is needed
+	leave   func()       // gives back what the tree takes; nil where none is held
 	depth   int
 	refs    []edge
 	inline  []*sheet // by position in doc.Sheets; nil for linked ones

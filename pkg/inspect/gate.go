@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// gate hands out a budget of bytes to whoever comes first. Shares are held
-// only while a processor works, never while something is fetched, so that
-// nobody waits for long and nobody for ever.
+// gate hands out a budget of bytes to whoever comes first. A share that was
+// waited for is held only while a processor works, never while something is
+// fetched, so that nobody waits for long and nobody for ever.
 type gate struct {
 	mu      sync.Mutex
 	size    int64
@@ -44,6 +44,17 @@ func (g *gate) enter(ctx context.Context, n int64) (leave func(), ok bool) {
 		g.give(g.forget(s))
 		return nil, false
 	}
+}
+
+// try takes n bytes if they are free now.
+func (g *gate) try(n int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.waiting) > 0 || g.free < n {
+		return false
+	}
+	g.free -= n
+	return true
 }
 
 // forget takes s off the list; what it returns was given to s meanwhile.

@@ -61,9 +61,9 @@ type Config struct {
 	// TLS is the base of TLS configurations, for private roots. Default the
 	// system's roots.
 	TLS *tls.Config
-	// Memory is what large documents may take, together over all inspections,
-	// while they are parsed and styled; a larger one is worked on alone.
-	// Default 48 MiB.
+	// Memory is what large documents may take, together over all inspections:
+	// half of it while they wait for their style sheets, half while they are
+	// parsed and styled. One that is larger is worked on alone. Default 64 MiB.
 	Memory int64
 	// Limits bounds what a page may cost.
 	Limits Limits
@@ -107,7 +107,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Limits.Elements, 100_000)
 	def(&c.Limits.DocumentBytes, 16<<20)
 	def(&c.Limits.SheetBytes, 4<<20)
-	def(&c.Memory, 48<<20)
+	def(&c.Memory, 64<<20)
 	def(&c.Limits.ImportDepth, 16)
 	def(&c.Limits.FrameDepth, 8)
 	def(&c.Limits.Frames, 100)
@@ -132,13 +132,15 @@ func def[T comparable](field *T, value T) {
 type Inspector struct {
 	cfg    Config
 	client *fetch.Client
-	memory *gate
+	memory *gate // for what is worked on
+	trees  *gate // for what waits
+	sheets *sheetCache
 }
 
 // New returns an Inspector. Close it when done.
 func New(cfg Config) *Inspector {
 	cfg = cfg.withDefaults()
-	return &Inspector{cfg: cfg, memory: newGate(cfg.Memory), client: fetch.New(fetch.Config{
+	return &Inspector{cfg: cfg, memory: newGate(cfg.Memory / 2), trees: newGate(cfg.Memory / 2), sheets: newSheetCache(), client: fetch.New(fetch.Config{
 		Allow: cfg.Allow, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
 	})}
 }
@@ -179,6 +181,7 @@ func (i *Inspector) InspectAgain(ctx context.Context, url string, previous *libr
 		p := newPage(i, normal, watch)
 		p.prior = priorAssets(previous)
 		p.run(ctx)
+		p.dropTrees()
 		p.report(r)
 	}
 	r.Totals = libra.Sum(r.Assets)

@@ -66,10 +66,10 @@ type page struct {
 	done     int
 	frames   int
 	listed   int // references of all documents
-	memory   *gate
+	engine   *Inspector
 
 	elements   int   // of all documents
-	trees      int64 // what the trees that are held may take
+	trees      int64 // what the trees that are held may take, shares aside
 	docBytes   int64 // of documents that were read
 	sheetBytes int64 // of style sheets that were read
 	kept       int64 // of bodies that may yet be read
@@ -86,7 +86,7 @@ type answer struct {
 
 func newPage(i *Inspector, url string, watch func(Progress)) *page {
 	p := &page{
-		cfg: i.cfg, memory: i.memory, session: i.client.Session(), watch: watch,
+		cfg: i.cfg, engine: i, session: i.client.Session(), watch: watch,
 		requests: map[string]*request{}, sheets: map[string]*sheet{}, hosts: map[string]*host{},
 		results: make(chan answer),
 	}

@@ -67,7 +67,7 @@ func (p *page) parseSheet(ctx context.Context, text []byte, base string, v css.V
 		text = text[:max(left, 0)]
 	}
 	p.sheetBytes += int64(len(text))
-	s := &sheet{parsed: css.Parse(text, base)}
+	s := &sheet{parsed: p.engine.sheets.parse(text, base)}
 	if s.parsed.Truncated() {
 		p.reasons.limit("css_rules", "a style sheet has more rules than are read: limit css_rules")
 	}

@@ -11,11 +11,12 @@ import (
 
 // lightTrees is what the trees of one page may take without asking for a share
 // of the memory that all inspections have together.
-const lightTrees = 4 << 20
+const lightTrees = 2 << 20
 
 // tree reads a document. A tree is needed twice: for what the document refers
-// to, and once the style sheets are in. A light one is kept in between; a heavy
-// one is built twice, so that it is never held while something is fetched.
+// to, and once the style sheets are in. In between it is kept, as a light one or
+// on a share of the memory for those that wait; where that is used up, it is
+// built twice, and never held while something is fetched.
 func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *document {
 	limits := &p.cfg.Limits
 	if left := limits.DocumentBytes - p.docBytes; int64(len(in.Body)) > left {
@@ -26,13 +27,18 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 	env.MaxElements = max(limits.Elements-p.elements, 1)
 	env.MaxReferences = max(env.MaxReferences-p.listed, 1)
 	d := &document{in: in, env: env, cost: markup.Cost(in, env)}
-	if d.heavy = p.trees+d.cost > lightTrees; !d.heavy {
+	light := p.trees+d.cost <= lightTrees
+	if light || p.engine.trees.try(d.cost) {
 		d.doc = markup.Parse(in, env)
 		d.in.Body = nil
-		p.trees += d.cost
+		d.leave = func() { p.engine.trees.give(d.cost) }
+		if light {
+			p.trees += d.cost
+			d.leave = func() { p.trees -= d.cost }
+		}
 	} else {
 		d.in.Body = append([]byte(nil), in.Body...) // in is somebody else's
-		leave, ok := p.memory.enter(ctx, d.cost)
+		leave, ok := p.engine.memory.enter(ctx, d.cost)
 		if !ok {
 			d.in.Body = nil // the page's time is over
 		}
@@ -49,15 +55,27 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 
 // borrowTree gives the tree of d for the last time.
 func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, leave func()) {
-	if !d.heavy {
-		root, d.doc.Root = d.doc.Root, nil
-		return root, func() { p.trees -= d.cost }
+	if d.leave != nil {
+		root, leave = d.doc.Root, d.leave
+		d.doc.Root, d.leave = nil, nil
+		return root, leave
 	}
-	leave, ok := p.memory.enter(ctx, d.cost)
+	leave, ok := p.engine.memory.enter(ctx, d.cost)
 	if !ok {
 		d.in.Body, leave = nil, func() {}
 	}
 	root = markup.Tree(d.in, d.env)
 	d.in.Body = nil
 	return root, leave
+}
+
+// dropTrees gives back what documents hold whose style sheets never came.
+func (p *page) dropTrees() {
+	for _, d := range p.docs {
+		if d.leave != nil {
+			d.doc.Root = nil
+			d.leave()
+			d.leave = nil
+		}
+	}
 }

@@ -16,6 +16,7 @@ type element struct {
 	classes                  []string
 	ns                       string   // html, svg or math
 	style                    *style   // nil where nothing is rendered
+	own                      []cand   // the declarations that style is made of
 	above                    bloom    // what its ancestors have
 	option                   *element // of a drop-down: what it shows
 	counted                  bool     // option is known
@@ -26,13 +27,19 @@ type element struct {
 // newTree lists the elements under root in document order.
 func newTree(root *html.Node) []*element {
 	var all []*element
+	var slab []element // made many at a time
 	var add func(n *html.Node, parent *element)
 	add = func(n *html.Node, parent *element) {
 		for c := n.FirstChild; c != nil; c = c.NextSibling {
 			if c.Type != html.ElementNode {
 				continue
 			}
-			e := newElement(c, parent)
+			if len(slab) == cap(slab) {
+				slab = make([]element, 0, min(max(len(all), 16), 256))
+			}
+			slab = slab[:len(slab)+1]
+			e := &slab[len(slab)-1]
+			e.init(c, parent)
 			all = append(all, e)
 			if e.tag == "template" && e.ns == "html" {
 				continue // its contents are no part of the document
@@ -44,8 +51,8 @@ func newTree(root *html.Node) []*element {
 	return all
 }
 
-func newElement(n *html.Node, parent *element) *element {
-	e := &element{node: n, parent: parent, tag: strings.ToLower(n.Data), ns: n.Namespace}
+func (e *element) init(n *html.Node, parent *element) {
+	e.node, e.parent, e.tag, e.ns = n, parent, strings.ToLower(n.Data), n.Namespace
 	if e.ns == "" {
 		e.ns = "html"
 	}
@@ -65,7 +72,6 @@ func newElement(n *html.Node, parent *element) *element {
 		}
 		parent.last = e
 	}
-	return e
 }
 
 // attr gives an attribute's value.

@@ -65,6 +65,8 @@ type pass struct {
 	pending []Use     // named on the page, not fetched at its place
 	tried   int       // entries of the index that were looked at
 	stopped bool
+	styles  []*style // to be used again
+	cands   [][]cand // likewise
 }
 
 type useKey struct {
@@ -111,7 +113,7 @@ func (p *pass) walk() {
 	var open []*element
 	for _, e := range p.tree {
 		for len(open) > 0 && open[len(open)-1] != e.parent {
-			open[len(open)-1].style = nil
+			p.recycle(open[len(open)-1])
 			open = open[:len(open)-1]
 		}
 		open = append(open, e)
@@ -121,6 +123,31 @@ func (p *pass) walk() {
 		}
 		p.element(e)
 	}
+}
+
+// recycle takes back what the style of e is made of.
+func (p *pass) recycle(e *element) {
+	if e.style != nil {
+		*e.style = style{}
+		p.styles = append(p.styles, e.style)
+		e.style = nil
+	}
+	if e.own != nil {
+		clear(e.own)
+		p.cands = append(p.cands, e.own[:0])
+		e.own = nil
+	}
+}
+
+// newStyle is a style of parent's child, unset.
+func (p *pass) newStyle(parent *style) *style {
+	if k := len(p.styles) - 1; k >= 0 {
+		s := p.styles[k]
+		p.styles = p.styles[:k]
+		s.parent = parent
+		return s
+	}
+	return &style{parent: parent}
 }
 
 // pseudoCands are the declarations for one pseudo-element.
@@ -133,6 +160,9 @@ type pseudoCands struct {
 func (p *pass) element(e *element) {
 	p.index.filter(e)
 	var own []cand
+	if k := len(p.cands) - 1; k >= 0 {
+		own, p.cands = p.cands[k], p.cands[:k]
+	}
 	var pseudos []pseudoCands
 	parent := e.parentStyle()
 	rendered := e.parent == nil || parent != nil && !skipsContents(e.parent, e)
@@ -147,6 +177,7 @@ func (p *pass) element(e *element) {
 		a.rule.decls = decls
 		matched = append(matched, a)
 	}
+	e.own = own
 	if rendered {
 		s := p.styleOf(own, parent)
 		if s.word(display, "inline") != "none" {

@@ -21,7 +21,7 @@ type style struct {
 
 // styleOf computes a style from the declarations in cands.
 func (p *pass) styleOf(cands []cand, parent *style) *style {
-	s := &style{parent: parent}
+	s := p.newStyle(parent)
 	var win [propCount]*cand
 	var own map[string]*cand
 	for i := range cands {

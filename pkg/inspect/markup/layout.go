@@ -82,9 +82,13 @@ func (e *estimate) leave(n *html.Node) {
 
 // inlineHeight reads a length from the style attribute.
 func (e *estimate) inlineHeight(n *html.Node, property string) float64 {
-	for _, d := range strings.Split(attr(n, "style"), ";") {
+	style := attr(n, "style")
+	if style == "" {
+		return 0
+	}
+	for d := range strings.SplitSeq(style, ";") {
 		name, value, _ := strings.Cut(d, ":")
-		if strings.TrimSpace(strings.ToLower(name)) == property {
+		if strings.EqualFold(strings.TrimSpace(name), property) {
 			if v, ok := e.env.length(value); ok && v > 0 {
 				return v
 			}

@@ -161,7 +161,7 @@ func Tree(in Input, env Env) *html.Node { return tree(in, env.Scripting, env.Max
 
 // Cost estimates the bytes that the tree of in takes, with what styling adds.
 func Cost(in Input, env Env) int64 {
-	const element, text = 1200, 6 // measured, per element and per byte
+	const element, text = 700, 4 // measured, per element and per byte
 	nodes := count(in.Body).nodes
 	if env.MaxElements > 0 {
 		nodes = min(nodes, env.MaxElements)
