@@ -51,6 +51,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	history := store.NewReader(s.database)
 	p.Cleanup("history", func(context.Context) error { return history.Close() })
 	s.cfg.WebURL = s.server + "/up"
+	s.cfg.Database = s.database
 	s.cfg.Folder = filepath.Dir(s.database)
 	s.cfg.Expect = expected(s.inspectors)
 	w := watchdog.New(s.cfg, watchdog.Deps{

@@ -156,17 +156,38 @@ func (b *beats) readStarts(p *probe, t Target, most int, window time.Duration) R
 	return p.fail("started %d times within %s, limit %d; now process %d", recent, window, most, e.beat.PID)
 }
 
-// readCounter judges a component's own word for how long something is wrong.
-func (b *beats) readCounter(p *probe, t Target, counter string, limit time.Duration) Reading {
+// counter is a component's own word for what is wrong with it. heard is false
+// where it is silent, which another alarm is about.
+func (b *beats) counter(t Target, name string) (value int64, status string, heard bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.ears[t]
-	seconds, ok := e.beat.Counters[counter]
-	if b.away || !e.fresh || !ok {
+	value, ok := e.beat.Counters[name]
+	return value, e.beat.Status, ok && e.fresh && !b.away && time.Since(e.from) <= b.silence
+}
+
+// readFailing judges a counter that says for how many seconds something fails.
+func (b *beats) readFailing(p *probe, t Target, counter string, limit time.Duration) Reading {
+	seconds, status, heard := b.counter(t, counter)
+	if !heard {
 		return Reading{Evidence: "not heard"}
 	}
 	if d := time.Duration(seconds) * time.Second; d > limit {
-		return p.fail("failing for %s, limit %s; %s", d, limit, e.beat.Status)
+		return p.fail("failing for %s, limit %s; %s", d, limit, status)
 	}
 	return Reading{Verdict: Pass}
+}
+
+// readSince judges a counter that says since when something is wrong, in unix
+// time; 0 is never.
+func (b *beats) readSince(p *probe, t Target, counter string, limit time.Duration) Reading {
+	unix, status, heard := b.counter(t, counter)
+	if !heard {
+		return Reading{Evidence: "not heard"}
+	}
+	since := time.Unix(unix, 0).UTC()
+	if unix == 0 || time.Since(since) <= limit {
+		return Reading{Verdict: Pass}
+	}
+	return p.fail("since %s, limit %s; %s", since.Format("2 Jan 15:04:05 UTC"), limit, status)
 }

@@ -19,6 +19,7 @@ type board struct {
 	deps   Deps
 	probes map[string]*probe // by alarm
 	beats  *beats
+	wards  *wards
 	out    *outbox
 	file   keeper
 	count  counters
@@ -44,10 +45,10 @@ type counters struct {
 // another life: everything may have been restarted since.
 const resume = time.Minute
 
-func newBoard(cfg Config, deps Deps, probes []*probe, beats *beats, out *outbox, file string) *board {
+func newBoard(cfg Config, deps Deps, probes []*probe, beats *beats, wards *wards, out *outbox, file string) *board {
 	now := time.Now()
 	b := &board{
-		cfg: cfg, deps: deps, probes: map[string]*probe{}, beats: beats, out: out,
+		cfg: cfg, deps: deps, probes: map[string]*probe{}, beats: beats, wards: wards, out: out,
 		file: keeper{file: file, log: deps.Log}, started: now, reading: now,
 		onBus: map[string]string{}, reread: make(chan struct{}, 1),
 	}
@@ -96,6 +97,7 @@ func (b *board) run(ctx context.Context, results <-chan observation, history <-c
 			b.learn(t)
 		case <-beat.C:
 		case <-tick.C:
+			b.visit()
 			b.keep()
 			b.deps.Status(b.status())
 		}
@@ -195,6 +197,8 @@ func (b *board) learn(t *libra.Transition) {
 	b.onBus[t.Alarm.ID] = t.ID
 	p, ours := b.probes[t.Alarm.ID]
 	switch {
+	case strings.HasPrefix(t.Alarm.ID, quarantinePrefix):
+		b.out.adopt(*t)
 	case ours && b.out.adopt(*t):
 		b.believe(*t)
 		b.deps.Log.Info("alarm known from the bus", "alarm", t.Alarm.ID, "state", t.Alarm.State, "transition", t.ID, "target", p.alarm.Target)
@@ -254,6 +258,9 @@ func (b *board) status() string {
 	text := fmt.Sprintf("%d targets", len(b.probes))
 	if len(bad) > 0 {
 		text += ", alarms: " + strings.Join(bad, " ")
+	}
+	if n := b.wards.count(); n > 0 {
+		text += fmt.Sprintf(", %d pages in quarantine", n)
 	}
 	if unknown > 0 {
 		text += fmt.Sprintf(", %d not yet known", unknown)

@@ -22,11 +22,17 @@ func (w *Watchdog) allProbes() []*probe {
 	if w.deps.SQLite != nil {
 		probes = append(probes, w.sqliteProbe())
 	}
+	if w.cfg.Database != "" {
+		probes = append(probes, w.historyProbe())
+	}
 	probes = append(probes, w.queueProbe())
 	for _, t := range w.cfg.Expect {
 		probes = append(probes, w.beatProbe(t), w.restartProbe(t))
-		if t.Component == "libra-notifier" {
+		switch t.Component {
+		case "libra-notifier":
 			probes = append(probes, w.deliveryProbe(t))
+		case "libra-recorder":
+			probes = append(probes, w.behindProbe(t))
 		}
 	}
 	for _, p := range probes {
@@ -137,7 +143,7 @@ func (w *Watchdog) deliveryProbe(t Target) *probe {
 		},
 		recovered: "Alarms reach people again",
 		check: func(_ context.Context, p *probe) Reading {
-			return w.beats.readCounter(p, t, "undelivered_seconds", w.cfg.Undelivered)
+			return w.beats.readFailing(p, t, "undelivered_seconds", w.cfg.Undelivered)
 		},
 	}
 }

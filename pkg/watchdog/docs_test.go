@@ -15,8 +15,8 @@ func TestRunbookHasEveryAlarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alarms := watchdog.New(watchdog.Config{}, watchdog.Deps{SQLite: &patient{}, Log: slog.Default()}).Alarms()
-	if len(alarms) < 10 {
+	alarms := watchdog.New(watchdog.Config{Database: "/var/lib/libra/history/libra.db"}, watchdog.Deps{SQLite: &patient{}, Log: slog.Default()}).Alarms()
+	if len(alarms) < 20 {
 		t.Errorf("only %d alarms", len(alarms))
 	}
 	seen := map[string]bool{}

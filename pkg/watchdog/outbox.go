@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,6 +71,28 @@ func (o *outbox) adopt(t libra.Transition) (news bool) {
 	o.book.Newest[t.Alarm.ID] = t
 	o.file.keep(o.book)
 	return true
+}
+
+// begin lists the newest transitions of alarms whose ids start with prefix.
+func (o *outbox) begin(prefix string) (list []libra.Transition) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, t := range o.book.Newest {
+		if strings.HasPrefix(id, prefix) {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// forget drops what is known of alarms that are over; with the next change it
+// leaves the file, too.
+func (o *outbox) forget(ids []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, id := range ids {
+		delete(o.book.Newest, id)
+	}
 }
 
 // add keeps a transition for telling. When it returns, a restart knows of it.

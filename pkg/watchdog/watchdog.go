@@ -67,6 +67,13 @@ type Config struct {
 	WebURL string
 	// Folder on the file system to watch: /var/lib/libra.
 	Folder string
+	// Database is the recorder's file: beside it lie those that were damaged.
+	// "" does not look.
+	Database string
+	// Aside is for how long a damaged file beside it is worth an alarm: 7 days.
+	Aside time.Duration
+	// Behind is how long the recorder may write nothing: 5 s.
+	Behind time.Duration
 	// Disk says how full it may be: 80, 90, 95.
 	Disk Thresholds
 	// NotifierSocket is where the notifier hears of alarms while the bus is
@@ -109,6 +116,9 @@ type Bus interface {
 	CheckStreams(ctx context.Context) error
 	PublishAlarm(ctx context.Context, t libra.Transition) error
 	WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error
+	// WatchReports says the newest good and the newest failed report of every
+	// page, then every new one; some twice, and not always in order.
+	WatchReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error
 	WatchBeats(fn func(event.Beat)) (stop func(), err error)
 	// OldestRequest says how many requests are open, and since when the
 	// oldest of them is; the zero time where there is none.
@@ -145,6 +155,7 @@ type Watchdog struct {
 	deps   Deps
 	probes []*probe
 	beats  *beats
+	wards  *wards
 }
 
 // New applies the defaults. It does no input or output.
@@ -162,7 +173,7 @@ func New(cfg Config, deps Deps) *Watchdog {
 	if deps.Status == nil {
 		deps.Status = func(string) {}
 	}
-	w := &Watchdog{cfg: cfg, deps: deps, beats: newBeats(cfg)}
+	w := &Watchdog{cfg: cfg, deps: deps, beats: newBeats(cfg), wards: newWards()}
 	w.probes = w.allProbes()
 	return w
 }
@@ -181,6 +192,8 @@ func (c Config) withDefaults() Config {
 	fill(&c.Starts, 5)
 	fill(&c.RestartWindow, 10*time.Minute)
 	fill(&c.Undelivered, 2*time.Minute)
+	fill(&c.Aside, 7*24*time.Hour)
+	fill(&c.Behind, 5*time.Second)
 	fill(&c.HeartbeatEvery, 30*time.Second)
 	c.Limits = c.Limits.withDefaults()
 	if c.Expect == nil {
@@ -200,9 +213,9 @@ func fill[T comparable](field *T, value T) {
 }
 
 // Alarms lists the alarms this watchdog may raise, as they look when nothing
-// is wrong.
+// is wrong. That of pages in quarantine is there once, for a page "page".
 func (w *Watchdog) Alarms() []libra.Alarm {
-	var all []libra.Alarm
+	all := []libra.Alarm{quarantineAlarm("page", "http://page/")}
 	for _, p := range w.probes {
 		all = append(all, p.alarm)
 	}
@@ -217,7 +230,7 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	}
 	defer stop()
 	out := newOutbox(w.deps, path(w.cfg.State, "alarms.json"))
-	b := newBoard(w.cfg, w.deps, w.probes, w.beats, out, path(w.cfg.Runtime, "counters.json"))
+	b := newBoard(w.cfg, w.deps, w.probes, w.beats, w.wards, out, path(w.cfg.Runtime, "counters.json"))
 
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -228,6 +241,7 @@ func (w *Watchdog) Run(ctx context.Context) error {
 		wg.Go(func() { p.watch(ctx, w.cfg.Interval, results) })
 	}
 	wg.Go(func() { out.run(ctx) })
+	wg.Go(func() { w.wards.watch(ctx, w.deps.Bus) })
 	if w.cfg.HeartbeatURL != "" {
 		wg.Go(func() { w.heartbeat(ctx, b.round.Load) })
 	}

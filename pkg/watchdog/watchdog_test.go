@@ -31,17 +31,18 @@ type room struct {
 	cfg   watchdog.Config
 	began time.Time
 
-	mu     sync.Mutex
-	bus    error                       // under mu; nil is well
-	web    error                       // under mu
-	check  func(context.Context) error // under mu; SQLite's
-	hear   func(event.Beat)            // under mu
-	open   int                         // under mu; requests
-	oldest time.Time                   // under mu; request
-	beat   event.Beat                  // under mu; what the heart says
-	stored []libra.Transition          // under mu; on the bus
-	told   []libra.Transition          // under mu; past the bus
-	log    strings.Builder             // under mu
+	mu      sync.Mutex
+	bus     error                       // under mu; nil is well
+	web     error                       // under mu
+	check   func(context.Context) error // under mu; SQLite's
+	hear    func(event.Beat)            // under mu
+	open    int                         // under mu; requests
+	oldest  time.Time                   // under mu; request
+	beat    event.Beat                  // under mu; what the heart says
+	stored  []libra.Transition          // under mu; on the bus
+	answers []event.Reported            // under mu; on the bus
+	told    []libra.Transition          // under mu; past the bus
+	log     strings.Builder             // under mu
 }
 
 func newRoom(t *testing.T) *room {
@@ -92,6 +93,26 @@ func (r *room) WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.T
 	}
 	caughtUp()
 	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (r *room) WatchReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error {
+	for seen := 0; ctx.Err() == nil; {
+		if r.Ping(ctx) == nil {
+			r.mu.Lock()
+			news := slices.Clone(r.answers[seen:])
+			r.mu.Unlock()
+			for _, a := range news {
+				fn(a)
+			}
+			seen += len(news)
+			caughtUp()
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 	return ctx.Err()
 }
 

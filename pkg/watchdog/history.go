@@ -1,0 +1,77 @@
+package watchdog
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// behindProbe takes the recorder's own word.
+func (w *Watchdog) behindProbe(t Target) *probe {
+	return &probe{
+		alarm: libra.Alarm{
+			ID: "behind", Scope: libra.ScopeComponent, Target: t.Component, Severity: libra.Major,
+			Summary: "History is behind: nothing is recorded", Runbook: "#behind",
+		},
+		recovered: "History is recorded again",
+		check: func(_ context.Context, p *probe) Reading {
+			return w.beats.readSince(p, t, "behind_since_unix", w.cfg.Behind)
+		},
+	}
+}
+
+// historyProbe finds databases that were damaged, and set aside: everything
+// works again, but somebody should look why.
+func (w *Watchdog) historyProbe() *probe {
+	return &probe{
+		alarm: libra.Alarm{
+			ID: "history", Scope: libra.ScopeComponent, Target: "history", Severity: libra.Minor,
+			Summary: "A database was set aside: look why, then move it away", Runbook: "#history",
+		},
+		recovered: "No database that was set aside is left, or none is new",
+		check: func(_ context.Context, p *probe) Reading {
+			newest, at, count, err := damaged(w.cfg.Database)
+			if err != nil {
+				return Reading{Evidence: "cannot look for damaged databases: " + err.Error()}
+			}
+			age := time.Since(at)
+			if count == 0 || age >= w.cfg.Aside {
+				return Reading{Verdict: Pass}
+			}
+			return p.fail("%d beside the database, the newest %s, %s old, told of for %s", count, newest, max(age, 0).Round(time.Second), w.cfg.Aside)
+		},
+	}
+}
+
+// damaged finds the newest of the files that were set aside.
+func damaged(database string) (newest string, at time.Time, count int, err error) {
+	folder, name := filepath.Split(database)
+	files, err := os.ReadDir(filepath.Clean(folder))
+	if err != nil {
+		return "", at, 0, err
+	}
+	prefix := name + ".damaged-"
+	for _, f := range files {
+		when, ok := strings.CutPrefix(f.Name(), prefix)
+		if !ok || strings.HasSuffix(when, "-wal") || strings.HasSuffix(when, "-shm") {
+			continue
+		}
+		// The file's own time is that of its last write, long before it may be.
+		set, err := time.Parse("20060102T150405.000Z", when)
+		if err != nil {
+			info, err := f.Info()
+			if err != nil {
+				continue // moved away meanwhile
+			}
+			set = info.ModTime()
+		}
+		if count++; count == 1 || set.After(at) {
+			newest, at = filepath.Join(folder, f.Name()), set
+		}
+	}
+	return newest, at, count, nil
+}

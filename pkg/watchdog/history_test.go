@@ -1,0 +1,100 @@
+package watchdog_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"libra/pkg/watchdog"
+)
+
+// A database that was set aside is told of for seven days, or until it is
+// gone; its log and index files, and those of other databases, are not.
+func TestHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		folder := t.TempDir()
+		put := func(name string) string {
+			file := filepath.Join(folder, name)
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(file, time.Time{}, time.Now()); err != nil { // the bubble's time
+				t.Fatal(err)
+			}
+			return file
+		}
+		r.cfg.Database = filepath.Join(folder, "libra.db")
+		stamp := func(age time.Duration) string {
+			return "libra.db.damaged-" + time.Now().Add(-age).UTC().Format("20060102T150405.000Z")
+		}
+		for _, name := range []string{"libra.db", "libra.db.damaged-x-wal", "libra.db.damaged-x-shm", "other.db.damaged-x", stamp(8 * 24 * time.Hour)} {
+			put(name)
+		}
+		r.start()
+		r.pass(10, true)
+		r.wantStored()
+		old := put(stamp(7*24*time.Hour - 20*time.Second))
+		r.pass(10, true)
+		r.wantStored("11 history raised minor")
+		if want := fmt.Sprintf("2 beside the database, the newest %s, 167h59m41s old, told of for 168h0m0s; 1 of 1 probes in a row failed", old); r.stored[0].Alarm.Evidence != want {
+			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		}
+		r.pass(15, true)
+		r.wantStored("11 history raised minor", "33 history cleared minor")
+		file := put("libra.db.damaged-test")
+		r.pass(5, true)
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		r.pass(5, true)
+		r.wantStored("11 history raised minor", "33 history cleared minor", "36 history raised minor", "43 history cleared minor")
+	})
+}
+
+// A database whose folder cannot be read says nothing of damage.
+func TestHistoryUnreadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.cfg.Database = filepath.Join(t.TempDir(), "gone", "libra.db")
+		r.start()
+		r.pass(10, true)
+		r.wantStored()
+	})
+}
+
+// The recorder's own word of being behind becomes an alarm; one that has
+// fallen silent is another alarm's matter.
+func TestBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.cfg.Expect = []watchdog.Target{{Component: "libra-recorder"}}
+		behind := func(since int64) { r.set(func() { r.beat.Counters = map[string]int64{"behind_since_unix": since} }) }
+		behind(0)
+		r.start()
+		r.pass(10, true)
+		since := time.Now()
+		r.set(func() { r.beat.Status = "database is locked" })
+		behind(since.Unix())
+		r.pass(4, true)
+		behind(0) // not for long
+		r.pass(10, true)
+		r.wantStored()
+		since = time.Now()
+		behind(since.Unix())
+		r.pass(10, true)
+		r.wantStored("30 behind raised major")
+		if want := "since " + since.UTC().Format("2 Jan 15:04:05 UTC") + ", limit 5s; database is locked; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
+			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		}
+		r.pass(10, false)
+		behind(0)
+		r.pass(5, true)
+		if n := len(r.stored); n != 4 {
+			t.Errorf("%d transitions: %+v", n, r.stored)
+		}
+	})
+}
