@@ -86,6 +86,9 @@ func (p *page) style(ctx context.Context, d *document) {
 			continue // imports are known already
 		}
 		e := edge{initiator: u.Sheet, ref: markup.Reference{URL: u.URL, Type: u.Type, Fetch: u.Fetch, Reason: u.Reason}}
+		for _, next := range u.Fallback {
+			e.ref.Fallback = append(e.ref.Fallback, markup.Reference{URL: next, Type: u.Type, Reason: u.Reason + ", after a source that failed"})
+		}
 		if e.initiator == "" {
 			e.initiator = d.doc.URL
 		}

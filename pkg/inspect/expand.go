@@ -97,7 +97,7 @@ func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth
 		if e.req != nil && d.doc.Quirks {
 			e.req.quirks = true
 		}
-		if e.req != nil || e.frame != nil || ref.Fetch != libra.Fetched {
+		if e.req != nil || e.frame != nil || e.ref.Fetch != libra.Fetched {
 			d.refs = append(d.refs, e)
 		}
 	}
@@ -171,6 +171,9 @@ func (p *page) follow(ctx context.Context, e *edge, depth int) {
 
 // askFor makes the request of an edge.
 func (p *page) askFor(ctx context.Context, e *edge, depth int) {
+	if mixed(&e.ref, e.initiator) {
+		return
+	}
 	if e.req = p.ask(ctx, e.ref, e.initiator, depth); e.req == nil {
 		return
 	}
@@ -221,7 +224,7 @@ func (p *page) readScript(ctx context.Context, r *request) {
 		if ref.Fetch == libra.Fetched && p.deeper(r.depth) {
 			p.askFor(ctx, &e, r.depth+1)
 		}
-		if e.req == nil && (ref.Fetch == libra.Fetched || p.listed >= p.cfg.Limits.Assets+p.cfg.Limits.Named) {
+		if e.req == nil && (e.ref.Fetch == libra.Fetched || p.listed >= p.cfg.Limits.Assets+p.cfg.Limits.Named) {
 			continue
 		}
 		p.listed++

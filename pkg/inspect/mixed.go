@@ -1,0 +1,36 @@
+package inspect
+
+import (
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"libra/pkg/inspect/markup"
+	"libra/pkg/libra"
+)
+
+// mixed applies https://w3c.github.io/webappsec-mixed-content/: what a secure
+// document or style sheet asks for over http is asked for over https where it
+// is an image or media of a named host, and blocked otherwise. It says whether
+// ref is blocked, and then labels it.
+func mixed(ref *markup.Reference, initiator string) (blocked bool) {
+	rest, plain := strings.CutPrefix(ref.URL, "http://")
+	if !plain || !strings.HasPrefix(initiator, "https://") {
+		return false
+	}
+	u, err := url.Parse(ref.URL)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	switch {
+	case err == nil && ip.IsLoopback(), u.Hostname() == "localhost", strings.HasSuffix(u.Hostname(), ".localhost"):
+		return false // trustworthy without TLS
+	case err != nil && (ref.Type == libra.Image || ref.Type == libra.Media):
+		ref.URL = "https://" + rest
+		ref.Reason += ", over https as the page is"
+		return false
+	}
+	ref.Fetch, ref.Reason = libra.Unused, ref.Reason+", blocked: asked for over http by what came over https"
+	return true
+}
