@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X libra/pkg/daemon.Version=$(or $(VERSION),0.1.0) -X libra/pkg
 PROGRAMS := libra libra-bus libra-web libra-inspector libra-recorder libra-watchdog libra-notifier
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check bench accuracy hostile fuzz install uninstall clean
+.PHONY: help setup build run test check bench faults soak accuracy hostile fuzz install uninstall clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,16 @@ hostile: ## set before the engine servers that misbehave; print what becomes of 
 
 fuzz: ## every fuzz target for a minute
 	@scripts/fuzz
+
+faults: ## set up, then break Libra in every way of docs/survival.md, and count
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	@scripts/faults
+
+soak: ## set up, then break something at random for MINUTES=10, and count
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	@scripts/soak $(or $(MINUTES),10)
 
 install: build ## put programs and units in place on a host that runs systemd (root)
 	@scripts/install

@@ -39,7 +39,12 @@ func full(s *scene, parts ...string) {
 	s.well(30 * time.Second)
 	s.load.Mark()
 	<-time.After(3 * time.Second)
-	s.taken(s.meanwhile("with space again", 1))
+	m = s.meanwhile("with space again", 1)
+	s.taken(m)
+	if m.Accepted == 0 {
+		s.after("only a restart of the bus by hand helped")
+		box.Systemctl(s, "restart", "libra-bus") // late, or lost?
+	}
 	s.whole(30 * time.Second)
 }
 

@@ -38,6 +38,7 @@ func play(t *testing.T, r row, brief bool) {
 		}
 		if t.Failed() {
 			s.showJournal()
+			reboot(t) // the next row is not to stand on the ruins of this one
 		}
 	})
 	s.load = load.Start(t, load.Config{
@@ -47,6 +48,19 @@ func play(t *testing.T, r row, brief bool) {
 	s.load.Mark()
 	r.run(s)
 	s.load.Stop()
+}
+
+// reboot is what an operator does who is at the end of his wits: everything is
+// started anew, with empty stores.
+func reboot(t *testing.T) {
+	if out, err := box.Down(); err != nil {
+		t.Fatalf("down: %v\n%s", err, out)
+	}
+	box.WipeBus(t)
+	box.WipeHistory(t)
+	if out, err := box.Up(); err != nil {
+		t.Fatalf("up: %v\n%s", err, out)
+	}
 }
 
 // showJournal logs what the units said in this row, but for the daily round.

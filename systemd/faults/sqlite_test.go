@@ -16,6 +16,9 @@ func sqliteRows() []row {
 		{"SQLite deleted while open", true, damaged(func(s *scene) { box.WipeHistory(s) })},
 		{"SQLite replaced while open", false, damaged(func(s *scene) { replace(s, []byte("this is not a database")) })},
 		{"SQLite truncated while open", false, damaged(func(s *scene) {
+			if err := box.Checkpoint(); err != nil { // from the write-ahead log into the file
+				s.Fatal(err)
+			}
 			if err := os.Truncate(box.Database(), 4096); err != nil {
 				s.Fatal(err)
 			}
@@ -48,6 +51,8 @@ func damaged(damage func(*scene)) func(*scene) {
 		s.taken(s.meanwhile("", 1))
 		s.whole(30 * time.Second)
 		s.well(10 * time.Second)
+		said, err := box.QuickCheck()
+		s.promise(err == nil && said == "ok", "quick_check says %.200q (%v)", said, err)
 		if now := aside(s); len(now) > len(before) {
 			s.after("set aside as %s", filepath.Base(now[len(now)-1]))
 		}
@@ -72,8 +77,11 @@ func replace(s *scene, data []byte) {
 	}
 }
 
-// corrupt overwrites pages in the middle of the database, in place.
+// corrupt overwrites every second page of the database, in place.
 func corrupt(s *scene) {
+	if err := box.Checkpoint(); err != nil { // from the write-ahead log into the file
+		s.Fatal(err)
+	}
 	f, err := os.OpenFile(box.Database(), os.O_RDWR, 0)
 	if err != nil {
 		s.Fatal(err)

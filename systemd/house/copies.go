@@ -47,6 +47,43 @@ func (h *House) Recorded() (map[string]int, error) {
 	return pages, rows.Err()
 }
 
+// QuickCheck asks SQLite whether the history is intact: "ok", or what is not.
+func (h *House) QuickCheck() (string, error) { return h.pragma("mode=ro", "quick_check(1)") }
+
+// Checkpoint moves what is in the history's write-ahead log into its file.
+func (h *House) Checkpoint() error {
+	_, err := h.pragma("_busy_timeout=5000", "wal_checkpoint(TRUNCATE)")
+	return err
+}
+
+func (h *House) pragma(params, pragma string) (said string, err error) {
+	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?"+params)
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	rows, err := db.Query("PRAGMA " + pragma)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		columns, err := rows.Columns()
+		if err != nil {
+			return "", err
+		}
+		values := make([]any, len(columns))
+		values[0] = &said
+		for i := range values[1:] {
+			values[i+1] = new(any)
+		}
+		if err := rows.Scan(values...); err != nil {
+			return "", err
+		}
+	}
+	return said, rows.Err()
+}
+
 // Lock holds the history's write lock, as another program might.
 func (h *House) Lock(t testing.TB) (release func()) {
 	t.Helper()
