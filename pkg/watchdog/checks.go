@@ -152,6 +152,7 @@ func (w *Watchdog) deliveryProbe(t Target) *probe {
 // does not say, that is the bus's fault.
 func (w *Watchdog) queueProbe() *probe {
 	return &probe{
+		byWay: true,
 		alarm: libra.Alarm{
 			ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor,
 			Summary: "Requests wait too long", Runbook: "#queue",

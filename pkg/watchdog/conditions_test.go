@@ -35,8 +35,8 @@ func TestDisk(t *testing.T) {
 				r.stored[i].At = r.began
 			}
 			r.want("on the bus", r.stored, c.want)
-			if len(r.stored) > 0 && !strings.Contains(r.stored[0].Alarm.Evidence, "% used, limit 1e-09 %, ") {
-				t.Errorf("evidence %q", r.stored[0].Alarm.Evidence)
+			if len(r.stored) > 0 && !strings.Contains(r.evidence(0), "% used, limit 1e-09 %, ") {
+				t.Errorf("evidence %q", r.evidence(0))
 			}
 		})
 	}
@@ -56,8 +56,8 @@ func TestRestarts(t *testing.T) {
 			}
 		}
 		r.wantStored("41 restarts.recorder raised minor")
-		if want := "started 5 times within 10m0s, limit 5; now process 7; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
-			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		if want := "started 5 times within 10m0s, limit 5; now process 7; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.pass(700, true)
 		r.wantStored("41 restarts.recorder raised minor", "633 restarts.recorder cleared minor")
@@ -73,8 +73,8 @@ func TestQueue(t *testing.T) {
 		r.set(func() { r.open = 0 })
 		r.pass(10, true)
 		r.wantStored("301 queue raised minor", "901 queue raised major", "1003 queue cleared major")
-		if want := "12 requests are open, the oldest for 5m1s, limit 5m0s; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
-			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		if want := "12 requests are open, the oldest for 5m1s, limit 5m0s; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 	})
 }
@@ -92,8 +92,8 @@ func TestDelivery(t *testing.T) {
 		r.set(func() { r.beat.Counters = map[string]int64{"undelivered_seconds": 0} })
 		r.pass(10, true)
 		r.wantStored("11 delivery raised major", "23 delivery cleared major")
-		if want := "failing for 2m1s, limit 2m0s; slack: Slack answered 404; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
-			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		if want := "failing for 2m1s, limit 2m0s; slack: Slack answered 404; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 	})
 }

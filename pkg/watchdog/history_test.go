@@ -40,8 +40,8 @@ func TestHistory(t *testing.T) {
 		old := put(stamp(7*24*time.Hour - 20*time.Second))
 		r.pass(10, true)
 		r.wantStored("11 history raised minor")
-		if want := fmt.Sprintf("2 beside the database, the newest %s, 167h59m41s old, told of for 168h0m0s; 1 of 1 probes in a row failed", old); r.stored[0].Alarm.Evidence != want {
-			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		if want := fmt.Sprintf("2 beside the database, the newest %s, 167h59m41s old, told of for 168h0m0s; 1 of 1 probes in a row failed", old); r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.pass(15, true)
 		r.wantStored("11 history raised minor", "33 history cleared minor")
@@ -87,8 +87,8 @@ func TestBehind(t *testing.T) {
 		behind(since.Unix())
 		r.pass(10, true)
 		r.wantStored("30 behind raised major")
-		if want := "since " + since.UTC().Format("2 Jan 15:04:05 UTC") + ", limit 5s; database is locked; 1 of 1 probes in a row failed"; r.stored[0].Alarm.Evidence != want {
-			t.Errorf("evidence %q, want %q", r.stored[0].Alarm.Evidence, want)
+		if want := "since " + since.UTC().Format("2 Jan 15:04:05 UTC") + ", limit 5s; database is locked; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.pass(10, false)
 		behind(0)

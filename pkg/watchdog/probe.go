@@ -12,6 +12,7 @@ import (
 
 // probe is one question to one target. It does not change once it is made.
 type probe struct {
+	byWay     bool        // asks by way of another target, whose fault it is when no answer comes
 	alarm     libra.Alarm // ID, Scope, Target, Summary and Runbook of its alarm
 	recovered string      // Summary once it is cleared
 	limits    Limits
@@ -47,7 +48,7 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 				answer = nil
 				continue
 			default:
-				r = p.fail("no answer since %s, %s allowed", time.Since(began).Round(100*time.Millisecond), p.timeout)
+				r = p.unanswered("no answer since %s, %s allowed", time.Since(began).Round(100*time.Millisecond), p.timeout)
 			}
 		}
 		select {
@@ -85,7 +86,7 @@ func (p *probe) wait(ctx context.Context, answer chan Reading, began time.Time) 
 	case r = <-answer:
 	case <-ctx.Done():
 	case <-bound.C:
-		r, open = p.fail("no answer within %s", p.timeout), answer
+		r, open = p.unanswered("no answer within %s", p.timeout), answer
 	}
 	if took := time.Since(began); r.Verdict == Fail && took > p.timeout+held {
 		r = Reading{Evidence: fmt.Sprintf("the watchdog itself stood still for %s", took.Round(100*time.Millisecond))}
@@ -95,6 +96,15 @@ func (p *probe) wait(ctx context.Context, answer chan Reading, began time.Time) 
 
 func (p *probe) fail(format string, args ...any) Reading {
 	return Reading{Fail, p.alarm.Severity, fmt.Sprintf(format, args...)}
+}
+
+// unanswered is a failure of the target, or says nothing about it where the
+// question goes by way of another one.
+func (p *probe) unanswered(format string, args ...any) Reading {
+	if p.byWay {
+		return Reading{Evidence: fmt.Sprintf(format, args...)}
+	}
+	return p.fail(format, args...)
 }
 
 // judge turns a check's error into a reading.

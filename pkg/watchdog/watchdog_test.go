@@ -201,6 +201,13 @@ func (r *room) pass(seconds int, alive bool) {
 
 func (r *room) set(do func()) { r.mu.Lock(); defer r.mu.Unlock(); do() }
 
+// evidence is that of the nth transition on the bus.
+func (r *room) evidence(n int) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stored[n].Alarm.Evidence
+}
+
 // wantStored looks at what is on the bus: "second alarm state severity".
 func (r *room) wantStored(want ...string) {
 	r.t.Helper()
