@@ -35,7 +35,7 @@ func TestDisk(t *testing.T) {
 				r.stored[i].At = r.began
 			}
 			r.want("on the bus", r.stored, c.want)
-			if len(r.stored) > 0 && !strings.Contains(r.evidence(0), "% used, limit 1e-09 %, ") {
+			if len(r.stored) > 0 && !strings.Contains(r.stored[0].Alarm.Evidence, "% used, limit 1e-09 %, ") {
 				t.Errorf("evidence %q", r.evidence(0))
 			}
 		})
