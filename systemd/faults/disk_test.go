@@ -4,10 +4,13 @@ package faults_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
 	"time"
+
+	"libra/systemd/house"
 )
 
 func diskRows() []row {
@@ -36,15 +39,21 @@ func full(s *scene, parts ...string) {
 			s.Fatal(err)
 		}
 	}
-	s.well(30 * time.Second)
 	s.load.Mark()
-	<-time.After(3 * time.Second)
-	m = s.meanwhile("with space again", 1)
-	s.taken(m)
-	if m.Accepted == 0 {
+	taking := func() bool {
+		<-time.After(500 * time.Millisecond)
+		m := s.load.Mark()
+		return m.Accepted > 0 && m.Refused == 0
+	}
+	took, ok := house.Within(30*time.Second, taking)
+	s.promise(ok, "nothing is accepted %s after the space came back", ms(took))
+	if !ok {
 		s.after("only a restart of the bus by hand helped")
 		box.Systemctl(s, "restart", "libra-bus") // late, or lost?
 	}
+	s.well(30 * time.Second)
+	<-time.After(2 * time.Second)
+	s.taken(s.meanwhile(fmt.Sprintf("with space again, after %s", ms(took)), 1))
 	s.whole(30 * time.Second)
 }
 

@@ -13,9 +13,9 @@ import (
 func sqliteRows() []row {
 	return []row{
 		{"SQLite locked for 30 s", true, locked},
-		{"SQLite deleted while open", true, damaged(func(s *scene) { box.WipeHistory(s) })},
-		{"SQLite replaced while open", false, damaged(func(s *scene) { replace(s, []byte("this is not a database")) })},
-		{"SQLite truncated while open", false, damaged(func(s *scene) {
+		{"SQLite deleted while open", true, damaged(false, func(s *scene) { box.WipeHistory(s) })},
+		{"SQLite replaced while open", false, damaged(true, func(s *scene) { replace(s, []byte("this is not a database")) })},
+		{"SQLite truncated while open", false, damaged(true, func(s *scene) {
 			if err := box.Checkpoint(); err != nil { // from the write-ahead log into the file
 				s.Fatal(err)
 			}
@@ -23,8 +23,8 @@ func sqliteRows() []row {
 				s.Fatal(err)
 			}
 		})},
-		{"SQLite corrupt while running", false, damaged(corrupt)},
-		{"SQLite corrupt at start", false, damaged(func(s *scene) {
+		{"SQLite corrupt while running", false, damaged(true, corrupt)},
+		{"SQLite corrupt at start", false, damaged(true, func(s *scene) {
 			box.Systemctl(s, "stop", "libra-recorder")
 			corrupt(s)
 			box.Systemctl(s, "start", "--no-block", "libra-recorder")
@@ -33,8 +33,12 @@ func sqliteRows() []row {
 }
 
 func locked(s *scene) {
+	box.Sink.Forget()
 	release := box.Lock(s)
 	s.last(30 * time.Second)
+	if !s.brief {
+		s.alarm(time.Second, "history is behind")
+	}
 	release()
 	s.taken(s.meanwhile("", 1))
 	s.whole(20 * time.Second)
@@ -42,21 +46,36 @@ func locked(s *scene) {
 }
 
 // damaged breaks the database under the recorder's hands, and wants it noticed
-// and filled again.
-func damaged(damage func(*scene)) func(*scene) {
+// and filled again; with kept, the bad one kept aside, and people told.
+func damaged(kept bool, damage func(*scene)) func(*scene) {
 	return func(s *scene) {
-		before := aside(s)
+		box.Sink.Forget()
 		damage(s)
 		s.last(10 * time.Second)
 		s.taken(s.meanwhile("", 1))
 		s.whole(30 * time.Second)
-		s.well(10 * time.Second)
 		said, err := box.QuickCheck()
 		s.promise(err == nil && said == "ok", "quick_check says %.200q (%v)", said, err)
-		if now := aside(s); len(now) > len(before) {
-			s.after("set aside as %s", filepath.Base(now[len(now)-1]))
+		if kept {
+			files := aside(s)
+			s.promise(len(files) > 0, "nothing was set aside")
+			s.after("set aside: %s", strings.Join(files, ", "))
+			s.alarm(10*time.Second, "set aside")
+			tidy(s, files)
+		}
+		s.well(10 * time.Second)
+	}
+}
+
+// tidy is what the alarm asks an operator for.
+func tidy(s *scene, files []string) {
+	box.Sink.Forget()
+	for _, f := range files {
+		if err := os.Remove(box.State("history", f)); err != nil {
+			s.Fatal(err)
 		}
 	}
+	s.alarm(20*time.Second, "set aside") // that it is over
 }
 
 // replace puts another file in the place of the database.
@@ -100,15 +119,12 @@ func corrupt(s *scene) {
 
 // aside lists the damaged databases that were kept.
 func aside(s *scene) []string {
-	files, err := os.ReadDir(box.State("history"))
+	files, err := filepath.Glob(box.Database() + ".damaged-*")
 	if err != nil {
 		s.Fatal(err)
 	}
-	var names []string
-	for _, f := range files {
-		if strings.HasPrefix(f.Name(), "libra.db.") || strings.Contains(f.Name(), "damaged") || strings.Contains(f.Name(), "corrupt") {
-			names = append(names, f.Name())
-		}
+	for i, f := range files {
+		files[i] = filepath.Base(f)
 	}
-	return names
+	return files
 }
