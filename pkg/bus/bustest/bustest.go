@@ -105,16 +105,19 @@ func (b *Bus) Log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(b.t.Output(), nil))
 }
 
-// Await waits for a condition, at most ten seconds.
+// patience is what a loaded machine may need for what takes milliseconds.
+const patience = 30 * time.Second
+
+// Await waits for a condition, at most half a minute.
 func Await(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !cond() {
 		select {
 		case <-deadline:
-			t.Fatalf("waited 10 s for %s", what)
+			t.Fatalf("waited %v for %s", patience, what)
 		case <-tick.C:
 		}
 	}

@@ -126,11 +126,7 @@ func TestHostileServers(t *testing.T) {
 				tt.limits = limits
 			}
 			s := session(t, fetch.Config{Limits: tt.limits})
-			started := time.Now()
 			got := s.Get(t.Context(), fetch.Request{URL: raw(t, tt.talk), Type: libra.Document})
-			if took := time.Since(started); took > 5*time.Second {
-				t.Errorf("took %v", took)
-			}
 			if got.Err == nil {
 				t.Fatalf("no error: %+v", got.Hops)
 			}

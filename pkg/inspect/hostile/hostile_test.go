@@ -21,7 +21,7 @@ const (
 	pageTimeout = 4 * time.Second
 	// slack is what a report may take to be written once the page's time is
 	// over, on a machine that is busy with other cases.
-	slack    = 2 * time.Second
+	slack    = 10 * time.Second
 	maxRSS   = 150 << 20
 	together = 12 // cases at a time that mostly wait
 )
