@@ -8,6 +8,10 @@
 //	libra.report.<page>                      stream    Reported   inspector
 //	libra.report.<page>.failed               stream    Reported   inspector, when the page could not be had
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
+//	libra.note.<alarm or silence>            stream    libra.Note        web, watchdog
+//	libra.schedule.<page>                    stream    Watch      web: the newest word on a watch
+//	libra.due.<page>                         stream    Watch      the bus's own schedules
+//	libra.channel.<channel>                  question  Tried      web asks the notifier to send a trial message
 //	libra.wake.<site>.<client>               lossy     (empty)    web, when a request is stored
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      question  Step       inspector, while it works
@@ -17,6 +21,7 @@ package event
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -28,6 +33,8 @@ const (
 	RequestStream = "REQUESTS"
 	ReportStream  = "REPORTS"
 	AlarmStream   = "ALARMS"
+	NoteStream    = "NOTES"
+	WatchStream   = "WATCHES"
 )
 
 // Subject patterns that select every message of a kind.
@@ -35,6 +42,10 @@ const (
 	AllRequests = "libra.request.>"
 	AllReports  = "libra.report.>"
 	AllAlarms   = "libra.alarm.>"
+	AllNotes    = "libra.note.>"
+	AllWatches  = "libra.schedule.*"
+	AllDue      = "libra.due.*"
+	AllChannels = "libra.channel.*"
 	AllWakes    = "libra.wake.*.*"
 	AllSteps    = "libra.step.*"
 	AllWorkers  = "libra.worker.*"
@@ -92,6 +103,23 @@ func FailureSubject(page string) string { return "libra.report." + page + ".fail
 // AlarmSubject keeps the transitions of an alarm.
 func AlarmSubject(alarm string) string { return "libra.alarm." + alarm }
 
+// NoteSubject keeps what was done about an alarm, or became of a silence.
+func NoteSubject(n libra.Note) string {
+	if n.Silence != nil {
+		return "libra.note.silence-" + Token(n.Silence.ID)
+	}
+	return "libra.note." + n.Alarm
+}
+
+// WatchSubject keeps the newest word on whether a page is watched.
+func WatchSubject(page string) string { return "libra.schedule." + page }
+
+// DueSubject is where the bus says that a watched page's time has come.
+func DueSubject(page string) string { return "libra.due." + page }
+
+// ChannelSubject is answered by the notifier that has the channel.
+func ChannelSubject(channel string) string { return "libra.channel." + Token(channel) }
+
 // StepSubject is where a page's progress is told while somebody listens.
 func StepSubject(page string) string { return "libra.step." + page }
 
@@ -128,6 +156,30 @@ type Request struct {
 	Asked  time.Time `json:"asked"`
 	// Release asks for a page that is in quarantine.
 	Release bool `json:"release,omitempty"`
+	// Watch is the watch whose time had come, null for somebody's own request.
+	Watch *Watch `json:"watch,omitempty"`
+}
+
+// Watch has a page weighed again and again.
+type Watch struct {
+	Page   string    `json:"page"`
+	URL    string    `json:"url"`
+	Site   string    `json:"site"`
+	Client string    `json:"client"`  // who asks, and whose turn the requests take
+	EveryS int       `json:"every_s"` // seconds; 0: not watched any more
+	At     time.Time `json:"at"`      // since when it is so
+	// Budget is a LightWallet budget file, null for none.
+	Budget json.RawMessage `json:"budget,omitempty"`
+}
+
+// Tried is what came of a trial message.
+type Tried struct {
+	Channel string `json:"channel"`
+	OK      bool   `json:"ok"`
+	Answer  string `json:"answer"` // the provider's, or why there is none
+	TookMS  int64  `json:"took_ms"`
+	// Channels lists those there are, where Channel is not among them.
+	Channels []string `json:"channels,omitempty"`
 }
 
 // Reported answers a request. A request delivered twice is answered twice
@@ -141,6 +193,15 @@ type Reported struct {
 	// Quarantined says that the page has ended its inspector again and again,
 	// and is left alone until a request with Release.
 	Quarantined bool `json:"quarantined,omitempty"`
+	// Budget is what the report is worth against Request.Watch.Budget; null
+	// without one, and for a failed report.
+	Budget *Judged `json:"budget,omitempty"`
+}
+
+// Judged is a report held against a budget.
+type Judged struct {
+	Lines int      `json:"lines"` // of the budget that is for this page
+	Over  []string `json:"over"`  // those that are over, in words; never null
 }
 
 // Subject is where the answer belongs.
@@ -172,6 +233,19 @@ type Beat struct {
 	At        time.Time        `json:"at"`
 	Status    string           `json:"status"`   // one line, as systemctl status shows it
 	Counters  map[string]int64 `json:"counters"` // ever-growing counts, snake_case
+	// Troubles are what the component wants an alarm for.
+	Troubles []Trouble `json:"troubles,omitempty"`
+}
+
+// Trouble is a fault that a component sees in something it depends on, and
+// that the watchdog makes an alarm of while the beats name it.
+type Trouble struct {
+	ID       string         `json:"id"`       // of the alarm: "channel.ops"
+	Target   string         `json:"target"`   // what is unwell: "channel ops"
+	Summary  string         `json:"summary"`  // one sentence
+	Evidence string         `json:"evidence"` // what was seen
+	Severity libra.Severity `json:"severity"`
+	Runbook  string         `json:"runbook"` // anchor in docs/operations.md
 }
 
 // Position is a place in a stream. A stream that was made anew has other

@@ -21,6 +21,8 @@ var (
 	req = event.Request{ID: "r1", Page: "p1", URL: "https://example.org/", Site: "home", Client: "alice", Asked: at}
 )
 
+var watch = event.Watch{Page: "p1", URL: req.URL, Site: "home", Client: "alice", EveryS: 30, At: at, Budget: json.RawMessage(`[]`)}
+
 // messages holds one full example of everything that crosses a process border.
 var messages = map[string]any{
 	"request": req,
@@ -34,11 +36,26 @@ var messages = map[string]any{
 		}},
 		Repeat: &libra.Totals{Size: libra.Size{Requests: 1}, ByType: map[libra.ResourceType]libra.Size{}},
 	}},
-	"step": event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at},
-	"beat": event.Beat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, Status: "well", Counters: map[string]int64{"requests": 3}},
+	"watched": event.Reported{
+		Request: event.Request{ID: "r2", Page: "p1", URL: req.URL, Site: "home", Client: "alice", Asked: at, Release: true, Watch: &watch},
+		Attempt: 1, Inspector: "1", At: at, Quarantined: true, Budget: &event.Judged{Lines: 2, Over: []string{"total is 4 KB over"}},
+		Report: libra.Report{URL: req.URL, Outcome: libra.Complete, Reasons: []string{}, CertificateUntil: at, Assets: []libra.Asset{}},
+	},
+	"watch": watch,
+	"tried": event.Tried{Channel: "ops", OK: false, Answer: "no such channel", TookMS: 3, Channels: []string{"slack"}},
+	"note": libra.Note{ID: "n1", Kind: libra.Silenced, At: at, By: "alice", Text: "planned", Silence: &libra.Silence{
+		ID: "s1", Match: libra.Match{Alarm: "beat.*", Scope: libra.ScopeComponent, Target: "libra-*", Severity: libra.Minor},
+		From: at, Until: at.Add(time.Hour), By: "alice", Why: "planned",
+	}},
+	"acknowledged": libra.Note{ID: "n2", Kind: libra.Acknowledged, At: at, By: "alice", Text: "on it", Alarm: "bus"},
+	"step":         event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at},
+	"beat": event.Beat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, Status: "well", Counters: map[string]int64{"requests": 3}, Troubles: []event.Trouble{
+		{ID: "channel.ops", Target: "channel ops", Summary: "s", Evidence: "e", Severity: libra.Major, Runbook: "#channel"},
+	}},
 	"transition": libra.Transition{ID: "t1", At: at, Host: "box", Alarm: libra.Alarm{
 		ID: "bus", Scope: libra.ScopeComponent, Target: "libra-bus", Severity: libra.Critical, State: libra.Cleared,
 		Summary: "s", Evidence: "e", Runbook: "#bus", Since: at, Until: at,
+		Page: "p1", Cause: "host", Group: "g", Flapping: true,
 	}},
 }
 

@@ -1,6 +1,9 @@
 package libra
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Severity ranks alarms.
 type Severity string
@@ -45,7 +48,26 @@ type Alarm struct {
 	Runbook  string     `json:"runbook"`  // anchor in docs/operations.md
 	Since    time.Time  `json:"since"`    // when it was raised
 	Until    time.Time  `json:"until,omitzero"`
+	// Page is the id of the page that the alarm is about, "" for others.
+	Page string `json:"page,omitempty"`
+	// Cause is the id of an alarm that explains this one: while it is raised,
+	// nobody need be told of this one as well.
+	Cause string `json:"cause,omitempty"`
+	// Group is what alarms of one likely cause have in common, such as
+	// "host:example.org"; several of a group can be told as one.
+	Group string `json:"group,omitempty"`
+	// Flapping says that it comes and goes, and stays raised until it is calm.
+	Flapping bool `json:"flapping,omitempty"`
 }
+
+// Severities lists them from the least to the worst.
+func Severities() []Severity { return []Severity{Info, Warning, Minor, Major, Critical} }
+
+// Rank is the place of s among Severities, -1 for what is none.
+func (s Severity) Rank() int { return slices.Index(Severities(), s) }
+
+// Scopes lists what alarms can be about.
+func Scopes() []Scope { return []Scope{ScopeComponent, ScopeHost, ScopePage} }
 
 // Transition is an alarm that has just been raised or cleared.
 type Transition struct {

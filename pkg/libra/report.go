@@ -149,7 +149,11 @@ type Report struct {
 	DurationMS int64     `json:"duration_ms"`
 	Outcome    Outcome   `json:"outcome"`
 	Reasons    []string  `json:"reasons"` // why not complete; never null
-	Totals     Totals    `json:"totals"`
+	// CertificateUntil is when the certificate that vouched for the final
+	// document ends; the zero time without TLS.
+	CertificateUntil time.Time `json:"certificate_until,omitzero"`
+
+	Totals Totals `json:"totals"`
 	// Repeat is what a second visit transfers; see SecondVisit.
 	Repeat *Totals `json:"repeat,omitempty"`
 	// Assets holds the page first, then its requests in the order found.
