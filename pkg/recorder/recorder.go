@@ -37,18 +37,19 @@ type Recorder struct {
 	log    *slog.Logger
 	status func(string) // for systemctl status
 
-	mu     sync.Mutex    // one writer, two loops
-	writer *store.Writer // under mu; nil until the database could be opened
-	opened int           // under mu; how often; a loop rewinds when it has changed
+	mu     sync.Mutex      // one writer, two loops
+	writer *store.Writer   // under mu; nil until the database could be opened
+	opened int             // under mu; how often; a loop rewinds when it has changed
+	stuck  map[string]bool // under mu; the loops whose last attempt failed, by stream
 
 	recorded atomic.Int64
 	restored atomic.Int64
-	behind   atomic.Int64 // unix time since when the database takes no writes; 0: it does
+	behind   atomic.Int64 // unix time since when a loop is stuck; 0: none is
 }
 
 // New makes a recorder that reports its state to status.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger, status func(string)) *Recorder {
-	return &Recorder{cfg: cfg, conn: conn, log: log, status: status}
+	return &Recorder{cfg: cfg, conn: conn, log: log, status: status, stuck: map[string]bool{}}
 }
 
 // Recorded counts the reports stored since the start.
@@ -105,7 +106,7 @@ func (l *loop[T]) recording(began func(context.Context, bool)) bus.Recording[T] 
 
 // from says where the database stands.
 func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
-	err = l.write(ctx, l.tick, func(w *store.Writer, opened int) error {
+	err = l.write(ctx, l.stream, l.tick, func(w *store.Writer, opened int) error {
 		l.seen = opened
 		p, err = w.Position(ctx, l.stream)
 		return err
@@ -115,7 +116,7 @@ func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
 
 // store keeps a batch; with an empty one it only looks after the database.
 func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) error {
-	return l.write(ctx, l.tick, func(w *store.Writer, opened int) error {
+	return l.write(ctx, l.stream, l.tick, func(w *store.Writer, opened int) error {
 		if opened != l.seen {
 			return bus.ErrRewind
 		}
@@ -144,8 +145,9 @@ func addAlarms(ctx context.Context, w *store.Writer, batch []libra.Transition, a
 }
 
 // write runs do on a writer whose file is intact, opening and replacing it as
-// need be, and keeps account of how the database is.
-func (r *Recorder) write(ctx context.Context, tick func(), do func(w *store.Writer, opened int) error) error {
+// need be, and keeps account of how the database is to the loop of a stream;
+// "" is nobody's. One loop may have nothing to write while the other cannot.
+func (r *Recorder) write(ctx context.Context, stream string, tick func(), do func(w *store.Writer, opened int) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	err := r.open(ctx, tick)
@@ -160,15 +162,10 @@ func (r *Recorder) write(ctx context.Context, tick func(), do func(w *store.Writ
 	case errors.Is(err, store.ErrDamaged):
 		err = errors.Join(err, r.setAside(err))
 	}
-	if err != nil {
-		r.trouble(err)
-		return err
+	if stream != "" {
+		r.account(stream, err)
 	}
-	if r.behind.Swap(0) != 0 {
-		r.log.Info("database takes writes again", "path", r.cfg.Path)
-	}
-	r.status("recording into " + r.cfg.Path)
-	return nil
+	return err
 }
 
 // open opens the database if it is not open. Reading all of it may take its
@@ -226,7 +223,7 @@ func (r *Recorder) setAside(damage error) error {
 // time, while everything else goes on.
 func (r *Recorder) restore(ctx context.Context) {
 	var newest []string
-	err := r.write(ctx, func() {}, func(w *store.Writer, _ int) (err error) {
+	err := r.write(ctx, "", func() {}, func(w *store.Writer, _ int) (err error) {
 		newest, err = w.Newest(ctx)
 		return err
 	})
@@ -253,7 +250,7 @@ func (r *Recorder) restore(ctx context.Context) {
 
 func (r *Recorder) giveBack(ctx context.Context, request string) error {
 	var rep event.Reported
-	err := r.write(ctx, func() {}, func(w *store.Writer, _ int) (err error) {
+	err := r.write(ctx, "", func() {}, func(w *store.Writer, _ int) (err error) {
 		rep, err = w.ByRequest(ctx, request)
 		return err
 	})
@@ -266,9 +263,21 @@ func (r *Recorder) giveBack(ctx context.Context, request string) error {
 	return r.conn.RestoreReport(ctx, rep)
 }
 
-// trouble tells of a database that cannot be written: once, when it begins.
-// Callers hold mu.
-func (r *Recorder) trouble(err error) {
+// account notes how a loop's last attempt went, and tells of a database that
+// cannot be written: once, when it begins. Callers hold mu.
+func (r *Recorder) account(stream string, err error) {
+	if err == nil {
+		delete(r.stuck, stream)
+		if len(r.stuck) > 0 {
+			return
+		}
+		if r.behind.Swap(0) != 0 {
+			r.log.Info("database takes writes again", "path", r.cfg.Path)
+		}
+		r.status("recording into " + r.cfg.Path)
+		return
+	}
+	r.stuck[stream] = true
 	if r.behind.CompareAndSwap(0, time.Now().Unix()) {
 		r.log.Error("database cannot be written, the bus keeps everything meanwhile", "err", err)
 	}

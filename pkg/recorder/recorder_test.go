@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,11 +30,17 @@ func reported(n int) event.Reported {
 // run starts a recorder and returns what ends it.
 func run(t *testing.T, b *bustest.Bus, path string) (stop func()) {
 	t.Helper()
+	_, stop = runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() {}})
+	return stop
+}
+
+func runTicking(t *testing.T, b *bustest.Bus, path string, loops recorder.Loops) (r *recorder.Recorder, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := recorder.New(recorder.Config{Path: path}, b.Connect("recorder"), b.Log(), func(string) {})
+	r = recorder.New(recorder.Config{Path: path}, b.Connect("recorder"), b.Log(), func(string) {})
 	var wg sync.WaitGroup
-	wg.Go(func() { r.Run(ctx, recorder.Loops{Reports: func() {}, Alarms: func() {}}) })
-	return func() { cancel(); wg.Wait() }
+	wg.Go(func() { r.Run(ctx, loops) })
+	return r, func() { cancel(); wg.Wait() }
 }
 
 func TestRecords(t *testing.T) {
@@ -67,12 +74,15 @@ func TestRecords(t *testing.T) {
 	bustest.Await(t, "the second report", has(2))
 }
 
-// While somebody holds the database, reports wait; then all are there.
+// While somebody holds the database, reports wait, and the recorder says since
+// when, whatever the loop of the alarms has to do; then all are there.
 func TestLockedDatabase(t *testing.T) {
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	inspector := b.Connect("inspector")
-	defer run(t, b, path)()
+	var rounds atomic.Int64
+	r, stop := runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() { rounds.Add(1) }})
+	defer stop()
 	read := store.NewReader(path)
 	defer read.Close()
 	bustest.Await(t, "the database", func() bool { return read.Check(t.Context()) == nil })
@@ -97,6 +107,12 @@ func TestLockedDatabase(t *testing.T) {
 	if list, err := read.Latest(t.Context(), time.Time{}, 99); err != nil || len(list) != 0 {
 		t.Errorf("while locked: %d reports, %v", len(list), err)
 	}
+	bustest.Await(t, "the recorder to be behind", func() bool { return r.BehindSince() != 0 })
+	since, was := r.BehindSince(), rounds.Load()
+	bustest.Await(t, "three rounds of the alarms' loop", func() bool { return rounds.Load() >= was+3 })
+	if now := r.BehindSince(); now != since {
+		t.Errorf("behind since %d, and then since %d", since, now)
+	}
 	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +120,7 @@ func TestLockedDatabase(t *testing.T) {
 		list, err := read.Latest(t.Context(), time.Time{}, 99)
 		return err == nil && len(list) == 20
 	})
+	bustest.Await(t, "the recorder to be no more behind", func() bool { return r.BehindSince() == 0 })
 }
 
 // A database that is deleted, or replaced by rubbish, while it is in use comes
