@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
@@ -30,22 +31,57 @@ func (w *Writer) AddAlarms(ctx context.Context, transitions []libra.Transition, 
 }
 
 // Alarms lists the newest transitions, newest first.
-func (r *Reader) Alarms(ctx context.Context, limit int) (list []libra.Transition, err error) {
-	rows, done, err := r.query(ctx, `SELECT body FROM transition ORDER BY at DESC LIMIT ?`, limit)
+func (r *Reader) Alarms(ctx context.Context, limit int) ([]libra.Transition, error) {
+	return bodies[libra.Transition](ctx, r, `SELECT body FROM transition ORDER BY at DESC, id DESC LIMIT ?`, limit)
+}
+
+// Mark is a place in a list that is ordered by time, newest first: the entry
+// that was the last one read. The zero Mark is before the first.
+type Mark struct {
+	At time.Time
+	ID string
+}
+
+// bounds are the arguments for "(at, id) < (?, ?)".
+func (m Mark) bounds() (at, id string) {
+	if m.At.IsZero() {
+		return "~", "" // after every time
+	}
+	return stamp(m.At), m.ID
+}
+
+// Transitions lists the transitions of an alarm, or of all of them where alarm
+// is "", newest first, from after a mark on.
+func (r *Reader) Transitions(ctx context.Context, alarm string, after Mark, limit int) ([]libra.Transition, error) {
+	at, id := after.bounds()
+	if alarm == "" {
+		return bodies[libra.Transition](ctx, r, `SELECT body FROM transition WHERE (at, id) < (?, ?) ORDER BY at DESC, id DESC LIMIT ?`, at, id, limit)
+	}
+	return bodies[libra.Transition](ctx, r, `SELECT body FROM transition WHERE alarm = ? AND (at, id) < (?, ?) ORDER BY at DESC, id DESC LIMIT ?`, alarm, at, id, limit)
+}
+
+// bodies reads the JSON of one column.
+func bodies[T any](ctx context.Context, r *Reader, query string, args ...any) ([]T, error) {
+	rows, done, err := r.query(ctx, query, args...)
 	if err != nil {
 		return nil, explain(r.path, err)
 	}
 	defer done()
+	list, err := scanBodies[T](rows)
+	return list, explain(r.path, err)
+}
+
+func scanBodies[T any](rows *sql.Rows) (list []T, err error) {
 	for rows.Next() {
 		var body sql.RawBytes
 		if err := rows.Scan(&body); err != nil {
-			return nil, explain(r.path, err)
+			return nil, err
 		}
-		var t libra.Transition
-		if err := json.Unmarshal(body, &t); err != nil {
-			return nil, fmt.Errorf("read transition: %w", err)
+		var v T
+		if err := json.Unmarshal(body, &v); err != nil {
+			return nil, fmt.Errorf("read %T: %w", v, err)
 		}
-		list = append(list, t)
+		list = append(list, v)
 	}
-	return list, explain(r.path, rows.Err())
+	return list, rows.Err()
 }
