@@ -27,25 +27,30 @@ var roles = map[string]role{
 	// it with NATS's tools.
 	"bus": {publish: []string{">"}, subscribe: []string{">"}},
 	"web": {
-		publish: slices.Concat(beats("libra-web"), []string{event.AllRequests, event.AllWakes, event.AllWorkers},
-			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream)),
+		publish: slices.Concat(beats("libra-web"),
+			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels},
+			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream)),
 		subscribe: []string{event.AllRequests, event.AllSteps, event.AllBeats},
 	},
 	"inspector": {
-		publish:   slices.Concat(beats("libra-inspector"), []string{event.AllReports, event.AllSteps}, consumes(event.RequestStream)),
+		publish: slices.Concat(beats("libra-inspector"), []string{event.AllRequests, event.AllWakes, event.AllReports, event.AllSteps},
+			consumes(event.RequestStream), streamReads(event.ReportStream), consumes(event.WatchStream)),
 		subscribe: []string{event.AllWakes, event.AllWorkers},
 		responds:  true,
 	},
 	"recorder": {
-		publish: slices.Concat(beats("libra-recorder"), []string{event.AllReports}, consumes(event.ReportStream), consumes(event.AlarmStream)),
+		publish: slices.Concat(beats("libra-recorder"), []string{event.AllReports, event.AllNotes, event.AllWatches},
+			consumes(event.ReportStream), consumes(event.AlarmStream), consumes(event.NoteStream), consumes(event.WatchStream)),
 	},
 	"watchdog": {
-		publish: slices.Concat(beats("libra-watchdog"), []string{event.AllAlarms},
-			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream)),
+		publish: slices.Concat(beats("libra-watchdog"), []string{event.AllAlarms, event.AllNotes},
+			streamReads(event.RequestStream), consumes(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream)),
 		subscribe: []string{event.AllBeats},
 	},
 	"notifier": {
-		publish: slices.Concat(beats("libra-notifier"), consumes(event.AlarmStream)),
+		publish:   slices.Concat(beats("libra-notifier"), consumes(event.AlarmStream), reads(event.NoteStream)),
+		subscribe: []string{event.AllChannels},
+		responds:  true,
 	},
 }
 

@@ -16,7 +16,7 @@ import (
 
 // CheckStreams asks every stream whether it is there.
 func (c *Conn) CheckStreams(ctx context.Context) error {
-	for _, name := range []string{event.RequestStream, event.ReportStream, event.AlarmStream} {
+	for _, name := range event.Streams() {
 		try, cancel := context.WithTimeout(ctx, patience)
 		_, err := c.js.Stream(try, name)
 		cancel()

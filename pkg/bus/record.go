@@ -41,7 +41,7 @@ type Recording[T any] struct {
 // record reads a stream from where the store stands until ctx ends. The store,
 // not the bus, knows how far it is: whatever becomes of either of them, what
 // the store lacks is read again, and what it has is not.
-func record[T any](ctx context.Context, c *Conn, stream string, r Recording[T]) error {
+func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Recording[T]) error {
 	for ctx.Err() == nil {
 		var cons jetstream.Consumer
 		var created time.Time
@@ -51,7 +51,7 @@ func record[T any](ctx context.Context, c *Conn, stream string, r Recording[T]) 
 			if from, err = r.From(ctx); err != nil {
 				return err
 			}
-			cons, created, fresh, err = c.consumerFrom(ctx, stream, r.Durable, from)
+			cons, created, fresh, err = c.consumerFrom(ctx, stream, subjects, r.Durable, from)
 			return err
 		})
 		if err != nil {
@@ -70,7 +70,7 @@ func record[T any](ctx context.Context, c *Conn, stream string, r Recording[T]) 
 // consumerFrom makes the durable anew, to begin after from; at the beginning,
 // where from is a place in another incarnation of the stream (fresh), or one
 // that the stream has not reached.
-func (c *Conn) consumerFrom(ctx context.Context, stream, durable string, from event.Position) (cons jetstream.Consumer, created time.Time, fresh bool, err error) {
+func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable string, from event.Position) (cons jetstream.Consumer, created time.Time, fresh bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
 	s, err := c.js.Stream(ctx, stream)
@@ -87,7 +87,7 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, durable string, from ev
 	}
 	cons, err = s.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second, MaxDeliver: -1, MaxAckPending: 2 * batchSize,
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from.Sequence + 1,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from.Sequence + 1, FilterSubject: subjects,
 	})
 	if err != nil {
 		return nil, created, false, unavailable(err)

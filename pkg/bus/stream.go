@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"libra/pkg/event"
+	"libra/pkg/libra"
 )
 
 // How long the bus keeps what it was given; SQLite keeps it for good.
@@ -46,6 +47,21 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			// consumes yet would be answered and dropped.
 			Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
 			MaxAge: alarmAge, MaxBytes: space / 16, Discard: jetstream.DiscardOld,
+			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
+		},
+		{
+			Name: event.NoteStream, Subjects: []string{event.AllNotes},
+			Description: "what was done about alarms, and silences",
+			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
+			MaxAge: libra.LongestSilence, MaxBytes: space / 32, Discard: jetstream.DiscardOld,
+			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
+		},
+		{
+			Name: event.WatchStream, Subjects: []string{event.AllWatches, event.AllDue},
+			Description: "the newest word on every watch, and what is due",
+			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
+			// See SetWatch for what is done before a watch could be dropped.
+			MaxMsgsPerSubject: 1, MaxBytes: space / 32, Discard: jetstream.DiscardOld, AllowMsgSchedules: true, AllowRollup: true,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
 	}

@@ -37,6 +37,11 @@ const (
 	WatchStream   = "WATCHES"
 )
 
+// Streams lists them all.
+func Streams() []string {
+	return []string{RequestStream, ReportStream, AlarmStream, NoteStream, WatchStream}
+}
+
 // Subject patterns that select every message of a kind.
 const (
 	AllRequests = "libra.request.>"

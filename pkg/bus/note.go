@@ -1,0 +1,79 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// PublishNote stores a note, once per note id.
+func (c *Conn) PublishNote(ctx context.Context, n libra.Note) error {
+	return c.publish(ctx, event.NoteSubject(n), n.ID, n)
+}
+
+// RestoreNote puts a note back that the bus has lost: nil when it is there, or
+// a newer one on its subject.
+func (c *Conn) RestoreNote(ctx context.Context, n libra.Note) error {
+	return known(c.publish(ctx, event.NoteSubject(n), n.ID, n, jetstream.WithExpectLastSequencePerSubject(0)))
+}
+
+// WatchNotes calls fn with every note that the bus remembers, in order, then
+// with every new one; caughtUp once the first are through. After a disturbance
+// it may start over.
+func (c *Conn) WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error {
+	return follow(ctx, c, event.NoteStream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}, caughtUp, fn)
+}
+
+// RecordNotes hands every note to fn as RecordReports does.
+func (c *Conn) RecordNotes(ctx context.Context, r Recording[libra.Note]) error {
+	return record(ctx, c, event.NoteStream, event.AllNotes, r)
+}
+
+// longestTrial is how long a provider may take to answer a trial message.
+const longestTrial = 20 * time.Second
+
+// TryChannel has the notifier send a trial message, and returns what came of
+// it; libra.ErrUnavailable when no notifier answers.
+func (c *Conn) TryChannel(ctx context.Context, channel string) (t event.Tried, err error) {
+	ctx, cancel := context.WithTimeout(ctx, longestTrial)
+	defer cancel()
+	m, err := c.nc.RequestWithContext(ctx, event.ChannelSubject(channel), []byte(channel))
+	if err != nil {
+		return t, unavailable(err)
+	}
+	return t, json.Unmarshal(m.Data, &t)
+}
+
+// ServeChannels answers TryChannel with what fn returns, each in a
+// goroutine of its own, until stop is called. ctx ends them all.
+func (c *Conn) ServeChannels(ctx context.Context, fn func(ctx context.Context, channel string) event.Tried) (stop func(), err error) {
+	sub, err := c.nc.Subscribe(event.AllChannels, func(m *nats.Msg) {
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, longestTrial)
+			defer cancel()
+			if data, err := json.Marshal(fn(ctx, string(m.Data))); err == nil {
+				m.Respond(data)
+			}
+		}()
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return func() { sub.Unsubscribe() }, nil
+}
+
+// known takes "there is one already" for a success.
+func known(err error) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		return nil
+	}
+	return err
+}

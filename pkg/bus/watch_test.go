@@ -1,0 +1,263 @@
+package bus_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+func watchOf(page string, every int) event.Watch {
+	url := "https://example.org/" + page
+	return event.Watch{
+		Page: page, URL: url, Site: "home", Client: "alice", EveryS: every, At: time.Now().UTC().Truncate(time.Microsecond),
+		Budget: json.RawMessage(`[{"path":"/"}]`),
+	}
+}
+
+// background runs a loop of a connection until the test ends.
+func background(t *testing.T, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := run(ctx); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+// inspecting relays what is due and works on it.
+func inspecting(t *testing.T, c *bus.Conn) *asked {
+	a := &asked{}
+	background(t, func(ctx context.Context) error { return c.RelayDue(ctx, func() {}) })
+	background(t, func(ctx context.Context) error {
+		return c.Work(ctx, 1, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+			a.mu.Lock()
+			a.requests = append(a.requests, j.Request)
+			a.mu.Unlock()
+			if err := j.Done(context.WithoutCancel(ctx)); err != nil {
+				t.Log(err)
+			}
+		})
+	})
+	return a
+}
+
+type asked struct {
+	mu       sync.Mutex
+	requests []event.Request // under mu
+}
+
+func (a *asked) all() []event.Request {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]event.Request{}, a.requests...)
+}
+
+func TestWatchComesDue(t *testing.T) {
+	b := bustest.Start(t)
+	web, inspector := b.Connect("web"), b.Connect("inspector")
+	w := watchOf("p1", 1)
+	if err := web.SetWatch(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	got := inspecting(t, inspector)
+	bustest.Await(t, "two occasions", func() bool { return len(got.all()) >= 2 })
+	first, second := got.all()[0], got.all()[1]
+	if first.ID == second.ID || first.Asked.IsZero() {
+		t.Errorf("two occasions are one request: %+v, %+v", first, second)
+	}
+	first.ID, first.Asked = "", time.Time{}
+	if diff := cmp.Diff(event.Request{Page: "p1", URL: w.URL, Site: "home", Client: "alice", Watch: &w}, first); diff != "" {
+		t.Error(diff)
+	}
+
+	b.Down()
+	b.Up()
+	n := len(got.all())
+	bustest.Await(t, "an occasion after the bus was away", func() bool { return len(got.all()) > n })
+
+	end := w
+	end.EveryS, end.At = 0, w.At.Add(time.Minute)
+	bustest.Await(t, "the bus to take the end", func() bool { return web.SetWatch(t.Context(), end) == nil })
+	if now, err := web.WatchOf(t.Context(), "p1"); err != nil || now.EveryS != 0 {
+		t.Errorf("after its end the watch is %+v, %v", now, err)
+	}
+	// Another watch tells the time: what is due is carried in order.
+	if err := web.SetWatch(t.Context(), watchOf("p2", 1)); err != nil {
+		t.Fatal(err)
+	}
+	count := func(page string) (n int) {
+		for _, r := range got.all() {
+			if r.Page == page {
+				n++
+			}
+		}
+		return n
+	}
+	bustest.Await(t, "the other watch", func() bool { return count("p2") >= 1 })
+	ended := count("p1")
+	bustest.Await(t, "the other watch again", func() bool { return count("p2") >= 3 })
+	if count("p1") != ended {
+		t.Error("a watch that has ended still comes due")
+	}
+}
+
+// While the page's last request is open, an occasion is left out, and does not
+// hold up what comes after it.
+func TestDueWhileOpen(t *testing.T) {
+	b := bustest.Start(t)
+	web, inspector := b.Connect("web"), b.Connect("inspector")
+	open := event.Request{ID: "r1", Page: "p1", URL: "https://example.org/p1", Site: "home", Client: "alice"}
+	if err := web.Submit(t.Context(), open); err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range []string{"p1", "p2"} {
+		if err := web.SetWatch(t.Context(), watchOf(page, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	background(t, func(ctx context.Context) error { return inspector.RelayDue(ctx, func() {}) })
+	bustest.Await(t, "the other page to be asked for", func() bool {
+		r, err := web.OpenRequest(t.Context(), "p2")
+		return err == nil && r.Watch != nil
+	})
+	if r, err := web.OpenRequest(t.Context(), "p1"); err != nil || r.ID != "r1" {
+		t.Errorf("the open request is %+v, %v", r, err)
+	}
+}
+
+func TestFollowAndRecordWatches(t *testing.T) {
+	b := bustest.Start(t)
+	web, watchdog, recorder := b.Connect("web"), b.Connect("watchdog"), b.Connect("recorder")
+	first := watchOf("p1", 3600)
+	for _, w := range []event.Watch{first, watchOf("p2", 3600)} {
+		if err := web.SetWatch(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	seen, recorded := map[string]int{}, map[string]int{}
+	caught := false
+	background(t, func(ctx context.Context) error {
+		return watchdog.FollowWatches(ctx, func() { mu.Lock(); caught = true; mu.Unlock() }, func(w event.Watch) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[w.Page] = w.EveryS
+		})
+	})
+	background(t, func(ctx context.Context) error {
+		return recorder.RecordWatches(ctx, bus.Recording[event.Watch]{
+			Durable: "recorder", Tick: func() {},
+			From: func(context.Context) (event.Position, error) { return event.Position{}, nil },
+			Store: func(_ context.Context, batch []event.Watch, _ event.Position) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, w := range batch {
+					recorded[w.Page] = w.EveryS
+				}
+				return nil
+			},
+		})
+	})
+	both := func(p1, p2 int) func() bool {
+		want := map[string]int{"p1": p1, "p2": p2}
+		return func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return caught && cmp.Equal(seen, want) && cmp.Equal(recorded, want)
+		}
+	}
+	bustest.Await(t, "both watches", both(3600, 3600))
+	end := first
+	end.EveryS, end.At = 0, time.Now()
+	if err := web.SetWatch(t.Context(), end); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, "the end of one", both(0, 3600))
+
+	// What was restored must not bring back what has ended since.
+	if err := recorder.RestoreWatch(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := web.WatchOf(t.Context(), "p1"); err != nil || now.EveryS != 0 {
+		t.Errorf("restoring brought back %+v, %v", now, err)
+	}
+	if err := recorder.RestoreWatch(t.Context(), watchOf("p3", 60)); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := web.WatchOf(t.Context(), "p3"); err != nil || now.EveryS != 60 {
+		t.Errorf("restored: %+v, %v", now, err)
+	}
+	if _, err := web.WatchOf(t.Context(), "p4"); !errors.Is(err, libra.ErrNotFound) {
+		t.Errorf("a page without a watch: %v", err)
+	}
+}
+
+func TestNotes(t *testing.T) {
+	b := bustest.Start(t)
+	web, notifier := b.Connect("web"), b.Connect("notifier")
+	first := libra.Note{ID: "n1", Kind: libra.Acknowledged, By: "alice", Alarm: "page.down.p1"}
+	quiet := libra.Note{ID: "n2", Kind: libra.Silenced, By: "alice", Silence: &libra.Silence{ID: "s 1", Match: libra.Match{Alarm: "*"}}}
+	for _, n := range []libra.Note{first, first, quiet} {
+		if err := web.PublishNote(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	var got []libra.Note
+	caught := 0
+	background(t, func(ctx context.Context) error {
+		return notifier.WatchNotes(ctx, func() { mu.Lock(); caught = len(got); mu.Unlock() }, func(n libra.Note) { mu.Lock(); got = append(got, n); mu.Unlock() })
+	})
+	count := func(n int) func() bool {
+		return func() bool { mu.Lock(); defer mu.Unlock(); return len(got) == n }
+	}
+	bustest.Await(t, "the notes", count(2))
+	bustest.Await(t, "caught up", func() bool { mu.Lock(); defer mu.Unlock(); return caught == 2 })
+	third := first
+	third.ID = "n3"
+	if err := web.PublishNote(t.Context(), third); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, "the next", count(3))
+	if diff := cmp.Diff([]libra.Note{first, quiet, third}, got); diff != "" {
+		t.Error(diff)
+	}
+	recorder := b.Connect("recorder")
+	older := first
+	older.ID = "n0"
+	if err := recorder.RestoreNote(t.Context(), older); err != nil {
+		t.Errorf("a note restored where there is a newer one: %v", err)
+	}
+}
+
+func TestTryChannel(t *testing.T) {
+	b := bustest.Start(t)
+	web, notifier := b.Connect("web"), b.Connect("notifier")
+	if _, err := web.TryChannel(t.Context(), "ops"); !errors.Is(err, libra.ErrUnavailable) {
+		t.Errorf("without a notifier: %v", err)
+	}
+	stop, err := notifier.ServeChannels(t.Context(), func(_ context.Context, channel string) event.Tried {
+		return event.Tried{Channel: channel, Answer: "no such channel"}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	const odd = "Büro, 2. Stock" // no token of a subject
+	bustest.Await(t, "an answer", func() bool {
+		got, err := web.TryChannel(t.Context(), odd)
+		return err == nil && got.Channel == odd && got.Answer == "no such channel"
+	})
+}
