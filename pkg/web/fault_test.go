@@ -113,6 +113,31 @@ func TestBusAway(t *testing.T) {
 	bustest.Await(t, "the report after the outage", func() bool { return h.page(late.Request.Page).State == libra.Reported })
 }
 
+// A page that only the bus knows is waited for while the bus is about to come
+// back: web and bus were killed at once.
+func TestBusBackSoon(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	h := newHouse(t)
+	known := reported(request(1), noon)
+	h.fill(reported(request(2), noon))
+	h.publish(known)
+	h.bus.Down()
+	h.start(web.Config{Patience: time.Minute})
+	bustest.Await(t, "OK", func() bool { return h.get("/up").code == 200 })
+	read := make(chan answer, 1)
+	go func() { read <- h.do("GET", "/api/pages/"+known.Request.Page, "") }()
+	bustest.Await(t, "the read to have come to SQLite", func() bool { return h.reads.Load() >= 2 })
+	select {
+	case got := <-read:
+		t.Errorf("while the bus may come back = %d %s", got.code, got.body)
+	default:
+	}
+	h.bus.Up()
+	if got := <-read; got.code != 200 || !strings.Contains(got.body, `"state":"reported"`) {
+		t.Errorf("once it is back = %d %s", got.code, got.body)
+	}
+}
+
 // Started with nothing there, web listens and says so; it is well when the bus
 // comes.
 func TestStartWithNothing(t *testing.T) {

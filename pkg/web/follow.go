@@ -126,8 +126,8 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 	}
 }
 
-// probeBus asks the bus for a sign of life. Until the first answer it looks
-// often, so that a start is not kept waiting.
+// probeBus asks the bus for a sign of life. Until the first answer, and while
+// it is away, it looks more often, so that nobody is kept waiting.
 func (s *Server) probeBus(ctx context.Context) {
 	probe := func() bool {
 		fault := ""
@@ -150,7 +150,16 @@ func (s *Server) probeBus(ctx context.Context) {
 		case <-fast.C:
 		}
 	}
-	every(ctx, probeEvery, func() { probe() })
+	for ctx.Err() == nil {
+		pause := probeEvery
+		if !probe() {
+			pause /= 10
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
 }
 
 func (s *Server) checkHistory(ctx context.Context) {

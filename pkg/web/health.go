@@ -91,6 +91,28 @@ func (s *Server) busUp() bool {
 	return bus.fault == "" && s.conn.Connected()
 }
 
+// busSoon waits until it is worth asking the bus again. It returns false at
+// once for a bus that is away for so long that nobody should wait for it, and
+// when ctx ends.
+func (s *Server) busSoon(ctx context.Context) bool {
+	tick := time.NewTicker(probeEvery / 10)
+	defer tick.Stop()
+	for {
+		bus, _ := s.health.parts()
+		if bus.fault != "" && time.Since(bus.since) >= s.cfg.Patience {
+			return false
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+		if s.busUp() {
+			return true
+		}
+	}
+}
+
 // upDoc is what /up answers.
 type upDoc struct {
 	Status   string     `json:"status"`

@@ -31,16 +31,13 @@ func isPageID(id string) bool {
 	return len(id) == 20 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// readBound is how long a read may wait for bus and SQLite together.
-const readBound = 2 * time.Second
-
 // page is the newest that is known of a page, from the nearest place that
 // knows it: memory, the bus, SQLite.
 func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 	if !isPageID(id) {
 		return pageDoc{}, noPage(id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, readBound)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
 	v, known := s.memory.page(id)
 	if !known {
@@ -66,8 +63,18 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 	return doc, nil
 }
 
-// seek looks for a page that memory does not hold.
+// seek looks for a page that memory does not hold, again when the bus is back
+// where it has just gone: what was reported a moment ago may be nowhere else.
 func (s *Server) seek(ctx context.Context, id string) (pageView, *problem) {
+	for {
+		v, p := s.seekOnce(ctx, id)
+		if p == nil || p.Status != http.StatusServiceUnavailable || !s.busSoon(ctx) {
+			return v, p
+		}
+	}
+}
+
+func (s *Server) seekOnce(ctx context.Context, id string) (pageView, *problem) {
 	var r event.Reported
 	var found answers
 	var open event.Request
@@ -148,7 +155,9 @@ func firstOf(ctx context.Context, s *Server, id string, onBus, inHistory func(co
 	err := error(libra.ErrUnavailable)
 	var r event.Reported
 	if s.busUp() {
-		if r, err = onBus(ctx, id); err == nil {
+		try, cancel := context.WithTimeout(ctx, s.cfg.Patience/4) // it may die under the question
+		defer cancel()
+		if r, err = onBus(try, id); err == nil {
 			return r, nil
 		}
 	}
@@ -257,7 +266,7 @@ func parseCursor(s string) (c cursor, err error) {
 // pages lists from a cursor on: memory first, and where that ends, SQLite.
 // Until memory has seen everything on the bus, the two are merged.
 func (s *Server) pages(ctx context.Context, after cursor, limit int) pagesDoc {
-	ctx, cancel := context.WithTimeout(ctx, readBound)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
 	doc := pagesDoc{Pages: []listed{}, Reasons: []string{}}
 	loaded, _ := s.memory.ready()

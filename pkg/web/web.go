@@ -69,6 +69,10 @@ type Config struct {
 	MaxConns int
 	// MaxList bounds the entries of one answer that lists; 500.
 	MaxList int
+	// Patience is how long a read of what memory does not hold may wait for bus
+	// and SQLite together, and how long a bus that went away counts as one
+	// that is about to come back; 2 s.
+	Patience time.Duration
 	// Drain is how long answers under way may take once asked to stop; 3 s.
 	Drain time.Duration
 }
@@ -86,6 +90,7 @@ func (c Config) withDefaults() Config {
 	or(&c.MaxStreams, 256)
 	or(&c.MaxConns, 1024)
 	or(&c.MaxList, 500)
+	or(&c.Patience, 2*time.Second)
 	or(&c.Drain, 3*time.Second)
 	return c
 }
