@@ -66,7 +66,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	i := inspector.New(s.cfg, conn, p.Log)
 	p.Count("pages_in_hand", i.InHand)
 	p.Count("reports_published", i.Done)
-	loop := p.Heart.Loop("dispatcher")
+	work, due := p.Heart.Loop("dispatcher"), p.Heart.Loop("due watches")
 	p.Ready("waiting for requests")
-	return i.Run(ctx, func() { loop.Beat(); p.Status(i.Status()) })
+	return i.Run(ctx, inspector.Loops{Work: func() { work.Beat(); p.Status(i.Status()) }, Due: due.Beat})
 }

@@ -72,7 +72,7 @@ func appliance(t *testing.T) (url string) {
 	t.Cleanup(wg.Wait) // after t.Context() has ended
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	i := inspector.New(inspector.Config{Instance: "1", Workers: 2, Inspect: inspect.Config{Allow: loopback, PageTimeout: 10 * time.Second}}, b.Connect("inspector"), b.Log())
-	wg.Go(func() { i.Run(t.Context(), func() {}) })
+	wg.Go(func() { i.Run(t.Context(), inspector.Loops{Work: func() {}, Due: func() {}}) })
 
 	history := store.NewReader(filepath.Join(t.TempDir(), "none.sqlite"))
 	t.Cleanup(func() { history.Close() })

@@ -69,16 +69,27 @@ func (i *Inspector) Done() int64 { return i.done.Load() }
 // InHand counts the pages being weighed.
 func (i *Inspector) InHand() int64 { return i.inHand.Load() }
 
+// Loops are the loops of an inspector; each calls its own at least once a
+// second.
+type Loops struct {
+	Work func() // takes requests
+	Due  func() // makes requests of watches whose time has come
+}
+
 // Run takes requests until ctx ends; what it has in hand then goes back to
-// the bus. tick is called at least once a second.
-func (i *Inspector) Run(ctx context.Context, tick func()) error {
+// the bus.
+func (i *Inspector) Run(ctx context.Context, loops Loops) error {
 	defer i.engine.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go i.guard(ctx, cancel)
+	var due sync.WaitGroup
+	defer due.Wait()
+	defer cancel(nil)
+	due.Go(func() { _ = i.conn.RelayDue(ctx, loops.Due) }) // it ends with ctx
 	// Lone attempts come one after the other under one lease.
 	longest := crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
-	err := i.conn.Work(ctx, i.cfg.Workers, longest, tick, func(ctx context.Context, job bus.Job) {
+	err := i.conn.Work(ctx, i.cfg.Workers, longest, loops.Work, func(ctx context.Context, job bus.Job) {
 		i.inHand.Add(1)
 		defer i.inHand.Add(-1)
 		newWorker(i, job).run(ctx)
@@ -241,9 +252,10 @@ func (w *worker) publish(ctx context.Context) state {
 	w.tell(inspect.Progress{Step: libra.Reporting, Found: len(w.report.Assets), Done: len(w.report.Assets)})
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
+	judged := w.judge(ctx)
 	for attempt := 1; ; attempt++ {
 		err := w.conn.PublishReport(ctx, event.Reported{
-			Request: w.job.Request, Attempt: w.job.Attempt, Inspector: w.cfg.Instance, At: time.Now().UTC(), Report: *w.report, Quarantined: w.poison,
+			Request: w.job.Request, Attempt: w.job.Attempt, Inspector: w.cfg.Instance, At: time.Now().UTC(), Report: *w.report, Quarantined: w.poison, Budget: judged,
 		})
 		if err == nil {
 			return w.acknowledge

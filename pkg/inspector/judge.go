@@ -1,0 +1,46 @@
+package inspector
+
+import (
+	"context"
+	"slices"
+
+	"libra/pkg/event"
+	"libra/pkg/inspect/budget"
+	"libra/pkg/libra"
+)
+
+// judge holds the report against the budget of the watch that asked for it;
+// nil where there is none, or nothing to hold against it.
+func (w *worker) judge(ctx context.Context) *event.Judged {
+	watch := w.job.Request.Watch
+	if watch == nil || watch.Budget == nil || w.report.Outcome == libra.Failed {
+		return nil
+	}
+	budgets, err := budget.Parse("budget", watch.Budget)
+	if err != nil { // web has taken it, so that only another version of Libra can be at fault
+		w.log.Error("cannot read the watch's budget, the page is not held against it", "err", err)
+		return nil
+	}
+	var last *libra.Report
+	if slices.ContainsFunc(budgets, func(b budget.Budget) bool { return len(b.Deltas) > 0 }) {
+		last = w.lastComplete(ctx)
+	}
+	result := budget.Check(budgets, *w.report, last)
+	judged := &event.Judged{Lines: len(result.Lines), Over: []string{}}
+	for _, line := range result.Lines {
+		if line.Over > 0 {
+			judged.Over = append(judged.Over, line.String())
+		}
+	}
+	return judged
+}
+
+// lastComplete is the page's newest report if it is a complete one that the
+// bus has at hand; growth cannot be told without it.
+func (w *worker) lastComplete(ctx context.Context) *libra.Report {
+	last, err := w.conn.LastReport(ctx, w.job.Request.Page)
+	if err != nil || last.Report.Outcome != libra.Complete {
+		return nil
+	}
+	return &last.Report
+}

@@ -1,0 +1,57 @@
+package inspector_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// A watched page is weighed again and again, each time against its budget and
+// the time before.
+func TestWatched(t *testing.T) {
+	var visits atomic.Int64
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Write([]byte(strings.Repeat("x", 4000*int(visits.Add(1)))))
+	}))
+	defer site.Close()
+	b := bustest.Start(t)
+	web := b.Connect("web")
+	url := site.URL + "/"
+	watch := event.Watch{
+		Page: libra.PageID(url), URL: url, Site: "home", Client: "alice", EveryS: 1, At: time.Now().UTC(),
+		Budget: json.RawMessage(`[{"resourceSizes":[{"resourceType":"total","budget":1}],"resourceCounts":[{"resourceType":"image","budget":0}],"maxDeltaVsLast":[{"resourceType":"total","budget":2}]}]`),
+	}
+	if err := web.SetWatch(t.Context(), watch); err != nil {
+		t.Fatal(err)
+	}
+	defer run(t, b.Connect("inspector"), b, "1")()
+	var first, second event.Reported
+	bustest.Await(t, "the first report", func() (ok bool) {
+		var err error
+		first, err = web.LastReport(t.Context(), watch.Page)
+		return err == nil
+	})
+	bustest.Await(t, "the second report", func() (ok bool) {
+		var err error
+		second, err = web.LastReport(t.Context(), watch.Page)
+		return err == nil && second.Request.ID != first.Request.ID
+	})
+	if first.Request.Watch == nil || first.Budget == nil {
+		t.Fatalf("the first report: %+v", first)
+	}
+	if first.Budget.Lines != 3 || len(first.Budget.Over) != 1 || !strings.Contains(first.Budget.Over[0], "over its budget of 1.0 KB") {
+		t.Errorf("the first is judged %+v", first.Budget)
+	}
+	if second.Budget == nil || len(second.Budget.Over) != 2 || !strings.Contains(strings.Join(second.Budget.Over, "\n"), "grown") {
+		t.Errorf("the second is judged %+v: it has grown by 4 KB", second.Budget)
+	}
+}
