@@ -20,6 +20,7 @@ type element struct {
 	above                    bloom    // what its ancestors have
 	option                   *element // of a drop-down: what it shows
 	counted                  bool     // option is known
+	needed                   bool     // its style is
 	index, fromEnd           int      // among its siblings, from 1; 0 before asked
 	typeIndex, typeIndexLast int      // the same among siblings of its type
 }

@@ -39,6 +39,15 @@ type Applied struct {
 // what is fetched comes first, in document order.
 func (p *Page) Uses() []Use {
 	s := newPass(p)
+	if len(s.cascade.faces) > 0 {
+		s.tree = newTree(p.Doc)
+	} else {
+		s.tree = s.needed()
+	}
+	if len(s.tree) > 0 {
+		s.cascade.sheet(agentSheet(), frame{layer: &s.cascade.root, origin: userAgent})
+		s.index = newIndex(s.cascade.rules, s.m.quirks)
+	}
 	s.walk()
 	s.fonts()
 	s.label()
@@ -76,7 +85,6 @@ type useKey struct {
 
 func newPass(p *Page) *pass {
 	c := &cascade{page: p, keyframes: map[string]*keyframes{}, registered: map[string]registration{}}
-	c.sheet(agentSheet(), frame{layer: &c.root, origin: userAgent})
 	for _, a := range p.Sheets {
 		if a.Sheet == nil {
 			continue
@@ -88,12 +96,10 @@ func newPass(p *Page) *pass {
 		c.sheet(a.Sheet, frame{layer: &c.root, origin: author})
 	}
 	c.root.number(1)
-	s := &pass{
-		page: p, cascade: c, tree: newTree(p.Doc), seen: map[useKey]bool{}, texts: map[fontKey]*text{},
+	return &pass{
+		page: p, cascade: c, seen: map[useKey]bool{}, texts: map[fontKey]*text{},
 		m: matcher{quirks: quirky(p.Doc)},
 	}
-	s.index = newIndex(c.rules, s.m.quirks)
-	return s
 }
 
 // add lists a URL that is fetched; false when it is listed already.
@@ -117,12 +123,17 @@ func (p *pass) walk() {
 			open = open[:len(open)-1]
 		}
 		open = append(open, e)
-		if p.page.Stop != nil && p.page.Stop() {
-			p.stopped = true
+		if p.stop() {
 			return
 		}
 		p.element(e)
 	}
+}
+
+// stop asks whether to give up.
+func (p *pass) stop() bool {
+	p.stopped = p.stopped || p.page.Stop != nil && p.page.Stop()
+	return p.stopped
 }
 
 // recycle takes back what the style of e is made of.

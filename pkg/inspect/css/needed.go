@@ -1,0 +1,154 @@
+package css
+
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+// Most elements of a page decide nothing about requests. While no @font-face
+// is in force text does not matter, and a style is needed only of the elements
+// that a rule, a style attribute or a presentation attribute with an address
+// is for, and of their ancestors: what those inherit from, and whether they
+// are shown.
+
+// needed gives the elements that need a style, in document order.
+func (p *pass) needed() []*element {
+	running := p.cascade.animates()
+	var rules []*applied
+	for _, a := range p.cascade.rules {
+		if bears(a.rule.decls, running) {
+			rules = append(rules, a)
+		}
+	}
+	x := newIndex(rules, p.m.quirks)
+	if !p.named(x, p.page.Doc, running) {
+		return nil
+	}
+	all := newTree(p.page.Doc)
+	for _, e := range all {
+		if p.stop() {
+			return nil
+		}
+		x.filter(e)
+		if !p.subject(x, e) && !p.attributesBear(e.node, running) {
+			continue
+		}
+		for ; e != nil && !e.needed; e = e.parent {
+			e.needed = true
+		}
+	}
+	list := all[:0]
+	for _, e := range all {
+		if e.needed {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// animates says whether an animation of the page names an address.
+func (c *cascade) animates() bool {
+	for _, k := range c.keyframes {
+		for _, f := range k.rule.rules {
+			if bears(f.decls, false) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// bears says whether decls may bring a request about. running says that
+// animations may.
+func bears(decls []decl, running bool) bool {
+	for i := range decls {
+		d := &decls[i]
+		switch {
+		case d.val != nil && len(d.val.images) > 0,
+			d.pending != nil && strings.Contains(d.pending.text, "("),
+			running && d.id == animationName:
+			return true
+		}
+	}
+	return false
+}
+
+// named says whether an element under n may be one that a rule of x is for, or
+// has an attribute that bears. It looks at the document itself, whose elements
+// are not made ready for matching yet.
+func (p *pass) named(x *index, n *html.Node, running bool) bool {
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type != html.ElementNode {
+			continue
+		}
+		if x.mayBeFor(c) || p.attributesBear(c, running) {
+			return true
+		}
+		if c.Data == "template" && c.Namespace == "" {
+			continue
+		}
+		if p.named(x, c, running) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayBeFor says whether n has an id, class or type that some subject has.
+func (x *index) mayBeFor(n *html.Node) bool {
+	if len(x.rest) > 0 || len(x.tags) > 0 && x.tags[strings.ToLower(n.Data)] != nil {
+		return true
+	}
+	for i := range n.Attr {
+		switch a := &n.Attr[i]; a.Key {
+		case "id":
+			if len(x.ids) > 0 && x.ids[x.fold(a.Val)] != nil {
+				return true
+			}
+		case "class":
+			if len(x.classes) == 0 {
+				continue
+			}
+			for c := range strings.FieldsSeq(a.Val) {
+				if x.classes[x.fold(c)] != nil {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// attributesBear says whether n's attributes may bring a request about.
+func (p *pass) attributesBear(n *html.Node, running bool) bool {
+	for i := range n.Attr {
+		a := &n.Attr[i]
+		switch {
+		case len(a.Key) == len("style") && strings.EqualFold(a.Key, "style"):
+			// An address stands in a function, and so does what stands for one.
+			if (running || strings.Contains(a.Val, "(")) && bears(parseInline(a.Val, p.page.Base), running) {
+				return true
+			}
+		case len(a.Key) == len("background") && strings.EqualFold(a.Key, "background"):
+			return true
+		case n.Namespace == "svg" && strings.Contains(a.Val, "(") && hintProps[strings.ToLower(a.Key)]:
+			return true
+		}
+	}
+	return false
+}
+
+// subject says whether a rule of x is for e.
+func (p *pass) subject(x *index, e *element) bool {
+	found := false
+	x.find(e, func(list []entry) {
+		for i := 0; i < len(list) && !found; i++ {
+			if p.tried++; p.tried%16 == 0 {
+				p.m.steps++
+			}
+			found = list[i].possible(e) && p.m.match(list[i].sel, e)
+		}
+	})
+	return found
+}
