@@ -1,0 +1,84 @@
+package main_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"libra/pkg/broker"
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// With a NATS server elsewhere, libra-bus serves nothing itself: it makes
+// Libra's streams there, and everybody meets there, with or without it.
+func TestOutsideServer(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "libra-bus")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	keys, log := filepath.Join(dir, "keys"), slog.New(slog.NewTextHandler(t.Output(), nil))
+	if err := broker.MakeKeys(keys); err != nil {
+		t.Fatal(err)
+	}
+	store := filepath.Join(dir, "store")
+	if err := os.Mkdir(store, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	server, err := broker.Start(t.Context(), broker.Config{Listen: "127.0.0.1:0", Store: store, Keys: filepath.Join(keys, "public"), Space: 64 << 20, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+
+	unused, err := net.Listen("tcp", "127.0.0.1:0") // taken: libra-bus must not want it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unused.Close()
+	url := "nats://" + server.Addr()
+	cmd := exec.Command(program, "--nats-seed", filepath.Join(keys, "bus.nk"))
+	cmd.Env = append(os.Environ(), "LIBRA_NATS_URL="+url, "LIBRA_BUS_LISTEN="+unused.Addr().String(), "LIBRA_BUS_SPACE=64M")
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+
+	web, err := bus.Connect(bus.Config{URL: url, Seed: filepath.Join(keys, "web.nk"), Role: "web", Name: "test", Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer web.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	page := func(n string) event.Request {
+		return event.Request{ID: n, Page: n, URL: "https://example.org/" + n, Site: "home", Client: "alice"}
+	}
+	bustest.Await(t, "a request to be taken", func() bool { return web.Submit(ctx, page("p1")) == nil })
+
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("libra-bus ended with %v", err)
+	}
+	if err := web.Submit(ctx, page("p2")); err != nil {
+		t.Errorf("without libra-bus: %v", err)
+	}
+	again := page("p1")
+	again.ID = "another"
+	if err := web.Submit(ctx, again); !errors.Is(err, libra.ErrOpen) {
+		t.Errorf("the first request again: %v", err)
+	}
+}
