@@ -1,4 +1,4 @@
-// Libra-recorder stores every report and every alarm in SQLite. It is the only
+// Libra-recorder stores every report, alarm, note and watch in SQLite. It is the only
 // process that writes the history, and the history is all it writes.
 package main
 
@@ -20,7 +20,7 @@ type settings struct {
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
-		Name: "libra-recorder", Usage: "stores every report and alarm in SQLite",
+		Name: "libra-recorder", Usage: "stores every report, alarm, note and watch in SQLite",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to write, in a folder of its own", Into: s.database}),
 		Run: s.run,
@@ -42,7 +42,10 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("reports_recorded", r.Recorded)
 	p.Count("reports_restored", r.Restored)
 	p.Count("behind_since_unix", r.BehindSince)
-	loops := recorder.Loops{Reports: p.Heart.Loop("reports").Beat, Alarms: p.Heart.Loop("alarms").Beat}
+	loops := recorder.Loops{
+		Reports: p.Heart.Loop("reports").Beat, Alarms: p.Heart.Loop("alarms").Beat,
+		Notes: p.Heart.Loop("notes").Beat, Watches: p.Heart.Loop("watches").Beat,
+	}
 	p.Ready("recording into " + s.cfg.Path)
 	return r.Run(ctx, loops)
 }

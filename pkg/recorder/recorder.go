@@ -1,9 +1,10 @@
-// Package recorder is the one writer of SQLite: it takes reports and alarms
-// from the bus, in order, and stores each once. While the database cannot be
-// written, the bus keeps them and the recorder tries again. A database that is
-// damaged is set aside under a dated name, and a new one is filled from the
-// bus; a bus that has lost its store gets the newest reports back from the
-// database.
+// Package recorder is the one writer of SQLite: it takes reports, alarms, notes
+// and watches from the bus, in order, and stores each once. While the database
+// cannot be written, the bus keeps them and the recorder tries again. A
+// database that is damaged is set aside under a dated name, and a new one is
+// filled from the bus; a bus that has lost its store gets back from the
+// database what it must know: the newest reports, the watches, the silences and
+// the notes on open alarms.
 package recorder
 
 import (
@@ -37,7 +38,7 @@ type Recorder struct {
 	log    *slog.Logger
 	status func(string) // for systemctl status
 
-	mu     sync.Mutex      // one writer, two loops
+	mu     sync.Mutex      // one writer, a loop for each stream
 	writer *store.Writer   // under mu; nil until the database could be opened
 	opened int             // under mu; how often; a loop rewinds when it has changed
 	stuck  map[string]bool // under mu; the loops whose last attempt failed, by stream
@@ -55,38 +56,51 @@ func New(cfg Config, conn *bus.Conn, log *slog.Logger, status func(string)) *Rec
 // Recorded counts the reports stored since the start.
 func (r *Recorder) Recorded() int64 { return r.recorded.Load() }
 
-// Restored counts the reports given back to the bus since the start.
+// Restored counts what was given back to the bus since the start.
 func (r *Recorder) Restored() int64 { return r.restored.Load() }
 
 // BehindSince is the unix time since when the database takes no writes; 0
 // while it does.
 func (r *Recorder) BehindSince() int64 { return r.behind.Load() }
 
-// Loops are the two loops of a recorder; each calls its own at least once a
+// Loops are the loops of a recorder; each calls its own at least once a
 // second.
-type Loops struct{ Reports, Alarms func() }
+type Loops struct{ Reports, Alarms, Notes, Watches func() }
 
 // Run records until ctx ends.
 func (r *Recorder) Run(ctx context.Context, loops Loops) error {
-	defer r.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var restoring sync.WaitGroup
+	defer r.close()
 	defer restoring.Wait()
-	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, tick: loops.Reports, add: r.addReports}
-	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, tick: loops.Alarms, add: addAlarms}
-	began := func(ctx context.Context, fresh bool) {
-		if fresh {
-			restoring.Go(func() { r.restore(ctx) })
+	restored := func(restore func(context.Context)) func(context.Context, bool) {
+		return func(ctx context.Context, fresh bool) {
+			if fresh {
+				restoring.Go(func() { restore(ctx) })
+			}
 		}
 	}
-	ends := make(chan error, 2)
-	go func() { ends <- r.conn.RecordReports(ctx, reports.recording(began)) }()
-	go func() { ends <- r.conn.RecordAlarms(ctx, alarms.recording(nil)) }()
+	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, tick: loops.Reports, add: r.addReports}
+	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, tick: loops.Alarms, add: (*store.Writer).AddAlarms}
+	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, tick: loops.Notes, add: (*store.Writer).AddNotes}
+	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, tick: loops.Watches, add: (*store.Writer).AddWatches}
+	record := []func() error{
+		func() error { return r.conn.RecordReports(ctx, reports.recording(restored(r.restoreReports))) },
+		func() error { return r.conn.RecordAlarms(ctx, alarms.recording(nil)) },
+		func() error { return r.conn.RecordNotes(ctx, notes.recording(restored(r.restoreNotes))) },
+		func() error { return r.conn.RecordWatches(ctx, watches.recording(restored(r.restoreWatches))) },
+	}
+	ends := make(chan error, len(record))
+	for _, stream := range record {
+		go func() { ends <- stream() }()
+	}
 	err := <-ends
 	cancel()
-	if second := <-ends; !errors.Is(second, context.Canceled) {
-		err = errors.Join(err, second)
+	for range record[1:] {
+		if other := <-ends; !errors.Is(other, context.Canceled) {
+			err = errors.Join(err, other)
+		}
 	}
 	return err
 }
@@ -96,7 +110,7 @@ type loop[T any] struct {
 	*Recorder
 	stream string
 	tick   func()
-	add    func(context.Context, *store.Writer, []T, event.Position) error
+	add    func(*store.Writer, context.Context, []T, event.Position) error
 	seen   int // the opening of the database that this loop stands on
 }
 
@@ -123,11 +137,11 @@ func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) er
 		if len(batch) == 0 {
 			return nil
 		}
-		return l.add(ctx, w, batch, after)
+		return l.add(w, ctx, batch, after)
 	})
 }
 
-func (r *Recorder) addReports(ctx context.Context, w *store.Writer, batch []event.Reported, after event.Position) error {
+func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []event.Reported, after event.Position) error {
 	start := time.Now()
 	added, err := w.AddReports(ctx, batch, after)
 	if err != nil {
@@ -140,13 +154,9 @@ func (r *Recorder) addReports(ctx context.Context, w *store.Writer, batch []even
 	return nil
 }
 
-func addAlarms(ctx context.Context, w *store.Writer, batch []libra.Transition, after event.Position) error {
-	return w.AddAlarms(ctx, batch, after)
-}
-
 // write runs do on a writer whose file is intact, opening and replacing it as
 // need be, and keeps account of how the database is to the loop of a stream;
-// "" is nobody's. One loop may have nothing to write while the other cannot.
+// "" is nobody's. One loop may have nothing to write while another cannot.
 func (r *Recorder) write(ctx context.Context, stream string, tick func(), do func(w *store.Writer, opened int) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -216,51 +226,6 @@ func (r *Recorder) setAside(damage error) error {
 	}
 	r.log.Error("database is damaged: set aside, a new one is filled from the bus", "err", damage, "aside", aside)
 	return nil
-}
-
-// restore gives the bus the newest reports of every page, where it has none:
-// it has lost its store, or the database was brought from elsewhere. One at a
-// time, while everything else goes on.
-func (r *Recorder) restore(ctx context.Context) {
-	var newest []string
-	err := r.write(ctx, "", func() {}, func(w *store.Writer, _ int) (err error) {
-		newest, err = w.Newest(ctx)
-		return err
-	})
-	if err != nil || len(newest) == 0 {
-		return // an empty history, or one that is told of already
-	}
-	start := time.Now()
-	for i, request := range newest {
-		err := r.giveBack(ctx, request)
-		for ; err != nil && ctx.Err() == nil; err = r.giveBack(ctx, request) {
-			r.log.Warn("give reports back to the bus, trying again", "done", i, "of", len(newest), "err", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
-		}
-		if err != nil {
-			return
-		}
-		r.restored.Add(1)
-	}
-	r.log.Info("the bus has the newest reports", "reports", len(newest), "dur", time.Since(start).Round(time.Millisecond))
-}
-
-func (r *Recorder) giveBack(ctx context.Context, request string) error {
-	var rep event.Reported
-	err := r.write(ctx, "", func() {}, func(w *store.Writer, _ int) (err error) {
-		rep, err = w.ByRequest(ctx, request)
-		return err
-	})
-	if errors.Is(err, libra.ErrNotFound) {
-		return nil // the database is another one by now
-	}
-	if err != nil {
-		return err
-	}
-	return r.conn.RestoreReport(ctx, rep)
 }
 
 // account notes how a loop's last attempt went, and tells of a database that

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,10 +29,19 @@ func reported(n int) event.Reported {
 	}
 }
 
+func acknowledged(alarm string) libra.Note {
+	return libra.Note{ID: "n-" + alarm, Kind: libra.Acknowledged, At: time.Now().UTC(), By: "ann", Text: "on it", Alarm: alarm}
+}
+
+func watch(every int) event.Watch {
+	url := "https://example.org/watched"
+	return event.Watch{Page: libra.PageID(url), URL: url, Site: "home", Client: "alice", EveryS: every, At: time.Now().UTC()}
+}
+
 // run starts a recorder and returns what ends it.
 func run(t *testing.T, b *bustest.Bus, path string) (stop func()) {
 	t.Helper()
-	_, stop = runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() {}})
+	_, stop = runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() {}, Notes: func() {}, Watches: func() {}})
 	return stop
 }
 
@@ -64,6 +75,14 @@ func TestRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	bustest.Await(t, "the alarm", func() bool { list, err := read.Alarms(t.Context(), 9); return err == nil && len(list) == 1 })
+	if err := errors.Join(watchdog.PublishNote(t.Context(), acknowledged("bus")), b.Connect("web").SetWatch(t.Context(), watch(30))); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, "the note and the watch", func() bool {
+		notes, err := read.Notes(t.Context(), "bus", store.Mark{}, 9)
+		watches, watchErr := read.Watches(t.Context())
+		return err == nil && watchErr == nil && len(notes) == 1 && len(watches) == 1
+	})
 	stop()
 
 	// The next one goes on where it stopped.
@@ -81,7 +100,7 @@ func TestLockedDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libra.db")
 	inspector := b.Connect("inspector")
 	var rounds atomic.Int64
-	r, stop := runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() { rounds.Add(1) }})
+	r, stop := runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() { rounds.Add(1) }, Notes: func() {}, Watches: func() {}})
 	defer stop()
 	read := store.NewReader(path)
 	defer read.Close()
@@ -166,6 +185,56 @@ func TestDamagedDatabase(t *testing.T) {
 				t.Errorf("nothing was set aside: %v, %v", aside, err)
 			}
 		})
+	}
+}
+
+// A bus that has lost its store is told again what is watched, what is silenced
+// and what was acknowledged, and nothing that is over.
+func TestWipedNotes(t *testing.T) {
+	b := bustest.Start(t)
+	path := filepath.Join(t.TempDir(), "libra.db")
+	web, watchdog := b.Connect("web"), b.Connect("watchdog")
+	now := time.Now().UTC()
+	silence := func(id string, until time.Time) libra.Note {
+		return libra.Note{ID: "n-" + id, Kind: libra.Silenced, At: now, By: "ann", Silence: &libra.Silence{
+			ID: id, Match: libra.Match{Alarm: "disk"}, From: now, Until: until, By: "ann", Why: "new disks",
+		}}
+	}
+	var errs []error
+	for _, alarm := range []string{"bus", "web"} {
+		tr := libra.Transition{ID: "t-" + alarm, At: now, Alarm: libra.Alarm{ID: alarm, State: libra.Raised, Since: now}}
+		errs = append(errs, watchdog.PublishAlarm(t.Context(), tr), web.PublishNote(t.Context(), acknowledged(alarm)))
+	}
+	cleared := libra.Transition{ID: "t2-web", At: now.Add(time.Second), Alarm: libra.Alarm{ID: "web", State: libra.Cleared, Since: now}}
+	errs = append(errs, watchdog.PublishAlarm(t.Context(), cleared), web.SetWatch(t.Context(), watch(30)),
+		web.PublishNote(t.Context(), silence("over", now)), web.PublishNote(t.Context(), silence("now", now.Add(time.Hour))))
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	read := store.NewReader(path)
+	defer read.Close()
+	r, stop := runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() {}, Notes: func() {}, Watches: func() {}})
+	defer stop()
+	bustest.Await(t, "everything to be recorded", func() bool {
+		notes, err := read.Notes(t.Context(), "", store.Mark{}, 9)
+		alarms, alarmErr := read.Alarms(t.Context(), 9)
+		watches, watchErr := read.Watches(t.Context())
+		return errors.Join(err, alarmErr, watchErr) == nil && len(notes) == 4 && len(alarms) == 3 && len(watches) == 1
+	})
+	b.Down()
+	b.Wipe()
+	b.Up()
+	b.Streams()
+	bustest.Await(t, "a watch and two notes to be given back", func() bool { return r.Restored() == 3 })
+	if w, err := web.WatchOf(t.Context(), watch(30).Page); err != nil || w.EveryS != 30 {
+		t.Errorf("the watch = %+v, %v", w, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got []string
+	web.WatchNotes(ctx, cancel, func(n libra.Note) { got = append(got, n.ID) })
+	if slices.Sort(got); !slices.Equal(got, []string{"n-bus", "n-now"}) {
+		t.Errorf("notes on the bus: %v", got)
 	}
 }
 

@@ -60,7 +60,7 @@ func (r *Reader) Silences(ctx context.Context, at time.Time) ([]libra.Note, erro
 
 // NotesInForce lists what a bus that has lost its notes has to know at a time:
 // the silences in force or to come, and the notes on open alarms since they
-// were raised.
+// were raised, of each alarm the newest acknowledgement first.
 func (w *Writer) NotesInForce(ctx context.Context, at time.Time) (list []libra.Note, err error) {
 	open, err := written[libra.Transition](ctx, w, `SELECT body FROM transition AS t WHERE state = ? AND NOT EXISTS
 		(SELECT 1 FROM transition WHERE alarm = t.alarm AND (at, id) > (t.at, t.id)) ORDER BY at, id`, libra.Raised)
@@ -68,7 +68,8 @@ func (w *Writer) NotesInForce(ctx context.Context, at time.Time) (list []libra.N
 		return nil, err
 	}
 	for _, t := range open {
-		notes, err := written[libra.Note](ctx, w, `SELECT body FROM note WHERE alarm = ? AND at >= ? ORDER BY at, id`, t.Alarm.ID, stamp(t.Alarm.Since))
+		notes, err := written[libra.Note](ctx, w, `SELECT body FROM note WHERE alarm = ? AND at >= ?
+			ORDER BY kind = ? DESC, at DESC, id DESC`, t.Alarm.ID, stamp(t.Alarm.Since), libra.Acknowledged)
 		if err != nil {
 			return nil, err
 		}

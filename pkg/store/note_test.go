@@ -47,6 +47,7 @@ func TestNotes(t *testing.T) {
 	}
 	notes := []libra.Note{
 		ack("n1", "bus", 2), ack("n2", "bus", 7), ack("n3", "web", 5),
+		{ID: "n9", Kind: libra.Action, At: at(6), By: "libra-watchdog", Alarm: "bus"},
 		silenced("n4", "over", 1, 1, 8), silenced("n5", "now", 2, 2, 100), silenced("n6", "later", 3, 50, 100),
 		silenced("n7", "cut", 4, 4, 100), silenced("n8", "cut", 9, 4, 9),
 	}
@@ -63,7 +64,7 @@ func TestNotes(t *testing.T) {
 		t.Errorf("Position = %v, %v", p, err)
 	}
 	got, err := r.Notes(ctx, "bus", store.Mark{}, 9)
-	if diff := cmp.Diff([]libra.Note{notes[1], notes[0]}, got); diff != "" || err != nil {
+	if diff := cmp.Diff([]libra.Note{notes[1], notes[3], notes[0]}, got); diff != "" || err != nil {
 		t.Errorf("Notes of bus, %v (-want +got):\n%s", err, diff)
 	}
 	for _, c := range []struct {
@@ -71,11 +72,11 @@ func TestNotes(t *testing.T) {
 		ask  func() ([]libra.Note, error)
 		want []string
 	}{
-		{"all notes, a part", func() ([]libra.Note, error) { return r.Notes(ctx, "", store.Mark{}, 3) }, []string{"n8", "n2", "n3"}},
+		{"all notes, a part", func() ([]libra.Note, error) { return r.Notes(ctx, "", store.Mark{}, 3) }, []string{"n8", "n2", "n9"}},
 		{"all notes, from a mark in the middle of an instant", func() ([]libra.Note, error) { return r.Notes(ctx, "", store.Mark{At: at(2), ID: "n5"}, 9) }, []string{"n1", "n4"}},
 		{"silences", func() ([]libra.Note, error) { return r.Silences(ctx, at(10)) }, []string{"n5", "n6"}},
 		{"silences before one was cut short", func() ([]libra.Note, error) { return r.Silences(ctx, at(8)) }, []string{"n5", "n6", "n8"}},
-		{"in force", func() ([]libra.Note, error) { return w.NotesInForce(ctx, at(10)) }, []string{"n2", "n5", "n6"}},
+		{"in force", func() ([]libra.Note, error) { return w.NotesInForce(ctx, at(10)) }, []string{"n2", "n9", "n5", "n6"}},
 	} {
 		list, err := c.ask()
 		if diff := cmp.Diff(c.want, noteIDs(list)); diff != "" || err != nil {

@@ -1,0 +1,77 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/store"
+)
+
+// A bus that has lost its store, or that goes with another database, is given
+// what it lacks: one at a time, while everything else goes on.
+
+// restoreReports gives the bus the newest reports of every page, where it has
+// none. They are many, and read one by one.
+func (r *Recorder) restoreReports(ctx context.Context) {
+	restore(ctx, r, "newest reports", func(w *store.Writer) ([]string, error) { return w.Newest(ctx) }, func(request string) error {
+		rep, err := read(ctx, r, func(w *store.Writer) (event.Reported, error) { return w.ByRequest(ctx, request) })
+		if errors.Is(err, libra.ErrNotFound) {
+			return nil // the database is another one by now
+		}
+		if err != nil {
+			return err
+		}
+		return r.conn.RestoreReport(ctx, rep)
+	})
+}
+
+// restoreNotes gives the bus the silences and the notes on open alarms. On the
+// subject of an alarm it takes the first alone: an acknowledgement, if there is
+// one.
+func (r *Recorder) restoreNotes(ctx context.Context) {
+	inForce := func(w *store.Writer) ([]libra.Note, error) { return w.NotesInForce(ctx, time.Now()) }
+	restore(ctx, r, "notes in force", inForce, func(n libra.Note) error { return r.conn.RestoreNote(ctx, n) })
+}
+
+// restoreWatches gives the bus the pages that are watched.
+func (r *Recorder) restoreWatches(ctx context.Context) {
+	watches := func(w *store.Writer) ([]event.Watch, error) { return w.Watches(ctx) }
+	restore(ctx, r, "watches", watches, func(w event.Watch) error { return r.conn.RestoreWatch(ctx, w) })
+}
+
+// restore lists what the database has and gives it back, each as often as it
+// takes.
+func restore[T any](ctx context.Context, r *Recorder, what string, list func(*store.Writer) ([]T, error), giveBack func(T) error) {
+	lost, err := read(ctx, r, list)
+	if err != nil || len(lost) == 0 {
+		return // an empty history, or one that is told of already
+	}
+	start := time.Now()
+	for i, v := range lost {
+		err := giveBack(v)
+		for ; err != nil && ctx.Err() == nil; err = giveBack(v) {
+			r.log.Warn("give back to the bus, trying again", "what", what, "done", i, "of", len(lost), "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+		if err != nil {
+			return
+		}
+		r.restored.Add(1)
+	}
+	r.log.Info("the bus has what the history has", "what", what, "count", len(lost), "dur", time.Since(start).Round(time.Millisecond))
+}
+
+// read reads from the database, and leaves its account to the loops.
+func read[T any](ctx context.Context, r *Recorder, from func(*store.Writer) (T, error)) (v T, err error) {
+	err = r.write(ctx, "", func() {}, func(w *store.Writer, _ int) (err error) {
+		v, err = from(w)
+		return err
+	})
+	return v, err
+}
