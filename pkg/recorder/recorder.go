@@ -171,6 +171,8 @@ func (r *Recorder) write(ctx context.Context, stream string, tick func(), do fun
 		return err
 	case errors.Is(err, store.ErrDamaged):
 		err = errors.Join(err, r.setAside(err))
+	case errors.Is(err, store.ErrReadOnly):
+		r.shut()
 	}
 	if stream != "" {
 		r.account(stream, err)
@@ -215,12 +217,7 @@ func (r *Recorder) setAside(damage error) error {
 	_, statErr := os.Stat(r.cfg.Path)
 	replaced := errors.Is(damage, store.ErrReplaced) && statErr == nil
 	aside, err := store.SetAside(r.cfg.Path, replaced, time.Now())
-	if r.writer != nil {
-		if err := r.writer.Close(); err != nil {
-			r.log.Warn("close damaged database", "err", err)
-		}
-		r.writer = nil
-	}
+	r.shut()
 	if err != nil {
 		return err
 	}
@@ -252,6 +249,12 @@ func (r *Recorder) account(stream string, err error) {
 func (r *Recorder) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.shut()
+}
+
+// shut closes the database, so that the next write opens it again. Callers
+// hold mu.
+func (r *Recorder) shut() {
 	if r.writer != nil {
 		if err := r.writer.Close(); err != nil {
 			r.log.Warn("close database", "err", err)

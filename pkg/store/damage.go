@@ -19,6 +19,10 @@ var ErrDamaged = errors.New("damaged")
 // ErrReplaced is an ErrDamaged: somebody put another file there, which stays.
 var ErrReplaced = fmt.Errorf("%w: replaced", ErrDamaged)
 
+// ErrReadOnly says that the writer has no right to write, and has it no sooner
+// than it is opened again.
+var ErrReadOnly = errors.New("read-only")
+
 // damaged tells what SQLite finds wrong with the file itself from what may
 // pass: locks, full disks, permissions.
 func damaged(err error) bool {

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -44,6 +45,9 @@ type Writer struct {
 // it is sound, and brings its schema up to date. ErrDamaged says that it is
 // not sound, and can be set aside.
 func Open(ctx context.Context, path string) (*Writer, error) {
+	if err := writable(path); err != nil {
+		return nil, err
+	}
 	db, err := open(path, url.Values{
 		"_busy_timeout": {"1000"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"},
 		"_foreign_keys": {"on"}, "_txlock": {"immediate"}, "_cache_size": {"-4000"},
@@ -60,6 +64,17 @@ func Open(ctx context.Context, path string) (*Writer, error) {
 		return nil, errors.Join(explain(path, err), db.Close())
 	}
 	return w, nil
+}
+
+// writable looks before all of a file is read in vain: SQLite opens one that
+// it may not write, and complains later. One that is not there is made. The
+// file is not opened: closing it would take this process's locks away.
+func writable(path string) error {
+	const mayWrite = 2 // W_OK of unistd.h
+	if err := syscall.Access(path, mayWrite); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: database %q: it may not be written: %w", libra.ErrUnavailable, path, err)
+	}
+	return nil
 }
 
 // Close ends the writer; the file stays readable without it.
@@ -141,6 +156,8 @@ func explain(path string, err error) error {
 		return fmt.Errorf("%w: database %q: %w", libra.ErrUnavailable, path, err)
 	case se.Code == sqlite3.ErrFull:
 		return fmt.Errorf("%w: database %q: %w", libra.ErrFull, path, err)
+	case se.Code == sqlite3.ErrReadonly:
+		return fmt.Errorf("%w: database %q: %w: %w", libra.ErrUnavailable, path, ErrReadOnly, err)
 	case se.Code == sqlite3.ErrCantOpen:
 		hint := "it does not exist yet"
 		if _, serr := os.Stat(path); serr == nil {

@@ -3,6 +3,7 @@
 package faults_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,8 @@ func bootRows() []row {
 	return []row{
 		{"started with database and bus down", false, startAlone},
 		{"wrong configuration", false, misconfigured},
-		{"power cut", false, powerCut},
+		{"host rebooted", false, reboots},
+		{"every process killed at once, PID 1 too", false, powerCut},
 	}
 }
 
@@ -107,16 +109,24 @@ func misconfigured(s *scene) {
 }
 
 // powerCut ends the whole appliance in one instant. The machine's own page
-// cache stays: what a disk forgets is the business of pkg/bus's sync_always
+// cache stays: what a disk forgets is the business of the bus's sync_always
 // and SQLite's synchronous=FULL.
 func powerCut(s *scene) {
 	box.PowerCut(s)
-	if out, err := box.Up(); err != nil {
-		s.Fatalf("up: %v\n%s", err, out)
-	}
-	s.load.Mark()
-	<-time.After(3 * time.Second)
-	s.taken(s.meanwhile("after it", 1))
+	back(s)
+}
+
+// reboots lets the appliance's own systemd reboot, and lifts no hand after it.
+func reboots(s *scene) {
+	box.Reboot(s)
+	back(s)
+}
+
+// back wants everything back by itself, and what was accepted there.
+func back(s *scene) {
+	took, _ := s.taking(10 * time.Second)
+	<-time.After(2 * time.Second)
+	s.taken(s.meanwhile(fmt.Sprintf("accepting %s after the boot", ms(took)), 1))
 	s.whole(30 * time.Second)
 	s.well(10 * time.Second)
 }

@@ -3,6 +3,7 @@
 package faults_test
 
 import (
+	"strings"
 	"time"
 
 	"libra/systemd/house"
@@ -68,7 +69,7 @@ func bothWiped(s *scene) {
 	box.Systemctl(s, "restart", "libra-web")
 	s.well(20 * time.Second)
 	code, body := box.Get(s, "/api/pages")
-	s.promise(code == 200, "GET /api/pages: %d %s", code, body)
+	s.promise(code == 200 && strings.HasPrefix(body, `{"pages":[]`), "GET /api/pages: %d %.200s, no pages and no error promised", code, body)
 	id := box.Submit(s, s.site.URL+"/p/fresh")
 	took, ok := house.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
 	s.promise(ok, "a page submitted to the fresh appliance was not reported")

@@ -39,14 +39,7 @@ func full(s *scene, parts ...string) {
 			s.Fatal(err)
 		}
 	}
-	s.load.Mark()
-	taking := func() bool {
-		<-time.After(500 * time.Millisecond)
-		m := s.load.Mark()
-		return m.Accepted > 0 && m.Refused == 0
-	}
-	took, ok := house.Within(30*time.Second, taking)
-	s.promise(ok, "nothing is accepted %s after the space came back", ms(took))
+	took, ok := s.taking(30 * time.Second)
 	if !ok {
 		s.after("only a restart of the bus by hand helped")
 		box.Systemctl(s, "restart", "libra-bus") // late, or lost?
@@ -55,6 +48,19 @@ func full(s *scene, parts ...string) {
 	<-time.After(2 * time.Second)
 	s.taken(s.meanwhile(fmt.Sprintf("with space again, after %s", ms(took)), 1))
 	s.whole(30 * time.Second)
+}
+
+// taking waits until submissions are accepted again, and none refused.
+func (s *scene) taking(most time.Duration) (took time.Duration, ok bool) {
+	s.Helper()
+	s.load.Mark()
+	took, ok = house.Within(most, func() bool {
+		<-time.After(500 * time.Millisecond)
+		m := s.load.Mark()
+		return m.Accepted > 0 && m.Refused == 0
+	})
+	s.promise(ok, "nothing is accepted after %s", ms(took))
+	return took, ok
 }
 
 // fill takes the last byte of a file system.

@@ -13,6 +13,7 @@ import (
 func sqliteRows() []row {
 	return []row{
 		{"SQLite locked for 30 s", true, locked},
+		{"SQLite read-only", false, readOnly},
 		{"SQLite deleted while open", true, damaged(false, func(s *scene) { box.WipeHistory(s) })},
 		{"SQLite replaced while open", false, damaged(true, func(s *scene) { replace(s, []byte("this is not a database")) })},
 		{"SQLite truncated while open", false, damaged(true, func(s *scene) {
@@ -40,6 +41,28 @@ func locked(s *scene) {
 		s.alarm(time.Second, "history is behind")
 	}
 	release()
+	s.taken(s.meanwhile("", 1))
+	s.whole(20 * time.Second)
+	s.well(10 * time.Second)
+}
+
+// readOnly takes the recorder the right to write its file.
+func readOnly(s *scene) {
+	box.Sink.Forget()
+	mode := func(mode os.FileMode) {
+		if err := os.Chmod(box.Database(), mode); err != nil {
+			s.Fatal(err)
+		}
+	}
+	info, err := os.Stat(box.Database())
+	if err != nil {
+		s.Fatal(err)
+	}
+	mode(0o440)
+	s.again("libra-recorder", s.kill("libra-recorder"), 15*time.Second) // what is open stays open
+	s.last(10 * time.Second)
+	s.alarm(5*time.Second, "history is behind")
+	mode(info.Mode().Perm())
 	s.taken(s.meanwhile("", 1))
 	s.whole(20 * time.Second)
 	s.well(10 * time.Second)

@@ -14,12 +14,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Services are the units that run a process.
@@ -125,7 +125,11 @@ func (h *House) boot() (string, error) {
 
 // Up boots the appliance, or starts what is stopped in it.
 func (h *House) Up() (string, error) {
-	return h.Appliance(slices.Concat([]string{"up", "LIBRA_ALLOW=127.0.0.0/8"}, h.Settings)...)
+	return h.Appliance(append([]string{"up"}, h.settings()...)...)
+}
+
+func (h *House) settings() []string {
+	return append([]string{"LIBRA_ALLOW=127.0.0.0/8"}, h.Settings...)
 }
 
 // Down stops it; its state stays.
@@ -136,7 +140,7 @@ func (h *House) Down() (string, error) {
 	return h.Appliance("down")
 }
 
-// PowerCut ends everything in the appliance in one instant.
+// PowerCut ends everything in the appliance in one instant, and boots it again.
 func (h *House) PowerCut(t testing.TB) {
 	t.Helper()
 	leader, err := h.leaderPID()
@@ -150,9 +154,33 @@ func (h *House) PowerCut(t testing.TB) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil { // and with its PID 1 all the rest
 		t.Fatal(err)
 	}
+	h.powerOn(t)
+}
+
+// Reboot has the appliance's systemd reboot.
+func (h *House) Reboot(t testing.TB) {
+	t.Helper()
+	h.Systemctl(t, "reboot", "--no-block")
+	Await(t, "the appliance to shut down", 60*time.Second, func() bool {
+		out, err := h.Appliance("leader")
+		return err != nil || strings.TrimSpace(out) == ""
+	})
+	h.powerOn(t)
+}
+
+// powerOn boots what has ended, and waits for Libra to come by itself.
+func (h *House) powerOn(t testing.TB) {
+	t.Helper()
 	if out, err := h.Down(); err != nil { // forgets it
 		t.Fatalf("down: %v\n%s", err, out)
 	}
+	if out, err := h.Appliance(append([]string{"boot"}, h.settings()...)...); err != nil {
+		t.Fatalf("boot: %v\n%s", err, out)
+	}
+	Await(t, "libra.target to start by itself", 30*time.Second, func() bool {
+		out, err := h.Inside("systemctl", "is-active", "libra.target")
+		return err == nil && strings.TrimSpace(out) == "active"
+	})
 }
 
 // Appliance runs scripts/appliance.
