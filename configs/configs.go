@@ -1,5 +1,5 @@
-// Package configs holds the one list of Libra's settings: libra.env, commented,
-// as an operator finds it in /etc/libra. Every unit reads it.
+// Package configs holds what an operator finds in /etc/libra, commented: the one
+// list of Libra's settings, libra.env, which every unit reads, and alarms.toml.
 package configs
 
 import (
@@ -12,6 +12,11 @@ import (
 
 //go:embed libra.env
 var env string
+
+// Alarms is alarms.toml as it is shipped; package rules reads it.
+//
+//go:embed alarms.toml
+var Alarms []byte
 
 // Setting is one line of libra.env.
 type Setting struct {

@@ -31,16 +31,20 @@ var rules = map[string][]string{
 	"web":       append([]string{"bus", "store"}, base...),
 	"inspector": append([]string{"bus", "fault"}, base...),
 	"recorder":  append([]string{"bus", "store"}, base...),
-	"watchdog":  append([]string{"bus", "store"}, base...),
-	"notifier":  append([]string{"bus"}, base...),
+	"rules":     {"libra"},
+	"watchdog":  append([]string{"bus", "store", "rules"}, base...),
+	"notifier":  append([]string{"bus", "rules"}, base...),
 }
 
 // technologies have one importer each.
 var technologies = map[string]string{
-	"github.com/nats-io/nats.go":        "bus",
-	"github.com/nats-io/nats-server/v2": "broker",
-	"github.com/mattn/go-sqlite3":       "store",
-	"github.com/slack-go/slack":         "notifier",
+	"github.com/nats-io/nats.go":         "bus",
+	"github.com/nats-io/nats-server/v2":  "broker",
+	"github.com/mattn/go-sqlite3":        "store",
+	"github.com/slack-go/slack":          "notifier",
+	"github.com/wneessen/go-mail":        "notifier",
+	"github.com/nicholas-fedor/shoutrrr": "notifier",
+	"github.com/pelletier/go-toml/v2":    "rules",
 }
 
 func TestImports(t *testing.T) {

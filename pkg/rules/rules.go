@@ -1,0 +1,190 @@
+// Package rules reads alarms.toml: whom to tell (channels), who is told what
+// (routes), and from which measure on something is an alarm (thresholds). One
+// file for libra-notifier and libra-watchdog, checked as a whole: every fault
+// is named at once, with its line and what is allowed there.
+//
+// A bad edit changes nothing. Load goes on with the last file that was good, of
+// which each reader keeps a copy of its own, and says what is wrong with the
+// new one.
+package rules
+
+import (
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// File is what alarms.toml says. What it leaves out has its default.
+type File struct {
+	Channels   []Channel
+	Routes     []Route
+	Telling    Telling
+	Thresholds Thresholds
+}
+
+// Type of a channel.
+type Type string
+
+// The types of channels.
+const (
+	Slack    Type = "slack"     // incoming webhook; Credential holds its URL
+	SlackBot Type = "slack-bot" // bot token, in Credential; To names the channel
+	Webhook  Type = "webhook"   // POST of JSON to URL, signed with Credential
+	Email    Type = "email"     // over SMTP
+	Shoutrrr Type = "shoutrrr"  // everything else; Credential holds shoutrrr's URL
+)
+
+// Types lists what channels there can be.
+func Types() []Type { return []Type{Slack, SlackBot, Webhook, Email, Shoutrrr} }
+
+// Channel is a way to tell people. Credentials are names of files in
+// /etc/libra/credentials: no secret stands in alarms.toml.
+type Channel struct {
+	Name       string // [a-z0-9-]+
+	Type       Type
+	Credential string
+	// URL of a webhook; where it is secret, URLCredential names the file that
+	// holds it.
+	URL, URLCredential string
+	// To whom: mail addresses; one Slack channel (id or #name) for a bot.
+	To []string
+	// Server is host:port of the mail server.
+	Server   string
+	Security Security
+	From     string // mail address
+	User     string // as whom to log in, with Credential as password
+	// Line of the file where the channel begins.
+	Line int
+}
+
+// Security of the connection to a mail server.
+type Security string
+
+// Plain connections are for servers on this host.
+const (
+	StartTLS Security = "starttls"
+	TLS      Security = "tls"
+	None     Security = "none"
+)
+
+// Route says who is told of the alarms that it fits. The first route that fits
+// decides; an alarm that none fits goes to every channel.
+type Route struct {
+	Scope    libra.Scope    // "": any
+	Severity libra.Severity // this one and worse; "": any
+	Alarm    string         // id; * stands for anything; "": any
+	Target   string         // * stands for anything; "": any
+	Channels []string       // names; none: nobody is told
+	Line     int
+}
+
+// Fits says whether the route is for a.
+func (r Route) Fits(a libra.Alarm) bool {
+	m := libra.Match{Scope: r.Scope, Alarm: r.Alarm, Target: r.Target}
+	return (m == libra.Match{} || m.Fits(a)) && (r.Severity == "" || a.Severity.Rank() >= r.Severity.Rank())
+}
+
+// Tells says whether channel is told of a.
+func (f File) Tells(channel string, a libra.Alarm) bool {
+	for _, r := range f.Routes {
+		if r.Fits(a) {
+			for _, name := range r.Channels {
+				if name == channel {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// Telling is how people are told.
+type Telling struct {
+	// Remind is how long an alarm stays open without a word; 0: no reminders.
+	Remind map[libra.Severity]time.Duration
+	// Late is the age from which a message says how late it is.
+	Late time.Duration
+	// Digest is how many waiting messages become one.
+	Digest int
+	// Group is for how long after the first alarm of a group the others wait,
+	// to be told as one.
+	Group time.Duration
+	// Settle is how long after its cause has cleared an alarm is still
+	// withheld.
+	Settle time.Duration
+	// Undelivered is how long a channel may fail before that is an alarm.
+	Undelivered time.Duration
+}
+
+// Thresholds say when something is an alarm.
+type Thresholds struct {
+	Component Rows // Libra's own parts
+	Host      Rows // disk, memory
+	Page      Rows // watched pages
+	Flap      Flap
+	// Heartbeat is how long a component may give no sign of life.
+	Heartbeat time.Duration
+	// Restarts of one unit, so many within RestartsWithin, are an alarm.
+	Restarts       int
+	RestartsWithin time.Duration
+	// Behind is for how long the recorder may write nothing while something
+	// waits.
+	Behind      time.Duration
+	Disk        Percent // of the file system in use
+	Memory      Percent // of the time in which something waited for memory
+	Queue       Waits   // age of the oldest request
+	QueueLength Counts  // open requests
+	Certificate Days    // until a watched page's certificate expires
+	// Missed is how many occurrences of a watch in a row may bring no report.
+	Missed int
+}
+
+// Rows are readings in a row.
+type Rows struct {
+	Raise int // failures that raise
+	Clear int // passes that clear
+}
+
+// Flap is when an alarm comes and goes: Raises within Within; then it takes
+// Calm passes in a row to clear it.
+type Flap struct {
+	Raises int
+	Within time.Duration
+	Calm   int
+}
+
+// Percent has a limit per severity; 0: none.
+type Percent struct{ Minor, Major, Critical float64 }
+
+// Waits has a limit per severity; 0: none.
+type Waits struct{ Minor, Major, Critical time.Duration }
+
+// Counts has a limit per severity; 0: none.
+type Counts struct{ Minor, Major, Critical int }
+
+// Days left, at most, per severity; 0: none.
+type Days struct{ Minor, Major, Critical int }
+
+// Defaults is what holds without a file.
+func Defaults() File {
+	return File{
+		Telling: Telling{
+			Remind: map[libra.Severity]time.Duration{
+				libra.Critical: time.Hour, libra.Major: 4 * time.Hour, libra.Minor: 24 * time.Hour, libra.Warning: 0, libra.Info: 0,
+			},
+			Late: time.Minute, Digest: 6, Group: 10 * time.Second, Settle: 5 * time.Second, Undelivered: 2 * time.Minute,
+		},
+		Thresholds: Thresholds{
+			Component: Rows{1, 3}, Host: Rows{1, 3}, Page: Rows{3, 3},
+			Flap:      Flap{3, 10 * time.Minute, 60},
+			Heartbeat: 3 * time.Second, Restarts: 5, RestartsWithin: 10 * time.Minute, Behind: 5 * time.Second,
+			Disk:        Percent{80, 90, 95},
+			Memory:      Percent{10, 25, 50},
+			Queue:       Waits{Minor: 5 * time.Minute, Major: 15 * time.Minute},
+			QueueLength: Counts{},
+			Certificate: Days{21, 7, 2},
+			Missed:      3,
+		},
+	}
+}
