@@ -48,6 +48,7 @@ type Inspector struct {
 	conn   *bus.Conn
 	log    *slog.Logger
 	engine *inspect.Inspector
+	hosts  *breakers
 	done   atomic.Int64
 	inHand atomic.Int64
 
@@ -60,7 +61,7 @@ var errExhausted = errors.New("exhausted")
 
 // New makes an inspector.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
-	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), workers: map[*worker]struct{}{}}
+	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newBreakers(log), workers: map[*worker]struct{}{}}
 }
 
 // Done counts the reports published since the start.
@@ -98,19 +99,6 @@ func (i *Inspector) Run(ctx context.Context, loops Loops) error {
 		return cause
 	}
 	return err
-}
-
-// weigh weighs a page in this process.
-func (i *Inspector) weigh(ctx context.Context, url string, watch func(inspect.Progress)) *libra.Report {
-	if i.cfg.Before != nil {
-		if err := i.cfg.Before(ctx, url); err != nil {
-			return &libra.Report{
-				URL: url, FinalURL: url, Started: time.Now().UTC(), Outcome: libra.Failed,
-				Reasons: []string{err.Error()}, Assets: []libra.Asset{}, Totals: libra.Sum(nil),
-			}
-		}
-	}
-	return i.engine.Inspect(ctx, url, watch)
 }
 
 // overdue names a page whose worker is beyond its deadline and all grace.
@@ -240,10 +228,7 @@ func (w *worker) weighAlone(ctx context.Context) state {
 
 // quarantined is the report of a page that is left alone from now on.
 func quarantined(url string, ended int, err error) *libra.Report {
-	return &libra.Report{
-		URL: url, FinalURL: url, Started: time.Now().UTC(), Outcome: libra.Failed, Totals: libra.Sum(nil), Assets: []libra.Asset{},
-		Reasons: []string{fmt.Sprintf("the page ended its inspector %d times and is in quarantine, the last time: %v; release it with: libra release %s", ended, err, url)},
-	}
+	return failed(url, fmt.Sprintf("the page ended its inspector %d times and is in quarantine, the last time: %v; release it with: libra release %s", ended, err, url))
 }
 
 // publish hands the report over, for as long as the bus may take to come back

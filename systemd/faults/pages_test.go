@@ -22,6 +22,7 @@ func pageRows() []row {
 		{"a page that makes the inspector spin", false, func(s *scene) { poison(s, "spin") }},
 		{"a page that makes the inspector eat memory", false, func(s *scene) { poison(s, "hunger") }},
 		{"target site down, slow, dripping, huge, looping, lying", false, badSites},
+		{"a host that hangs, and 40 of its pages", false, hungHost},
 	}
 }
 
@@ -130,4 +131,53 @@ func badSites(s *scene) {
 	s.promise(ok, "the site is well, and its page is not after %s", ms(took))
 	s.after("fresh again %s after the site", ms(took))
 	s.whole(20 * time.Second)
+}
+
+// hungHost: a host that does not answer is asked for one page at a time, so
+// that the pages of others are weighed meanwhile; the first answer ends that.
+func hungHost(s *scene) {
+	const pages = 40
+	var hung atomic.Bool
+	hung.Store(true)
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hung.Load() {
+			<-r.Context().Done()
+			return
+		}
+		io.WriteString(w, "<!doctype html><title>Well</title>")
+	}))
+	defer site.Close()
+	ids := make([]string, pages)
+	for i := range ids {
+		ids[i] = box.Submit(s, fmt.Sprintf("%s/%d", site.URL, i))
+	}
+	told, unasked := 0, 0
+	took, ok := house.Within(30*time.Second, func() bool {
+		told, unasked = 0, 0
+		for _, id := range ids {
+			p := box.Page(s, id)
+			if p.Report == nil || p.State != libra.Reported {
+				continue
+			}
+			told++
+			if strings.Contains(strings.Join(p.Report.Reasons, " "), "one at a time") {
+				unasked++
+			}
+		}
+		return told == pages
+	})
+	s.promise(ok, "%d of %d pages are told after %s", told, pages, ms(took))
+	s.promise(unasked > pages/2, "only %d of %d pages were told without waiting for the host", unasked, pages)
+	s.after("%d pages told in %s, %d of them without asking", told, ms(took), unasked)
+	s.taken(s.meanwhile("", 1))
+	hung.Store(false)
+	id := box.Submit(s, site.URL+"/well")
+	took, ok = house.Within(10*time.Second, func() bool {
+		p := box.Page(s, id)
+		return p.Report != nil && p.Report.Outcome == libra.Complete
+	})
+	s.promise(ok, "the host is well, and its page has no report after %s", ms(took))
+	s.after("a page of it reported %s after it was well", ms(took))
+	s.whole(20 * time.Second)
+	s.well(10 * time.Second)
 }
