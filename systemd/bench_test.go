@@ -72,6 +72,7 @@ func BenchmarkAppliance(b *testing.B) {
 	startFigures(b, &f)
 	memoryFigures(b, &f)
 	recoveryFigures(b, &f)
+	faultFigures(b, &f)
 	flowFigures(b, &f)
 	readFigures(b, &f)
 	historyFigures(b, &f)

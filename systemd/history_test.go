@@ -3,7 +3,6 @@
 package systemd_test
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -52,15 +51,10 @@ func TestBackupAndRestore(t *testing.T) {
 	if box.Page(t, after).State != libra.Reported {
 		t.Error("the page after the backup is not reported any more")
 	}
-	aside, err := filepath.Glob(database + ".damaged-*")
-	if err != nil || len(aside) == 0 {
-		t.Errorf("nothing was set aside: %v, %v", aside, err)
+	if len(box.Aside(t)) == 0 {
+		t.Error("nothing was set aside")
 	}
-	for _, f := range aside {
-		if err := os.Remove(f); err != nil {
-			t.Error(err)
-		}
-	}
+	box.Tidy(t)
 }
 
 // The doctor finds nothing on a sound machine, and says what is wrong and what

@@ -123,6 +123,17 @@ func TestHeart(t *testing.T) {
 	})
 }
 
+// A beat tells what the component counts, and how many goroutines there are.
+func TestBeat(t *testing.T) {
+	program(t, func(p *daemon.Process) {
+		p.Count("pages_in_hand", func() int64 { return 3 })
+		b := p.Beat("2")
+		if b.Component != "libra-test" || b.Instance != "2" || b.Counters["pages_in_hand"] != 3 || b.Counters["goroutines"] < 2 {
+			t.Errorf("beat: %+v", b)
+		}
+	})()
+}
+
 func program(t *testing.T, do func(*daemon.Process)) func() {
 	return func() {
 		run(t.Context(), daemon.Program{Name: "libra-test", Run: func(_ context.Context, p *daemon.Process) error { do(p); return nil }})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -72,7 +73,7 @@ func (p *Process) Cleanup(name string, do func(context.Context) error) {
 	p.cleanups = append(p.cleanups, cleanup{name, do})
 }
 
-// Count adds a counter to the process's beats.
+// Count adds a counter to the process's beats, beside that of its goroutines.
 func (p *Process) Count(name string, value func() int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +86,8 @@ func (p *Process) Beat(instance string) event.Beat {
 	defer p.mu.Unlock()
 	b := event.Beat{
 		Component: p.Name, Instance: instance, Version: Version, PID: os.Getpid(),
-		Started: p.started.UTC(), At: time.Now().UTC(), Status: p.status, Counters: map[string]int64{},
+		Started: p.started.UTC(), At: time.Now().UTC(), Status: p.status,
+		Counters: map[string]int64{"goroutines": int64(runtime.NumGoroutine())},
 	}
 	for _, c := range p.counters {
 		name, value := c()

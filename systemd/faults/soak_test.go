@@ -48,9 +48,9 @@ func soak(s *scene) {
 	now := sizes(s)
 	for _, unit := range house.Services {
 		was, now := before[unit], now[unit]
-		s.after("%s %d→%d MB, %d→%d files, %d→%d threads", strings.TrimPrefix(unit, "libra-"), was.pss>>20, now.pss>>20, was.files, now.files, was.threads, now.threads)
+		s.after("%s %d→%d MB, %d→%d files, %d→%d goroutines", strings.TrimPrefix(unit, "libra-"), was.pss>>20, now.pss>>20, was.files, now.files, was.goroutines, now.goroutines)
 		s.promise(now.files <= was.files+16, "%s has %d files open, %d before", unit, now.files, was.files)
-		s.promise(now.threads <= was.threads+16, "%s has %d threads, %d before", unit, now.threads, was.threads)
+		s.promise(now.goroutines > 0 && now.goroutines <= was.goroutines+16, "%s has %d goroutines, %d before", unit, now.goroutines, was.goroutines)
 		s.promise(now.pss <= 2*was.pss+32<<20, "%s takes %d MB, %d MB before", unit, now.pss>>20, was.pss>>20)
 	}
 }
@@ -98,7 +98,7 @@ func corruptSome(s *scene) {
 	if _, err := os.Stat(box.Database()); err != nil || box.Checkpoint() != nil {
 		return // it is being made anew
 	}
-	corrupt(s)
+	box.CorruptHistory(s)
 	lull(s)
 }
 
@@ -111,19 +111,20 @@ func fullForASecond(s *scene) {
 }
 
 type size struct {
-	pss            int64
-	files, threads int
+	pss               int64
+	files, goroutines int
 }
 
 func sizes(s *scene) map[string]size {
 	all := map[string]size{}
+	goroutines := box.Goroutines(s)
 	for _, unit := range house.Services {
 		pid := box.HostPID(s, unit)
 		pss, _, err := house.Memory(pid)
 		if err != nil {
 			s.Fatal(err)
 		}
-		all[unit] = size{pss, house.Descriptors(pid), house.Threads(pid)}
+		all[unit] = size{pss, house.Descriptors(pid), goroutines[unit]}
 	}
 	return all
 }

@@ -3,10 +3,7 @@
 package faults_test
 
 import (
-	"bytes"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -24,10 +21,10 @@ func sqliteRows() []row {
 				s.Fatal(err)
 			}
 		})},
-		{"SQLite corrupt while running", false, damaged(true, corrupt)},
+		{"SQLite corrupt while running", false, damaged(true, func(s *scene) { box.CorruptHistory(s) })},
 		{"SQLite corrupt at start", false, damaged(true, func(s *scene) {
 			box.Systemctl(s, "stop", "libra-recorder")
-			corrupt(s)
+			box.CorruptHistory(s)
 			box.Systemctl(s, "start", "--no-block", "libra-recorder")
 		})},
 	}
@@ -80,25 +77,16 @@ func damaged(kept bool, damage func(*scene)) func(*scene) {
 		said, err := box.QuickCheck()
 		s.promise(err == nil && said == "ok", "quick_check says %.200q (%v)", said, err)
 		if kept {
-			files := aside(s)
+			files := box.Aside(s)
 			s.promise(len(files) > 0, "nothing was set aside")
-			s.after("set aside: %s", strings.Join(files, ", "))
+			s.after("%d files set aside", len(files))
 			s.alarm(10*time.Second, "set aside")
-			tidy(s, files)
+			box.Sink.Forget()
+			box.Tidy(s)
+			s.alarm(20*time.Second, "set aside", "cleared")
 		}
 		s.well(10 * time.Second)
 	}
-}
-
-// tidy is what the alarm asks an operator for.
-func tidy(s *scene, files []string) {
-	box.Sink.Forget()
-	for _, f := range files {
-		if err := os.Remove(box.State("history", f)); err != nil {
-			s.Fatal(err)
-		}
-	}
-	s.alarm(20*time.Second, "set aside") // that it is over
 }
 
 // replace puts another file in the place of the database.
@@ -117,37 +105,4 @@ func replace(s *scene, data []byte) {
 	if err := os.Rename(other, box.Database()); err != nil {
 		s.Fatal(err)
 	}
-}
-
-// corrupt overwrites every second page of the database, in place.
-func corrupt(s *scene) {
-	if err := box.Checkpoint(); err != nil { // from the write-ahead log into the file
-		s.Fatal(err)
-	}
-	f, err := os.OpenFile(box.Database(), os.O_RDWR, 0)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		s.Fatal(err)
-	}
-	for at := int64(4096); at < info.Size(); at += 2 * 4096 {
-		if _, err := f.WriteAt(bytes.Repeat([]byte("rubbish!"), 512), at); err != nil {
-			s.Fatal(err)
-		}
-	}
-}
-
-// aside lists the damaged databases that were kept.
-func aside(s *scene) []string {
-	files, err := filepath.Glob(box.Database() + ".damaged-*")
-	if err != nil {
-		s.Fatal(err)
-	}
-	for i, f := range files {
-		files[i] = filepath.Base(f)
-	}
-	return files
 }

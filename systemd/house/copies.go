@@ -1,6 +1,7 @@
 package house
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -164,6 +165,48 @@ func (h *House) WipeHistory(t testing.TB) {
 	}
 }
 
+// CorruptHistory overwrites every second page of the database, in place.
+func (h *House) CorruptHistory(t testing.TB) {
+	t.Helper()
+	if err := h.Checkpoint(); err != nil { // from the write-ahead log into the file
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(h.Database(), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := int64(4096); at < info.Size(); at += 2 * 4096 {
+		if _, err := f.WriteAt(bytes.Repeat([]byte("rubbish!"), 512), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Aside lists the damaged databases that were kept, with what lies beside them.
+func (h *House) Aside(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(h.Database() + ".damaged-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// Tidy removes them, as the alarm asks an operator to.
+func (h *House) Tidy(t testing.TB) {
+	t.Helper()
+	for _, f := range h.Aside(t) {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // empty removes what is in a folder, not the folder: it may be a file system
 // of its own.
 func empty(dir string) error {
@@ -192,4 +235,24 @@ func (h *House) Open(t testing.TB) int {
 		return -1
 	}
 	return doc.Counts.Open
+}
+
+// Goroutines are how many each unit's process has, as its beats say.
+func (h *House) Goroutines(t testing.TB) map[string]int {
+	t.Helper()
+	var doc struct {
+		Components []struct {
+			Component, Instance string
+			Counters            map[string]int
+		}
+	}
+	if code, body := h.Get(t, "/api/status"); code != 200 || json.Unmarshal([]byte(body), &doc) != nil {
+		t.Fatalf("GET /api/status: %d %s", code, body)
+	}
+	units := map[string]int{}
+	for _, c := range doc.Components {
+		units[c.Component] = c.Counters["goroutines"]
+		units[c.Component+"@"+c.Instance] = c.Counters["goroutines"]
+	}
+	return units
 }

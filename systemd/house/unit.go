@@ -140,12 +140,6 @@ func Memory(pid int) (pss, rss int64, err error) {
 	return pss, rss, nil
 }
 
-// Threads counts the threads of a process; 0 where it has ended.
-func Threads(pid int) int {
-	n, _ := strconv.Atoi(statusLine(fmt.Sprintf("/proc/%d", pid), "Threads:"))
-	return n
-}
-
 // Descriptors counts the files a process has open; 0 where it has ended.
 func Descriptors(pid int) int {
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))

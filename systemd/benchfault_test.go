@@ -1,0 +1,85 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"libra/systemd/house"
+)
+
+// faultFigures: how long until all is as before, once each fault has happened
+// or is over; nobody lifts a hand.
+func faultFigures(b *testing.B, f *figures) {
+	site := house.NewSite()
+	defer site.Close()
+	n := 0
+	submit := func() string { n++; return box.Submit(b, fmt.Sprintf("%s/p/fault/%d", site.URL, n)) }
+	for range 200 {
+		submit()
+	}
+	house.Await(b, "pages to lose", 30*time.Second, func() bool { return box.Open(b) == 0 })
+	house.Await(b, "them in SQLite", 30*time.Second, func() bool { return recorded(b) >= n })
+	all := recorded(b)
+	whole := func(pages int) func() bool {
+		return func() bool {
+			said, err := box.QuickCheck()
+			return err == nil && said == "ok" && recorded(b) >= pages
+		}
+	}
+	for _, unit := range []string{"libra-bus", "libra-web", "libra-recorder"} {
+		took := hung(b, unit)
+		f.aim(unit+" hangs: to ready again", ms(took), "≤ 10 s", took <= 10*time.Second)
+	}
+	box.Settle(b)
+
+	release := box.Lock(b)
+	for range 20 {
+		submit()
+	}
+	house.Await(b, "reports that are not recorded", 30*time.Second, func() bool { return box.Open(b) == 0 })
+	release()
+	recovery(b, f, "SQLite locked: from its end to nothing missing", 2*time.Second, whole(all+20))
+	box.WipeHistory(b)
+	recovery(b, f, fmt.Sprintf("SQLite deleted: to %d pages in a new one", all+20), 5*time.Second, whole(all+20))
+	box.CorruptHistory(b)
+	recovery(b, f, fmt.Sprintf("SQLite corrupt: to %d pages in a new one", all+20), 5*time.Second, whole(all+20))
+	box.Tidy(b)
+
+	box.Systemctl(b, "stop", "libra-bus")
+	<-time.After(5 * time.Second)
+	box.Systemctl(b, "start", "libra-bus")
+	recovery(b, f, "bus stopped for 5 s: from its start to the first 202", time.Second, func() bool {
+		res, err := http.Post(box.URL+"/api/pages", "application/json", strings.NewReader(fmt.Sprintf(`{"url":"%s/p/fault/back"}`, site.URL)))
+		if err != nil {
+			return false
+		}
+		res.Body.Close()
+		return res.StatusCode == http.StatusAccepted
+	})
+	box.Settle(b)
+}
+
+func recovery(b *testing.B, f *figures, name string, aim time.Duration, well func() bool) {
+	b.Helper()
+	took, ok := house.Within(time.Minute, well)
+	f.aim(name, ms(took), "≤ "+aim.String(), ok && took <= aim)
+}
+
+// hung stops a unit's process until systemd's watchdog ends it.
+func hung(b *testing.B, unit string) time.Duration {
+	b.Helper()
+	began := house.Monotonic()
+	box.Signal(b, unit, syscall.SIGSTOP)
+	var ready time.Duration
+	house.Await(b, unit+" to be ready again", 30*time.Second, func() bool {
+		ready = box.Times(b, unit)["ActiveEnter"]
+		return ready > began && box.Active(b, unit)
+	})
+	return ready - began
+}
