@@ -60,10 +60,11 @@ const alarmLease = 3 * time.Second
 // acknowledges them when fn returns nil; until then nothing overtakes. It hands
 // over one, unless take says more when it is told how many are waiting. fn may
 // take as long as it likes, and calls tick meanwhile; DeliverAlarms calls it
-// once a second otherwise.
-func (c *Conn) DeliverAlarms(ctx context.Context, durable string, tick func(), take func(waiting int) int, fn func(context.Context, []AlarmDelivery) error) error {
+// once a second otherwise. A durable that the bus does not know begins with
+// what was stored at since, with everything where that is zero.
+func (c *Conn) DeliverAlarms(ctx context.Context, durable string, since time.Time, tick func(), take func(waiting int) int, fn func(context.Context, []AlarmDelivery) error) error {
 	for ctx.Err() == nil {
-		cons, err := c.alarmConsumer(ctx, durable, tick)
+		cons, err := c.alarmConsumer(ctx, durable, since, tick)
 		if err != nil {
 			return err
 		}
@@ -82,15 +83,24 @@ func (c *Conn) DeliverAlarms(ctx context.Context, durable string, tick func(), t
 // alarmConsumer finds or makes the consumer. What an earlier holder had in hand
 // is made to come again first, not when its lease runs out: newer transitions
 // would overtake it.
-func (c *Conn) alarmConsumer(ctx context.Context, durable string, tick func()) (cons jetstream.Consumer, err error) {
-	cfg := jetstream.ConsumerConfig{
-		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: alarmLease, MaxDeliver: -1, MaxAckPending: 2 * mostAlarms,
-	}
+func (c *Conn) alarmConsumer(ctx context.Context, durable string, since time.Time, tick func()) (cons jetstream.Consumer, err error) {
 	makeIt := func(lease time.Duration) func() error {
 		return func() (err error) {
 			try, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
-			cfg.AckWait = lease
+			cfg := jetstream.ConsumerConfig{
+				Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: -1, MaxAckPending: 2 * mostAlarms,
+			}
+			old, err := c.js.Consumer(try, event.AlarmStream, durable)
+			switch {
+			case err == nil: // where it began cannot be changed
+				was := old.CachedInfo().Config
+				cfg.DeliverPolicy, cfg.OptStartTime = was.DeliverPolicy, was.OptStartTime
+			case !errors.Is(err, jetstream.ErrConsumerNotFound):
+				return err
+			case !since.IsZero():
+				cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
+			}
 			cons, err = c.js.CreateOrUpdateConsumer(try, event.AlarmStream, cfg)
 			return err
 		}
@@ -112,6 +122,17 @@ func (c *Conn) alarmConsumer(ctx context.Context, durable string, tick func()) (
 	case <-time.After(150 * time.Millisecond):
 	}
 	return cons, c.retryTicking(ctx, what, tick, makeIt(alarmLease))
+}
+
+// DropAlarms forgets a durable of DeliverAlarms: nobody is told by it any more.
+func (c *Conn) DropAlarms(ctx context.Context, durable string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := c.js.DeleteConsumer(ctx, event.AlarmStream, durable)
+	if err == nil || errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil
+	}
+	return fmt.Errorf("drop consumer %s: %w", durable, unavailable(err))
 }
 
 // fetchAlarms waits up to a second for a message, and takes more that are

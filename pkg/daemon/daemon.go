@@ -41,6 +41,10 @@ type Program struct {
 	Settings []Setting
 	// Check looks at settings together, after each was found well. May be nil.
 	Check func() []error
+	// Examine is Check for --check alone: it names faults in what a start
+	// would survive, such as a file of which there is an earlier good copy. May
+	// be nil.
+	Examine func() []error
 	// Run does the work until ctx ends. It returns when all of its
 	// goroutines have.
 	Run func(ctx context.Context, p *Process) error
@@ -89,6 +93,9 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	}
 	if len(faults) == 0 && p.Check != nil {
 		faults = p.Check()
+	}
+	if len(faults) == 0 && check && p.Examine != nil {
+		faults = p.Examine()
 	}
 	if len(faults) > 0 {
 		for _, err := range faults {

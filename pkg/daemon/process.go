@@ -32,6 +32,7 @@ type Process struct {
 	status   string                   // under mu
 	cleanups []cleanup                // under mu
 	counters []func() (string, int64) // under mu
+	troubles []func() []event.Trouble // under mu
 }
 
 type cleanup struct {
@@ -92,6 +93,9 @@ func (p *Process) Beat(instance string) event.Beat {
 	for _, c := range p.counters {
 		name, value := c()
 		b.Counters[name] = value
+	}
+	for _, now := range p.troubles {
+		b.Troubles = append(b.Troubles, now()...)
 	}
 	return b
 }

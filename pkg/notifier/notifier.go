@@ -81,7 +81,7 @@ func fill[T comparable](field *T, value T) {
 
 // Bus is what the notifier needs of bus.Conn.
 type Bus interface {
-	DeliverAlarms(ctx context.Context, durable string, tick func(), take func(waiting int) int, fn func(context.Context, []bus.AlarmDelivery) error) error
+	DeliverAlarms(ctx context.Context, durable string, since time.Time, tick func(), take func(waiting int) int, fn func(context.Context, []bus.AlarmDelivery) error) error
 }
 
 // Deps are the parts a notifier works with.
@@ -163,7 +163,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 }
 
 func (n *Notifier) runBus(ctx context.Context, ch *channel, tick func()) {
-	_ = n.deps.Bus.DeliverAlarms(ctx, durable, tick, ch.take, func(ctx context.Context, batch []bus.AlarmDelivery) error {
+	_ = n.deps.Bus.DeliverAlarms(ctx, durable, time.Time{}, tick, ch.take, func(ctx context.Context, batch []bus.AlarmDelivery) error {
 		var list []delivery
 		for _, d := range batch {
 			list = append(list, delivery{Transition: d.Transition, Repeat: d.Attempt > 1})
