@@ -51,10 +51,13 @@ func faultFigures(b *testing.B, f *figures) {
 	recovery(b, f, fmt.Sprintf("SQLite corrupt: to %d pages in a new one", all+20), 5*time.Second, whole(all+20))
 	box.Tidy(b)
 
+	box.Sink.Forget()
 	box.Systemctl(b, "stop", "libra-bus")
+	took, ok := house.Within(30*time.Second, func() bool { return box.Sink.Find("bus does not answer") != nil })
+	f.aim("bus stopped: to the message at Slack's", ms(took), "≤ 2.5 s", ok && took <= 2500*time.Millisecond)
 	<-time.After(5 * time.Second)
 	box.Systemctl(b, "start", "libra-bus")
-	recovery(b, f, "bus stopped for 5 s: from its start to the first 202", time.Second, func() bool {
+	recovery(b, f, "bus stopped for 5 s and more: from its start to the first 202", time.Second, func() bool {
 		res, err := http.Post(box.URL+"/api/pages", "application/json", strings.NewReader(fmt.Sprintf(`{"url":"%s/p/fault/back"}`, site.URL)))
 		if err != nil {
 			return false
