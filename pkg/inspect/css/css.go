@@ -58,6 +58,7 @@ type Sheet struct {
 	rules      []*rule
 	namespaces map[string]string
 	truncated  bool
+	bears      bool // it names an address
 }
 
 // importRule is one @import as written.
@@ -72,6 +73,7 @@ func Parse(text []byte, base string) *Sheet {
 	s := &Sheet{base: base}
 	p := parser{lexer: lexer{src: strings.TrimPrefix(string(text), "\ufeff")}, sheet: s}
 	p.stylesheet()
+	s.bears = bearing(s.rules)
 	return s
 }
 

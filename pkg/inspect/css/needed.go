@@ -12,6 +12,37 @@ import (
 // is for, and of their ancestors: what those inherit from, and whether they
 // are shown.
 
+// inert says whether nothing that p's sheets hold can bring a request about, in
+// whatever state: then only attributes can.
+func (p *Page) inert() bool {
+	for _, a := range p.Sheets {
+		if a.Sheet != nil && a.Sheet.bears {
+			return false
+		}
+	}
+	for _, s := range p.Imported {
+		if s.bears {
+			return false
+		}
+	}
+	return true
+}
+
+// bearing says whether rules, or what they hold, may name an address.
+func bearing(rules []*rule) bool {
+	for _, r := range rules {
+		if r.kind == fontFaceRule || bears(r.decls, false) || bearing(r.rules) {
+			return true
+		}
+		for _, d := range r.descs {
+			if strings.Contains(d.value, "(") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // needed gives the elements that need a style, in document order.
 func (p *pass) needed() []*element {
 	running := p.cascade.animates()
@@ -127,7 +158,7 @@ func (p *pass) attributesBear(n *html.Node, running bool) bool {
 		switch {
 		case len(a.Key) == len("style") && strings.EqualFold(a.Key, "style"):
 			// An address stands in a function, and so does what stands for one.
-			if (running || strings.Contains(a.Val, "(")) && bears(parseInline(a.Val, p.page.Base), running) {
+			if (running || callsUnknown(a.Val)) && bears(parseInline(a.Val, p.page.Base), running) {
 				return true
 			}
 		case len(a.Key) == len("background") && strings.EqualFold(a.Key, "background"):
@@ -152,3 +183,29 @@ func (p *pass) subject(x *index, e *element) bool {
 	})
 	return found
 }
+
+// callsUnknown says whether style has a function that is not one of those that
+// style attributes are full of and that name no address.
+func callsUnknown(style string) bool {
+	if strings.IndexByte(style, '\\') >= 0 {
+		return true
+	}
+	for {
+		i := strings.IndexByte(style, '(')
+		if i < 0 {
+			return false
+		}
+		from := i
+		for from > 0 && (isLetterByte(style[from-1]) || '0' <= style[from-1] && style[from-1] <= '9') {
+			from--
+		}
+		switch style[from:i] {
+		case "", "rgb", "rgba", "hsl", "hsla", "calc", "translate", "translateX", "translateY", "scale", "rotate":
+		default:
+			return true
+		}
+		style = style[i+1:]
+	}
+}
+
+func isLetterByte(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

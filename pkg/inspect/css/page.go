@@ -38,6 +38,9 @@ type Applied struct {
 // a browser that opens the page does about it. Each URL comes once per type;
 // what is fetched comes first, in document order.
 func (p *Page) Uses() []Use {
+	if p.truncated = false; p.inert() && !(&pass{page: p}).named(&index{}, p.Doc, false) {
+		return nil
+	}
 	s := newPass(p)
 	if len(s.cascade.faces) > 0 {
 		s.tree = newTree(p.Doc)

@@ -1,6 +1,7 @@
 package markup_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,6 +11,10 @@ import (
 )
 
 func TestParseBoundsElements(t *testing.T) {
+	var attributes strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&attributes, "a%d ", i)
+	}
 	for name, c := range map[string]struct {
 		body, mediaType string
 		cut             bool
@@ -19,8 +24,9 @@ func TestParseBoundsElements(t *testing.T) {
 		"above":              {strings.Repeat("<img src=/a>", 101), "text/html", true, 100},
 		"in a script":        {"<script>" + strings.Repeat("'<p>'", 200) + "</script><img src=/a>", "text/html", false, 1},
 		"comments":           {strings.Repeat("<!-->", 101) + "<img src=/a>", "text/html", true, 0},
-		"end tags that open": {strings.Repeat("</p>", 101) + "<img src=/a>", "text/html", true, 0},
-		"attributes":         {"<p " + strings.Repeat("a ", 50_000) + "><img src=/a>", "text/html", true, 0},
+		"end tags that open": {"<body>" + strings.Repeat("</p>", 101) + "<img src=/a>", "text/html", true, 0},
+		"attributes":         {"<p " + attributes.String() + "><img src=/a>", "text/html", true, 0},
+		"one attribute":      {"<p " + strings.Repeat("a ", 50_000) + "><img src=/a>", "text/html", false, 1},
 		"a quoted value":     {"<p title='" + strings.Repeat("a ", 50_000) + "'><img src=/a>", "text/html", false, 1},
 		"XML":                {"<x>" + strings.Repeat("<y></y>", 400) + "</x>", "application/xml", true, 0},
 	} {

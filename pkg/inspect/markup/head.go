@@ -59,7 +59,7 @@ func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string)
 	if !ok {
 		return
 	}
-	media := attr(n, "media")
+	media := strings.Clone(attr(n, "media")) // what is kept must not hold the whole text
 	switch {
 	case alternate:
 		reason += ", alternate"
@@ -67,7 +67,7 @@ func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string)
 		reason += " for other media"
 	}
 	w.list(Reference{
-		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Integrity: attr(n, "integrity"),
+		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Integrity: strings.Clone(attr(n, "integrity")),
 	})
 	w.doc.Sheets = append(w.doc.Sheets, SheetSource{URL: abs, Media: media, Applies: !alternate})
 }
@@ -81,7 +81,7 @@ func (w *walker) style(n *html.Node) {
 	if w.resolver.valid {
 		base = w.resolver.base.String()
 	}
-	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: textOf(n), Media: attr(n, "media"), Base: base, Applies: true})
+	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: strings.Clone(textOf(n)), Media: strings.Clone(attr(n, "media")), Base: base, Applies: true})
 }
 
 func cssType(t string) bool {

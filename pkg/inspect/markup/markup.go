@@ -12,6 +12,7 @@
 package markup
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 
@@ -150,7 +151,7 @@ func Parse(in Input, env Env) *Document {
 	}
 	t := tree(in, env.Scripting, env.MaxElements)
 	doc.Root, doc.Charset, doc.Cut, doc.Elements = t.root, t.label, t.cut, t.nodes
-	w := walker{doc: doc, env: env, resolver: newResolver(doc.Base, doc.Charset)}
+	w := walker{doc: doc, env: env, lazy: t.lazy, resolver: newResolver(doc.Base, doc.Charset)}
 	w.document(doc.Root)
 	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""
 	return doc
@@ -162,7 +163,13 @@ func Tree(in Input, env Env) *html.Node { return tree(in, env.Scripting, env.Max
 // Cost estimates the bytes that the tree of in takes, with what styling adds.
 func Cost(in Input, env Env) int64 {
 	const element, text = 700, 4 // measured, per element and per byte
-	nodes := count(in.Body).nodes
+	// A document of one end tag for each start tag, more or less, need not be
+	// looked at any closer.
+	tags, ends := bytes.Count(in.Body, []byte("<")), bytes.Count(in.Body, []byte("</"))
+	nodes := tags - ends
+	if ends > nodes {
+		nodes = count(in.Body).nodes
+	}
 	if env.MaxElements > 0 {
 		nodes = min(nodes, env.MaxElements)
 	}

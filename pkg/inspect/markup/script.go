@@ -52,7 +52,7 @@ func (w *walker) anyScript(n *html.Node, src string, external bool) {
 	case !module && has(n, "nomodule"):
 		w.unused(n, src, libra.Script, "nomodule script, for browsers without modules")
 	case external && module:
-		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "module script", Kind: Module, Integrity: attr(n, "integrity")})
+		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "module script", Kind: Module, Integrity: strings.Clone(attr(n, "integrity"))})
 	case external:
 		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "script", Kind: Script})
 	default:

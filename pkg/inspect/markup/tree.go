@@ -23,6 +23,7 @@ type built struct {
 	label string     // of the charset
 	nodes int        // elements and comments, at least
 	cut   bool       // the document goes on
+	lazy  bool       // some element may load lazily
 }
 
 // tree decodes and parses a document, up to limit nodes.
@@ -33,8 +34,11 @@ func tree(in Input, scripting bool, limit int) built {
 		}
 	}
 	text, label := decode(in.Body, in.Charset)
+	if root, nodes, lazy := parseQuick(text, scripting, limit); root != nil {
+		return built{root: root, label: label, nodes: nodes, lazy: lazy}
+	}
 	text, nodes, cut, flat := bound(text, limit)
-	t := built{label: label, nodes: nodes, cut: cut}
+	t := built{label: label, nodes: nodes, cut: cut, lazy: true}
 	var err error
 	if !flat {
 		t.root, err = html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(scripting))
@@ -207,7 +211,7 @@ func parseXML(body []byte, label string, limit int) (t built, ok bool) {
 		}
 		return charset.NewReaderLabel(name, r)
 	}
-	t = built{root: &html.Node{Type: html.DocumentNode}, label: "utf-8"}
+	t = built{root: &html.Node{Type: html.DocumentNode}, label: "utf-8", lazy: true}
 	at, depth := t.root, 0
 	for {
 		tok, err := d.Token()

@@ -16,6 +16,7 @@ type walker struct {
 	resolver resolver
 	hasBase  bool // a <base href> was seen: the first one wins
 	layout   estimate
+	lazy     bool            // the layout is of interest
 	inObject int             // objects around the node that are requested
 	listed   map[string]bool // URLs of the references, once no more are listed
 }
@@ -42,7 +43,9 @@ func (w *walker) node(n *html.Node) {
 		w.instruction(n)
 		return
 	case html.TextNode:
-		w.layout.text(n)
+		if w.lazy {
+			w.layout.text(n)
+		}
 		return
 	case html.DocumentNode:
 		w.children(n)
@@ -51,7 +54,10 @@ func (w *walker) node(n *html.Node) {
 	default:
 		return
 	}
-	w.layout.enter(n)
+	if w.lazy {
+		w.layout.enter(n)
+		defer w.layout.leave(n)
+	}
 	descend := true
 	if n.Namespace == "svg" {
 		descend = w.svg(n)
@@ -61,7 +67,6 @@ func (w *walker) node(n *html.Node) {
 	if descend {
 		w.children(n)
 	}
-	w.layout.leave(n)
 }
 
 // element visits an HTML element and says whether its children count.
