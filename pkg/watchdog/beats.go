@@ -3,6 +3,7 @@ package watchdog
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,14 +13,17 @@ import (
 // beats remembers who was heard when. Silence counts only while we could have
 // heard: not while the bus was away, nor while we stood still ourselves.
 type beats struct {
-	silence  time.Duration
 	interval time.Duration
 
-	mu    sync.Mutex
-	ears  map[Target]ear // under mu
-	since time.Time      // under mu; silence of those without an ear counts from here
-	away  bool           // under mu; the bus is
-	round time.Time      // under mu; when we last looked
+	mu      sync.Mutex
+	silence time.Duration  // under mu
+	ears    map[Target]ear // under mu
+	// proof is when the bus last showed that it carries messages: under mu.
+	// Silence since then may be the bus's own.
+	proof time.Time
+	since time.Time // under mu; silence of those without an ear counts from here
+	away  bool      // under mu; the bus is
+	round time.Time // under mu; when we last looked
 }
 
 // ear is for one target.
@@ -39,12 +43,13 @@ type silent struct {
 }
 
 func newBeats(cfg Config) *beats {
-	return &beats{silence: cfg.Silence, interval: cfg.Interval, ears: map[Target]ear{}}
+	return &beats{interval: cfg.Interval, silence: cfg.Silence, ears: map[Target]ear{}}
 }
 
 func (b *beats) hear(beat event.Beat) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.proof = time.Now()
 	for _, t := range []Target{{beat.Component, beat.Instance}, {beat.Component, ""}} {
 		e := b.ears[t]
 		e.from, e.fresh, e.beat = time.Now(), true, beat
@@ -96,7 +101,9 @@ func (b *beats) bus(there bool, now time.Time) {
 	if there && b.away {
 		b.anew(now)
 	}
-	b.away = !there
+	if b.away = !there; there {
+		b.proof = now
+	}
 }
 
 // anew is called with mu held.
@@ -130,30 +137,62 @@ func (b *beats) read(p *probe, t Target) Reading {
 		return Reading{Verdict: Pass}
 	case quiet <= b.silence:
 		return Reading{Evidence: fmt.Sprintf("not heard yet, for %s", quiet)}
+	case b.proof.Sub(e.from) <= b.silence*3/5 && quiet <= b.silence+doubt:
+		return Reading{Evidence: fmt.Sprintf("not heard for %s, but neither was the bus", quiet)}
 	case e.beat.PID != 0:
-		return p.fail("no beat for %s, limit %s; the last was of process %d: %q", quiet, b.silence, e.beat.PID, e.beat.Status)
+		return p.explained("no beat for %s, limit %s; the last was of process %d: %q", quiet, b.silence, e.beat.PID, e.beat.Status)
 	}
-	return p.fail("no beat for %s, limit %s", quiet, b.silence)
+	return p.explained("no beat for %s, limit %s", quiet, b.silence)
 }
 
-// readStarts judges how often a component was started.
-func (b *beats) readStarts(p *probe, t Target, most int, window time.Duration) Reading {
+// doubt is for how long the silence of everybody may be the bus's, before the
+// bus has an alarm of its own.
+const doubt = 2 * time.Second
+
+// canHear says whether a component's beats come.
+func (b *beats) canHear(component string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e, ok := b.ears[Target{component, ""}]
+	return ok && e.fresh && !b.away && time.Since(e.from) <= b.silence
+}
+
+// troubles lists what the components that can be heard name.
+func (b *beats) troubles() (all []named) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for t, e := range b.ears {
+		if t.Instance != "" && e.fresh && !b.away && time.Since(e.from) <= b.silence {
+			for _, trouble := range e.beat.Troubles {
+				all = append(all, named{trouble, t.Component})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b named) int { return strings.Compare(a.ID+" "+a.component, b.ID+" "+b.component) })
+	return all
+}
+
+// readStarts judges how often a component was started, by its own account or
+// by systemd's, which knows of those that never came to speak, too.
+func (b *beats) readStarts(p *probe, t Target, most, restarts int, window time.Duration) Reading {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e, ok := b.ears[t]
-	if !ok {
-		return Reading{Evidence: "not heard yet"}
-	}
 	now, recent := time.Now(), 0
 	for _, at := range e.starts {
 		if now.Sub(at) < window {
 			recent++
 		}
 	}
-	if recent < most {
-		return Reading{Verdict: Pass}
+	switch {
+	case restarts >= most && restarts >= recent:
+		return p.fail("systemd started it again %d times within %s, limit %d", restarts, window, most)
+	case recent >= most:
+		return p.fail("started %d times within %s, limit %d; now process %d", recent, window, most, e.beat.PID)
+	case !ok:
+		return Reading{Evidence: "not heard yet"}
 	}
-	return p.fail("started %d times within %s, limit %d; now process %d", recent, window, most, e.beat.PID)
+	return Reading{Verdict: Pass}
 }
 
 // counter is a component's own word for what is wrong with it. heard is false
@@ -173,7 +212,7 @@ func (b *beats) readFailing(p *probe, t Target, counter string, limit time.Durat
 		return Reading{Evidence: "not heard"}
 	}
 	if d := time.Duration(seconds) * time.Second; d > limit {
-		return p.fail("failing for %s, limit %s; %s", d, limit, status)
+		return p.explained("failing for %s, limit %s; %s", d, limit, status)
 	}
 	return Reading{Verdict: Pass}
 }
@@ -189,5 +228,12 @@ func (b *beats) readSince(p *probe, t Target, counter string, limit time.Duratio
 	if unix == 0 || time.Since(since) <= limit {
 		return Reading{Verdict: Pass}
 	}
-	return p.fail("since %s, limit %s; %s", since.Format("2 Jan 15:04:05 UTC"), limit, status)
+	return p.explained("since %s, limit %s; %s", since.Format("2 Jan 15:04:05 UTC"), limit, status)
+}
+
+// patience changes how long silence may last.
+func (b *beats) patience(silence time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.silence = silence
 }

@@ -20,6 +20,10 @@ type board struct {
 	probes map[string]*probe // by alarm
 	beats  *beats
 	wards  *wards
+	pages  *pages
+	svc    *services
+	own    []named // troubles of the watchdog itself
+	live   *atomic.Pointer[Config]
 	out    *outbox
 	file   keeper
 	count  counters
@@ -39,48 +43,73 @@ type counters struct {
 	Grace   time.Time        `json:"grace"` // until then, what was never well is not unwell
 	Tallies map[string]Tally `json:"tallies"`
 	Silent  []silent         `json:"silent"`
+	// Restarts are what systemd has counted, by unit.
+	Restarts map[string]restartsKept `json:"restarts,omitempty"`
 }
 
 // resume is how old counters may be to be gone on with. Older ones are of
 // another life: everything may have been restarted since.
 const resume = time.Minute
 
-func newBoard(cfg Config, deps Deps, probes []*probe, beats *beats, wards *wards, out *outbox, file string) *board {
-	now := time.Now()
+func newBoard(w *Watchdog, out *outbox) *board {
+	now, cfg, deps := time.Now(), *w.config(), w.deps
 	b := &board{
-		cfg: cfg, deps: deps, probes: map[string]*probe{}, beats: beats, wards: wards, out: out,
-		file: keeper{file: file, log: deps.Log}, started: now, reading: now,
+		cfg: cfg, deps: deps, probes: map[string]*probe{}, beats: w.beats, wards: w.wards, svc: w.services, live: &w.live, out: out,
+		pages: newPages(cfg, deps, w.watches), file: keeper{file: join(cfg.Runtime, "counters.json"), log: deps.Log}, started: now, reading: now,
 		onBus: map[string]string{}, reread: make(chan struct{}, 1),
 	}
-	for _, p := range probes {
+	for _, p := range w.probes {
 		b.probes[p.alarm.ID] = p
 	}
 	resumed := b.file.load(&b.count) && b.count.Tallies != nil && now.Sub(b.count.At).Abs() < resume
 	if !resumed {
 		b.count = counters{Grace: now.Add(cfg.Grace), Tallies: map[string]Tally{}}
 	}
-	beats.start(now, b.count.Silent)
-	for id := range b.probes {
-		if t, ok := out.newest(id); ok {
-			b.believe(t)
-		} else if b.tally(id).State == Bad {
-			b.count.Tallies[id] = Tally{State: Unknown} // nobody was told: raise it again
+	b.beats.start(now, b.count.Silent)
+	b.svc.resume(b.count.Restarts)
+	for _, t := range out.begin("") {
+		b.believe(t)
+	}
+	for _, tallies := range []map[string]Tally{b.count.Tallies, b.pages.book.Tallies} {
+		for id, t := range tallies {
+			if _, told := out.newest(id); !told && t.State == Bad {
+				tallies[id] = Tally{State: Unknown} // nobody was told: raise it again
+			}
 		}
 	}
-	deps.Log.Info("watching", "targets", len(probes), "resumed", resumed)
+	deps.Log.Info("watching", "targets", len(w.probes), "resumed", resumed)
 	return b
 }
 
 func (b *board) tally(id string) Tally {
-	t, ok := b.count.Tallies[id]
+	t, ok := b.tallies(id)[id]
 	if !ok {
 		t.State = Unknown
 	}
 	return t
 }
 
+// tallies is where the tally of an alarm is kept: that of a page with the
+// place in the stream up to which its reports have been judged.
+func (b *board) tallies(id string) map[string]Tally {
+	if strings.HasPrefix(id, pagePrefix) {
+		return b.pages.book.Tallies
+	}
+	return b.count.Tallies
+}
+
+func (b *board) remember(id string, t Tally, l Limits) {
+	b.tallies(id)[id] = t
+	if strings.HasPrefix(id, pagePrefix) {
+		if !t.worthKeeping(time.Now(), l) {
+			delete(b.pages.book.Tallies, id)
+		}
+		b.pages.dirty = true
+	}
+}
+
 // run judges readings until ctx ends.
-func (b *board) run(ctx context.Context, results <-chan observation, history <-chan *libra.Transition) error {
+func (b *board) run(ctx context.Context, in inputs) error {
 	tick := time.NewTicker(b.cfg.Interval)
 	defer tick.Stop()
 	beat := time.NewTicker(500 * time.Millisecond)
@@ -88,20 +117,40 @@ func (b *board) run(ctx context.Context, results <-chan observation, history <-c
 	for {
 		b.deps.Tick()
 		b.round.Add(1)
+		batches := b.pages.batches
+		if !b.mayJudge(pagePrefix) {
+			batches = nil // they wait, unlike probes, which come again
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case o := <-results:
+		case o := <-in.results:
 			b.observe(o)
-		case t := <-history:
+		case reports := <-batches:
+			b.take(reports)
+		case r := <-b.svc.restarts:
+			b.restarted(r)
+		case s := <-in.settings:
+			b.apply(s)
+		case t := <-in.history:
 			b.learn(t)
 		case <-beat.C:
 		case <-tick.C:
 			b.visit()
+			b.visitPages()
+			b.visitTroubles()
 			b.keep()
+			b.keepPages()
 			b.deps.Status(b.status())
 		}
 	}
+}
+
+// inputs are what the board hears, besides reports and restarts.
+type inputs struct {
+	results  <-chan observation
+	history  <-chan *libra.Transition // nil: all there was
+	settings <-chan settings
 }
 
 // observe takes in one reading.
@@ -110,18 +159,22 @@ func (b *board) observe(o observation) {
 	if id == busAlarm {
 		b.beats.bus(r.Verdict == Pass, o.at)
 	}
-	was := b.tally(id)
-	if !b.mayJudge(id) || r.Verdict == Fail && was.State == Unknown && o.at.Before(b.count.Grace) {
+	was, limits := b.tally(id), o.probe.rows.limits(b.cfg)
+	starting := o.probe.check != nil && o.at.Before(b.count.Grace)
+	if !b.mayJudge(id) || r.Verdict == Fail && was.State == Unknown && starting {
 		return
 	}
-	is, change := was.Next(r, o.at, o.probe.limits)
-	b.count.Tallies[id] = is
+	is, change := was.Next(r, o.at, limits)
+	b.remember(id, is, limits)
 	if is.State != was.State || change != Nothing {
 		b.deps.Log.Debug("state", "alarm", id, "was", was.State, "state", is.State, "evidence", r.Evidence)
 	}
 	switch {
 	case change != Nothing:
 		b.tell(o, is, change)
+		if id == diskAlarm {
+			b.guardDisk(was.Severity, is.Severity)
+		}
 	case is.Fails != was.Fails || is.Passes != was.Passes:
 		b.keep() // now, not with the next tick: every reading counts
 	}
@@ -142,13 +195,14 @@ func (b *board) tell(o observation, is Tally, change Change) {
 	if change != Raise {
 		a.Since = before.Alarm.Since
 	}
-	a.Evidence = evidence(o, is, change)
+	a.Evidence = evidence(o, is, change, o.probe.rows.limits(b.cfg))
+	a.Cause, a.Flapping = o.reading.Cause, is.Flapping
 	if is.Flapping {
 		a.Summary += " (flapping)"
 	}
 	if change == Clear {
 		a.State, a.Severity, a.Until = libra.Cleared, before.Alarm.Severity, o.at.UTC()
-		a.Summary = o.probe.recovered
+		a.Summary, a.Cause = o.probe.recovered, before.Alarm.Cause
 	}
 	a.Since = a.Since.UTC()
 	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: o.at.UTC(), Host: b.cfg.Host})
@@ -162,15 +216,20 @@ func (b *board) tell(o observation, is Tally, change Change) {
 	}
 }
 
-func evidence(o observation, is Tally, change Change) string {
-	switch change {
-	case Clear:
-		return fmt.Sprintf("%d of %d probes in a row passed", is.Passes, is.Passes)
-	case Raise:
-		text := fmt.Sprintf("%s; %d of %d probes in a row failed", o.reading.Evidence, is.Fails, o.probe.limits.Raise)
+func evidence(o observation, is Tally, change Change, l Limits) string {
+	rows := o.probe.rows
+	switch {
+	case rows == once && change == Clear:
+		return "the newest inspection says so"
+	case change == Clear:
+		return fmt.Sprintf("%d of %d %s in a row passed", is.Passes, is.Passes, rows)
+	case rows == once:
+		return o.reading.Evidence
+	case change == Raise:
+		text := fmt.Sprintf("%s; %d of %d %s in a row failed", o.reading.Evidence, is.Fails, l.Raise, rows)
 		if is.Flapping {
-			text += fmt.Sprintf("; raised %d times within %s, so it stays raised until %d probes in a row pass",
-				len(is.Raises), o.probe.limits.FlapWindow, o.probe.limits.Calm)
+			text += fmt.Sprintf("; raised %d times within %s, so it stays raised until %d %s in a row pass",
+				len(is.Raises), l.FlapWindow, l.Calm, rows)
 		}
 		return text
 	}
@@ -195,22 +254,31 @@ func (b *board) learn(t *libra.Transition) {
 		return
 	}
 	b.onBus[t.Alarm.ID] = t.ID
-	p, ours := b.probes[t.Alarm.ID]
-	switch {
-	case strings.HasPrefix(t.Alarm.ID, quarantinePrefix):
+	id, raised := t.Alarm.ID, t.Alarm.State == libra.Raised
+	_, ours := b.probes[id]
+	switch gone := strings.HasPrefix(id, "beat.") || strings.HasPrefix(id, "restarts."); {
+	case strings.HasPrefix(id, quarantinePrefix):
 		b.out.adopt(*t)
-	case ours && b.out.adopt(*t):
-		b.believe(*t)
-		b.deps.Log.Info("alarm known from the bus", "alarm", t.Alarm.ID, "state", t.Alarm.State, "transition", t.ID, "target", p.alarm.Target)
-	case !ours && t.Alarm.State == libra.Raised && strings.HasPrefix(t.Alarm.ID, "beat."):
+	case gone && !ours && raised:
 		// A component that is no longer expected cannot come back to life.
-		b.abandon(*t)
+		if own, ok := b.out.newest(id); !ok || t.At.After(own.At) {
+			b.abandon(*t, t.Alarm.Target+" is no longer watched", "not among the expected components")
+		}
+	case (ours || raised) && b.out.adopt(*t):
+		b.believe(*t)
+		b.deps.Log.Info("alarm known from the bus", "alarm", id, "state", t.Alarm.State, "transition", t.ID, "target", t.Alarm.Target)
+		if !ours && !strings.HasPrefix(id, pagePrefix) {
+			b.out.source(id, "libra-notifier") // who names most troubles
+		}
 	}
 }
 
 // believe makes the tally fit the newest transition.
 func (b *board) believe(t libra.Transition) {
 	id := t.Alarm.ID
+	if strings.HasPrefix(id, quarantinePrefix) {
+		return // has no tally
+	}
 	is := b.tally(id)
 	switch raised := t.Alarm.State == libra.Raised; {
 	case raised && is.State != Bad:
@@ -219,29 +287,32 @@ func (b *board) believe(t libra.Transition) {
 		is.Severity, is.Since = t.Alarm.Severity, t.Alarm.Since
 	case is.State == Bad:
 		is = Tally{State: Unknown, Raises: is.Raises}
+	default:
+		return
 	}
-	b.count.Tallies[id] = is
+	b.tallies(id)[id] = is
 }
 
 // abandon clears an alarm that nothing watches any more.
-func (b *board) abandon(t libra.Transition) {
-	if own, ok := b.out.newest(t.Alarm.ID); ok && !t.At.After(own.At) {
-		return
-	}
+func (b *board) abandon(t libra.Transition, summary, evidence string) {
 	now := time.Now().UTC()
 	t.Alarm.State, t.Alarm.Until = libra.Cleared, now
-	t.Alarm.Summary, t.Alarm.Evidence = t.Alarm.Target+" is no longer watched", "not among the expected components"
+	t.Alarm.Summary, t.Alarm.Evidence = summary, evidence
 	b.hand(libra.Transition{ID: rand.Text(), Alarm: t.Alarm, At: now, Host: b.cfg.Host})
 }
 
 func (b *board) keep() {
 	b.count.At = time.Now()
-	b.count.Silent = b.beats.silences(b.count.At, b.cfg.Expect)
+	b.count.Silent, b.count.Restarts = b.beats.silences(b.count.At, b.cfg.Expect), b.svc.kept()
 	b.file.keep(b.count)
 }
 
-// forget is for an orderly stop: what comes after it starts afresh.
-func (b *board) forget() { b.file.remove() }
+// forget is for an orderly stop: what comes after it starts afresh, but for
+// the rows of inspections, which are far apart.
+func (b *board) forget() {
+	b.file.remove()
+	b.leavePages()
+}
 
 // status is one line for systemctl status.
 func (b *board) status() string {
@@ -256,6 +327,14 @@ func (b *board) status() string {
 		}
 	}
 	text := fmt.Sprintf("%d targets", len(b.probes))
+	for id := range b.out.sources() {
+		if b.tally(id).State == Bad {
+			bad = append(bad, id)
+		}
+	}
+	if down := b.raisedPages(); down > 0 {
+		text += fmt.Sprintf(", %d alarms of pages", down)
+	}
 	if len(bad) > 0 {
 		text += ", alarms: " + strings.Join(bad, " ")
 	}

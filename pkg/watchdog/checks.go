@@ -16,17 +16,24 @@ import (
 // busAlarm is the alarm that explains the silence of every heart.
 const busAlarm = "bus"
 
+// diskAlarm and queueAlarm explain, or are answered by, what others do.
+const (
+	diskAlarm  = "disk"
+	queueAlarm = "queue"
+)
+
 // allProbes is the whole table of what is watched.
 func (w *Watchdog) allProbes() []*probe {
-	probes := []*probe{w.busProbe(), w.webProbe(), w.diskProbe()}
+	cfg := w.config()
+	probes := []*probe{w.busProbe(), w.webProbe(), w.diskProbe(), w.memoryProbe()}
 	if w.deps.SQLite != nil {
 		probes = append(probes, w.sqliteProbe())
 	}
-	if w.cfg.Database != "" {
+	if cfg.Database != "" {
 		probes = append(probes, w.historyProbe())
 	}
 	probes = append(probes, w.queueProbe())
-	for _, t := range w.cfg.Expect {
+	for _, t := range cfg.Expect {
 		probes = append(probes, w.beatProbe(t), w.restartProbe(t))
 		switch t.Component {
 		case "libra-notifier":
@@ -36,23 +43,32 @@ func (w *Watchdog) allProbes() []*probe {
 		}
 	}
 	for _, p := range probes {
-		p.limits, p.timeout = w.cfg.Limits, w.cfg.Timeout
+		p.timeout, p.wake = cfg.Timeout, make(chan struct{}, 1)
+		if unit := p.unit; unit != "" {
+			w.services.wake[unit] = append(w.services.wake[unit], p)
+		}
 	}
 	return probes
 }
 
 func (w *Watchdog) busProbe() *probe {
 	return &probe{
+		unit: Target{"libra-bus", ""}.unit(),
 		alarm: libra.Alarm{
 			ID: busAlarm, Scope: libra.ScopeComponent, Target: "libra-bus", Severity: libra.Critical,
 			Summary: "The bus does not answer: nothing new is accepted", Runbook: "#bus",
 		},
 		recovered: "The bus answers again",
 		check: func(ctx context.Context, p *probe) Reading {
-			if err := w.deps.Bus.Ping(ctx); err != nil {
-				return p.judge(ctx, err)
+			err := w.deps.Bus.Ping(ctx)
+			if err == nil {
+				err = w.deps.Bus.CheckStreams(ctx)
 			}
-			return p.judge(ctx, w.deps.Bus.CheckStreams(ctx))
+			r := p.judge(ctx, err)
+			if how, down := w.services.down("libra-bus.service"); r.Verdict == Fail && down {
+				r.Evidence += "; " + how
+			}
+			return r
 		},
 	}
 }
@@ -78,17 +94,17 @@ func (w *Watchdog) webProbe() *probe {
 		},
 		recovered: "The web server serves again",
 		check: func(ctx context.Context, p *probe) Reading {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.cfg.WebURL, nil)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.config().WebURL, nil)
 			if err != nil {
 				return p.judge(ctx, err)
 			}
 			resp, err := w.deps.Web.RoundTrip(req)
 			if err != nil {
-				return p.judge(ctx, fmt.Errorf("GET %s: %w", w.cfg.WebURL, err))
+				return p.judge(ctx, fmt.Errorf("GET %s: %w", w.config().WebURL, err))
 			}
 			defer resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
-				return p.fail("GET %s answered %s, 200 wanted", w.cfg.WebURL, resp.Status)
+				return p.fail("GET %s answered %s, 200 wanted", w.config().WebURL, resp.Status)
 			}
 			return Reading{Verdict: Pass}
 		},
@@ -109,12 +125,19 @@ func (t Target) names() (id, short, name string) {
 func (w *Watchdog) beatProbe(t Target) *probe {
 	id, short, name := t.names()
 	return &probe{
+		unit: t.unit(),
 		alarm: libra.Alarm{
 			ID: "beat." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Major,
-			Summary: name + " gives no sign of life", Runbook: "#beat-" + short,
+			Summary: name + " gives no sign of life", Runbook: "#beat-" + short, Group: "parts",
 		},
 		recovered: name + " is alive again",
-		check:     func(_ context.Context, p *probe) Reading { return w.beats.read(p, t) },
+		check: func(_ context.Context, p *probe) Reading {
+			// That of the bus is up to the bus's own alarm, which is raised as soon.
+			if how, down := w.services.down(t.unit()); down && t.Component != "libra-bus" {
+				return p.fail("%s", how)
+			}
+			return w.beats.read(p, t)
+		},
 	}
 }
 
@@ -125,11 +148,12 @@ func (w *Watchdog) restartProbe(t Target) *probe {
 	return &probe{
 		alarm: libra.Alarm{
 			ID: "restarts." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Minor,
-			Summary: name + " is restarted again and again", Runbook: "#restarts",
+			Summary: name + " is restarted again and again", Runbook: "#restarts", Group: "parts",
 		},
 		recovered: name + " stays up again",
 		check: func(_ context.Context, p *probe) Reading {
-			return w.beats.readStarts(p, t, w.cfg.Starts, w.cfg.RestartWindow)
+			cfg := w.config()
+			return w.beats.readStarts(p, t, cfg.Starts, w.services.recent(t.unit(), cfg.RestartWindow), cfg.RestartWindow)
 		},
 	}
 }
@@ -143,7 +167,7 @@ func (w *Watchdog) deliveryProbe(t Target) *probe {
 		},
 		recovered: "Alarms reach people again",
 		check: func(_ context.Context, p *probe) Reading {
-			return w.beats.readFailing(p, t, "undelivered_seconds", w.cfg.Undelivered)
+			return w.beats.readFailing(p, t, "undelivered_seconds", w.config().Undelivered)
 		},
 	}
 }
@@ -154,29 +178,47 @@ func (w *Watchdog) queueProbe() *probe {
 	return &probe{
 		byWay: true,
 		alarm: libra.Alarm{
-			ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor,
+			ID: queueAlarm, Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor,
 			Summary: "Requests wait too long", Runbook: "#queue",
 		},
 		recovered: "Requests are answered in time again",
 		check: func(ctx context.Context, p *probe) Reading {
+			cfg := w.config()
 			open, since, err := w.deps.Bus.OldestRequest(ctx)
-			wait := time.Since(since)
-			switch {
-			case err != nil:
+			if err != nil {
 				return Reading{Evidence: "the bus does not say: " + err.Error()}
-			case open == 0 || wait < w.cfg.Wait:
+			}
+			if open == 0 {
 				return Reading{Verdict: Pass}
 			}
-			r := p.fail("%d requests are open, the oldest for %s, limit %s", open, wait.Round(time.Second), w.cfg.Wait)
-			if wait >= w.cfg.LongWait {
-				r.Severity = libra.Major
+			wait := time.Since(since)
+			text := fmt.Sprintf("%d requests are open, the oldest for %s, limit ", open, wait.Round(time.Second))
+			r := Reading{Verdict: Pass}
+			for _, l := range []struct {
+				severity libra.Severity
+				wait     time.Duration
+				open     int
+			}{
+				{libra.Minor, cfg.Queue.Minor, cfg.QueueLength.Minor},
+				{libra.Major, cfg.Queue.Major, cfg.QueueLength.Major},
+				{libra.Critical, cfg.Queue.Critical, cfg.QueueLength.Critical},
+			} {
+				switch {
+				case l.wait > 0 && wait >= l.wait:
+					r = p.explained("%s%s", text, l.wait)
+				case l.open > 0 && open >= l.open:
+					r = p.explained("%s%d", text, l.open)
+				default:
+					continue
+				}
+				r.Severity = l.severity
 			}
 			return r
 		},
 	}
 }
 
-// Thresholds are percentages of a disk in use. 0 is none.
+// Thresholds are percentages of a disk or of memory in use. 0 is none.
 type Thresholds struct {
 	Minor, Major, Critical float64
 }
@@ -196,11 +238,12 @@ func (t Thresholds) over(used float64) (s libra.Severity, limit float64) {
 }
 
 func (w *Watchdog) diskProbe() *probe {
-	folder := filepath.Clean(w.cfg.Folder)
+	folder := filepath.Clean(w.config().Folder)
 	return &probe{
+		rows: oneHost,
 		alarm: libra.Alarm{
-			ID: "disk", Scope: libra.ScopeHost, Target: folder, Severity: libra.Minor,
-			Summary: "The disk under " + folder + " is filling up", Runbook: "#disk",
+			ID: diskAlarm, Scope: libra.ScopeHost, Target: folder, Severity: libra.Minor,
+			Summary: "The disk under " + folder + " is filling up", Runbook: "#disk", Group: "host",
 		},
 		recovered: "The disk under " + folder + " has room again",
 		check: func(_ context.Context, p *probe) Reading {
@@ -208,24 +251,20 @@ func (w *Watchdog) diskProbe() *probe {
 			if err := unix.Statfs(folder, &fs); err != nil {
 				return Reading{Evidence: fmt.Sprintf("cannot look at %q: %v", folder, err)}
 			}
-			return p.judgeDisk(fs, w.cfg.Disk)
+			return judgeDisk(fs, w.config().Disk)
 		},
 	}
 }
 
 // judgeDisk counts as df does: what is kept for root is neither used nor free.
 // Few inodes are as bad as few bytes.
-func (p *probe) judgeDisk(fs unix.Statfs_t, limits Thresholds) Reading {
+func judgeDisk(fs unix.Statfs_t, limits Thresholds) Reading {
 	used, what := percent(fs.Blocks-fs.Bfree, fs.Bavail), "space"
 	if inodes := percent(fs.Files-fs.Ffree, fs.Ffree); inodes > used {
 		used, what = inodes, "inodes"
 	}
-	severity, limit := limits.over(used)
-	if severity == "" {
-		return Reading{Verdict: Pass}
-	}
 	free := float64(fs.Bavail) * float64(fs.Bsize) / (1 << 20)
-	return Reading{Fail, severity, fmt.Sprintf("%s %.1f %% used, limit %g %%, %.0f MiB free", what, used, limit, free)}
+	return over(used, limits, fmt.Sprintf("%s %.1f %% used", what, used), fmt.Sprintf("%.0f MiB free", free))
 }
 
 func percent(used, free uint64) float64 {

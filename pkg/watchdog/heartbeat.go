@@ -16,14 +16,15 @@ import (
 // still is as bad as one that is gone. The URL often holds a key, and is not
 // logged.
 func (w *Watchdog) heartbeat(ctx context.Context, rounds func() int64) {
-	tick := time.NewTicker(w.cfg.HeartbeatEvery)
+	cfg := w.config()
+	tick := time.NewTicker(cfg.HeartbeatEvery)
 	defer tick.Stop()
 	client := &http.Client{Timeout: 10 * time.Second}
 	failing, last := false, int64(-1)
 	for {
 		if now := rounds(); now != last {
 			last = now
-			err := ask(ctx, client, w.cfg.HeartbeatURL)
+			err := ask(ctx, client, cfg.HeartbeatURL)
 			if err != nil && !failing && ctx.Err() == nil {
 				w.deps.Log.Warn("outside heartbeat not taken, trying again", "err", err)
 			} else if err == nil && failing {

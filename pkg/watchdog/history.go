@@ -19,7 +19,7 @@ func (w *Watchdog) behindProbe(t Target) *probe {
 		},
 		recovered: "History is recorded again",
 		check: func(_ context.Context, p *probe) Reading {
-			return w.beats.readSince(p, t, "behind_since_unix", w.cfg.Behind)
+			return w.beats.readSince(p, t, "behind_since_unix", w.config().Behind)
 		},
 	}
 }
@@ -34,15 +34,15 @@ func (w *Watchdog) historyProbe() *probe {
 		},
 		recovered: "No database that was set aside is left, or none is new",
 		check: func(_ context.Context, p *probe) Reading {
-			newest, at, count, err := damaged(w.cfg.Database)
+			newest, at, count, err := damaged(w.config().Database)
 			if err != nil {
 				return Reading{Evidence: "cannot look for damaged databases: " + err.Error()}
 			}
-			age := time.Since(at)
-			if count == 0 || age >= w.cfg.Aside {
+			age, aside := time.Since(at), w.config().Aside
+			if count == 0 || age >= aside {
 				return Reading{Verdict: Pass}
 			}
-			return p.fail("%d beside the database, the newest %s, %s old, told of for %s", count, newest, max(age, 0).Round(time.Second), w.cfg.Aside)
+			return p.fail("%d beside the database, the newest %s, %s old, told of for %s", count, newest, max(age, 0).Round(time.Second), aside)
 		},
 	}
 }

@@ -298,7 +298,7 @@ func dateless(v any) any {
 func TestNobodyWorks(t *testing.T) {
 	a := newAppliance(t)
 	a.beat("libra-recorder")
-	a.cfg.Wait = 100 * time.Millisecond
+	a.cfg.Queue.Minor = 100 * time.Millisecond
 	a.startNotifier(nil)
 	a.startWatchdog()
 	url := "https://example.org/"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -22,6 +23,7 @@ type outbox struct {
 	file  keeper
 	known bool // the file was there: nothing was raised that we do not know of
 	wake  chan struct{}
+	noted chan struct{} // a note waits
 
 	mu   sync.Mutex
 	book book // under mu
@@ -31,6 +33,10 @@ type outbox struct {
 type book struct {
 	Newest  map[string]libra.Transition `json:"newest"` // by alarm
 	Waiting []waiting                   `json:"waiting"`
+	// Notes wait beside them: one that cannot be told holds up no alarm.
+	Notes []libra.Note `json:"notes,omitempty"`
+	// Sources say which component names the trouble that an alarm is about.
+	Sources map[string]string `json:"sources,omitempty"`
 }
 
 type waiting struct {
@@ -45,12 +51,38 @@ const maxWaiting = 1000
 const again = 250 * time.Millisecond
 
 func newOutbox(deps Deps, file string) *outbox {
-	o := &outbox{deps: deps, file: keeper{file: file, sync: true, log: deps.Log}, wake: make(chan struct{}, 1)}
+	o := &outbox{deps: deps, file: keeper{file: file, sync: true, log: deps.Log}, wake: make(chan struct{}, 1), noted: make(chan struct{}, 1)}
 	o.known = o.file.load(&o.book)
 	if o.book.Newest == nil {
 		o.book.Newest = map[string]libra.Transition{}
 	}
+	if o.book.Sources == nil {
+		o.book.Sources = map[string]string{}
+	}
 	return o
+}
+
+// source keeps who names a trouble; "" forgets it.
+func (o *outbox) source(alarm, component string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch o.book.Sources[alarm] {
+	case component:
+		return
+	default:
+		o.book.Sources[alarm] = component
+	}
+	if component == "" {
+		delete(o.book.Sources, alarm)
+	}
+	o.file.keep(o.book)
+}
+
+// sources copies out who names which trouble.
+func (o *outbox) sources() map[string]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.book.Sources)
 }
 
 // newest is the last transition of an alarm.

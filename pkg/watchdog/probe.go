@@ -15,9 +15,49 @@ type probe struct {
 	byWay     bool        // asks by way of another target, whose fault it is when no answer comes
 	alarm     libra.Alarm // ID, Scope, Target, Summary and Runbook of its alarm
 	recovered string      // Summary once it is cleared
-	limits    Limits
+	rows      rows
 	timeout   time.Duration
-	check     func(context.Context, *probe) Reading
+	check     func(context.Context, *probe) Reading // nil where readings come by themselves
+	wake      chan struct{}                         // asks for a reading before its time
+	unit      string                                // whose changes ask so; "" for none
+}
+
+// rows says what failures and passes in a row are counted in.
+type rows int
+
+const (
+	onePart rows = iota // probes, by Config.Limits
+	oneHost             // probes, by Config.HostLimits
+	onePage             // inspections of a page, by Config.PageLimits
+	once                // readings that need no second one
+)
+
+func (r rows) limits(c Config) Limits {
+	switch l := c.Limits; r {
+	case oneHost:
+		return c.HostLimits
+	case onePage:
+		return c.PageLimits
+	case once:
+		l.Raise, l.Clear = 1, 1
+		return l
+	}
+	return c.Limits
+}
+
+func (r rows) String() string {
+	if r == onePage || r == once {
+		return "inspections"
+	}
+	return "probes"
+}
+
+// now asks for a reading before its time.
+func (p *probe) now() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // asked already
+	}
 }
 
 type observation struct {
@@ -60,6 +100,7 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-p.wake:
 		}
 	}
 }
@@ -95,7 +136,14 @@ func (p *probe) wait(ctx context.Context, answer chan Reading, began time.Time) 
 }
 
 func (p *probe) fail(format string, args ...any) Reading {
-	return Reading{Fail, p.alarm.Severity, fmt.Sprintf(format, args...)}
+	return Reading{Verdict: Fail, Severity: p.alarm.Severity, Evidence: fmt.Sprintf(format, args...)}
+}
+
+// explained is a failure that a bus which is away would explain.
+func (p *probe) explained(format string, args ...any) Reading {
+	r := p.fail(format, args...)
+	r.Cause = busAlarm
+	return r
 }
 
 // unanswered is a failure of the target, or says nothing about it where the

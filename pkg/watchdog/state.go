@@ -23,6 +23,7 @@ type Reading struct {
 	Verdict  Verdict
 	Severity libra.Severity // of a failure
 	Evidence string         // what was measured against what limit
+	Cause    string         // of a failure: the alarm that explains it, while that is raised
 }
 
 // State is what the watchdog believes of a target.
@@ -65,13 +66,13 @@ func (l Limits) withDefaults() Limits {
 // lead to the next one.
 type Tally struct {
 	State    State          `json:"state"`
-	Fails    int            `json:"fails"`    // in a row
-	Passes   int            `json:"passes"`   // in a row
-	Eased    int            `json:"eased"`    // in a row, less severe than the alarm
-	Severity libra.Severity `json:"severity"` // of the alarm, while bad
-	Since    time.Time      `json:"since"`    // first failure of the row that raised, or may raise
-	Raises   []time.Time    `json:"raises"`   // within the flap window, oldest first
-	Flapping bool           `json:"flapping"`
+	Fails    int            `json:"fails,omitzero"`    // in a row
+	Passes   int            `json:"passes,omitzero"`   // in a row
+	Eased    int            `json:"eased,omitzero"`    // in a row, less severe than the alarm
+	Severity libra.Severity `json:"severity,omitzero"` // of the alarm, while bad
+	Since    time.Time      `json:"since,omitzero"`    // first failure of the row that raised, or may raise
+	Raises   []time.Time    `json:"raises,omitempty"`  // within the flap window, oldest first
+	Flapping bool           `json:"flapping,omitzero"`
 }
 
 // Change is what a reading did to the alarm.
@@ -127,7 +128,7 @@ func (t Tally) fail(severity libra.Severity, now time.Time, l Limits) (Tally, Ch
 		}
 		return t.raise(severity, now, l), Raise
 	}
-	switch was, is := rank(t.Severity), rank(severity); {
+	switch was, is := t.Severity.Rank(), severity.Rank(); {
 	case is > was:
 		t.Severity, t.Eased = severity, 0
 		return t, Worse
@@ -148,8 +149,4 @@ func (t Tally) raise(severity libra.Severity, now time.Time, l Limits) Tally {
 	t.Raises = append(recent, now)
 	t.Flapping = len(t.Raises) >= l.Flaps
 	return t
-}
-
-func rank(s libra.Severity) int {
-	return slices.Index([]libra.Severity{libra.Info, libra.Warning, libra.Minor, libra.Major, libra.Critical}, s)
 }

@@ -42,6 +42,9 @@ type room struct {
 	stored  []libra.Transition          // under mu; on the bus
 	answers []event.Reported            // under mu; on the bus
 	told    []libra.Transition          // under mu; past the bus
+	watches []event.Watch               // under mu; on the bus
+	notes   []libra.Note                // under mu; on the bus
+	units   *house                      // systemd; nil is none
 	log     strings.Builder             // under mu
 }
 
@@ -50,7 +53,7 @@ func newRoom(t *testing.T) *room {
 		t: t, began: time.Now(), beat: event.Beat{Component: "libra-recorder", Instance: "1", PID: 7, Status: "recording"}, check: func(context.Context) error { return nil },
 		cfg: watchdog.Config{
 			Expect: []watchdog.Target{{Component: "libra-recorder"}}, Folder: t.TempDir(), Disk: watchdog.Thresholds{Critical: 101},
-			State: t.TempDir(), Runtime: t.TempDir(), Host: "box",
+			Proc: t.TempDir(), State: t.TempDir(), Runtime: t.TempDir(), Host: "box",
 		},
 	}
 }
@@ -155,7 +158,7 @@ func (r *room) Write(p []byte) (int, error) {
 func (r *room) start() (stop, kill func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := watchdog.New(r.cfg, watchdog.Deps{
-		Bus: r, SQLite: r, Web: r, Tell: r.tell, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Bus: r, SQLite: r, Web: r, Tell: r.tell, Systemd: r.systemd(), Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
@@ -296,8 +299,8 @@ func TestSilence(t *testing.T) {
 		r.pass(10, true)
 		r.wantStored("11 bus raised critical", "33 bus cleared critical")
 		r.pass(10, false)
-		r.wantStored("11 bus raised critical", "33 bus cleared critical", "46 beat.recorder raised major")
-		if want := `no beat for 3.5s, limit 3s; the last was of process 7: "recording"; 1 of 1 probes in a row failed`; r.stored[2].Alarm.Evidence != want {
+		r.wantStored("11 bus raised critical", "33 bus cleared critical", "45 beat.recorder raised major")
+		if want := `no beat for 2.5s, limit 2s; the last was of process 7: "recording"; 1 of 1 probes in a row failed`; r.stored[2].Alarm.Evidence != want {
 			t.Errorf("evidence %q, want %q", r.stored[2].Alarm.Evidence, want)
 		}
 	})
@@ -342,13 +345,13 @@ func TestKilledAgainAndAgain(t *testing.T) {
 			kill()
 			_, kill = r.start()
 		}
-		r.wantStored("12 web raised critical", "15 beat.recorder raised major")
+		r.wantStored("12 web raised critical", "14 beat.recorder raised major")
 		r.set(func() { r.web = nil })
 		r.pass(2, true)
 		kill()
 		r.start()
 		r.pass(9, true)
-		r.wantStored("12 web raised critical", "15 beat.recorder raised major", "32 web cleared critical", "33 beat.recorder cleared major")
+		r.wantStored("12 web raised critical", "14 beat.recorder raised major", "32 web cleared critical", "33 beat.recorder cleared major")
 	})
 }
 

@@ -1,0 +1,90 @@
+package watchdog
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"libra/pkg/libra"
+)
+
+// memoryProbe asks the kernel for how much of the last minute some process of
+// the host waited for memory (pressure stall information), or, where it does
+// not say, how much is in use.
+func (w *Watchdog) memoryProbe() *probe {
+	return &probe{
+		rows: oneHost,
+		alarm: libra.Alarm{
+			ID: "memory", Scope: libra.ScopeHost, Target: "memory", Severity: libra.Minor,
+			Summary: "The host is short of memory", Runbook: "#memory", Group: "host",
+		},
+		recovered: "The host has memory again",
+		check: func(_ context.Context, p *probe) Reading {
+			cfg := w.config()
+			free, total, err := available(cfg.Proc)
+			if err != nil {
+				return Reading{Evidence: "cannot look at memory: " + err.Error()}
+			}
+			room := fmt.Sprintf("%d of %d MiB available", free>>20, total>>20)
+			if waiting, ok := pressure(cfg.Proc); ok {
+				return over(waiting, cfg.Memory, fmt.Sprintf("some process waited for memory during %.1f %% of the last minute", waiting), room)
+			}
+			used := 100 * (1 - float64(free)/float64(total))
+			return over(used, cfg.MemoryUsed, fmt.Sprintf("%.1f %% of memory used", used), room)
+		},
+	}
+}
+
+// over judges a share against thresholds.
+func over(share float64, limits Thresholds, what, more string) Reading {
+	severity, limit := limits.over(share)
+	if severity == "" {
+		return Reading{Verdict: Pass}
+	}
+	return Reading{Verdict: Fail, Severity: severity, Evidence: fmt.Sprintf("%s, limit %g %%, %s", what, limit, more)}
+}
+
+// pressure is avg60 of the line "some" of /proc/pressure/memory.
+func pressure(proc string) (share float64, ok bool) {
+	data, err := os.ReadFile(filepath.Join(proc, "pressure", "memory"))
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != "some" {
+			continue
+		}
+		for _, f := range fields[1:] {
+			if value, found := strings.CutPrefix(f, "avg60="); found {
+				share, err := strconv.ParseFloat(value, 64)
+				return share, err == nil
+			}
+		}
+	}
+	return 0, false
+}
+
+// available is MemAvailable and MemTotal, in bytes.
+func available(proc string) (free, total int64, err error) {
+	data, err := os.ReadFile(filepath.Join(proc, "meminfo"))
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "MemTotal: %d kB", &kib); n == 1 {
+			total = kib << 10
+		}
+		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); n == 1 {
+			free = kib << 10
+		}
+	}
+	if total == 0 || free == 0 {
+		return 0, 0, fmt.Errorf("%q does not say how much there is", filepath.Join(proc, "meminfo"))
+	}
+	return free, total, nil
+}

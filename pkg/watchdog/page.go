@@ -1,0 +1,238 @@
+package watchdog
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// pagePrefix begins the ids of the alarms of watched pages; the page's id ends
+// them.
+const pagePrefix = "page."
+
+// pageKind is one thing that can be wrong with a watched page.
+type pageKind string
+
+const (
+	pageDown        pageKind = "down"
+	pageBudget      pageKind = "budget"
+	pageMissed      pageKind = "missed"
+	pageCertificate pageKind = "certificate"
+)
+
+func pageKinds() []pageKind {
+	return []pageKind{pageDown, pageBudget, pageMissed, pageCertificate}
+}
+
+// pageProbe has no check: reports, and their absence, are its readings.
+func pageProbe(kind pageKind, page, address string) *probe {
+	host := hostname(address)
+	p := &probe{
+		rows: onePage,
+		alarm: libra.Alarm{
+			ID: pagePrefix + string(kind) + "." + page, Scope: libra.ScopePage, Target: address, Page: page,
+			Group: "host:" + host, Severity: libra.Minor, Runbook: "#page-" + string(kind),
+		},
+	}
+	switch kind {
+	case pageDown:
+		p.alarm.Severity, p.alarm.Summary, p.recovered = libra.Major, "The page is down", "The page is up again"
+	case pageBudget:
+		p.alarm.Summary, p.recovered = "The page is over its budget", "The page is within its budget again"
+	case pageMissed:
+		p.rows, p.alarm.Group = onePart, "schedules"
+		p.alarm.Summary, p.recovered = "The page is not weighed when it should be", "The page is weighed on time again"
+	case pageCertificate:
+		p.rows = once
+		p.alarm.Summary, p.recovered = "The certificate of "+host+" ends soon", "The certificate of "+host+" lasts long enough again"
+	}
+	return p
+}
+
+// pageOf splits the id of an alarm of a watched page.
+func pageOf(alarm string) (kind pageKind, page string, ok bool) {
+	rest, ok := strings.CutPrefix(alarm, pagePrefix)
+	k, page, found := strings.Cut(rest, ".")
+	return pageKind(k), page, ok && found
+}
+
+func hostname(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// readDown says whether the page could be had.
+func (p *probe) readDown(r event.Reported) Reading {
+	switch report := r.Report; {
+	case r.Quarantined:
+		return Reading{Evidence: "in quarantine, which has an alarm of its own"}
+	case report.Outcome == libra.Failed:
+		reason := "it cannot be had"
+		if len(report.Reasons) > 0 {
+			reason = strings.TrimPrefix(report.Reasons[0], fmt.Sprintf("cannot fetch %q: ", report.URL))
+		}
+		if ourFault(reason) {
+			return Reading{Evidence: reason}
+		}
+		return p.fail("%s", reason)
+	case report.Status >= http.StatusBadRequest:
+		return p.fail("%s", strings.TrimSpace(fmt.Sprintf("HTTP %d %s", report.Status, http.StatusText(report.Status))))
+	}
+	return Reading{Verdict: Pass}
+}
+
+// readBudget says whether the page's weight is within its budget. What is over
+// although something was cut short, is over; what is not may be.
+func (p *probe) readBudget(r event.Reported, was weight) Reading {
+	switch report := r.Report; {
+	case r.Quarantined, r.Budget == nil, report.Outcome == libra.Failed, report.Status >= http.StatusBadRequest:
+		return Reading{Evidence: "not held against its budget"}
+	case len(r.Budget.Over) > 0:
+		return p.fail("%s", rescaled(strings.Join(r.Budget.Over, "; "))+blame(report, r.Budget.Over[0], was))
+	case slices.ContainsFunc(report.Reasons, ourFault):
+		return Reading{Evidence: "cut short through no fault of the page's"}
+	}
+	return Reading{Verdict: Pass}
+}
+
+// readCertificate says how long the certificate still lasts.
+func (p *probe) readCertificate(until, now time.Time, limits Days) Reading {
+	if until.IsZero() {
+		return Reading{Evidence: "no certificate was seen"}
+	}
+	left := until.Sub(now)
+	for _, l := range []struct {
+		severity libra.Severity
+		days     int
+	}{{libra.Critical, limits.Critical}, {libra.Major, limits.Major}, {libra.Minor, limits.Minor}} {
+		if l.days > 0 && left < time.Duration(l.days)*day {
+			r := p.fail("ends on %s, in %s, limit %d days", until.UTC().Format("2 Jan 2006 15:04 UTC"), daysAndHours(left), l.days)
+			r.Severity = l.severity
+			return r
+		}
+	}
+	return Reading{Verdict: Pass}
+}
+
+const day = 24 * time.Hour
+
+func daysAndHours(d time.Duration) string {
+	if d < 0 {
+		return "the past"
+	}
+	return fmt.Sprintf("%d days %d hours", d/day, d%day/time.Hour)
+}
+
+// ourFault tells what this machine, its network or its name server is to blame
+// for from what the page's server is; in the words of pkg/inspect/fetch.
+func ourFault(reason string) bool {
+	return slices.ContainsFunc([]string{
+		"no name server answered", "name server has no answer", "check the network of this machine", "network is unreachable",
+		"too many open files", "cannot allocate memory", "no buffer space available", "cannot assign requested address",
+		"the inspection was given up", "the inspection was stopped",
+	}, func(s string) bool { return strings.Contains(reason, s) })
+}
+
+// weight is what a page weighed when it was last within its budget.
+type weight struct {
+	At    time.Time                    `json:"at"`
+	Bytes map[libra.ResourceType]int64 `json:"bytes"`
+}
+
+func weightOf(r event.Reported) weight {
+	w := weight{At: r.At, Bytes: map[libra.ResourceType]int64{}}
+	for t, s := range r.Report.Totals.ByType {
+		w.Bytes[t] = s.TransferBytes
+	}
+	return w
+}
+
+// blame names what has grown most since the page was within its budget, and
+// the biggest asset of that kind; without such a time, the biggest of what the
+// budget's line is about.
+func blame(r libra.Report, line string, was weight) string {
+	kind, growth := libra.ResourceType(""), int64(0)
+	for _, t := range libra.ResourceTypes() {
+		if more := r.Totals.ByType[t].TransferBytes - was.Bytes[t]; was.Bytes != nil && more > growth {
+			kind, growth = t, more
+		}
+	}
+	text := ""
+	if kind != "" {
+		text = fmt.Sprintf("; +%s of %s since %s", bytesText(growth), plural(kind), was.At.UTC().Format("2 Jan 15:04 UTC"))
+	} else if first, _, _ := strings.Cut(line, " "); slices.Contains(libra.ResourceTypes(), libra.ResourceType(first)) {
+		kind = libra.ResourceType(first)
+	}
+	var biggest libra.Asset
+	for _, a := range r.Assets {
+		if a.Fetch == libra.Fetched && (kind == "" || a.Type == kind) && a.TransferBytes() > biggest.TransferBytes() {
+			biggest = a
+		}
+	}
+	if biggest.URL == "" {
+		return text
+	}
+	comma := ","
+	if text == "" {
+		comma = ";"
+	}
+	return text + fmt.Sprintf("%s biggest: %s %s", comma, fileName(biggest.URL), bytesText(biggest.TransferBytes()))
+}
+
+func plural(t libra.ResourceType) string {
+	switch t {
+	case libra.Media:
+		return "media"
+	case libra.Other:
+		return "other files"
+	}
+	return string(t) + "s"
+}
+
+// fileName is the last part of a URL's path, or its host.
+func fileName(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	if base := path.Base(u.Path); base != "." && base != "/" {
+		return base
+	}
+	return u.Host + "/"
+}
+
+// bytesText is a size as budgets count them, in units of 1024.
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MB"
+	case n >= 1<<10:
+		return strconv.FormatFloat(float64(n)/(1<<10), 'f', 1, 64) + " KB"
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+var kilobytes = regexp.MustCompile(`\d+\.\d KB`)
+
+// rescaled writes what is a thousand KB or more in MB, which people read.
+func rescaled(text string) string {
+	return kilobytes.ReplaceAllStringFunc(text, func(s string) string {
+		kb, err := strconv.ParseFloat(strings.TrimSuffix(s, " KB"), 64)
+		if err != nil || kb < 1000 {
+			return s
+		}
+		return strconv.FormatFloat(kb/1024, 'f', 1, 64) + " MB"
+	})
+}

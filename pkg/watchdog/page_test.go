@@ -1,0 +1,356 @@
+package watchdog_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/bus"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/watchdog"
+)
+
+// RecordReports reads on from where the reader stands, as the real one does.
+func (r *room) RecordReports(ctx context.Context, rec bus.Recording[event.Reported]) error {
+	from, err := rec.From(ctx)
+	if err != nil {
+		return err
+	}
+	for seen := int(from.Sequence); ctx.Err() == nil; {
+		r.mu.Lock()
+		news := r.answers[min(seen, len(r.answers)):]
+		r.mu.Unlock()
+		if len(news) > 0 {
+			if rec.Store(ctx, news, event.Position{Created: r.began, Sequence: uint64(seen + len(news))}) == nil {
+				seen += len(news)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return ctx.Err()
+}
+
+func (r *room) FollowWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error {
+	for seen := 0; ctx.Err() == nil; {
+		r.mu.Lock()
+		news := r.watches[seen:]
+		r.mu.Unlock()
+		for _, w := range news {
+			fn(w)
+		}
+		seen += len(news)
+		caughtUp()
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return ctx.Err()
+}
+
+func (r *room) PublishNote(_ context.Context, n libra.Note) error {
+	return r.locked(func() error {
+		if r.bus == nil {
+			r.notes = append(r.notes, n)
+		}
+		return r.bus
+	})
+}
+
+const shopURL = "https://shop.example/cart"
+
+var shop = libra.PageID(shopURL)
+
+// watch has the shop watched, or not any more.
+func (r *room) watch(every int, budget string) event.Watch {
+	w := event.Watch{Page: shop, URL: shopURL, EveryS: every, At: time.Now()}
+	if budget != "" {
+		w.Budget = json.RawMessage(budget)
+	}
+	r.set(func() { r.watches = append(r.watches, w) })
+	return w
+}
+
+// report is an answer to the watch, by a page with one image.
+func (r *room) report(w event.Watch, change func(*event.Reported)) {
+	page := libra.Asset{URL: shopURL, Type: libra.Document, Fetch: libra.Fetched, EncodedBytes: 10 << 10}
+	a := event.Reported{
+		Request: event.Request{ID: fmt.Sprint(time.Now().UnixNano()), Page: w.Page, URL: w.URL, Watch: &w}, At: time.Now(),
+		Report: libra.Report{URL: w.URL, Status: 200, Outcome: libra.Complete, Assets: []libra.Asset{page}, Totals: libra.Sum([]libra.Asset{page})},
+	}
+	if w.Budget != nil {
+		a.Budget = &event.Judged{Lines: 1, Over: []string{}}
+	}
+	if change != nil {
+		change(&a)
+	}
+	r.set(func() { r.answers = append(r.answers, a) })
+}
+
+func status(code int) func(*event.Reported) {
+	return func(a *event.Reported) { a.Report.Status, a.Report.Outcome = code, libra.Partial }
+}
+
+func failed(reason string) func(*event.Reported) {
+	return func(a *event.Reported) {
+		a.Report = libra.Report{URL: shopURL, Outcome: libra.Failed, Reasons: []string{fmt.Sprintf("cannot fetch %q: %s", shopURL, reason)}}
+	}
+}
+
+// Three failures in a row raise, three passes clear; what is our own fault, or
+// nobody's, counts for neither.
+func TestPageDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		w := r.watch(2, "")
+		for _, change := range []func(*event.Reported){
+			nil, status(503), status(503), nil, // two are not three
+			status(503), failed("connection refused by shop.example:443: nothing listens there"),
+			failed(`no name server answered for host "shop.example": check /etc/resolv.conf, or try later`), // ours
+			func(a *event.Reported) { a.Request.Watch = nil },                                               // somebody's own
+			func(a *event.Reported) { failed("it crashes")(a); a.Quarantined = true },
+			status(500), status(404),
+			nil, nil, status(429), nil, nil, nil,
+		} {
+			r.report(w, change)
+			r.pass(2, true)
+		}
+		id := "page.down." + shop
+		r.set(func() { // the quarantine has its own
+			r.stored = slices.DeleteFunc(r.stored, func(t libra.Transition) bool { return t.Alarm.ID == "quarantine."+shop })
+		})
+		r.wantStored("18 "+id+" raised major", "32 "+id+" cleared major")
+		a := r.stored[0].Alarm
+		want := libra.Alarm{
+			ID: id, Scope: libra.ScopePage, Target: shopURL, Severity: libra.Major, State: libra.Raised, Summary: "The page is down",
+			Evidence: "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed", Runbook: "#page-down",
+			Since: a.Since, Page: shop, Group: "host:shop.example",
+		}
+		if diff := cmp.Diff(want, a); diff != "" {
+			t.Error(diff)
+		}
+		if a := r.stored[1].Alarm; a.Summary != "The page is up again" || a.Evidence != "3 of 3 inspections in a row passed" || a.Until.Sub(a.Since) != 24*time.Second {
+			t.Errorf("cleared: %+v", a)
+		}
+	})
+}
+
+// Killed every two seconds while the page fails: raised with the third report,
+// no report is lost or counts twice.
+func TestPageDownWhileKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		_, kill := r.start()
+		w := r.watch(6, "")
+		r.report(w, nil)
+		r.pass(6, true)
+		for n := range 15 {
+			if n%3 == 0 {
+				r.report(w, status(500))
+			}
+			r.pass(2, true)
+			kill()
+			_, kill = r.start()
+		}
+		id := "page.down." + shop
+		r.wantStored("21 " + id + " raised major")
+		if a := r.stored[0].Alarm; !strings.HasSuffix(a.Evidence, "; 3 of 3 inspections in a row failed") {
+			t.Errorf("evidence %q", a.Evidence)
+		}
+		for range 3 {
+			r.report(w, nil)
+			r.pass(2, true)
+			kill()
+			_, kill = r.start()
+		}
+		r.pass(2, true)
+		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared {
+			t.Errorf("%+v", r.stored[1:])
+		}
+	})
+}
+
+// An orderly restart and a reboot keep the row, too; what was reported
+// meanwhile counts.
+func TestPageRowOutlivesStops(t *testing.T) {
+	for _, lost := range []string{"nothing", "runtime"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRoom(t)
+			stop, _ := r.start()
+			w := r.watch(30, "")
+			r.report(w, status(500))
+			r.pass(2, true)
+			stop()
+			if lost == "runtime" {
+				r.cfg.Runtime = t.TempDir()
+			}
+			r.report(w, status(500))
+			time.Sleep(5 * time.Minute)
+			r.start()
+			r.pass(2, true)
+			r.report(w, status(500))
+			r.pass(2, true)
+			if len(r.stored) != 1 || r.stored[0].Alarm.ID != "page.down."+shop {
+				t.Errorf("lost %s: %+v\n%s", lost, r.stored, r.log.String())
+			}
+		})
+	}
+}
+
+func over(lines ...string) func(*event.Reported) {
+	return func(a *event.Reported) {
+		a.Budget = &event.Judged{Lines: 1, Over: lines}
+		a.Report.Assets = append(a.Report.Assets,
+			libra.Asset{URL: "https://shop.example/i/hero.png?v=2", Type: libra.Image, Fetch: libra.Fetched, EncodedBytes: 1990000},
+			libra.Asset{URL: "https://shop.example/i/b.png", Type: libra.Image, Fetch: libra.Fetched, EncodedBytes: 300000},
+			libra.Asset{URL: "https://shop.example/lazy.png", Type: libra.Image, Fetch: libra.Lazy, EncodedBytes: 9000000})
+		a.Report.Totals = libra.Sum(a.Report.Assets)
+	}
+}
+
+const line = "total is 5222.4 KB, 2150.4 KB over its budget of 3072.0 KB"
+
+// What is over its budget is told with what has grown since it was not.
+func TestPageBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		w := r.watch(2, `[{}]`)
+		within := time.Now().Add(2 * time.Second)
+		for _, change := range []func(*event.Reported){
+			nil, nil, over(line), over(line), status(500), over(line),
+			nil, func(a *event.Reported) {
+				a.Report.Outcome, a.Report.Reasons = libra.Partial, []string{"image x: too many open files"}
+			}, nil, nil,
+		} {
+			r.report(w, change)
+			r.pass(2, true)
+		}
+		id := "page.budget." + shop
+		r.wantStored("10 "+id+" raised minor", "18 "+id+" cleared minor")
+		want := "total is 5.1 MB, 2.1 MB over its budget of 3.0 MB; +2.2 MB of images since " + within.UTC().Format("2 Jan 15:04 UTC") +
+			", biggest: hero.png 1.9 MB; 3 of 3 inspections in a row failed"
+		if r.evidence(0) != want {
+			t.Errorf("evidence %q,\nwant     %q", r.evidence(0), want)
+		}
+	})
+}
+
+// A page that was never within its budget is told with its biggest asset.
+func TestPageBudgetFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		w := r.watch(2, `[{}]`)
+		for range 3 {
+			r.report(w, over("image is 2236.3 KB, 236.3 KB over its budget of 2000.0 KB"))
+			r.pass(2, true)
+		}
+		if want := "image is 2.2 MB, 236.3 KB over its budget of 2.0 MB; biggest: hero.png 1.9 MB; 3 of 3 inspections in a row failed"; r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
+		}
+		r.watch(2, "") // the budget is taken away
+		r.pass(2, true)
+		if len(r.stored) != 2 || r.stored[1].Alarm.Summary != "The page has no budget any more" {
+			t.Errorf("%+v", r.stored[1:])
+		}
+	})
+}
+
+func TestPageCertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		w := r.watch(2, "")
+		for _, left := range []time.Duration{0, 22 * 24 * time.Hour, 20 * 24 * time.Hour, 0, 6*24*time.Hour + time.Hour, time.Hour, 90 * 24 * time.Hour} {
+			r.report(w, func(a *event.Reported) {
+				if left > 0 {
+					a.Report.CertificateUntil = time.Now().Add(left)
+				}
+			})
+			r.pass(2, true)
+		}
+		id := "page.certificate." + shop
+		r.wantStored("4 "+id+" raised minor", "8 "+id+" raised major", "10 "+id+" raised critical", "12 "+id+" cleared critical")
+		if !strings.HasSuffix(r.evidence(1), ", in 6 days 1 hours, limit 7 days") {
+			t.Errorf("evidence %q", r.evidence(1))
+		}
+	})
+}
+
+// A watched page of which nothing comes is told of, but not while nobody can
+// work or the bus is away.
+func TestPageMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.cfg.PageTimeout = 10 * time.Second
+		r.cfg.Expect = []watchdog.Target{{Component: "libra-inspector", Instance: "1"}}
+		r.beat = event.Beat{Component: "libra-inspector", Instance: "1", PID: 7}
+		r.start()
+		w := r.watch(10, "")
+		r.report(w, nil)
+		r.pass(39, true)
+		r.set(func() { r.bus = errDown })
+		r.pass(20, false)
+		r.set(func() { r.bus = nil; r.stored = nil })
+		r.pass(38, true)
+		id := "page.missed." + shop
+		for _, s := range r.stored {
+			if s.Alarm.ID == id {
+				t.Errorf("too early: %+v", s)
+			}
+		}
+		r.set(func() { r.stored = nil })
+		r.pass(10, true)
+		if len(r.stored) != 1 || r.stored[0].Alarm.ID != id ||
+			!strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 41s; one is due every 10s, limit 40s; ") && !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 40s; one is due every 10s, limit 40s; ") {
+			t.Fatalf("%+v", r.stored)
+		}
+		r.report(w, nil)
+		r.pass(5, true)
+		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared {
+			t.Fatalf("%+v", r.stored)
+		}
+	})
+}
+
+// With its watch ends what was wrong with the page.
+func TestWatchEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		_, kill := r.start()
+		w := r.watch(2, "")
+		for range 3 {
+			r.report(w, status(500))
+			r.pass(2, true)
+		}
+		kill()
+		r.watch(0, "")
+		r.start()
+		r.report(w, status(500)) // was under way
+		r.pass(5, true)
+		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared || r.stored[1].Alarm.Summary != "The page is no longer watched" {
+			t.Fatalf("%+v", r.stored)
+		}
+		w = r.watch(2, "")
+		for range 2 {
+			r.report(w, status(500))
+			r.pass(2, true)
+		}
+		if len(r.stored) != 2 {
+			t.Errorf("an old row counts for a new watch: %+v", r.stored[2:])
+		}
+	})
+}

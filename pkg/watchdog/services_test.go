@@ -1,0 +1,227 @@
+package watchdog_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/watchdog"
+	"libra/pkg/watchdog/units"
+)
+
+// house is a systemd whose units are as the test says.
+type house struct {
+	mu      sync.Mutex
+	units   map[string]units.Unit // under mu
+	changes chan units.Change
+}
+
+func (h *house) Units(context.Context, []string) (map[string]units.Unit, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.units == nil {
+		return nil, errors.New("nobody answers")
+	}
+	return maps.Clone(h.units), nil
+}
+
+func (h *house) Follow(ctx context.Context, changed func(units.Change)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case c := <-h.changes:
+			changed(c)
+		}
+	}
+}
+
+// systemd is nil where the test has none.
+func (r *room) systemd() watchdog.Systemd {
+	if r.units == nil {
+		return nil
+	}
+	return r.units
+}
+
+const recorderUnit = "libra-recorder.service"
+
+var running = units.Unit{Load: "loaded", Active: "active", Sub: "running"}
+
+// is says how the recorder's unit is from now on, and systemd says so.
+func (r *room) is(u units.Unit) {
+	r.units.mu.Lock()
+	r.units.units = map[string]units.Unit{recorderUnit: u, "libra-watchdog.service": running}
+	r.units.mu.Unlock()
+	r.units.changes <- units.Change{Unit: recorderUnit, Result: u.Result}
+}
+
+func inHouse(t *testing.T) *room {
+	r := newRoom(t)
+	r.units = &house{units: map[string]units.Unit{recorderUnit: running}, changes: make(chan units.Change, 10)}
+	return r
+}
+
+// A unit that is stopped or has failed raises at once, with what systemd says;
+// one on its way up does not.
+func TestUnitDown(t *testing.T) {
+	for _, c := range []struct {
+		unit units.Unit
+		want string
+	}{
+		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", Result: "success"}, "libra-recorder.service was stopped (dead)"},
+		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "start-limit-hit", Restarts: 20}, "libra-recorder.service was started too often in too short a time: systemd has given it up (start-limit-hit)"},
+		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 2}, "libra-recorder.service has failed: exit code 2, its configuration is wrong"},
+		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "oom-kill"}, "libra-recorder.service has failed: oom-kill"},
+		{units.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "signal"}, ""},
+		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", Job: "start"}, ""},
+		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", Triggered: true}, ""},
+		{units.Unit{Load: "not-found", Active: "inactive", Sub: "dead"}, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := inHouse(t)
+			r.start()
+			r.pass(10, true)
+			r.is(c.unit)
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			r.mu.Lock()
+			stored := r.stored
+			r.mu.Unlock()
+			switch {
+			case c.want == "" && len(stored) > 0:
+				t.Errorf("%+v raises %+v", c.unit, stored)
+			case c.want != "" && len(stored) != 1:
+				t.Errorf("%+v: %+v", c.unit, stored)
+			case c.want != "":
+				if a := stored[0].Alarm; a.Evidence != c.want+"; 1 of 1 probes in a row failed" || a.ID != "beat.recorder" || a.Cause != "" {
+					t.Errorf("%+v", a)
+				}
+			}
+		})
+	}
+}
+
+// Where all are stopped together, with this watchdog, nobody is missing; and
+// where nobody says how the units are, hearts are enough.
+func TestUnitsUnknown(t *testing.T) {
+	for _, all := range []map[string]units.Unit{nil, {
+		recorderUnit:             {Load: "loaded", Active: "inactive", Sub: "dead"},
+		"libra-watchdog.service": {Load: "loaded", Active: "active", Sub: "running", Job: "stop"},
+	}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := inHouse(t)
+			r.start()
+			r.pass(10, true)
+			r.units.mu.Lock()
+			r.units.units = all
+			r.units.mu.Unlock()
+			r.pass(10, true)
+			r.wantStored()
+			r.pass(5, false)
+			if len(r.stored) != 1 || !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no beat for ") || r.stored[0].Alarm.Cause != "bus" {
+				t.Errorf("%+v", r.stored)
+			}
+		})
+	}
+}
+
+// What systemd does about it is written down in the alarm's timeline, once,
+// over a kill, and after the bus was away.
+func TestRestartIsWrittenDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inHouse(t)
+		_, kill := r.start()
+		r.pass(10, true)
+		r.is(units.Unit{Load: "loaded", Active: "active", Sub: "running", Restarts: 1}) // of no alarm
+		r.pass(1, true)
+		r.pass(4, false)
+		r.is(units.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "watchdog", Restarts: 1})
+		r.pass(1, false)
+		r.set(func() { r.bus = errDown })
+		r.is(units.Unit{Load: "loaded", Active: "active", Sub: "running", Restarts: 2})
+		r.pass(3, true)
+		kill()
+		r.start()
+		r.set(func() { r.bus = nil })
+		r.pass(10, true)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		var got []string
+		for _, n := range r.notes {
+			got = append(got, string(n.Kind)+" "+n.Alarm+" "+n.By+": "+n.Text)
+		}
+		if diff := cmp.Diff([]string{"action beat.recorder libra-watchdog: systemd started libra-recorder again: it hung, and was ended"}, got); diff != "" {
+			t.Errorf("notes (-want +got):\n%s\n%s", diff, r.log.String())
+		}
+	})
+}
+
+// A part that ends before its first beat is in a crash loop all the same.
+func TestRestartsBySystemd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inHouse(t)
+		_, kill := r.start()
+		r.pass(10, true)
+		for n := range 5 {
+			r.is(units.Unit{Load: "loaded", Active: "active", Sub: "running", Restarts: n + 1})
+			r.pass(1, true)
+			if n == 2 {
+				kill()
+				r.start()
+			}
+		}
+		r.wantStored("15 restarts.recorder raised minor")
+		if want := "systemd started it again 5 times within 10m0s, limit 5; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
+		}
+	})
+}
+
+// What a component names becomes an alarm while it names it; silence says
+// nothing, and nobody speaks for others.
+func TestTroubles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		_, kill := r.start()
+		r.pass(10, true)
+		trouble := event.Trouble{ID: "channel.ops", Target: "channel ops", Summary: "Nobody is told by ops", Evidence: "Slack answered 404", Severity: libra.Major, Runbook: "#channel"}
+		r.set(func() {
+			r.beat.Troubles = []event.Trouble{trouble, {ID: "bus", Evidence: "?"}, {ID: "page.down.x", Evidence: "?"}, {ID: "a b", Evidence: "?"}}
+		})
+		r.pass(5, true)
+		kill()
+		stop, _ := r.start()
+		r.pass(5, true)
+		want := []string{"11 channel.ops raised major"}
+		r.wantStored(want...)
+		a := r.stored[0].Alarm
+		if a.Target != trouble.Target || a.Summary != trouble.Summary || a.Runbook != trouble.Runbook || a.Group != "channel" || a.Evidence != "Slack answered 404; 1 of 1 probes in a row failed" {
+			t.Errorf("%+v", a)
+		}
+		stop()
+		r.start()
+		r.set(func() { r.bus = errDown }) // silence
+		r.pass(20, true)
+		for _, s := range r.stored {
+			if s.Alarm.ID == "channel.ops" && s.Alarm.State == libra.Cleared {
+				t.Errorf("cleared by silence: %+v", s)
+			}
+		}
+		r.set(func() { r.bus, r.beat.Troubles = nil, nil })
+		r.pass(10, true)
+		last := r.stored[len(r.stored)-1].Alarm
+		if last.ID != "channel.ops" || last.State != libra.Cleared || last.Summary != "channel ops is well again" {
+			t.Errorf("%+v", last)
+		}
+	})
+}

@@ -1,0 +1,217 @@
+// Package units asks systemd, over D-Bus, how services are, and hears of their
+// changes. It starts and stops nothing: what it asks, any user may.
+package units
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// Unit is what systemd says of a service.
+type Unit struct {
+	Load   string // "loaded", "not-found", "masked"
+	Active string // "active", "activating", "deactivating", "inactive", "failed"
+	Sub    string // "running", "dead", "auto-restart"
+	Job    string // what is going to be done with it: "start", "stop"; "" for nothing
+	// Restarts counts those by systemd itself, since somebody last started it.
+	Restarts int
+	// Result says how its last process ended, and ExitStatus with what code or
+	// signal; both only while it is not active.
+	Result     string // "success", "exit-code", "signal", "watchdog", "oom-kill", "start-limit-hit"
+	ExitStatus int
+	// Triggered says that a socket or its like starts it when it is needed;
+	// only while it is inactive.
+	Triggered bool
+}
+
+// Change is what systemd says when something of a unit has changed.
+type Change struct {
+	Unit   string
+	Result string // "" where it has not changed
+}
+
+const (
+	systemd    = "org.freedesktop.systemd1"
+	manager    = systemd + ".Manager"
+	service    = systemd + ".Service"
+	unit       = systemd + ".Unit"
+	properties = "org.freedesktop.DBus.Properties"
+	root       = dbus.ObjectPath("/org/freedesktop/systemd1")
+)
+
+// Systemd connects when it is asked, and again when the connection is lost.
+// The zero value is ready for use.
+type Systemd struct {
+	mu   sync.Mutex
+	conn *dbus.Conn // under mu; nil while there is none
+}
+
+// Close closes the connection.
+func (s *Systemd) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return nil
+	}
+	err := s.conn.Close()
+	s.conn = nil
+	return err
+}
+
+func (s *Systemd) connected(ctx context.Context) (*dbus.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil && s.conn.Connected() {
+		return s.conn, nil
+	}
+	conn, err := dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.conn = conn
+	return conn, nil
+}
+
+// dial connects to the system's D-Bus. The connection outlives ctx, which only
+// bounds the dialling.
+func dial(ctx context.Context) (*dbus.Conn, error) {
+	life, end := context.WithCancel(context.Background())
+	stop := context.AfterFunc(ctx, end) // a daemon that hangs answers no greeting
+	conn, err := dbus.ConnectSystemBus(dbus.WithContext(life))
+	if err != nil {
+		end()
+		return nil, fmt.Errorf("connect to D-Bus: %w", err)
+	}
+	if !stop() {
+		end()
+		return nil, errors.Join(ctx.Err(), conn.Close())
+	}
+	return conn, nil
+}
+
+// listed is a row of ListUnitsByNames.
+type listed struct {
+	Name, Description, Load, Active, Sub, Following string
+	Path                                            dbus.ObjectPath
+	JobID                                           uint32
+	JobType                                         string
+	JobPath                                         dbus.ObjectPath
+}
+
+// Units asks how the named units are.
+func (s *Systemd) Units(ctx context.Context, names []string) (map[string]Unit, error) {
+	conn, err := s.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []listed
+	if err := conn.Object(systemd, root).CallWithContext(ctx, manager+".ListUnitsByNames", 0, names).Store(&rows); err != nil {
+		return nil, fmt.Errorf("list units: %w", err)
+	}
+	all := map[string]Unit{}
+	for _, row := range rows {
+		u := Unit{Load: row.Load, Active: row.Active, Sub: row.Sub}
+		if row.JobID != 0 {
+			u.Job = row.JobType
+		}
+		if row.Load == "loaded" {
+			if err := u.ask(ctx, conn.Object(systemd, row.Path)); err != nil {
+				return nil, fmt.Errorf("ask about unit %q: %w", row.Name, err)
+			}
+		}
+		all[row.Name] = u
+	}
+	return all, nil
+}
+
+func (u *Unit) ask(ctx context.Context, object dbus.BusObject) error {
+	get := func(kind, name string, into any) error {
+		var v dbus.Variant
+		if err := object.CallWithContext(ctx, properties+".Get", 0, kind, name).Store(&v); err != nil {
+			return err
+		}
+		return v.Store(into)
+	}
+	var restarts uint32
+	if err := get(service, "NRestarts", &restarts); err != nil {
+		return err
+	}
+	u.Restarts = int(restarts)
+	if u.Active == "active" {
+		return nil
+	}
+	var status int32
+	var triggers []string
+	err := errors.Join(get(service, "Result", &u.Result), get(service, "ExecMainStatus", &status), get(unit, "TriggeredBy", &triggers))
+	u.ExitStatus, u.Triggered = int(status), len(triggers) > 0
+	return err
+}
+
+// Follow calls changed for every unit of which something has changed, until
+// ctx ends or the connection is lost.
+func (s *Systemd) Follow(ctx context.Context, changed func(Change)) error {
+	conn, err := dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	signals := make(chan *dbus.Signal, 256)
+	conn.Signal(signals)
+	err = conn.AddMatchSignalContext(ctx, dbus.WithMatchSender(systemd), dbus.WithMatchInterface(properties),
+		dbus.WithMatchMember("PropertiesChanged"), dbus.WithMatchPathNamespace(root+"/unit"))
+	if err != nil {
+		return fmt.Errorf("listen to systemd: %w", err)
+	}
+	if err := conn.Object(systemd, root).CallWithContext(ctx, manager+".Subscribe", 0).Store(); err != nil {
+		return fmt.Errorf("subscribe to systemd: %w", err)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case s, ok := <-signals:
+			if !ok {
+				return errors.New("listen to systemd: the connection to D-Bus is lost")
+			}
+			if c, ok := read(s); ok {
+				changed(c)
+			}
+		}
+	}
+}
+
+func read(s *dbus.Signal) (c Change, ok bool) {
+	label, ok := strings.CutPrefix(string(s.Path), string(root)+"/unit/")
+	if !ok || len(s.Body) < 2 {
+		return c, false
+	}
+	c.Unit = name(label)
+	if changed, ok := s.Body[1].(map[string]dbus.Variant); ok {
+		if result, ok := changed["Result"]; ok {
+			c.Result, _ = result.Value().(string)
+		}
+	}
+	return c, true
+}
+
+// name undoes systemd's escaping of object paths: _2d is a hyphen.
+func name(label string) string {
+	var b strings.Builder
+	for i := 0; i < len(label); i++ {
+		if label[i] == '_' && i+2 < len(label) {
+			if n, err := strconv.ParseUint(label[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(label[i])
+	}
+	return b.String()
+}
