@@ -98,6 +98,13 @@ type requestEvent struct {
 	Asked time.Time `json:"asked"`
 }
 
+// watchEvent tells how often a page is weighed from now on; "" is not.
+type watchEvent struct {
+	Page  string `json:"page"`
+	URL   string `json:"url"`
+	Every string `json:"every"`
+}
+
 // reportedEvent tells that a page has a new report.
 type reportedEvent struct {
 	Page    string         `json:"page"`
@@ -124,6 +131,8 @@ const (
 //	report   a page has a new report; without its assets
 //	request  a request was accepted
 //	alarm    libra.Transition
+//	note     libra.Note: what was done about an alarm, or became of a silence
+//	watch    a page is watched from now on, or not any more
 //
 // With ?page= only that page's, beginning with where it stands. What happened
 // while nobody listened is not told again: Last-Event-ID means nothing here,

@@ -10,6 +10,7 @@ import (
 	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/store"
 )
 
 // How often web looks for itself, where the bus does not tell.
@@ -31,6 +32,8 @@ func (s *Server) follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.followLive(ctx) })
 	wg.Go(func() { s.conn.WatchReports(ctx, s.caughtUp, s.onReport) })
 	wg.Go(func() { s.conn.WatchAlarms(ctx, s.memory.setAlarmed, s.onAlarm) })
+	wg.Go(func() { s.conn.WatchNotes(ctx, s.notes.setCaughtUp, s.onNote) })
+	wg.Go(func() { s.conn.FollowWatches(ctx, s.watches.setCaughtUp, s.onWatch) })
 }
 
 func (s *Server) caughtUp() {
@@ -64,11 +67,21 @@ func (s *Server) onAlarm(t libra.Transition) {
 		return
 	}
 	if _, loaded := s.memory.ready(); loaded {
-		page := ""
-		if t.Alarm.Scope == libra.ScopePage {
-			page = libra.PageID(t.Alarm.Target)
-		}
-		s.hub.tell("alarm", page, t)
+		s.hub.tell("alarm", pageOf(t.Alarm), t)
+	}
+}
+
+func (s *Server) onNote(n libra.Note) {
+	if !s.notes.take(n) || !s.notes.ready() {
+		return
+	}
+	t, _, _ := s.memory.alarmOf(n.Alarm)
+	s.hub.tell("note", pageOf(t.Alarm), n)
+}
+
+func (s *Server) onWatch(w event.Watch) {
+	if s.watches.take(w) && s.watches.ready() {
+		s.hub.tell("watch", w.Page, watchEvent{w.Page, w.URL, showEvery(w.EveryS)})
 	}
 }
 
@@ -177,7 +190,33 @@ func (s *Server) checkHistory(ctx context.Context) {
 		if loaded, _ := s.memory.ready(); loaded && fault == "" {
 			s.seekGood(ctx)
 		}
+		if fault == "" {
+			s.recall(ctx)
+		}
 	})
+}
+
+// recall reads notes and watches from SQLite, until the bus has told them all.
+func (s *Server) recall(ctx context.Context) {
+	if !s.notes.ready() {
+		notes, err := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
+			return s.history.Notes(ctx, "", store.Mark{}, maxNotes)
+		})
+		silences, silErr := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) { return s.history.Silences(ctx, time.Now()) })
+		if errors.Join(err, silErr) == nil {
+			for _, n := range append(notes, silences...) {
+				s.notes.take(n)
+			}
+		}
+	}
+	if s.watches.ready() {
+		return
+	}
+	if watches, err := ofHistory(ctx, s, s.history.Watches); err == nil {
+		for _, w := range watches {
+			s.watches.take(w)
+		}
+	}
 }
 
 // subscribe starts what the bus tells without storing. The subscription lasts
@@ -245,6 +284,7 @@ func (s *Server) followLive(ctx context.Context) {
 	every(ctx, time.Second, func() {
 		now := time.Now()
 		s.memory.forget(now.Add(-forgetAfter))
+		s.notes.forget(now.Add(-libra.LongestSilence))
 		for _, page := range s.memory.doubtful(now.Add(-stepAge)) {
 			if s.busUp() {
 				s.whetherLive(ctx, page)

@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"libra/pkg/libra"
 )
 
 // silence is how long a component may go unheard before it counts as out. It
@@ -224,7 +221,7 @@ func (s *Server) status() statusDoc {
 	now := time.Now()
 	up := s.up()
 	doc := statusDoc{Status: up.Status, Version: s.cfg.Version, Degraded: up.Degraded, Components: []component{}, Counts: s.memory.counts()}
-	doc.Counts.Streams = s.hub.size()
+	doc.Counts.Streams, doc.Counts.Watched = s.hub.size(), s.watches.count()
 	for _, h := range s.memory.instances() {
 		b := h.beat
 		if b.Counters == nil {
@@ -241,63 +238,6 @@ func (s *Server) status() statusDoc {
 func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, s.status())
-}
-
-// alarmsDoc is what /api/alarms answers.
-type alarmsDoc struct {
-	Alarms  []alarmDoc `json:"alarms"` // never null; open first, then newest first
-	Stale   bool       `json:"stale"`
-	Reasons []string   `json:"reasons"` // never null; why stale
-}
-
-type alarmDoc struct {
-	libra.Alarm
-	At   time.Time `json:"at"` // of the newest transition
-	Host string    `json:"host"`
-}
-
-// alarms lists the newest transition of every alarm in one state, or in any.
-func (s *Server) alarms(r *http.Request, state libra.AlarmState) alarmsDoc {
-	doc := alarmsDoc{Alarms: []alarmDoc{}, Reasons: []string{}}
-	list, caughtUp := s.memory.alarmList()
-	if !caughtUp {
-		old, err := ofHistory(r.Context(), s, func(ctx context.Context) ([]libra.Transition, error) { return s.history.Alarms(ctx, 1000) })
-		if err == nil {
-			list = newest(append(list, old...))
-		}
-	}
-	if why := s.behind(caughtUp, "alarms"); why != "" {
-		doc.Stale, doc.Reasons = true, []string{why}
-	}
-	for _, t := range list {
-		if (state == "" || t.Alarm.State == state) && len(doc.Alarms) < s.cfg.MaxList {
-			doc.Alarms = append(doc.Alarms, alarmDoc{t.Alarm, t.At, t.Host})
-		}
-	}
-	return doc
-}
-
-// newest keeps the last transition of every alarm.
-func newest(list []libra.Transition) []libra.Transition {
-	slices.SortFunc(list, func(a, b libra.Transition) int { return b.At.Compare(a.At) })
-	seen := map[string]bool{}
-	list = slices.DeleteFunc(list, func(t libra.Transition) bool {
-		was := seen[t.Alarm.ID]
-		seen[t.Alarm.ID] = true
-		return was
-	})
-	sortAlarms(list)
-	return list
-}
-
-func (s *Server) getAlarms(w http.ResponseWriter, r *http.Request) {
-	state := libra.AlarmState(r.URL.Query().Get("state"))
-	if state != "" && state != libra.Raised && state != libra.Cleared {
-		s.fail(w, r, badRequest("state", fmt.Sprintf("state %q is unknown: ask for %q or %q, or leave it out", state, libra.Raised, libra.Cleared)))
-		return
-	}
-	w.Header().Set("Cache-Control", "no-cache")
-	writeTagged(w, r, s.alarms(r, state))
 }
 
 // behind says why memory may not be the latest word, or "".

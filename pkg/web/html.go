@@ -24,7 +24,7 @@ import (
 var files embed.FS
 
 // pageTemplates are the HTML pages by name, each within layout.html.
-var pageTemplates = parseTemplates("home", "page", "alarms", "status", "problem")
+var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "status", "problem")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := map[string]*template.Template{}
@@ -33,7 +33,8 @@ func parseTemplates(names ...string) map[string]*template.Template {
 			"bytes": showBytes, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
 			"short": shortURL, "name": func(url string) string { return short(shortURL(url), 90) }, "linked": linked, "percent": percent, "count": showCount,
 			"term": showTerm, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band,
-		}).ParseFS(files, "template/layout.html", "template/"+name+".html"))
+			"match": showMatch, "everyChoices": everyChoices, "every": showEvery, "spans": spanChoices,
+		}).ParseFS(files, "template/layout.html", "template/parts.html", "template/"+name+".html"))
 	}
 	return parsed
 }
@@ -61,7 +62,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, code int, name, 
 }
 
 func (s *Server) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
-	l.Nav, l.Version, l.Now, l.Up, l.Alarms = r.URL.Path, s.cfg.Version, time.Now(), s.up(), s.memory.counts().Alarms
+	l.Nav, l.Version, l.Now, l.Up, l.Alarms = cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, time.Now(), s.up(), s.memory.counts().Alarms
 	for _, d := range l.Up.Degraded {
 		if d.Part == sqlitePart {
 			l.Behind = &d
@@ -108,6 +109,8 @@ func (s *Server) renderHome(w http.ResponseWriter, r *http.Request, code int, ty
 // reportDoc is what /pages/{id} shows.
 type reportDoc struct {
 	libra.Page
+	watchedDoc
+	Watch       event.Watch   // EveryS is 0 where it is not watched
 	Report      *libra.Report // nil until there is one
 	Live        event.Step    // of the worker that has the page
 	Waiting     bool          // an answer is to come
@@ -150,12 +153,13 @@ func (s *Server) getPageHTML(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	doc := reportDoc{
-		Page: page.Page, Waiting: page.State == libra.Queued || page.State == libra.Inspecting,
+		Page: page.Page, watchedDoc: page.watchedDoc, Waiting: page.State == libra.Queued || page.State == libra.Inspecting,
 		Quarantined: page.State == libra.Quarantined, Score: page.Score, Sort: r.URL.Query().Get("sort"),
 	}
 	if err := json.Unmarshal(page.Report, &doc.Report); err != nil {
 		panic(fmt.Errorf("read report of page %s: %w", page.ID, err)) // we encoded it
 	}
+	doc.Watch, _ = s.watches.of(page.ID)
 	shown := ""
 	if v, ok := s.memory.page(page.ID); ok {
 		if v.step.Step == page.Step {
@@ -227,10 +231,6 @@ func assetRows(r libra.Report, by string) (rows []assetRow, left, others int) {
 		left, rows = len(rows)-maxRows, rows[:maxRows]
 	}
 	return rows, left, others
-}
-
-func (s *Server) getAlarmsHTML(w http.ResponseWriter, r *http.Request) {
-	s.renderLive(w, r, http.StatusOK, "alarms", layout{Title: "Alarms", Listen: true, Document: s.alarms(r, "")})
 }
 
 func (s *Server) getStatusHTML(w http.ResponseWriter, r *http.Request) {

@@ -58,8 +58,9 @@ type summary struct {
 	request     string
 	at          time.Time
 	quarantined bool
-	score       *shortScore  // nil unless the report is complete
-	report      libra.Report // Assets is nil
+	score       *shortScore   // nil unless the report is complete
+	budget      *event.Judged // nil where it was held against none
+	report      libra.Report  // Assets is nil
 }
 
 type heard struct {
@@ -84,7 +85,7 @@ func newMemory(cfg Config) *memory {
 }
 
 func summarize(r event.Reported, profile string) *summary {
-	s := &summary{request: r.Request.ID, at: r.At, quarantined: r.Quarantined, report: r.Report}
+	s := &summary{request: r.Request.ID, at: r.At, quarantined: r.Quarantined, budget: r.Budget, report: r.Report}
 	if full := scoreOf(r.Report, profile); full != nil {
 		s.score = &shortScore{full.Score, full.Verdict}
 	}
@@ -256,6 +257,39 @@ func (m *memory) alarm(t libra.Transition) bool {
 	}
 	m.alarms[t.Alarm.ID] = t
 	return true
+}
+
+// alarmOf is the newest transition of an alarm. caughtUp says that every alarm
+// on the bus was seen.
+func (m *memory) alarmOf(id string) (t libra.Transition, known, caughtUp bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, known = m.alarms[id]
+	return t, known, m.alarmed
+}
+
+// alarmsOf lists the open alarms about a page, the oldest first.
+func (m *memory) alarmsOf(page string) (list []libra.Alarm) {
+	m.mu.Lock()
+	for _, t := range m.alarms {
+		if t.Alarm.State == libra.Raised && pageOf(t.Alarm) == page {
+			list = append(list, t.Alarm)
+		}
+	}
+	m.mu.Unlock()
+	slices.SortFunc(list, func(a, b libra.Alarm) int { return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.ID, b.ID)) })
+	return list
+}
+
+// pageOf is the id of the page that an alarm is about, "" for others.
+func pageOf(a libra.Alarm) string {
+	if a.Scope != libra.ScopePage {
+		return ""
+	}
+	if a.Page != "" {
+		return a.Page
+	}
+	return libra.PageID(a.Target)
 }
 
 // beat takes in a sign of life.

@@ -25,6 +25,7 @@ type pageDoc struct {
 	Report json.RawMessage `json:"report"`
 	Score  *score.Score    `json:"score"`  // of Report; null unless it is complete
 	Latest *latestDoc      `json:"latest"` // the newest answer; null before the first
+	watchedDoc
 }
 
 func isPageID(id string) bool {
@@ -52,7 +53,7 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 			v = now
 		}
 	}
-	doc := pageDoc{Page: v.page(), Report: json.RawMessage("null"), Latest: v.latestDoc()}
+	doc := pageDoc{Page: v.page(), Report: json.RawMessage("null"), Latest: v.latestDoc(), watchedDoc: s.watchedDoc(v)}
 	if v.shown() != nil {
 		s.addReport(ctx, &doc, v)
 	}
@@ -210,6 +211,7 @@ type listed struct {
 	Report *reportSummary `json:"report"`
 	Score  *shortScore    `json:"score"`  // null unless the report is complete
 	Latest *latestDoc     `json:"latest"` // null before the first answer
+	watchedDoc
 }
 
 // reportSummary is libra.Report without its assets.
@@ -218,8 +220,8 @@ type reportSummary struct {
 	Assets *struct{} `json:"assets,omitempty"` // hides the report's
 }
 
-func (v pageView) listed() listed {
-	l := listed{Page: v.page(), Latest: v.latestDoc()}
+func (s *Server) listed(v pageView) listed {
+	l := listed{Page: v.page(), Latest: v.latestDoc(), watchedDoc: s.watchedDoc(v)}
 	if s := v.shown(); s != nil {
 		l.Report, l.Score = &reportSummary{Report: s.report}, s.score
 	}
@@ -250,17 +252,31 @@ func (c cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(c.at.UnixNano(), 10) + "." + c.id))
 }
 
-func parseCursor(s string) (c cursor, err error) {
+// parseCursor reads a place in the list of pages.
+func parseCursor(s string) (cursor, error) {
+	c, ok := decodeCursor(s)
+	if !ok || s != "" && !isPageID(c.id) {
+		return cursor{}, noPlace(s)
+	}
+	return c, nil
+}
+
+func noPlace(s string) error {
+	return fmt.Errorf("after %q is no place in this list: give the next of an earlier answer, or leave it out", s)
+}
+
+// decodeCursor reads a place in any list.
+func decodeCursor(s string) (c cursor, ok bool) {
 	if s == "" {
-		return c, nil
+		return c, true
 	}
 	data, err := base64.RawURLEncoding.DecodeString(s)
 	nanos, id, ok := strings.Cut(string(data), ".")
 	n, numErr := strconv.ParseInt(nanos, 10, 64)
-	if err != nil || numErr != nil || !ok || !isPageID(id) {
-		return c, fmt.Errorf("after %q is no place in this list: give the next of an earlier answer, or leave it out", s)
+	if err != nil || numErr != nil || !ok || id == "" {
+		return c, false
 	}
-	return cursor{time.Unix(0, n).UTC(), id}, nil
+	return cursor{time.Unix(0, n).UTC(), id}, true
 }
 
 // pages lists from a cursor on: memory first, and where that ends, SQLite.
@@ -286,7 +302,7 @@ func (s *Server) pages(ctx context.Context, after cursor, limit int) pagesDoc {
 		views = views[:min(len(views), limit)]
 	}
 	for _, v := range views {
-		doc.Pages = append(doc.Pages, v.listed())
+		doc.Pages = append(doc.Pages, s.listed(v))
 	}
 	if more && len(views) > 0 {
 		doc.Next = views[len(views)-1].cursor().String()
@@ -336,21 +352,25 @@ func (s *Server) older(ctx context.Context, after cursor, limit int) (views []pa
 }
 
 func (s *Server) getPages(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	limit := min(50, s.cfg.MaxList)
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > s.cfg.MaxList {
-			s.fail(w, r, badRequest("limit", fmt.Sprintf("limit %q is not taken: give a whole number from 1 to %d", text, s.cfg.MaxList)))
-			return
-		}
-		limit = n
+	limit, p := s.limit(r)
+	if p != nil {
+		s.fail(w, r, p)
+		return
 	}
-	after, err := parseCursor(q.Get("after"))
+	after, err := parseCursor(r.URL.Query().Get("after"))
 	if err != nil {
 		s.fail(w, r, badRequest("after", err.Error()))
 		return
 	}
+	list := s.pages
+	switch watched := r.URL.Query().Get("watched"); watched {
+	case "":
+	case "true":
+		list = s.watchedPages
+	default:
+		s.fail(w, r, badRequest("watched", fmt.Sprintf("watched %q is not taken: give true, or leave it out", watched)))
+		return
+	}
 	w.Header().Set("Cache-Control", "no-cache")
-	writeTagged(w, r, s.pages(r.Context(), after, limit))
+	writeTagged(w, r, list(r.Context(), after, limit))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"libra/pkg/event"
 	"libra/pkg/libra"
 )
 
@@ -72,7 +73,7 @@ func (s *Server) release(r *http.Request) (accepted, *problem) {
 			Detail: fmt.Sprintf("the page %q is not in quarantine: POST its URL to /api/pages to have it weighed", v.url),
 		}
 	}
-	doc, p := s.ask(ctx, r, v.url, true)
+	doc, p := s.ask(ctx, r, event.Request{URL: v.url, Release: true})
 	if p != nil || doc.Note == "" {
 		return doc, p
 	}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"libra/pkg/libra"
 )
 
 // How values read on the HTML pages.
@@ -42,6 +44,36 @@ func showAgo(now, t time.Time) string {
 	default:
 		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 	}
+}
+
+// showSpan writes how long something lasted.
+func showSpan(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", max(int(d.Seconds()), 0))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%d days", int(d.Hours()/24))
+	}
+}
+
+// showMatch says which alarms a silence is about.
+func showMatch(m libra.Match) string {
+	var parts []string
+	for _, p := range []struct{ before, value string }{
+		{"alarm ", m.Alarm}, {"scope ", string(m.Scope)}, {"target ", short(m.Target, 90)}, {"severity up to ", string(m.Severity)},
+	} {
+		if p.value != "" {
+			parts = append(parts, p.before+p.value)
+		}
+	}
+	if len(parts) == 1 && m.Alarm == "*" {
+		return "every alarm"
+	}
+	return strings.Join(parts, ", ")
 }
 
 func showWhen(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }

@@ -34,33 +34,44 @@ const (
 // accepted is what POST /api/pages answers.
 type accepted struct {
 	ID    string          `json:"id"`
-	URL   string          `json:"url"` // in normal form
-	State libra.PageState `json:"state"`
+	URL   string          `json:"url"`             // in normal form
+	State libra.PageState `json:"state,omitempty"` // "" where nothing is known of the page
+	Every string          `json:"every,omitempty"` // how often it is weighed from now on
 	Note  string          `json:"note,omitempty"`
 }
 
-func (s *Server) postPage(w http.ResponseWriter, r *http.Request) {
-	raw, p := readSubmission(w, r)
-	if p == nil {
-		var doc accepted
-		if doc, p = s.submit(r, raw); p == nil {
-			w.Header().Set("Location", "/api/pages/"+doc.ID)
-			w.Header().Set("Cache-Control", "no-store")
-			writeJSON(w, http.StatusAccepted, doc)
-			return
-		}
-	}
-	s.fail(w, r, p)
-}
+const pageExample = `{"url": "https://example.org/"}`
 
-func (s *Server) postForm(w http.ResponseWriter, r *http.Request) {
-	if p := mediaType(r, "application/x-www-form-urlencoded"); p != nil {
+func (s *Server) postPage(w http.ResponseWriter, r *http.Request) {
+	var url string
+	var asked watchAsked
+	p := readFields(w, r, "url", pageExample, map[string]any{"url": &url, "every": &asked.every, "budget": &asked.budget})
+	var doc accepted
+	switch {
+	case p != nil:
+	case asked.every == "" && asked.budget != nil:
+		p = badRequest("budget", `the budget is for a watch, and there is none: give "every" too, such as "30s"`)
+	case asked.every == "":
+		doc, p = s.submit(r, url)
+	default:
+		doc, p = s.watch(r, url, asked)
+	}
+	if p != nil {
 		s.fail(w, r, p)
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if err := r.ParseForm(); err != nil {
-		s.fail(w, r, bodyProblem(err, "the form"))
+	w.Header().Set("Location", "/api/pages/"+doc.ID)
+	w.Header().Set("Cache-Control", "no-store")
+	code := http.StatusAccepted
+	if asked.every == watchOff {
+		code = http.StatusOK
+	}
+	writeJSON(w, code, doc)
+}
+
+func (s *Server) postForm(w http.ResponseWriter, r *http.Request) {
+	if p := readForm(w, r); p != nil {
+		s.fail(w, r, p)
 		return
 	}
 	doc, p := s.submit(r, r.PostForm.Get("url"))
@@ -74,6 +85,18 @@ func (s *Server) postForm(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// readForm reads what a page's form sends into r.PostForm.
+func readForm(w http.ResponseWriter, r *http.Request) *problem {
+	if p := mediaType(r, "application/x-www-form-urlencoded"); p != nil {
+		return p
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		return bodyProblem(err, "the form")
+	}
+	return nil
+}
+
 // submit stores a request for a page. Without a problem it is durable.
 func (s *Server) submit(r *http.Request, raw string) (accepted, *problem) {
 	url, err := libra.ParseURL(raw)
@@ -85,19 +108,19 @@ func (s *Server) submit(r *http.Request, raw string) (accepted, *problem) {
 	if p := s.quarantine(ctx, libra.PageID(url), url); p != nil {
 		return accepted{}, p
 	}
-	return s.ask(ctx, r, url, false)
+	return s.ask(ctx, r, event.Request{URL: url})
 }
 
-// ask stores the request of whoever sent r. It says in its note when there is
-// one of theirs already.
-func (s *Server) ask(ctx context.Context, r *http.Request, url string, release bool) (accepted, *problem) {
+// ask stores a request for its URL on behalf of whoever sent r. It says in its
+// note when there is one of theirs already.
+func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (accepted, *problem) {
 	client, p := clientOf(r)
 	if p != nil {
 		return accepted{}, p
 	}
 	now := time.Now().UTC()
-	req := event.Request{ID: requestID(now), Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client, Asked: now, Release: release}
-	doc := accepted{ID: req.Page, URL: url, State: libra.Queued}
+	req.ID, req.Page, req.Site, req.Client, req.Asked = requestID(now), libra.PageID(req.URL), s.cfg.Site, client, now
+	doc := accepted{ID: req.Page, URL: req.URL, State: libra.Queued}
 	switch err := s.conn.Submit(ctx, req); {
 	case err == nil:
 		s.submitted.Add(1)
@@ -109,8 +132,8 @@ func (s *Server) ask(ctx context.Context, r *http.Request, url string, release b
 		}
 	default:
 		s.refused.Add(1)
-		s.log.Warn("submission refused", "url", url, "client", client, "err", err)
-		return accepted{}, refusal(url, err)
+		s.log.Warn("submission refused", "url", req.URL, "client", client, "err", err)
+		return accepted{}, refusal(req.URL, err)
 	}
 	return doc, nil
 }
@@ -122,29 +145,55 @@ func refusal(url string, err error) *problem {
 	return unavailable("bus", fmt.Sprintf("the page %q was not accepted, the bus cannot store it right now: try again in a few seconds", url))
 }
 
-// readSubmission is the URL in a JSON body {"url":…}.
-func readSubmission(w http.ResponseWriter, r *http.Request) (string, *problem) {
-	if p := mediaType(r, "application/json"); p != nil {
-		return "", p
-	}
+// readFields reads a JSON body into the fields that it may have: strings, and
+// what is left as JSON. required is the key that must be there; without one, no
+// body is an empty object. example is what a good body looks like.
+func readFields(w http.ResponseWriter, r *http.Request, required, example string, into map[string]any) *problem {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return "", bodyProblem(err, "the body")
+		return bodyProblem(err, "the body")
 	}
+	if required == "" && len(data) == 0 {
+		return nil
+	}
+	if p := mediaType(r, "application/json"); p != nil {
+		return p
+	}
+	if p := readObject(data, "the body", example, into); p != nil || required == "" {
+		return p
+	}
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(data, &keys); err != nil || keys[required] == nil {
+		return mustBeText(required, example)
+	}
+	return nil
+}
+
+func mustBeText(key, example string) *problem {
+	return badRequest(key, fmt.Sprintf(`key %q must be a text: send %s`, key, example))
+}
+
+// readObject reads a JSON object that is called what. None is an empty one.
+func readObject(data []byte, what, example string, into map[string]any) *problem {
 	var fields map[string]json.RawMessage
+	if len(data) == 0 {
+		return nil
+	}
 	if err := json.Unmarshal(data, &fields); err != nil {
-		return "", badRequest("json", fmt.Sprintf(`the body is not a JSON object (%s): send {"url": "https://example.org/"}`, err))
+		return badRequest("json", fmt.Sprintf(`%s is not a JSON object (%s): send %s`, what, err, example))
 	}
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
-		if key != "url" {
-			return "", badRequest("unknown-key", fmt.Sprintf(`key %q is unknown: send {"url": "https://example.org/"}`, key))
+		target, known := into[key]
+		if !known {
+			return badRequest("unknown-key", fmt.Sprintf(`key %q is unknown: send %s`, key, example))
+		}
+		if raw, ok := target.(*json.RawMessage); ok {
+			*raw = fields[key]
+		} else if err := json.Unmarshal(fields[key], target); err != nil || string(fields[key]) == "null" {
+			return mustBeText(key, example)
 		}
 	}
-	var url *string
-	if err := json.Unmarshal(fields["url"], &url); fields["url"] == nil || err != nil || url == nil {
-		return "", badRequest("url", `key "url" must be a text: send {"url": "https://example.org/"}`)
-	}
-	return *url, nil
+	return nil
 }
 
 func mediaType(r *http.Request, want string) *problem {

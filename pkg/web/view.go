@@ -120,6 +120,7 @@ type counts struct {
 	Pages       int   `json:"pages"`         // in memory
 	Open        int   `json:"open_requests"` // accepted, not yet reported
 	Alarms      int   `json:"open_alarms"`
+	Watched     int   `json:"watched_pages"`
 	Streams     int   `json:"event_streams"` // clients of /api/events
 	Reports     int   `json:"cached_reports"`
 	ReportBytes int64 `json:"cached_report_bytes"`

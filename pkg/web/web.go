@@ -8,14 +8,28 @@
 //	POST /pages                 the form: 303 to the page
 //	GET  /pages/{id}            live progress, then the report and its score
 //	POST /pages/{id}/release    the button of a page in quarantine
-//	GET  /alarms, /status       what is wrong, and what runs
+//	POST /pages/{id}/watch      the form that has it weighed again and again
+//	GET  /alarms                what is wrong, silences, what happened
+//	GET  /alarms/{id}           one alarm and its timeline
+//	POST /alarms/{id}/acknowledge, /silences, /silences/{id}/end   their forms
+//	GET  /status                what runs
 //	POST /api/pages             {"url":…} -> 202 {id, url, state}, once durable;
-//	                            409 while the page is in quarantine
-//	GET  /api/pages             newest first: ?limit= ?after=
+//	                            409 while the page is in quarantine. With
+//	                            "every":"30s" it is watched, held against
+//	                            "budget":[…]; "every":"off" ends that: 200
+//	GET  /api/pages             newest first: ?limit= ?after= ?watched=true
 //	GET  /api/pages/{id}        libra.Page, its score, and the newest answer
 //	POST /api/pages/{id}/release  weigh a page that is in quarantine: 202
 //	GET  /api/events            server-sent events: ?page=
 //	GET  /api/alarms            open first: ?state=raised|cleared
+//	GET  /api/alarms/{id}       an alarm and its timeline: ?limit= ?after=
+//	POST /api/alarms/{id}/acknowledge  {"text":…}, once durable
+//	GET  /api/history           the timeline of all alarms: ?limit= ?after=
+//	GET  /api/silences          in force or to come
+//	POST /api/silences          {"match":{…},"for":"2h","why":…} -> 201, once
+//	                            durable
+//	DELETE /api/silences/{id}   ends it, once durable
+//	POST /api/channels/{name}/test  sends a trial message -> event.Tried
 //	GET  /api/status            components, degraded parts, counts
 //	GET  /up                    500 LOADING, then 200 OK and what is degraded
 //	GET  /metrics               for Prometheus
@@ -43,6 +57,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
+	"libra/pkg/store"
 )
 
 // Config is one web server. The zero value of every field is a default.
@@ -56,6 +71,9 @@ type Config struct {
 	// Profile is the device whose web pages a score compares with: "desktop",
 	// the default, or "mobile". The inspectors' own should be the same.
 	Profile string
+	// RunbookURL is where docs/operations.md is published, for links; "" for
+	// none.
+	RunbookURL string
 	// Version of the build, as /api/status and /metrics tell it.
 	Version string
 	// CacheBytes bounds the compressed full reports in memory; 32 MB.
@@ -113,6 +131,14 @@ type History interface {
 	Latest(ctx context.Context, before time.Time, limit int) ([]event.Reported, error)
 	// Alarms lists the newest transitions, newest first.
 	Alarms(ctx context.Context, limit int) ([]libra.Transition, error)
+	// Transitions and Notes list those of an alarm, or of all where alarm is
+	// "", newest first, from after a mark on.
+	Transitions(ctx context.Context, alarm string, after store.Mark, limit int) ([]libra.Transition, error)
+	Notes(ctx context.Context, alarm string, after store.Mark, limit int) ([]libra.Note, error)
+	// Silences lists the newest note of each silence that has not ended.
+	Silences(ctx context.Context, at time.Time) ([]libra.Note, error)
+	// Watches lists the pages that are watched.
+	Watches(ctx context.Context) ([]event.Watch, error)
 	// Check reads something.
 	Check(ctx context.Context) error
 }
@@ -127,6 +153,8 @@ type Server struct {
 	tick    func()
 
 	memory  *memory
+	notes   *notebook
+	watches *watchlist
 	health  *health
 	hub     *hub
 	workers *asker
@@ -147,7 +175,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History, tick fun
 	cfg = cfg.withDefaults()
 	s := &Server{
 		cfg: cfg, log: log, conn: conn, history: history, tick: tick,
-		memory: newMemory(cfg), health: newHealth(time.Now()), hub: newHub(cfg.MaxStreams),
+		memory: newMemory(cfg), notes: newNotebook(), watches: newWatchlist(), health: newHealth(time.Now()), hub: newHub(cfg.MaxStreams),
 		workers: newAsker(conn), stopping: make(chan struct{}),
 		cross: http.NewCrossOriginProtection(),
 	}

@@ -25,6 +25,7 @@
         if (now.innerHTML === old.innerHTML) continue;
         // Whoever is in the middle of something there is not disturbed.
         if (old.contains(document.activeElement) && !old.querySelector("[data-waiting]")) continue;
+        if (old.querySelector("details[open] form")) continue;
         old.replaceChildren(...now.childNodes);
       }
     } catch { /* the next event, or the browser's own retry, tries again */ } finally { looking = false; }
@@ -53,7 +54,13 @@
   events.onopen = () => { if (lost) later(0); lost = false; };
   events.addEventListener("step", (e) => step(JSON.parse(e.data)));
   events.addEventListener("request", () => later(page ? 0 : 500));
-  events.addEventListener("alarm", () => later(200));
+  events.addEventListener("alarm", (e) => {
+    const a = JSON.parse(e.data).alarm;
+    say(`${a.state === "raised" ? `Alarm, ${a.severity}` : "Cleared"}: ${a.summary}`);
+    later(200);
+  });
+  events.addEventListener("note", () => later(200));
+  events.addEventListener("watch", () => later(200));
   events.addEventListener("report", (e) => {
     const r = JSON.parse(e.data);
     if (page) {

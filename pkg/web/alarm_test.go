@@ -1,0 +1,279 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/libra"
+	"libra/pkg/web"
+)
+
+// transition is an alarm raised or cleared at a minute after noon.
+func transition(n int, alarm string, state libra.AlarmState, severity libra.Severity, since int) libra.Transition {
+	at := noon.Add(time.Duration(n) * time.Minute)
+	t := libra.Transition{ID: fmt.Sprintf("t%02d", n), At: at, Host: "box", Alarm: libra.Alarm{
+		ID: alarm, Scope: libra.ScopeComponent, Target: "libra-" + alarm, Severity: severity, State: state,
+		Summary: alarm + " does not answer", Evidence: "3 of 3 probes", Runbook: "#" + alarm, Since: noon.Add(time.Duration(since) * time.Minute),
+	}}
+	if state == libra.Cleared {
+		t.Alarm.Until, t.Alarm.Summary = at, alarm+" answers again"
+	}
+	return t
+}
+
+// raise publishes transitions, as the watchdog does, and waits until web has
+// the last one.
+func (h *house) raise(list ...libra.Transition) {
+	h.t.Helper()
+	watchdog := h.bus.Connect("watchdog")
+	for _, t := range list {
+		if err := watchdog.PublishAlarm(h.t.Context(), t); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	last := list[len(list)-1]
+	bustest.Await(h.t, "the alarm "+last.Alarm.ID, func() bool {
+		got := h.get("/api/alarms").body
+		return strings.Contains(got, last.Alarm.Summary) && !strings.Contains(got, `"stale":true`)
+	})
+}
+
+func (h *house) post(path, body string, header ...string) answer {
+	h.t.Helper()
+	return h.do("POST", path, body, append([]string{"Content-Type", jsonType}, header...)...)
+}
+
+// form sends what a browser would.
+func (h *house) form(path string, fields url.Values, header ...string) answer {
+	h.t.Helper()
+	header = append([]string{"Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html", "Sec-Fetch-Site", "same-origin"}, header...)
+	return h.do("POST", path, fields.Encode(), header...)
+}
+
+// onBus lists the notes that the bus has.
+func (h *house) onBus() (notes []libra.Note) {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(h.t.Context())
+	defer cancel()
+	h.bus.Connect("notifier").WatchNotes(ctx, cancel, func(n libra.Note) { notes = append(notes, n) })
+	return notes
+}
+
+type done struct {
+	ID, By, Text string
+	At           time.Time
+}
+
+type alarmAnswer struct {
+	libra.Alarm
+	Acknowledged *done
+	Silenced     *libra.Silence
+	Actions      []done
+	Silences     []struct {
+		libra.Silence
+		State string
+	}
+	Timeline []struct {
+		ID, Kind, Alarm, By, Text string
+		Severity                  libra.Severity
+	}
+	Next    string
+	Stale   bool
+	Reasons []string
+}
+
+func (h *house) alarm(id string) (a alarmAnswer) {
+	h.t.Helper()
+	h.get("/api/alarms/"+id).into(h.t, &a)
+	return a
+}
+
+func (a alarmAnswer) kinds() (list []string) {
+	for _, e := range a.Timeline {
+		list = append(list, e.Kind)
+	}
+	return list
+}
+
+// An alarm is acknowledged: it is on the bus, and everybody sees by whom.
+func TestAcknowledge(t *testing.T) {
+	h := newHouse(t)
+	h.fill() // what is neither on the bus nor in SQLite never was
+	h.start(web.Config{}).ready()
+	h.raise(transition(1, "bus", libra.Raised, libra.Major, 1), transition(2, "web", libra.Raised, libra.Minor, 2), transition(3, "web", libra.Cleared, libra.Minor, 2))
+	got := h.post("/api/alarms/bus/acknowledge", `{"text":" I am\non it "}`, "X-Libra-Client", "ann")
+	var ack struct{ ID, By, Text, Alarm string }
+	got.into(t, &ack)
+	if got.code != 200 || ack.By != "ann" || ack.Text != "I am on it" || ack.Alarm != "bus" {
+		t.Errorf("acknowledge = %d %s", got.code, got.body)
+	}
+	if notes := h.onBus(); len(notes) != 1 || notes[0].ID != ack.ID || notes[0].Kind != libra.Acknowledged || notes[0].Alarm != "bus" {
+		t.Errorf("on the bus: %+v", notes)
+	}
+	if a := h.alarm("bus"); a.Acknowledged == nil || a.Acknowledged.By != "ann" || !slices.Equal(a.kinds(), []string{"acknowledged", "raised"}) {
+		t.Errorf("the alarm = %+v", a)
+	}
+	if list := h.get("/api/alarms?state=raised").body; !strings.Contains(list, `"text":"I am on it"`) {
+		t.Errorf("the list lacks it: %s", list)
+	}
+	for path, want := range map[string]struct {
+		code   int
+		detail string
+	}{
+		"/api/alarms/none/acknowledge": {404, `no alarm \"none\" was ever raised here`},
+		"/api/alarms/web/acknowledge":  {409, "has cleared at 2026-03-01T12:03:00Z"},
+	} {
+		if got := h.post(path, ""); got.code != want.code || !strings.Contains(got.body, want.detail) || got.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s = %d %s", path, got.code, got.body)
+		}
+	}
+	if got := h.post("/api/alarms/bus/acknowledge", `{"txt":"x"}`); got.code != 400 || !strings.Contains(got.body, `\"txt\" is unknown`) {
+		t.Errorf("an unknown key = %d %s", got.code, got.body)
+	}
+	// Who acknowledged an earlier raise has not acknowledged this one.
+	later := time.Now().Add(time.Minute)
+	again := transition(5, "bus", libra.Raised, libra.Major, 5)
+	again.At, again.Alarm.Since = later, later
+	cleared := transition(4, "bus", libra.Cleared, libra.Major, 1)
+	cleared.At = later.Add(-time.Second)
+	h.raise(cleared, again)
+	bustest.Await(t, "the second raise", func() bool { return h.alarm("bus").Since.Equal(later) })
+	if a := h.alarm("bus"); a.Acknowledged != nil {
+		t.Errorf("raised again: %+v", a.Acknowledged)
+	}
+}
+
+// Without scripts: a name is asked for once.
+func TestAlarmForms(t *testing.T) {
+	h := started(t)
+	h.raise(transition(1, "bus", libra.Raised, libra.Major, 1))
+	got := h.form("/alarms/bus/acknowledge", url.Values{"name": {"Änn"}, "text": {"on it"}})
+	cookie := got.header.Get("Set-Cookie")
+	if got.code != 303 || got.header.Get("Location") != "/alarms/bus" || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") {
+		t.Fatalf("the form = %d, %v", got.code, got.header)
+	}
+	if a := h.alarm("bus"); a.Acknowledged == nil || a.Acknowledged.By != "Änn" {
+		t.Errorf("acknowledged = %+v", a.Acknowledged)
+	}
+	name, _, _ := strings.Cut(cookie, ";")
+	html := h.get("/alarms", "Accept", "text/html", "Cookie", name).body
+	for _, want := range []string{`value="Änn"`, "Änn has it in hand", "1 alarm is open", "3 of 3 probes", `href="/alarms/bus"`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("/alarms lacks %q:\n%s", want, html)
+		}
+	}
+	// A silence, with a fault first.
+	fields := url.Values{"alarm": {"b*"}, "for": {"2h"}, "why": {" "}}
+	if got := h.form("/silences", fields); got.code != 400 || !strings.Contains(got.body, `value="b*"`) || !strings.Contains(got.body, "the silence has no reason") || !strings.Contains(got.body, `<details class="plan" open>`) {
+		t.Errorf("a silence without a reason = %d\n%s", got.code, got.body)
+	}
+	fields.Set("why", "moving house")
+	if got := h.form("/silences", fields); got.code != 303 || got.header.Get("Location") != "/alarms#silences" {
+		t.Errorf("a silence = %d %v\n%s", got.code, got.header, got.body)
+	}
+	a := h.alarm("bus")
+	if a.Silenced == nil || a.Silenced.Why != "moving house" || a.Silenced.By != "127.0.0.1" {
+		t.Fatalf("the alarm is not silenced: %+v", a)
+	}
+	html = h.get("/alarms/bus", "Accept", "text/html").body
+	for _, want := range []string{"moving house", "alarm b*", "/silences/" + a.Silenced.ID + "/end", "Acknowledged by Änn", "Raised, major"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("/alarms/bus lacks %q:\n%s", want, html)
+		}
+	}
+	if got := h.form("/silences/"+a.Silenced.ID+"/end", nil); got.code != 303 {
+		t.Errorf("the end = %d\n%s", got.code, got.body)
+	}
+	if a := h.alarm("bus"); a.Silenced != nil || len(a.Silences) != 0 {
+		t.Errorf("once it has ended: %+v", a)
+	}
+	if got := h.form("/alarms/bus/acknowledge", nil, "Sec-Fetch-Site", "cross-site"); got.code != 403 {
+		t.Errorf("another site's form = %d", got.code)
+	}
+}
+
+func TestSilences(t *testing.T) {
+	h := started(t)
+	h.raise(transition(1, "disk", libra.Raised, libra.Major, 1), transition(2, "beat.web", libra.Raised, libra.Minor, 2))
+	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
+	for body, want := range map[string]string{
+		`{"for":"2h","why":"x"}`:                "would cover every alarm",
+		`{"match":{"alarm":"disk"},"why":"x"}`:  `either \"for\"`,
+		`{"match":{"alarm":"disk"},"for":"2h"}`: "no reason",
+		`{"match":{"alarm":"disk"},"for":"2h","until":"` + in(time.Hour) + `","why":"x"}`: `either \"for\"`,
+		`{"match":{"alarm":"disk"},"for":"soon","why":"x"}`:                               `for \"soon\" is no span of time`,
+		`{"match":{"alarm":"disk"},"for":"31d","why":"x"}`:                                "at most 30 days",
+		`{"match":{"alarm":"disk"},"for":"-2h","why":"x"}`:                                "before it begins",
+		`{"match":{"alarm":"disk"},"until":"tonight","why":"x"}`:                          `until \"tonight\" is no time`,
+		`{"match":{"alarm":"disk"},"from":"2020-01-01T00:00:00Z","for":"2h","why":"x"}`:   "ended at 2020-01-01T02:00:00Z already",
+		`{"match":{"scope":"pages"},"for":"2h","why":"x"}`:                                `scope \"pages\" is unknown`,
+		`{"match":{"severity":"bad"},"for":"2h","why":"x"}`:                               `severity \"bad\" is unknown`,
+		`{"match":{"alarms":"disk"},"for":"2h","why":"x"}`:                                `key \"alarms\" is unknown`,
+		`{"match":"disk","for":"2h","why":"x"}`:                                           `\"match\" is not a JSON object`,
+		`{"match":{"alarm":"disk"},"for":2,"why":"x"}`:                                    `key \"for\" must be a text`,
+		`{"match":{"alarm":"disk"},"for":"2h","why":"` + strings.Repeat("x", 1001) + `"}`: "1001 bytes long",
+	} {
+		if got := h.post("/api/silences", body); got.code != 400 || !strings.Contains(got.body, want) {
+			t.Errorf("%s = %d %s, want %q", body, got.code, got.body, want)
+		}
+	}
+	if notes := h.onBus(); len(notes) != 0 {
+		t.Errorf("what was refused is on the bus: %+v", notes)
+	}
+
+	type silence struct {
+		libra.Silence
+		State string
+	}
+	make := func(body string) (s silence) {
+		t.Helper()
+		got := h.post("/api/silences", body, "X-Libra-Client", "ann")
+		got.into(t, &s)
+		if got.code != 201 {
+			t.Fatalf("%s = %d %s", body, got.code, got.body)
+		}
+		return s
+	}
+	now := make(`{"match":{"alarm":"beat.*"},"for":"2h","why":"new web"}`)
+	later := make(`{"match":{"scope":"component","severity":"major"},"from":"` + in(time.Hour) + `","for":"1d","why":"maintenance"}`)
+	if now.State != "in force" || now.By != "ann" || later.State != "planned" || later.Until.Sub(later.From) != 24*time.Hour {
+		t.Errorf("silences %+v and %+v", now, later)
+	}
+	var list struct{ Silences []silence }
+	h.get("/api/silences").into(t, &list)
+	if diff := cmp.Diff([]silence{now, later}, list.Silences); diff != "" {
+		t.Errorf("the list (-want +got):\n%s", diff)
+	}
+	if a := h.alarm("beat.web"); a.Silenced == nil || a.Silenced.ID != now.ID || len(a.Silences) != 2 {
+		t.Errorf("what it covers: %+v", a)
+	}
+	if a := h.alarm("disk"); a.Silenced != nil || len(a.Silences) != 1 {
+		t.Errorf("what it does not cover: %+v", a)
+	}
+	if got := h.do("DELETE", "/api/silences/"+now.ID, "", "X-Libra-Client", "bob"); got.code != 200 || !strings.Contains(got.body, `"state":"ended"`) {
+		t.Errorf("the end = %d %s", got.code, got.body)
+	}
+	for _, id := range []string{now.ID, "none"} {
+		if got := h.do("DELETE", "/api/silences/"+id, ""); got.code != 404 || !strings.Contains(got.body, "/api/silences lists") {
+			t.Errorf("the end of %s = %d %s", id, got.code, got.body)
+		}
+	}
+	notes := h.onBus()
+	if len(notes) != 3 || notes[2].By != "bob" || notes[2].Silence.ID != now.ID || notes[2].Silence.By != "ann" || notes[2].Silence.Until.After(time.Now()) {
+		t.Errorf("on the bus: %+v", notes)
+	}
+	html := h.get("/alarms", "Accept", "text/html").body
+	for _, want := range []string{"scope component, severity up to major", "Cancel", "Silence ended by bob", "Maintenance planned by ann"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("/alarms lacks %q:\n%s", want, html)
+		}
+	}
+}

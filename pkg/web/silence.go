@@ -1,0 +1,212 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// silencesDoc is what GET /api/silences answers.
+type silencesDoc struct {
+	Silences []silenceDoc `json:"silences"` // never null; in force or to come, those that begin first first
+	Stale    bool         `json:"stale"`
+	Reasons  []string     `json:"reasons"` // never null; why stale
+}
+
+type silenceDoc struct {
+	libra.Silence
+	State silenceState `json:"state"`
+}
+
+// silenceState says how a silence stands to the present.
+type silenceState string
+
+const (
+	planned silenceState = "planned" // a maintenance window ahead
+	inForce silenceState = "in force"
+	ended   silenceState = "ended"
+)
+
+func stateOf(s libra.Silence, now time.Time) silenceState {
+	switch {
+	case !now.Before(s.Until):
+		return ended
+	case now.Before(s.From):
+		return planned
+	}
+	return inForce
+}
+
+func (s *Server) silences() silencesDoc {
+	doc := silencesDoc{Silences: []silenceDoc{}, Reasons: []string{}}
+	now := time.Now()
+	for _, sil := range s.notes.standing(now) {
+		doc.Silences = append(doc.Silences, silenceDoc{sil, stateOf(sil, now)})
+	}
+	if why := s.behind(s.notes.ready(), "silences"); why != "" {
+		doc.Stale, doc.Reasons = true, []string{why}
+	}
+	return doc
+}
+
+func (s *Server) getSilences(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-cache")
+	writeTagged(w, r, s.silences())
+}
+
+// silenceAsked is a silence as it is asked for, by a program or with a form.
+type silenceAsked struct {
+	Match libra.Match
+	From  string // RFC 3339; "" is now
+	For   string // "2h"; this or Until
+	Until string // RFC 3339
+	Why   string
+}
+
+const silenceExample = `{"match": {"alarm": "disk"}, "for": "2h", "why": "new disks"}`
+
+func (s *Server) postSilence(w http.ResponseWriter, r *http.Request) {
+	var asked silenceAsked
+	var match json.RawMessage
+	p := readFields(w, r, "", silenceExample, map[string]any{
+		"match": &match, "from": &asked.From, "for": &asked.For, "until": &asked.Until, "why": &asked.Why,
+	})
+	if p == nil {
+		p = readObject(match, `"match"`, `{"alarm": "disk"}`, map[string]any{
+			"alarm": &asked.Match.Alarm, "scope": &asked.Match.Scope, "target": &asked.Match.Target, "severity": &asked.Match.Severity,
+		})
+	}
+	if p == nil {
+		var sil libra.Silence
+		if sil, p = s.keepSilent(r, asked); p == nil {
+			w.Header().Set("Cache-Control", "no-store")
+			writeJSON(w, http.StatusCreated, silenceDoc{sil, stateOf(sil, time.Now())})
+			return
+		}
+	}
+	s.fail(w, r, p)
+}
+
+// keepSilent makes a silence. Without a problem it is durable.
+func (s *Server) keepSilent(r *http.Request, asked silenceAsked) (sil libra.Silence, p *problem) {
+	by, p := clientOf(r)
+	if p != nil {
+		return sil, p
+	}
+	now := time.Now().UTC()
+	if sil, p = asked.silence(now); p != nil {
+		return sil, p
+	}
+	sil.ID, sil.By = requestID(now), by
+	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
+	defer cancel()
+	return sil, s.note(ctx, libra.Note{ID: sil.ID, Kind: libra.Silenced, At: now, By: sil.By, Silence: &sil}, "the silence")
+}
+
+// silence checks what was asked for.
+func (q silenceAsked) silence(now time.Time) (sil libra.Silence, p *problem) {
+	sil = libra.Silence{Match: q.Match, From: now.Truncate(time.Second)}
+	for _, pattern := range []*string{&sil.Match.Alarm, &sil.Match.Target} {
+		if *pattern = strings.TrimSpace(*pattern); len(*pattern) > libra.MaxURLBytes {
+			return sil, badRequest("match", fmt.Sprintf("a pattern is %d bytes long: at most %d are taken", len(*pattern), libra.MaxURLBytes))
+		}
+	}
+	var err error
+	if q.From != "" {
+		if sil.From, err = moment(q.From); err != nil {
+			return sil, badRequest("from", "from "+err.Error())
+		}
+	}
+	switch {
+	case (q.For == "") == (q.Until == ""):
+		return sil, badRequest("for", `the silence needs an end: give either "for", such as "2h", or "until", such as "`+stamp(now.Add(2*time.Hour))+`"`)
+	case q.For != "":
+		lasts, err := span(q.For)
+		if err != nil {
+			return sil, badRequest("for", "for "+err.Error())
+		}
+		sil.Until = sil.From.Add(lasts)
+	default:
+		if sil.Until, err = moment(q.Until); err != nil {
+			return sil, badRequest("until", "until "+err.Error())
+		}
+	}
+	if sil.Why, p = words("why", q.Why); p != nil {
+		return sil, p
+	}
+	if sil.Why == "" {
+		return sil, badRequest("why", `the silence has no reason: give one in "why", for whoever wonders tonight`)
+	}
+	if err := sil.Check(now); err != nil {
+		return sil, badRequest("silence", err.Error())
+	}
+	if !sil.Until.After(now) {
+		return sil, badRequest("until", fmt.Sprintf("the silence would have ended at %s already: give a later end", stamp(sil.Until)))
+	}
+	return sil, nil
+}
+
+// moment reads a time: RFC 3339, or what a form's field says, in UTC.
+func moment(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time: give one such as 2026-11-21T22:00:00Z", text)
+}
+
+// span reads how long something lasts: what Go reads, and whole days.
+func span(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(strings.TrimSpace(text), "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	d, err := time.ParseDuration(strings.TrimSpace(text))
+	if err != nil {
+		return 0, fmt.Errorf("%q is no span of time: give one such as 30s, 20m, 2h or 7d", text)
+	}
+	return d, nil
+}
+
+func (s *Server) deleteSilence(w http.ResponseWriter, r *http.Request) {
+	sil, p := s.endSilence(r, r.PathValue("id"))
+	if p != nil {
+		s.fail(w, r, p)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, silenceDoc{sil, ended})
+}
+
+// endSilence ends one that is in force or to come. Without a problem that is
+// durable.
+func (s *Server) endSilence(r *http.Request, id string) (sil libra.Silence, p *problem) {
+	by, p := clientOf(r)
+	if p != nil {
+		return sil, p
+	}
+	now := time.Now().UTC()
+	sil, standing := s.notes.silence(id, now)
+	if !standing && !s.notes.ready() {
+		return sil, unavailable("not-readable", fmt.Sprintf("silence %q is not in memory, and not everything can be read from the bus right now: try again in a few seconds", id))
+	}
+	if !standing {
+		return sil, &problem{
+			Type: "urn:libra:problem:no-such-silence", Title: "No such silence", Status: http.StatusNotFound,
+			Detail: fmt.Sprintf("no silence %q is in force or to come: give an id that /api/silences lists", id),
+		}
+	}
+	sil.Until = now
+	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
+	defer cancel()
+	n := libra.Note{ID: requestID(now), Kind: libra.Silenced, At: now, By: by, Text: "ended early", Silence: &sil}
+	return sil, s.note(ctx, n, "the end of the silence")
+}
