@@ -7,11 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
+	"time"
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
 	"libra/pkg/store"
 	"libra/pkg/watchdog"
+	"libra/pkg/watchdog/units"
 )
 
 type settings struct {
@@ -19,6 +22,7 @@ type settings struct {
 	cfg        watchdog.Config
 	server     string
 	database   string
+	alarms     string
 	inspectors int
 }
 
@@ -30,11 +34,14 @@ func main() {
 			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Usage: "`URL` of libra-web", Into: daemon.Text(&s.server)},
 			daemon.Setting{Name: "inspectors", Default: "2", Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Text(&s.database)},
+			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.PageTimeout, time.Second, time.Hour)},
+			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.alarms)},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` of the notifier, for when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.NotifierSocket)},
 			daemon.Setting{Name: "heartbeat-url-file", Usage: "`file` with a URL of an outside service that expects to be asked every 30 s; where there is none, none is asked", FlagOnly: true, Into: s.heartbeat},
 			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},
 			daemon.Setting{Name: "runtime", Usage: "`folder` for what must outlive this process", FlagOnly: true, Into: daemon.Folder(&s.cfg.Runtime)}),
-		Run: s.run,
+		Examine: s.examine,
+		Run:     s.run,
 	}))
 }
 
@@ -54,9 +61,19 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	s.cfg.Database = s.database
 	s.cfg.Folder = filepath.Dir(s.database)
 	s.cfg.Expect = expected(s.inspectors)
-	w := watchdog.New(s.cfg, watchdog.Deps{
-		Bus: conn, SQLite: history, Log: p.Log, Tick: p.Heart.Loop("probes").Beat, Status: p.Status,
+	systemd := &units.Systemd{}
+	p.Cleanup("D-Bus", func(context.Context) error { return systemd.Close() })
+	cfg, fault := s.load()
+	w := watchdog.New(cfg, watchdog.Deps{
+		Bus: conn, SQLite: history, Systemd: systemd, Log: p.Log, Tick: p.Heart.Loop("probes").Beat, Status: p.Status,
 	})
+	w.Name(troubles(fault))
+	defer p.OnReload(func() error { return s.reload(w) })()
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	watching.Go(func() { s.watchFile(ctx, w) })
 	p.Ready("asking everything whether it is well")
 	return w.Run(ctx)
 }

@@ -4,7 +4,7 @@ import "libra/pkg/event"
 
 // settings are a change while the watchdog runs.
 type settings struct {
-	cfg      Config
+	cfg      *Config // nil: as it is
 	troubles []event.Trouble
 }
 
@@ -13,21 +13,27 @@ type settings struct {
 // Limits, HostLimits, PageLimits, Missed, Certificate, Silence, Queue,
 // QueueLength, Starts, RestartWindow, Undelivered, Aside, Behind, Disk, Memory
 // and MemoryUsed.
-// troubles are faults that the watchdog itself is to raise, instead of those
-// it was told of before.
+// troubles are as for Name.
 func (w *Watchdog) Apply(cfg Config, troubles []event.Trouble) {
-	next := settings{w.merge(cfg), troubles}
-	for {
-		select {
-		case w.changes <- next:
-			return
-		default:
+	merged := w.merge(cfg)
+	w.change(settings{&merged, troubles})
+}
+
+// Name has the watchdog raise faults that its surroundings see, instead of
+// those that it was told of before.
+func (w *Watchdog) Name(troubles []event.Trouble) { w.change(settings{nil, troubles}) }
+
+func (w *Watchdog) change(next settings) {
+	w.changing.Lock()
+	defer w.changing.Unlock()
+	select {
+	case before := <-w.changes: // overtaken, but for what next leaves as it is
+		if next.cfg == nil {
+			next.cfg = before.cfg
 		}
-		select {
-		case <-w.changes: // overtaken
-		default:
-		}
+	default:
 	}
+	w.changes <- next
 }
 
 // merge is the configuration in force with the thresholds of cfg.
@@ -43,12 +49,14 @@ func (w *Watchdog) merge(cfg Config) Config {
 
 // apply takes a change over, between two readings.
 func (b *board) apply(s settings) {
-	b.cfg = s.cfg
-	b.live.Store(&s.cfg)
-	b.beats.patience(s.cfg.Silence)
+	if s.cfg != nil {
+		b.cfg = *s.cfg
+		b.live.Store(s.cfg)
+		b.beats.patience(s.cfg.Silence)
+		b.deps.Log.Info("thresholds applied")
+	}
 	b.own = nil
 	for _, t := range s.troubles {
 		b.own = append(b.own, named{t, ownName})
 	}
-	b.deps.Log.Info("thresholds applied", "troubles", len(s.troubles))
 }

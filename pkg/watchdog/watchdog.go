@@ -96,7 +96,8 @@ type Watchdog struct {
 	wards    *wards
 	watches  *watches
 	services *services
-	changes  chan settings
+	changing sync.Mutex
+	changes  chan settings // one at most; sent to under changing
 }
 
 // New applies the defaults. It does no input or output.

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/rules"
+	"libra/pkg/watchdog"
+)
+
+// lastGood is the copy of alarms.toml that outlives a bad edit.
+func (s *settings) lastGood() string {
+	if s.cfg.State == "" {
+		return ""
+	}
+	return filepath.Join(s.cfg.State, "alarms.toml.good")
+}
+
+// examine names every fault of alarms.toml.
+func (s *settings) examine() []error {
+	data, err := os.ReadFile(s.alarms)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		_, err = rules.Parse(s.alarms, data)
+	}
+	if err != nil {
+		return []error{err}
+	}
+	return nil
+}
+
+// load is what alarms.toml makes of the configuration. The watchdog goes on
+// whatever is wrong with the file.
+func (s *settings) load() (cfg watchdog.Config, fault error) {
+	file, fault, err := rules.Load(s.alarms, s.lastGood())
+	if err != nil {
+		file, fault = rules.Defaults(), err
+	}
+	return with(s.cfg, file.Thresholds), fault
+}
+
+// with puts thresholds into the watchdog's own terms.
+func with(cfg watchdog.Config, t rules.Thresholds) watchdog.Config {
+	rows := func(r rules.Rows) watchdog.Limits {
+		return watchdog.Limits{Raise: r.Raise, Clear: r.Clear, Flaps: t.Flap.Raises, FlapWindow: t.Flap.Within, Calm: t.Flap.Calm}
+	}
+	cfg.Limits, cfg.HostLimits, cfg.PageLimits = rows(t.Component), rows(t.Host), rows(t.Page)
+	cfg.Silence, cfg.Starts, cfg.RestartWindow, cfg.Behind = t.Heartbeat, t.Restarts, t.RestartsWithin, t.Behind
+	cfg.Disk, cfg.Memory = percent(t.Disk), percent(t.Memory)
+	cfg.Queue, cfg.QueueLength = watchdog.Waits(t.Queue), watchdog.Counts(t.QueueLength)
+	cfg.Certificate, cfg.Missed = watchdog.Days(t.Certificate), t.Missed
+	return cfg
+}
+
+// percent: none at all is more than there is, because zero means the default.
+func percent(p rules.Percent) watchdog.Thresholds {
+	if p == (rules.Percent{}) {
+		return watchdog.Thresholds{Critical: 101}
+	}
+	return watchdog.Thresholds(p)
+}
+
+// troubles of a file with a fault.
+func troubles(fault error) []event.Trouble {
+	if fault == nil {
+		return nil
+	}
+	return []event.Trouble{{
+		ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
+		Summary:  "alarms.toml is refused: the last good one stays in force",
+		Evidence: strings.ReplaceAll(fault.Error(), "\n", "; "),
+	}}
+}
+
+// reload takes alarms.toml over, or goes on as before and says so.
+func (s *settings) reload(w *watchdog.Watchdog) error {
+	cfg, fault := s.load()
+	w.Apply(cfg, troubles(fault))
+	return fault
+}
+
+// look is how often an edit that nobody has had taken over is looked at: a bad
+// one is an alarm before it matters.
+const look = 2 * time.Second
+
+// watchFile has the watchdog name what is wrong with alarms.toml, until ctx
+// ends.
+func (s *settings) watchFile(ctx context.Context, w *watchdog.Watchdog) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	was := ""
+	for {
+		fault := errors.Join(s.examine()...)
+		if is := fmt.Sprint(fault); is != was {
+			w.Name(troubles(fault))
+			was = is
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
