@@ -59,29 +59,7 @@ func (p *page) importsReady(s *sheet, seen map[*request]bool) bool {
 
 // style asks for what the style sheets of d use.
 func (p *page) style(ctx context.Context, d *document) {
-	root, leave := p.borrowTree(ctx, d)
-	defer leave()
-	view := css.Page{
-		Doc: root, Base: d.doc.Base, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{},
-		Stop: func() bool { return ctx.Err() != nil },
-	}
-	for url, s := range p.sheets {
-		view.Imported[url] = s.parsed
-	}
-	for i, src := range d.doc.Sheets {
-		s := d.inline[i]
-		if src.URL != "" {
-			s = p.sheets[src.URL]
-		}
-		if s != nil && src.Applies {
-			view.Sheets = append(view.Sheets, css.Applied{Sheet: s.parsed, Media: src.Media})
-		}
-	}
-	uses := view.Uses()
-	if view.Truncated() && ctx.Err() == nil {
-		p.reasons.limit("matching", "the style sheets have too many selectors for the size of the page to try them all: limit matching")
-	}
-	for _, u := range uses {
+	for _, u := range p.uses(ctx, d) {
 		if u.Type == libra.Stylesheet {
 			continue // imports are known already
 		}
@@ -97,4 +75,47 @@ func (p *page) style(ctx context.Context, d *document) {
 		}
 		d.styled = append(d.styled, e)
 	}
+}
+
+// uses lists what the style sheets of d use, as it is remembered or anew.
+func (p *page) uses(ctx context.Context, d *document) []css.Use {
+	var sheets fingerprint
+	if d.reading != nil {
+		if sheets = p.sheetsKey(d); sheets != (fingerprint{}) {
+			if uses, ok := d.reading.styled(sheets); ok {
+				p.returnTree(d)
+				return uses
+			}
+		}
+	}
+	root, leave := p.borrowTree(ctx, d)
+	defer leave()
+	view := p.view(d)
+	view.Doc, view.Stop = root, func() bool { return ctx.Err() != nil }
+	uses := view.Uses()
+	if view.Truncated() && ctx.Err() == nil {
+		p.reasons.limit("matching", "the style sheets have too many selectors for the size of the page to try them all: limit matching")
+	}
+	if sheets != (fingerprint{}) && !view.Truncated() && ctx.Err() == nil {
+		p.engine.readings.style(d.reading, sheets, uses)
+	}
+	return uses
+}
+
+// view is d with its style sheets, as package css sees it.
+func (p *page) view(d *document) css.Page {
+	view := css.Page{Base: d.doc.Base, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{}}
+	for url, s := range p.sheets {
+		view.Imported[url] = s.parsed
+	}
+	for i, src := range d.doc.Sheets {
+		s := d.inline[i]
+		if src.URL != "" {
+			s = p.sheets[src.URL]
+		}
+		if s != nil && src.Applies {
+			view.Sheets = append(view.Sheets, css.Applied{Sheet: s.parsed, Media: src.Media})
+		}
+	}
+	return view
 }

@@ -25,6 +25,7 @@ type document struct {
 	imports []edge   // of the inline sheets
 	styled  []edge   // what the style sheets use, once all are in
 	done    bool     // styled is known
+	reading *reading // as it is remembered; nil if it is not
 }
 
 // expand reads the body of an answered request for references.

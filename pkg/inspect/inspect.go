@@ -65,6 +65,10 @@ type Config struct {
 	// half of it while they wait for their style sheets, half while they are
 	// parsed and styled. One that is larger is worked on alone. Default 64 MiB.
 	Memory int64
+	// Remember is what may be kept of documents that were read, so that one
+	// that comes again unchanged is not read again, in bytes; less than 0 for
+	// nothing. Default 8 MiB.
+	Remember int64
 	// Limits bounds what a page may cost.
 	Limits Limits
 }
@@ -108,6 +112,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Limits.DocumentBytes, 16<<20)
 	def(&c.Limits.SheetBytes, 4<<20)
 	def(&c.Memory, 64<<20)
+	def(&c.Remember, 8<<20)
 	def(&c.Limits.ImportDepth, 16)
 	def(&c.Limits.FrameDepth, 8)
 	def(&c.Limits.Frames, 100)
@@ -128,19 +133,20 @@ func def[T comparable](field *T, value T) {
 }
 
 // Inspector weighs pages. It is safe for concurrent use; inspections share
-// connections and nothing else.
+// connections, and what was read of the same bytes.
 type Inspector struct {
-	cfg    Config
-	client *fetch.Client
-	memory *gate // for what is worked on
-	trees  *gate // for what waits
-	sheets *sheetCache
+	cfg      Config
+	client   *fetch.Client
+	memory   *gate // for what is worked on
+	trees    *gate // for what waits
+	sheets   *sheetCache
+	readings *readings
 }
 
 // New returns an Inspector. Close it when done.
 func New(cfg Config) *Inspector {
 	cfg = cfg.withDefaults()
-	return &Inspector{cfg: cfg, memory: newGate(cfg.Memory / 2), trees: newGate(cfg.Memory / 2), sheets: newSheetCache(), client: fetch.New(fetch.Config{
+	return &Inspector{cfg: cfg, memory: newGate(cfg.Memory / 2), trees: newGate(cfg.Memory / 2), sheets: newSheetCache(), readings: newReadings(cfg.Remember), client: fetch.New(fetch.Config{
 		Allow: cfg.Allow, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
 	})}
 }

@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"crypto/sha256"
 	"sync"
 
 	"libra/pkg/inspect/css"
@@ -17,44 +16,46 @@ const (
 // sheetCache holds sheets by what they were parsed from.
 type sheetCache struct {
 	mu    sync.Mutex
-	byKey map[sheetKey]*css.Sheet // under mu
-	order []sheetKey              // under mu, the oldest first
-	bytes int                     // under mu
+	byKey map[fingerprint]*css.Sheet // under mu
+	order []cachedSheet              // under mu, the oldest first
+	bytes int                        // under mu
 }
 
-type sheetKey struct {
-	base string
-	text [sha256.Size]byte
+type cachedSheet struct {
+	key  fingerprint
 	size int
 }
 
-func newSheetCache() *sheetCache { return &sheetCache{byKey: map[sheetKey]*css.Sheet{}} }
+func newSheetCache() *sheetCache { return &sheetCache{byKey: map[fingerprint]*css.Sheet{}} }
 
-// parse is css.Parse.
-func (c *sheetCache) parse(text []byte, base string) *css.Sheet {
+// parse is css.Parse, with what the sheet is told by: zero where it is too
+// large.
+func (c *sheetCache) parse(text []byte, base string) (s *css.Sheet, k fingerprint) {
 	if len(text) > cachedSheetBytes {
-		return css.Parse(text, base)
+		return css.Parse(text, base), fingerprint{}
 	}
-	k := sheetKey{base, sha256.Sum256(text), len(text)}
+	m := newMix()
+	m.text(base)
+	k = m.sum(text)
 	c.mu.Lock()
-	s := c.byKey[k]
+	s = c.byKey[k]
 	c.mu.Unlock()
 	if s != nil {
-		return s
+		return s, k
 	}
 	s = css.Parse(text, base)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.byKey[k] == nil {
 		c.byKey[k] = s
-		c.order = append(c.order, k)
-		c.bytes += k.size
+		c.order = append(c.order, cachedSheet{k, len(text)})
+		c.bytes += len(text)
 	}
 	for len(c.order) > cachedSheets || c.bytes > cachedTextBytes {
 		oldest := c.order[0]
 		c.order = c.order[1:]
 		c.bytes -= oldest.size
-		delete(c.byKey, oldest)
+		delete(c.byKey, oldest.key)
 	}
-	return s
+	return s, k
 }

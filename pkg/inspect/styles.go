@@ -20,6 +20,7 @@ import (
 // to the document that holds it.
 type sheet struct {
 	parsed  *css.Sheet
+	key     fingerprint // of what it was parsed from; zero where that is large
 	imports []sheetImport
 }
 
@@ -67,7 +68,8 @@ func (p *page) parseSheet(ctx context.Context, text []byte, base string, v css.V
 		text = text[:max(left, 0)]
 	}
 	p.sheetBytes += int64(len(text))
-	s := &sheet{parsed: p.engine.sheets.parse(text, base)}
+	s := new(sheet)
+	s.parsed, s.key = p.engine.sheets.parse(text, base)
 	if s.parsed.Truncated() {
 		p.reasons.limit("css_rules", "a style sheet has more rules than are read: limit css_rules")
 	}

@@ -27,8 +27,13 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 	env.MaxElements = max(limits.Elements-p.elements, 1)
 	env.MaxReferences = max(env.MaxReferences-p.listed, 1)
 	d := &document{in: in, env: env, cost: markup.Cost(in, env)}
+	key, read := readingKey(in, env), true
 	light := p.trees+d.cost <= lightTrees
-	if light || p.engine.trees.try(d.cost) {
+	if d.reading = p.engine.readings.get(key); d.reading != nil {
+		doc := d.reading.doc
+		d.doc = &doc
+		d.in.Body = append([]byte(nil), in.Body...)
+	} else if light || p.engine.trees.try(d.cost) {
 		d.doc = markup.Parse(in, env)
 		d.in.Body = nil
 		d.leave = func() { p.engine.trees.give(d.cost) }
@@ -47,6 +52,10 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 		if ok {
 			leave()
 		}
+		read = ok
+	}
+	if d.reading == nil && read {
+		d.reading = p.engine.readings.put(key, d.doc)
 	}
 	p.elements += d.doc.Elements
 	p.listed += len(d.doc.References)
@@ -69,13 +78,19 @@ func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, le
 	return root, leave
 }
 
+// returnTree gives back what the tree of d takes, if one is held.
+func (p *page) returnTree(d *document) {
+	d.in.Body = nil
+	if d.leave != nil {
+		d.doc.Root = nil
+		d.leave()
+		d.leave = nil
+	}
+}
+
 // dropTrees gives back what documents hold whose style sheets never came.
 func (p *page) dropTrees() {
 	for _, d := range p.docs {
-		if d.leave != nil {
-			d.doc.Root = nil
-			d.leave()
-			d.leave = nil
-		}
+		p.returnTree(d)
 	}
 }
