@@ -62,6 +62,7 @@ func TestMain(m *testing.M) {
 // inspectAll is the child: it works off orders as they come.
 func inspectAll(r io.Reader, w io.Writer) error {
 	debug.SetMemoryLimit(memoryLimit)
+	debug.SetGCPercent(400) // as in the unit
 	var mu sync.Mutex // guards enc
 	enc := json.NewEncoder(w)
 	var wg sync.WaitGroup
