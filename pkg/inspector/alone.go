@@ -39,12 +39,15 @@ func (i *Inspector) WeighAlone(ctx context.Context, url string, w io.Writer) err
 	defer cancel(nil)
 	go i.guard(ctx, cancel)
 	out := json.NewEncoder(w)
-	report := i.weigh(ctx, url, func(p inspect.Progress) { _ = out.Encode(line{Progress: &p}) }) // the last line matters
+	report := i.weigh(ctx, url, nothing, func(p inspect.Progress) { _ = out.Encode(line{Progress: &p}) }) // the last line matters
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	return out.Encode(line{Report: report})
 }
+
+// nothing stands for anything: a lone process has no bus.
+func nothing(context.Context) *libra.Report { return nil }
 
 // errCrashed says that a lone process ended without a report.
 var errCrashed = errors.New("ended without a report")

@@ -145,12 +145,13 @@ func failed(page, reason string) *libra.Report {
 	}
 }
 
-// weigh weighs a page in this process.
-func (i *Inspector) weigh(ctx context.Context, page string, watch func(inspect.Progress)) *libra.Report {
+// weigh weighs a page in this process. previous is asked for the report that
+// may stand for what has not changed, nil for none.
+func (i *Inspector) weigh(ctx context.Context, page string, previous func(context.Context) *libra.Report, watch func(inspect.Progress)) *libra.Report {
 	if i.cfg.Before != nil {
 		if err := i.cfg.Before(ctx, page); err != nil {
 			return failed(page, err.Error())
 		}
 	}
-	return i.hosts.around(ctx, page, func() *libra.Report { return i.engine.Inspect(ctx, page, watch) })
+	return i.hosts.around(ctx, page, func() *libra.Report { return i.engine.InspectAgain(ctx, page, previous(ctx), watch) })
 }

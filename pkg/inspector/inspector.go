@@ -189,7 +189,7 @@ func (w *worker) weighHere(ctx context.Context) state {
 		w.Inspector.mu.Unlock()
 	}()
 	w.tell(inspect.Progress{Step: libra.Fetching})
-	w.report = w.weigh(ctx, w.job.Request.URL, w.tell)
+	w.report = w.weigh(ctx, w.job.Request.URL, w.previous, w.tell)
 	if ctx.Err() != nil {
 		return w.giveBack // cut short by us: not the page's fault
 	}
