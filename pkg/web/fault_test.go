@@ -138,6 +138,27 @@ func TestBusBackSoon(t *testing.T) {
 	}
 }
 
+// A bus that answers and cannot store is one that is out, until it stores.
+func TestBusStoresNothing(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	h := started(t)
+	h.bus.Down()
+	h.bus.Wipe()
+	h.bus.Up() // without its streams
+	const mark = "degraded: bus: it answers, and does not store: "
+	bustest.Await(t, "the mark", func() bool {
+		return h.submit("https://example.org/new").code == 503 && strings.Contains(h.get("/up").body, mark)
+	})
+	if up := h.get("/up"); up.code != 200 {
+		t.Errorf("/up = %d %s", up.code, up.body)
+	}
+	h.bus.Streams()
+	bustest.Await(t, "a submission", func() bool { return h.submit("https://example.org/new").code == 202 })
+	if up := h.get("/up").body; strings.Contains(up, mark) {
+		t.Errorf("/up = %s", up)
+	}
+}
+
 // Started with nothing there, web listens and says so; it is well when the bus
 // comes.
 func TestStartWithNothing(t *testing.T) {

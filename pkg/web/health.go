@@ -23,9 +23,11 @@ var needed = []struct{ component, means string }{
 // lookups only.
 type health struct {
 	mu      sync.Mutex
-	bus     part // under mu
-	history part // under mu
-	ready   bool // under mu; /up has said OK once
+	bus     part      // under mu
+	history part      // under mu
+	storing part      // under mu; whether the bus takes what people submit
+	refused time.Time // under mu; when it last did not
+	ready   bool      // under mu; /up has said OK once
 }
 
 // part is one of them.
@@ -66,6 +68,24 @@ func (h *health) setHistory(fault string, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.history.set(fault, now)
+}
+
+// setStoring notes what became of a submission.
+func (h *health) setStoring(fault string, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.storing.set(fault, now)
+	if fault != "" {
+		h.refused = now
+	}
+}
+
+// notStoring is the part of the bus that stores, where it has just refused to,
+// and nothing since.
+func (h *health) notStoring(now time.Time) (part, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.storing, h.storing.fault != "" && now.Sub(h.refused) < silence
 }
 
 func (h *health) parts() (bus, history part) {
@@ -148,6 +168,8 @@ func (s *Server) degraded(now time.Time) []degraded {
 	bus, _ := s.health.parts()
 	if bus.fault != "" {
 		list = append(list, degraded{"bus", bus.fault, bus.since.UTC()})
+	} else if storing, out := s.health.notStoring(now); out {
+		list = append(list, degraded{"bus", "it answers, and does not store: " + storing.fault, storing.since.UTC()})
 	}
 	if since, why := s.historyBehind(now); !since.IsZero() {
 		list = append(list, degraded{sqlitePart, fmt.Sprintf("history is behind since %s: %s", stamp(since), why), since})

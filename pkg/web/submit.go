@@ -124,6 +124,7 @@ func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (a
 	switch err := s.conn.Submit(ctx, req); {
 	case err == nil:
 		s.submitted.Add(1)
+		s.health.setStoring("", now)
 		s.onRequest(req)
 	case errors.Is(err, libra.ErrOpen):
 		doc.Note = "already asked for and not yet answered: this is the same request"
@@ -132,6 +133,9 @@ func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (a
 		}
 	default:
 		s.refused.Add(1)
+		if r.Context().Err() == nil { // else it was the client who gave up
+			s.health.setStoring(err.Error(), now)
+		}
 		s.log.Warn("submission refused", "url", req.URL, "client", client, "err", err)
 		return accepted{}, refusal(req.URL, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,6 +34,8 @@ func full(s *scene, parts ...string) {
 		s.taken(m)
 	} else {
 		s.refused(m)
+		_, up := box.Get(s, "/up")
+		s.promise(strings.Contains(up, "degraded: bus"), "/up does not say that the bus is out: %s", up)
 	}
 	for _, f := range fillers {
 		if err := os.Remove(f); err != nil {
