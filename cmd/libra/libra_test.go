@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,8 +21,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
 	"libra/pkg/inspect"
 	"libra/pkg/inspector"
+	"libra/pkg/libra"
 	"libra/pkg/store"
 	"libra/pkg/web"
 )
@@ -67,7 +71,52 @@ func site(t *testing.T) (url string, hung <-chan struct{}) {
 // appliance is a bus, an inspector and a web server, all real, in this
 // process. It has no recorder, watchdog or notifier, and says so.
 func appliance(t *testing.T) (url string) {
+	return serve(t, bustest.Start(t))
+}
+
+// unwell is an appliance with two alarms, one of which has cleared, and a
+// notifier's channel "ops", which works, and "gone", which does not.
+func unwell(t *testing.T) (url string) {
 	b := bustest.Start(t)
+	url = serve(t, b)
+	watchdog := b.Connect("watchdog")
+	since := time.Now().UTC().Add(-time.Minute)
+	disk := libra.Alarm{
+		ID: "disk", Scope: libra.ScopeHost, Target: "/var/lib/libra", Severity: libra.Minor, State: libra.Raised,
+		Summary: "The disk is filling up", Evidence: "83 % of its space, limit 80 %", Runbook: "#disk", Since: since,
+	}
+	web := libra.Alarm{ID: "web", Scope: libra.ScopeComponent, Target: "libra-web", Severity: libra.Major, State: libra.Cleared, Summary: "The web server serves again", Since: since, Until: since.Add(time.Second)}
+	for _, a := range []libra.Alarm{disk, web} {
+		if err := watchdog.PublishAlarm(t.Context(), libra.Transition{ID: "t-" + a.ID, Alarm: a, At: since.Add(time.Second), Host: "box"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop, err := b.Connect("notifier").ServeChannels(t.Context(), func(_ context.Context, name string) event.Tried {
+		switch name {
+		case "ops":
+			return event.Tried{Channel: name, OK: true, Answer: "200 ok", TookMS: 120}
+		case "gone":
+			return event.Tried{Channel: name, Answer: "404 channel_not_found", TookMS: 80}
+		}
+		return event.Tried{Channel: name, Answer: "there is no such channel", Channels: []string{"gone", "ops"}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	bustest.Await(t, "both alarms", func() bool {
+		resp, err := http.Get(url + "/api/alarms")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		data, err := io.ReadAll(resp.Body)
+		return err == nil && strings.Contains(string(data), `"disk"`) && strings.Contains(string(data), `"web"`) && strings.Contains(string(data), `"stale":false`)
+	})
+	return url
+}
+
+func serve(t *testing.T, b *bustest.Bus) (url string) {
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait) // after t.Context() has ended
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -96,7 +145,7 @@ func appliance(t *testing.T) (url string) {
 
 func TestScripts(t *testing.T) {
 	siteURL, _ := site(t)
-	applianceURL := appliance(t)
+	applianceURL, unwellURL := appliance(t), unwell(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -105,6 +154,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GORACE", promptExit)
 			e.Setenv("SITE", siteURL)
 			e.Setenv("APPLIANCE", applianceURL)
+			e.Setenv("UNWELL", unwellURL)
 			e.Setenv("NOBODY", "http://"+nobody(t))
 			return nil
 		},

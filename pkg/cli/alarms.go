@@ -1,7 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -11,27 +17,54 @@ import (
 
 // alarmList is what GET /api/alarms answers.
 type alarmList struct {
-	Alarms []struct {
-		libra.Alarm
-		At   time.Time `json:"at"`
-		Host string    `json:"host"`
-	} `json:"alarms"`
-	Reasons []string `json:"reasons"`
+	Alarms  []alarmAnswer `json:"alarms"`
+	Reasons []string      `json:"reasons"`
+}
+
+// alarmAnswer is an alarm, and what was done about it since it was raised.
+type alarmAnswer struct {
+	libra.Alarm
+	At           time.Time      `json:"at"`
+	Host         string         `json:"host"`
+	Acknowledged *doneAnswer    `json:"acknowledged"`
+	Silenced     *libra.Silence `json:"silenced"`
+	Actions      []doneAnswer   `json:"actions"`
+}
+
+type doneAnswer struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by"`
+	Text string    `json:"text"`
 }
 
 func (r *runner) alarmsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "alarms",
-		Usage: "list what is wrong, and with --all what was",
-		Description: `   libra alarms
+		Usage: "list what is wrong, and do something about it",
+		Description: `Without a command it lists what is wrong, and with --all what was.
+
+   libra alarms
    libra alarms --all
    libra alarms --json | jq -r '.alarms[].summary'
+   libra alarms show bus
+   libra alarms ack bus --text "on it"
+   libra alarms silence --alarm 'beat.*' --for 2h --why "new inspectors"
+   libra alarms test ops
 
 Exit codes: 0 nothing is raised, 1 something is, 2 no appliance.`,
 		Flags: applianceFlags(
 			&cli.BoolFlag{Name: "all", Usage: "list alarms that have cleared too", DisableDefaultText: true},
 		),
 		Action: r.alarms,
+		Subcommands: []*cli.Command{
+			r.alarmCommand(),
+			r.historyCommand(),
+			r.ackCommand(),
+			r.silenceCommand(),
+			r.silencesCommand(),
+			r.unsilenceCommand(),
+			r.testCommand(),
+		},
 	}
 }
 
@@ -78,13 +111,40 @@ func (r *runner) writeAlarms(list *alarmList) {
 				lasted = lasting(a.Until.Sub(a.Since))
 			}
 			t.add(cell{string(a.Severity), colour}, text(string(a.State)), text(moment(a.Since)), text(lasted), text(a.ID), text(a.Target), text(a.Summary))
-			if a.State == libra.Raised && a.Evidence != "" {
+			if a.State == libra.Raised {
 				t.note(a.Evidence)
+				for _, line := range a.doneLines() {
+					t.remark(text("- " + line))
+				}
 			}
 		}
 		t.write(r.out, r.screen)
 	}
 	writeReasons(r.out, r.screen, "This list may lack the latest:", list.Reasons)
+}
+
+// doneLines say what was done about an open alarm.
+func (a *alarmAnswer) doneLines() (lines []string) {
+	if d := a.Acknowledged; d != nil {
+		lines = append(lines, withText(fmt.Sprintf("acknowledged by %s, %s", d.By, moment(d.At)), d.Text))
+	}
+	if s := a.Silenced; s != nil {
+		lines = append(lines, fmt.Sprintf("silenced by %s until %s: %s", s.By, moment(s.Until), s.Why))
+	}
+	if a.Cause != "" {
+		lines = append(lines, fmt.Sprintf("explained by alarm %s", a.Cause))
+	}
+	for _, d := range a.Actions {
+		lines = append(lines, withText(fmt.Sprintf("%s, %s", d.By, moment(d.At)), d.Text))
+	}
+	return lines
+}
+
+func withText(what, words string) string {
+	if words == "" {
+		return what
+	}
+	return what + ": " + words
 }
 
 func severityColour(s libra.Severity) string {
@@ -95,4 +155,213 @@ func severityColour(s libra.Severity) string {
 		return yellow
 	}
 	return plain
+}
+
+// history is what GET /api/history answers, and a part of GET
+// /api/alarms/{id}.
+type history struct {
+	Timeline []struct {
+		At       time.Time      `json:"at"`
+		Kind     string         `json:"kind"`
+		Alarm    string         `json:"alarm"`
+		By       string         `json:"by"`
+		Text     string         `json:"text"`
+		Severity libra.Severity `json:"severity"`
+		Silence  *libra.Silence `json:"silence"`
+	} `json:"timeline"`
+	Next    string   `json:"next"`
+	Reasons []string `json:"reasons"`
+}
+
+func historyFlags() []cli.Flag {
+	return applianceFlags(
+		&cli.IntFlag{Name: "limit", Value: 20, Usage: "list at most `N` events"},
+		&cli.StringFlag{Name: "after", Usage: "go on where `NEXT` of an earlier list ended"},
+	)
+}
+
+// portion is the query for a part of a list.
+func portion(c *cli.Context) (string, error) {
+	if c.Int("limit") < 1 {
+		return "", fail("cannot list %d events: that is none", c.Int("limit")).with("give --limit a number from 1")
+	}
+	query := url.Values{"limit": {strconv.Itoa(c.Int("limit"))}}
+	if after := c.String("after"); after != "" {
+		query.Set("after", after)
+	}
+	return "?" + query.Encode(), nil
+}
+
+func (r *runner) alarmCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "show",
+		Usage:     "show one alarm and what happened to it",
+		ArgsUsage: "ID",
+		Description: `   libra alarms show bus
+   libra alarms show --json bus | jq '.timeline[].kind'
+
+Exit codes: 0 it has cleared, 1 it is raised, 2 no such alarm or no appliance.`,
+		Flags:  historyFlags(),
+		Action: r.alarm,
+	}
+}
+
+func (r *runner) alarm(c *cli.Context) error {
+	id, err := only(c, "alarm's ID")
+	if err != nil {
+		return err
+	}
+	k, err := r.client(c)
+	if err != nil {
+		return err
+	}
+	query, err := portion(c)
+	if err != nil {
+		return err
+	}
+	var a struct {
+		alarmAnswer
+		history
+		Silences []silenceAnswer `json:"silences"`
+	}
+	data, err := k.get(c.Context, fmt.Sprintf("show alarm %q", id), alarmPath(id)+query, &a)
+	if err != nil {
+		return noAlarm(fmt.Sprintf("show alarm %q", id), err)
+	}
+	if c.Bool("json") {
+		err = r.copyJSON(data)
+	} else {
+		r.writeAlarm(&a.alarmAnswer, a.Silences)
+		fmt.Fprintln(r.out)
+		r.writeHistory(&a.history, c, id)
+	}
+	if err == nil && a.State == libra.Raised {
+		return errBad
+	}
+	return err
+}
+
+func alarmPath(id string) string { return "/api/alarms/" + url.PathEscape(id) }
+
+// noAlarm gives the remedy where the appliance does not know an alarm.
+func noAlarm(what string, err error) error {
+	if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
+		return fail("cannot %s: the appliance knows no such alarm", what).with("libra alarms --all lists what it knows")
+	}
+	return err
+}
+
+func (r *runner) writeAlarm(a *alarmAnswer, silences []silenceAnswer) {
+	state := r.screen.paint(green, "cleared")
+	if a.State == libra.Raised {
+		state = r.screen.paint(severityColour(a.Severity), "raised, "+printable(string(a.Severity)))
+	}
+	if a.Flapping {
+		state += ", flapping"
+	}
+	fmt.Fprintf(r.out, "%s: %s\n", r.screen.paint(bold, printable(a.Summary)), state)
+	line := func(what, value string) {
+		if value != "" {
+			fmt.Fprintf(r.out, "%-9s %s\n", what, printable(value))
+		}
+	}
+	line("evidence", a.Evidence)
+	line("target", a.Target)
+	line("since", moment(a.Since))
+	if a.State != libra.Raised {
+		line("lasted", lasting(a.Until.Sub(a.Since)))
+	}
+	line("host", a.Host)
+	if a.Runbook != "" {
+		line("runbook", "docs/operations.md"+a.Runbook)
+	}
+	for _, done := range a.doneLines() {
+		fmt.Fprintf(r.out, "- %s\n", printable(done))
+	}
+	for _, s := range silences {
+		if s.State == "planned" {
+			fmt.Fprintf(r.out, "- %s\n", printable(fmt.Sprintf("to be silenced from %s until %s by %s: %s", moment(s.From), moment(s.Until), s.By, s.Why)))
+		}
+	}
+}
+
+func (r *runner) historyCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "history",
+		Usage: "list what happened, newest first",
+		Description: `   libra alarms history
+   libra alarms history --limit 100 --json
+
+What --json prints under "next" goes to --after for what was before.`,
+		Flags: historyFlags(),
+		Action: func(c *cli.Context) error {
+			if err := none(c); err != nil {
+				return err
+			}
+			k, err := r.client(c)
+			if err != nil {
+				return err
+			}
+			query, err := portion(c)
+			if err != nil {
+				return err
+			}
+			var h history
+			data, err := k.get(c.Context, "list what happened", "/api/history"+query, &h)
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return r.copyJSON(data)
+			}
+			r.writeHistory(&h, c, "")
+			return nil
+		},
+	}
+}
+
+// writeHistory prints a part of a timeline: of one alarm, or of all where
+// alarm is "".
+func (r *runner) writeHistory(h *history, c *cli.Context, alarm string) {
+	if len(h.Timeline) == 0 {
+		fmt.Fprintln(r.out, "nothing has happened")
+	} else {
+		t := table{columns: []column{{"TIME", false}, {"WHAT", false}, {"ALARM", false}, {"BY", false}, {"TEXT", false}}}
+		for _, e := range h.Timeline {
+			what, colour, about := e.Kind, plain, e.Alarm
+			switch {
+			case e.Kind == string(libra.Raised):
+				what, colour = what+" "+string(e.Severity), severityColour(e.Severity)
+			case e.Kind == string(libra.Cleared):
+				colour = green
+			case e.Silence != nil:
+				about = matchWords(e.Silence.Match)
+				if !e.Silence.Until.After(e.At) {
+					what = "unsilenced"
+				}
+			}
+			t.add(text(moment(e.At)), cell{what, colour}, text(orDash(about)), text(orDash(e.By)), text(e.Text))
+		}
+		t.write(r.out, r.screen)
+	}
+	if h.Next != "" {
+		fmt.Fprintf(r.out, "\nmore: libra %s --after %s\n", strings.TrimSpace(commandName(c)+" "+printable(alarm)), printable(h.Next))
+	}
+	writeReasons(r.out, r.screen, "This list may lack the latest:", h.Reasons)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// writeTried prints what came of a trial message.
+func writeTried(w io.Writer, s screen, channel string, ok bool, answer string, took time.Duration) {
+	word := s.paint(green, "sent")
+	if !ok {
+		word = s.paint(red, "not sent")
+	}
+	fmt.Fprintf(w, "%s: %s in %s: %s\n", printable(channel), word, took, printable(answer))
 }

@@ -11,7 +11,8 @@ import (
 
 // arrange puts flags before arguments, because the parser stops at the first
 // argument and people write `libra inspect URL --json`. What follows "--" is
-// never a flag. Who asks for help gets it, whatever else is said.
+// never a flag. Who asks for help gets it, whatever else is said. What is said
+// before a command of a command is for that one.
 func arrange(flags []cli.Flag, commands []*cli.Command, args []string) []string {
 	var before, after []string
 	for i := 0; i < len(args); i++ {
@@ -33,7 +34,7 @@ func arrange(flags []cli.Flag, commands []*cli.Command, args []string) []string 
 			before = append(before, args[i])
 		default:
 			if c := commandNamed(commands, a); c != nil && len(after) == 0 {
-				return append(append(before, a), arrange(c.Flags, c.Subcommands, args[i+1:])...)
+				return append(append(before, a), arrangeCommand(c, args[i+1:])...)
 			}
 			after = append(after, a)
 		}
@@ -42,6 +43,30 @@ func arrange(flags []cli.Flag, commands []*cli.Command, args []string) []string 
 		before = append(before, "--")
 	}
 	return append(before, after...)
+}
+
+func arrangeCommand(c *cli.Command, args []string) []string {
+	sub, rest := subcommand(c, args)
+	if sub == nil {
+		return arrange(c.Flags, nil, args)
+	}
+	return append([]string{sub.Name}, arrangeCommand(sub, rest)...)
+}
+
+// subcommand is the command of c that args name, and the other arguments; nil
+// where the first word that is no flag is none.
+func subcommand(c *cli.Command, args []string) (sub *cli.Command, rest []string) {
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		switch {
+		case len(args[i]) > 1 && args[i][0] == '-':
+			if takesNext(c.Flags, args[i]) {
+				i++
+			}
+		default:
+			return commandNamed(c.Subcommands, args[i]), slices.Delete(slices.Clone(args), i, i+1)
+		}
+	}
+	return nil, args
 }
 
 // takesNext says that the argument after flag is its value.
@@ -92,12 +117,13 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	return fail("cannot understand the command line: %s", text).with("%s", seeHelp)
 }
 
-// commandName is "" for libra itself.
+// commandName is "" for libra itself, and such as "alarms ack" for a command
+// of a command.
 func commandName(c *cli.Context) string {
 	if c.Command == nil || c.Command.Name == c.App.Name {
 		return ""
 	}
-	return c.Command.Name
+	return strings.TrimPrefix(c.Command.HelpName, c.App.Name+" ")
 }
 
 func knownFlags(c *cli.Context) []cli.Flag {
@@ -122,14 +148,17 @@ func unknownCommand(c *cli.Context) error {
 
 // suggestCommand is the hint for a command that does not exist.
 func suggestCommand(commands []*cli.Command, name string) string {
-	var names []string
-	for _, c := range commands {
-		names = append(names, c.Name)
-	}
-	if best := closest(name, names); best != "" {
+	if best := closest(name, commandNames(commands)); best != "" {
 		return fmt.Sprintf("did you mean %s? libra help lists the commands", best)
 	}
 	return "libra help lists the commands"
+}
+
+func commandNames(commands []*cli.Command) (names []string) {
+	for _, c := range commands {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // alike is how close a word must be to one that is known to be taken for it.
@@ -157,18 +186,23 @@ func flagNames(flags []cli.Flag) (names []string) {
 func only(c *cli.Context, what string) (string, error) {
 	switch n := c.NArg(); {
 	case n == 0:
-		return "", fail("cannot %s: no %s given", c.Command.Name, what).with("libra help %s", c.Command.Name)
+		return "", fail("cannot %s: no %s given", c.Command.Name, what).with("libra help %s", commandName(c))
 	case n > 1:
 		return "", fail("cannot %s: %d arguments given where one %s is taken", c.Command.Name, n, what).
-			with("quote it if it holds spaces or &; libra help %s", c.Command.Name)
+			with("quote it if it holds spaces or &; libra help %s", commandName(c))
 	}
 	return c.Args().First(), nil
 }
 
 // none refuses arguments.
 func none(c *cli.Context) error {
-	if c.Args().Present() {
-		return fail("cannot understand %q: libra %s takes no arguments", c.Args().First(), c.Command.Name).with("libra help %s", c.Command.Name)
+	if !c.Args().Present() {
+		return nil
 	}
-	return nil
+	name := commandName(c)
+	f := fail("cannot understand %q: libra %s takes no arguments", c.Args().First(), name)
+	if best := closest(c.Args().First(), commandNames(c.Command.Subcommands)); best != "" {
+		return f.with("did you mean libra %s %s? libra help %s", name, best, name)
+	}
+	return f.with("libra help %s", name)
 }

@@ -124,11 +124,17 @@ budget or unwell, 2 failed or bad input, 130 interrupted.`,
 			helpCommand(),
 		},
 	}
-	for _, c := range app.Commands {
+	dress(app.Commands)
+	return app
+}
+
+// dress gives commands, and those below them, what all have in common.
+func dress(commands []*cli.Command) {
+	for _, c := range commands {
 		c.HideHelpCommand = true
 		c.OnUsageError = usageError
+		dress(c.Subcommands)
 	}
-	return app
 }
 
 // sink remembers the first error of writing, which print statements drop.

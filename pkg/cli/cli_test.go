@@ -36,6 +36,9 @@ func server(t *testing.T) string {
 		"/api/pages/cccccccccccccccccccc": "page-stale.json",
 		"/api/pages":                      "pages.json",
 		"/api/alarms":                     "alarms.json",
+		"/api/alarms/bus":                 "alarm.json",
+		"/api/history":                    "history.json",
+		"/api/silences":                   "silences.json",
 		"/api/status":                     "status.json",
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -82,6 +85,9 @@ func TestTables(t *testing.T) {
 		{"page-stale.txt", 0, []string{"page", "cccccccccccccccccccc"}},
 		{"pages.txt", 0, []string{"pages"}},
 		{"alarms.txt", 1, []string{"alarms", "--all"}},
+		{"alarm.txt", 1, []string{"alarms", "show", "bus"}},
+		{"history.txt", 0, []string{"alarms", "history"}},
+		{"silences.txt", 0, []string{"alarms", "silences"}},
 		{"status.txt", 1, []string{"status"}},
 	} {
 		code, out, errs := libra(t, append(c.args, "--server", url)...)
@@ -99,6 +105,7 @@ func TestJSON(t *testing.T) {
 		"page.json":   {"page", "e7dmo5dvmrcm2qwxt4nu"},
 		"pages.json":  {"pages"},
 		"alarms.json": {"alarms"},
+		"alarm.json":  {"alarms", "--json", "show", "bus"},
 		"status.json": {"status"},
 	} {
 		want, err := os.ReadFile(filepath.Join("testdata", file))
@@ -133,9 +140,23 @@ func TestRequest(t *testing.T) {
 	defer s.Close()
 	_, out, _ := libra(t, "submit", "https://example.org", "--client", "team-a", "--server", s.URL+"/")
 	libra(t, "pages", "--client", "team-a", "--limit", "7", "--after", "x&y", "--server", s.URL)
+	budget := filepath.Join(t.TempDir(), "budget.json")
+	if err := os.WriteFile(budget, []byte(`[{"resourceSizes":[{"resourceType":"total","budget":300}]}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	libra(t, "submit", "--every", "30s", "--budget", budget, "https://example.org", "--client", "team-a", "--server", s.URL)
+	libra(t, "alarms", "--client", "team-a", "ack", "beat.web", "--text", "on it", "--server", s.URL)
+	libra(t, "alarms", "silence", "--alarm", "beat.*", "--from", "2026-11-22T22:00:00+01:00", "--for", "2h", "--why", "x", "--client", "team-a", "--server", s.URL)
+	libra(t, "alarms", "unsilence", "s/1", "--client", "team-a", "--server", s.URL)
+	libra(t, "alarms", "test", "ops room", "--client", "team-a", "--server", s.URL)
 	want := []string{
 		`POST /api/pages team-a application/json {"url":"https://example.org"}`,
 		"GET /api/pages?after=x%26y&limit=7 team-a  ",
+		`POST /api/pages team-a application/json {"budget":[{"resourceSizes":[{"resourceType":"total","budget":300}]}],"every":"30s","url":"https://example.org"}`,
+		`POST /api/alarms/beat.web/acknowledge team-a application/json {"text":"on it"}`,
+		`POST /api/silences team-a application/json {"for":"2h","from":"2026-11-22T21:00:00Z","match":{"alarm":"beat.*"},"why":"x"}`,
+		"DELETE /api/silences/s%2F1 team-a  ",
+		"POST /api/channels/ops%20room/test team-a  ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)

@@ -28,8 +28,12 @@ var fishScript string
 // values are the candidates for arguments ("completion") and for the values of
 // flags ("inspect --profile") that are words of a short list.
 var values = map[string][]string{
-	"completion":        {"bash", "zsh", "fish"},
-	"inspect --profile": {"desktop", "mobile"},
+	"completion":                {"bash", "zsh", "fish"},
+	"inspect --profile":         {"desktop", "mobile"},
+	"submit --every":            {"30s", "5m", "1h", "24h", "off"},
+	"alarms silence --scope":    {"component", "host", "page"},
+	"alarms silence --severity": {"info", "warning", "minor", "major", "critical"},
+	"alarms silence --for":      {"30m", "2h", "8h", "1d", "7d"},
 }
 
 func (r *runner) completionCommand() *cli.Command {
@@ -73,15 +77,41 @@ func complete(w io.Writer, app *cli.App, words []string) {
 		suggestFlags(w, word, app.Flags)
 	case command == nil:
 		suggestCommands(w, word, app.Commands)
-	case takesNext(command.Flags, last(done)):
-		suggest(w, word, values[command.Name+" "+last(done)])
+	case command.Name == "help":
+		suggestCommands(w, word, below(app.Commands, positional(done)[1:]))
+	default:
+		completeCommand(w, command, command.Name, done[slices.Index(done, command.Name)+1:], word)
+	}
+}
+
+// completeCommand completes what follows a command, which path names in full.
+func completeCommand(w io.Writer, command *cli.Command, path string, done []string, word string) {
+	if sub, rest := subcommand(command, done); sub != nil {
+		completeCommand(w, sub, path+" "+sub.Name, rest, word)
+		return
+	}
+	switch {
+	case len(done) > 0 && takesNext(command.Flags, last(done)):
+		suggest(w, word, values[path+" "+last(done)])
 	case strings.HasPrefix(word, "-"):
 		suggestFlags(w, word, append(slices.Clone(command.Flags), cli.HelpFlag))
-	case command.Name == "help" && len(done) == 1:
-		suggestCommands(w, word, app.Commands)
-	case len(done) == 1:
-		suggest(w, word, values[command.Name])
+	case len(done) == 0 && len(command.Subcommands) > 0:
+		suggestCommands(w, word, command.Subcommands)
+	case len(done) == 0:
+		suggest(w, word, values[path])
 	}
+}
+
+// below lists the commands of a command.
+func below(commands []*cli.Command, names []string) []*cli.Command {
+	for _, name := range names {
+		c := commandNamed(commands, name)
+		if c == nil {
+			return nil
+		}
+		commands = c.Subcommands
+	}
+	return commands
 }
 
 func first(words []string) string {

@@ -39,7 +39,7 @@ func (f *fault) with(format string, args ...any) *fault {
 
 // remedyVerbs are the words with which the errors of Libra's packages begin a
 // remedy, after the last colon or semicolon of their line.
-var remedyVerbs = []string{"allow", "ask", "check", "give", "only", "raise", "release", "remove", "send", "start", "submit", "try", "use", "wait", "write"}
+var remedyVerbs = []string{"allow", "ask", "check", "free", "give", "leave", "only", "raise", "release", "remove", "see", "send", "start", "submit", "try", "use", "wait", "write"}
 
 // remedy splits the line of an error into what happened and what to do.
 func remedy(text string) (what, hint string) {

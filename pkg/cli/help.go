@@ -10,16 +10,21 @@ func helpCommand() *cli.Command {
 		Usage:     "show how libra, or one of its commands, is used",
 		ArgsUsage: "[COMMAND]",
 		Description: `   libra help
-   libra help inspect`,
+   libra help inspect
+   libra help alarms ack`,
 		Action: func(c *cli.Context) error {
-			name := c.Args().First()
-			if name == "" {
+			commands := c.App.Commands
+			for _, name := range c.Args().Slice() {
+				command := commandNamed(commands, name)
+				if command == nil {
+					return fail("cannot explain %q: there is no such command", name).with("%s", suggestCommand(commands, name))
+				}
+				commands = command.Subcommands
+			}
+			if !c.Args().Present() {
 				return cli.ShowAppHelp(c)
 			}
-			if commandNamed(c.App.Commands, name) == nil {
-				return fail("cannot explain %q: there is no such command", name).with("%s", suggestCommand(c.App.Commands, name))
-			}
-			return cli.ShowCommandHelp(c, name)
+			return c.App.RunContext(c.Context, append(append([]string{c.App.Name}, c.Args().Slice()...), "--help"))
 		},
 	}
 }

@@ -101,6 +101,16 @@ type pageAnswer struct {
 		Outcome libra.Outcome `json:"outcome"`
 		Reasons []string      `json:"reasons"`
 	} `json:"latest"`
+	Every  string `json:"every"` // "" where it is not watched
+	Budget *struct {
+		Lines int      `json:"lines"`
+		Over  []string `json:"over"`
+	} `json:"budget"`
+	Alarms []struct {
+		ID       string         `json:"id"`
+		Severity libra.Severity `json:"severity"`
+		Summary  string         `json:"summary"`
+	} `json:"alarms"`
 }
 
 // profile is the device whose pages the appliance compares with.
@@ -124,10 +134,30 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 	for _, reason := range p.Reasons {
 		fmt.Fprintf(w, "- %s\n", printable(reason))
 	}
+	writeWatch(w, s, p)
 	if p.Report == nil {
 		fmt.Fprintf(w, "%s\nno report yet\n", printable(p.URL))
 		return
 	}
 	fmt.Fprintf(w, "report of %s\n\n", moment(p.Report.Started))
 	writeReport(w, s, p.Report, p.profile())
+}
+
+// writeWatch prints how often the page is weighed, and what that has shown.
+func writeWatch(w io.Writer, s screen, p *pageAnswer) {
+	if p.Every != "" {
+		fmt.Fprintf(w, "weighed every %s\n", printable(p.Every))
+	}
+	for _, a := range p.Alarms {
+		fmt.Fprintf(w, "%s %s\n", s.paint(severityColour(a.Severity), "! alarm "+printable(a.ID)+":"), printable(a.Summary))
+	}
+	if p.Budget == nil {
+		return
+	}
+	for _, line := range p.Budget.Over {
+		fmt.Fprintf(w, "%s %s\n", s.paint(red, "! over budget:"), printable(line))
+	}
+	if len(p.Budget.Over) == 0 && p.Budget.Lines > 0 {
+		fmt.Fprintf(w, "within its budget of %s\n", plural(p.Budget.Lines, "line"))
+	}
 }

@@ -24,11 +24,13 @@ func (r *runner) pagesCommand() *cli.Command {
 		Usage: "list the pages of the appliance, newest first",
 		Description: `   libra pages
    libra pages --limit 100
+   libra pages --watched
    libra pages --json | jq -r '.pages[].url'
 
 What --json prints under "next" goes to --after for the pages that follow.`,
 		Flags: applianceFlags(
 			&cli.IntFlag{Name: "limit", Value: 20, Usage: "list at most `N` pages"},
+			&cli.BoolFlag{Name: "watched", Usage: "list those that are watched, the newest watch first", DisableDefaultText: true},
 			&cli.StringFlag{Name: "after", Usage: "go on where `NEXT` of an earlier list ended"},
 		),
 		Action: r.pages,
@@ -50,6 +52,9 @@ func (r *runner) pages(c *cli.Context) error {
 	if after := c.String("after"); after != "" {
 		query.Set("after", after)
 	}
+	if c.Bool("watched") {
+		query.Set("watched", "true")
+	}
 	var list pageList
 	data, err := k.get(c.Context, "list pages", "/api/pages?"+query.Encode(), &list)
 	if err != nil {
@@ -58,15 +63,21 @@ func (r *runner) pages(c *cli.Context) error {
 	if c.Bool("json") {
 		return r.copyJSON(data)
 	}
-	r.writePages(&list)
+	r.writePages(&list, c.Bool("watched"))
 	return nil
 }
 
-func (r *runner) writePages(list *pageList) {
-	if len(list.Pages) == 0 {
+func (r *runner) writePages(list *pageList, watched bool) {
+	flag := ""
+	if watched {
+		flag = " --watched"
+	}
+	if len(list.Pages) == 0 && watched {
+		fmt.Fprintln(r.out, "no pages are watched: libra submit --every 30s URL watches one")
+	} else if len(list.Pages) == 0 {
 		fmt.Fprintln(r.out, "no pages: libra submit URL adds one")
 	} else {
-		t := table{columns: []column{{"ID", false}, {"STATE", false}, {"OUTCOME", false}, {"SCORE", true}, {"REQUESTS", true}, {"TRANSFER", true}, {"REPORTED", false}, {"URL", false}}}
+		t := table{columns: []column{{"ID", false}, {"STATE", false}, {"OUTCOME", false}, {"SCORE", true}, {"REQUESTS", true}, {"TRANSFER", true}, {"REPORTED", false}, {"EVERY", true}, {"URL", false}}}
 		for _, p := range list.Pages {
 			state, outcome, points := text(string(p.State)), text("-"), text("-")
 			requests, transfer, when := text("-"), text("-"), text("-")
@@ -83,12 +94,12 @@ func (r *runner) writePages(list *pageList) {
 				requests, transfer = count(p.Report.Totals.Requests), size(p.Report.Totals.TransferBytes)
 				when = text(moment(p.Report.Started))
 			}
-			t.add(text(p.ID), state, outcome, points, requests, transfer, when, text(p.URL))
+			t.add(text(p.ID), state, outcome, points, requests, transfer, when, text(orDash(p.Every)), text(p.URL))
 		}
 		t.write(r.out, r.screen)
 	}
 	if list.Next != "" {
-		fmt.Fprintf(r.out, "\nmore: libra pages --after %s\n", printable(list.Next))
+		fmt.Fprintf(r.out, "\nmore: libra pages%s --after %s\n", flag, printable(list.Next))
 	}
 	writeReasons(r.out, r.screen, "This list may lack the latest:", list.Reasons)
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"libra/pkg/inspect/budget"
 	"libra/pkg/libra"
 )
 
@@ -26,9 +28,18 @@ stays until the report is there and prints it.
    libra submit --wait https://example.org/
    libra submit --wait --json https://example.org/ | jq .report.totals
 
+With --every the page is watched: weighed again and again, with an alarm when it
+cannot be had or is over the budget. Saying it anew changes the watch.
+
+   libra submit --every 30s https://example.org/
+   libra submit --every 1h --budget budget.json https://example.org/
+   libra submit --every off https://example.org/
+
 Exit codes: 0 accepted (with --wait: reported), 2 refused, no appliance, or the
 page could not be had.`,
 		Flags: applianceFlags(
+			&cli.StringFlag{Name: "every", Usage: "weigh it again every `TIME`, from 1s to 24h; off ends that"},
+			&cli.PathFlag{Name: "budget", TakesFile: true, Usage: "with --every: hold it against the LightWallet budgets in `FILE` (- reads standard input)"},
 			&cli.BoolFlag{Name: "wait", Usage: "wait for the report and print it", DisableDefaultText: true},
 			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Minute, Usage: "with --wait: give up waiting after `TIME`"},
 		),
@@ -41,8 +52,12 @@ type accepted struct {
 	ID    string          `json:"id"`
 	URL   string          `json:"url"`
 	State libra.PageState `json:"state"`
+	Every string          `json:"every"` // how often it is weighed from now on
 	Note  string          `json:"note"`
 }
+
+// off is what --every says to end a watch.
+const off = "off"
 
 func (r *runner) submit(c *cli.Context) error {
 	given, err := only(c, "URL")
@@ -56,6 +71,10 @@ func (r *runner) submit(c *cli.Context) error {
 	if c.Duration("timeout") <= 0 {
 		return fail("cannot use --timeout %s: no time at all", c.Duration("timeout")).with("give a time such as 30s or 2m")
 	}
+	send, err := r.submission(c, given)
+	if err != nil {
+		return err
+	}
 	k, err := r.client(c)
 	if err != nil {
 		return err
@@ -68,7 +87,7 @@ func (r *runner) submit(c *cli.Context) error {
 		}
 	}
 	var a accepted
-	data, err := k.do(c.Context, what, http.MethodPost, "/api/pages", map[string]string{"url": given}, &a)
+	data, err := k.do(c.Context, what, http.MethodPost, "/api/pages", send, &a)
 	if err != nil {
 		return err
 	}
@@ -82,8 +101,42 @@ func (r *runner) submit(c *cli.Context) error {
 	return nil
 }
 
+// submission is what POST /api/pages is sent.
+func (r *runner) submission(c *cli.Context, given string) (map[string]any, error) {
+	send := map[string]any{"url": given}
+	every, file := c.String("every"), c.Path("budget")
+	if every != "" {
+		send["every"] = every
+	}
+	switch {
+	case every == off && c.Bool("wait"):
+		return nil, fail("cannot use --wait: no report follows --every off").with("leave one of them out")
+	case file == "":
+		return send, nil
+	case every == "" || every == off:
+		return nil, fail("cannot use --budget: there is no watch to hold it against").with("give --every 30s or the like too; libra inspect --budget weighs once")
+	}
+	data, err := r.readFile("budget file", file)
+	if err != nil {
+		return nil, err
+	}
+	name := file
+	if file == "-" {
+		name = "standard input"
+	}
+	if _, err := budget.Parse(name, data); err != nil {
+		return nil, failBudget(err)
+	}
+	send["budget"] = json.RawMessage(data)
+	return send, nil
+}
+
 func (r *runner) writeAccepted(k *client, a accepted) {
-	fmt.Fprintf(r.out, "%s %s\n", printable(a.ID), printable(string(a.State)))
+	state := printable(string(a.State))
+	if a.Every != "" {
+		state += ", weighed every " + printable(a.Every) + " from now on"
+	}
+	fmt.Fprintln(r.out, strings.TrimSpace(printable(a.ID)+" "+state))
 	if a.Note != "" {
 		fmt.Fprintln(r.out, printable(a.Note))
 	}

@@ -19,10 +19,10 @@ type cell struct {
 	colour string
 }
 
-// row is one line of a table, and a note on the line below it.
+// row is one line of a table, and notes on the lines below it.
 type row struct {
 	cells []cell
-	note  string
+	notes []cell
 }
 
 // table aligns cells in columns. Only the last column is cut, and only on a
@@ -39,8 +39,18 @@ func (t *table) add(cells ...cell) {
 	t.rows = append(t.rows, row{cells: cells})
 }
 
-// note goes below the last row.
-func (t *table) note(s string) { t.rows[len(t.rows)-1].note = s }
+// note goes below the last row: what is wrong.
+func (t *table) note(s string) {
+	if s != "" {
+		t.remark(cell{"! " + s, red})
+	}
+}
+
+// remark goes below the last row.
+func (t *table) remark(c cell) {
+	last := &t.rows[len(t.rows)-1]
+	last.notes = append(last.notes, cell{printable(c.text), c.colour})
+}
 
 func text(s string) cell { return cell{text: s} }
 
@@ -66,8 +76,8 @@ func (t *table) write(w io.Writer, s screen) {
 	t.line(w, s, widths, titles)
 	for _, r := range t.rows {
 		t.line(w, s, widths, r.cells)
-		if r.note != "" {
-			fmt.Fprintf(w, "%s%s\n", strings.Repeat(" ", widths[0]+2), s.paint(red, "! "+printable(r.note)))
+		for _, note := range r.notes {
+			fmt.Fprintf(w, "%s%s\n", strings.Repeat(" ", widths[0]+2), s.paint(note.colour, note.text))
 		}
 	}
 }

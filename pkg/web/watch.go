@@ -256,7 +256,7 @@ func (s *Server) roomToWatch(w event.Watch) *problem {
 	}
 	return &problem{
 		Type: "urn:libra:problem:disk", Title: "No room for new watches", Status: http.StatusInsufficientStorage,
-		Detail:     fmt.Sprintf("the page %q was not put under watch, the disk is nearly full (%s): try again when the alarm has cleared; a watch that stands goes on", w.URL, t.Alarm.Evidence),
+		Detail:     fmt.Sprintf("the page %q was not put under watch, the disk is nearly full (%s); watches that stand go on: try again when the alarm has cleared", w.URL, t.Alarm.Evidence),
 		retryAfter: 60,
 	}
 }
