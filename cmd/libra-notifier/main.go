@@ -1,23 +1,23 @@
-// Libra-notifier tells people about alarms: Slack, through an incoming webhook.
-// It writes nothing but what must outlive a crash of its own.
+// Libra-notifier tells people about alarms, by the channels that alarms.toml
+// lists. It writes nothing but what must outlive a crash of its own.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"path/filepath"
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
 	"libra/pkg/notifier"
+	"libra/pkg/rules"
 )
 
 type settings struct {
-	line    wire.Line
-	cfg     notifier.Config
-	webhook string
+	line wire.Line
+	cfg  notifier.Config
+	file string // alarms.toml
 }
 
 func main() {
@@ -25,38 +25,70 @@ func main() {
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-notifier", Usage: "tells people about alarms",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "slack-webhook", Usage: "`file` with the URL of a Slack incoming webhook; where there is none, alarms are only logged", FlagOnly: true, Into: daemon.Text(&s.webhook)},
+			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file)},
+			daemon.Setting{Name: "credentials", Default: "/etc/libra/credentials/", Usage: "`prefix` of the files with credentials", FlagOnly: true, Into: daemon.Text(&s.cfg.Credentials)},
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, for links in messages", Into: daemon.Text(&s.cfg.BaseURL)},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links in messages", Into: daemon.Text(&s.cfg.RunbookURL)},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` that the watchdog speaks to when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.Socket)},
+			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},
 			daemon.Setting{Name: "runtime", Usage: "`folder` for what must outlive this process", FlagOnly: true, Into: daemon.Folder(&s.cfg.Runtime)}),
-		Run: s.run,
+		Examine: s.examine, Run: s.run,
 	}))
 }
 
-func (s *settings) run(ctx context.Context, p *daemon.Process) error {
-	if s.webhook != "" {
-		if _, err := os.Stat(s.webhook); err == nil {
-			s.cfg.WebhookFile = s.webhook
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%w: --slack-webhook: %w", daemon.ErrConfig, err)
-		}
+// examine finds in alarms.toml what a start would survive.
+func (s *settings) examine() []error {
+	f, _, err := rules.Load(s.file, "")
+	if err != nil {
+		return rules.Faults(err)
+	}
+	s.cfg.Rules = f
+	return notifier.Check(s.cfg)
+}
+
+func (s *settings) load() (fault, err error) {
+	lastGood := ""
+	if s.cfg.State != "" {
+		lastGood = filepath.Join(s.cfg.State, "alarms.toml")
+	}
+	s.cfg.Rules, fault, err = rules.Load(s.file, lastGood)
+	return fault, err
+}
+
+func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
+	if s.cfg.RulesFault, err = s.load(); err != nil {
+		return fmt.Errorf("%w: %w", daemon.ErrConfig, err)
+	}
+	for _, fault := range rules.Faults(s.cfg.RulesFault) {
+		p.Log.Error("alarms.toml is bad, going on with the one before it: " + fault.Error())
 	}
 	conn, err := s.line.Connect(ctx, p, "notifier", "1")
 	if err != nil {
 		return err
 	}
 	s.cfg.Version = daemon.Version
-	n, err := notifier.New(s.cfg, notifier.Deps{
+	n := notifier.New(s.cfg, notifier.Deps{
 		Bus: conn, Log: p.Log, Status: p.Status,
-		Loop: func(name string) func() { return p.Heart.Loop(name).Beat },
+		Loop: func(name string) (tick, done func()) { l := p.Heart.Loop(name); return l.Beat, l.Done },
 	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", daemon.ErrConfig, err)
-	}
 	p.Count("messages_delivered", func() int64 { delivered, _ := n.Counters(); return delivered })
 	p.Count("undelivered_seconds", func() int64 { return int64(n.Undelivered().Seconds()) })
 	p.Count("deliveries_failed", func() int64 { _, failed := n.Counters(); return failed })
+	p.Trouble(n.Troubles)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := p.OnReload(func() error { return s.reload(ctx, n) })
+	defer func() { cancel(); stop() }()
 	p.Ready("waiting for alarms")
 	return n.Run(ctx)
+}
+
+func (s *settings) reload(ctx context.Context, n *notifier.Notifier) error {
+	fault, err := s.load()
+	if err == nil && fault == nil {
+		err = n.Apply(ctx, s.cfg.Rules)
+	} else if err == nil {
+		err = fault
+	}
+	n.Fault(fault)
+	return err
 }

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -20,13 +19,14 @@ import (
 // directQueue holds what came by the socket. Its channel's mutex guards it.
 type directQueue struct {
 	Waiting []delivery `json:"waiting"` // in order; Repeat once a call was begun
-	Told    []string   `json:"told"`    // ids that the bus may still bring
+	// Told are ids that earlier versions kept here.
+	Told []string `json:"told,omitempty"`
 
 	file string
 	log  *slog.Logger
 }
 
-// maxDirect bounds both lists.
+// maxDirect bounds the list.
 const maxDirect = 1000
 
 // load takes up what an earlier process left.
@@ -52,10 +52,7 @@ func (q *directQueue) keep() {
 	}
 	data, err := json.Marshal(q)
 	if err == nil {
-		tmp := filepath.Join(filepath.Dir(q.file), ".new-"+filepath.Base(q.file))
-		if err = os.WriteFile(tmp, data, 0o600); err == nil {
-			err = os.Rename(tmp, q.file)
-		}
+		err = replaceFile(q.file, data)
 	}
 	if err != nil {
 		q.log.Warn("cannot keep what came by the socket over a restart", "err", err)
@@ -66,13 +63,13 @@ func (q *directQueue) keep() {
 func (ch *channel) accept(t libra.Transition) error {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
-	if ch.seen.has(t.ID) || slices.ContainsFunc(ch.direct.Waiting, func(d delivery) bool { return d.Transition.ID == t.ID }) {
+	if ch.ledger.seen.has(t.ID) || slices.ContainsFunc(ch.direct.Waiting, func(d delivery) bool { return d.Transition.ID == t.ID }) {
 		return nil
 	}
 	if len(ch.direct.Waiting) >= maxDirect {
 		return fmt.Errorf("queue %q: %w", ch.name, libra.ErrFull)
 	}
-	ch.direct.Waiting = append(ch.direct.Waiting, delivery{Transition: t})
+	ch.direct.Waiting = append(ch.direct.Waiting, delivery{Transition: t, Direct: true})
 	ch.direct.keep()
 	select {
 	case ch.wake <- struct{}{}:
@@ -122,12 +119,6 @@ func (ch *channel) endDirect(batch []delivery) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	ch.direct.Waiting = slices.Delete(ch.direct.Waiting, 0, len(batch))
-	for _, d := range batch {
-		ch.direct.Told = append(ch.direct.Told, d.Transition.ID)
-	}
-	if over := len(ch.direct.Told) - maxDirect; over > 0 {
-		ch.direct.Told = slices.Delete(ch.direct.Told, 0, over)
-	}
 	ch.direct.keep()
 }
 
@@ -174,7 +165,7 @@ func (n *Notifier) serve(ctx context.Context, l net.Listener) error {
 			http.Error(w, "that is no transition", http.StatusBadRequest)
 			return
 		}
-		for _, ch := range n.channels {
+		for _, ch := range n.running() {
 			if err := ch.accept(t); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 				return

@@ -1,41 +1,72 @@
 // Package notifier tells people what the watchdog has found.
 //
-//	bus, one durable consumer per channel --.
-//	                                         >--> channel --> Slack
-//	watchdog's socket, while the bus is away'      one message at a time, about
-//	                                               one a second, breaker
+//	bus, one durable consumer a channel --.
+//	                                       >--> ledger --> provider: Slack, mail ...
+//	watchdog's socket, while the bus is    |   told, withheld,    one message at a time,
+//	away ----------------------------------'   due, reminders     about one a second, breaker
+//	                                               ^
+//	rules, silences, acknowledgements --> desk ----'
 //
-// A transition is acknowledged after the provider has answered, so that none
-// is lost; it is tried for as long as it takes, and nothing overtakes it.
-// Killed in the middle of a POST, the notifier cannot know whether it arrived:
-// it tells once more, and says "possible repeat". What came by the socket is
-// kept in Config.Runtime until the bus has brought it too.
+// A transition is acknowledged to the bus after the provider has answered, or
+// after it is in the ledger as withheld, so that none is lost; it is tried for
+// as long as it takes, and nothing overtakes it. Killed in the middle of a
+// call, the notifier cannot know whether it arrived: it tells once more, and
+// says "possible repeat".
 //
-// When many transitions wait, they become one digest. Channels know nothing of
-// each other: one that hangs holds up no other.
+// When many transitions wait, they become one digest. What a silence, an alarm
+// that explains it, or a route keeps from being told is withheld, and told when
+// it is still raised once that is over: see decide, the whole of it in one
+// function. Channels know nothing of each other: one that hangs holds up no
+// other.
+//
+// What it remembers, and where, so that kill -9 repeats and forgets nothing:
+//
+//	Config.State/channel-<name>.json   a ledger a channel: what is open, told,
+//	                                   withheld, being told, and the provider's
+//	                                   names of messages; in Config.Runtime
+//	                                   while the disk is full
+//	Config.State/notes.json            silences and acknowledgements, for a start
+//	                                   without a bus
+//	Config.State/consumers.json        which channel has which durable consumer
+//	Config.Runtime/direct-<name>.json  what came by the socket and is not told yet
 package notifier
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"libra/pkg/bus"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/rules"
 )
 
 // Config says whom to tell. The zero value of every field means its default.
 type Config struct {
-	// WebhookFile holds the URL of a Slack incoming webhook, alone on a line.
-	// "": no channel is configured, transitions are only logged.
-	WebhookFile string
+	// Rules are the channels and how they are told. Without a channel in it:
+	// Slack, where there is a credential "slack-webhook"; else transitions are
+	// only logged.
+	Rules rules.File
+	// RulesFault is why alarms.toml is not what Rules holds; nil when it is.
+	RulesFault error
+	// Credentials is put before the name of a credential, to make the name of
+	// its file: "/run/credentials/libra-notifier.service/channel_".
+	Credentials string
 	// Socket is where the watchdog tells of alarms while the bus is away; ""
 	// serves none.
 	Socket string
+	// State is a folder that outlives a reboot; "" forgets.
+	State string
 	// Runtime is a folder that outlives the process, for what came by the
-	// socket; "" forgets it.
+	// socket, and for the rest should the disk be full; "" forgets.
 	Runtime string
 	// BaseURL is where people reach Libra's pages; without it messages carry
 	// no button to them.
@@ -45,20 +76,20 @@ type Config struct {
 	RunbookURL string
 	// Version of Libra, for the context line.
 	Version string
-	// Timeout of one POST: 10 s.
+	// Host names this machine in trial messages: os.Hostname.
+	Host string
+	// Timeout of one call: 10 s.
 	Timeout time.Duration
 	// Pace is the least time between two messages to one channel: 1 s.
 	Pace time.Duration
 	// Backoff is the pause after the first failure, which doubles up to
 	// BackoffMax: 1 s, 30 s.
 	Backoff, BackoffMax time.Duration
-	// Late is the age from which a message says how late it is: 1 min.
-	Late time.Duration
-	// Digest is how many waiting transitions become one message: 6.
-	Digest int
 	// DigestPace is the longest pause between two digests, which doubles from
 	// Pace while one follows another: 20 s.
 	DigestPace time.Duration
+	// MailRoots are whose certificates mail servers show; nil: the system's.
+	MailRoots *x509.CertPool
 }
 
 func (c Config) withDefaults() Config {
@@ -66,9 +97,13 @@ func (c Config) withDefaults() Config {
 	fill(&c.Pace, time.Second)
 	fill(&c.Backoff, time.Second)
 	fill(&c.BackoffMax, 30*time.Second)
-	fill(&c.Late, time.Minute)
-	fill(&c.Digest, 6)
 	fill(&c.DigestPace, 20*time.Second)
+	if c.Rules.Telling.Digest == 0 {
+		c.Rules.Telling = rules.Defaults().Telling
+	}
+	if c.Host == "" {
+		c.Host, _ = os.Hostname()
+	}
 	return c
 }
 
@@ -79,9 +114,24 @@ func fill[T comparable](field *T, value T) {
 	}
 }
 
+// files are where something is kept: on disk, or in memory where that fails.
+func (c Config) files(name string) (files []string) {
+	for _, folder := range []string{c.State, c.Runtime} {
+		if folder != "" {
+			files = append(files, filepath.Join(folder, name))
+		}
+	}
+	return files
+}
+
+func (c Config) runtimeFile(name string) string { return filepath.Join(c.Runtime, name) }
+
 // Bus is what the notifier needs of bus.Conn.
 type Bus interface {
 	DeliverAlarms(ctx context.Context, durable string, since time.Time, tick func(), take func(waiting int) int, fn func(context.Context, []bus.AlarmDelivery) error) error
+	DropAlarms(ctx context.Context, durable string) error
+	WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error
+	ServeChannels(ctx context.Context, fn func(ctx context.Context, channel string) event.Tried) (stop func(), err error)
 }
 
 // Deps are the parts a notifier works with.
@@ -89,52 +139,61 @@ type Deps struct {
 	Bus Bus
 	Log *slog.Logger
 	// Loop registers a loop and returns what it calls, at least once a second,
-	// while it makes progress: daemon's Heart.Loop(name).Beat. May be nil.
-	Loop func(name string) (tick func())
+	// while it makes progress, and once it has ended. May be nil.
+	Loop func(name string) (tick, done func())
 	// Status takes one line for systemctl status. May be nil.
 	Status func(string)
 }
 
 // Notifier tells. Make it with New.
 type Notifier struct {
-	cfg      Config
-	deps     Deps
-	channels []*channel
+	cfg  Config
+	deps Deps
+	desk *desk
+	// applied brings new rules to Run.
+	applied   chan applied
+	consumers *consumers // Run's
+
+	mu      sync.Mutex
+	members []*member // under mu; in the order of the file
+	fault   error     // under mu; of alarms.toml
+
+	delivered, failed atomic.Int64 // by channels that are gone
 }
 
-// New reads the credentials. An error is a fault of the configuration.
-func New(cfg Config, deps Deps) (*Notifier, error) {
-	n := &Notifier{cfg: cfg.withDefaults(), deps: deps}
+// New makes a notifier. A channel that cannot be used is named by Troubles and
+// holds up no other; Check says beforehand.
+func New(cfg Config, deps Deps) *Notifier {
+	n := &Notifier{cfg: cfg.withDefaults(), deps: deps, applied: make(chan applied), fault: cfg.RulesFault}
 	if deps.Loop == nil {
-		n.deps.Loop = func(string) func() { return func() {} }
+		n.deps.Loop = func(string) (func(), func()) { return func() {}, func() {} }
 	}
 	if deps.Status == nil {
 		n.deps.Status = func(string) {}
 	}
-	var s sender = journal{deps.Log}
-	name := "journal"
-	if cfg.WebhookFile != "" {
-		hook, err := readWebhook(cfg.WebhookFile)
-		if err != nil {
-			return nil, err
-		}
-		s, name = newSlack(hook, n.cfg), "slack"
-	}
-	n.channels = []*channel{n.newChannel(name, s)}
-	return n, nil
-}
-
-func (n *Notifier) newChannel(name string, s sender) *channel {
 	file := ""
-	if n.cfg.Runtime != "" {
-		file = filepath.Join(n.cfg.Runtime, "direct-"+name+".json")
+	if n.cfg.State != "" {
+		file = filepath.Join(n.cfg.State, "notes.json")
 	}
-	return newChannel(name, s, n.cfg, n.deps.Log, file)
+	n.desk = newDesk(file, n.cfg.Rules, deps.Log)
+	n.consumers = n.loadConsumers()
+	return n
 }
 
-// durable is the consumer of the first channel, whichever it is: what was
-// logged while there was none is not sent once there is one.
-const durable = "notifier"
+// Check names every channel that cannot be used as it is configured.
+func Check(cfg Config) (faults []error) {
+	cfg = cfg.withDefaults()
+	for _, c := range cfg.channels() {
+		if _, err := newSender(c, cfg, newWriter(cfg, newDesk("", cfg.Rules, slog.New(slog.DiscardHandler))), nil); err != nil {
+			where := "channel " + c.Name
+			if c.Line > 0 {
+				where = fmt.Sprintf("alarms.toml:%d: channel %s", c.Line, c.Name)
+			}
+			faults = append(faults, fmt.Errorf("%s: %w", where, err))
+		}
+	}
+	return faults
+}
 
 // Run tells until ctx ends.
 func (n *Notifier) Run(ctx context.Context) error {
@@ -147,6 +206,8 @@ func (n *Notifier) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel(nil)
+	n.change(ctx, n.cfg.Rules)
+	defer n.leave()
 	if listener != nil {
 		wg.Go(func() {
 			if err := n.serve(ctx, listener); err != nil {
@@ -154,40 +215,69 @@ func (n *Notifier) Run(ctx context.Context) error {
 			}
 		})
 	}
-	for _, ch := range n.channels {
-		wg.Go(func() { ch.runDirect(ctx, n.deps.Loop(ch.name+" direct")) })
-		wg.Go(func() { n.runBus(ctx, ch, n.deps.Loop(ch.name)) })
+	wg.Go(func() { _ = n.deps.Bus.WatchNotes(ctx, n.desk.caught, n.desk.note) }) // it ends with ctx
+	stop, err := n.deps.Bus.ServeChannels(ctx, n.Try)
+	if err != nil {
+		return fmt.Errorf("serve trial messages: %w", err)
 	}
+	defer stop()
 	n.report(ctx)
+	cancel(nil)
 	return context.Cause(ctx)
 }
 
-func (n *Notifier) runBus(ctx context.Context, ch *channel, tick func()) {
-	_ = n.deps.Bus.DeliverAlarms(ctx, durable, time.Time{}, tick, ch.take, func(ctx context.Context, batch []bus.AlarmDelivery) error {
-		var list []delivery
-		for _, d := range batch {
-			list = append(list, delivery{Transition: d.Transition, Repeat: d.Attempt > 1})
-		}
-		return ch.deliver(ctx, list, tick)
-	}) // it ends with ctx
+// Apply has Run go by new rules: channels that are as they were go on as if
+// nothing had happened. It returns when they are in force.
+func (n *Notifier) Apply(ctx context.Context, f rules.File) error {
+	a := applied{f, make(chan struct{})}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case n.applied <- a:
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.done:
+		return nil
+	}
 }
 
-// report keeps the status line until ctx ends.
+// applied are rules on their way to Run, which closes done.
+type applied struct {
+	rules rules.File
+	done  chan struct{}
+}
+
+// Fault says that alarms.toml is bad, and that older rules are in force; nil
+// that all is well.
+func (n *Notifier) Fault(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.fault = err
+}
+
+// report keeps the status line, and changes the rules, until ctx ends.
 func (n *Notifier) report(ctx context.Context) {
-	loop := n.deps.Loop("status")
+	loop, done := n.deps.Loop("status")
+	defer done()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		text := ""
-		for _, ch := range n.channels {
-			text += fmt.Sprintf("%s: %s ", ch.name, ch.state())
+		var text []string
+		for _, ch := range n.running() {
+			text = append(text, ch.name+": "+ch.state())
 		}
-		n.deps.Status(text[:len(text)-1])
+		n.deps.Status(strings.Join(text, "; "))
 		loop()
 		select {
 		case <-ctx.Done():
 			return
+		case a := <-n.applied:
+			n.change(ctx, a.rules)
+			close(a.done)
 		case <-tick.C:
+			n.dropGone(ctx)
 		}
 	}
 }
@@ -195,7 +285,8 @@ func (n *Notifier) report(ctx context.Context) {
 // Counters are for the heartbeat: messages the providers answered well, and
 // attempts that failed.
 func (n *Notifier) Counters() (delivered, failed int64) {
-	for _, ch := range n.channels {
+	delivered, failed = n.delivered.Load(), n.failed.Load()
+	for _, ch := range n.running() {
 		delivered += ch.sent.Load()
 		failed += ch.failed.Load()
 	}
@@ -203,24 +294,39 @@ func (n *Notifier) Counters() (delivered, failed int64) {
 }
 
 // Undelivered says for how long the channel that is worst off has been failing
-// to tell; 0 when all is well. The watchdog raises an alarm of its own on it,
-// from the heartbeat's counter "undelivered_seconds".
-func (n *Notifier) Undelivered() time.Duration {
-	var longest time.Duration
-	for _, ch := range n.channels {
-		longest = max(longest, ch.failingFor(time.Now()))
+// to tell; 0 when all is well.
+func (n *Notifier) Undelivered() (longest time.Duration) {
+	for _, ch := range n.running() {
+		if t := ch.failing(); t.reason != "" {
+			longest = max(longest, time.Since(t.since))
+		}
 	}
 	return longest
 }
 
-// journal is the channel of those who configured none.
-type journal struct{ log *slog.Logger }
-
-func (j journal) send(_ context.Context, m message) error {
-	for _, d := range m.deliveries {
-		a := d.Transition.Alarm
-		j.log.Info("no channel is configured, nobody is told", "alarm", a.ID, "state", a.State, "severity", a.Severity,
-			"target", a.Target, "summary", a.Summary, "evidence", a.Evidence, "transition", d.Transition.ID)
+// Troubles are for the heartbeat, and become alarms: channels that do not tell
+// people, and a file that is not in force. A channel that is refused for good
+// is named at once, another once it has failed for Telling.Undelivered.
+func (n *Notifier) Troubles() (list []event.Trouble) {
+	patience := n.desk.telling().Undelivered
+	for _, ch := range n.running() {
+		t := ch.failing()
+		if t.reason == "" || !t.permanent && time.Since(t.since) < patience {
+			continue
+		}
+		list = append(list, event.Trouble{
+			ID: "channel." + ch.name, Target: "channel " + ch.name, Severity: libra.Major, Runbook: "#channel",
+			Summary:  "Alarms do not reach people by the channel " + ch.name,
+			Evidence: fmt.Sprintf("failing since %s: %s", clock(t.since), t.reason),
+		})
 	}
-	return nil
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.fault != nil {
+		list = append(list, event.Trouble{
+			ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
+			Summary: "The file of channels, routes and thresholds is bad: the one before it is in force", Evidence: n.fault.Error(),
+		})
+	}
+	return list
 }

@@ -26,6 +26,7 @@ import (
 	"libra/pkg/bus/bustest"
 	"libra/pkg/libra"
 	"libra/pkg/notifier"
+	"libra/pkg/rules"
 )
 
 const secret = "sesame-open"
@@ -111,6 +112,7 @@ type desk struct {
 	mu     sync.Mutex
 	log    bytes.Buffer // under mu
 	status string       // under mu; the newest
+	n      *notifier.Notifier
 }
 
 func newDesk(t testing.TB, s *sink) *desk {
@@ -119,13 +121,10 @@ func newDesk(t testing.TB, s *sink) *desk {
 	d.cfg = notifier.Config{
 		Socket: filepath.Join(t.TempDir(), "alarm.sock"), Runtime: t.TempDir(), Version: "1.2.3",
 		Timeout: 300 * time.Millisecond, Pace: time.Millisecond, Backoff: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
-		DigestPace: 10 * time.Millisecond,
+		DigestPace: 10 * time.Millisecond, State: t.TempDir(), Credentials: t.TempDir() + "/", Rules: rules.Defaults(), Host: "box",
 	}
 	if s != nil {
-		d.cfg.WebhookFile = filepath.Join(t.TempDir(), "webhook")
-		if err := os.WriteFile(d.cfg.WebhookFile, []byte(s.URL+"/services/"+secret+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		d.credential("slack-webhook", s.URL+"/services/"+secret+"\n")
 	}
 	t.Cleanup(func() {
 		if strings.Contains(d.logged(), secret) {
@@ -133,6 +132,14 @@ func newDesk(t testing.TB, s *sink) *desk {
 		}
 	})
 	return d
+}
+
+// credential puts a secret where the notifier finds it.
+func (d *desk) credential(name, text string) {
+	d.t.Helper()
+	if err := os.WriteFile(d.cfg.Credentials+name, []byte(text), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 func (d *desk) Write(p []byte) (int, error) {
@@ -153,13 +160,11 @@ func (d *desk) logged() string {
 // kill: what is in hand is not acknowledged.
 func (d *desk) run() (stop func()) {
 	d.t.Helper()
-	n, err := notifier.New(d.cfg, notifier.Deps{
+	n := notifier.New(d.cfg, notifier.Deps{
 		Bus: d.bus.Connect("notifier"), Log: slog.New(slog.NewTextHandler(d, nil)),
 		Status: func(s string) { d.mu.Lock(); defer d.mu.Unlock(); d.status = s },
 	})
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	d.n = n
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -384,8 +389,9 @@ func TestLate(t *testing.T) {
 func TestNoChannel(t *testing.T) {
 	s := newSink(t)
 	d := newDesk(t, s)
-	hook := d.cfg.WebhookFile
-	d.cfg.WebhookFile = ""
+	if err := os.Remove(d.cfg.Credentials + "slack-webhook"); err != nil {
+		t.Fatal(err)
+	}
 	stop := d.run()
 	d.publish(transition("web", 1))
 	bustest.Await(t, "the journal", func() bool { return strings.Contains(d.logged(), "told") })
@@ -394,7 +400,7 @@ func TestNoChannel(t *testing.T) {
 	}
 	stop()
 	d.publish(transition("web", 2))
-	d.cfg.WebhookFile = hook
+	d.credential("slack-webhook", s.URL+"/services/"+secret)
 	d.run()
 	wantTexts(t, s, text(2))
 }
@@ -404,19 +410,20 @@ func TestNoChannel(t *testing.T) {
 func TestWebhookFile(t *testing.T) {
 	for _, c := range []struct{ content, want string }{
 		{"", "is empty"},
-		{"sesame-open", "holds is no URL"},
-		{"https://hooks.slack.com/" + secret + " https://hooks.slack.com/", "holds is no URL"},
+		{"sesame-open", "that is no URL"},
+		{"https://hooks.slack.com/" + secret + " https://hooks.slack.com/", "that is no URL"},
+		{"https://hooks.slack.com/" + secret + "\nhttps://hooks.slack.com/", "several lines"},
 		{"http://hooks.slack.com/" + secret, "does not start with https://"},
-		{"https://hooks.slack.com:a/" + secret, "holds is no URL"},
+		{"https://hooks.slack.com:a/" + secret, "that is no URL"},
 		{"https://hooks.slack.com/services/" + secret + "\n", ""},
 		{"http://127.0.0.1:1/" + secret, ""},
 		{"http://10.1.2.3/" + secret, ""},
 	} {
-		file := filepath.Join(t.TempDir(), "webhook")
-		if err := os.WriteFile(file, []byte(c.content), 0o600); err != nil {
+		cfg := notifier.Config{Credentials: t.TempDir() + "/"}
+		if err := os.WriteFile(cfg.Credentials+"slack-webhook", []byte(c.content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := notifier.New(notifier.Config{WebhookFile: file}, notifier.Deps{Log: slog.Default()})
+		err := errors.Join(notifier.Check(cfg)...)
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%q: %v", c.content, err)

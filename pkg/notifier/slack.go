@@ -10,104 +10,104 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"libra/pkg/rules"
 )
 
-// webhook is a URL that lets whoever knows it post: it is never printed.
-type webhook struct{ url string }
-
-// String keeps the URL out of logs and errors.
-func (webhook) String() string { return "[webhook]" }
-
-// readWebhook reads the URL. Its errors name the file, never what is in it.
-func readWebhook(file string) (webhook, error) {
-	data, err := os.ReadFile(file)
+// newHook makes a Slack channel of an incoming webhook.
+func newHook(c rules.Channel, cfg Config, w writer) (sender, error) {
+	url, err := cfg.credential(c.Credential)
 	if err != nil {
-		return webhook{}, fmt.Errorf("read Slack's webhook: %w", err)
+		return nil, err
 	}
-	text := strings.TrimSpace(string(data))
-	u, err := url.Parse(text)
-	switch {
-	case text == "":
-		return webhook{}, fmt.Errorf("read Slack's webhook: %q is empty: put the URL there that Slack shows under Incoming Webhooks", file)
-	case err != nil || u.Host == "" || strings.ContainsAny(text, " \n"):
-		return webhook{}, fmt.Errorf("read Slack's webhook: what %q holds is no URL: put the one there that Slack shows under Incoming Webhooks, alone on a line", file)
-	case u.Scheme == "https", u.Scheme == "http" && isLocal(u.Hostname()):
-		return webhook{text}, nil
+	if err := rules.CheckURL(url.text); err != nil {
+		return nil, fmt.Errorf("credential %q holds no webhook of Slack: %w: put the URL there that Slack shows under Incoming Webhooks, alone on a line", c.Credential, err)
 	}
-	return webhook{}, fmt.Errorf("read Slack's webhook: the URL in %q does not start with https://: whoever reads it on the way could post", file)
+	return &hook{url, w, newClient()}, nil
 }
 
-// isLocal allows a relay or a test without TLS on this host or its own network.
-func isLocal(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsPrivate())
-}
-
-// slackChannel posts to an incoming webhook.
-type slackChannel struct {
-	hook   webhook
+// hook posts to an incoming webhook.
+type hook struct {
+	url    secret
 	writer writer
 	client *http.Client
 }
 
-func newSlack(hook webhook, cfg Config) *slackChannel {
-	return &slackChannel{
-		hook:   hook,
-		writer: writer{base: cfg.BaseURL, runbook: cfg.RunbookURL, version: cfg.Version, late: cfg.Late},
-		client: &http.Client{
-			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute, MaxIdleConns: 1},
-			// A redirect of a webhook is a misconfiguration, not a way.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
-}
-
 // send posts m. Where Slack dislikes the blocks, plain text says the same.
-func (s *slackChannel) send(ctx context.Context, m message) error {
-	msg := s.writer.message(m)
-	err := s.post(ctx, msg)
-	var no *refusal
-	if errors.As(err, &no) && strings.Contains(no.reason, "invalid_") {
-		return s.post(ctx, &slack.WebhookMessage{Text: msg.Text})
+func (h *hook) send(ctx context.Context, m message) (receipt, error) {
+	msg := h.writer.letter(m).slackMessage()
+	got, err := h.post(ctx, msg)
+	if no := refused(err); no != nil && (strings.Contains(no.reason, "invalid_blocks") || strings.Contains(no.reason, "invalid_attachments") || strings.Contains(no.reason, "invalid_payload")) {
+		return h.post(ctx, &slack.WebhookMessage{Text: msg.Text})
 	}
-	return err
+	return got, err
 }
 
-func (s *slackChannel) post(ctx context.Context, msg *slack.WebhookMessage) error {
+func (h *hook) post(ctx context.Context, msg *slack.WebhookMessage) (receipt, error) {
 	data, err := json.Marshal(msg)
 	if err != nil {
-		return fmt.Errorf("encode message: %w", err)
+		return receipt{}, fmt.Errorf("encode message: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.hook.url, bytes.NewReader(data))
+	return post(ctx, h.client, "Slack", h.url, data, http.Header{"User-Agent": {"Libra/" + h.writer.version}})
+}
+
+// newClient is one for a single provider, whose credentials no other sees.
+func newClient() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute, MaxIdleConns: 1},
+		// A redirect of a webhook is a misconfiguration, not a way.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// mostAnswer is how much of a provider's answer is read.
+const mostAnswer = 200
+
+// post sends JSON to who and judges the answer.
+func post(ctx context.Context, client *http.Client, who string, to secret, data []byte, header http.Header) (receipt, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.text, bytes.NewReader(data))
 	if err != nil {
-		return errors.New("post to Slack: the webhook is no URL")
+		return receipt{}, &refusal{reason: "post to " + who + ": that is no URL", permanent: true}
 	}
+	req.Header = header
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "Libra/"+s.writer.version)
-	resp, err := s.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
-		return unsent(err)
+		return receipt{}, unsent(who, err)
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 200)) // the status says enough
-	if resp.StatusCode == http.StatusOK {
-		return nil
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, mostAnswer)) // the status says enough
+	answer := fmt.Sprintf("%s answered %s", who, resp.Status)
+	if len(body) > 0 {
+		answer += fmt.Sprintf(": %q", scrub(string(body), to.text))
 	}
-	return &refusal{
-		reason: fmt.Sprintf("Slack answered %s: %q", resp.Status, body),
-		after:  retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+	if resp.StatusCode/100 == 2 {
+		return receipt{answer: answer}, nil
 	}
+	return receipt{}, &refusal{
+		reason:    answer,
+		after:     retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		permanent: isFinal(resp.StatusCode),
+	}
+}
+
+// isFinal says that asking again will not help: somebody must change something.
+func isFinal(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status/100 == 3 || status/100 == 4
 }
 
 // unsent takes the URL out of an error, and tells what surely did not arrive
 // from what may have.
-func unsent(err error) error {
+func unsent(who string, err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err
@@ -115,12 +115,12 @@ func unsent(err error) error {
 	var op *net.OpError
 	var dns *net.DNSError
 	if errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial" {
-		return &refusal{reason: "cannot reach Slack: " + err.Error()}
+		return &refusal{reason: "cannot reach " + who + ": " + err.Error()}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("post to Slack: no answer in time")
+		return fmt.Errorf("post to %s: no answer in time", who)
 	}
-	return fmt.Errorf("post to Slack: %w", err)
+	return fmt.Errorf("post to %s: %w", who, err)
 }
 
 // longestAfter bounds what a provider may ask for.

@@ -31,8 +31,8 @@ func TestPastTheBus(t *testing.T) {
 	}
 	wantTexts(t, s, text(1))
 	bustest.Await(t, "the note that it was told", func() bool {
-		data, err := os.ReadFile(filepath.Join(d.cfg.Runtime, "direct-slack.json"))
-		return err == nil && strings.Contains(string(data), `"told":["web-1"]`)
+		data, err := os.ReadFile(filepath.Join(d.cfg.State, "channel-slack.json"))
+		return err == nil && strings.Contains(string(data), `"recent":["web-1"]`)
 	})
 	stop()
 	d.run()
@@ -56,10 +56,7 @@ func TestSocketInTheWay(t *testing.T) {
 	if err := os.WriteFile(d.cfg.Socket, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n, err := notifier.New(d.cfg, notifier.Deps{Bus: d.bus.Connect("notifier"), Log: slog.Default()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := notifier.New(d.cfg, notifier.Deps{Bus: d.bus.Connect("notifier"), Log: slog.Default()})
 	if err := n.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "is there and no socket") {
 		t.Errorf("Run: %v", err)
 	}

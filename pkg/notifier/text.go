@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"libra/pkg/libra"
 )
@@ -13,25 +14,36 @@ import (
 // channel, nor break a line. At most limit characters come out.
 // https://docs.slack.dev/messaging/formatting-message-text#escaping
 func escape(s string, limit int) string {
+	return clean(s, limit, func(r rune) string {
+		switch r {
+		case '&':
+			return "&amp;"
+		case '<':
+			return "&lt;"
+		case '>':
+			return "&gt;"
+		}
+		return string(r)
+	})
+}
+
+// flat makes s one line of plain text, of at most limit characters.
+func flat(s string, limit int) string {
+	return clean(s, limit, func(r rune) string { return string(r) })
+}
+
+func clean(s string, limit int, write func(rune) string) string {
 	var b strings.Builder
 	length := 0
 	for _, r := range s {
-		out := string(r)
 		switch {
-		case r == '&':
-			out = "&amp;"
-		case r == '<':
-			out = "&lt;"
-		case r == '>':
-			out = "&gt;"
 		case unicode.IsSpace(r):
-			out = " "
+			r = ' '
 		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == unicode.ReplacementChar:
 			continue
 		}
-		if length++; len(out) > 4 || out[0] == '&' {
-			length += len(out) - 1
-		}
+		out := write(r)
+		length += utf8.RuneCountInString(out)
 		if length >= limit {
 			b.WriteString("…")
 			break

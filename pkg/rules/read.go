@@ -65,9 +65,21 @@ func Load(file, lastGood string) (f File, fault, err error) {
 		f, err = Parse(lastGood, old)
 	}
 	if err != nil {
-		return f, nil, fmt.Errorf("%w\n(and there is no earlier good one: %w)", fault, err)
+		return f, nil, errors.Join(append(Faults(fault), fmt.Errorf("and there is no earlier good file: %w", err))...)
 	}
 	return f, fault, nil
+}
+
+// Faults are the faults that an error of Parse or Load names, one by one.
+func Faults(err error) []error {
+	if err == nil {
+		return nil
+	}
+	var all interface{ Unwrap() []error }
+	if errors.As(err, &all) {
+		return all.Unwrap()
+	}
+	return []error{err}
 }
 
 // keep copies what is good. That it cannot is no reason to stop.
@@ -114,6 +126,11 @@ func readChannel(s *section) (c Channel) {
 		c.Credential = s.credential("credential", "the bot's token")
 		if c.To = s.texts("to"); len(c.To) != 1 {
 			s.blame("to", "to names %d Slack channels: give one, its id such as \"C0123456789\" or \"#alarms\"", len(c.To))
+		}
+		if c.URL = s.text("url"); c.URL != "" {
+			if err := CheckURL(c.URL); err != nil {
+				s.blame("url", "url is %q: %v", c.URL, err)
+			}
 		}
 	case Webhook:
 		c.readWebhook(s)

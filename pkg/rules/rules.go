@@ -44,7 +44,7 @@ type Channel struct {
 	Type       Type
 	Credential string
 	// URL of a webhook; where it is secret, URLCredential names the file that
-	// holds it.
+	// holds it. For a bot, where Slack's API is, "" for the usual place.
 	URL, URLCredential string
 	// To whom: mail addresses; one Slack channel (id or #name) for a bot.
 	To []string

@@ -1,0 +1,298 @@
+package notifier
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// letter is a message in words, before a provider's own form of it. Nothing in
+// it is escaped.
+type letter struct {
+	text    string // one line that says it all: a push preview, a subject
+	header  string
+	worst   libra.Alarm // for the colour; State Cleared when nothing is open
+	body    []string    // paragraphs
+	when    *span       // since, or from when to when
+	remarks []string    // on the message itself
+	links   []link
+	context string
+}
+
+// span is when it was.
+type span struct {
+	since, until time.Time // until is zero while it lasts
+	lasted       time.Duration
+}
+
+type link struct{ id, label, url string }
+
+// writer puts transitions into words.
+type writer struct {
+	base, runbook string
+	version       string
+	late          func() time.Duration
+}
+
+func newWriter(cfg Config, d *desk) writer {
+	return writer{base: cfg.BaseURL, runbook: cfg.RunbookURL, version: cfg.Version, late: func() time.Duration { return d.telling().Late }}
+}
+
+func (w writer) letter(m message) letter {
+	var l letter
+	switch {
+	case m.Kind == trial:
+		return w.trial(m)
+	case len(m.Deliveries) == 1:
+		l = w.single(m, m.Deliveries[0])
+	default:
+		l = w.digest(m)
+	}
+	if m.Repeat {
+		l.text += " (possible repeat)"
+		l.remarks = append(l.remarks, "Possible repeat: whether an earlier attempt arrived is not known")
+	}
+	return l
+}
+
+// single tells one transition, or reminds of one: what, evidence, since and
+// how long, where.
+func (w writer) single(m message, d delivery) letter {
+	t := d.Transition
+	a := t.Alarm
+	l := letter{
+		text:   fmt.Sprintf("[%s] %s on %s: %s", word(a), a.Target, t.Host, a.Summary),
+		header: capital(word(a)) + ": " + a.Summary,
+		worst:  a, body: []string{a.Evidence}, when: &span{since: a.Since}, context: w.context(a, t.Host),
+	}
+	switch {
+	case a.State == libra.Cleared:
+		down := a.Until.Sub(a.Since)
+		l.text += ", down for " + lasting(down)
+		l.when = &span{a.Since, a.Until, down}
+	case m.Kind == reminded:
+		open := lasting(m.at.Sub(a.Since))
+		l.text += ", still open after " + open
+		l.header = "Still open: " + a.Summary
+		l.remarks = append(l.remarks, "Reminder: open for "+open+", the last word on it was at "+clock(d.Word)+"; acknowledging it ends reminders: libra alarms ack "+a.ID)
+	}
+	if a.Flapping {
+		l.text += " (flapping)"
+		l.remarks = append(l.remarks, "Flapping: it comes and goes, and stays raised until it is calm")
+	}
+	if d.Explains > 0 {
+		l.remarks = append(l.remarks, fmt.Sprintf("It explains %s that you were not told of", several(d.Explains, "other alarm")))
+	}
+	if m.Kind == news {
+		l.remarks = append(l.remarks, w.lateness(m.at, t.At, d.Held)...)
+	}
+	l.links = w.links(a)
+	return l
+}
+
+// lateness says how late a message is, and why.
+func (w writer) lateness(now, at time.Time, held string) []string {
+	late := now.Sub(at)
+	switch {
+	case held != "" && late >= time.Second:
+		return []string{"Told " + lasting(late) + " later, for " + held}
+	case late >= w.late():
+		return []string{"Told " + lasting(late) + " late: it happened " + clock(at)}
+	}
+	return nil
+}
+
+// links lead to the page and the runbook, where they can be had.
+func (w writer) links(a libra.Alarm) (links []link) {
+	if base := strings.TrimRight(w.base, "/"); base != "" {
+		switch {
+		case a.Page != "":
+			links = append(links, link{"report", "Report", base + "/pages/" + a.Page})
+		case a.Scope == libra.ScopePage:
+			links = append(links, link{"report", "Report", base + "/pages/" + libra.PageID(a.Target)})
+		default:
+			links = append(links, link{"alarms", "Alarms", base + "/alarms"})
+		}
+	}
+	if w.runbook != "" {
+		links = append(links, link{"runbook", "Runbook", w.runbook + "#" + anchor(a)})
+	}
+	return links
+}
+
+func anchor(a libra.Alarm) string { return strings.TrimPrefix(a.Runbook, "#") }
+
+func (w writer) context(a libra.Alarm, host string) string {
+	parts := []string{a.Target, "host " + host}
+	if w.version != "" {
+		parts = append(parts, "Libra "+w.version)
+	}
+	parts = append(parts, "alarm "+a.ID)
+	if w.runbook == "" && a.Runbook != "" {
+		parts = append(parts, "see docs/operations.md#"+anchor(a))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// trial is what "libra alarms test" sends.
+func (w writer) trial(m message) letter {
+	host := m.Deliveries[0].Transition.Host
+	text := "[trial] Libra on " + host + ": this channel works; nothing is wrong"
+	l := letter{
+		text: text, header: "Trial message", worst: libra.Alarm{State: libra.Cleared},
+		body:    []string{"Somebody asked Libra to try this channel. Alarms will arrive here; nothing is wrong."},
+		context: "host " + host,
+	}
+	if w.version != "" {
+		l.context += " · Libra " + w.version
+	}
+	return l
+}
+
+// digest tells many in one message: what is open first, then what is over,
+// each alarm with all that happened to it.
+func (w writer) digest(m message) letter {
+	alarms := group(m.Deliveries)
+	open := 0
+	worst := libra.Alarm{State: libra.Cleared}
+	for _, g := range alarms {
+		if g.last.State == libra.Raised {
+			if open++; worst.State == libra.Cleared {
+				worst = g.last // the first is the worst
+			}
+		}
+	}
+	first, last := m.Deliveries[0].Transition, m.Deliveries[len(m.Deliveries)-1].Transition
+	header := fmt.Sprintf("%d alarm messages in one: %d open, %d over", len(m.Deliveries), open, len(alarms)-open)
+	text := fmt.Sprintf("%s on %s, %s to %s", header, first.Host, clock(first.At), clock(last.At))
+	switch shared := sharedGroup(m.Deliveries); {
+	case m.Kind == reminded:
+		header = fmt.Sprintf("Reminder: %d alarms are still open", open)
+		text = fmt.Sprintf("%s on %s, the first since %s", header, first.Host, clock(first.Alarm.Since))
+	case shared != "" && open == len(alarms):
+		header = fmt.Sprintf("%d alarms of %s", open, shared)
+		text = fmt.Sprintf("%s on %s, %s to %s", header, first.Host, clock(first.At), clock(last.At))
+	}
+	if open > 0 {
+		text += fmt.Sprintf("; worst: [%s] %s: %s", word(worst), worst.Target, worst.Summary)
+	}
+	l := letter{text: text, header: header, worst: worst, body: lines(alarms), context: "host " + first.Host}
+	if m.Kind == news {
+		l.remarks = w.lateness(m.at, first.At, m.Deliveries[0].Held)
+	}
+	if w.version != "" {
+		l.context += " · Libra " + w.version
+	}
+	if base := strings.TrimRight(w.base, "/"); base != "" {
+		l.links = []link{{"alarms", "Alarms", base + "/alarms"}}
+	}
+	return l
+}
+
+// sharedGroup is the group that all have in common, if they do.
+func sharedGroup(deliveries []delivery) string {
+	g := deliveries[0].Transition.Alarm.Group
+	for _, d := range deliveries {
+		if d.Transition.Alarm.Group != g {
+			return ""
+		}
+	}
+	_, name, found := strings.Cut(g, ":")
+	if !found {
+		return g
+	}
+	return name
+}
+
+// history is what happened to one alarm.
+type history struct {
+	last  libra.Alarm
+	steps []string
+}
+
+func group(deliveries []delivery) []*history {
+	byID := map[string]*history{}
+	var list []*history
+	for _, d := range deliveries {
+		a := d.Transition.Alarm
+		g := byID[a.ID]
+		if g == nil {
+			g = &history{}
+			byID[a.ID] = g
+			list = append(list, g)
+		}
+		g.last = a
+		g.steps = append(g.steps, fmt.Sprintf("%s %s", word(a), d.Transition.At.UTC().Format("15:04:05")))
+	}
+	slices.SortStableFunc(list, func(a, b *history) int { return urgency(b.last) - urgency(a.last) })
+	return list
+}
+
+func urgency(a libra.Alarm) int {
+	if a.State == libra.Cleared {
+		return -1
+	}
+	return a.Severity.Rank()
+}
+
+// mostListed alarms are named in a digest, the worst first.
+const mostListed = 60
+
+// mostSteps of one alarm are listed; the rest is counted.
+const mostSteps = 6
+
+func (g *history) line() string {
+	steps := strings.Join(g.steps, ", ")
+	if over := len(g.steps) - mostSteps; over > 0 {
+		steps = fmt.Sprintf("%s, %d more, %s", strings.Join(g.steps[:mostSteps/2], ", "), over, strings.Join(g.steps[len(g.steps)-mostSteps/2:], ", "))
+	}
+	return fmt.Sprintf("[%s] %s: %s (%s UTC)", word(g.last), g.last.Target, g.last.Summary, steps)
+}
+
+func lines(alarms []*history) (list []string) {
+	for i, g := range alarms {
+		if i == mostListed {
+			return append(list, fmt.Sprintf("and %d more alarms; libra alarms lists what is open", len(alarms)-i))
+		}
+		list = append(list, g.line())
+	}
+	return list
+}
+
+func several(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// plain is the letter for those who read no markup. The first line is the
+// letter's text.
+func (l letter) plain() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", flat(l.text, textLimit))
+	for _, p := range l.body {
+		if p != "" {
+			fmt.Fprintf(&b, "\n%s\n", flat(p, sectionLimit))
+		}
+	}
+	if w := l.when; w != nil && w.until.IsZero() {
+		fmt.Fprintf(&b, "\nSince %s\n", clock(w.since))
+	} else if w != nil {
+		fmt.Fprintf(&b, "\nDown for %s, %s to %s\n", lasting(w.lasted), clock(w.since), clock(w.until))
+	}
+	for _, r := range l.remarks {
+		fmt.Fprintf(&b, "\n%s\n", flat(r, sectionLimit))
+	}
+	if len(l.links) > 0 {
+		b.WriteByte('\n')
+	}
+	for _, k := range l.links {
+		fmt.Fprintf(&b, "%s: %s\n", k.label, k.url)
+	}
+	fmt.Fprintf(&b, "\n%s\n", flat(l.context, sectionLimit))
+	return b.String()
+}

@@ -1,0 +1,218 @@
+package notifier
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"libra/pkg/rules"
+)
+
+// member is a channel that runs.
+type member struct {
+	*channel
+	stop func() // returns when it has
+}
+
+// first is the durable consumer of the first channel there is. Earlier versions
+// had one channel only.
+const first = "notifier"
+
+// consumers are which channel has which durable consumer on the bus.
+type consumers struct {
+	Channels map[string]string `json:"channels"`
+	// Gone are durables that nobody has any more, and that the bus may still
+	// know.
+	Gone []string `json:"gone,omitempty"`
+
+	none bool // nothing was recorded yet
+	file string
+}
+
+func (n *Notifier) loadConsumers() *consumers {
+	c := &consumers{Channels: map[string]string{}, none: true}
+	if n.cfg.State == "" {
+		return c
+	}
+	c.file = filepath.Join(n.cfg.State, "consumers.json")
+	data, err := os.ReadFile(c.file)
+	if err == nil {
+		err = json.Unmarshal(data, c)
+		c.none = false
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		n.deps.Log.Warn("cannot use the list of consumers, taking their usual names", "file", c.file, "err", err)
+	}
+	if c.Channels == nil {
+		c.Channels = map[string]string{}
+	}
+	return c
+}
+
+func (n *Notifier) keepConsumers() {
+	if n.consumers.file == "" {
+		return
+	}
+	data, err := json.Marshal(n.consumers)
+	if err == nil {
+		err = replaceFile(n.consumers.file, data)
+	}
+	if err != nil {
+		n.deps.Log.Warn("cannot keep the list of consumers", "err", err)
+	}
+}
+
+// of is the durable of a channel, which gets one if it has none.
+func (c *consumers) of(name string) string {
+	durable, ok := c.Channels[name]
+	if !ok {
+		durable = first
+		for _, taken := range c.Channels {
+			if taken == first {
+				durable = first + "-" + name
+			}
+		}
+	}
+	if name != journalName { // it keeps the place warm for the first real one
+		c.Channels[name] = durable
+	}
+	c.Gone = slices.DeleteFunc(c.Gone, func(gone string) bool { return gone == durable })
+	return durable
+}
+
+// retire forgets the channels that are not among names.
+func (c *consumers) retire(names []string) (retired []string) {
+	for _, name := range slices.Sorted(maps.Keys(c.Channels)) {
+		if !slices.Contains(names, name) {
+			c.Gone = append(c.Gone, c.Channels[name])
+			delete(c.Channels, name)
+			retired = append(retired, name)
+		}
+	}
+	return retired
+}
+
+// change makes the running channels those of f. One that is as it was goes on;
+// one that is new begins with what happens from now on; one that is gone is
+// forgotten.
+func (n *Notifier) change(ctx context.Context, f rules.File) {
+	n.cfg.Rules = f
+	n.cfg = n.cfg.withDefaults()
+	n.desk.setRules(n.cfg.Rules)
+	want := n.cfg.channels()
+	var stay, next []*member
+	for _, m := range n.runningMembers() {
+		_, isBroken := m.to.(broken)
+		if slices.ContainsFunc(want, func(c rules.Channel) bool { return same(m.rule, c) }) && !isBroken {
+			stay = append(stay, m)
+		} else {
+			m.stop()
+			n.delivered.Add(m.sent.Load())
+			n.failed.Add(m.failed.Load())
+		}
+	}
+	var names []string
+	for _, c := range want {
+		names = append(names, c.Name)
+	}
+	for _, name := range n.consumers.retire(names) {
+		for _, file := range n.cfg.files("channel-" + name + ".json") {
+			_ = os.Remove(file) // it would be stale should the name come back
+		}
+	}
+	for _, c := range want {
+		if i := slices.IndexFunc(stay, func(m *member) bool { return m.name == c.Name }); i >= 0 {
+			next = append(next, stay[i])
+		} else {
+			next = append(next, n.start(ctx, c))
+		}
+	}
+	n.keepConsumers()
+	n.consumers.none = false
+	n.mu.Lock()
+	n.members = next
+	n.mu.Unlock()
+}
+
+// same says that a channel need not be made anew.
+func same(a, b rules.Channel) bool {
+	a.Line, b.Line = 0, 0
+	return reflect.DeepEqual(a, b)
+}
+
+func (n *Notifier) start(ctx context.Context, c rules.Channel) *member {
+	to, err := newSender(c, n.cfg, newWriter(n.cfg, n.desk), n.deps.Log)
+	if err != nil {
+		n.deps.Log.Error("cannot use a channel, its alarms wait: "+err.Error(), "channel", c.Name)
+		to = broken{err}
+	}
+	durable := n.consumers.of(c.Name)
+	if durable == first && c.Name != journalName {
+		n.inherit(c.Name)
+	}
+	ch := newChannel(c, to, n.cfg, n.desk, n.deps.Log)
+	if ch.ledger.Upto.IsZero() && !(n.consumers.none && durable == first) {
+		ch.ledger.Upto = time.Now()
+		ch.ledger.keep()
+	}
+	since := ch.ledger.Upto
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { ch.run(ctx, n.deps.Bus, durable, since, n.deps.Loop) })
+	return &member{ch, func() { cancel(); wg.Wait() }}
+}
+
+// inherit gives a channel what the journal's ledger holds: it goes on with the
+// journal's consumer, after what was logged while there was no channel.
+func (n *Notifier) inherit(name string) {
+	from, to := n.cfg.files("channel-"+journalName+".json"), n.cfg.files("channel-"+name+".json")
+	for i := range from {
+		if _, err := os.Stat(to[i]); errors.Is(err, fs.ErrNotExist) {
+			_ = os.Rename(from[i], to[i]) // most often there is none
+		}
+	}
+}
+
+// dropGone has the bus forget consumers that nobody has any more. It tries
+// once; what fails is tried again later.
+func (n *Notifier) dropGone(ctx context.Context) {
+	if len(n.consumers.Gone) == 0 {
+		return
+	}
+	n.consumers.Gone = slices.DeleteFunc(n.consumers.Gone, func(durable string) bool {
+		return n.deps.Bus.DropAlarms(ctx, durable) == nil
+	})
+	if len(n.consumers.Gone) == 0 {
+		n.keepConsumers()
+	}
+}
+
+func (n *Notifier) runningMembers() []*member {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.members)
+}
+
+func (n *Notifier) running() (list []*channel) {
+	for _, m := range n.runningMembers() {
+		list = append(list, m.channel)
+	}
+	return list
+}
+
+// leave stops every channel.
+func (n *Notifier) leave() {
+	var wg sync.WaitGroup
+	for _, m := range n.runningMembers() {
+		wg.Go(m.stop)
+	}
+	wg.Wait()
+}

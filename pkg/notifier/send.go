@@ -1,0 +1,165 @@
+package notifier
+
+import (
+	"context"
+	"time"
+)
+
+// tell returns nil when the provider has taken m, and an error only when ctx
+// has ended. ch.gate is held.
+func (ch *channel) tell(ctx context.Context, m message, tick func()) error {
+	for _, d := range m.Deliveries {
+		m.Repeat = m.Repeat || d.Repeat
+	}
+	for {
+		if err := pause(ctx, ch.notBefore, tick); err != nil {
+			return err
+		}
+		m.at = time.Now()
+		ch.begin(m)
+		got, err := ch.attempt(ctx, m, tick)
+		if err == nil {
+			ch.delivered(m, got)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		m.Repeat = m.Repeat || refused(err) == nil
+		ch.undelivered(m, err)
+	}
+}
+
+// begin notes that m may have been told, should this process end before it
+// knows.
+func (ch *channel) begin(m message) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	ch.breaker = ch.breaker.begin()
+	m.Repeat = true
+	ch.ledger.Begun = &m
+	ch.ledger.keep()
+}
+
+func (ch *channel) notBefore() time.Time {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.breaker.until.After(ch.next) {
+		return ch.breaker.until
+	}
+	return ch.next
+}
+
+// attempt makes one call, beside us, so that one that hangs stops no heart;
+// its own timeout ends it.
+func (ch *channel) attempt(ctx context.Context, m message, tick func()) (receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, ch.cfg.Timeout)
+	defer cancel()
+	type answer struct {
+		receipt
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		got, err := ch.to.send(ctx, m)
+		answers <- answer{got, err}
+	}()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		tick()
+		select {
+		case a := <-answers:
+			return a.receipt, a.err
+		case <-beat.C:
+		}
+	}
+}
+
+func (ch *channel) delivered(m message, got receipt) {
+	if len(m.Deliveries) > 1 {
+		ch.pace = min(2*ch.pace, ch.cfg.DigestPace)
+	} else {
+		ch.pace = ch.cfg.Pace
+	}
+	ch.next = time.Now().Add(ch.pace)
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	for _, d := range m.Deliveries {
+		a := d.Transition.Alarm
+		if m.Kind == reminded {
+			if e := ch.ledger.Open[a.ID]; e != nil {
+				e.Word = m.at
+			}
+		} else {
+			ch.ledger.told(d, m.at, got.post)
+		}
+		ch.log.Info("told", "alarm", a.ID, "state", a.State, "transition", d.Transition.ID, "kind", m.Kind,
+			"age", m.at.Sub(d.Transition.At).Round(time.Millisecond), "attempt", ch.breaker.fails+1, "repeat", m.Repeat)
+	}
+	ch.ledger.Begun = nil
+	ch.ledger.keep()
+	ch.breaker, ch.trouble = ch.breaker.success(), trouble{}
+	ch.sent.Add(1)
+}
+
+func (ch *channel) undelivered(m message, err error) {
+	ch.failed.Add(1)
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	asked, permanent := time.Duration(0), false
+	if no := refused(err); no != nil {
+		asked, permanent = no.after, no.permanent
+	}
+	now := time.Now()
+	ch.breaker = ch.breaker.failure(now, asked, ch.cfg.Backoff, ch.cfg.BackoffMax, jitter())
+	if ch.trouble.reason == "" {
+		ch.trouble.since = now
+	}
+	ch.trouble.reason, ch.trouble.permanent = err.Error(), permanent
+	if !m.Repeat { // it surely has not arrived
+		ch.ledger.Begun = &m
+		ch.ledger.keep()
+	}
+	t := m.Deliveries[0].Transition
+	ch.log.Warn("not told, trying again", "alarm", t.Alarm.ID, "transition", t.ID,
+		"transitions", len(m.Deliveries), "attempt", ch.breaker.fails, "pause", ch.breaker.until.Sub(now).Round(time.Millisecond),
+		"breaker", ch.breaker.state, "err", err)
+}
+
+// heartbeat is how often a loop that waits says that it waits.
+const heartbeat = 500 * time.Millisecond
+
+// pause waits until the time that until says, which may come nearer meanwhile.
+func pause(ctx context.Context, until func() time.Time, tick func()) error {
+	for {
+		tick()
+		wait := time.Until(until())
+		if wait <= 0 {
+			return ctx.Err()
+		}
+		timer := time.NewTimer(min(wait, heartbeat))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// hold waits for the gate.
+func hold(ctx context.Context, gate chan struct{}, tick func()) error {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		tick()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case gate <- struct{}{}:
+			return nil
+		case <-beat.C:
+		}
+	}
+}

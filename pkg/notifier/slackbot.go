@@ -1,0 +1,124 @@
+package notifier
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"libra/pkg/libra"
+	"libra/pkg/rules"
+)
+
+// slackAPI is where bots speak, unless their channel names another place.
+const slackAPI = "https://slack.com/api/"
+
+func newBot(c rules.Channel, cfg Config, w writer) (sender, error) {
+	token, err := cfg.credential(c.Credential)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(token.text, "xox") {
+		return nil, fmt.Errorf("credential %q holds no token of a Slack bot: it begins with xoxb-; Slack shows it under OAuth & Permissions", c.Credential)
+	}
+	api := strings.TrimRight(cmp.Or(c.URL, slackAPI), "/") + "/"
+	client := newClient()
+	return &bot{c.To[0], w, slack.New(token.text, slack.OptionAPIURL(api), slack.OptionHTTPClient(client), slack.OptionLog(log.New(io.Discard, "", 0)))}, nil
+}
+
+// bot speaks with a token. It changes the message that told of an alarm when
+// that is over, and says in its thread what becomes of it.
+type bot struct {
+	room   string
+	writer writer
+	api    *slack.Client
+}
+
+func (b *bot) send(ctx context.Context, m message) (receipt, error) {
+	l := b.writer.letter(m)
+	msg := l.slackMessage()
+	if len(m.Deliveries) == 1 && m.Kind != trial && m.Deliveries[0].Post != (place{}) {
+		return b.follow(ctx, m, msg)
+	}
+	return b.say(ctx, b.room, msg, len(m.Deliveries) > 1)
+}
+
+func (b *bot) say(ctx context.Context, room string, msg *slack.WebhookMessage, shared bool, more ...slack.MsgOption) (receipt, error) {
+	channel, stamp, err := b.api.PostMessageContext(ctx, room, append(options(msg), more...)...)
+	if isCode(err, "invalid_blocks", "invalid_attachments", "invalid_blocks_format") {
+		channel, stamp, err = b.api.PostMessageContext(ctx, room, append([]slack.MsgOption{slack.MsgOptionText(msg.Text, false)}, more...)...)
+	}
+	if err != nil {
+		return receipt{}, judgeSlack(err)
+	}
+	return receipt{fmt.Sprintf("Slack took it: channel %s, message %s", channel, stamp), place{channel, stamp, shared}}, nil
+}
+
+// follow says what became of an alarm where it was told: in the thread, and in
+// the message itself, unless that tells of others too.
+func (b *bot) follow(ctx context.Context, m message, msg *slack.WebhookMessage) (receipt, error) {
+	d := m.Deliveries[0]
+	over := d.Transition.Alarm.State == libra.Cleared
+	if m.Kind == news && !d.Post.Shared {
+		_, _, _, err := b.api.UpdateMessageContext(ctx, d.Post.Room, d.Post.Stamp, options(msg)...)
+		switch {
+		case isCode(err, "message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_inactive"):
+			return b.say(ctx, b.room, msg, false) // somebody deleted it
+		case err != nil:
+			return receipt{}, judgeSlack(err)
+		}
+	}
+	more := []slack.MsgOption{slack.MsgOptionTS(d.Post.Stamp)}
+	if !over || d.Post.Shared {
+		more = append(more, slack.MsgOptionBroadcast()) // it must be seen
+	}
+	got, err := b.say(ctx, d.Post.Room, msg, false, more...)
+	got.post = d.Post
+	return got, err
+}
+
+func options(msg *slack.WebhookMessage) []slack.MsgOption {
+	return []slack.MsgOption{
+		slack.MsgOptionText(msg.Text, false),
+		slack.MsgOptionBlocks(msg.Blocks.BlockSet...),
+		slack.MsgOptionAttachments(msg.Attachments...),
+		slack.MsgOptionDisableLinkUnfurl(),
+		slack.MsgOptionDisableMediaUnfurl(),
+	}
+}
+
+func isCode(err error, codes ...string) bool {
+	var no slack.SlackErrorResponse
+	return errors.As(err, &no) && slices.Contains(codes, no.Err)
+}
+
+// passing are the answers of Slack that pass by themselves.
+// https://docs.slack.dev/reference/methods/chat.postMessage#errors
+var passing = []string{"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "accesslimited", "message_limit_exceeded"}
+
+// judgeSlack tells a no from what may have arrived.
+func judgeSlack(err error) error {
+	var limited *slack.RateLimitedError
+	var no slack.SlackErrorResponse
+	var status slack.StatusCodeError
+	switch {
+	case errors.As(err, &limited):
+		return &refusal{reason: "Slack answered 429 Too Many Requests", after: min(limited.RetryAfter, longestAfter)}
+	case errors.As(err, &no):
+		reason := fmt.Sprintf("Slack answered %q", no.Err)
+		if no.Needed != "" {
+			reason += fmt.Sprintf(": the bot needs the scope %s", no.Needed)
+		}
+		return &refusal{reason: reason, permanent: !slices.Contains(passing, no.Err)}
+	case errors.As(err, &status):
+		return &refusal{reason: fmt.Sprintf("Slack answered %d %s", status.Code, http.StatusText(status.Code)), permanent: isFinal(status.Code)}
+	}
+	return unsent("Slack", err)
+}
