@@ -149,7 +149,7 @@ func same(a, b rules.Channel) bool {
 }
 
 func (n *Notifier) start(ctx context.Context, c rules.Channel) *member {
-	to, err := newSender(c, n.cfg, newWriter(n.cfg, n.desk), n.deps.Log)
+	to, err := n.sender(c, n.cfg, newWriter(n.cfg, n.desk), n.deps.Log)
 	if err != nil {
 		n.deps.Log.Error("cannot use a channel, its alarms wait: "+err.Error(), "channel", c.Name)
 		to = broken{err}

@@ -153,6 +153,8 @@ type Notifier struct {
 	// applied brings new rules to Run.
 	applied   chan applied
 	consumers *consumers // Run's
+	// sender makes the way to a provider: newSender.
+	sender func(rules.Channel, Config, writer, *slog.Logger) (sender, error)
 
 	mu      sync.Mutex
 	members []*member // under mu; in the order of the file
@@ -164,7 +166,7 @@ type Notifier struct {
 // New makes a notifier. A channel that cannot be used is named by Troubles and
 // holds up no other; Check says beforehand.
 func New(cfg Config, deps Deps) *Notifier {
-	n := &Notifier{cfg: cfg.withDefaults(), deps: deps, applied: make(chan applied), fault: cfg.RulesFault}
+	n := &Notifier{cfg: cfg.withDefaults(), deps: deps, applied: make(chan applied), fault: cfg.RulesFault, sender: newSender}
 	if deps.Loop == nil {
 		n.deps.Loop = func(string) (func(), func()) { return func() {}, func() {} }
 	}

@@ -1,0 +1,428 @@
+package notifier_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/bus"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/notifier"
+	"libra/pkg/rules"
+)
+
+// story is a notifier in a bubble where time passes at once: its bus and its
+// provider are functions, everything between them is real.
+type story struct {
+	t     *testing.T
+	began time.Time
+	cfg   notifier.Config
+	n     *notifier.Notifier
+	end   func()
+
+	mu      sync.Mutex
+	stream  []libra.Transition // under mu
+	acked   map[string]int     // under mu; by durable
+	notes   []libra.Note       // under mu
+	told    []string           // under mu; "+1m0s ops: first line"
+	answers []error            // under mu; of the next calls
+	changed chan struct{}      // under mu; closed when there is something new
+}
+
+func newStory(t *testing.T, file string) *story {
+	f, err := rules.Parse("alarms.toml", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &story{
+		t: t, began: time.Now(), acked: map[string]int{}, changed: make(chan struct{}),
+		cfg: notifier.Config{Rules: f, State: t.TempDir(), Runtime: t.TempDir(), Host: "box"},
+	}
+}
+
+const oneChannel = "[[channel]]\nname = \"ops\"\ntype = \"slack\"\ncredential = \"x\"\n"
+
+// run starts the notifier; stop is as good as a kill.
+func (s *story) run() {
+	s.n = notifier.New(s.cfg, notifier.Deps{Bus: s, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil))})
+	s.n.SendWith(func(ctx context.Context, channel, text string, transitions int) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.answers) > 0 {
+			err := s.answers[0]
+			if s.answers = s.answers[1:]; err != nil {
+				return err
+			}
+		}
+		line, _, _ := strings.Cut(text, "\n")
+		s.told = append(s.told, fmt.Sprintf("+%s %s: %s", time.Since(s.began).Truncate(time.Second), channel, line))
+		return nil
+	})
+	ctx, cancel := context.WithCancel(s.t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.n.Run(ctx) }()
+	s.end = func() { cancel(); <-done }
+	synctest.Wait()
+}
+
+func (s *story) restart() { s.end(); s.run() }
+
+func (s *story) DeliverAlarms(ctx context.Context, durable string, _ time.Time, tick func(), take func(int) int, fn func(context.Context, []bus.AlarmDelivery) error) error {
+	for ctx.Err() == nil {
+		tick()
+		s.mu.Lock()
+		waiting, changed := s.stream[s.acked[durable]:], s.changed
+		s.mu.Unlock()
+		if len(waiting) > 0 {
+			var batch []bus.AlarmDelivery
+			for _, t := range waiting[:take(len(waiting))] {
+				batch = append(batch, bus.AlarmDelivery{Transition: t, Attempt: 1})
+			}
+			if fn(ctx, batch) == nil {
+				s.mu.Lock()
+				s.acked[durable] += len(batch)
+				s.mu.Unlock()
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		}
+	}
+	return ctx.Err()
+}
+
+// change is called with s.mu held.
+func (s *story) change() { close(s.changed); s.changed = make(chan struct{}) }
+
+func (s *story) DropAlarms(context.Context, string) error { return nil }
+
+func (s *story) WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error {
+	for seen := 0; ctx.Err() == nil; {
+		s.mu.Lock()
+		news, changed := s.notes[seen:], s.changed
+		s.mu.Unlock()
+		for _, n := range news {
+			fn(n)
+		}
+		seen += len(news)
+		caughtUp()
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		}
+	}
+	return ctx.Err()
+}
+
+func (s *story) ServeChannels(context.Context, func(context.Context, string) event.Tried) (func(), error) {
+	return func() {}, nil
+}
+
+func (s *story) alarm(id string, change ...func(*libra.Alarm)) libra.Alarm {
+	a := libra.Alarm{ID: id, Scope: libra.ScopeComponent, Target: id, Severity: libra.Critical, State: libra.Raised, Summary: "is unwell", Since: time.Now()}
+	for _, c := range change {
+		c(&a)
+	}
+	return a
+}
+
+func (s *story) say(a libra.Alarm) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stream = append(s.stream, libra.Transition{ID: fmt.Sprint(a.ID, "-", len(s.stream)), Alarm: a, At: time.Now(), Host: "box"})
+	s.change()
+}
+
+func (s *story) clear(a libra.Alarm) {
+	a.State, a.Until, a.Summary = libra.Cleared, time.Now(), "is well"
+	s.say(a)
+}
+
+func (s *story) note(n libra.Note) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n.ID, n.At = fmt.Sprint("note-", len(s.notes)), time.Now()
+	s.notes = append(s.notes, n)
+	s.change()
+}
+
+func (s *story) silence(id string, m libra.Match, from, until time.Duration) {
+	s.note(libra.Note{Kind: libra.Silenced, By: "ann", Silence: &libra.Silence{
+		ID: id, Match: m, From: time.Now().Add(from), Until: time.Now().Add(until), By: "ann", Why: "works",
+	}})
+}
+
+// answer has the provider answer the next calls with errs.
+func (s *story) answer(errs ...error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers = append(s.answers, errs...)
+}
+
+// pass lets time pass.
+func (s *story) pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
+
+func (s *story) want(lines ...string) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if diff := cmp.Diff(lines, s.told); diff != "" {
+		s.t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+func tale(t *testing.T, file string, tell func(t *testing.T, s *story)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStory(t, file)
+		s.run()
+		tell(t, s)
+		s.end()
+	})
+}
+
+// Reminders come at their intervals, also over restarts, until somebody has
+// acknowledged this raise; the clear is told all the same.
+func TestReminders(t *testing.T) {
+	tale(t, oneChannel+"[remind]\ncritical = \"10m\"\n", func(t *testing.T, s *story) {
+		bus := s.alarm("bus")
+		s.note(libra.Note{Kind: libra.Acknowledged, Alarm: "bus", By: "ann"}) // of an earlier raise
+		s.pass(time.Second)
+		bus.Since = time.Now()
+		s.say(bus)
+		s.pass(15 * time.Minute)
+		s.restart()
+		s.pass(10 * time.Minute)
+		s.note(libra.Note{Kind: libra.Acknowledged, Alarm: "bus", By: "ann"})
+		s.pass(50 * time.Minute)
+		s.clear(bus)
+		s.pass(time.Second)
+		s.want("+1s ops: [critical] bus on box: is unwell",
+			"+10m1s ops: [critical] bus on box: is unwell, still open after 10 min",
+			"+20m1s ops: [critical] bus on box: is unwell, still open after 20 min",
+			"+1h15m1s ops: [cleared] bus on box: is well, down for 1 h 15 min")
+	})
+}
+
+// What is silenced is not told; what is still raised when the silence ends is
+// told then, also after a restart, and what was over by then never is.
+func TestSilence(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "beat.*"}, time.Minute, 10*time.Minute)
+		before := s.alarm("beat.early")
+		s.say(before)
+		s.pass(2 * time.Minute)
+		stays, over := s.alarm("beat.stays"), s.alarm("beat.over")
+		s.say(stays)
+		s.say(over)
+		s.pass(time.Minute)
+		s.clear(over)
+		s.clear(before) // whoever knows of it hears that it is over
+		s.pass(time.Minute)
+		s.restart()
+		s.pass(10 * time.Minute)
+		s.clear(stays)
+		s.pass(time.Minute)
+		s.want("+0s ops: [critical] beat.early on box: is unwell",
+			"+3m0s ops: [cleared] beat.early on box: is well, down for 3 min",
+			"+10m0s ops: [critical] beat.stays on box: is unwell",
+			"+14m0s ops: [cleared] beat.stays on box: is well, down for 12 min")
+	})
+}
+
+// A silence that is ended early tells at once what it kept.
+func TestSilenceEndedEarly(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Severity: libra.Major}, 0, time.Hour)
+		s.pass(time.Second)
+		web := s.alarm("web", func(a *libra.Alarm) { a.Severity = libra.Major })
+		s.say(web)
+		s.pass(time.Minute)
+		s.silence("1", libra.Match{Severity: libra.Major}, 0, 0)
+		s.pass(time.Minute)
+		s.silence("2", libra.Match{Severity: libra.Major}, 0, time.Hour)
+		s.pass(time.Second)
+		web.Severity = libra.Critical // worse than what is silenced
+		s.say(web)
+		s.pass(time.Minute)
+		s.want("+1m1s ops: [major] web on box: is unwell", "+2m2s ops: [critical] web on box: is unwell")
+	})
+}
+
+// What the bus explains is withheld while it is down, and told when it is
+// still raised five seconds after; the bus's own messages count it.
+func TestCause(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		explained := func(a *libra.Alarm) { a.Cause = "bus" }
+		earlier := s.alarm("earlier", explained)
+		s.say(earlier) // the bus is well: nothing explains it
+		s.pass(time.Minute)
+		bus := s.alarm("bus")
+		s.say(bus)
+		s.pass(time.Second)
+		stays, over := s.alarm("stays", explained), s.alarm("over", explained)
+		s.say(stays)
+		s.say(over)
+		s.pass(10 * time.Second)
+		s.clear(bus)
+		s.pass(time.Second)
+		s.clear(over)
+		s.restart()
+		s.pass(10 * time.Second)
+		s.clear(stays)
+		s.pass(time.Second)
+		s.want("+0s ops: [critical] earlier on box: is unwell",
+			"+1m0s ops: [critical] bus on box: is unwell",
+			"+1m11s ops: [cleared] bus on box: is well, down for 11 s",
+			"+1m16s ops: [critical] stays on box: is unwell",
+			"+1m22s ops: [cleared] stays on box: is well, down for 21 s")
+	})
+}
+
+// The first of a group is told at once, the others ten seconds later as one.
+func TestGroup(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		group := func(a *libra.Alarm) { a.Group = "host:example.org" }
+		var pages []libra.Alarm
+		for n := range 4 {
+			pages = append(pages, s.alarm(fmt.Sprint("page.", n), group))
+			s.say(pages[n])
+			s.pass(time.Second)
+		}
+		s.clear(pages[3]) // over before it was told
+		s.pass(20 * time.Second)
+		s.say(s.alarm("page.9", group))
+		s.pass(2 * time.Second)
+		s.want("+0s ops: [critical] page.0 on box: is unwell",
+			"+10s ops: 2 alarms of example.org on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC; worst: [critical] page.1: is unwell",
+			"+24s ops: [critical] page.9 on box: is unwell")
+	})
+}
+
+// Routes: whoever was told of the raise is told how it goes on, others are not.
+func TestRoutes(t *testing.T) {
+	const file = oneChannel + "[[channel]]\nname = \"phone\"\ntype = \"slack\"\ncredential = \"x\"\n" +
+		"[[route]]\nseverity = \"critical\"\nchannels = [\"phone\"]\n[[route]]\nscope = \"page\"\nchannels = []\n"
+	tale(t, file, func(t *testing.T, s *story) {
+		a := s.alarm("disk", func(a *libra.Alarm) { a.Severity = libra.Major })
+		s.say(a) // both: no route fits
+		s.pass(10 * time.Second)
+		a.Severity = libra.Critical
+		s.say(a)
+		s.pass(10 * time.Second)
+		b := s.alarm("bus")
+		s.say(b) // phone
+		page := s.alarm("page.1", func(a *libra.Alarm) { a.Scope, a.Severity = libra.ScopePage, libra.Minor })
+		s.say(page) // nobody
+		s.pass(10 * time.Second)
+		for _, x := range []libra.Alarm{a, b, page} {
+			s.clear(x)
+			s.pass(10 * time.Second)
+		}
+		byChannel := map[string][]string{}
+		for _, line := range s.told {
+			_, rest, _ := strings.Cut(line, " ")
+			name, text, _ := strings.Cut(rest, ": ")
+			byChannel[name] = append(byChannel[name], text)
+		}
+		want := map[string][]string{
+			"ops":   {"[major] disk on box: is unwell", "[critical] disk on box: is unwell", "[cleared] disk on box: is well, down for 30 s"},
+			"phone": {"[major] disk on box: is unwell", "[critical] disk on box: is unwell", "[critical] bus on box: is unwell", "[cleared] disk on box: is well, down for 30 s", "[cleared] bus on box: is well, down for 20 s"},
+		}
+		if diff := cmp.Diff(want, byChannel); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// An alarm that comes and goes in one digest while a silence keeps its last
+// raise: nothing is lost when the silence ends.
+func TestRaisedAgainWithinADigest(t *testing.T) {
+	tale(t, oneChannel+"[telling]\ndigest = 2\n", func(t *testing.T, s *story) {
+		a := s.alarm("web", func(a *libra.Alarm) { a.Severity = libra.Major })
+		s.say(a)
+		s.pass(time.Second)
+		s.answer(notifier.Refused("503", false))
+		other := s.alarm("other")
+		s.say(other) // refused once: the next wait
+		s.silence("1", libra.Match{Alarm: "web"}, 0, 10*time.Minute)
+		s.pass(100 * time.Millisecond)
+		s.clear(a)
+		s.say(a)
+		s.pass(time.Minute)
+		s.restart()
+		s.pass(10 * time.Minute)
+		for i, line := range s.told {
+			_, s.told[i], _ = strings.Cut(line, ": ") // when depends on the backoff
+		}
+		s.want("[major] web on box: is unwell",
+			"[critical] other on box: is unwell",
+			"[cleared] web on box: is well, down for 1 s",
+			"[major] web on box: is unwell")
+	})
+}
+
+// Killed again and again in the middle of a call: told once more, marked, and
+// nothing after it is lost.
+func TestKilledAgainAndAgain(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		lost := errors.New("no answer")
+		s.say(s.alarm("web"))
+		s.say(s.alarm("bus"))
+		for range 3 {
+			s.answer(lost)
+			s.pass(300 * time.Millisecond)
+			s.restart()
+		}
+		s.pass(time.Minute)
+		got := strings.Join(s.told, "\n")
+		if strings.Count(got, "web on box: is unwell (possible repeat)") != 1 || strings.Count(got, "bus on box") != 1 || len(s.told) != 2 {
+			t.Errorf("told:\n%s", got)
+		}
+	})
+}
+
+// A channel that is refused for good is a trouble at once, one that fails
+// otherwise after two minutes; both end with the first message that arrives.
+func TestTroubles(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		is := func(when, want string) {
+			t.Helper()
+			got := ""
+			for _, tr := range s.n.Troubles() {
+				got += tr.ID + ": " + tr.Evidence
+			}
+			if got != want {
+				t.Errorf("%s: troubles %q, want %q", when, got, want)
+			}
+		}
+		s.answer(notifier.Refused("Slack answered 403", true))
+		s.say(s.alarm("web"))
+		s.pass(100 * time.Millisecond)
+		is("refused", "channel.ops: failing since 1 Jan 00:00:00 UTC: Slack answered 403")
+		s.pass(time.Minute)
+		is("told", "")
+		for range 20 {
+			s.answer(notifier.Refused("Slack answered 500", false))
+		}
+		s.say(s.alarm("bus"))
+		s.pass(time.Minute)
+		is("failing", "")
+		s.pass(61 * time.Second)
+		is("failing for long", "channel.ops: failing since 1 Jan 00:01:00 UTC: Slack answered 500")
+		s.pass(10 * time.Minute)
+		is("told again", "")
+		s.n.Fault(errors.New("alarms.toml:3: colour is no key"))
+		is("a bad file", "alarms-file: alarms.toml:3: colour is no key")
+	})
+}
