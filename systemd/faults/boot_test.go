@@ -38,7 +38,7 @@ func startAlone(s *scene) {
 	box.Systemctl(s, append([]string{"start"}, rest...)...)
 	code, body := box.Get(s, "/up")
 	s.promise(code == 500 && strings.HasPrefix(body, "LOADING"), "/up says %d %.80s, 500 LOADING promised", code, body)
-	s.alarm(20*time.Second, "bus")
+	s.alarm(20*time.Second, "bus", "bus does not answer")
 	for _, unit := range rest {
 		restarts := box.Show(s, unit, "NRestarts")
 		s.promise(box.Active(s, unit) && restarts == "0", "%s is %s after %s restarts", unit, box.Show(s, unit, "ActiveState"), restarts)

@@ -26,7 +26,7 @@ func busDown(s *scene) {
 	s.refused(m)
 	s.promise(m.Accepted == 0, "%d submissions accepted without a bus", m.Accepted)
 	s.promise(m.Stale > 0, "no read was marked stale")
-	s.alarm(5*time.Second, "bus")
+	s.alarm(5*time.Second, "bus", "bus does not answer")
 	box.Systemctl(s, "start", "libra-bus")
 	took, ok := house.Within(10*time.Second, func() bool { return s.load.Mark().Accepted > 0 })
 	s.promise(ok && took <= 2*time.Second, "the first submission was accepted %s after the bus was back", ms(took))

@@ -37,7 +37,7 @@ func poison(s *scene, kind string) {
 	s.promise(ok, "the page is %s %s after its submission, in quarantine promised", p.State, ms(took))
 	s.promise(!ok || len(p.Reasons) > 0, "the page says no reason: %+v", p)
 	s.after("in quarantine after %s", ms(took))
-	s.alarm(10*time.Second, "quarantine")
+	s.alarm(10*time.Second, "quarantine."+id, url, "quarantine")
 	res, err := http.Post(box.URL+"/api/pages/"+id+"/release", "application/json", nil)
 	if err != nil {
 		s.Fatal(err)

@@ -101,7 +101,7 @@ func crashLoop(s *scene) {
 	}
 	loop("libra-inspector@2")
 	s.taken(s.meanwhile("one inspector", 0.999))
-	s.alarm(15*time.Second, "libra-inspector@2")
+	s.alarm(15*time.Second, "beat.inspector.2", "libra-inspector@2")
 	box.Systemctl(s, "reset-failed", "libra-inspector@2")
 	box.Systemctl(s, "start", "libra-inspector@2")
 	s.whole(30 * time.Second)
