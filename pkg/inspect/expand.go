@@ -77,11 +77,11 @@ func looksLikeHTML(body []byte) bool {
 // framed are weighed and not read.
 func (p *page) readDocument(ctx context.Context, r *request) {
 	res := r.result
-	if r != p.root && frameRefused(res, r.referrer) {
+	if !r.top && frameRefused(res, r.referrer) {
 		return
 	}
 	env := p.env(r)
-	d := p.parse(ctx, markup.Input{Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, URL: res.FinalURL}, env, r.depth)
+	d := p.parse(ctx, markup.Input{Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, URL: res.FinalURL, Refresh: res.Header.Get("Refresh")}, env, r.depth)
 	r.refs = d.refs
 	r.frame = d
 }
@@ -140,7 +140,7 @@ func (p *page) env(r *request) markup.Env {
 	v := p.viewport()
 	env := markup.Env{
 		Width: float64(v.Width), Height: float64(v.Height), DPR: v.PixelRatio,
-		Scripting: v.Scripting, MaxDataURI: p.cfg.Limits.DataURIBytes,
+		Scripting: v.Scripting, Framed: !r.top, Sandboxed: r.sandbox, MaxDataURI: p.cfg.Limits.DataURIBytes,
 		MaxElements: p.cfg.Limits.Elements, MaxReferences: p.cfg.Limits.Assets + p.cfg.Limits.Named,
 	}
 	if r.width > 0 && r.height > 0 {
@@ -172,14 +172,15 @@ func (p *page) follow(ctx context.Context, e *edge, depth int) {
 
 // askFor makes the request of an edge.
 func (p *page) askFor(ctx context.Context, e *edge, depth int) {
-	if mixed(&e.ref, e.initiator) {
+	if !e.ref.TopLevel && mixed(&e.ref, e.initiator) {
 		return
 	}
 	if e.req = p.ask(ctx, e.ref, e.initiator, depth); e.req == nil {
 		return
 	}
 	if e.ref.Kind == markup.Frame {
-		e.req.width, e.req.height = e.ref.Width, e.ref.Height
+		e.req.width, e.req.height, e.req.sandbox = e.ref.Width, e.ref.Height, e.ref.Sandboxed
+		e.req.top = e.req.top || e.ref.TopLevel
 	}
 	if e.req.integrity == "" {
 		e.req.integrity = e.ref.Integrity
@@ -207,7 +208,7 @@ func (p *page) mayFrame(depth int) bool {
 
 // srcdoc reads a document that stands in an attribute.
 func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
-	parent := &request{width: e.ref.Width, height: e.ref.Height}
+	parent := &request{width: e.ref.Width, height: e.ref.Height, sandbox: e.ref.Sandboxed}
 	base := e.initiator
 	e.frame = p.parse(ctx, markup.Input{
 		Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: base,

@@ -28,6 +28,8 @@ type request struct {
 	frame    *document // the body as a document
 	width    float64   // viewport of a frame
 	height   float64
+	top      bool               // the page, or what takes its place
+	sandbox  bool               // of the frame
 	fallback []edge             // what is asked for instead when this fails
 	rest     []markup.Reference // and after that
 	// integrity is what the body must hash to before it is read.
@@ -90,7 +92,7 @@ func newPage(i *Inspector, url string, watch func(Progress)) *page {
 		requests: map[string]*request{}, sheets: map[string]*sheet{}, hosts: map[string]*host{},
 		results: make(chan answer),
 	}
-	p.root = &request{url: url, typ: libra.Document, kind: markup.Frame, host: p.host(url)}
+	p.root = &request{url: url, typ: libra.Document, kind: markup.Frame, host: p.host(url), top: true}
 	p.requests[url] = p.root
 	p.queue.push(p.root)
 	return p

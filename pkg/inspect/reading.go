@@ -168,12 +168,11 @@ func (m *mix) sum(body []byte) (d fingerprint) {
 // queries are decided by its size and by the profile, which all have in common.
 func readingKey(in markup.Input, env markup.Env) fingerprint {
 	m := newMix()
-	m.text(in.MediaType, in.Charset, in.URL, in.Base)
-	scripting := 0.0
-	if env.Scripting {
-		scripting = 1
+	m.text(in.MediaType, in.Charset, in.Refresh, in.URL, in.Base)
+	for _, is := range []bool{env.Scripting, env.Framed, env.Sandboxed} {
+		m.number(map[bool]float64{true: 1}[is])
 	}
-	m.number(env.Width, env.Height, env.DPR, scripting, float64(env.MaxDataURI), float64(env.MaxElements), float64(env.MaxReferences))
+	m.number(env.Width, env.Height, env.DPR, float64(env.MaxDataURI), float64(env.MaxElements), float64(env.MaxReferences))
 	return m.sum(in.Body)
 }
 

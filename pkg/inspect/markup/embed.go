@@ -101,6 +101,7 @@ func (w *walker) iframe(n *html.Node) {
 		width, height := w.frameSize(n)
 		w.list(Reference{
 			Type: libra.Document, Fetch: libra.Fetched, Reason: "srcdoc frame", Kind: Frame, Inline: text, Width: width, Height: height,
+			Sandboxed: w.env.Sandboxed || has(n, "sandbox"),
 		})
 		w.unused(n, attr(n, "src"), libra.Document, "frame src beside srcdoc")
 		return
@@ -110,6 +111,7 @@ func (w *walker) iframe(n *html.Node) {
 
 func (w *walker) frame(n *html.Node, what string) {
 	r := Reference{Type: libra.Document, Fetch: libra.Fetched, Reason: what, Kind: Frame}
+	r.Sandboxed = w.env.Sandboxed || what == "iframe" && has(n, "sandbox")
 	r.Width, r.Height = w.frameSize(n)
 	if w.env.Scripting && what == "iframe" && strings.EqualFold(attr(n, "loading"), "lazy") {
 		r.Fetch, r.Reason = w.layout.lazy(n)

@@ -46,6 +46,9 @@ type Env struct {
 	// MatchMedia evaluates a media query list; nil matches "", "all" and
 	// "screen" only.
 	MatchMedia func(query string) bool
+	// Framed says that the document is shown in a frame, Sandboxed that the frame
+	// or one around it has a sandbox.
+	Framed, Sandboxed bool
 	// MaxDataURI is the longest data: URI that is looked at, in bytes; longer
 	// ones are passed over. 0 means any.
 	MaxDataURI int
@@ -82,6 +85,11 @@ type Reference struct {
 	Inline string
 	// Width and Height size the viewport of a frame in CSS pixels.
 	Width, Height float64
+	// Sandboxed says that a frame has a sandbox, or is in one that has.
+	Sandboxed bool
+	// TopLevel says that the document takes the place of the page, instead of
+	// being framed by it.
+	TopLevel bool
 	// Integrity is the integrity attribute of a style sheet or module; a body
 	// that fails it is weighed and not read.
 	Integrity string
@@ -138,6 +146,8 @@ type Input struct {
 	// MediaType as the server said, such as "text/html"; Charset likewise, ""
 	// where it said none.
 	MediaType, Charset string
+	// Refresh is the header of that name, "" for none.
+	Refresh string
 	// URL is where the document came from; Base overrides it as the base of
 	// links, for srcdoc frames.
 	URL, Base string
@@ -152,7 +162,11 @@ func Parse(in Input, env Env) *Document {
 	t := tree(in, env.Scripting, env.MaxElements)
 	doc.Root, doc.Charset, doc.Cut, doc.Elements = t.root, t.label, t.cut, t.nodes
 	w := walker{doc: doc, env: env, lazy: t.lazy, resolver: newResolver(doc.Base, doc.Charset)}
+	if in.Refresh != "" {
+		w.refreshTo(in.Refresh)
+	}
 	w.document(doc.Root)
+	w.followRefresh()
 	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""
 	return doc
 }

@@ -17,6 +17,7 @@ type walker struct {
 	hasBase  bool // a <base href> was seen: the first one wins
 	layout   estimate
 	lazy     bool            // the layout is of interest
+	refresh  refresh         // the one that is followed
 	inObject int             // objects around the node that are requested
 	listed   map[string]bool // URLs of the references, once no more are listed
 }
@@ -76,6 +77,8 @@ func (w *walker) element(n *html.Node) bool {
 		w.base(n)
 	case atom.Link:
 		w.link(n)
+	case atom.Meta:
+		w.meta(n)
 	case atom.Script:
 		w.script(n)
 		return false
