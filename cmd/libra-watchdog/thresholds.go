@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -26,17 +25,11 @@ func (s *settings) lastGood() string {
 
 // examine names every fault of alarms.toml.
 func (s *settings) examine() []error {
-	data, err := os.ReadFile(s.alarms)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	_, _, err := rules.Load(s.alarms, "")
+	if errors.Is(err, fs.ErrPermission) {
+		return []error{fmt.Errorf("%w: chmod a+r it, and a+x its folder; no secret belongs there", err)}
 	}
-	if err == nil {
-		_, err = rules.Parse(s.alarms, data)
-	}
-	if err != nil {
-		return []error{err}
-	}
-	return nil
+	return rules.Faults(err)
 }
 
 // load is what alarms.toml makes of the configuration. The watchdog goes on
@@ -59,13 +52,20 @@ func with(cfg watchdog.Config, t rules.Thresholds) watchdog.Config {
 	cfg.Disk, cfg.Memory = percent(t.Disk), percent(t.Memory)
 	cfg.Queue, cfg.QueueLength = watchdog.Waits(t.Queue), watchdog.Counts(t.QueueLength)
 	cfg.Certificate, cfg.Missed = watchdog.Days(t.Certificate), t.Missed
+	// All of them 0 is none; for the watchdog it would be the default.
+	if cfg.Queue == (watchdog.Waits{}) {
+		cfg.Queue.Critical = -1
+	}
+	if cfg.Certificate == (watchdog.Days{}) {
+		cfg.Certificate.Critical = -1
+	}
 	return cfg
 }
 
-// percent: none at all is more than there is, because zero means the default.
+// percent: see with, on zero.
 func percent(p rules.Percent) watchdog.Thresholds {
 	if p == (rules.Percent{}) {
-		return watchdog.Thresholds{Critical: 101}
+		return watchdog.Thresholds{Critical: -1}
 	}
 	return watchdog.Thresholds(p)
 }

@@ -178,12 +178,12 @@ func Defaults() File {
 		Thresholds: Thresholds{
 			Component: Rows{1, 3}, Host: Rows{1, 3}, Page: Rows{3, 3},
 			Flap:      Flap{3, 10 * time.Minute, 60},
-			Heartbeat: 3 * time.Second, Restarts: 5, RestartsWithin: 10 * time.Minute, Behind: 5 * time.Second,
+			Heartbeat: 2 * time.Second, Restarts: 5, RestartsWithin: 10 * time.Minute, Behind: 5 * time.Second,
 			Disk:        Percent{80, 90, 95},
 			Memory:      Percent{10, 25, 50},
 			Queue:       Waits{Minor: 5 * time.Minute, Major: 15 * time.Minute},
 			QueueLength: Counts{},
-			Certificate: Days{21, 7, 2},
+			Certificate: Days{21, 7, 1},
 			Missed:      3,
 		},
 	}

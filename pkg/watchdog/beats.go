@@ -205,18 +205,6 @@ func (b *beats) counter(t Target, name string) (value int64, status string, hear
 	return value, e.beat.Status, ok && e.fresh && !b.away && time.Since(e.from) <= b.silence
 }
 
-// readFailing judges a counter that says for how many seconds something fails.
-func (b *beats) readFailing(p *probe, t Target, counter string, limit time.Duration) Reading {
-	seconds, status, heard := b.counter(t, counter)
-	if !heard {
-		return Reading{Evidence: "not heard"}
-	}
-	if d := time.Duration(seconds) * time.Second; d > limit {
-		return p.explained("failing for %s, limit %s; %s", d, limit, status)
-	}
-	return Reading{Verdict: Pass}
-}
-
 // readSince judges a counter that says since when something is wrong, in unix
 // time; 0 is never.
 func (b *beats) readSince(p *probe, t Target, counter string, limit time.Duration) Reading {

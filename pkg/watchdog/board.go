@@ -69,6 +69,7 @@ func newBoard(w *Watchdog, out *outbox) *board {
 	b.svc.resume(b.count.Restarts)
 	for _, t := range out.begin("") {
 		b.believe(t)
+		b.adopted(t)
 	}
 	for _, tallies := range []map[string]Tally{b.count.Tallies, b.pages.book.Tallies} {
 		for id, t := range tallies {
@@ -267,9 +268,18 @@ func (b *board) learn(t *libra.Transition) {
 	case (ours || raised) && b.out.adopt(*t):
 		b.believe(*t)
 		b.deps.Log.Info("alarm known from the bus", "alarm", id, "state", t.Alarm.State, "transition", t.ID, "target", t.Alarm.Target)
-		if !ours && !strings.HasPrefix(id, pagePrefix) {
-			b.out.source(id, "libra-notifier") // who names most troubles
-		}
+		b.adopted(*t)
+	}
+}
+
+// adopted takes care that somebody clears an alarm of which it is not known who
+// raised it: an earlier version, or a component that named a trouble.
+func (b *board) adopted(t libra.Transition) {
+	id := t.Alarm.ID
+	_, ours := b.probes[id]
+	_, named := b.out.sources()[id]
+	if t.Alarm.State == libra.Raised && !ours && !named && !slices.ContainsFunc(ownPrefixes, func(p string) bool { return strings.HasPrefix(id, p) }) {
+		b.out.source(id, "libra-notifier") // who names most troubles
 	}
 }
 

@@ -35,10 +35,7 @@ func (w *Watchdog) allProbes() []*probe {
 	probes = append(probes, w.queueProbe())
 	for _, t := range cfg.Expect {
 		probes = append(probes, w.beatProbe(t), w.restartProbe(t))
-		switch t.Component {
-		case "libra-notifier":
-			probes = append(probes, w.deliveryProbe(t))
-		case "libra-recorder":
+		if t.Component == "libra-recorder" {
 			probes = append(probes, w.behindProbe(t))
 		}
 	}
@@ -124,11 +121,15 @@ func (t Target) names() (id, short, name string) {
 // beatProbe is one component's heart.
 func (w *Watchdog) beatProbe(t Target) *probe {
 	id, short, name := t.names()
+	group := "" // parts that differ fail for causes that differ
+	if t.Instance != "" {
+		group = t.Component
+	}
 	return &probe{
 		unit: t.unit(),
 		alarm: libra.Alarm{
 			ID: "beat." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Major,
-			Summary: name + " gives no sign of life", Runbook: "#beat-" + short, Group: "parts",
+			Summary: name + " gives no sign of life", Runbook: "#beat-" + short, Group: group,
 		},
 		recovered: name + " is alive again",
 		check: func(_ context.Context, p *probe) Reading {
@@ -148,26 +149,12 @@ func (w *Watchdog) restartProbe(t Target) *probe {
 	return &probe{
 		alarm: libra.Alarm{
 			ID: "restarts." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Minor,
-			Summary: name + " is restarted again and again", Runbook: "#restarts", Group: "parts",
+			Summary: name + " is restarted again and again", Runbook: "#restarts",
 		},
 		recovered: name + " stays up again",
 		check: func(_ context.Context, p *probe) Reading {
 			cfg := w.config()
 			return w.beats.readStarts(p, t, cfg.Starts, w.services.recent(t.unit(), cfg.RestartWindow), cfg.RestartWindow)
-		},
-	}
-}
-
-// deliveryProbe takes the notifier's own word.
-func (w *Watchdog) deliveryProbe(t Target) *probe {
-	return &probe{
-		alarm: libra.Alarm{
-			ID: "delivery", Scope: libra.ScopeComponent, Target: t.Component, Severity: libra.Major,
-			Summary: "Alarms do not reach people", Runbook: "#delivery",
-		},
-		recovered: "Alarms reach people again",
-		check: func(_ context.Context, p *probe) Reading {
-			return w.beats.readFailing(p, t, "undelivered_seconds", w.config().Undelivered)
 		},
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"libra/pkg/event"
 	"libra/pkg/watchdog"
 )
 
@@ -74,25 +73,6 @@ func TestQueue(t *testing.T) {
 		r.pass(10, true)
 		r.wantStored("301 queue raised minor", "901 queue raised major", "1003 queue cleared major")
 		if want := "12 requests are open, the oldest for 5m1s, limit 5m0s; 1 of 1 probes in a row failed"; r.evidence(0) != want {
-			t.Errorf("evidence %q, want %q", r.evidence(0), want)
-		}
-	})
-}
-
-// What the notifier says of its own deliveries becomes an alarm.
-func TestDelivery(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
-		r.cfg.Expect = []watchdog.Target{{Component: "libra-notifier"}}
-		r.beat = event.Beat{Component: "libra-notifier", Instance: "1", PID: 8, Status: "slack: Slack answered 404", Counters: map[string]int64{"undelivered_seconds": 120}}
-		r.start()
-		r.pass(10, true)
-		r.set(func() { r.beat.Counters = map[string]int64{"undelivered_seconds": 121} })
-		r.pass(10, true)
-		r.set(func() { r.beat.Counters = map[string]int64{"undelivered_seconds": 0} })
-		r.pass(10, true)
-		r.wantStored("11 delivery raised major", "23 delivery cleared major")
-		if want := "failing for 2m1s, limit 2m0s; slack: Slack answered 404; 1 of 1 probes in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 	})

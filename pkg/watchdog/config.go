@@ -40,8 +40,6 @@ type Config struct {
 	// 10 min.
 	Starts        int
 	RestartWindow time.Duration
-	// Undelivered is how long the notifier may fail to tell people: 2 min.
-	Undelivered time.Duration
 	// Expect lists the components whose hearts must beat: Components().
 	Expect []Target
 	// WebURL answers 200 while web can serve: http://127.0.0.1:8080/up.
@@ -58,7 +56,7 @@ type Config struct {
 	// Disk says how full it may be: 80, 90, 95.
 	Disk Thresholds
 	// Memory says for how much of the time some process may wait for memory,
-	// in per cent of the last minute: 20, 40, 60. Where the kernel does not
+	// in per cent of the last minute: 10, 25, 50. Where the kernel does not
 	// say, it is judged by MemoryUsed.
 	Memory Thresholds
 	// MemoryUsed says how much of the host's memory may be in use: 90, 95, 98.
@@ -127,13 +125,12 @@ func (c Config) withDefaults() Config {
 	fill(&c.Missed, 3)
 	fill(&c.Starts, 5)
 	fill(&c.RestartWindow, 10*time.Minute)
-	fill(&c.Undelivered, 2*time.Minute)
 	fill(&c.Aside, 7*24*time.Hour)
 	fill(&c.Behind, 5*time.Second)
 	fill(&c.HeartbeatEvery, 30*time.Second)
 	fill(&c.PageTimeout, time.Minute)
 	fill(&c.Certificate, Days{21, 7, 1})
-	fill(&c.Memory, Thresholds{20, 40, 60})
+	fill(&c.Memory, Thresholds{10, 25, 50})
 	fill(&c.MemoryUsed, Thresholds{90, 95, 98})
 	fill(&c.Proc, "/proc")
 	fill(&c.PageLimits.Raise, 3)

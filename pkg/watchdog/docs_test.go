@@ -19,6 +19,12 @@ func TestRunbookHasEveryAlarm(t *testing.T) {
 	if len(alarms) < 20 {
 		t.Errorf("only %d alarms", len(alarms))
 	}
+	// What others name; see pkg/notifier and cmd/libra-watchdog.
+	for _, anchor := range []string{"channel", "alarms-file"} {
+		if !strings.Contains(string(doc), "\n### "+anchor+"\n") {
+			t.Errorf("operations.md has no section %q", anchor)
+		}
+	}
 	seen := map[string]bool{}
 	for _, a := range alarms {
 		heading := "\n### " + strings.TrimPrefix(a.Runbook, "#") + "\n"

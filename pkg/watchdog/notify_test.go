@@ -135,22 +135,18 @@ func (a *appliance) startWatchdog() (stop func()) {
 
 func (a *appliance) startNotifier(change func(*notifier.Config)) (stop func()) {
 	a.t.Helper()
-	hook := filepath.Join(a.t.TempDir(), "webhook")
-	if err := os.WriteFile(hook, []byte(a.slack.URL+"/services/T0/B0/sesame\n"), 0o600); err != nil {
+	credentials := a.t.TempDir() + "/"
+	if err := os.WriteFile(credentials+"slack-webhook", []byte(a.slack.URL+"/services/T0/B0/sesame\n"), 0o600); err != nil {
 		a.t.Fatal(err)
 	}
 	cfg := notifier.Config{
-		WebhookFile: hook, Socket: a.cfg.NotifierSocket, Runtime: a.cfg.Runtime, Version: "1.2.3",
+		Credentials: credentials, Socket: a.cfg.NotifierSocket, Runtime: a.cfg.Runtime, Version: "1.2.3",
 		Pace: 10 * time.Millisecond, Backoff: 20 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	n, err := notifier.New(cfg, notifier.Deps{Bus: a.bus.Connect("notifier"), Log: a.bus.Log()})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return a.run(n.Run)
+	return a.run(notifier.New(cfg, notifier.Deps{Bus: a.bus.Connect("notifier"), Log: a.bus.Log()}).Run)
 }
 
 func (a *appliance) awaitTexts(want ...string) {

@@ -77,6 +77,7 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 	defer tick.Stop()
 	var answer chan Reading // of the probe under way; nil when there is none
 	var began time.Time
+	was, early := Unclear, false // early: woken, it is not yet time
 	for {
 		var r Reading
 		if answer == nil {
@@ -91,16 +92,25 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 				r = p.unanswered("no answer since %s, %s allowed", time.Since(began).Round(100*time.Millisecond), p.timeout)
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case results <- observation{p, r, time.Now()}:
+		// A failure that is seen early is news; all else comes in its time, so
+		// that a row of readings lasts as long as it should.
+		if !early || r.Verdict == Fail && was != Fail {
+			if was = r.Verdict; early {
+				tick.Reset(interval)
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case results <- observation{p, r, time.Now()}:
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			early = false
 		case <-p.wake:
+			early = true
 		}
 	}
 }

@@ -189,14 +189,11 @@ func (s *services) down(name string) (how string, down bool) {
 		return "", false
 	}
 	switch {
-	case u.Active == "failed" && u.Result == "start-limit-hit":
-		return fmt.Sprintf("%s was started too often in too short a time: systemd has given it up (start-limit-hit)", name), true
-	case u.Active == "failed" && u.Result == "exit-code":
-		text := fmt.Sprintf("%s has failed: exit code %d", name, u.ExitStatus)
-		if u.ExitStatus == 2 {
-			text += ", its configuration is wrong"
-		}
-		return text, true
+	case u.Active == "failed" && u.Result == "exit-code" && u.ExitStatus == 2:
+		return name + " has failed: exit code 2, its configuration is wrong", true
+	case u.Active == "failed" && (u.Restarts > 0 || u.Result == "start-limit-hit"):
+		// Where it had ended badly, that stays the result when the limit is hit.
+		return fmt.Sprintf("%s has failed (%s); systemd has given it up after %d restarts, too many in too short a time (start-limit-hit)", name, u.Result, u.Restarts), true
 	case u.Active == "failed":
 		return fmt.Sprintf("%s has failed: %s", name, u.Result), true
 	case u.Active == "inactive" && u.Job == "" && !u.Triggered:

@@ -79,7 +79,8 @@ func TestUnitDown(t *testing.T) {
 		want string
 	}{
 		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", Result: "success"}, "libra-recorder.service was stopped (dead)"},
-		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "start-limit-hit", Restarts: 20}, "libra-recorder.service was started too often in too short a time: systemd has given it up (start-limit-hit)"},
+		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "start-limit-hit", Restarts: 20}, "libra-recorder.service has failed (start-limit-hit); systemd has given it up after 20 restarts, too many in too short a time (start-limit-hit)"},
+		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "signal", Restarts: 20}, "libra-recorder.service has failed (signal); systemd has given it up after 20 restarts, too many in too short a time (start-limit-hit)"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 2}, "libra-recorder.service has failed: exit code 2, its configuration is wrong"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "oom-kill"}, "libra-recorder.service has failed: oom-kill"},
 		{units.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "signal"}, ""},

@@ -11,7 +11,7 @@ type settings struct {
 // Apply changes the thresholds of a running watchdog; its counters and alarms
 // stay as they are. Of cfg only what says how much is too much is looked at:
 // Limits, HostLimits, PageLimits, Missed, Certificate, Silence, Queue,
-// QueueLength, Starts, RestartWindow, Undelivered, Aside, Behind, Disk, Memory
+// QueueLength, Starts, RestartWindow, Aside, Behind, Disk, Memory
 // and MemoryUsed.
 // troubles are as for Name.
 func (w *Watchdog) Apply(cfg Config, troubles []event.Trouble) {
@@ -42,7 +42,7 @@ func (w *Watchdog) merge(cfg Config) Config {
 	is.Limits, is.HostLimits, is.PageLimits = cfg.Limits, cfg.HostLimits, cfg.PageLimits
 	is.Missed, is.Certificate, is.Silence = cfg.Missed, cfg.Certificate, cfg.Silence
 	is.Queue, is.QueueLength, is.Starts, is.RestartWindow = cfg.Queue, cfg.QueueLength, cfg.Starts, cfg.RestartWindow
-	is.Undelivered, is.Aside, is.Behind = cfg.Undelivered, cfg.Aside, cfg.Behind
+	is.Aside, is.Behind = cfg.Aside, cfg.Behind
 	is.Disk, is.Memory, is.MemoryUsed = cfg.Disk, cfg.Memory, cfg.MemoryUsed
 	return is
 }

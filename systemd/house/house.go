@@ -108,6 +108,9 @@ func (h *House) boot() (string, error) {
 	if err := os.RemoveAll(h.Home); err != nil {
 		return "", err
 	}
+	if err := os.MkdirAll(filepath.Join(h.Home, "etc"), 0o755); err != nil { // alarms.toml is read by those who need it
+		return "", err
+	}
 	credentials := filepath.Join(h.Home, "etc", "credentials")
 	if err := os.MkdirAll(credentials, 0o700); err != nil {
 		return "", err

@@ -3,8 +3,10 @@ package house
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -54,4 +56,49 @@ func (s *Sink) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.got = nil
+}
+
+// Said returns the texts of the first message that holds every one of words,
+// wherever in it, a line each; "" where there is none.
+func (s *Sink) Said(words ...string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+next:
+	for _, m := range s.got {
+		said := strings.Join(texts(m), "\n")
+		for _, w := range words {
+			if !strings.Contains(said, w) {
+				continue next
+			}
+		}
+		return said
+	}
+	return ""
+}
+
+// All returns the texts of every message.
+func (s *Sink) All() (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.got {
+		all = append(all, strings.Join(texts(m), "\n"))
+	}
+	return all
+}
+
+// texts are the strings in a decoded JSON value.
+func texts(v any) (all []string) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		for _, e := range v {
+			all = append(all, texts(e)...)
+		}
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			all = append(all, texts(v[k])...)
+		}
+	}
+	return all
 }

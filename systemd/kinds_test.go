@@ -1,0 +1,357 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/systemd/house"
+)
+
+// One test for each kind of alarm, from its real cause to what Slack received
+// and what the API says.
+
+// alarmDoc is what the API says of one alarm.
+type alarmDoc struct {
+	libra.Alarm
+	Actions []struct{ By, Text string }
+}
+
+func alarmOf(t testing.TB, id string) (a alarmDoc, known bool) {
+	t.Helper()
+	code, body := box.Get(t, "/api/alarms/"+id)
+	if code != http.StatusOK {
+		return a, false
+	}
+	if err := json.Unmarshal([]byte(body), &a); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	return a, true
+}
+
+// told wants an alarm at Slack's, field by field, and the same in the API.
+func told(t *testing.T, want libra.Alarm, evidence ...string) {
+	t.Helper()
+	words := append([]string{"[" + string(want.Severity) + "] ", want.Target, want.Summary, strings.TrimPrefix(want.Runbook, "#")}, evidence...)
+	took, ok := house.Within(20*time.Second, func() bool { return box.Sink.Said(words...) != "" })
+	if !ok {
+		t.Errorf("nobody was told %q; told was:\n%s", words, strings.Join(box.Sink.All(), "\n---\n"))
+	}
+	t.Logf("%s told after %s", want.ID, took.Round(time.Millisecond))
+	listed(t, want, evidence...)
+}
+
+// listed wants an alarm in the API.
+func listed(t *testing.T, want libra.Alarm, evidence ...string) {
+	t.Helper()
+	var a alarmDoc
+	house.Within(10*time.Second, func() (known bool) { a, known = alarmOf(t, want.ID); return known && a.State == libra.Raised })
+	if a.ID != want.ID || a.Severity != want.Severity || a.Target != want.Target || a.Summary != want.Summary || a.Runbook != want.Runbook ||
+		a.Scope != want.Scope || a.State != libra.Raised || a.Since.IsZero() || a.Page != want.Page {
+		t.Errorf("the API says %+v, want %+v", a, want)
+	}
+	for _, e := range evidence {
+		if !strings.Contains(a.Evidence, unescape.Replace(e)) {
+			t.Errorf("the API's evidence is %q, want %q", a.Evidence, e)
+		}
+	}
+}
+
+var unescape = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
+
+// over wants the end of an alarm at Slack's.
+func over(t *testing.T, target, summary string) {
+	t.Helper()
+	_, ok := house.Within(30*time.Second, func() bool { return box.Sink.Said("[cleared] ", target, summary) != "" })
+	if !ok {
+		t.Errorf("nobody was told that %s: %s; told was:\n%s", target, summary, strings.Join(box.Sink.All(), "\n---\n"))
+	}
+}
+
+// actions wants the timeline of an alarm to say what was done.
+func actions(t *testing.T, id, text string) {
+	t.Helper()
+	var a alarmDoc
+	_, ok := house.Within(15*time.Second, func() bool {
+		a, _ = alarmOf(t, id)
+		for _, done := range a.Actions {
+			if done.By == "libra-watchdog" && strings.Contains(done.Text, text) {
+				return true
+			}
+		}
+		return false
+	})
+	if !ok {
+		t.Errorf("what was done about %s is %+v, want %q", id, a.Actions, text)
+	}
+}
+
+// part is the alarm of a component that does not live.
+func part(id, target string) libra.Alarm {
+	runbook, _, _ := strings.Cut(strings.ReplaceAll(id, ".", "-"), "-1")
+	runbook, _, _ = strings.Cut(runbook, "-2")
+	return libra.Alarm{
+		ID: id, Scope: libra.ScopeComponent, Target: target, Severity: libra.Major, Summary: target + " gives no sign of life", Runbook: "#" + runbook,
+	}
+}
+
+// Parts that are stopped, hang or crash again and again.
+func TestPartsAreTold(t *testing.T) {
+	box.Settle(t)
+	box.Sink.Forget()
+	t.Cleanup(func() { box.Settle(t) })
+	box.Systemctl(t, "stop", "libra-inspector@1")
+	told(t, part("beat.inspector.1", "libra-inspector@1"), "libra-inspector@1.service was stopped (dead)")
+	box.Systemctl(t, "start", "libra-inspector@1")
+
+	box.Signal(t, "libra-recorder", syscall.SIGSTOP)
+	told(t, part("beat.recorder", "libra-recorder"), "no beat for ")
+	actions(t, "beat.recorder", "systemd started libra-recorder again: it hung, and was ended")
+
+	for range 30 { // the start limit is 20 in 30 s
+		if box.Show(t, "libra-inspector@2", "ActiveState") == "failed" {
+			break
+		}
+		if pid := box.MainPID(t, "libra-inspector@2"); pid != 0 {
+			box.Inside("kill", "-KILL", fmt.Sprint(pid)) // it may have ended by itself
+		}
+		house.Within(5*time.Second, func() bool {
+			state := box.Show(t, "libra-inspector@2", "ActiveState")
+			return state == "active" || state == "failed"
+		})
+	}
+	told(t, libra.Alarm{
+		ID: "restarts.inspector.2", Scope: libra.ScopeComponent, Target: "libra-inspector@2", Severity: libra.Minor,
+		Summary: "libra-inspector@2 is restarted again and again", Runbook: "#restarts",
+	}, "limit 5")
+	told(t, part("beat.inspector.2", "libra-inspector@2"), "systemd has given it up after ", "(start-limit-hit)")
+	actions(t, "restarts.inspector.2", "systemd started libra-inspector@2 again")
+	box.Settle(t)
+	for _, target := range []string{"libra-inspector@1", "libra-recorder", "libra-inspector@2"} {
+		over(t, target, target+" is alive again")
+	}
+}
+
+// The bus's alarm is told while the bus is down; web's when nothing listens.
+func TestBusAndWebAreTold(t *testing.T) {
+	box.Settle(t)
+	box.Sink.Forget()
+	t.Cleanup(func() { box.Settle(t) })
+	box.Systemctl(t, "stop", "libra-bus")
+	_, ok := house.Within(10*time.Second, func() bool {
+		return box.Sink.Said("[critical] libra-bus", "The bus does not answer: nothing new is accepted", "libra-bus.service was stopped (dead)") != ""
+	})
+	if !ok {
+		t.Errorf("told was: %q", box.Sink.All())
+	}
+	box.Systemctl(t, "start", "libra-bus")
+	over(t, "libra-bus", "The bus answers again")
+	box.Systemctl(t, "stop", "libra-web.socket", "libra-web")
+	_, ok = house.Within(10*time.Second, func() bool {
+		return box.Sink.Said("[critical] libra-web", "The web server does not serve: people and programs are turned away", "connection refused") != ""
+	})
+	if !ok {
+		t.Errorf("told was: %q", box.Sink.All())
+	}
+	box.Systemctl(t, "start", "libra-web.socket", "libra-web")
+	over(t, "libra-web", "The web server serves again")
+}
+
+// rulesFile writes the appliance's alarms.toml; "" removes it.
+func rulesFile(t testing.TB, text string) {
+	t.Helper()
+	file := filepath.Join(filepath.Dir(box.State()), "etc", "alarms.toml")
+	var err error
+	if text == "" {
+		err = os.Remove(file)
+	} else {
+		err = errors.Join(os.WriteFile(file, []byte(text), 0o644), os.Chmod(file, 0o644))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Thresholds are edited live: a good edit is taken over by a reload, a bad one
+// is refused with its line, is an alarm, and changes nothing, over a kill too.
+func TestThresholdsAreEditedLive(t *testing.T) {
+	box.Settle(t)
+	box.Sink.Forget()
+	disk := libra.Alarm{
+		ID: "disk", Scope: libra.ScopeHost, Target: "/var/lib/libra/history", Severity: libra.Major,
+		Summary: "The disk under /var/lib/libra/history is filling up", Runbook: "#disk",
+	}
+	rulesFile(t, "[thresholds.disk]\nminor = 0.0001\nmajor = 0.0001\n")
+	t.Cleanup(func() {
+		rulesFile(t, "")
+		box.Systemctl(t, "reload", "libra-watchdog")
+		box.Settle(t)
+	})
+	pid := box.MainPID(t, "libra-watchdog")
+	box.Systemctl(t, "reload", "libra-watchdog")
+	told(t, disk, "% used, limit 0.0001 %, ")
+	actions(t, "disk", "new watches are refused until less than 0.0001 % is in use")
+
+	rulesFile(t, "[thresholds.disk]\nminor = 0.0001\nmagor = 50\n")
+	if out, err := box.Inside("systemctl", "reload", "libra-watchdog"); err == nil {
+		t.Errorf("a bad edit is taken: %s", out)
+	}
+	if journal := box.Journal(t, "-u", "libra-watchdog"); !strings.Contains(journal, "alarms.toml:3: ") {
+		t.Error("the journal does not name the line")
+	}
+	told(t, libra.Alarm{
+		ID: "alarms-file", Scope: libra.ScopeComponent, Target: "alarms.toml", Severity: libra.Minor,
+		Summary: "alarms.toml is refused: the last good one stays in force", Runbook: "#alarms-file",
+	}, "alarms.toml:3: ", "magor")
+	if now := box.MainPID(t, "libra-watchdog"); now != pid {
+		t.Errorf("reload replaced process %d by %d", pid, now)
+	}
+	box.Signal(t, "libra-watchdog", syscall.SIGKILL)
+	house.Await(t, "the watchdog's return", 20*time.Second, func() bool {
+		now := box.MainPID(t, "libra-watchdog")
+		return now != 0 && now != pid && strings.Contains(box.Show(t, "libra-watchdog", "StatusText"), "disk") // still raised, by the old file
+	})
+	rulesFile(t, "[thresholds.disk]\nminor = 0\nmajor = 0\ncritical = 0\n")
+	over(t, "alarms.toml", "alarms.toml is well again")
+	box.Systemctl(t, "reload", "libra-watchdog")
+	over(t, "/var/lib/libra/history", "has room again")
+	actions(t, "disk", "new watches are taken again")
+}
+
+// shop is a watched page that is heavy, broken or well, as the test says.
+type shop struct {
+	*httptest.Server
+	image atomic.Int64 // bytes
+	code  atomic.Int64
+}
+
+func newShop(t *testing.T) *shop {
+	s := &shop{}
+	s.code.Store(http.StatusOK)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".png") {
+			w.Header().Set("Content-Type", "image/png")
+			w.Write(bytes.Repeat([]byte{1}, int(s.image.Load())))
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(int(s.code.Load()))
+		io.WriteString(w, `<!doctype html><title>&lt;!channel&gt;</title><img src="/%3C!channel%3E.png">`)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// watch asks web to have a page weighed again and again.
+func watch(t *testing.T, url, every, budget string) (page string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"url": %q, "every": %q}`, url, every)
+	if budget != "" {
+		body = strings.TrimSuffix(body, "}") + `, "budget": ` + budget + "}"
+	}
+	res, err := http.Post(box.URL+"/api/pages", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode/100 != 2 {
+		t.Fatalf("watch: %s %s %v", res.Status, answer, err)
+	}
+	return libra.PageID(url)
+}
+
+// A watched page that is too heavy, and one that is down, are told after three
+// inspections; no name on the page pings a channel.
+func TestWatchedPagesAreTold(t *testing.T) {
+	box.Settle(t)
+	box.Sink.Forget()
+	s := newShop(t)
+	s.image.Store(3000)
+	url := s.URL + "/?a=1&b=2"
+	page := watch(t, url, "1s", `[{"resourceSizes": [{"resourceType": "total", "budget": 100}]}]`)
+	t.Cleanup(func() { watch(t, url, "off", "") })
+	house.Await(t, "a report within the budget", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+
+	s.image.Store(300_000)
+	escaped := strings.ReplaceAll(url, "&", "&amp;")
+	budget := libra.Alarm{
+		ID: "page.budget." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Minor,
+		Summary: "The page is over its budget", Runbook: "#page-budget",
+	}
+	toldPage(t, budget, escaped, "over its budget of 100.0 KB; +290.0 KB of images since ", ", biggest: &lt;!channel&gt;.png 293.", "; 3 of 3 inspections in a row failed")
+	for _, said := range box.Sink.All() {
+		if strings.Contains(said, "<!channel>") {
+			t.Errorf("the page pings a channel: %s", said)
+		}
+	}
+	s.image.Store(3000)
+	s.code.Store(http.StatusInternalServerError)
+	toldPage(t, libra.Alarm{
+		ID: "page.down." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
+		Summary: "The page is down", Runbook: "#page-down",
+	}, escaped, "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed")
+	s.code.Store(http.StatusOK)
+	over(t, escaped, "The page is up again")
+	over(t, escaped, "The page is within its budget again")
+
+	s.Close()
+	toldPage(t, libra.Alarm{
+		ID: "page.down." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
+		Summary: "The page is down", Runbook: "#page-down",
+	}, escaped, "nothing listens there")
+	watch(t, url, "off", "")
+	over(t, escaped, "The page is no longer watched")
+}
+
+// toldPage is told, for a target that Slack sees escaped.
+func toldPage(t *testing.T, want libra.Alarm, escaped string, evidence ...string) {
+	t.Helper()
+	words := append([]string{"[" + string(want.Severity) + "] ", escaped, want.Summary, strings.TrimPrefix(want.Runbook, "#")}, evidence...)
+	if _, ok := house.Within(20*time.Second, func() bool { return box.Sink.Said(words...) != "" }); !ok {
+		t.Errorf("nobody was told %q; told was:\n%s", words, strings.Join(box.Sink.All(), "\n---\n"))
+	}
+	listed(t, want, evidence...)
+}
+
+// The watchdog is killed every two seconds while a page fails: told on time,
+// once.
+func TestWatchdogKilledWhileAPageFails(t *testing.T) {
+	box.Settle(t)
+	box.Sink.Forget()
+	s := newShop(t)
+	url := s.URL + "/killed"
+	page := watch(t, url, "3s", "")
+	t.Cleanup(func() { watch(t, url, "off", "") })
+	house.Await(t, "a report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+	s.code.Store(http.StatusServiceUnavailable)
+	began := time.Now()
+	kill := time.NewTicker(2 * time.Second)
+	defer kill.Stop()
+	for n := 0; box.Sink.Said(url, "The page is down") == ""; n++ {
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("killed %d times, nobody was told", n)
+		}
+		<-kill.C
+		box.Signal(t, "libra-watchdog", syscall.SIGKILL)
+	}
+	t.Logf("told %s after the page went down, inspected every 3 s", time.Since(began).Round(time.Millisecond))
+	if a, ok := alarmOf(t, "page.down."+page); !ok || !strings.HasSuffix(a.Evidence, "; 3 of 3 inspections in a row failed") {
+		t.Errorf("%+v", a)
+	}
+	box.Settle(t)
+}
