@@ -33,9 +33,11 @@ func BenchmarkGet(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					s := c.Session()
-					if got := s.Get(b.Context(), fetch.Request{URL: url, Type: libra.Document}); got.Err != nil || got.Hops[0].Status != 200 {
+					got := s.Get(b.Context(), fetch.Request{URL: url, Type: libra.Document})
+					if got.Err != nil || got.Hops[0].Status != 200 {
 						b.Fatal(got.Err)
 					}
+					got.Release()
 				}
 			})
 			b.Run(srv.name+"/"+kind+"/bare", func(b *testing.B) {

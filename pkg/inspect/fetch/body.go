@@ -205,7 +205,7 @@ func (s *Session) addCookies(req *http.Request) {
 		return
 	}
 	var line []byte
-	for _, c := range s.jar.Cookies(req.URL) {
+	for _, c := range s.jar().Cookies(req.URL) {
 		if len(line)+len(c.Name)+len(c.Value)+3 > maxCookieLine {
 			break
 		}
@@ -230,5 +230,5 @@ func (s *Session) keepCookies(u *url.URL, resp *http.Response) {
 			keep = append(keep, c)
 		}
 	}
-	s.jar.SetCookies(u, keep)
+	s.jar().SetCookies(u, keep)
 }

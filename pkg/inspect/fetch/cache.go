@@ -62,8 +62,8 @@ func freshness(status int, h http.Header, control map[string]string, now time.Ti
 		return 0
 	}
 	age := seconds(h.Get("Age"))
-	date, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
+	date, ok := httpTime(h, "Date")
+	if !ok {
 		date = now
 	}
 	if v, ok := control["max-age"]; ok {
@@ -80,7 +80,7 @@ func freshness(status int, h http.Header, control map[string]string, now time.Ti
 	case http.StatusMovedPermanently, http.StatusPermanentRedirect:
 		return forever
 	case http.StatusOK, http.StatusNonAuthoritativeInfo, http.StatusPartialContent, http.StatusNotFound, http.StatusGone:
-		if modified, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
+		if modified, ok := httpTime(h, "Last-Modified"); ok {
 			return max(date.Sub(modified)/10-age, 0)
 		}
 	}
@@ -90,7 +90,20 @@ func freshness(status int, h http.Header, control map[string]string, now time.Ti
 // forever is a lifetime that no one sees the end of.
 const forever = 365 * 24 * time.Hour
 
+// httpTime reads a date of h; what is not there need not be parsed to know it.
+func httpTime(h http.Header, name string) (time.Time, bool) {
+	v := h.Get(name)
+	if v == "" {
+		return time.Time{}, false
+	}
+	t, err := http.ParseTime(v)
+	return t, err == nil
+}
+
 func seconds(v string) time.Duration {
+	if v == "" {
+		return 0
+	}
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || n < 0 {
 		return 0

@@ -200,7 +200,9 @@ type watch struct {
 	cancel context.CancelCauseFunc
 	mu     sync.Mutex
 	timer  *time.Timer
-	limit  *Limit    // what the timer stands for
+	armed  time.Time // when the timer fires; before by, or at it
+	by     time.Time // when time is over
+	limit  *Limit    // what by stands for
 	end    time.Time // of the whole exchange
 	whole  *Limit    // what end stands for
 	over   atomic.Bool
@@ -214,22 +216,31 @@ func (w *watch) start(first, all time.Duration, firstLimit, whole *Limit) {
 	w.reset(first, firstLimit)
 }
 
-// reset gives the exchange d from now on, within the time for the whole.
+// reset gives the exchange d from now on, within the time for the whole. It is
+// called for every piece of a body: a timer that is set for earlier is left
+// alone, and set anew when it fires.
 func (w *watch) reset(d time.Duration, l *Limit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if left := time.Until(w.end); left < d {
-		d, l = left, w.whole
+	now := time.Now()
+	w.by, w.limit = now.Add(d), l
+	if w.end.Before(w.by) {
+		w.by, w.limit = w.end, w.whole
 	}
-	w.limit = l
-	if w.over.Load() {
-		return
+	switch {
+	case w.over.Load():
+	case w.timer == nil:
+		w.timer = time.AfterFunc(w.by.Sub(now), w.fire)
+		w.armed = w.by
+	case w.armed.IsZero() || w.by.Before(w.armed):
+		w.arm(now)
 	}
-	if w.timer == nil {
-		w.timer = time.AfterFunc(d, w.fire)
-		return
-	}
-	w.timer.Reset(d)
+}
+
+// arm sets the timer for when time is over; under mu.
+func (w *watch) arm(now time.Time) {
+	w.armed = w.by
+	w.timer.Reset(w.by.Sub(now))
 }
 
 // pause stops the clock until resume is called: the server is not to blame for
@@ -239,6 +250,7 @@ func (w *watch) pause() (resume func(waited time.Duration)) {
 	defer w.mu.Unlock()
 	if w.timer != nil {
 		w.timer.Stop()
+		w.armed = time.Time{}
 	}
 	return func(waited time.Duration) {
 		w.mu.Lock()
@@ -250,7 +262,14 @@ func (w *watch) pause() (resume func(waited time.Duration)) {
 func (w *watch) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.over.Swap(true) {
+	now := time.Now()
+	switch {
+	case w.armed.IsZero(): // paused meanwhile
+	case now.Before(w.by):
+		if !w.over.Load() {
+			w.arm(now)
+		}
+	case !w.over.Swap(true):
 		w.cancel(w.limit)
 	}
 }

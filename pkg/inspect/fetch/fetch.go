@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -136,17 +137,21 @@ func (c *Client) Close() { c.rt.close() }
 
 // Session starts an inspection: an empty cookie jar and a fresh budget.
 func (c *Client) Session() *Session {
+	return &Session{client: c, jar: sync.OnceValue(newJar)}
+}
+
+func newJar() *cookiejar.Jar {
 	// cookiejar.New has no way to fail.
 	jar, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List})
-	return &Session{client: c, jar: jar}
+	return jar
 }
 
 // Session is one inspection. It is safe for concurrent use.
 type Session struct {
 	client  *Client
-	jar     *cookiejar.Jar
-	cookies atomic.Int64 // how many were put into the jar
-	spent   atomic.Int64 // bytes transferred
+	jar     func() *cookiejar.Jar // made when the first cookie comes
+	cookies atomic.Int64          // how many were put into the jar
+	spent   atomic.Int64          // bytes transferred
 }
 
 // Bytes is what the session has transferred so far, headers and bodies.
@@ -201,14 +206,33 @@ func (res *Result) describe() {
 // contentType reads Content-Type as far as it makes sense.
 func contentType(h http.Header) (mediaType, charset string) {
 	v := h.Get("Content-Type")
-	if v == "" {
-		return "", ""
+	if bare, label, ok := plainType(v); ok {
+		return bare, label
 	}
 	mediaType, params, err := mime.ParseMediaType(v)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		mediaType, _, _ = strings.Cut(v, ";")
 	}
 	return strings.ToLower(strings.TrimSpace(mediaType)), strings.ToLower(params["charset"])
+}
+
+// plainType reads a Content-Type as nearly all are written.
+func plainType(v string) (mediaType, charset string, ok bool) {
+	mediaType, rest, more := strings.Cut(v, ";")
+	if more {
+		if charset, more = strings.CutPrefix(strings.TrimPrefix(rest, " "), "charset="); !more {
+			return "", "", false
+		}
+	}
+	plain := func(r rune) bool {
+		return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '+' || r == '.'
+	}
+	if strings.TrimFunc(charset, plain) != "" || more && charset == "" {
+		return "", "", false
+	}
+	major, minor, slash := strings.Cut(mediaType, "/")
+	ok = v == "" || slash && major != "" && minor != "" && strings.TrimFunc(major, plain) == "" && strings.TrimFunc(minor, plain) == ""
+	return strings.ToLower(mediaType), strings.ToLower(charset), ok
 }
 
 // retryAfter reads both forms, seconds and a date (RFC 9110, section 10.2.3).

@@ -161,3 +161,30 @@ func TestSharedStreamsKeepTheirCounts(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestContentType reads what servers say, in the plain form and in others.
+func TestContentType(t *testing.T) {
+	for header, want := range map[string][2]string{
+		"text/html":                     {"text/html", ""},
+		"Text/HTML; charset=UTF-8":      {"text/html", "utf-8"},
+		"text/css;charset=iso-8859-1":   {"text/css", "iso-8859-1"},
+		`text/css; charset="utf-8"`:     {"text/css", "utf-8"},
+		"text/html; a=b; charset=utf-8": {"text/html", "utf-8"},
+		"text/html;":                    {"text/html", ""},
+		"text/html; charset=":           {"text/html", ""},
+		"image/svg+xml ; x":             {"image/svg+xml", ""},
+		"nonsense":                      {"nonsense", ""},
+		" image/png ":                   {"image/png", ""},
+		"application/vnd.ms-fontobject": {"application/vnd.ms-fontobject", ""},
+	} {
+		srv := server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Content-Type"] = []string{header}
+		}))
+		c := fetch.New(fetch.Config{Allow: loopback})
+		got := c.Session().Get(t.Context(), fetch.Request{URL: srv.URL + "/"})
+		c.Close()
+		if got.Err != nil || got.MediaType != want[0] || got.Charset != want[1] {
+			t.Errorf("%q: got %q, %q, %v; want %q", header, got.MediaType, got.Charset, got.Err, want)
+		}
+	}
+}
