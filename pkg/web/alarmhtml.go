@@ -26,6 +26,7 @@ type alarmsPage struct {
 // actsPage is what the forms of an alarm are filled with.
 type actsPage struct {
 	Name string // of whoever looks at it, as told last
+	Now  time.Time
 }
 
 // historyPage is a part of what happened.
@@ -89,7 +90,7 @@ func (s *Server) renderAlarms(w http.ResponseWriter, r *http.Request, code int, 
 		s.fail(w, r, badRequest("after", noPlace(text).Error()))
 		return
 	}
-	doc := alarmsPage{actsPage: actsPage{nameOf(r)}, First: after.at.IsZero(), Form: form}
+	doc := alarmsPage{actsPage: actsPage{nameOf(r), time.Now()}, First: after.at.IsZero(), Form: form}
 	doc.History = historyRowsOf(s.timeline(r.Context(), "", after, min(historyRows, s.cfg.MaxList)), "")
 	if doc.First {
 		open := s.alarms(r.Context(), libra.Raised)
@@ -134,7 +135,7 @@ func (s *Server) getAlarmHTML(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	doc := alarmPage{
-		alarmRow: s.alarmRow(actsPage{nameOf(r)}, d.alarmDoc), Silences: d.Silences, First: after.at.IsZero(),
+		alarmRow: s.alarmRow(actsPage{nameOf(r), time.Now()}, d.alarmDoc), Silences: d.Silences, First: after.at.IsZero(),
 		History: historyRowsOf(d.timelineDoc, d.ID), Form: silenceForm{For: "2h"},
 	}
 	s.renderLive(w, r, http.StatusOK, "alarm", layout{Title: short(d.Summary, 60), Nav: "/alarms", Listen: doc.First, Document: doc})
@@ -186,14 +187,24 @@ func wording(e, before entryDoc, known bool) (class, what string) {
 
 func silenceWording(e entryDoc) string {
 	switch sil := e.Silence; {
-	case sil == nil:
-		return "Silenced by " + e.By
-	case !sil.Until.After(e.At):
+	case sil != nil && !sil.Until.After(e.At):
 		return "Silence ended by " + e.By
+	case sil != nil && sil.From.After(e.At):
+		return "Maintenance planned by " + e.By
+	}
+	return "Silenced by " + e.By
+}
+
+// Span says when the silence of an entry holds; "" where there is none any
+// more.
+func (e entryRow) Span() string {
+	switch sil := e.Silence; {
+	case sil == nil || !sil.Until.After(e.At):
+		return ""
 	case sil.From.After(e.At):
-		return fmt.Sprintf("Maintenance planned by %s, from %s until %s", e.By, showWhen(sil.From), showWhen(sil.Until))
+		return "From " + showWhen(sil.From) + " until " + showWhen(sil.Until)
 	default:
-		return fmt.Sprintf("Silenced by %s until %s", e.By, showWhen(sil.Until))
+		return "Until " + showWhen(sil.Until)
 	}
 }
 

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"os/exec"
 	"strings"
@@ -9,23 +10,108 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 )
 
-// A person types an address, watches, and reads the report, in a browser that
-// holds the pages to their policy.
-func TestBrowser(t *testing.T) {
-	t.Parallel() // it waits more than it works
+// browser is a browser that fails the test if it complains of a page. Without
+// one here, the test is skipped.
+func browser(t *testing.T) context.Context {
+	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Skip("no chromium here: apt-get install chromium")
 	}
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil { // starts it
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	t.Cleanup(cancel)
+	var mu sync.Mutex
+	var complaints []string // under mu
+	err = chromedp.Listen(ctx, func(ev any) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch ev := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			complaints = append(complaints, ev.ExceptionDetails.Text)
+		case *log.EventEntryAdded:
+			complaints = append(complaints, ev.Entry.Text)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(complaints) > 0 {
+			t.Errorf("the browser complains: %q", complaints)
+		}
+	})
+	return ctx
+}
+
+//go:embed testdata/audit.js
+var audit string
+
+// Somebody with a keyboard alone acknowledges an alarm. The pages are legible
+// and usable on a screen and on a phone, in light and dark, with every form
+// open.
+func TestBrowserAlarms(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	ctx := browser(t)
+	h := started(t)
+	page := transition(2, "page.shop", libra.Raised, libra.Minor, 2)
+	page.Alarm.Scope, page.Alarm.Target, page.Alarm.Page = libra.ScopePage, request(1).URL, request(1).Page
+	h.publish(reported(request(1), noon))
+	h.raise(transition(1, "disk", libra.Raised, libra.Critical, 1), page, transition(3, "bus", libra.Raised, libra.Major, 3), transition(4, "bus", libra.Cleared, libra.Major, 3))
+	for _, body := range []string{`{"match":{"alarm":"disk"},"for":"2h","why":"new disks"}`, `{"match":{"scope":"page"},"from":"2199-01-01T00:00:00Z","for":"1h","why":"x"}`} {
+		h.post("/api/silences", body)
+	}
+	err := chromedp.Do(ctx, chromedp.Navigate(h.base+"/alarms"), chromedp.Focus(".alarm summary"), chromedp.SendKeys(".alarm summary", kb.Enter),
+		chromedp.SendKeys(".alarm input[name=name]", "Ann"), chromedp.SendKeys(".alarm input[name=text]", "on it"+kb.Enter), chromedp.WaitVisible(".alarm-title"))
+	text, textErr := chromedp.Run(ctx, chromedp.Text(".done"))
+	if err := errors.Join(err, textErr); err != nil || !strings.Contains(text, "Ann has it in hand: on it") {
+		t.Fatalf("acknowledged: %q, %v", text, err)
+	}
+	for _, window := range []struct{ width, height int64 }{{1280, 800}, {390, 844}} {
+		for _, scheme := range []string{"light", "dark"} {
+			media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+			_, mediaErr := chromedp.Call(ctx, emulation.SetEmulatedMedia, media)
+			if err := errors.Join(mediaErr, chromedp.Do(ctx, chromedp.EmulateViewport(window.width, window.height))); err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range []string{"/", "/alarms", "/alarms/disk", "/pages/" + request(1).Page, "/status"} {
+				err := chromedp.Do(ctx, chromedp.Navigate(h.base+path))
+				_, openErr := chromedp.Run(ctx, chromedp.Evaluate[int](`document.querySelectorAll("details").forEach((d) => { d.open = true; }), 0`))
+				faults, auditErr := chromedp.Run(ctx, chromedp.Evaluate[string](audit))
+				if err := errors.Join(err, openErr, auditErr); err != nil || faults != "" {
+					t.Errorf("%s, %d wide, %s: %v\n%s", path, window.width, scheme, err, faults)
+				}
+			}
+		}
+	}
+}
+
+// A person types an address, watches, and reads the report, in a browser that
+// holds the pages to their policy.
+func TestBrowser(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	ctx := browser(t)
 	h := started(t)
 	seen := make(chan struct{})
 	h.inspect(func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported {
@@ -50,33 +136,7 @@ func TestBrowser(t *testing.T) {
 		}
 	})
 
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))...)
-	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx)
-	defer cancel()
-	if err := chromedp.Do(ctx); err != nil { // starts it
-		t.Fatal(err)
-	}
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	var mu sync.Mutex
-	var complaints []string // under mu
-	err = chromedp.Listen(ctx, func(ev any) {
-		mu.Lock()
-		defer mu.Unlock()
-		switch ev := ev.(type) {
-		case *runtime.EventExceptionThrown:
-			complaints = append(complaints, ev.ExceptionDetails.Text)
-		case *log.EventEntryAdded:
-			complaints = append(complaints, ev.Entry.Text)
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = chromedp.Do(ctx, chromedp.Navigate(h.base), chromedp.SendKeys("#url", "https://example.org/"),
+	err := chromedp.Do(ctx, chromedp.Navigate(h.base), chromedp.SendKeys("#url", "https://example.org/"),
 		chromedp.Submit("#url"), chromedp.WaitVisible("#bar[value='2']"))
 	live, liveErr := chromedp.Run(ctx, chromedp.Text("[data-live=report]"))
 	close(seen)
@@ -96,10 +156,5 @@ func TestBrowser(t *testing.T) {
 				t.Errorf("the page lacks %q:\n%s", want, text)
 			}
 		}
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	if len(complaints) > 0 {
-		t.Errorf("the browser complains: %q", complaints)
 	}
 }

@@ -48,27 +48,36 @@
     say(`Being weighed: ${s.step}`);
   }
 
-  const events = new EventSource(source);
-  let lost = false;
-  events.onerror = () => { lost = true; };
-  events.onopen = () => { if (lost) later(0); lost = false; };
-  events.addEventListener("step", (e) => step(JSON.parse(e.data)));
-  events.addEventListener("request", () => later(page ? 0 : 500));
-  events.addEventListener("alarm", (e) => {
-    const a = JSON.parse(e.data).alarm;
-    say(`${a.state === "raised" ? `Alarm, ${a.severity}` : "Cleared"}: ${a.summary}`);
-    later(200);
-  });
-  events.addEventListener("note", () => later(200));
-  events.addEventListener("watch", () => later(200));
-  events.addEventListener("report", (e) => {
-    const r = JSON.parse(e.data);
+  function reported(r) {
     if (page) {
       if (!document.querySelector("[data-waiting]") && document.body.dataset.shown === r.request) return;
       document.body.dataset.shown = r.request;
       say("The report is there.");
     }
     later(page ? 0 : 500);
-  });
+  }
+  function alarm(a) {
+    say(`${a.state === "raised" ? `Alarm, ${a.severity}` : "Cleared"}: ${a.summary}`);
+    later(200);
+  }
+
+  let events, lost = false;
+  function listen() {
+    events = new EventSource(source);
+    events.onerror = () => { lost = true; };
+    events.onopen = () => { if (lost) later(0); lost = false; };
+    events.addEventListener("step", (e) => step(JSON.parse(e.data)));
+    events.addEventListener("request", () => later(page ? 0 : 500));
+    events.addEventListener("report", (e) => reported(JSON.parse(e.data)));
+    events.addEventListener("alarm", (e) => alarm(JSON.parse(e.data).alarm));
+    events.addEventListener("note", () => later(200));
+    events.addEventListener("watch", () => later(200));
+  }
+  listen();
+  // A page that the browser keeps for "back" would keep one of its few
+  // connections too.
+  addEventListener("pagehide", () => events.close());
+  addEventListener("pageshow", (e) => { if (e.persisted) { listen(); later(0); } });
   if (location.pathname === "/status") setInterval(look, 2000);
+  if (location.pathname.startsWith("/alarms")) setInterval(look, 30000); // how long ago things were
 })();
