@@ -1,11 +1,13 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -108,8 +110,7 @@ func (x *exchange) skipBody(resp *http.Response) {
 
 // decode reads the body through its decoders.
 func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold bool, length int64) (err error) {
-	d := newDecoder(w, names)
-	defer d.close()
+	var src io.Reader = w
 	p := chunkPool.Get().(*[chunk]byte)
 	defer chunkPool.Put(p)
 	var b *shelf
@@ -119,7 +120,17 @@ func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold boo
 		}
 		b = newShelf(x.s.client.places)
 		x.shelf = b
+		if len(names) == 1 && names[0] == "gzip" {
+			e := encodedPool.Get().(*encoded)
+			defer e.release()
+			if x.gunzip(w, b, e) {
+				return nil
+			}
+			src = io.MultiReader(bytes.NewReader(e.b), w)
+		}
 	}
+	d := newDecoder(src, names)
+	defer d.close()
 	var cut error
 	for err == nil {
 		to := p[:]
@@ -147,6 +158,44 @@ func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold boo
 		return cut
 	}
 	return err
+}
+
+// encoded holds an encoded body, or its beginning.
+type encoded struct{ b []byte }
+
+// mostEncoded is what is read of an encoded body before it is decoded.
+const mostEncoded = 128 << 10
+
+var encodedPool = sync.Pool{New: func() any { return new(encoded) }}
+
+func (e *encoded) release() {
+	e.b = e.b[:0]
+	encodedPool.Put(e)
+}
+
+// gunzip reads a body into e and decodes it in one go, if it is an ordinary one:
+// whole, and small in both forms.
+func (x *exchange) gunzip(w *wire, b *shelf, e *encoded) bool {
+	var err error
+	for err == nil && len(e.b) < mostEncoded {
+		if len(e.b) == cap(e.b) {
+			e.b = slices.Grow(e.b, max(len(e.b), 8<<10))
+		}
+		var n int
+		n, err = w.Read(e.b[len(e.b):min(cap(e.b), mostEncoded)])
+		e.b = e.b[:len(e.b)+n]
+	}
+	size := gunzipSize(e.b)
+	if err != io.EOF || size < 0 || size > largeBody-slack || int64(size) > min(x.lim.HeldBytes, x.lim.DecodedBytes) {
+		return false
+	}
+	b.b = slices.Grow(b.b[:0], size+slack)
+	text, err := gunzip(b.b[:size+slack], e.b, size)
+	if err != nil {
+		return false
+	}
+	b.b, x.hop.DecodedBytes = text, int64(size)
+	return true
 }
 
 func (x *exchange) checkDecoded(w *wire) error {
