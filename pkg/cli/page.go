@@ -101,6 +101,11 @@ type pageAnswer struct {
 		Outcome libra.Outcome `json:"outcome"`
 		Reasons []string      `json:"reasons"`
 	} `json:"latest"`
+	Stands *struct { // while the report is partial
+		Score   int       `json:"score"`
+		Verdict string    `json:"verdict"`
+		Started time.Time `json:"started"`
+	} `json:"last_complete"`
 	Every  string `json:"every"` // "" where it is not watched
 	Budget *struct {
 		Lines int      `json:"lines"`
@@ -140,6 +145,9 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 		return
 	}
 	fmt.Fprintf(w, "report of %s\n\n", moment(p.Report.Started))
+	if v := p.Stands; v != nil {
+		fmt.Fprintf(w, "%s, of the last complete report, %s\n\n", s.paint(scoreColour(v.Score), fmt.Sprintf("Score %d of 100: %s", v.Score, printable(strings.TrimSuffix(v.Verdict, ".")))), moment(v.Started))
+	}
 	writeReport(w, s, p.Report, p.profile())
 }
 

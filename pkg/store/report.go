@@ -127,6 +127,11 @@ func (r *Reader) Failure(ctx context.Context, page string) (event.Reported, erro
 	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND outcome = 'failed' ORDER BY at DESC LIMIT 1`, page)
 }
 
+// Complete is a page's newest complete report, or libra.ErrNotFound.
+func (r *Reader) Complete(ctx context.Context, page string) (event.Reported, error) {
+	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND (outcome = 'failed') = 0 AND outcome = 'complete' ORDER BY at DESC LIMIT 1`, page)
+}
+
 // ByRequest is the report that answered a request, or libra.ErrNotFound.
 func (r *Reader) ByRequest(ctx context.Context, request string) (event.Reported, error) {
 	return r.one(ctx, `SELECT body FROM report WHERE request = ?`, request)

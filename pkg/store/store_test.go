@@ -137,6 +137,28 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// A partial report does not hide the last complete one.
+func TestComplete(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "libra.db")
+	w, r := openWriter(t, path), store.NewReader(path)
+	defer r.Close()
+	older, complete, partial, failed, other := reported(1, 1), reported(1, 2), reported(1, 3), reported(1, 4), reported(2, 5)
+	partial.Report.Outcome, failed.Report.Outcome, other.Report.Outcome = libra.Partial, libra.Failed, libra.Partial
+	if _, err := w.AddReports(ctx, []event.Reported{older, complete, partial, failed, other}, event.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Complete(ctx, complete.Request.Page); err != nil || got.Request.ID != "r1-2" {
+		t.Errorf("Complete = %s, %v", got.Request.ID, err)
+	}
+	if got, err := r.Report(ctx, complete.Request.Page); err != nil || got.Request.ID != "r1-3" {
+		t.Errorf("Report = %s, %v", got.Request.ID, err)
+	}
+	if _, err := r.Complete(ctx, other.Request.Page); !errors.Is(err, libra.ErrNotFound) {
+		t.Errorf("Complete of a page that never was: %v", err)
+	}
+}
+
 // Whatever happens to the file is noticed, and a new one takes its place.
 func TestDamage(t *testing.T) {
 	for name, harm := range map[string]func(path string) error{

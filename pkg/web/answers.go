@@ -2,9 +2,7 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,14 +12,18 @@ import (
 )
 
 // answers is what is known of a page's reports: the newest good one, which is
-// shown for as long as there is one, and the newest that says why the page
-// could not be had. Either may be nil.
+// shown for as long as there is one, the newest that says why the page could
+// not be had, and the newest complete one, whose score stands while the good
+// one is partial. Each may be nil.
 type answers struct {
-	good, bad *summary
+	good, bad, complete *summary
 }
 
 // take keeps a summary, unless a newer one of its kind is there already.
 func (a *answers) take(s *summary) (news bool) {
+	if s.report.Outcome == libra.Complete && (a.complete == nil || s.at.After(a.complete.at)) {
+		a.complete = s
+	}
 	place := &a.good
 	if s.report.Outcome == libra.Failed {
 		place = &a.bad
@@ -117,45 +119,6 @@ func scoreOf(r libra.Report, profile string) *score.Score {
 		return nil // a profile without percentiles has no score
 	}
 	return &full
-}
-
-// failedOnly lists pages of which memory has but a failed report, and for which
-// history was not asked for a good one.
-func (m *memory) failedOnly(limit int) (pages []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, e := range slices.Backward(m.order) {
-		if e.bad != nil && e.good == nil && !e.sought {
-			if pages = append(pages, e.id); len(pages) == limit {
-				break
-			}
-		}
-	}
-	return pages
-}
-
-// seekGood finds the good reports that the bus no longer has, because the page
-// has failed for longer than the bus keeps reports. A page that never was good
-// is looked for once.
-func (s *Server) seekGood(ctx context.Context) {
-	for _, page := range s.memory.failedOnly(64) {
-		r, err := s.readReport(ctx, page)
-		if unreadable(err) {
-			return // the next round asks again
-		}
-		s.memory.setSought(page)
-		if err == nil && r.Report.Outcome != libra.Failed {
-			s.onReport(r)
-		}
-	}
-}
-
-func (m *memory) setSought(page string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if e := m.pages[page]; e != nil {
-		e.sought = true
-	}
 }
 
 // together runs functions at the same time and waits for all.

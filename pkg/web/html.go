@@ -116,6 +116,7 @@ type reportDoc struct {
 	Waiting     bool          // an answer is to come
 	Quarantined bool          // it is left alone until it is released
 	Score       *score.Score  // nil unless the report is complete
+	Stands      *standing     // the verdict of the last complete report, while Report is partial
 	Steps       []stepRow
 	Types       []typeRow
 	Assets      []assetRow
@@ -154,7 +155,7 @@ func (s *Server) getPageHTML(w http.ResponseWriter, r *http.Request) {
 	}
 	doc := reportDoc{
 		Page: page.Page, watchedDoc: page.watchedDoc, Waiting: page.State == libra.Queued || page.State == libra.Inspecting,
-		Quarantined: page.State == libra.Quarantined, Score: page.Score, Sort: r.URL.Query().Get("sort"),
+		Quarantined: page.State == libra.Quarantined, Score: page.Score, Stands: page.Stands, Sort: r.URL.Query().Get("sort"),
 	}
 	if err := json.Unmarshal(page.Report, &doc.Report); err != nil {
 		panic(fmt.Errorf("read report of page %s: %w", page.ID, err)) // we encoded it

@@ -36,7 +36,7 @@ type entry struct {
 	last    time.Time // newest request or report, whichever is later
 	answers
 	open   []openRequest
-	sought bool       // history was asked for a good report; see seekGood
+	sought bool       // history was asked for what the bus has not told; see seekGood
 	step   event.Step // of the worker that has it; zero when none is known
 	stepAt time.Time  // when step was heard or asked for, by our clock
 }

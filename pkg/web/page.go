@@ -25,6 +25,9 @@ type pageDoc struct {
 	Report json.RawMessage `json:"report"`
 	Score  *score.Score    `json:"score"`  // of Report; null unless it is complete
 	Latest *latestDoc      `json:"latest"` // the newest answer; null before the first
+	// Stands is the verdict of the last complete report, while Report is
+	// partial; else null.
+	Stands *standing `json:"last_complete"`
 	watchedDoc
 }
 
@@ -46,6 +49,11 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 		if v, p = s.seek(ctx, id); p != nil {
 			return pageDoc{}, p
 		}
+		if v.lacking() && v.good != nil {
+			if complete, err := s.readComplete(ctx, id); err == nil {
+				v.take(summarize(complete, s.cfg.Profile))
+			}
+		}
 	}
 	if (v.open > 0 || v.step.Step != "") && time.Since(v.stepAt) > stepAge && s.busUp() {
 		s.whetherLive(ctx, id)
@@ -53,7 +61,7 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 			v = now
 		}
 	}
-	doc := pageDoc{Page: v.page(), Report: json.RawMessage("null"), Latest: v.latestDoc(), watchedDoc: s.watchedDoc(v)}
+	doc := pageDoc{Page: v.page(), Report: json.RawMessage("null"), Latest: v.latestDoc(), Stands: v.standing(), watchedDoc: s.watchedDoc(v)}
 	if v.shown() != nil {
 		s.addReport(ctx, &doc, v)
 	}
@@ -211,6 +219,7 @@ type listed struct {
 	Report *reportSummary `json:"report"`
 	Score  *shortScore    `json:"score"`  // null unless the report is complete
 	Latest *latestDoc     `json:"latest"` // null before the first answer
+	Stands *standing      `json:"last_complete"`
 	watchedDoc
 }
 
@@ -221,7 +230,7 @@ type reportSummary struct {
 }
 
 func (s *Server) listed(v pageView) listed {
-	l := listed{Page: v.page(), Latest: v.latestDoc(), watchedDoc: s.watchedDoc(v)}
+	l := listed{Page: v.page(), Latest: v.latestDoc(), Stands: v.standing(), watchedDoc: s.watchedDoc(v)}
 	if s := v.shown(); s != nil {
 		l.Report, l.Score = &reportSummary{Report: s.report}, s.score
 	}

@@ -124,6 +124,8 @@ func or[T comparable](field *T, value T) {
 type History interface {
 	// Report is a page's newest good report, else its newest failed one.
 	Report(ctx context.Context, page string) (event.Reported, error)
+	// Complete is a page's newest complete report.
+	Complete(ctx context.Context, page string) (event.Reported, error)
 	// Failure is a page's newest failed report.
 	Failure(ctx context.Context, page string) (event.Reported, error)
 	// Latest lists for each page the newest good report, else the newest

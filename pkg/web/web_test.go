@@ -71,6 +71,11 @@ func (c counted) Report(ctx context.Context, page string) (event.Reported, error
 	return c.History.Report(ctx, page)
 }
 
+func (c counted) Complete(ctx context.Context, page string) (event.Reported, error) {
+	c.reads.Add(1)
+	return c.History.Complete(ctx, page)
+}
+
 func (c counted) Failure(ctx context.Context, page string) (event.Reported, error) {
 	c.reads.Add(1)
 	return c.History.Failure(ctx, page)
