@@ -63,7 +63,7 @@ func TestMain(m *testing.M) {
 func inspectAll(r io.Reader, w io.Writer) error {
 	debug.SetMemoryLimit(memoryLimit)
 	debug.SetGCPercent(400) // as in the unit
-	var mu sync.Mutex // guards enc
+	var mu sync.Mutex       // guards enc
 	enc := json.NewEncoder(w)
 	var wg sync.WaitGroup
 	defer wg.Wait()
