@@ -44,7 +44,14 @@ func TestHostileText(t *testing.T) {
 	bustest.Await(t, "the alarm", func() bool {
 		return strings.Contains(h.get("/api/alarms").body, `"t`) || strings.Contains(h.get("/api/alarms").body, "raised")
 	})
-	for _, path := range []string{"/", "/pages/" + r.Page, "/alarms", "/status", "/" + evil, "/pages/" + evil} {
+	h.post("/api/alarms/page/acknowledge", string(mustJSON(t, map[string]string{"text": evil})), "X-Libra-Client", evil)
+	h.post("/api/silences", string(mustJSON(t, map[string]any{"match": map[string]string{"target": evil + "*", "alarm": "pag*"}, "for": "2h", "why": evil})), "X-Libra-Client", evil)
+	watch := event.Watch{Page: r.Page, URL: r.URL, Client: evil, EveryS: 30, At: noon}
+	if err := h.conn.SetWatch(t.Context(), watch); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, "the watch", func() bool { return h.watched(r.Page) == "30s" })
+	for _, path := range []string{"/", "/pages/" + r.Page, "/alarms", "/alarms/page", "/status", "/" + evil, "/pages/" + evil, "/alarms/" + evil} {
 		path = strings.NewReplacer(" ", "%20", `"`, "%22", "<", "%3C", ">", "%3E").Replace(path)
 		body := h.get(path, "Accept", "text/html").body
 		for _, bad := range []string{"<script>alert", "<img", `href="javascript:`, `href="data:`} {
@@ -53,9 +60,18 @@ func TestHostileText(t *testing.T) {
 			}
 		}
 	}
-	if alarms := h.get("/alarms", "Accept", "text/html").body; !strings.Contains(alarms, "&lt;script&gt;") {
+	if alarms := h.get("/alarms", "Accept", "text/html").body; !strings.Contains(alarms, "&lt;script&gt;") || !strings.Contains(alarms, "has it in hand") || !strings.Contains(alarms, "/end") {
 		t.Errorf("the alarm is not shown:\n%s", alarms)
 	}
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // Nothing on a page needs more than the policy allows.
@@ -64,7 +80,7 @@ func TestSecurityHeaders(t *testing.T) {
 	h.publish(reported(request(1), time.Now().UTC()))
 	bustest.Await(t, "the report", func() bool { return h.page(request(1).Page).State == libra.Reported })
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script(?:>|[^>]*[^r]>[^<])|https?://[^"<]*\.(?:js|css)"`)
-	for _, path := range []string{"/", "/pages/" + request(1).Page, "/alarms", "/status", "/nowhere", "/api/pages", "/up", "/metrics"} {
+	for _, path := range []string{"/", "/pages/" + request(1).Page, "/alarms", "/alarms/none", "/status", "/nowhere", "/api/pages", "/up", "/metrics"} {
 		got := h.get(path, "Accept", "text/html")
 		for name, want := range map[string]string{"Content-Security-Policy": "default-src 'self'", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
 			if !strings.Contains(got.header.Get(name), want) {
@@ -191,6 +207,19 @@ func TestEvents(t *testing.T) {
 	}
 	if e := next(t, all); !strings.HasPrefix(e, `alarm {"id":"t1"`) {
 		t.Errorf("event = %q", e)
+	}
+	h.post("/api/alarms/bus/acknowledge", "", "X-Libra-Client", "ann")
+	if e := next(t, all); !strings.HasPrefix(e, `note {"id":"`) || !strings.Contains(e, `"by":"ann"`) {
+		t.Errorf("event = %q", e)
+	}
+	watched := event.Watch{Page: r.Page, URL: r.URL, EveryS: 30, At: noon}
+	if err := h.conn.SetWatch(t.Context(), watched); err != nil {
+		t.Fatal(err)
+	}
+	for _, events := range []<-chan string{all, one} {
+		if e := next(t, events); !strings.HasPrefix(e, `watch {"page":"`+r.Page) || !strings.Contains(e, `"every":"30s"`) {
+			t.Errorf("event = %q", e)
+		}
 	}
 	// A stream of one page begins with where it stands.
 	again := h.events("/api/events?page=" + r.Page)

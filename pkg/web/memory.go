@@ -25,6 +25,7 @@ type memory struct {
 	order    []*entry                    // under mu; oldest first, see entry.before
 	open     int                         // under mu; open requests of all pages
 	alarms   map[string]libra.Transition // under mu; by alarm id
+	unwell   map[string][]string         // under mu; by page, the ids of its open alarms
 	beats    map[string]heard            // under mu; by component/instance
 	caughtUp bool                        // under mu; every report on the bus was seen once
 	alarmed  bool                        // under mu; the same for alarms
@@ -80,7 +81,7 @@ const (
 func newMemory(cfg Config) *memory {
 	return &memory{
 		maxPages: cfg.MaxPages, profile: cfg.Profile, reports: newCache(cfg.CacheBytes),
-		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, beats: map[string]heard{},
+		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, unwell: map[string][]string{}, beats: map[string]heard{},
 	}
 }
 
@@ -256,6 +257,15 @@ func (m *memory) alarm(t libra.Transition) bool {
 		return false
 	}
 	m.alarms[t.Alarm.ID] = t
+	if page := pageOf(t.Alarm); page != "" {
+		open := slices.DeleteFunc(m.unwell[page], func(id string) bool { return id == t.Alarm.ID })
+		if t.Alarm.State == libra.Raised {
+			open = append(open, t.Alarm.ID)
+		}
+		if m.unwell[page] = open; len(open) == 0 {
+			delete(m.unwell, page)
+		}
+	}
 	return true
 }
 
@@ -271,10 +281,8 @@ func (m *memory) alarmOf(id string) (t libra.Transition, known, caughtUp bool) {
 // alarmsOf lists the open alarms about a page, the oldest first.
 func (m *memory) alarmsOf(page string) (list []libra.Alarm) {
 	m.mu.Lock()
-	for _, t := range m.alarms {
-		if t.Alarm.State == libra.Raised && pageOf(t.Alarm) == page {
-			list = append(list, t.Alarm)
-		}
+	for _, id := range m.unwell[page] {
+		list = append(list, m.alarms[id].Alarm)
 	}
 	m.mu.Unlock()
 	slices.SortFunc(list, func(a, b libra.Alarm) int { return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.ID, b.ID)) })
