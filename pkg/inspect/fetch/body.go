@@ -123,7 +123,7 @@ func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold boo
 		if len(names) == 1 && names[0] == "gzip" {
 			e := encodedPool.Get().(*encoded)
 			defer e.release()
-			if x.gunzip(w, b, e) {
+			if x.gunzip(ctx, w, b, e) {
 				return nil
 			}
 			src = io.MultiReader(bytes.NewReader(e.b), w)
@@ -163,22 +163,30 @@ func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold boo
 // encoded holds an encoded body, or its beginning.
 type encoded struct{ b []byte }
 
-// mostEncoded is what is read of an encoded body before it is decoded.
-const mostEncoded = 128 << 10
+// mostEncoded is what is read of an encoded body before it is decoded; past
+// largeEncoded that takes one of the places for large bodies.
+const (
+	mostEncoded  = 512 << 10
+	largeEncoded = 64 << 10
+)
 
 var encodedPool = sync.Pool{New: func() any { return new(encoded) }}
 
 func (e *encoded) release() {
-	e.b = e.b[:0]
-	encodedPool.Put(e)
+	if e.b = e.b[:0]; cap(e.b) <= largeEncoded {
+		encodedPool.Put(e)
+	}
 }
 
 // gunzip reads a body into e and decodes it in one go, if it is an ordinary one:
 // whole, and small in both forms.
-func (x *exchange) gunzip(w *wire, b *shelf, e *encoded) bool {
+func (x *exchange) gunzip(ctx context.Context, w *wire, b *shelf, e *encoded) bool {
 	var err error
 	for err == nil && len(e.b) < mostEncoded {
 		if len(e.b) == cap(e.b) {
+			if len(e.b) >= largeEncoded && b.await(ctx, w, largeBody+1) != nil {
+				return false
+			}
 			e.b = slices.Grow(e.b, max(len(e.b), 8<<10))
 		}
 		var n int
@@ -186,7 +194,8 @@ func (x *exchange) gunzip(w *wire, b *shelf, e *encoded) bool {
 		e.b = e.b[:len(e.b)+n]
 	}
 	size := gunzipSize(e.b)
-	if err != io.EOF || size < 0 || size > largeBody-slack || int64(size) > min(x.lim.HeldBytes, x.lim.DecodedBytes) {
+	if err != io.EOF || size < 0 || size > hugeBody-slack || size > ratioFloor && size/x.lim.Ratio > len(e.b) ||
+		int64(size) > min(x.lim.HeldBytes, x.lim.DecodedBytes) || b.await(ctx, w, size+slack) != nil {
 		return false
 	}
 	b.b = slices.Grow(b.b[:0], size+slack)

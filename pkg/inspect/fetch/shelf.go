@@ -48,17 +48,22 @@ func (s *shelf) room(ctx context.Context, w *wire, length int64) ([]byte, error)
 		if left := int(length) - len(s.b); left > 0 && length <= hugeBody {
 			grow = left + 1 // and the end of the body needs room to be seen
 		}
-		if n := len(s.b) + grow; n > largeBody && !s.large || n > hugeBody && !s.huge {
-			resume := w.pause()
-			err := s.take(ctx, n)
-			resume()
-			if err != nil {
-				return nil, err
-			}
+		if err := s.await(ctx, w, len(s.b)+grow); err != nil {
+			return nil, err
 		}
 		s.b = slices.Grow(s.b, grow)
 	}
 	return s.b[len(s.b):min(cap(s.b), len(s.b)+chunk)], nil
+}
+
+// await takes the places that n bytes need, with the clocks of the body stopped
+// while it waits.
+func (s *shelf) await(ctx context.Context, w *wire, n int) error {
+	if n <= largeBody || s.large && (n <= hugeBody || s.huge) {
+		return nil
+	}
+	defer w.pause()()
+	return s.take(ctx, n)
 }
 
 // take takes the places that n bytes need.
