@@ -46,7 +46,7 @@ func startAlone(s *scene) {
 	show()
 	box.Systemctl(s, "start", "libra.target")
 	s.well(10 * time.Second)
-	s.load.Mark()
+	s.mark()
 	<-time.After(2 * time.Second)
 	s.meanwhile("once they have come", 1)
 }

@@ -20,7 +20,7 @@ func busRows() []row {
 func busDown(s *scene) {
 	box.Sink.Forget()
 	box.Systemctl(s, "stop", "libra-bus")
-	s.load.Mark()
+	s.mark()
 	s.last(30 * time.Second)
 	m := s.meanwhile("", 1)
 	s.refused(m)
@@ -28,7 +28,7 @@ func busDown(s *scene) {
 	s.promise(m.Stale > 0, "no read was marked stale")
 	s.alarm(5*time.Second, "bus", "bus does not answer")
 	box.Systemctl(s, "start", "libra-bus")
-	took, ok := house.Within(10*time.Second, func() bool { return s.load.Mark().Accepted > 0 })
+	took, ok := house.Within(10*time.Second, func() bool { return s.mark().Accepted > 0 })
 	s.promise(ok && took <= 2*time.Second, "the first submission was accepted %s after the bus was back", ms(took))
 	s.after("accepting after %s", ms(took))
 	s.whole(20 * time.Second)

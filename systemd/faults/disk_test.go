@@ -56,10 +56,10 @@ func full(s *scene, parts ...string) {
 // taking waits until submissions are accepted again, and none refused.
 func (s *scene) taking(most time.Duration) (took time.Duration, ok bool) {
 	s.Helper()
-	s.load.Mark()
+	s.mark()
 	took, ok = house.Within(most, func() bool {
 		<-time.After(500 * time.Millisecond)
-		m := s.load.Mark()
+		m := s.mark()
 		return m.Accepted > 0 && m.Refused == 0
 	})
 	s.promise(ok, "nothing is accepted after %s", ms(took))

@@ -167,7 +167,7 @@ func hungHost(s *scene) {
 		return told == pages
 	})
 	s.promise(ok, "%d of %d pages are told after %s", told, pages, ms(took))
-	s.promise(unasked > pages/2, "only %d of %d pages were told without waiting for the host", unasked, pages)
+	s.promise(unasked > pages/4, "only %d of %d pages were told without waiting for the host", unasked, pages)
 	s.after("%d pages told in %s, %d of them without asking", told, ms(took), unasked)
 	s.taken(s.meanwhile("", 1))
 	hung.Store(false)

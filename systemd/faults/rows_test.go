@@ -79,7 +79,7 @@ func hang(s *scene) {
 	since = house.Monotonic()
 	box.Signal(s, "libra-web", syscall.SIGSTOP)
 	s.after("web %s", ms(s.again("libra-web", since, 10*time.Second)))
-	s.load.Mark() // nobody else can answer: no promise but the time
+	s.mark() // nobody else can answer: no promise but the time
 	log := box.Journal(s, "--unit=libra*", fmt.Sprintf("--since=@%d", s.began.Unix()))
 	s.promise(strings.Count(log, "Watchdog timeout") >= len(house.Services), "%d watchdog timeouts in the journal, %d processes hung", strings.Count(log, "Watchdog timeout"), len(house.Services))
 	s.whole(30 * time.Second)

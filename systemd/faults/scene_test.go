@@ -23,31 +23,56 @@ type scene struct {
 	site  *httptest.Server
 	load  *load.Generator
 	began time.Time
+	stall time.Duration // the longest that the load generator stood still
 }
+
+// starved is how long the load generator may stand still: on a machine that is
+// busy with something else, a row that broke is tried once more.
+const starved = 500 * time.Millisecond
+
+// began is when the suite did: it is to end within 15 minutes.
+var began = time.Now()
 
 // play tries a row on an appliance that is well, under load, and leaves it well.
 func play(t *testing.T, r row, brief bool) {
 	o := &outcome{fault: r.fault}
 	table.rows = append(table.rows, o)
-	box.Settle(t)
-	s := &scene{T: t, row: o, brief: brief, site: house.NewSite(), began: time.Now()}
-	t.Cleanup(s.site.Close)
 	t.Cleanup(func() {
-		if t.Failed() && len(o.broken) == 0 {
-			o.broken = append(o.broken, "the row came to no end: see its test")
-		}
 		if t.Failed() {
-			s.showJournal()
+			if len(o.broken) == 0 {
+				o.broken = append(o.broken, "the row came to no end: see its test")
+			}
 			reboot(t) // the next row is not to stand on the ruins of this one
 		}
 	})
+	s := try(t, r, o, brief)
+	if len(o.broken) > 0 && s.stall > starved && *minutes == 0 && time.Since(began) < 10*time.Minute {
+		reboot(t)
+		*o = outcome{fault: r.fault, after: []string{fmt.Sprintf("tried twice: the machine stood still for %s the first time", ms(s.stall))}}
+		try(t, r, o, brief)
+	}
+	for _, text := range o.broken {
+		t.Errorf("broken: %s", text)
+	}
+}
+
+func try(t *testing.T, r row, o *outcome, brief bool) *scene {
+	box.Settle(t)
+	s := &scene{T: t, row: o, brief: brief, site: house.NewSite(), began: time.Now()}
+	defer s.site.Close()
+	defer func() {
+		if t.Failed() || len(o.broken) > 0 {
+			s.showJournal()
+		}
+	}()
 	s.load = load.Start(t, load.Config{
 		URL: box.URL, Site: s.site.URL, Name: fmt.Sprintf("row%d-%d", len(table.rows), s.began.UnixMilli()), Submits: 10, Reads: 200,
 	})
 	house.Await(t, "the first reports", 20*time.Second, func() bool { return len(s.load.Ids().Reported) >= 10 })
-	s.load.Mark()
+	s.mark()
 	r.run(s)
 	s.load.Stop()
+	return s
 }
 
 // reboot is what an operator does who is at the end of his wits: everything is
@@ -86,13 +111,13 @@ func (s *scene) showJournal() {
 	s.Logf("the journal:\n%s", strings.Join(lines, ""))
 }
 
-// promise notes what was measured, and breaks the row where it is not ok.
+// promise breaks the row where what was measured is not ok.
 func (s *scene) promise(ok bool, format string, args ...any) {
 	s.Helper()
 	text := fmt.Sprintf(format, args...)
 	if !ok {
 		s.row.broken = append(s.row.broken, text)
-		s.Errorf("broken: %s", text)
+		s.Logf("broken: %s", text)
 	}
 }
 
@@ -100,17 +125,28 @@ func (s *scene) after(format string, args ...any) {
 	s.row.after = append(s.row.after, fmt.Sprintf(format, args...))
 }
 
+// mark begins another stretch of time, and says what happened in the last.
+func (s *scene) mark() load.Stats {
+	s.Helper()
+	m := s.load.Mark()
+	s.stall = max(s.stall, m.Stall)
+	return m
+}
+
 // meanwhile closes a stretch of time: people's reads were answered, and nothing
 // that had been read once was gone. share is of the reads.
 func (s *scene) meanwhile(what string, share float64) load.Stats {
 	s.Helper()
-	m := s.load.Mark()
+	m := s.mark()
 	if what != "" {
 		what += ": "
 	}
 	text := fmt.Sprintf("%s%d reads, %.2f %% answered, p50 %s p99 %s, %d accepted %d refused", what, m.Reads, 100*m.AnsweredShare(), ms(m.P50), ms(m.P99), m.Accepted, m.Refused)
 	if m.Unknown > 0 {
 		text += fmt.Sprintf(" %d cut off", m.Unknown)
+	}
+	if m.Again > 0 {
+		text += fmt.Sprintf(", %d reads cut off and asked again", m.Again)
 	}
 	if m.Stale > 0 {
 		text += fmt.Sprintf(", %d stale", m.Stale)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"libra/pkg/libra"
@@ -73,6 +74,7 @@ func (g *generator) run(ctx context.Context) {
 			}
 		})
 	}
+	wg.Go(func() { g.watch(ctx) })
 	pace(g.cfg.Submits, g.submit)
 	pace(g.cfg.Reads, g.read)
 	if g.cfg.Submits > 0 {
@@ -86,6 +88,21 @@ func (g *generator) run(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+}
+
+// watch notes how late the machine lets a tick be.
+func (g *generator) watch(ctx context.Context) {
+	const every = 50 * time.Millisecond
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for last := time.Now(); ; last = time.Now() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			g.note("", func(s *Stats) { s.Stall = max(s.Stall, time.Since(last)-every) })
+		}
+	}
 }
 
 // note counts something, with a complaint where there is one.
@@ -207,6 +224,10 @@ func (g *generator) read(ctx context.Context) {
 	path, id := g.choose()
 	began := time.Now()
 	code, _, body, err := g.do(ctx, http.MethodGet, path, "")
+	again := cut(err)
+	if again {
+		code, _, body, err = g.do(ctx, http.MethodGet, path, "")
+	}
 	took := time.Since(began)
 	what := path
 	if id != "" {
@@ -224,6 +245,9 @@ func (g *generator) read(ctx context.Context) {
 	}
 	g.note(complaint, func(s *Stats) {
 		s.Reads++
+		if again {
+			s.Again++
+		}
 		if err == nil && code == http.StatusOK {
 			s.Answered++
 			g.reads = append(g.reads, took)
@@ -235,6 +259,11 @@ func (g *generator) read(ctx context.Context) {
 			s.Lost++
 		}
 	})
+}
+
+// cut says that a connection ended before the answer had begun.
+func cut(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 func problem(body []byte) string {

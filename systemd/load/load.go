@@ -38,12 +38,18 @@ type Stats struct {
 	Reads    int
 	Answered int // 200
 	Stale    int // answered, and marked stale
+	// Again counts reads whose connection was cut before an answer came, and
+	// that were asked once more, as browsers do.
+	Again    int
 	P50, P99 time.Duration
 	Longest  time.Duration
 
 	// Lost counts reads of a page whose report had been read before, that
 	// came back without one.
 	Lost int
+	// Stall is how long the generator itself stood still, at most: a machine
+	// that is busy with something else makes no figures.
+	Stall time.Duration
 	// Complaints are samples of what was not well, with how often each.
 	Complaints map[string]int
 }
