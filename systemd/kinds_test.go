@@ -46,13 +46,19 @@ func alarmOf(t testing.TB, id string) (a alarmDoc, known bool) {
 // told wants an alarm at Slack's, field by field, and the same in the API.
 func told(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
-	words := append([]string{"[" + string(want.Severity) + "] ", want.Target, want.Summary, strings.TrimPrefix(want.Runbook, "#")}, evidence...)
+	atSlack(t, want, want.Target, evidence...)
+	listed(t, want, evidence...)
+}
+
+// atSlack wants an alarm at Slack's, with its target as Slack is to see it.
+func atSlack(t *testing.T, want libra.Alarm, target string, evidence ...string) {
+	t.Helper()
+	words := append([]string{"[" + string(want.Severity) + "] ", target, want.Summary, strings.TrimPrefix(want.Runbook, "#")}, evidence...)
 	took, ok := house.Within(20*time.Second, func() bool { return box.Sink.Said(words...) != "" })
 	if !ok {
 		t.Errorf("nobody was told %q; told was:\n%s", words, strings.Join(box.Sink.All(), "\n---\n"))
 	}
-	t.Logf("%s told after %s", want.ID, took.Round(time.Millisecond))
-	listed(t, want, evidence...)
+	t.Logf("%s: %s: told after %s", target, want.Summary, took.Round(time.Millisecond))
 }
 
 // listed wants an alarm in the API.
@@ -109,18 +115,23 @@ func part(id, target string) libra.Alarm {
 	}
 }
 
-// Parts that are stopped, hang or crash again and again.
+// Parts that are stopped, hang, do not listen or crash again and again; and the
+// bus, whose alarm is told while it is down.
 func TestPartsAreTold(t *testing.T) {
 	box.Settle(t)
 	box.Sink.Forget()
 	t.Cleanup(func() { box.Settle(t) })
-	box.Systemctl(t, "stop", "libra-inspector@1")
-	told(t, part("beat.inspector.1", "libra-inspector@1"), "libra-inspector@1.service was stopped (dead)")
-	box.Systemctl(t, "start", "libra-inspector@1")
-
 	box.Signal(t, "libra-recorder", syscall.SIGSTOP)
-	told(t, part("beat.recorder", "libra-recorder"), "no beat for ")
-	actions(t, "beat.recorder", "systemd started libra-recorder again: it hung, and was ended")
+	box.Systemctl(t, "stop", "libra-inspector@1")
+	box.Systemctl(t, "stop", "libra-web.socket", "libra-web")
+	atSlack(t, part("beat.inspector.1", "libra-inspector@1"), "libra-inspector@1", "libra-inspector@1.service was stopped (dead)")
+	atSlack(t, part("beat.web", "libra-web"), "libra-web", "libra-web.service was stopped (dead)")
+	atSlack(t, libra.Alarm{
+		Target: "libra-web", Severity: libra.Critical, Runbook: "#web",
+		Summary: "The web server does not serve: people and programs are turned away",
+	}, "libra-web", "connection refused")
+	atSlack(t, part("beat.recorder", "libra-recorder"), "libra-recorder", "no beat for ")
+	box.Systemctl(t, "start", "libra-web.socket", "libra-web", "libra-inspector@1")
 
 	for range 30 { // the start limit is 20 in 30 s
 		if box.Show(t, "libra-inspector@2", "ActiveState") == "failed" {
@@ -140,35 +151,19 @@ func TestPartsAreTold(t *testing.T) {
 	}, "limit 5")
 	told(t, part("beat.inspector.2", "libra-inspector@2"), "systemd has given it up after ", "(start-limit-hit)")
 	actions(t, "restarts.inspector.2", "systemd started libra-inspector@2 again")
+	actions(t, "beat.recorder", "systemd started libra-recorder again: it hung, and was ended")
 	box.Settle(t)
-	for _, target := range []string{"libra-inspector@1", "libra-recorder", "libra-inspector@2"} {
+	for _, target := range []string{"libra-inspector@1", "libra-recorder", "libra-inspector@2", "libra-web"} {
 		over(t, target, target+" is alive again")
 	}
-}
+	over(t, "libra-web", "The web server serves again")
 
-// The bus's alarm is told while the bus is down; web's when nothing listens.
-func TestBusAndWebAreTold(t *testing.T) {
-	box.Settle(t)
-	box.Sink.Forget()
-	t.Cleanup(func() { box.Settle(t) })
 	box.Systemctl(t, "stop", "libra-bus")
-	_, ok := house.Within(10*time.Second, func() bool {
-		return box.Sink.Said("[critical] libra-bus", "The bus does not answer: nothing new is accepted", "libra-bus.service was stopped (dead)") != ""
-	})
-	if !ok {
-		t.Errorf("told was: %q", box.Sink.All())
-	}
+	atSlack(t, libra.Alarm{
+		Target: "libra-bus", Severity: libra.Critical, Runbook: "#bus", Summary: "The bus does not answer: nothing new is accepted",
+	}, "libra-bus", "libra-bus.service was stopped (dead)")
 	box.Systemctl(t, "start", "libra-bus")
 	over(t, "libra-bus", "The bus answers again")
-	box.Systemctl(t, "stop", "libra-web.socket", "libra-web")
-	_, ok = house.Within(10*time.Second, func() bool {
-		return box.Sink.Said("[critical] libra-web", "The web server does not serve: people and programs are turned away", "connection refused") != ""
-	})
-	if !ok {
-		t.Errorf("told was: %q", box.Sink.All())
-	}
-	box.Systemctl(t, "start", "libra-web.socket", "libra-web")
-	over(t, "libra-web", "The web server serves again")
 }
 
 // rulesFile writes the appliance's alarms.toml; "" removes it.
@@ -195,7 +190,7 @@ func TestThresholdsAreEditedLive(t *testing.T) {
 		ID: "disk", Scope: libra.ScopeHost, Target: "/var/lib/libra/history", Severity: libra.Major,
 		Summary: "The disk under /var/lib/libra/history is filling up", Runbook: "#disk",
 	}
-	rulesFile(t, "[thresholds.disk]\nminor = 0.0001\nmajor = 0.0001\n")
+	rulesFile(t, "[thresholds.disk]\nminor = 0.0001\nmajor = 0.0001\n[thresholds.queue]\nminor = \"1s\"\n")
 	t.Cleanup(func() {
 		rulesFile(t, "")
 		box.Systemctl(t, "reload", "libra-watchdog")
@@ -203,8 +198,15 @@ func TestThresholdsAreEditedLive(t *testing.T) {
 	})
 	pid := box.MainPID(t, "libra-watchdog")
 	box.Systemctl(t, "reload", "libra-watchdog")
+	box.Systemctl(t, "stop", "libra-inspector@1", "libra-inspector@2")
+	box.Submit(t, newShop(t).URL+"/queue")
 	told(t, disk, "% used, limit 0.0001 %, ")
 	actions(t, "disk", "new watches are refused until less than 0.0001 % is in use")
+
+	told(t, libra.Alarm{
+		ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor, Summary: "Requests wait too long", Runbook: "#queue",
+	}, "1 requests are open, the oldest for ", ", limit 1s; ")
+	box.Systemctl(t, "start", "libra-inspector@1", "libra-inspector@2")
 
 	rulesFile(t, "[thresholds.disk]\nminor = 0.0001\nmagor = 50\n")
 	if out, err := box.Inside("systemctl", "reload", "libra-watchdog"); err == nil {
@@ -229,6 +231,7 @@ func TestThresholdsAreEditedLive(t *testing.T) {
 	over(t, "alarms.toml", "alarms.toml is well again")
 	box.Systemctl(t, "reload", "libra-watchdog")
 	over(t, "/var/lib/libra/history", "has room again")
+	over(t, "libra-inspector", "Requests are answered in time again")
 	actions(t, "disk", "new watches are taken again")
 }
 
@@ -276,82 +279,58 @@ func watch(t *testing.T, url, every, budget string) (page string) {
 }
 
 // A watched page that is too heavy, and one that is down, are told after three
-// inspections; no name on the page pings a channel.
+// inspections, on time although the watchdog is killed every two seconds; no
+// name on the page pings a channel.
 func TestWatchedPagesAreTold(t *testing.T) {
 	box.Settle(t)
 	box.Sink.Forget()
-	s := newShop(t)
-	s.image.Store(3000)
-	url := s.URL + "/?a=1&b=2"
-	page := watch(t, url, "1s", `[{"resourceSizes": [{"resourceType": "total", "budget": 100}]}]`)
-	t.Cleanup(func() { watch(t, url, "off", "") })
-	house.Await(t, "a report within the budget", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+	heavy, broken := newShop(t), newShop(t)
+	heavy.image.Store(3000)
+	broken.image.Store(3000)
+	heavyURL, brokenURL := heavy.URL+"/?a=1&b=2", broken.URL+"/"
+	heavyPage := watch(t, heavyURL, "1s", `[{"resourceSizes": [{"resourceType": "total", "budget": 100}]}]`)
+	brokenPage := watch(t, brokenURL, "2s", "")
+	t.Cleanup(func() { watch(t, heavyURL, "off", ""); watch(t, brokenURL, "off", "") })
+	for _, page := range []string{heavyPage, brokenPage} {
+		house.Await(t, "a good report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+	}
 
-	s.image.Store(300_000)
-	escaped := strings.ReplaceAll(url, "&", "&amp;")
+	heavy.image.Store(300_000)
+	broken.code.Store(http.StatusInternalServerError)
+	began := time.Now()
+	for kills := 0; box.Sink.Said(brokenURL, "The page is down") == ""; kills++ {
+		if kills == 15 {
+			t.Fatalf("killed %d times, nobody was told", kills)
+		}
+		house.Within(2*time.Second, func() bool { return box.Sink.Said(brokenURL, "The page is down") != "" })
+		box.Signal(t, "libra-watchdog", syscall.SIGKILL)
+	}
+	t.Logf("down told after %s, with an inspection every 2 s and the watchdog killed as often", time.Since(began).Round(time.Millisecond))
+	down := libra.Alarm{
+		ID: "page.down." + brokenPage, Scope: libra.ScopePage, Target: brokenURL, Page: brokenPage, Severity: libra.Major,
+		Summary: "The page is down", Runbook: "#page-down",
+	}
+	told(t, down, "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed")
 	budget := libra.Alarm{
-		ID: "page.budget." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Minor,
+		ID: "page.budget." + heavyPage, Scope: libra.ScopePage, Target: heavyURL, Page: heavyPage, Severity: libra.Minor,
 		Summary: "The page is over its budget", Runbook: "#page-budget",
 	}
-	toldPage(t, budget, escaped, "over its budget of 100.0 KB; +290.0 KB of images since ", ", biggest: &lt;!channel&gt;.png 293.", "; 3 of 3 inspections in a row failed")
+	escaped := strings.ReplaceAll(heavyURL, "&", "&amp;")
+	evidence := []string{"over its budget of 100.0 KB; +290.0 KB of images since ", ", biggest: &lt;!channel&gt;.png 293.", "; 3 of 3 inspections in a row failed"}
+	atSlack(t, budget, escaped, evidence...)
+	listed(t, budget, evidence...)
 	for _, said := range box.Sink.All() {
 		if strings.Contains(said, "<!channel>") {
 			t.Errorf("the page pings a channel: %s", said)
 		}
 	}
-	s.image.Store(3000)
-	s.code.Store(http.StatusInternalServerError)
-	toldPage(t, libra.Alarm{
-		ID: "page.down." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
-		Summary: "The page is down", Runbook: "#page-down",
-	}, escaped, "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed")
-	s.code.Store(http.StatusOK)
-	over(t, escaped, "The page is up again")
+
+	heavy.image.Store(3000)
+	broken.Close()
 	over(t, escaped, "The page is within its budget again")
-
-	s.Close()
-	toldPage(t, libra.Alarm{
-		ID: "page.down." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
-		Summary: "The page is down", Runbook: "#page-down",
-	}, escaped, "nothing listens there")
-	watch(t, url, "off", "")
-	over(t, escaped, "The page is no longer watched")
-}
-
-// toldPage is told, for a target that Slack sees escaped.
-func toldPage(t *testing.T, want libra.Alarm, escaped string, evidence ...string) {
-	t.Helper()
-	words := append([]string{"[" + string(want.Severity) + "] ", escaped, want.Summary, strings.TrimPrefix(want.Runbook, "#")}, evidence...)
-	if _, ok := house.Within(20*time.Second, func() bool { return box.Sink.Said(words...) != "" }); !ok {
-		t.Errorf("nobody was told %q; told was:\n%s", words, strings.Join(box.Sink.All(), "\n---\n"))
+	watch(t, brokenURL, "off", "")
+	over(t, brokenURL, "The page is no longer watched")
+	if n := strings.Count(strings.Join(box.Sink.All(), "\n"), "[major] "+brokenURL+" on "); n > 2 { // the text, and what phones show of it
+		t.Errorf("told again and again:\n%s", strings.Join(box.Sink.All(), "\n---\n"))
 	}
-	listed(t, want, evidence...)
-}
-
-// The watchdog is killed every two seconds while a page fails: told on time,
-// once.
-func TestWatchdogKilledWhileAPageFails(t *testing.T) {
-	box.Settle(t)
-	box.Sink.Forget()
-	s := newShop(t)
-	url := s.URL + "/killed"
-	page := watch(t, url, "3s", "")
-	t.Cleanup(func() { watch(t, url, "off", "") })
-	house.Await(t, "a report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
-	s.code.Store(http.StatusServiceUnavailable)
-	began := time.Now()
-	kill := time.NewTicker(2 * time.Second)
-	defer kill.Stop()
-	for n := 0; box.Sink.Said(url, "The page is down") == ""; n++ {
-		if time.Since(began) > 30*time.Second {
-			t.Fatalf("killed %d times, nobody was told", n)
-		}
-		<-kill.C
-		box.Signal(t, "libra-watchdog", syscall.SIGKILL)
-	}
-	t.Logf("told %s after the page went down, inspected every 3 s", time.Since(began).Round(time.Millisecond))
-	if a, ok := alarmOf(t, "page.down."+page); !ok || !strings.HasSuffix(a.Evidence, "; 3 of 3 inspections in a row failed") {
-		t.Errorf("%+v", a)
-	}
-	box.Settle(t)
 }

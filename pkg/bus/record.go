@@ -36,6 +36,16 @@ type Recording[T any] struct {
 	Began func(ctx context.Context, fresh bool)
 	// Tick is called at least once a second.
 	Tick func()
+	// Most is how many messages a batch has, for a reader with little memory:
+	// 256.
+	Most int
+}
+
+func (r Recording[T]) most() int {
+	if r.Most > 0 {
+		return r.Most
+	}
+	return batchSize
 }
 
 // record reads a stream from where the store stands until ctx ends. The store,
@@ -98,7 +108,7 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable strin
 // pull takes batches until ctx ends (an error), or reading has to begin anew
 // (nil).
 func pull[T any](ctx context.Context, c *Conn, cons jetstream.Consumer, created time.Time, r Recording[T]) error {
-	msgs := make(chan jetstream.Msg, batchSize)
+	msgs := make(chan jetstream.Msg, r.most())
 	done := make(chan struct{})
 	defer close(done)
 	cc, err := cons.Consume(func(m jetstream.Msg) {
@@ -106,7 +116,7 @@ func pull[T any](ctx context.Context, c *Conn, cons jetstream.Consumer, created 
 		case msgs <- m:
 		case <-done:
 		}
-	}, jetstream.PullMaxMessages(batchSize), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
+	}, jetstream.PullMaxMessages(r.most()), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
 		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 			c.log.Debug("recording", "durable", r.Durable, "err", err)
 		}))
@@ -130,7 +140,7 @@ func pull[T any](ctx context.Context, c *Conn, cons jetstream.Consumer, created 
 				return nil
 			}
 		case m := <-msgs:
-			err := c.store(ctx, drain(m, msgs), created, r.Tick, decoder(c, r.Store))
+			err := c.store(ctx, drain(m, msgs, r.most()), created, r.Tick, decoder(c, r.Store))
 			if errors.Is(err, ErrRewind) {
 				return nil
 			}
@@ -150,9 +160,9 @@ func (c *Conn) gone(ctx context.Context, cons jetstream.Consumer) bool {
 	return errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
-func drain(first jetstream.Msg, more <-chan jetstream.Msg) []jetstream.Msg {
+func drain(first jetstream.Msg, more <-chan jetstream.Msg, most int) []jetstream.Msg {
 	batch := []jetstream.Msg{first}
-	for len(batch) < batchSize {
+	for len(batch) < most {
 		select {
 		case m := <-more:
 			batch = append(batch, m)

@@ -176,6 +176,7 @@ func (b *board) observe(o observation) {
 		if id == diskAlarm {
 			b.guardDisk(was.Severity, is.Severity)
 		}
+	case strings.HasPrefix(id, pagePrefix): // kept together with what was read
 	case is.Fails != was.Fails || is.Passes != was.Passes:
 		b.keep() // now, not with the next tick: every reading counts
 	}
@@ -222,9 +223,11 @@ func evidence(o observation, is Tally, change Change, l Limits) string {
 	switch {
 	case rows == once && change == Clear:
 		return "the newest inspection says so"
+	case rows == stated && change == Clear:
+		return "not seen any more"
 	case change == Clear:
 		return fmt.Sprintf("%d of %d %s in a row passed", is.Passes, is.Passes, rows)
-	case rows == once:
+	case rows == once, rows == stated:
 		return o.reading.Evidence
 	case change == Raise:
 		text := fmt.Sprintf("%s; %d of %d %s in a row failed", o.reading.Evidence, is.Fails, l.Raise, rows)

@@ -230,7 +230,7 @@ func (w *Watchdog) diskProbe() *probe {
 		rows: oneHost,
 		alarm: libra.Alarm{
 			ID: diskAlarm, Scope: libra.ScopeHost, Target: folder, Severity: libra.Minor,
-			Summary: "The disk under " + folder + " is filling up", Runbook: "#disk", Group: "host",
+			Summary: "The disk under " + folder + " is filling up", Runbook: "#disk",
 		},
 		recovered: "The disk under " + folder + " has room again",
 		check: func(_ context.Context, p *probe) Reading {

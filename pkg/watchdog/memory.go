@@ -16,10 +16,11 @@ import (
 // not say, how much is in use.
 func (w *Watchdog) memoryProbe() *probe {
 	return &probe{
-		rows: oneHost,
+		rows:  oneHost,
+		byWay: true, // of the kernel, which answers at once if we run at all
 		alarm: libra.Alarm{
 			ID: "memory", Scope: libra.ScopeHost, Target: "memory", Severity: libra.Minor,
-			Summary: "The host is short of memory", Runbook: "#memory", Group: "host",
+			Summary: "The host is short of memory", Runbook: "#memory",
 		},
 		recovered: "The host has memory again",
 		check: func(_ context.Context, p *probe) Reading {

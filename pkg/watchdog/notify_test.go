@@ -96,9 +96,9 @@ func newAppliance(t testing.TB) *appliance {
 	up := httptest.NewServer(a.web)
 	t.Cleanup(up.Close)
 	a.cfg = watchdog.Config{
-		Interval: 50 * time.Millisecond, Timeout: 500 * time.Millisecond, Grace: 300 * time.Millisecond, Silence: 2 * time.Second,
+		Interval: 50 * time.Millisecond, Timeout: 3 * time.Second, Grace: 300 * time.Millisecond, Silence: 2 * time.Second,
 		Expect: []watchdog.Target{{Component: "libra-recorder"}},
-		WebURL: up.URL + "/up", Folder: t.TempDir(), Disk: watchdog.Thresholds{Critical: 101},
+		WebURL: up.URL + "/up", Folder: t.TempDir(), Disk: watchdog.Thresholds{Critical: 101}, Proc: t.TempDir(),
 		State: t.TempDir(), Runtime: t.TempDir(), Host: "box",
 		NotifierSocket: filepath.Join(t.TempDir(), "alarm.sock"),
 	}

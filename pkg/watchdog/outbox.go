@@ -27,6 +27,10 @@ type outbox struct {
 
 	mu   sync.Mutex
 	book book // under mu
+	// held and kept are under mu: many changes are written once, and nobody is
+	// told before.
+	held bool
+	kept time.Time
 }
 
 // book is what alarms.json holds.
@@ -138,7 +142,30 @@ func (o *outbox) add(t libra.Transition) {
 	}
 	o.book.Newest[t.Alarm.ID] = t
 	o.book.Waiting = append(o.book.Waiting, waiting{Transition: t})
+	if !o.held {
+		o.tellKept()
+	}
+}
+
+// hold has what is added kept, and told, with release.
+func (o *outbox) hold() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held = true
+}
+
+func (o *outbox) release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.held = false; len(o.book.Waiting) > 0 {
+		o.tellKept()
+	}
+}
+
+// tellKept is called with mu held.
+func (o *outbox) tellKept() {
 	o.file.keep(o.book)
+	o.kept = time.Now()
 	select {
 	case o.wake <- struct{}{}:
 	default:
@@ -194,7 +221,7 @@ func (o *outbox) run(ctx context.Context) {
 func (o *outbox) head() (libra.Transition, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.book.Waiting) == 0 {
+	if len(o.book.Waiting) == 0 || o.held {
 		return libra.Transition{}, false
 	}
 	return o.book.Waiting[0].Transition, true
@@ -205,7 +232,11 @@ func (o *outbox) done(id string) {
 	defer o.mu.Unlock()
 	if len(o.book.Waiting) > 0 && o.book.Waiting[0].Transition.ID == id {
 		o.book.Waiting = o.book.Waiting[1:]
-		o.file.keep(o.book)
+		// What is told again after a crash has the same id, and is dropped.
+		if now := time.Now(); len(o.book.Waiting) == 0 || now.Sub(o.kept) > again {
+			o.file.keep(o.book)
+			o.kept = now
+		}
 	}
 }
 
@@ -232,7 +263,7 @@ func (o *outbox) untold() (libra.Transition, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, w := range o.book.Waiting {
-		if !w.Told {
+		if !w.Told && !o.held {
 			return w.Transition, true
 		}
 	}

@@ -40,12 +40,13 @@ func pageProbe(kind pageKind, page, address string) *probe {
 		rows: onePage,
 		alarm: libra.Alarm{
 			ID: pagePrefix + string(kind) + "." + page, Scope: libra.ScopePage, Target: address, Page: page,
-			Group: "host:" + host, Severity: libra.Minor, Runbook: "#page-" + string(kind),
+			Group: string(kind) + ":" + host, Severity: libra.Minor, Runbook: "#page-" + string(kind),
 		},
 	}
 	switch kind {
 	case pageDown:
-		p.alarm.Severity, p.alarm.Summary, p.recovered = libra.Major, "The page is down", "The page is up again"
+		p.alarm.Severity, p.alarm.Group = libra.Major, "host:"+host
+		p.alarm.Summary, p.recovered = "The page is down", "The page is up again"
 	case pageBudget:
 		p.alarm.Summary, p.recovered = "The page is over its budget", "The page is within its budget again"
 	case pageMissed:

@@ -88,6 +88,7 @@ func (p *pages) read(ctx context.Context, b Bus) {
 		From:    func(context.Context) (event.Position, error) { return *p.position.Load(), nil },
 		Store:   p.hand,
 		Tick:    func() {},
+		Most:    16, // reports can be large, and this process is small
 	})
 }
 
@@ -112,9 +113,11 @@ func (p *pages) hand(ctx context.Context, reports []event.Reported, after event.
 
 // take judges a batch.
 func (b *board) take(reports batch) {
+	b.out.hold()
 	for _, r := range reports.reports {
 		b.judge(r)
 	}
+	b.out.release()
 	b.pages.book.Position = reports.after
 	b.pages.position.Store(&reports.after)
 	b.pages.dirty = true

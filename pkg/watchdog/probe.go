@@ -29,7 +29,8 @@ const (
 	onePart rows = iota // probes, by Config.Limits
 	oneHost             // probes, by Config.HostLimits
 	onePage             // inspections of a page, by Config.PageLimits
-	once                // readings that need no second one
+	once                // inspections that need no second one
+	stated              // what others have found out, and need not show twice
 )
 
 func (r rows) limits(c Config) Limits {
@@ -40,6 +41,9 @@ func (r rows) limits(c Config) Limits {
 		return c.PageLimits
 	case once:
 		l.Raise, l.Clear = 1, 1
+		return l
+	case stated:
+		l.Raise = 1
 		return l
 	}
 	return c.Limits

@@ -17,7 +17,7 @@ const quarantinePrefix = "quarantine."
 
 func quarantineAlarm(page, url string) libra.Alarm {
 	return libra.Alarm{
-		ID: quarantinePrefix + page, Scope: libra.ScopePage, Target: url, Page: page, Group: "host:" + hostname(url), Severity: libra.Major,
+		ID: quarantinePrefix + page, Scope: libra.ScopePage, Target: url, Page: page, Group: "quarantine:" + hostname(url), Severity: libra.Major,
 		Summary: fmt.Sprintf("The page %s ended its inspector again and again: it is in quarantine", url), Runbook: "#quarantine",
 	}
 }

@@ -20,13 +20,10 @@ type named struct {
 
 // troubleProbe has no check: beats are its readings.
 func troubleProbe(n named) *probe {
-	group := ""
-	if prefix, _, ok := strings.Cut(n.ID, "."); ok {
-		group = prefix
-	}
 	return &probe{
+		rows: stated,
 		alarm: libra.Alarm{
-			ID: n.ID, Scope: libra.ScopeComponent, Target: n.Target, Severity: n.Severity, Summary: n.Summary, Runbook: n.Runbook, Group: group,
+			ID: n.ID, Scope: libra.ScopeComponent, Target: n.Target, Severity: n.Severity, Summary: n.Summary, Runbook: n.Runbook,
 		},
 		recovered: n.Target + " is well again",
 	}
@@ -60,7 +57,7 @@ func (b *board) visitTroubles() {
 			delete(b.count.Tallies, id)
 			continue
 		}
-		p := &probe{alarm: t.Alarm, recovered: t.Alarm.Target + " is well again"}
+		p := &probe{rows: stated, alarm: t.Alarm, recovered: t.Alarm.Target + " is well again"}
 		b.observe(observation{p, Reading{Verdict: Pass}, now})
 	}
 }

@@ -45,6 +45,7 @@ type room struct {
 	watches []event.Watch               // under mu; on the bus
 	notes   []libra.Note                // under mu; on the bus
 	units   *house                      // systemd; nil is none
+	running *watchdog.Watchdog          // the newest
 	log     strings.Builder             // under mu
 }
 
@@ -160,6 +161,7 @@ func (r *room) start() (stop, kill func()) {
 	w := watchdog.New(r.cfg, watchdog.Deps{
 		Bus: r, SQLite: r, Web: r, Tell: r.tell, Systemd: r.systemd(), Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
+	r.running = w
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
 	time.Sleep(500 * time.Millisecond) // the test acts between two rounds

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,8 +26,8 @@ type Unit struct {
 	// signal; both only while it is not active.
 	Result     string // "success", "exit-code", "signal", "watchdog", "oom-kill", "start-limit-hit"
 	ExitStatus int
-	// Triggered says that a socket or its like starts it when it is needed;
-	// only while it is inactive.
+	// Triggered says that a socket or its like is there to start it when it is
+	// needed; only while it is inactive.
 	Triggered bool
 }
 
@@ -110,9 +111,9 @@ func (s *Systemd) Units(ctx context.Context, names []string) (map[string]Unit, e
 	if err != nil {
 		return nil, err
 	}
-	var rows []listed
-	if err := conn.Object(systemd, root).CallWithContext(ctx, manager+".ListUnitsByNames", 0, names).Store(&rows); err != nil {
-		return nil, fmt.Errorf("list units: %w", err)
+	rows, err := list(ctx, conn, names)
+	if err != nil {
+		return nil, err
 	}
 	all := map[string]Unit{}
 	for _, row := range rows {
@@ -121,7 +122,7 @@ func (s *Systemd) Units(ctx context.Context, names []string) (map[string]Unit, e
 			u.Job = row.JobType
 		}
 		if row.Load == "loaded" {
-			if err := u.ask(ctx, conn.Object(systemd, row.Path)); err != nil {
+			if err := u.ask(ctx, conn, row.Path); err != nil {
 				return nil, fmt.Errorf("ask about unit %q: %w", row.Name, err)
 			}
 		}
@@ -130,7 +131,15 @@ func (s *Systemd) Units(ctx context.Context, names []string) (map[string]Unit, e
 	return all, nil
 }
 
-func (u *Unit) ask(ctx context.Context, object dbus.BusObject) error {
+func list(ctx context.Context, conn *dbus.Conn, names []string) (rows []listed, err error) {
+	if err := conn.Object(systemd, root).CallWithContext(ctx, manager+".ListUnitsByNames", 0, names).Store(&rows); err != nil {
+		return nil, fmt.Errorf("list units: %w", err)
+	}
+	return rows, nil
+}
+
+func (u *Unit) ask(ctx context.Context, conn *dbus.Conn, path dbus.ObjectPath) error {
+	object := conn.Object(systemd, path)
 	get := func(kind, name string, into any) error {
 		var v dbus.Variant
 		if err := object.CallWithContext(ctx, properties+".Get", 0, kind, name).Store(&v); err != nil {
@@ -149,7 +158,12 @@ func (u *Unit) ask(ctx context.Context, object dbus.BusObject) error {
 	var status int32
 	var triggers []string
 	err := errors.Join(get(service, "Result", &u.Result), get(service, "ExecMainStatus", &status), get(unit, "TriggeredBy", &triggers))
-	u.ExitStatus, u.Triggered = int(status), len(triggers) > 0
+	u.ExitStatus = int(status)
+	if err != nil || u.Active != "inactive" || len(triggers) == 0 {
+		return err
+	}
+	rows, err := list(ctx, conn, triggers)
+	u.Triggered = slices.ContainsFunc(rows, func(row listed) bool { return row.Active == "active" })
 	return err
 }
 
