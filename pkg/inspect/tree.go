@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -27,34 +28,10 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 	env.MaxElements = max(limits.Elements-p.elements, 1)
 	env.MaxReferences = max(env.MaxReferences-p.listed, 1)
 	d := &document{in: in, env: env, cost: markup.Cost(in, env)}
-	key, read := readingKey(in, env), true
-	light := p.trees+d.cost <= lightTrees
-	if d.reading = p.engine.readings.get(key); d.reading != nil {
-		doc := d.reading.doc
-		d.doc = &doc
-		d.in.Body = append([]byte(nil), in.Body...)
-	} else if light || p.engine.trees.try(d.cost) {
-		d.doc = markup.Parse(in, env)
-		d.in.Body = nil
-		d.leave = func() { p.engine.trees.give(d.cost) }
-		if light {
-			p.trees += d.cost
-			d.leave = func() { p.trees -= d.cost }
-		}
-	} else {
-		d.in.Body = append([]byte(nil), in.Body...) // in is somebody else's
-		leave, ok := p.engine.memory.enter(ctx, d.cost)
-		if !ok {
-			d.in.Body = nil // the page's time is over
-		}
-		d.doc = markup.Parse(d.in, env)
-		d.doc.Root = nil
-		if ok {
-			leave()
-		}
-		read = ok
-	}
-	if d.reading == nil && read {
+	key := readingKey(in, env)
+	if d.reading = p.remembered(key, in); d.reading != nil {
+		p.recall(d)
+	} else if p.read(ctx, d) {
 		d.reading = p.engine.readings.put(key, d.doc)
 	}
 	p.elements += d.doc.Elements
@@ -62,9 +39,52 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 	return d
 }
 
+// read parses d. It returns false if the page's time ended before.
+func (p *page) read(ctx context.Context, d *document) bool {
+	light := p.trees+d.cost <= lightTrees
+	if light || p.engine.trees.try(d.cost) {
+		d.doc = markup.Parse(d.in, d.env)
+		d.in.Body = nil
+		d.leave = func() { p.engine.trees.give(d.cost) }
+		if light {
+			p.trees += d.cost
+			d.leave = func() { p.trees -= d.cost }
+		}
+		return true
+	}
+	d.in.Body = bytes.Clone(d.in.Body) // it is somebody else's
+	leave, ok := p.engine.memory.enter(ctx, d.cost)
+	if !ok {
+		d.in.Body, leave = nil, func() {}
+	}
+	d.doc = markup.Parse(d.in, d.env)
+	d.doc.Root = nil
+	leave()
+	return ok
+}
+
+// recall takes d as it is remembered. Its text is kept for the case that its
+// style sheets have changed.
+func (p *page) recall(d *document) {
+	doc, text := d.reading.doc, int64(len(d.in.Body))
+	d.doc = &doc
+	d.in.Body = bytes.Clone(d.in.Body)
+	p.trees += text
+	d.leave = func() { p.trees -= text }
+}
+
+// remembered is what was read of in, where that is remembered and in itself is
+// light enough to be held as a tree is.
+func (p *page) remembered(key fingerprint, in markup.Input) *reading {
+	if p.trees+int64(len(in.Body)) > lightTrees {
+		return nil
+	}
+	return p.engine.readings.get(key)
+}
+
 // borrowTree gives the tree of d for the last time.
 func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, leave func()) {
-	if d.leave != nil {
+	if d.doc.Root != nil {
 		root, leave = d.doc.Root, d.leave
 		d.doc.Root, d.leave = nil, nil
 		return root, leave
@@ -74,7 +94,7 @@ func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, le
 		d.in.Body, leave = nil, func() {}
 	}
 	root = markup.Tree(d.in, d.env)
-	d.in.Body = nil
+	p.returnTree(d)
 	return root, leave
 }
 
