@@ -18,6 +18,7 @@ import (
 // alarmList is what GET /api/alarms answers.
 type alarmList struct {
 	Alarms  []alarmAnswer `json:"alarms"`
+	More    int           `json:"more"` // how many are not listed
 	Reasons []string      `json:"reasons"`
 }
 
@@ -119,6 +120,9 @@ func (r *runner) writeAlarms(list *alarmList) {
 			}
 		}
 		t.write(r.out, r.screen)
+	}
+	if list.More > 0 {
+		fmt.Fprintf(r.out, "\nand %s\n", plural(list.More, "more alarm"))
 	}
 	writeReasons(r.out, r.screen, "This list may lack the latest:", list.Reasons)
 }

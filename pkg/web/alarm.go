@@ -15,7 +15,8 @@ import (
 
 // alarmsDoc is what GET /api/alarms answers.
 type alarmsDoc struct {
-	Alarms  []alarmDoc `json:"alarms"` // never null; open first, then newest first
+	Alarms  []alarmDoc `json:"alarms"` // never null; open first, the worst first, then newest first
+	More    int        `json:"more"`   // how many are not listed
 	Stale   bool       `json:"stale"`
 	Reasons []string   `json:"reasons"` // never null; why stale
 }
@@ -61,7 +62,7 @@ func (s *Server) alarmDoc(t libra.Transition, silences []libra.Silence, now time
 }
 
 // alarms lists the newest transition of every alarm in one state, or in any.
-func (s *Server) alarms(ctx context.Context, state libra.AlarmState) alarmsDoc {
+func (s *Server) alarms(ctx context.Context, state libra.AlarmState, limit int) alarmsDoc {
 	doc := alarmsDoc{Alarms: []alarmDoc{}, Reasons: []string{}}
 	list, caughtUp := s.memory.alarmList()
 	if !caughtUp {
@@ -76,7 +77,11 @@ func (s *Server) alarms(ctx context.Context, state libra.AlarmState) alarmsDoc {
 	now := time.Now()
 	silences := s.notes.standing(now)
 	for _, t := range list {
-		if (state == "" || t.Alarm.State == state) && len(doc.Alarms) < s.cfg.MaxList {
+		switch {
+		case state != "" && t.Alarm.State != state:
+		case len(doc.Alarms) == limit:
+			doc.More++
+		default:
 			doc.Alarms = append(doc.Alarms, s.alarmDoc(t, silences, now))
 		}
 	}
@@ -103,7 +108,7 @@ func (s *Server) getAlarms(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	writeTagged(w, r, s.alarms(r.Context(), state))
+	writeTagged(w, r, s.alarms(r.Context(), state, s.cfg.MaxList))
 }
 
 // alarm is the newest transition of an alarm, from memory or SQLite.

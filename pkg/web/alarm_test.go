@@ -151,6 +151,24 @@ func TestAcknowledge(t *testing.T) {
 	}
 }
 
+// In a storm the worst is not lost among the newest.
+func TestManyAlarms(t *testing.T) {
+	h := newHouse(t).start(web.Config{MaxList: 2}).ready()
+	h.raise(transition(1, "bus", libra.Raised, libra.Critical, 1), transition(2, "disk", libra.Raised, libra.Minor, 2), transition(3, "web", libra.Raised, libra.Minor, 3))
+	var doc struct {
+		Alarms []libra.Alarm
+		More   int
+	}
+	bustest.Await(t, "all three", func() bool { h.get("/api/alarms").into(t, &doc); return doc.More == 1 })
+	if doc.Alarms[0].ID != "bus" || doc.Alarms[1].ID != "web" {
+		t.Errorf("the list = %+v", doc.Alarms)
+	}
+	html := h.get("/alarms", "Accept", "text/html").body
+	if !strings.Contains(html, "3 alarms are open") || !strings.Contains(html, "1 more that is") || strings.Count(html, "<article") != 2 {
+		t.Errorf("/alarms:\n%s", html)
+	}
+}
+
 // Without scripts: a name is asked for once.
 func TestAlarmForms(t *testing.T) {
 	h := started(t)

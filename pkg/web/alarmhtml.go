@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 type alarmsPage struct {
 	actsPage
 	Open     []alarmRow
+	More     int      // open ones that are not listed
 	Reasons  []string // why the list may lack something
 	Silences []silenceDoc
 	History  historyPage
@@ -77,7 +77,14 @@ func everyChoices(seconds int) []choice {
 	return list
 }
 
-const historyRows = 30
+// How many alarms and events one page shows.
+const (
+	openRows    = 50
+	historyRows = 30
+)
+
+// Total counts the open alarms.
+func (p alarmsPage) Total() int { return len(p.Open) + p.More }
 
 func (s *Server) getAlarmsHTML(w http.ResponseWriter, r *http.Request) {
 	s.renderAlarms(w, r, http.StatusOK, silenceForm{For: "2h"})
@@ -93,12 +100,11 @@ func (s *Server) renderAlarms(w http.ResponseWriter, r *http.Request, code int, 
 	doc := alarmsPage{actsPage: actsPage{nameOf(r), time.Now()}, First: after.at.IsZero(), Form: form}
 	doc.History = historyRowsOf(s.timeline(r.Context(), "", after, min(historyRows, s.cfg.MaxList)), "")
 	if doc.First {
-		open := s.alarms(r.Context(), libra.Raised)
+		open := s.alarms(r.Context(), libra.Raised, min(openRows, s.cfg.MaxList))
 		for _, a := range open.Alarms {
 			doc.Open = append(doc.Open, s.alarmRow(doc.actsPage, a))
 		}
-		worstFirst(doc.Open)
-		doc.Reasons, doc.Silences = open.Reasons, s.silences().Silences
+		doc.More, doc.Reasons, doc.Silences = open.More, open.Reasons, s.silences().Silences
 	}
 	s.renderLive(w, r, code, "alarms", layout{Title: "Alarms", Listen: doc.First && form.Fault == "", Document: doc})
 }
@@ -289,11 +295,4 @@ func (s *Server) postEndForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, "/alarms#silences", http.StatusSeeOther)
-}
-
-// worstFirst sorts, and of equals the oldest first.
-func worstFirst(rows []alarmRow) {
-	slices.SortStableFunc(rows, func(a, b alarmRow) int {
-		return cmp.Or(b.Severity.Rank()-a.Severity.Rank(), a.Since.Compare(b.Since))
-	})
 }

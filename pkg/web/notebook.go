@@ -126,10 +126,13 @@ func (b *notebook) standing(now time.Time) (list []libra.Silence) {
 
 // before lists the notes on an alarm, or all where alarm is "", that are older
 // than a place, newest first.
-func (b *notebook) before(alarm string, place cursor) (list []libra.Note) {
+func (b *notebook) before(alarm string, place cursor, limit int) (list []libra.Note) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, n := range slices.Backward(b.recent) {
+		if len(list) == limit {
+			break
+		}
 		if (alarm == "" || n.Alarm == alarm) && place.isAfter(n.At, n.ID) {
 			list = append(list, n)
 		}

@@ -82,7 +82,7 @@ func (s *Server) timeline(ctx context.Context, alarm string, after cursor, limit
 			return s.history.Notes(ctx, alarm, historyMark(after), limit+1)
 		})
 	})
-	list := s.inMemory(alarm, after)
+	list := s.inMemory(alarm, after, limit+1)
 	for _, t := range transitions {
 		list = append(list, ofTransition(t))
 	}
@@ -107,14 +107,11 @@ func (s *Server) timeline(ctx context.Context, alarm string, after cursor, limit
 
 // inMemory is what memory knows: the newest transition of every alarm, and the
 // newest notes.
-func (s *Server) inMemory(alarm string, after cursor) (list []entryDoc) {
-	transitions, _ := s.memory.alarmList()
-	for _, t := range transitions {
-		if (alarm == "" || t.Alarm.ID == alarm) && after.isAfter(t.At, t.ID) {
-			list = append(list, ofTransition(t))
-		}
+func (s *Server) inMemory(alarm string, after cursor, limit int) (list []entryDoc) {
+	for _, t := range s.memory.transitions(alarm, after, limit) {
+		list = append(list, ofTransition(t))
 	}
-	for _, n := range s.notes.before(alarm, after) {
+	for _, n := range s.notes.before(alarm, after, limit) {
 		list = append(list, ofNote(n))
 	}
 	return list

@@ -77,7 +77,7 @@ func (m *memory) list(after cursor, limit int) (views []pageView, more bool) {
 	return views, i >= 0
 }
 
-// alarmList copies out the alarms: open ones first, then the newest.
+// alarmList copies out the alarms, as sortAlarms puts them.
 func (m *memory) alarmList() (list []libra.Transition, caughtUp bool) {
 	m.mu.Lock()
 	for _, t := range m.alarms {
@@ -89,16 +89,45 @@ func (m *memory) alarmList() (list []libra.Transition, caughtUp bool) {
 	return list, caughtUp
 }
 
+// sortAlarms puts the open ones first, of these the worst, and then the newest.
 func sortAlarms(list []libra.Transition) {
 	rank := func(t libra.Transition) int {
 		if t.Alarm.State == libra.Raised {
-			return 0
+			return 1 + t.Alarm.Severity.Rank()
 		}
-		return 1
+		return -1
 	}
 	slices.SortFunc(list, func(a, b libra.Transition) int {
-		return cmp.Or(rank(a)-rank(b), b.At.Compare(a.At), cmp.Compare(a.Alarm.ID, b.Alarm.ID))
+		return cmp.Or(rank(b)-rank(a), b.At.Compare(a.At), cmp.Compare(a.Alarm.ID, b.Alarm.ID))
 	})
+}
+
+// transitions copies out the newest transition of an alarm, or those of all
+// where alarm is "", newest first, from after a place on.
+func (m *memory) transitions(alarm string, after cursor, limit int) (list []libra.Transition) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if alarm != "" {
+		if t, ok := m.alarms[alarm]; ok && after.isAfter(t.At, t.ID) {
+			list = append(list, t)
+		}
+		return list
+	}
+	type place struct {
+		cursor
+		alarm string
+	}
+	var places []place // they are smaller to sort
+	for id, t := range m.alarms {
+		if after.isAfter(t.At, t.ID) {
+			places = append(places, place{cursor{t.At, t.ID}, id})
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int { return b.compare(a.cursor) })
+	for _, p := range places[:min(limit, len(places))] {
+		list = append(list, m.alarms[p.alarm])
+	}
+	return list
 }
 
 // instances copies out the beats, by component and instance.

@@ -21,7 +21,7 @@
 //	GET  /api/pages/{id}        libra.Page, its score, and the newest answer
 //	POST /api/pages/{id}/release  weigh a page that is in quarantine: 202
 //	GET  /api/events            server-sent events: ?page=
-//	GET  /api/alarms            open first: ?state=raised|cleared
+//	GET  /api/alarms            open first, the worst first: ?state=raised|cleared
 //	GET  /api/alarms/{id}       an alarm and its timeline: ?limit= ?after=
 //	POST /api/alarms/{id}/acknowledge  {"text":…}, once durable
 //	GET  /api/history           the timeline of all alarms: ?limit= ?after=
