@@ -29,7 +29,7 @@ func priorAssets(r *libra.Report) map[string]*libra.Asset {
 
 // fetchRequest is what is asked for r: conditionally where a 304 would do.
 func (p *page) fetchRequest(r *request) fetch.Request {
-	q := fetch.Request{URL: r.url, Type: r.typ, Referrer: r.referrer}
+	q := fetch.Request{URL: r.url, Type: r.typ, Referrer: r.referrer, TopLevel: r.top}
 	if a := p.prior[r.url]; a != nil && r.kind == markup.Leaf && r.typ == a.Type {
 		q.ETag, q.LastModified = a.Cache.ETag, a.Cache.LastModified
 		r.prior = a

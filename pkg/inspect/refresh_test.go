@@ -24,6 +24,9 @@ func TestRefreshHeader(t *testing.T) {
 			fmt.Fprint(w, `<img src=a.png>`)
 			return
 		}
+		if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "document" {
+			t.Errorf("asked for as a %s", dest)
+		}
 		w.Header().Set("X-Frame-Options", "DENY")
 		fmt.Fprint(w, `<img src=b.png>`)
 	})

@@ -46,6 +46,8 @@ type Request struct {
 	// Referrer is the URL of the document or stylesheet that names URL; "" for
 	// the page itself. It is sent by strict-origin-when-cross-origin.
 	Referrer string
+	// TopLevel says that a document is shown instead of its referrer, not in it.
+	TopLevel bool
 	// Range is a Range header such as "bytes=0-", which media gets by default.
 	Range string
 	// ETag and LastModified make the request conditional: a 304 is an answer.

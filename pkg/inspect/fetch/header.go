@@ -89,9 +89,9 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 	if trusted {
 		h["Sec-Fetch-Site"], h["Sec-Fetch-Mode"] = v.site[site], v.mode[w.mode]
 		switch {
-		case w.mode == "navigate" && from != nil:
+		case w.mode == "navigate" && from != nil && !r.TopLevel:
 			w.dest = "iframe"
-		case w.mode == "navigate":
+		case w.mode == "navigate" && from == nil:
 			h["Sec-Fetch-User"] = v.yes
 		}
 		h["Sec-Fetch-Dest"] = v.dest[w.dest]
