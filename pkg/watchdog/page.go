@@ -74,8 +74,9 @@ func hostname(address string) string {
 	return u.Hostname()
 }
 
-// readDown says whether the page could be had.
-func (p *probe) readDown(r event.Reported) Reading {
+// readDown says whether the page could be had; ours, that this machine or its
+// network is to blame for what went wrong.
+func (p *probe) readDown(r event.Reported, ours bool) Reading {
 	switch report := r.Report; {
 	case r.Quarantined:
 		return Reading{Evidence: "in quarantine, which has an alarm of its own"}
@@ -84,7 +85,7 @@ func (p *probe) readDown(r event.Reported) Reading {
 		if len(report.Reasons) > 0 {
 			reason = strings.TrimPrefix(report.Reasons[0], fmt.Sprintf("cannot fetch %q: ", report.URL))
 		}
-		if ourFault(reason) {
+		if ours {
 			return Reading{Evidence: reason}
 		}
 		return p.fail("%s", reason)
@@ -96,13 +97,13 @@ func (p *probe) readDown(r event.Reported) Reading {
 
 // readBudget says whether the page's weight is within its budget. What is over
 // although something was cut short, is over; what is not may be.
-func (p *probe) readBudget(r event.Reported, was weight) Reading {
+func (p *probe) readBudget(r event.Reported, ours bool, was weight) Reading {
 	switch report := r.Report; {
 	case r.Quarantined, r.Budget == nil, report.Outcome == libra.Failed, report.Status >= http.StatusBadRequest:
 		return Reading{Evidence: "not held against its budget"}
 	case len(r.Budget.Over) > 0:
 		return p.fail("%s", rescaled(strings.Join(r.Budget.Over, "; "))+blame(report, r.Budget.Over[0], was))
-	case slices.ContainsFunc(report.Reasons, ourFault):
+	case ours:
 		return Reading{Evidence: "cut short through no fault of the page's"}
 	}
 	return Reading{Verdict: Pass}
@@ -134,16 +135,6 @@ func daysAndHours(d time.Duration) string {
 		return "the past"
 	}
 	return fmt.Sprintf("%d days %d hours", d/day, d%day/time.Hour)
-}
-
-// ourFault tells what this machine, its network or its name server is to blame
-// for from what the page's server is; in the words of pkg/inspect/fetch.
-func ourFault(reason string) bool {
-	return slices.ContainsFunc([]string{
-		"no name server answered", "name server has no answer", "check the network of this machine", "network is unreachable",
-		"too many open files", "cannot allocate memory", "no buffer space available", "cannot assign requested address",
-		"the inspection was given up", "the inspection was stopped",
-	}, func(s string) bool { return strings.Contains(reason, s) })
 }
 
 // weight is what a page weighed when it was last within its budget.

@@ -118,8 +118,8 @@ func TestPageDown(t *testing.T) {
 		for _, change := range []func(*event.Reported){
 			nil, status(503), status(503), nil, // two are not three
 			status(503), failed("connection refused by shop.example:443: nothing listens there"),
-			failed(`no name server answered for host "shop.example": check /etc/resolv.conf, or try later`), // ours
-			func(a *event.Reported) { a.Request.Watch = nil },                                               // somebody's own
+			failed("cannot fetch: too many open files"),       // ours
+			func(a *event.Reported) { a.Request.Watch = nil }, // somebody's own
 			func(a *event.Reported) { failed("it crashes")(a); a.Quarantined = true },
 			status(500), status(404),
 			nil, nil, status(429), nil, nil, nil,
@@ -145,6 +145,44 @@ func TestPageDown(t *testing.T) {
 			t.Errorf("cleared: %+v", a)
 		}
 	})
+}
+
+// A page that cannot be reached is down, unless other hosts cannot be either.
+func TestNetworkDown(t *testing.T) {
+	const route, silent = "no route to 192.0.2.1:443: check the network of this machine", `no name server answered for host "shop.example": check /etc/resolv.conf, or try later`
+	for _, c := range []struct {
+		reason string
+		other  func(*event.Reported) // what becomes of another host's page; nil: there is none
+		down   bool
+	}{
+		{route, nil, true},
+		{silent, nil, false},
+		{route, failed(route), false},
+		{silent, failed(silent), false},
+		{route, status(200), true},
+		{silent, status(404), true},
+		{route, failed("connection refused by other.example:443: nothing listens there"), true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRoom(t)
+			r.start()
+			w := r.watch(2, "")
+			for range 4 {
+				if c.other != nil {
+					r.report(w, func(a *event.Reported) {
+						c.other(a)
+						a.Request.Watch, a.Request.URL, a.Request.Page = nil, "https://other.example/", libra.PageID("https://other.example/")
+					})
+				}
+				time.Sleep(time.Millisecond)
+				r.report(w, failed(c.reason))
+				r.pass(2, true)
+			}
+			if (len(r.stored) == 1) != c.down || len(r.stored) > 1 {
+				t.Errorf("%q: %+v", c.reason, r.stored)
+			}
+		})
+	}
 }
 
 // Killed every two seconds while the page fails: raised with the third report,

@@ -21,6 +21,7 @@ type pages struct {
 	farAt     time.Time
 	dirty     bool
 	watches   *watches
+	network   network
 	position  atomic.Pointer[event.Position] // book.Position, for whoever reads the stream
 	batches   chan batch
 }
@@ -129,6 +130,7 @@ func (b *board) take(reports batch) {
 // that the page is weighed.
 func (b *board) judge(r event.Reported) {
 	p, page, asked := b.pages, r.Request.Page, r.Request.Watch
+	p.network.see(r)
 	known, ok := p.watches.of(page)
 	if !isPage(page) || asked == nil && !ok || ok && known.every == 0 ||
 		r.At.Before(p.book.From) || r.At.UnixNano() <= p.book.Seen[page] {
@@ -138,12 +140,12 @@ func (b *board) judge(r event.Reported) {
 	if asked == nil {
 		return
 	}
-	at := r.At.UTC()
+	at, ours := r.At.UTC(), p.network.ours(r)
 	down := pageProbe(pageDown, page, r.Request.URL)
-	b.observe(observation{down, down.readDown(r), at})
+	b.observe(observation{down, down.readDown(r, ours), at})
 	if len(asked.Budget) > 0 {
 		budget := pageProbe(pageBudget, page, r.Request.URL)
-		reading := budget.readBudget(r, p.book.Within[page])
+		reading := budget.readBudget(r, ours, p.book.Within[page])
 		if reading.Verdict == Pass && r.Report.Outcome == libra.Complete {
 			p.book.Within[page] = weightOf(r)
 		}

@@ -3,15 +3,22 @@
 // eased or cleared.
 //
 //	probes (a goroutine each) --> board (one goroutine) --> outbox --> bus
-//	        |                        |                         '-----> notifier's socket,
-//	   own timeout,              Tally.Next                             while the bus is away
-//	   skipped, never queued
+//	        |                     ^  |                         '-----> notifier's socket,
+//	   own timeout,               |  Tally.Next                         while the bus is away
+//	   skipped, never queued      |
+//	                              |
+//	reports of watched pages -----+  from where it stands, each once
+//	troubles in beats ------------+  what components see themselves
+//	systemd, over D-Bus ----------'  wakes probes when a unit changes
 //
 // What it remembers, and where, so that kill -9 repeats and forgets nothing:
 //
 //	Config.Runtime/counters.json  counters and last beats, every second; a file
 //	                              system in memory, so that neither a full nor a
 //	                              worn disk matters. An orderly stop removes it.
+//	Config.Runtime/pages.json     the rows of watched pages, and the place in the
+//	                              stream up to which reports have been judged, in
+//	                              one write; a copy in Config.State, now and then.
 //	Config.State/alarms.json      the newest transition of every alarm, and those
 //	                              that the bus has not taken yet; written before
 //	                              anybody is told.
