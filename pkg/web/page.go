@@ -49,11 +49,9 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 		if v, p = s.seek(ctx, id); p != nil {
 			return pageDoc{}, p
 		}
-		if v.lacking() && v.good != nil {
-			if complete, err := s.readComplete(ctx, id); err == nil {
-				v.take(summarize(complete, s.cfg.Profile))
-			}
-		}
+	}
+	if v.partial() && v.complete == nil && !v.sought {
+		s.seekVerdict(ctx, &v)
 	}
 	if (v.open > 0 || v.step.Step != "") && time.Since(v.stepAt) > stepAge && s.busUp() {
 		s.whetherLive(ctx, id)

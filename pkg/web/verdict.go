@@ -69,6 +69,20 @@ func (s *Server) seekGood(ctx context.Context) {
 	}
 }
 
+// seekVerdict is seekGood for somebody who looks at the page right now.
+func (s *Server) seekVerdict(ctx context.Context, v *pageView) {
+	complete, err := s.readComplete(ctx, v.id)
+	if unreadable(err) {
+		return
+	}
+	if err == nil {
+		sum := summarize(complete, s.cfg.Profile)
+		v.take(sum)
+		s.memory.stands(v.id, sum)
+	}
+	s.memory.setSought(v.id)
+}
+
 func (s *Server) readComplete(ctx context.Context, page string) (event.Reported, error) {
 	return ofHistory(ctx, s, func(ctx context.Context) (event.Reported, error) { return s.history.Complete(ctx, page) })
 }

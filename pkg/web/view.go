@@ -16,12 +16,13 @@ type pageView struct {
 	asked   time.Time // of the newest open request
 	open    int
 	answers
+	sought bool
 	step   event.Step
 	stepAt time.Time
 }
 
 func (e *entry) view() pageView {
-	v := pageView{id: e.id, url: e.url, last: e.last, open: len(e.open), answers: e.answers, step: e.step, stepAt: e.stepAt}
+	v := pageView{id: e.id, url: e.url, last: e.last, open: len(e.open), answers: e.answers, sought: e.sought, step: e.step, stepAt: e.stepAt}
 	for _, o := range e.open {
 		if o.asked.After(v.asked) {
 			v.asked = o.asked
