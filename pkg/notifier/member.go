@@ -159,8 +159,11 @@ func (n *Notifier) start(ctx context.Context, c rules.Channel) *member {
 		n.inherit(c.Name)
 	}
 	ch := newChannel(c, to, n.cfg, n.desk, n.deps.Log)
-	if ch.ledger.Upto.IsZero() && !(n.consumers.none && durable == first) {
+	if ch.ledger.Upto.IsZero() {
 		ch.ledger.Upto = time.Now()
+		if n.consumers.none && durable == first {
+			ch.ledger.Upto = time.Unix(1, 0) // what was raised before our first start, too
+		}
 		ch.ledger.keep()
 	}
 	since := ch.ledger.Upto

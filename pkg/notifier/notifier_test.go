@@ -116,15 +116,22 @@ type desk struct {
 }
 
 func newDesk(t testing.TB, s *sink) *desk {
-	d := &desk{t: t, bus: bustest.Start(t)}
+	d := newDeskWithout(t)
+	d.bus = bustest.Start(t)
 	d.seen = d.bus.Connect("watchdog")
+	if s != nil {
+		d.credential("slack-webhook", s.URL+"/services/"+secret+"\n")
+	}
+	return d
+}
+
+// newDeskWithout is one without a bus.
+func newDeskWithout(t testing.TB) *desk {
+	d := &desk{t: t}
 	d.cfg = notifier.Config{
 		Socket: filepath.Join(t.TempDir(), "alarm.sock"), Runtime: t.TempDir(), Version: "1.2.3",
 		Timeout: 300 * time.Millisecond, Pace: time.Millisecond, Backoff: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
 		DigestPace: 10 * time.Millisecond, State: t.TempDir(), Credentials: t.TempDir() + "/", Rules: rules.Defaults(), Host: "box",
-	}
-	if s != nil {
-		d.credential("slack-webhook", s.URL+"/services/"+secret+"\n")
 	}
 	t.Cleanup(func() {
 		if strings.Contains(d.logged(), secret) {
