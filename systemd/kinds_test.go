@@ -183,6 +183,7 @@ func rulesFile(t testing.TB, text string) {
 
 // Thresholds are edited live: a good edit is taken over by a reload, a bad one
 // is refused with its line, is an alarm, and changes nothing, over a kill too.
+// Among them a channel whose provider refuses, which is an alarm at once.
 func TestThresholdsAreEditedLive(t *testing.T) {
 	box.Settle(t)
 	box.Sink.Forget()
@@ -190,14 +191,26 @@ func TestThresholdsAreEditedLive(t *testing.T) {
 		ID: "disk", Scope: libra.ScopeHost, Target: "/var/lib/libra/history", Severity: libra.Major,
 		Summary: "The disk under /var/lib/libra/history is filling up", Runbook: "#disk",
 	}
-	rulesFile(t, "[thresholds.disk]\nminor = 0.0001\nmajor = 0.0001\n[thresholds.queue]\nminor = \"1s\"\n")
+	gone := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(gone.Close)
+	rulesFile(t, `
+channel = [
+	{name = "slack", type = "slack", credential = "slack-webhook"},
+	{name = "ops", type = "webhook", url = "`+gone.URL+`/"},
+]
+[thresholds.disk]
+minor = 0.0001
+major = 0.0001
+[thresholds.queue]
+minor = "1s"
+`)
 	t.Cleanup(func() {
 		rulesFile(t, "")
-		box.Systemctl(t, "reload", "libra-watchdog")
+		box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
 		box.Settle(t)
 	})
 	pid := box.MainPID(t, "libra-watchdog")
-	box.Systemctl(t, "reload", "libra-watchdog")
+	box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
 	box.Systemctl(t, "stop", "libra-inspector@1", "libra-inspector@2")
 	box.Submit(t, newShop(t).URL+"/queue")
 	told(t, disk, "% used, limit 0.0001 %, ")
@@ -207,6 +220,10 @@ func TestThresholdsAreEditedLive(t *testing.T) {
 		ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor, Summary: "Requests wait too long", Runbook: "#queue",
 	}, "1 requests are open, the oldest for ", ", limit 1s; ")
 	box.Systemctl(t, "start", "libra-inspector@1", "libra-inspector@2")
+	told(t, libra.Alarm{
+		ID: "channel.ops", Scope: libra.ScopeComponent, Target: "channel ops", Severity: libra.Major,
+		Summary: "Alarms do not reach people by the channel ops", Runbook: "#channel",
+	}, "404")
 
 	rulesFile(t, "[thresholds.disk]\nminor = 0.0001\nmagor = 50\n")
 	if out, err := box.Inside("systemctl", "reload", "libra-watchdog"); err == nil {
@@ -229,7 +246,8 @@ func TestThresholdsAreEditedLive(t *testing.T) {
 	})
 	rulesFile(t, "[thresholds.disk]\nminor = 0\nmajor = 0\ncritical = 0\n")
 	over(t, "alarms.toml", "alarms.toml is well again")
-	box.Systemctl(t, "reload", "libra-watchdog")
+	box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
+	over(t, "channel ops", "channel ops is well again")
 	over(t, "/var/lib/libra/history", "has room again")
 	over(t, "libra-inspector", "Requests are answered in time again")
 	actions(t, "disk", "new watches are taken again")
