@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -114,13 +115,13 @@ func (p Program) run(ctx context.Context, log *slog.Logger) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	proc := newProcess(p.Name, log)
-	beating := make(chan struct{})
-	go func() { defer close(beating); proc.heartbeat(ctx) }()
-	context.AfterFunc(ctx, func() { proc.notify("STOPPING=1") })
+	var beside sync.WaitGroup
+	beside.Go(func() { proc.heartbeat(ctx) })
+	beside.Go(func() { <-ctx.Done(); proc.notify("STOPPING=1") })
 
 	err := p.Run(ctx, proc)
 	cancel()
-	<-beating
+	beside.Wait()
 	proc.clean(cleanupBound)
 	switch {
 	case err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil:
