@@ -180,7 +180,7 @@ func wording(e, before entryDoc, known bool) (class, what string) {
 			if before.Severity != e.Severity {
 				return "raised " + string(e.Severity), fmt.Sprintf("Now %s, was %s", e.Severity, before.Severity)
 			}
-			return "raised " + string(e.Severity), "Told anew, still " + string(e.Severity)
+			return "raised " + string(e.Severity), "Changed, still " + string(e.Severity)
 		}
 		return "raised " + string(e.Severity), "Raised, " + string(e.Severity)
 	case string(libra.Acknowledged):

@@ -1,0 +1,65 @@
+package web_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/libra"
+	"libra/pkg/web"
+)
+
+// The last complete verdict stands while newer reports are cut short: from the
+// bus, and from SQLite after a restart.
+func TestLastVerdictStands(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	h := started(t)
+	complete, partial := reported(request(1), noon.Add(time.Minute)), reported(again(request(1), "second"), noon.Add(time.Hour))
+	partial.Report.Outcome, partial.Report.Reasons, partial.Report.Started = libra.Partial, []string{"too many assets"}, noon.Add(time.Hour)
+	never := partial
+	never.Request = request(2)
+	h.fill(complete, partial, never)
+	h.publish(complete, partial, never)
+	stands := func(page string) (score int, started time.Time) {
+		var p struct {
+			Report *libra.Report
+			Score  *struct{}
+			Stands *struct {
+				Score   int
+				Verdict string
+				Started time.Time
+			} `json:"last_complete"`
+		}
+		h.get("/api/pages/"+page).into(t, &p)
+		if p.Report == nil || p.Report.Outcome != libra.Partial || p.Score != nil || p.Stands == nil {
+			return 0, started
+		}
+		return p.Stands.Score, p.Stands.Started
+	}
+	holds := func(when string) {
+		t.Helper()
+		bustest.Await(t, "the verdict "+when, func() bool { score, at := stands(complete.Request.Page); return score == 100 && at.Equal(noon) })
+		if score, _ := stands(never.Request.Page); score != 0 {
+			t.Errorf("%s: a page that never was complete has %d", when, score)
+		}
+		html := h.get("/pages/"+complete.Request.Page, "Accept", "text/html").body
+		if !strings.Contains(html, "Last complete score") || !strings.Contains(html, "1 Mar 2026, 12:00:00 UTC") || !strings.Contains(html, "lower bound") {
+			t.Errorf("%s:\n%s", when, html)
+		}
+		bustest.Await(t, "the first page "+when, func() bool {
+			return strings.Contains(h.get("/", "Accept", "text/html").body, "Of the last complete report, 1 Mar 2026")
+		})
+	}
+	holds("from the bus")
+	if err := h.stop(); err != nil {
+		t.Error(err)
+	}
+	h.start(web.Config{}).ready()
+	holds("after a restart")
+	h.publish(reported(again(request(1), "third"), noon.Add(2*time.Hour)))
+	bustest.Await(t, "a complete report", func() bool { p := h.whole(complete.Request.Page); return p.Score != nil })
+	if got := h.get("/api/pages/" + complete.Request.Page).body; !strings.Contains(got, `"last_complete":null`) {
+		t.Errorf("once it is complete again: %s", got)
+	}
+}
