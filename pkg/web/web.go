@@ -89,7 +89,8 @@ type Config struct {
 	MaxList int
 	// Patience is how long a read of what memory does not hold may wait for bus
 	// and SQLite together, and how long a bus that went away counts as one
-	// that is about to come back; 2 s.
+	// that is about to come back; 4 s: on a busy machine a killed bus takes 2 s
+	// or 3.
 	Patience time.Duration
 	// Drain is how long answers under way may take once asked to stop; 3 s.
 	Drain time.Duration
@@ -108,7 +109,7 @@ func (c Config) withDefaults() Config {
 	or(&c.MaxStreams, 256)
 	or(&c.MaxConns, 1024)
 	or(&c.MaxList, 500)
-	or(&c.Patience, 2*time.Second)
+	or(&c.Patience, 4*time.Second)
 	or(&c.Drain, 3*time.Second)
 	return c
 }
