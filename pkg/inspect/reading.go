@@ -2,10 +2,10 @@ package inspect
 
 import (
 	"container/list"
-	"crypto/sha256"
 	"encoding/binary"
-	"hash"
+	"hash/maphash"
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -26,8 +26,11 @@ type readings struct {
 	order *list.List                    // the last asked for first; under mu
 }
 
-// fingerprint stands for bytes: nobody makes two inputs that share one.
-type fingerprint [sha256.Size]byte
+// fingerprint stands for bytes. Two inputs that share one would have to be made
+// for seeds that nobody knows, and at one URL, which is part of the input.
+type fingerprint [2]uint64
+
+var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
 // reading is what was read of one document.
 type reading struct {
@@ -135,13 +138,8 @@ func (r *readings) style(x *reading, sheets fingerprint, uses []css.Use) {
 	x.mu.Unlock()
 }
 
-// mix hashes fields so that no two lists of them are the same bytes.
-type mix struct {
-	h   hash.Hash
-	buf []byte
-}
-
-func newMix() *mix { return &mix{h: sha256.New()} }
+// mix writes fields so that no two lists of them are the same bytes.
+type mix struct{ buf []byte }
 
 func (m *mix) text(fields ...string) {
 	for _, s := range fields {
@@ -156,18 +154,26 @@ func (m *mix) number(fields ...float64) {
 	}
 }
 
+func (m *mix) key(k fingerprint) {
+	m.buf = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(m.buf, k[0]), k[1])
+}
+
 // sum ends with body, which need not be told from what stands before it.
 func (m *mix) sum(body []byte) (d fingerprint) {
-	m.h.Write(binary.AppendUvarint(m.buf, uint64(len(m.buf))))
-	m.h.Write(body)
-	m.h.Sum(d[:0])
+	for i, seed := range seeds {
+		var h maphash.Hash
+		h.SetSeed(seed)
+		h.Write(m.buf)
+		h.WriteByte(0)
+		d[i] = maphash.Bytes(seed, body) ^ bits.RotateLeft64(h.Sum64(), 1)
+	}
 	return d
 }
 
 // readingKey is everything that decides what is read of in; the window's media
 // queries are decided by its size and by the profile, which all have in common.
 func readingKey(in markup.Input, env markup.Env) fingerprint {
-	m := newMix()
+	var m mix
 	m.text(in.MediaType, in.Charset, in.Refresh, in.URL, in.Base)
 	for _, is := range []bool{env.Scripting, env.Framed, env.Sandboxed} {
 		m.number(map[bool]float64{true: 1}[is])
@@ -179,13 +185,14 @@ func readingKey(in markup.Input, env markup.Env) fingerprint {
 // sheetsKey is everything that decides what the sheets of view use: zero where
 // one of them is too large to be told by its text.
 func (p *page) sheetsKey(d *document) fingerprint {
-	m := newMix()
+	var m mix
 	for i, src := range d.doc.Sheets {
 		if s := d.inline[i]; s != nil {
 			if s.key == (fingerprint{}) {
 				return fingerprint{}
 			}
-			m.text("inline", string(s.key[:]))
+			m.text("inline")
+			m.key(s.key)
 			continue
 		}
 		m.text(src.URL)
@@ -200,7 +207,8 @@ func (p *page) sheetsKey(d *document) fingerprint {
 		if s.key == (fingerprint{}) {
 			return fingerprint{}
 		}
-		m.text(url, string(s.key[:]))
+		m.text(url)
+		m.key(s.key)
 	}
 	return m.sum(nil)
 }

@@ -34,7 +34,7 @@ func (c *sheetCache) parse(text []byte, base string) (s *css.Sheet, k fingerprin
 	if len(text) > cachedSheetBytes {
 		return css.Parse(text, base), fingerprint{}
 	}
-	m := newMix()
+	var m mix
 	m.text(base)
 	k = m.sum(text)
 	c.mu.Lock()

@@ -27,7 +27,7 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 	p.docBytes += int64(len(in.Body))
 	env.MaxElements = max(limits.Elements-p.elements, 1)
 	env.MaxReferences = max(env.MaxReferences-p.listed, 1)
-	d := &document{in: in, env: env, cost: markup.Cost(in, env)}
+	d := &document{in: in, env: env}
 	key := readingKey(in, env)
 	if d.reading = p.remembered(key, in); d.reading != nil {
 		p.recall(d)
@@ -41,6 +41,7 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 
 // read parses d. It returns false if the page's time ended before.
 func (p *page) read(ctx context.Context, d *document) bool {
+	d.cost = markup.Cost(d.in, d.env)
 	light := p.trees+d.cost <= lightTrees
 	if light || p.engine.trees.try(d.cost) {
 		d.doc = markup.Parse(d.in, d.env)
@@ -89,7 +90,7 @@ func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, le
 		d.doc.Root, d.leave = nil, nil
 		return root, leave
 	}
-	leave, ok := p.engine.memory.enter(ctx, d.cost)
+	leave, ok := p.engine.memory.enter(ctx, markup.Cost(d.in, d.env))
 	if !ok {
 		d.in.Body, leave = nil, func() {}
 	}
