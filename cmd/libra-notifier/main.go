@@ -72,7 +72,6 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 		Loop: func(name string) (tick, done func()) { l := p.Heart.Loop(name); return l.Beat, l.Done },
 	})
 	p.Count("messages_delivered", func() int64 { delivered, _ := n.Counters(); return delivered })
-	p.Count("undelivered_seconds", func() int64 { return int64(n.Undelivered().Seconds()) })
 	p.Count("deliveries_failed", func() int64 { _, failed := n.Counters(); return failed })
 	p.Trouble(n.Troubles)
 	ctx, cancel := context.WithCancel(ctx)

@@ -295,17 +295,6 @@ func (n *Notifier) Counters() (delivered, failed int64) {
 	return delivered, failed
 }
 
-// Undelivered says for how long the channel that is worst off has been failing
-// to tell; 0 when all is well.
-func (n *Notifier) Undelivered() (longest time.Duration) {
-	for _, ch := range n.running() {
-		if t := ch.failing(); t.reason != "" {
-			longest = max(longest, time.Since(t.since))
-		}
-	}
-	return longest
-}
-
 // Troubles are for the heartbeat, and become alarms: channels that do not tell
 // people, and a file that is not in force. A channel that is refused for good
 // is named at once, another once it has failed for Telling.Undelivered.
@@ -327,7 +316,7 @@ func (n *Notifier) Troubles() (list []event.Trouble) {
 	if n.fault != nil {
 		list = append(list, event.Trouble{
 			ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
-			Summary: "The file of channels, routes and thresholds is bad: the one before it is in force", Evidence: n.fault.Error(),
+			Summary: "The file of channels, routes and thresholds is bad: the one before it is in force", Evidence: strings.ReplaceAll(n.fault.Error(), "\n", "; "),
 		})
 	}
 	return list
