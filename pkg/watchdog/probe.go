@@ -19,6 +19,7 @@ type probe struct {
 	timeout   time.Duration
 	check     func(context.Context, *probe) Reading // nil where readings come by themselves
 	wake      chan struct{}                         // asks for a reading before its time
+	raise     func() int                            // failures that make an alarm
 	unit      string                                // whose changes ask so; "" for none
 }
 
@@ -81,7 +82,8 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 	defer tick.Stop()
 	var answer chan Reading // of the probe under way; nil when there is none
 	var began time.Time
-	was, early := Unclear, false // early: woken, it is not yet time
+	pace := pace{interval: interval, tick: tick}
+	early := false // woken, it is not yet time
 	for {
 		var r Reading
 		if answer == nil {
@@ -98,10 +100,8 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 		}
 		// A failure that is seen early is news; all else comes in its time, so
 		// that a row of readings lasts as long as it should.
-		if !early || r.Verdict == Fail && was != Fail {
-			if was = r.Verdict; early {
-				tick.Reset(interval)
-			}
+		if !early || r.Verdict == Fail && pace.fails == 0 {
+			pace.keep(r.Verdict, p.raise(), early)
 			select {
 			case <-ctx.Done():
 				return
@@ -117,6 +117,34 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 			early = true
 		}
 	}
+}
+
+// pace is how soon a target is asked again: sooner while failures add up to an
+// alarm, so that three of them, a second apart, are told within 2.5 s of the
+// fault and not of the first question after it.
+type pace struct {
+	interval time.Duration
+	tick     *time.Ticker
+	fails    int // in a row
+	hasty    bool
+}
+
+// keep takes in a reading; again says that the time to the next one starts
+// with it.
+func (a *pace) keep(v Verdict, raise int, again bool) {
+	switch v {
+	case Pass:
+		a.fails = 0
+	case Fail:
+		a.fails++
+	}
+	hasty := a.fails > 0 && a.fails < min(raise, 5)
+	if hasty {
+		a.tick.Reset(a.interval * 2 / 3)
+	} else if a.hasty || again {
+		a.tick.Reset(a.interval)
+	}
+	a.hasty = hasty
 }
 
 // begin runs the check beside us, because one that hangs in the kernel
