@@ -36,6 +36,8 @@ type story struct {
 	told    []string           // under mu; "+1m0s ops: first line"
 	answers []error            // under mu; of the next calls
 	changed chan struct{}      // under mu; closed when there is something new
+
+	transitions int // under mu; told
 }
 
 func newStory(t *testing.T, file string) *story {
@@ -63,6 +65,7 @@ func (s *story) run() {
 				return err
 			}
 		}
+		s.transitions += transitions
 		line, _, _ := strings.Cut(text, "\n")
 		s.told = append(s.told, fmt.Sprintf("+%s %s: %s", time.Since(s.began).Truncate(time.Second), channel, line))
 		return nil
@@ -84,7 +87,7 @@ func (s *story) DeliverAlarms(ctx context.Context, durable string, _ time.Time, 
 		s.mu.Unlock()
 		if len(waiting) > 0 {
 			var batch []bus.AlarmDelivery
-			for _, t := range waiting[:take(len(waiting))] {
+			for _, t := range waiting[:min(take(len(waiting)), 1000)] { // as bus.Conn does
 				batch = append(batch, bus.AlarmDelivery{Transition: t, Attempt: 1})
 			}
 			if fn(ctx, batch) == nil {
@@ -424,5 +427,35 @@ func TestTroubles(t *testing.T) {
 		is("told again", "")
 		s.n.Fault(errors.New("alarms.toml:3: colour is no key"))
 		is("a bad file", "alarms-file: alarms.toml:3: colour is no key")
+	})
+}
+
+// Ten thousand transitions at once are few messages, and all of them are told,
+// also when the notifier is killed in between.
+func TestStorm(t *testing.T) {
+	const transitions = 10_000
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		open := map[string]libra.Alarm{}
+		for n := range transitions {
+			id := fmt.Sprint("page.", n%100)
+			if a, ok := open[id]; ok {
+				s.clear(a)
+				delete(open, id)
+			} else {
+				open[id] = s.alarm(id)
+				s.say(open[id])
+			}
+		}
+		s.pass(50 * time.Second)
+		s.restart()
+		s.pass(10 * time.Minute)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.transitions != transitions {
+			t.Errorf("%d transitions told, want %d", s.transitions, transitions)
+		}
+		if len(s.told) > 15 || len(s.told) < 10 { // a thousand in one, at most
+			t.Errorf("%d messages:\n%s", len(s.told), strings.Join(s.told, "\n"))
+		}
 	})
 }
