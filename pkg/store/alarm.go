@@ -60,6 +60,22 @@ func (r *Reader) Transitions(ctx context.Context, alarm string, after Mark, limi
 	return bodies[libra.Transition](ctx, r, `SELECT body FROM transition WHERE alarm = ? AND (at, id) < (?, ?) ORDER BY at DESC, id DESC LIMIT ?`, alarm, at, id, limit)
 }
 
+// openAlarms are the newest transitions of the alarms that are raised, the
+// oldest first. It goes from alarm to alarm in the index, however many
+// transitions each has.
+const openAlarms = `WITH RECURSIVE a (alarm) AS (
+		SELECT min(alarm) FROM transition UNION ALL
+		SELECT (SELECT min(alarm) FROM transition WHERE alarm > a.alarm) FROM a WHERE a.alarm IS NOT NULL)
+	SELECT t.body FROM a JOIN transition AS t ON t.rowid =
+		(SELECT rowid FROM transition WHERE alarm = a.alarm ORDER BY at DESC, id DESC LIMIT 1)
+	WHERE t.state = 'raised' ORDER BY t.at, t.id`
+
+// OpenAlarms lists the newest transition of every alarm that is raised, the
+// oldest first.
+func (r *Reader) OpenAlarms(ctx context.Context) ([]libra.Transition, error) {
+	return bodies[libra.Transition](ctx, r, openAlarms)
+}
+
 // bodies reads the JSON of one column.
 func bodies[T any](ctx context.Context, r *Reader, query string, args ...any) ([]T, error) {
 	rows, done, err := r.query(ctx, query, args...)

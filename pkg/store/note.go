@@ -49,7 +49,7 @@ func (r *Reader) Notes(ctx context.Context, alarm string, after Mark, limit int)
 
 // lastWords are the newest notes of the silences that have not ended, the
 // oldest first.
-const lastWords = `SELECT body FROM note AS n WHERE silence != '' AND until > ? AND NOT EXISTS
+const lastWords = `SELECT body FROM note AS n WHERE silence > '' AND until > ? AND NOT EXISTS
 	(SELECT 1 FROM note WHERE silence = n.silence AND (at, id) > (n.at, n.id)) ORDER BY at, id`
 
 // Silences lists the silences in force or to come at a time: the newest note
@@ -62,8 +62,7 @@ func (r *Reader) Silences(ctx context.Context, at time.Time) ([]libra.Note, erro
 // the silences in force or to come, and the notes on open alarms since they
 // were raised, of each alarm the newest acknowledgement first.
 func (w *Writer) NotesInForce(ctx context.Context, at time.Time) (list []libra.Note, err error) {
-	open, err := written[libra.Transition](ctx, w, `SELECT body FROM transition AS t WHERE state = ? AND NOT EXISTS
-		(SELECT 1 FROM transition WHERE alarm = t.alarm AND (at, id) > (t.at, t.id)) ORDER BY at, id`, libra.Raised)
+	open, err := written[libra.Transition](ctx, w, openAlarms)
 	if err != nil {
 		return nil, err
 	}

@@ -63,6 +63,9 @@ func TestNotes(t *testing.T) {
 	if p, err := w.Position(ctx, event.NoteStream); err != nil || p != place {
 		t.Errorf("Position = %v, %v", p, err)
 	}
+	if open, err := r.OpenAlarms(ctx); err != nil || len(open) != 1 || open[0].ID != "t3" {
+		t.Errorf("OpenAlarms = %+v, %v", open, err)
+	}
 	got, err := r.Notes(ctx, "bus", store.Mark{}, 9)
 	if diff := cmp.Diff([]libra.Note{notes[1], notes[3], notes[0]}, got); diff != "" || err != nil {
 		t.Errorf("Notes of bus, %v (-want +got):\n%s", err, diff)

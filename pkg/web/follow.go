@@ -10,7 +10,6 @@ import (
 	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/libra"
-	"libra/pkg/store"
 )
 
 // How often web looks for itself, where the bus does not tell.
@@ -176,6 +175,7 @@ func (s *Server) probeBus(ctx context.Context) {
 }
 
 func (s *Server) checkHistory(ctx context.Context) {
+	recalled := false
 	every(ctx, checkEvery, func() {
 		try, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
@@ -190,33 +190,10 @@ func (s *Server) checkHistory(ctx context.Context) {
 		if loaded, _ := s.memory.ready(); loaded && fault == "" {
 			s.seekGood(ctx)
 		}
-		if fault == "" {
-			s.recall(ctx)
+		if fault == "" && !recalled {
+			recalled = s.recall(ctx)
 		}
 	})
-}
-
-// recall reads notes and watches from SQLite, until the bus has told them all.
-func (s *Server) recall(ctx context.Context) {
-	if !s.notes.ready() {
-		notes, err := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
-			return s.history.Notes(ctx, "", store.Mark{}, maxNotes)
-		})
-		silences, silErr := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) { return s.history.Silences(ctx, time.Now()) })
-		if errors.Join(err, silErr) == nil {
-			for _, n := range append(notes, silences...) {
-				s.notes.take(n)
-			}
-		}
-	}
-	if s.watches.ready() {
-		return
-	}
-	if watches, err := ofHistory(ctx, s, s.history.Watches); err == nil {
-		for _, w := range watches {
-			s.watches.take(w)
-		}
-	}
 }
 
 // subscribe starts what the bus tells without storing. The subscription lasts

@@ -92,6 +92,27 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
+// A bus that has lost its store, or has forgotten an old alarm, does not make
+// web forget what is raised; where the bus knows better, it does.
+func TestOpenAlarmsFromHistory(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	h := newHouse(t)
+	now := time.Now().UTC()
+	h.record([]libra.Transition{transition(1, "bus", libra.Raised, libra.Major, 1), transition(2, "web", libra.Raised, libra.Major, 2)},
+		[]libra.Note{{ID: "n1", Kind: libra.Action, At: now, By: "libra-watchdog", Text: "tried", Alarm: "bus"}})
+	if err := h.bus.Connect("watchdog").PublishAlarm(t.Context(), transition(3, "web", libra.Cleared, libra.Major, 2)); err != nil {
+		t.Fatal(err)
+	}
+	h.start(web.Config{}).ready()
+	bustest.Await(t, "the alarm that SQLite knows", func() bool {
+		got := h.get("/api/alarms?state=raised").body
+		return strings.Contains(got, "bus does not answer") && strings.Contains(got, `"text":"tried"`) && !strings.Contains(got, `"stale":true`)
+	})
+	if got := h.alarm("web"); got.State != libra.Cleared {
+		t.Errorf("the bus knows better: %+v", got.Alarm)
+	}
+}
+
 // While the bus is away, what is known is read, and nothing is promised.
 func TestAlarmsWithoutBus(t *testing.T) {
 	t.Parallel() // it waits more than it works

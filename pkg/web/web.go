@@ -138,6 +138,8 @@ type History interface {
 	// "", newest first, from after a mark on.
 	Transitions(ctx context.Context, alarm string, after store.Mark, limit int) ([]libra.Transition, error)
 	Notes(ctx context.Context, alarm string, after store.Mark, limit int) ([]libra.Note, error)
+	// OpenAlarms lists the newest transition of every alarm that is raised.
+	OpenAlarms(ctx context.Context) ([]libra.Transition, error)
 	// Silences lists the newest note of each silence that has not ended.
 	Silences(ctx context.Context, at time.Time) ([]libra.Note, error)
 	// Watches lists the pages that are watched.

@@ -1,0 +1,35 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/pkg/store"
+)
+
+// recall reads open alarms, notes and watches from SQLite: all there is, until
+// the bus has told what it knows, and then once more. The bus may have lost its
+// store, and forgets what was raised more than a month ago; where it has a
+// newer word, that one stays. done says that this was the last time.
+func (s *Server) recall(ctx context.Context) (done bool) {
+	_, alarmed := s.memory.ready()
+	done = alarmed && s.notes.ready() && s.watches.ready() // before SQLite is read: what the bus lacks is there
+	open, err := ofHistory(ctx, s, s.history.OpenAlarms)
+	notes, noteErr := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
+		return s.history.Notes(ctx, "", store.Mark{}, maxNotes)
+	})
+	silences, silenceErr := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) { return s.history.Silences(ctx, time.Now()) })
+	watches, watchErr := ofHistory(ctx, s, s.history.Watches)
+	for _, t := range open {
+		s.onAlarm(t)
+	}
+	for _, n := range append(notes, silences...) {
+		s.onNote(n)
+	}
+	for _, w := range watches {
+		s.onWatch(w)
+	}
+	return done && errors.Join(err, noteErr, silenceErr, watchErr) == nil
+}
