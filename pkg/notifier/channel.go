@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -110,10 +111,10 @@ func newChannel(rule rules.Channel, to sender, cfg Config, d *desk, log *slog.Lo
 		gate: make(chan struct{}, 1), trials: make(chan struct{}, 1), pace: cfg.Pace,
 		breaker: breaker{state: closed}, wake: make(chan struct{}, 1),
 	}
-	ch.ledger = loadLedger(ch.log, cfg.files("channel-"+rule.Name+".json")...)
+	ch.ledger = loadLedger(ch.log, cfg.shelf("channel-"+rule.Name+".json"))
 	file := ""
 	if cfg.Runtime != "" {
-		file = cfg.runtimeFile("direct-" + rule.Name + ".json")
+		file = filepath.Join(cfg.Runtime, "direct-"+rule.Name+".json")
 	}
 	ch.direct.load(file, ch.log)
 	for _, id := range ch.direct.Told {
@@ -136,6 +137,7 @@ func (ch *channel) take(waiting int) int {
 // run tells until ctx ends: first what a killed process was telling, then what
 // comes by the bus and by the socket, and what becomes due.
 func (ch *channel) run(ctx context.Context, b Bus, durable string, since time.Time, loop func(string) (tick, done func())) {
+	defer ch.ledger.shelf.flush()
 	tick, done := loop(ch.name)
 	err := ch.resume(ctx, tick)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // acknowledgements. All channels ask it.
 type desk struct {
 	log   *slog.Logger
-	file  string        // outlives the process; "" forgets
+	shelf *shelf        // for a start without a bus
 	ready chan struct{} // closed once the bus has told all notes
 
 	mu       sync.Mutex
@@ -27,18 +27,20 @@ type desk struct {
 	acks     map[string]libra.Note // under mu; the newest of each alarm
 }
 
-func newDesk(file string, f rules.File, log *slog.Logger) *desk {
-	d := &desk{log: log, file: file, ready: make(chan struct{}), rules: f, silences: map[string]libra.Note{}, acks: map[string]libra.Note{}}
-	data, err := os.ReadFile(file)
-	var notes []libra.Note
-	if err == nil {
-		err = json.Unmarshal(data, &notes)
-	}
-	if err != nil && file != "" && !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("cannot use the silences of before the restart, waiting for the bus", "file", file, "err", err)
-	}
-	for _, n := range notes {
-		d.enter(n)
+func newDesk(shelf *shelf, f rules.File, log *slog.Logger) *desk {
+	d := &desk{log: log, shelf: shelf, ready: make(chan struct{}), rules: f, silences: map[string]libra.Note{}, acks: map[string]libra.Note{}}
+	for _, file := range shelf.files() {
+		var notes []libra.Note
+		data, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(data, &notes)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			log.Warn("cannot use the silences of before the restart, waiting for the bus", "file", file, "err", err)
+		}
+		for _, n := range notes {
+			d.enter(n)
+		}
 	}
 	return d
 }
@@ -81,9 +83,6 @@ func (d *desk) caught() {
 
 // keep writes the notes for a start without a bus. d.mu is held.
 func (d *desk) keep() {
-	if d.file == "" {
-		return
-	}
 	var notes []libra.Note
 	old := time.Now().Add(-libra.LongestSilence)
 	for _, list := range []map[string]libra.Note{d.silences, d.acks} {
@@ -97,7 +96,7 @@ func (d *desk) keep() {
 	}
 	data, err := json.Marshal(notes)
 	if err == nil {
-		err = replaceFile(d.file, data)
+		err = d.shelf.put(data)
 	}
 	if err != nil {
 		d.log.Warn("cannot keep silences over a restart without a bus", "err", err)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 // lost or told twice. The bus holds what was not handed over yet; everything
 // that was is here. The channel's mutex guards it.
 type ledger struct {
+	Serial uint64 `json:"serial"` // grows with every change
 	// Open alarms by id, told or withheld.
 	Open map[string]*entry `json:"open"`
 	// Closed says when alarms were cleared, of late.
@@ -34,35 +34,31 @@ type ledger struct {
 
 	groups map[string]time.Time // when a group's first alarm was told
 	seen   memory
-	files  []string // where it is kept: on disk, and in memory should that be full
-	loaded bool     // what it holds is all that was
+	shelf  *shelf
+	loaded bool // what it holds is all that was
 	log    *slog.Logger
 }
 
 // mostKept bounds Closed and Recent in the file.
 const mostKept = 1000
 
-func loadLedger(log *slog.Logger, files ...string) *ledger {
-	l := &ledger{files: files, log: log}
-	newest := time.Time{}
-	for _, file := range files {
-		info, err := os.Stat(file)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && info.ModTime().Before(newest) {
-			continue
-		}
+func loadLedger(log *slog.Logger, shelf *shelf) *ledger {
+	l := &ledger{}
+	for _, file := range shelf.files() {
+		var found ledger
 		data, err := os.ReadFile(file)
-		was := *l
 		if err == nil {
-			*l = ledger{files: files, log: log, loaded: true}
-			err = json.Unmarshal(data, l)
+			err = json.Unmarshal(data, &found)
 		}
-		if err != nil {
-			*l = was
+		switch {
+		case err == nil && found.Serial >= l.Serial:
+			found.loaded = true
+			l = &found
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			log.Warn("cannot use what was told before the restart, going on without", "file", file, "err", err)
-			continue
 		}
-		newest = info.ModTime()
 	}
+	l.shelf, l.log = shelf, log
 	if l.Open == nil {
 		l.Open = map[string]*entry{}
 	}
@@ -79,33 +75,17 @@ func loadLedger(log *slog.Logger, files ...string) *ledger {
 	return l
 }
 
-// keep writes it where the disk takes it, else into memory that outlives the
-// process.
+// keep has it outlive the process.
 func (l *ledger) keep() {
-	if len(l.files) == 0 {
-		return
-	}
+	l.Serial++
 	data, err := json.Marshal(l)
-	for i, file := range l.files {
-		if err != nil && i == 0 {
-			break
-		}
-		if err = replaceFile(file, data); err == nil {
-			return
-		}
+	if err == nil {
+		err = l.shelf.put(data)
 	}
-	l.loaded = false // a repeat cannot be told from news any more
-	l.log.Warn("cannot keep what was told over a restart", "err", err)
-}
-
-// replaceFile writes a file that is there whole or not at all.
-func replaceFile(file string, data []byte) error {
-	tmp := filepath.Join(filepath.Dir(file), ".new-"+filepath.Base(file))
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
-		_ = os.Remove(tmp) // a part of it may fill the disk
-		return err
+	if err != nil {
+		l.loaded = false // a repeat cannot be told from news any more
+		l.log.Warn("cannot keep what was told over a restart", "err", err)
 	}
-	return os.Rename(tmp, file)
 }
 
 // stale says that a delivery is no news. By the bus everything comes in order;

@@ -124,7 +124,7 @@ func (n *Notifier) change(ctx context.Context, f rules.File) {
 		names = append(names, c.Name)
 	}
 	for _, name := range n.consumers.retire(names) {
-		for _, file := range n.cfg.files("channel-" + name + ".json") {
+		for _, file := range n.cfg.shelf("channel-" + name + ".json").files() {
 			_ = os.Remove(file) // it would be stale should the name come back
 		}
 	}
@@ -176,7 +176,7 @@ func (n *Notifier) start(ctx context.Context, c rules.Channel) *member {
 // inherit gives a channel what the journal's ledger holds: it goes on with the
 // journal's consumer, after what was logged while there was no channel.
 func (n *Notifier) inherit(name string) {
-	from, to := n.cfg.files("channel-"+journalName+".json"), n.cfg.files("channel-"+name+".json")
+	from, to := n.cfg.shelf("channel-"+journalName+".json").files(), n.cfg.shelf("channel-"+name+".json").files()
 	for i := range from {
 		if _, err := os.Stat(to[i]); errors.Is(err, fs.ErrNotExist) {
 			_ = os.Rename(from[i], to[i]) // most often there is none

@@ -21,14 +21,15 @@
 //
 // What it remembers, and where, so that kill -9 repeats and forgets nothing:
 //
-//	Config.State/channel-<name>.json   a ledger a channel: what is open, told,
-//	                                   withheld, being told, and the provider's
-//	                                   names of messages; in Config.Runtime
-//	                                   while the disk is full
-//	Config.State/notes.json            silences and acknowledgements, for a start
-//	                                   without a bus
-//	Config.State/consumers.json        which channel has which durable consumer
-//	Config.Runtime/direct-<name>.json  what came by the socket and is not told yet
+//	channel-<name>.json  a ledger a channel: what is open, told, withheld, being
+//	                     told, and the provider's names of messages
+//	notes.json           silences and acknowledgements, for a start without a bus
+//	consumers.json       which channel has which durable consumer
+//	direct-<name>.json   what came by the socket and is not told yet
+//
+// The first two are in Config.Runtime, which is memory, and copied to
+// Config.State at leisure: no disk is waited for. The third is in State, the
+// last in Runtime.
 package notifier
 
 import (
@@ -37,7 +38,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,8 +65,8 @@ type Config struct {
 	Socket string
 	// State is a folder that outlives a reboot; "" forgets.
 	State string
-	// Runtime is a folder that outlives the process, for what came by the
-	// socket, and for the rest should the disk be full; "" forgets.
+	// Runtime is a folder in memory that outlives the process; "" has the disk
+	// waited for, and forgets what came by the socket.
 	Runtime string
 	// BaseURL is where people reach Libra's pages; without it messages carry
 	// no button to them.
@@ -113,18 +113,6 @@ func fill[T comparable](field *T, value T) {
 		*field = value
 	}
 }
-
-// files are where something is kept: on disk, or in memory where that fails.
-func (c Config) files(name string) (files []string) {
-	for _, folder := range []string{c.State, c.Runtime} {
-		if folder != "" {
-			files = append(files, filepath.Join(folder, name))
-		}
-	}
-	return files
-}
-
-func (c Config) runtimeFile(name string) string { return filepath.Join(c.Runtime, name) }
 
 // Bus is what the notifier needs of bus.Conn.
 type Bus interface {
@@ -173,11 +161,7 @@ func New(cfg Config, deps Deps) *Notifier {
 	if deps.Status == nil {
 		n.deps.Status = func(string) {}
 	}
-	file := ""
-	if n.cfg.State != "" {
-		file = filepath.Join(n.cfg.State, "notes.json")
-	}
-	n.desk = newDesk(file, n.cfg.Rules, deps.Log)
+	n.desk = newDesk(n.cfg.shelf("notes.json"), n.cfg.Rules, deps.Log)
 	n.consumers = n.loadConsumers()
 	return n
 }
@@ -186,7 +170,7 @@ func New(cfg Config, deps Deps) *Notifier {
 func Check(cfg Config) (faults []error) {
 	cfg = cfg.withDefaults()
 	for _, c := range cfg.channels() {
-		if _, err := newSender(c, cfg, newWriter(cfg, newDesk("", cfg.Rules, slog.New(slog.DiscardHandler))), nil); err != nil {
+		if _, err := newSender(c, cfg, newWriter(cfg, newDesk(&shelf{}, cfg.Rules, slog.New(slog.DiscardHandler))), nil); err != nil {
 			where := "channel " + c.Name
 			if c.Line > 0 {
 				where = fmt.Sprintf("alarms.toml:%d: channel %s", c.Line, c.Name)

@@ -152,3 +152,26 @@ func TestTryOverTheBus(t *testing.T) {
 		t.Errorf("%+v, %v", tried, err)
 	}
 }
+
+// A bus that has lost its store, and the alarms' consumers with it, has nobody
+// told twice, and nothing lost of what comes after.
+func TestBusLosesItsStore(t *testing.T) {
+	s := newSink(t)
+	d := newDesk(t, s)
+	stop := d.run()
+	d.publish(transition("web", 1))
+	wantTexts(t, s, text(1))
+	bustest.Await(t, "it to be remembered", func() bool { return strings.Contains(d.said(), "1 told") })
+	stop()
+	d.bus.Down()
+	d.bus.Wipe()
+	d.bus.Up()
+	d.bus.Streams()
+	again := func(tr libra.Transition) {
+		bustest.Await(t, "the bus", func() bool { return d.seen.PublishAlarm(t.Context(), tr) == nil })
+	}
+	again(transition("web", 1)) // the watchdog gives it back
+	again(transition("web", 2))
+	d.run()
+	wantTexts(t, s, text(1), text(2))
+}

@@ -115,6 +115,8 @@ func readChannel(s *section) (c Channel) {
 	if c.Type = choice(s, "type", Types()); c.Type == "" {
 		if !s.has("type") {
 			s.blame("type", "this channel has no type: add type = one of slack, slack-bot, webhook, email, shoutrrr")
+			s.asked = append(s.asked, "credential", "url", "url_credential", "to", "server", "security", "from", "user")
+			s.finish() // the type may be there, misspelt
 		}
 		return c // which keys belong here is not known
 	}

@@ -99,6 +99,9 @@ rise = 3
 [thresholds.certificate_days]
 minor = 2
 major = 7
+[[channel]]
+name = "hook"
+typ = "webhook"
 `
 	want := strings.Split(`alarms.toml:1: colour is no key of alarms.toml: use channel, route, telling, remind, thresholds
 alarms.toml:3: name is "Ops": use small letters, digits and -, at most 32
@@ -117,7 +120,7 @@ alarms.toml:22: credential is missing: name the file in /etc/libra/credentials t
 alarms.toml:22: to names 0 Slack channels: give one, its id such as "C0123456789" or "#alarms"
 alarms.toml:26: scope is "planet": use one of component, host, page
 alarms.toml:27: severity is "awful": use one of info, warning, minor, major, critical
-alarms.toml:28: channel "pager" is not in this file: use one of Ops, mail
+alarms.toml:28: channel "pager" is not in this file: use one of Ops, mail, hook
 alarms.toml:29: this route has no channels: add channels = ["name"], or [] to tell nobody
 alarms.toml:30: severity is 3: use one of info, warning, minor, major, critical
 alarms.toml:33: late is "soon": give a time from 1s to 1d, such as "90s", "5m", "4h" or "2d"
@@ -129,7 +132,9 @@ alarms.toml:40: component is 3: make it a table: [thresholds.component]
 alarms.toml:43: major is reached before minor in [thresholds.disk]: order them, or leave one out with 0
 alarms.toml:46: major is 900: give a time from 1s to 30d, such as "90s", "5m", "4h" or "2d", or "off"
 alarms.toml:48: rise is no key of [thresholds.page]: use raise, clear
-alarms.toml:51: major is reached before minor in [thresholds.certificate_days]: order them, or leave one out with 0`, "\n")
+alarms.toml:51: major is reached before minor in [thresholds.certificate_days]: order them, or leave one out with 0
+alarms.toml:52: this channel has no type: add type = one of slack, slack-bot, webhook, email, shoutrrr
+alarms.toml:54: typ is no key of a channel: use name, type, credential, url, url_credential, to, server, security, from, user`, "\n")
 	_, err := rules.Parse("/etc/libra/alarms.toml", []byte(file))
 	if err == nil {
 		t.Fatal("the file was taken")
