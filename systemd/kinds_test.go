@@ -352,3 +352,29 @@ func TestWatchedPagesAreTold(t *testing.T) {
 		t.Errorf("told again and again:\n%s", strings.Join(box.Sink.All(), "\n---\n"))
 	}
 }
+
+// A watched page of which nothing is heard, because nobody hears that it is due,
+// is told; and when it is weighed again, that.
+func TestMissedIsTold(t *testing.T) {
+	box.Settle(t)
+	allowFaults(t, "LIBRA_PAGE_TIMEOUT=1s\n")
+	rulesFile(t, "[thresholds]\nmissed = 1\n")
+	t.Cleanup(func() {
+		rulesFile(t, "")
+		box.Systemctl(t, "restart", "libra-watchdog")
+	})
+	box.Systemctl(t, "restart", "libra-watchdog")
+	box.Sink.Forget()
+	url := newShop(t).URL + "/missed"
+	page := watch(t, url, "1s", "")
+	t.Cleanup(func() { watch(t, url, "off", "") })
+	house.Await(t, "a report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+	box.PauseWatches(t, true)
+	t.Cleanup(func() { box.PauseWatches(t, false) })
+	told(t, libra.Alarm{
+		ID: "page.missed." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Minor,
+		Summary: "The page is not weighed when it should be", Runbook: "#page-missed",
+	}, "; one is due every 1s, limit 2s; ")
+	box.PauseWatches(t, false)
+	over(t, url, "The page is weighed on time again")
+}

@@ -149,6 +149,32 @@ func (h *House) OnBus(t testing.TB) int {
 	return int(stream.CachedInfo().State.NumSubjects)
 }
 
+// PauseWatches keeps what is due from all inspectors, or does so no more.
+func (h *House) PauseWatches(t testing.TB, pause bool) {
+	t.Helper()
+	opt, err := nats.NkeyOptionFromSeed(h.seed("bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := nats.Connect(h.busURL(), opt, nats.CustomInboxPrefix("_INBOX_bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pause {
+		_, err = js.PauseConsumer(t.Context(), event.WatchStream, "due", time.Now().Add(time.Hour))
+	} else {
+		_, err = js.ResumeConsumer(context.WithoutCancel(t.Context()), event.WatchStream, "due")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // WipeBus removes the store of a bus that is stopped.
 func (h *House) WipeBus(t testing.TB) {
 	t.Helper()
