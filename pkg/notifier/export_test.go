@@ -51,3 +51,14 @@ func Refused(reason string, permanent bool) error {
 
 // Scrub is scrub.
 func Scrub(text, raw string) string { return scrub(text, raw) }
+
+// Delivery is what a message tells of.
+type Delivery = delivery
+
+// Written is a message as Slack and as a mail get it.
+func Written(cfg Config, how string, at time.Time, repeat bool, list ...Delivery) (any, string) {
+	cfg = cfg.withDefaults()
+	w := newWriter(cfg, newDesk(&shelf{}, cfg.Rules, slog.New(slog.DiscardHandler)))
+	l := w.letter(message{Kind: kind(how), Deliveries: list, Repeat: repeat, at: at})
+	return l.slackMessage(), l.plain()
+}

@@ -79,7 +79,7 @@ func (w writer) single(m message, d delivery) letter {
 		l.header = "Still open: " + a.Summary
 		l.remarks = append(l.remarks, "Reminder: open for "+open+", the last word on it was at "+clock(d.Word)+"; acknowledging it ends reminders: libra alarms ack "+a.ID)
 	}
-	if a.Flapping {
+	if a.Flapping && a.State == libra.Raised {
 		l.text += " (flapping)"
 		l.remarks = append(l.remarks, "Flapping: it comes and goes, and stays raised until it is calm")
 	}
