@@ -110,7 +110,7 @@ func (l *ledger) handled(t libra.Transition) {
 	if l.Recent = append(l.Recent, t.ID); len(l.Recent) > mostKept {
 		l.Recent = slices.Delete(l.Recent, 0, len(l.Recent)-mostKept)
 	}
-	if t.At.After(l.Upto) {
+	if t.At.After(l.Upto) && t.At.Before(time.Now()) { // a clock may have been wrong
 		l.Upto = t.At
 	}
 }

@@ -184,18 +184,14 @@ func (n *Notifier) inherit(name string) {
 	}
 }
 
-// dropGone has the bus forget consumers that nobody has any more. It tries
-// once; what fails is tried again later.
+// dropGone has the bus forget a consumer that nobody has any more. What fails
+// is tried again a second later.
 func (n *Notifier) dropGone(ctx context.Context) {
-	if len(n.consumers.Gone) == 0 {
+	if len(n.consumers.Gone) == 0 || n.deps.Bus.DropAlarms(ctx, n.consumers.Gone[0]) != nil {
 		return
 	}
-	n.consumers.Gone = slices.DeleteFunc(n.consumers.Gone, func(durable string) bool {
-		return n.deps.Bus.DropAlarms(ctx, durable) == nil
-	})
-	if len(n.consumers.Gone) == 0 {
-		n.keepConsumers()
-	}
+	n.consumers.Gone = n.consumers.Gone[1:]
+	n.keepConsumers()
 }
 
 func (n *Notifier) runningMembers() []*member {
