@@ -347,13 +347,21 @@ func TestKilledAgainAndAgain(t *testing.T) {
 			kill()
 			_, kill = r.start()
 		}
-		r.wantStored("12 web raised critical", "14 beat.recorder raised major")
+		// Whether a heart is found silent just before the kill or just after the
+		// start decides over a second.
+		silent := "13 beat.recorder raised major"
+		r.set(func() {
+			if len(r.stored) == 2 && r.stored[1].At.Sub(r.began) >= 14*time.Second {
+				silent = "14 beat.recorder raised major"
+			}
+		})
+		r.wantStored("12 web raised critical", silent)
 		r.set(func() { r.web = nil })
 		r.pass(2, true)
 		kill()
 		r.start()
 		r.pass(9, true)
-		r.wantStored("12 web raised critical", "14 beat.recorder raised major", "32 web cleared critical", "33 beat.recorder cleared major")
+		r.wantStored("12 web raised critical", silent, "32 web cleared critical", "33 beat.recorder cleared major")
 	})
 }
 
