@@ -122,15 +122,11 @@ func (t Target) names() (id, short, name string) {
 // beatProbe is one component's heart.
 func (w *Watchdog) beatProbe(t Target) *probe {
 	id, short, name := t.names()
-	group := "" // parts that differ fail for causes that differ
-	if t.Instance != "" {
-		group = t.Component
-	}
 	return &probe{
 		unit: t.unit(),
 		alarm: libra.Alarm{
 			ID: "beat." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Major,
-			Summary: name + " gives no sign of life", Runbook: "#beat-" + short, Group: group,
+			Summary: name + " gives no sign of life", Runbook: "#beat-" + short,
 		},
 		recovered: name + " is alive again",
 		check: func(_ context.Context, p *probe) Reading {
