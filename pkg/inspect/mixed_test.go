@@ -30,6 +30,9 @@ func TestMixedContent(t *testing.T) {
 	i := inspect.New(inspect.Config{Allow: loopback, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
 	defer i.Close()
 	r := i.Inspect(context.Background(), srv.URL, nil)
+	if until := srv.Certificate().NotAfter; !r.CertificateUntil.Equal(until) {
+		t.Errorf("the certificate ends at %v, reported is %v", until, r.CertificateUntil)
+	}
 	got := map[string]libra.Fetch{}
 	for _, a := range r.Assets {
 		if !strings.HasPrefix(a.URL, srv.URL) {

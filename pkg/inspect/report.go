@@ -42,7 +42,7 @@ func (p *page) report(r *libra.Report) {
 	}
 	a := assembler{p: p, index: map[string]int{}, r: r}
 	a.root(hops)
-	r.FinalURL = hops.FinalURL
+	r.FinalURL, r.CertificateUntil = hops.FinalURL, hops.CertificateUntil
 	if n := len(hops.Hops); n > 0 {
 		r.Status = hops.Hops[n-1].Status
 	}

@@ -157,6 +157,20 @@ func (x *exchange) answered(u *url.URL, resp *http.Response) {
 	}
 }
 
+// certificateUntil is when the server's certificate ends; the zero time
+// without TLS, or without an answer.
+func (x *exchange) certificateUntil() time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.conn == nil || x.hop.Status == 0 {
+		return time.Time{}
+	}
+	if certs := x.conn.ConnectionState().PeerCertificates; len(certs) > 0 {
+		return certs[0].NotAfter.UTC()
+	}
+	return time.Time{}
+}
+
 // close takes what is known once the body has ended.
 func (x *exchange) close(resp *http.Response) {
 	x.mu.Lock()

@@ -105,6 +105,9 @@ type Result struct {
 	// RetryAfter is how long a 429 or 503 asks to be left alone; 0 if it does
 	// not say.
 	RetryAfter time.Duration
+	// CertificateUntil is when the certificate of the last hop's server ends;
+	// the zero time without TLS.
+	CertificateUntil time.Time
 	// Err says why the request failed or was cut short: it wraps one of the
 	// package's errors or a [*Limit], and its text is one line for a person. A
 	// status of 400 and above is an answer, not an error.
@@ -177,7 +180,7 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 		if res.shelf = x.shelf; x.shelf != nil {
 			res.Body = x.shelf.b
 		}
-		res.MediaType, res.Charset = x.hop.MediaType, x.charset
+		res.MediaType, res.Charset, res.CertificateUntil = x.hop.MediaType, x.charset, x.certificateUntil()
 		if x.err != nil || x.location == "" {
 			break
 		}
