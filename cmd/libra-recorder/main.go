@@ -15,6 +15,8 @@ import (
 type settings struct {
 	line wire.Line
 	cfg  recorder.Config
+
+	pruneAt int
 }
 
 func main() {
@@ -22,7 +24,8 @@ func main() {
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-recorder", Usage: "stores every report, alarm, note and watch in SQLite",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to write, in a folder of its own", Into: s.database}),
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to write, in a folder of its own", Into: s.database},
+			daemon.Setting{Name: "prune-at", Default: "80", Usage: "`per cent` of the disk in use from which the oldest reports are removed from the history; 0 keeps them all", Into: daemon.Count(&s.pruneAt, 0, 100)}),
 		Run: s.run,
 	}))
 }
@@ -38,6 +41,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if err != nil {
 		return err
 	}
+	s.cfg.PruneAt = float64(s.pruneAt)
 	r := recorder.New(s.cfg, conn, p.Log, p.Status)
 	p.Count("reports_recorded", r.Recorded)
 	p.Count("reports_restored", r.Restored)

@@ -29,6 +29,9 @@ const Durable = "recorder"
 // Config of a recorder.
 type Config struct {
 	Path string // of the database
+	// PruneAt is how full its file system may be, in per cent, before the
+	// oldest reports are removed. 0: they never are.
+	PruneAt float64
 }
 
 // Recorder moves what the bus has into SQLite.
@@ -71,13 +74,14 @@ type Loops struct{ Reports, Alarms, Notes, Watches func() }
 func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var restoring sync.WaitGroup
+	var beside sync.WaitGroup
 	defer r.close()
-	defer restoring.Wait()
+	defer beside.Wait()
+	beside.Go(func() { r.prune(ctx) })
 	restored := func(restore func(context.Context)) func(context.Context, bool) {
 		return func(ctx context.Context, fresh bool) {
 			if fresh {
-				restoring.Go(func() { restore(ctx) })
+				beside.Go(func() { restore(ctx) })
 			}
 		}
 	}

@@ -18,7 +18,7 @@ import (
 // none. They are many, and read one by one.
 func (r *Recorder) restoreReports(ctx context.Context) {
 	restore(ctx, r, "newest reports", 8, func(w *store.Writer) ([]string, error) { return w.Newest(ctx) }, func(request string) error {
-		rep, err := read(ctx, r, func(w *store.Writer) (event.Reported, error) { return w.ByRequest(ctx, request) })
+		rep, err := use(ctx, r, func(w *store.Writer) (event.Reported, error) { return w.ByRequest(ctx, request) })
 		if errors.Is(err, libra.ErrNotFound) {
 			return nil // the database is another one by now
 		}
@@ -46,7 +46,7 @@ func (r *Recorder) restoreWatches(ctx context.Context) {
 // restore lists what the database has and gives it back, so many at once and
 // each as often as it takes. The bus syncs every one of them to disk.
 func restore[T any](ctx context.Context, r *Recorder, what string, atOnce int, list func(*store.Writer) ([]T, error), giveBack func(T) error) {
-	lost, err := read(ctx, r, list)
+	lost, err := use(ctx, r, list)
 	if err != nil || len(lost) == 0 {
 		return // an empty history, or one that is told of already
 	}
@@ -86,8 +86,8 @@ func (r *Recorder) giveBack(ctx context.Context, what string, do func() error) {
 	}
 }
 
-// read reads from the database, and leaves its account to the loops.
-func read[T any](ctx context.Context, r *Recorder, from func(*store.Writer) (T, error)) (v T, err error) {
+// use works with the database, and leaves the account of it to the loops.
+func use[T any](ctx context.Context, r *Recorder, from func(*store.Writer) (T, error)) (v T, err error) {
 	err = r.write(ctx, "", func() {}, func(w *store.Writer, _ int) (err error) {
 		v, err = from(w)
 		return err

@@ -45,10 +45,12 @@ func (w *Writer) Intact() error {
 		return explain(w.path, err)
 	case !os.SameFile(info, w.file):
 		return fmt.Errorf("database %q: %w", w.path, ErrReplaced)
-	case info.Size() < w.file.Size():
-		return fmt.Errorf("%w: database %q was truncated from %d to %d bytes", ErrDamaged, w.path, w.file.Size(), info.Size())
+	case info.Size() < w.least:
+		return fmt.Errorf("%w: database %q was truncated from %d to %d bytes", ErrDamaged, w.path, w.least, info.Size())
 	}
-	w.file = info
+	if !w.shrinking {
+		w.least = info.Size()
+	}
 	return nil
 }
 

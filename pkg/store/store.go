@@ -38,7 +38,11 @@ func stamp(t time.Time) string { return t.UTC().Format(timeFormat) }
 type Writer struct {
 	db   *sql.DB
 	path string
-	file os.FileInfo // what was opened, and how large it has become
+	file os.FileInfo // what was opened
+	// least is how small the file may be, in bytes: how large it has become;
+	// after a pruning that still has to reach the file, how small that makes it.
+	least     int64
+	shrinking bool
 }
 
 // Open opens or makes the database at path, reads all of it once to see that
@@ -51,6 +55,7 @@ func Open(ctx context.Context, path string) (*Writer, error) {
 	db, err := open(path, url.Values{
 		"_busy_timeout": {"1000"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"},
 		"_foreign_keys": {"on"}, "_txlock": {"immediate"}, "_cache_size": {"-4000"},
+		"_auto_vacuum": {"incremental"}, // of a file that it makes; see Prune
 	})
 	if err != nil {
 		return nil, err
@@ -63,6 +68,7 @@ func Open(ctx context.Context, path string) (*Writer, error) {
 	if w.file, err = os.Stat(path); err != nil {
 		return nil, errors.Join(explain(path, err), db.Close())
 	}
+	w.least = w.file.Size()
 	return w, nil
 }
 

@@ -1,0 +1,83 @@
+package recorder
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/pkg/store"
+)
+
+// A full disk stops everything that writes, so that the history makes room
+// before it comes to that: what is older than a day and not a page's newest is
+// taken away, the oldest first, a little at a time.
+const (
+	pruneEvery = time.Minute
+	pruneMost  = 500 // reports in one transaction
+	pruneTurns = 20  // transactions in one go, with records between them
+	pruneKeep  = 24 * time.Hour
+)
+
+// prune looks at the disk until ctx ends.
+func (r *Recorder) prune(ctx context.Context) {
+	if r.cfg.PruneAt == 0 {
+		return
+	}
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		r.makeRoom(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// makeRoom prunes while the disk is too full, and notes what it took away.
+func (r *Recorder) makeRoom(ctx context.Context) {
+	var all store.Pruned
+	full := r.usedPercent()
+	for range pruneTurns {
+		if ctx.Err() != nil || r.usedPercent() < r.cfg.PruneAt {
+			break
+		}
+		p, err := use(ctx, r, func(w *store.Writer) (store.Pruned, error) {
+			return w.Prune(ctx, time.Now().Add(-pruneKeep), pruneMost)
+		})
+		if err != nil {
+			r.log.Warn("make room on a full disk, trying again", "err", err)
+			break
+		}
+		if p.Reports == 0 {
+			break
+		}
+		all.Reports, all.Until = all.Reports+p.Reports, p.Until
+	}
+	if all.Reports == 0 {
+		return
+	}
+	text := fmt.Sprintf("removed %d reports up to %s from the history, because the disk was %.0f %% full; it is %.0f %% full now",
+		all.Reports, all.Until.Format(time.RFC3339), full, r.usedPercent())
+	r.log.Warn(text)
+	err := r.conn.PublishNote(ctx, libra.Note{ID: rand.Text(), Kind: libra.Action, At: time.Now().UTC(), By: "libra-recorder", Alarm: "disk", Text: text})
+	if err != nil {
+		r.log.Warn("note what was removed", "err", err)
+	}
+}
+
+// usedPercent is how full the file system of the database is; 0 where it
+// cannot be asked.
+func (r *Recorder) usedPercent() float64 {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(filepath.Dir(r.cfg.Path), &fs); err != nil || fs.Blocks == 0 {
+		return 0
+	}
+	used := fs.Blocks - fs.Bfree
+	return 100 * float64(used) / float64(used+fs.Bavail) // as df counts
+}
