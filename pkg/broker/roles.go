@@ -48,7 +48,7 @@ var roles = map[string]role{
 		subscribe: []string{event.AllBeats},
 	},
 	"notifier": {
-		publish:   slices.Concat(beats("libra-notifier"), consumes(event.AlarmStream), reads(event.NoteStream)),
+		publish:   slices.Concat(beats("libra-notifier"), []string{event.AllNotes}, consumes(event.AlarmStream), reads(event.NoteStream)),
 		subscribe: []string{event.AllChannels},
 		responds:  true,
 	},

@@ -8,7 +8,7 @@
 //	libra.report.<page>                      stream    Reported   inspector
 //	libra.report.<page>.failed               stream    Reported   inspector, when the page could not be had
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
-//	libra.note.<alarm or silence>            stream    libra.Note        web, watchdog
+//	libra.note.<alarm or silence>            stream    libra.Note        web, watchdog, recorder, notifier
 //	libra.schedule.<page>                    stream    Watch      web: the newest word on a watch
 //	libra.due.<page>                         stream    Watch      the bus's own schedules
 //	libra.channel.<channel>                  question  Tried      web asks the notifier to send a trial message

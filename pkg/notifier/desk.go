@@ -16,9 +16,10 @@ import (
 // desk knows what people have said: the rules, the silences, the
 // acknowledgements. All channels ask it.
 type desk struct {
-	log   *slog.Logger
-	shelf *shelf        // for a start without a bus
-	ready chan struct{} // closed once the bus has told all notes
+	log     *slog.Logger
+	minutes minutes
+	shelf   *shelf        // for a start without a bus
+	ready   chan struct{} // closed once the bus has told all notes
 
 	mu       sync.Mutex
 	rules    rules.File            // under mu
@@ -28,7 +29,7 @@ type desk struct {
 }
 
 func newDesk(shelf *shelf, f rules.File, log *slog.Logger) *desk {
-	d := &desk{log: log, shelf: shelf, ready: make(chan struct{}), rules: f, silences: map[string]libra.Note{}, acks: map[string]libra.Note{}}
+	d := &desk{log: log, minutes: newMinutes(log), shelf: shelf, ready: make(chan struct{}), rules: f, silences: map[string]libra.Note{}, acks: map[string]libra.Note{}}
 	for _, file := range shelf.files() {
 		var notes []libra.Note
 		data, err := os.ReadFile(file)

@@ -119,6 +119,7 @@ type Bus interface {
 	DeliverAlarms(ctx context.Context, durable string, since time.Time, tick func(), take func(waiting int) int, fn func(context.Context, []bus.AlarmDelivery) error) error
 	DropAlarms(ctx context.Context, durable string) error
 	WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error
+	PublishNote(ctx context.Context, n libra.Note) error
 	ServeChannels(ctx context.Context, fn func(ctx context.Context, channel string) event.Tried) (stop func(), err error)
 }
 
@@ -201,6 +202,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 			}
 		})
 	}
+	wg.Go(func() { n.desk.minutes.publish(ctx, n.deps.Bus) })
 	wg.Go(func() { _ = n.deps.Bus.WatchNotes(ctx, n.desk.caught, n.desk.note) }) // it ends with ctx
 	stop, err := n.deps.Bus.ServeChannels(ctx, n.Try)
 	if err != nil {

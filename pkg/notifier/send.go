@@ -97,6 +97,7 @@ func (ch *channel) delivered(m message, got receipt) {
 		ch.log.Info("told", "alarm", a.ID, "state", a.State, "transition", d.Transition.ID, "kind", m.Kind,
 			"age", m.at.Sub(d.Transition.At).Round(time.Millisecond), "attempt", ch.breaker.fails+1, "repeat", m.Repeat)
 	}
+	ch.desk.minutes.take(ch.name, m)
 	ch.ledger.Begun = nil
 	ch.ledger.keep()
 	ch.breaker, ch.trouble = ch.breaker.success(), trouble{}

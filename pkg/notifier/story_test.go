@@ -34,6 +34,7 @@ type story struct {
 	acked   map[string]int     // under mu; by durable
 	notes   []libra.Note       // under mu
 	told    []string           // under mu; "+1m0s ops: first line"
+	minutes []libra.Note       // under mu
 	answers []error            // under mu; of the next calls
 	changed chan struct{}      // under mu; closed when there is something new
 
@@ -128,6 +129,13 @@ func (s *story) WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.N
 	return ctx.Err()
 }
 
+func (s *story) PublishNote(_ context.Context, n libra.Note) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.minutes = append(s.minutes, n)
+	return nil
+}
+
 func (s *story) ServeChannels(context.Context, func(context.Context, string) event.Tried) (func(), error) {
 	return func() {}, nil
 }
@@ -214,7 +222,28 @@ func TestReminders(t *testing.T) {
 			"+10m1s ops: [critical] bus on box: is unwell, still open after 10 min",
 			"+20m1s ops: [critical] bus on box: is unwell, still open after 20 min",
 			"+1h15m1s ops: [cleared] bus on box: is well, down for 1 h 15 min")
+		s.wantMinutes("+1s bus: told ops: raised", "+10m1s bus: told ops: still open", "+20m1s bus: told ops: still open", "+1h15m1s bus: told ops: cleared")
 	})
+}
+
+// wantMinutes looks at what was put into the timelines of alarms.
+func (s *story) wantMinutes(want ...string) {
+	s.t.Helper()
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var got []string
+	ids := map[string]bool{}
+	for _, n := range s.minutes {
+		got = append(got, fmt.Sprintf("+%v %s: %s", n.At.Sub(s.began), n.Alarm, n.Text))
+		if ids[n.ID] || n.Kind != libra.Action {
+			s.t.Errorf("note %+v", n)
+		}
+		ids[n.ID] = true
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.t.Errorf("in the timelines (-want +got):\n%s", diff)
+	}
 }
 
 // What is silenced is not told; what is still raised when the silence ends is
