@@ -16,6 +16,7 @@ import (
 // rows are those of docs/survival.md, in its order.
 func rows() []row {
 	return slices.Concat(
+		tellingRows(),
 		[]row{
 			{"kill -9 of any one component", true, killEach},
 			{"kill -9 of every component, at random, every second", false, killAll},

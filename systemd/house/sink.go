@@ -9,29 +9,124 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
-// Sink is where the appliance's Slack messages go.
+// Sink is where the appliance's Slack messages go. It takes them all, unless it
+// was told to misbehave.
 type Sink struct {
 	*httptest.Server
-	mu  sync.Mutex
-	got []map[string]any // under mu
+	mu    sync.Mutex
+	next  []Answer         // under mu; of the next calls, one each
+	then  Answer           // under mu; of those after them
+	freed chan struct{}    // under mu; closed when those that hang need not any more
+	calls []Call           // under mu
+	got   []map[string]any // under mu; what people see
+}
+
+// Answer is how the sink treats a call. The zero value takes the message.
+type Answer struct {
+	// Status refuses it, where it is not 0: 429, 500 ...
+	Status int
+	// RetryAfter is the header of that name, where it is not "".
+	RetryAfter string
+	// Hang gives no answer until the caller has gone, or until the
+	// sink's next Behave. People see the message.
+	Hang bool
+	// Cut reads all, shows it to people, and ends the connection without an
+	// answer.
+	Cut bool
+}
+
+// Call is one POST to the sink.
+type Call struct {
+	At     time.Duration // see Monotonic
+	Answer Answer
+	// Shown says that people see the message, whatever the caller was told.
+	Shown bool
+	Text  string // of the push preview
+	Said  string // every text, a line each
 }
 
 func newSink() *Sink {
-	s := &Sink{}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body map[string]any
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-			http.Error(w, "invalid_payload", http.StatusBadRequest)
-			return
-		}
-		s.mu.Lock()
-		s.got = append(s.got, body)
-		s.mu.Unlock()
-		io.WriteString(w, "ok")
-	}))
+	s := &Sink{freed: make(chan struct{})}
+	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
 	return s
+}
+
+func (s *Sink) serve(w http.ResponseWriter, r *http.Request) {
+	var body map[string]any
+	data, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(data, &body)
+	}
+	if err != nil {
+		http.Error(w, "invalid_payload", http.StatusBadRequest)
+		return
+	}
+	answer, freed := s.enter(body)
+	switch {
+	case answer.Hang:
+		select {
+		case <-r.Context().Done():
+		case <-freed:
+		}
+		panic(http.ErrAbortHandler)
+	case answer.Cut:
+		panic(http.ErrAbortHandler)
+	case answer.Status != 0:
+		if answer.RetryAfter != "" {
+			w.Header().Set("Retry-After", answer.RetryAfter)
+		}
+		http.Error(w, http.StatusText(answer.Status), answer.Status)
+	default:
+		io.WriteString(w, "ok")
+	}
+}
+
+// enter notes a call and says how it is answered.
+func (s *Sink) enter(body map[string]any) (Answer, <-chan struct{}) {
+	at := Monotonic()
+	text, _ := body["text"].(string)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.then
+	if len(s.next) > 0 {
+		a, s.next = s.next[0], s.next[1:]
+	}
+	shown := a.Status == 0
+	s.calls = append(s.calls, Call{At: at, Answer: a, Shown: shown, Text: text, Said: strings.Join(texts(body), "\n")})
+	if shown {
+		s.got = append(s.got, body)
+	}
+	return a, s.freed
+}
+
+// Behave says how calls are answered from now on: the next ones as listed, all
+// after them as then says. It ends those that hang.
+func (s *Sink) Behave(then Answer, next ...Answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.then, s.next = then, next
+	close(s.freed)
+	s.freed = make(chan struct{})
+}
+
+// Calls returns every call, since the last Forget, whose texts hold all of
+// words.
+func (s *Sink) Calls(words ...string) (list []Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+next:
+	for _, c := range s.calls {
+		for _, w := range words {
+			if !strings.Contains(c.Said, w) {
+				continue next
+			}
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 // Find returns the first message whose text holds every one of words.
@@ -55,7 +150,7 @@ next:
 func (s *Sink) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.got = nil
+	s.got, s.calls = nil, nil
 }
 
 // Said returns the texts of the first message that holds every one of words,
