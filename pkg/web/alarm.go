@@ -126,7 +126,7 @@ func (s *Server) alarm(ctx context.Context, id string) (libra.Transition, *probl
 		return old[0], nil
 	case known:
 		return t, nil
-	case !caughtUp || unreadable(err):
+	case !caughtUp || !s.busUp() || unreadable(err):
 		return t, unavailable("not-readable", fmt.Sprintf("alarm %q is not in memory, and not all of bus and history can be read right now: try again in a few seconds", id))
 	}
 	return t, noAlarm(id)
@@ -207,7 +207,7 @@ func (s *Server) acknowledge(r *http.Request, id, text string) (n libra.Note, p 
 	if p != nil {
 		return n, p
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
 	t, p := s.alarm(ctx, id)
 	if p != nil {
@@ -269,6 +269,10 @@ func (s *Server) postTest(w http.ResponseWriter, r *http.Request) {
 	tried, err := s.conn.TryChannel(r.Context(), name)
 	if err != nil {
 		s.log.Warn("channel not tried", "channel", name, "err", err)
+		if !s.busUp() {
+			s.fail(w, r, unavailable("bus", fmt.Sprintf("channel %q was not tried, the bus to libra-notifier is away: try again in a few seconds", name)))
+			return
+		}
 		s.fail(w, r, unavailable("notifier", fmt.Sprintf("channel %q was not tried, libra-notifier does not answer: check that it runs, with systemctl status libra-notifier", name)))
 		return
 	}

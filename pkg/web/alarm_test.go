@@ -226,7 +226,7 @@ func TestSilences(t *testing.T) {
 		`{"for":"2h","why":"x"}`:                "would cover every alarm",
 		`{"match":{"alarm":"disk"},"why":"x"}`:  `either \"for\"`,
 		`{"match":{"alarm":"disk"},"for":"2h"}`: "no reason",
-		`{"match":{"alarm":"disk"},"for":"2h","until":"` + in(time.Hour) + `","why":"x"}`: `either \"for\"`,
+		`{"match":{"alarm":"disk"},"for":"2h","until":"` + in(time.Hour) + `","why":"x"}`: `only one of \"for\" and \"until\"`,
 		`{"match":{"alarm":"disk"},"for":"soon","why":"x"}`:                               `for \"soon\" is no span of time`,
 		`{"match":{"alarm":"disk"},"for":"31d","why":"x"}`:                                "at most 30 days",
 		`{"match":{"alarm":"disk"},"for":"-2h","why":"x"}`:                                "before it begins",

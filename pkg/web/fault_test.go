@@ -87,7 +87,7 @@ func TestProblems(t *testing.T) {
 // what cannot be durable is refused at once; nothing is done by hand.
 func TestBusAway(t *testing.T) {
 	t.Parallel() // it waits more than it works
-	h := started(t)
+	h := newHouse(t).start(impatient).ready()
 	known := reported(request(1), time.Now().UTC())
 	h.publish(known)
 	bustest.Await(t, "the report", func() bool { return h.page(known.Request.Page).State == libra.Reported })
@@ -294,7 +294,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	h.publish(all...)
 	h.start(web.Config{CacheBytes: 2000, MaxPages: 10}).ready()
-	bustest.Await(t, "the reports", func() bool { return h.page(request(29).Page).State == libra.Reported })
+	bustest.Await(t, "every report to be read", func() bool { p := h.page(request(29).Page); return p.State == libra.Reported && !p.Stale })
 	metrics := h.get("/metrics").body
 	var bytes float64
 	for line := range strings.Lines(metrics) {

@@ -362,4 +362,9 @@ func TestStatus(t *testing.T) {
 	if html := h.get("/status", "Accept", "text/html"); !strings.Contains(html.body, "silent") || !strings.Contains(html.body, "accepted pages wait") {
 		t.Errorf("/status:\n%s", html.body)
 	}
+	h.bus.Down()
+	bustest.Await(t, "silence to say nothing without a bus", func() bool {
+		html := h.get("/status", "Accept", "text/html").body
+		return strings.Contains(html, ">unknown<") && !strings.Contains(html, ">silent<")
+	})
 }

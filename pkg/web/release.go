@@ -58,7 +58,7 @@ func (s *Server) release(r *http.Request) (accepted, *problem) {
 	if !isPageID(id) {
 		return accepted{}, noPage(id)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
 	v, known := s.memory.page(id)
 	if !known {

@@ -104,7 +104,7 @@ func (s *Server) keepSilent(r *http.Request, asked silenceAsked) (sil libra.Sile
 		return sil, p
 	}
 	sil.ID, sil.By = requestID(now), by
-	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
 	return sil, s.note(ctx, libra.Note{ID: sil.ID, Kind: libra.Silenced, At: now, By: sil.By, Silence: &sil}, "the silence")
 }
@@ -124,7 +124,9 @@ func (q silenceAsked) silence(now time.Time) (sil libra.Silence, p *problem) {
 		}
 	}
 	switch {
-	case (q.For == "") == (q.Until == ""):
+	case q.For != "" && q.Until != "":
+		return sil, badRequest("for", fmt.Sprintf(`the silence has two ends, for %q and until %q: give only one of "for" and "until"`, q.For, q.Until))
+	case q.For == "" && q.Until == "":
 		return sil, badRequest("for", `the silence needs an end: give either "for", such as "2h", or "until", such as "`+stamp(now.Add(2*time.Hour))+`"`)
 	case q.For != "":
 		lasts, err := span(q.For)
@@ -205,7 +207,7 @@ func (s *Server) endSilence(r *http.Request, id string) (sil libra.Silence, p *p
 		}
 	}
 	sil.Until = now
-	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
 	n := libra.Note{ID: requestID(now), Kind: libra.Silenced, At: now, By: by, Text: "ended early", Silence: &sil}
 	return sil, s.note(ctx, n, "the end of the silence")

@@ -27,8 +27,6 @@ const (
 	maxBody = 64 << 10
 	// maxClient bounds the name a client gives itself.
 	maxClient = 200
-	// submitBound is how long a submission may wait for the bus.
-	submitBound = 2500 * time.Millisecond
 )
 
 // accepted is what POST /api/pages answers.
@@ -103,7 +101,7 @@ func (s *Server) submit(r *http.Request, raw string) (accepted, *problem) {
 	if err != nil {
 		return accepted{}, badRequest("url", err.Error())
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
 	if p := s.quarantine(ctx, libra.PageID(url), url); p != nil {
 		return accepted{}, p

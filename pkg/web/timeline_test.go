@@ -126,7 +126,7 @@ func TestAlarmsWithoutBus(t *testing.T) {
 	}, watch)
 	h.fill(reported(request(1), noon))
 	h.bus.Down()
-	h.start(web.Config{})
+	h.start(impatient)
 	bustest.Await(t, "what SQLite knows", func() bool {
 		a := h.alarm("bus")
 		return a.Acknowledged != nil && a.Silenced != nil && h.watched(watch.Page) == "30s"
@@ -148,6 +148,12 @@ func TestAlarmsWithoutBus(t *testing.T) {
 		if got.code != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
 			t.Errorf("%s %s = %d, Retry-After %q, %s", c.method, c.path, got.code, got.header.Get("Retry-After"), got.body)
 		}
+	}
+	if got := h.post("/api/channels/ops/test", ""); !strings.Contains(got.body, "the bus to libra-notifier is away") {
+		t.Errorf("a channel's test names another cause: %s", got.body)
+	}
+	if got := h.get("/api/alarms/disk"); got.code != http.StatusServiceUnavailable {
+		t.Errorf("an alarm that may be on the bus = %d %s", got.code, got.body)
 	}
 	if a := h.alarm("bus"); a.Acknowledged.ID != "n1" || a.Silenced.ID != "s1" {
 		t.Errorf("what was refused is in memory: %+v", a)

@@ -193,7 +193,7 @@ func (s *Server) watch(r *http.Request, raw string, asked watchAsked) (accepted,
 		return accepted{}, p
 	}
 	watch := event.Watch{Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client, At: time.Now().UTC()}
-	ctx, cancel := context.WithTimeout(r.Context(), submitBound)
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
 	if asked.every == watchOff {
 		return s.endWatch(ctx, watch, asked)

@@ -92,6 +92,9 @@ type Config struct {
 	// that is about to come back; 4 s: on a busy machine a killed bus takes 2 s
 	// or 3.
 	Patience time.Duration
+	// SubmitPatience is how long what is to be stored, a submission or a note,
+	// may wait for the bus before it is refused; 2.5 s where it is 0.
+	SubmitPatience time.Duration
 	// Drain is how long answers under way may take once asked to stop; 3 s.
 	Drain time.Duration
 }
@@ -110,6 +113,7 @@ func (c Config) withDefaults() Config {
 	or(&c.MaxConns, 1024)
 	or(&c.MaxList, 500)
 	or(&c.Patience, 4*time.Second)
+	or(&c.SubmitPatience, 2500*time.Millisecond)
 	or(&c.Drain, 3*time.Second)
 	return c
 }

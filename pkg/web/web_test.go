@@ -127,6 +127,9 @@ func (h *house) ready() *house {
 
 func started(t *testing.T) *house { return newHouse(t).start(web.Config{}).ready() }
 
+// impatient is for tests of what is refused while the bus is away.
+var impatient = web.Config{SubmitPatience: 300 * time.Millisecond, Patience: time.Second}
+
 // answer is an HTTP answer, read to its end.
 type answer struct {
 	code   int
