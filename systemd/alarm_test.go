@@ -52,7 +52,7 @@ func TestQuarantineIsTold(t *testing.T) {
 	box.Systemctl(t, "kill", "--kill-whom=main", "--signal=KILL", "libra-watchdog")
 	house.Await(t, "the watchdog's return", 20*time.Second, func() bool {
 		pid := box.MainPID(t, "libra-watchdog")
-		return pid != 0 && pid != was && strings.Contains(box.Show(t, "libra-watchdog", "StatusText"), "1 pages in quarantine")
+		return pid != 0 && pid != was && strings.Contains(box.Show(t, "libra-watchdog", "StatusText"), "1 page in quarantine")
 	})
 
 	file := filepath.Join(filepath.Dir(box.State()), "etc", "libra.env")

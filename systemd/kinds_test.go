@@ -249,7 +249,7 @@ minor = "1s"
 
 	told(t, libra.Alarm{
 		ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor, Summary: "Requests wait too long", Runbook: "#queue",
-	}, "1 requests are open, the oldest for ", ", limit 1s; ")
+	}, "1 request waiting, the oldest for ", ", limit 1s; ")
 	box.Systemctl(t, "start", "libra-inspector@1", "libra-inspector@2")
 	told(t, libra.Alarm{
 		ID: "channel.ops", Scope: libra.ScopeComponent, Target: "channel ops", Severity: libra.Major,

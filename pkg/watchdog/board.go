@@ -260,6 +260,7 @@ func (b *board) learn(t *libra.Transition) {
 	b.onBus[t.Alarm.ID] = t.ID
 	id, raised := t.Alarm.ID, t.Alarm.State == libra.Raised
 	_, ours := b.probes[id]
+	_, known := b.out.newest(id)
 	switch gone := strings.HasPrefix(id, "beat.") || strings.HasPrefix(id, "restarts."); {
 	case strings.HasPrefix(id, quarantinePrefix):
 		b.out.adopt(*t)
@@ -268,7 +269,7 @@ func (b *board) learn(t *libra.Transition) {
 		if own, ok := b.out.newest(id); !ok || t.At.After(own.At) {
 			b.abandon(*t, t.Alarm.Target+" is no longer watched", "not among the expected components")
 		}
-	case (ours || raised) && b.out.adopt(*t):
+	case (ours || raised || known) && b.out.adopt(*t):
 		b.believe(*t)
 		b.deps.Log.Info("alarm known from the bus", "alarm", id, "state", t.Alarm.State, "transition", t.ID, "target", t.Alarm.Target)
 		b.adopted(*t)
@@ -339,23 +340,31 @@ func (b *board) status() string {
 			unknown++
 		}
 	}
-	text := fmt.Sprintf("%d targets", len(b.probes))
-	for id := range b.out.sources() {
+	text := several(len(b.probes), "target")
+	for _, id := range slices.Sorted(maps.Keys(b.out.sources())) {
 		if b.tally(id).State == Bad {
 			bad = append(bad, id)
 		}
 	}
 	if down := b.raisedPages(); down > 0 {
-		text += fmt.Sprintf(", %d alarms of pages", down)
+		text += ", " + several(down, "page alarm")
 	}
 	if len(bad) > 0 {
 		text += ", alarms: " + strings.Join(bad, " ")
 	}
 	if n := b.wards.count(); n > 0 {
-		text += fmt.Sprintf(", %d pages in quarantine", n)
+		text += fmt.Sprintf(", %s in quarantine", several(n, "page"))
 	}
 	if unknown > 0 {
 		text += fmt.Sprintf(", %d not yet known", unknown)
 	}
 	return text
+}
+
+// several counts things for people.
+func several(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

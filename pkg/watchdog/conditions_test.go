@@ -72,7 +72,7 @@ func TestQueue(t *testing.T) {
 		r.set(func() { r.open = 0 })
 		r.pass(10, true)
 		r.wantStored("301 queue raised minor", "901 queue raised major", "1003 queue cleared major")
-		if want := "12 requests are open, the oldest for 5m1s, limit 5m0s; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+		if want := "12 requests waiting, the oldest for 5m1s, limit 5m0s; 1 of 1 probes in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 	})

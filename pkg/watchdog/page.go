@@ -120,7 +120,7 @@ func (p *probe) readCertificate(until, now time.Time, limits Days) Reading {
 		days     int
 	}{{libra.Critical, limits.Critical}, {libra.Major, limits.Major}, {libra.Minor, limits.Minor}} {
 		if l.days > 0 && left < time.Duration(l.days)*day {
-			r := p.fail("ends on %s, in %s, limit %d days", until.UTC().Format("2 Jan 2006 15:04 UTC"), daysAndHours(left), l.days)
+			r := p.fail("ends on %s, in %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), daysAndHours(left), several(l.days, "day"))
 			r.Severity = l.severity
 			return r
 		}
@@ -134,7 +134,7 @@ func daysAndHours(d time.Duration) string {
 	if d < 0 {
 		return "the past"
 	}
-	return fmt.Sprintf("%d days %d hours", d/day, d%day/time.Hour)
+	return several(int(d/day), "day") + " " + several(int(d%day/time.Hour), "hour")
 }
 
 // weight is what a page weighed when it was last within its budget.

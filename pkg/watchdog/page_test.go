@@ -322,7 +322,7 @@ func TestPageCertificate(t *testing.T) {
 		}
 		id := "page.certificate." + shop
 		r.wantStored("4 "+id+" raised minor", "8 "+id+" raised major", "10 "+id+" raised critical", "12 "+id+" cleared critical")
-		if !strings.HasSuffix(r.evidence(1), ", in 6 days 1 hours, limit 7 days") {
+		if !strings.HasSuffix(r.evidence(1), ", in 6 days 1 hour, limit 7 days") {
 			t.Errorf("evidence %q", r.evidence(1))
 		}
 	})

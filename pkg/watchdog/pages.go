@@ -20,6 +20,7 @@ type pages struct {
 	near, far keeper
 	farAt     time.Time
 	dirty     bool
+	visited   time.Time // by the clock, when pages were last looked at
 	watches   *watches
 	network   network
 	position  atomic.Pointer[event.Position] // book.Position, for whoever reads the stream
@@ -35,8 +36,9 @@ type pagebook struct {
 	// Quiet is when the absence of reports began to count, for all pages.
 	Quiet time.Time `json:"quiet"`
 	// Seen is the time of each watched page's newest report, in unix
-	// nanoseconds.
-	Seen map[string]int64 `json:"seen"`
+	// nanoseconds, Answered the request that it answers.
+	Seen     map[string]int64  `json:"seen"`
+	Answered map[string]string `json:"answered"`
 	// Tallies of those alarms of which there is something to remember.
 	Tallies map[string]Tally `json:"tallies"`
 	// Within is what pages weighed when they were last within their budgets.
@@ -64,13 +66,16 @@ func newPages(cfg Config, deps Deps, w *watches) *pages {
 		p.book = far
 	}
 	now := time.Now()
+	p.visited = now.Round(0)
 	if !here && !there {
 		p.book = pagebook{From: now.Add(-resume), Quiet: now}
 	}
 	if now.Sub(p.book.At) > resume {
 		p.book.Quiet = now // nobody looked meanwhile
 	}
-	p.book.Seen, p.book.Tallies, p.book.Within = orMake(p.book.Seen), orMake(p.book.Tallies), orMake(p.book.Within)
+	p.book.Seen, p.book.Answered = orMake(p.book.Seen), orMake(p.book.Answered)
+	p.book.Tallies, p.book.Within = orMake(p.book.Tallies), orMake(p.book.Within)
+	p.correct(now)
 	p.position.Store(&p.book.Position)
 	return p
 }
@@ -133,17 +138,17 @@ func (b *board) judge(r event.Reported) {
 	p.network.see(r)
 	known, ok := p.watches.of(page)
 	if !isPage(page) || asked == nil && !ok || ok && known.every == 0 ||
-		r.At.Before(p.book.From) || r.At.UnixNano() <= p.book.Seen[page] {
+		r.At.Before(p.book.From) || r.At.UnixNano() <= p.book.Seen[page] || r.Request.ID != "" && r.Request.ID == p.book.Answered[page] {
 		return
 	}
-	p.book.Seen[page] = r.At.UnixNano()
+	p.book.Seen[page], p.book.Answered[page] = r.At.UnixNano(), r.Request.ID
 	if asked == nil {
 		return
 	}
 	at, ours := r.At.UTC(), p.network.ours(r)
 	down := pageProbe(pageDown, page, r.Request.URL)
 	b.observe(observation{down, down.readDown(r, ours), at})
-	if len(asked.Budget) > 0 {
+	if len(asked.Budget) > 0 && (known.budget || !ok) {
 		budget := pageProbe(pageBudget, page, r.Request.URL)
 		reading := budget.readBudget(r, ours, p.book.Within[page])
 		if reading.Verdict == Pass && r.Report.Outcome == libra.Complete {
@@ -163,6 +168,7 @@ func (b *board) visitPages() {
 		return
 	}
 	now := time.Now()
+	b.pages.heed(now, b.cfg.Interval)
 	if !b.beats.canHear("libra-inspector") {
 		b.pages.book.Quiet = now // that nobody works has alarms of its own
 	}
@@ -179,7 +185,7 @@ func (b *board) visitPages() {
 		b.settle(t, list, since, now)
 	}
 	for page := range b.pages.book.Seen {
-		if w, ok := list[page]; ok && w.every == 0 {
+		if w, ok := list[page]; ok && w.every == 0 || !ok && now.Sub(since) > resume {
 			b.forgetPage(page)
 		}
 	}
@@ -209,6 +215,39 @@ func latest(times ...time.Time) (last time.Time) {
 	return last
 }
 
+// heed keeps a clock that was set, and a machine that slept, from looking like
+// pages that nobody weighs.
+func (p *pages) heed(now time.Time, interval time.Duration) {
+	now = now.Round(0) // by the clock, which goes on while the machine sleeps
+	gap := now.Sub(p.visited)
+	if p.visited = now; gap < 0 {
+		p.correct(now)
+	}
+	if gap < 0 || gap > interval+slept {
+		p.book.Quiet = now
+	}
+}
+
+// slept is how much later than it should be pages are looked at when we have to
+// suppose that the machine slept, or its clock was set.
+const slept = 5 * time.Second
+
+// correct takes back what was written down while the clock was ahead: until
+// that time came, no report would count, and none would be missed.
+func (p *pages) correct(now time.Time) {
+	p.book.From, p.book.Quiet = earliest(p.book.From, now.Add(-resume)), earliest(p.book.Quiet, now)
+	for page, at := range p.book.Seen {
+		p.book.Seen[page] = min(at, now.UnixNano())
+	}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // settle ends the alarm of a page that is no longer watched for it, and
 // forgets those that are long over.
 func (b *board) settle(t libra.Transition, list map[string]watched, since, now time.Time) {
@@ -236,6 +275,7 @@ func (b *board) settle(t libra.Transition, list map[string]watched, since, now t
 
 func (b *board) forgetPage(page string) {
 	delete(b.pages.book.Seen, page)
+	delete(b.pages.book.Answered, page)
 	delete(b.pages.book.Within, page)
 	for _, kind := range pageKinds() {
 		delete(b.pages.book.Tallies, pagePrefix+string(kind)+"."+page)

@@ -62,13 +62,14 @@ func (q *wards) take(r event.Reported) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	hash := maphash.String(q.seed, page)
-	if at, known := q.newest[hash]; known && r.At.UnixNano() <= at {
+	now := time.Now()
+	if at, known := q.newest[hash]; known && r.At.UnixNano() <= at && at <= now.UnixNano() { // a clock may have been ahead
 		return
 	}
 	q.newest[hash] = r.At.UnixNano()
 	delete(q.inside, page)
 	if r.Quarantined && r.Report.Outcome == libra.Failed {
-		w := ward{url: r.Request.URL, since: r.At, reason: "no reason was given"}
+		w := ward{url: r.Request.URL, since: earliest(r.At, now), reason: "no reason was given"}
 		if len(r.Report.Reasons) > 0 {
 			w.reason = r.Report.Reasons[0]
 		}

@@ -47,6 +47,7 @@ type room struct {
 	units   *house                      // systemd; nil is none
 	running *watchdog.Watchdog          // the newest
 	log     strings.Builder             // under mu
+	tick    func()                      // Deps.Tick
 }
 
 func newRoom(t *testing.T) *room {
@@ -159,7 +160,7 @@ func (r *room) Write(p []byte) (int, error) {
 func (r *room) start() (stop, kill func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := watchdog.New(r.cfg, watchdog.Deps{
-		Bus: r, SQLite: r, Web: r, Tell: r.tell, Systemd: r.systemd(), Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Bus: r, SQLite: r, Web: r, Tell: r.tell, Systemd: r.systemd(), Tick: r.tick, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	r.running = w
 	done := make(chan error, 1)
