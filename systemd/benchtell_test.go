@@ -1,0 +1,247 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"libra/systemd/house"
+)
+
+// BenchmarkTelling measures how long it takes until people know, and what
+// becomes of watched pages meanwhile. As BenchmarkAppliance, it fails for
+// nothing that is slow.
+func BenchmarkTelling(b *testing.B) {
+	if b.N > 1 {
+		b.Skip("measures by itself: -benchtime 1x")
+	}
+	var f figures
+	defer f.print()
+	box.Settle(b)
+	tellFigures(b, &f)
+	watchFigures(b, &f)
+}
+
+// tellFigures: how long until people know, whatever becomes of those who tell.
+func tellFigures(b *testing.B, f *figures) {
+	const calm = "[thresholds.flap]\nraises = 1000\n[thresholds.restarts]\nstarts = 1000\n" // all of this happens again and again
+	rules := func(text string) {
+		rulesFile(b, text)
+		box.Systemctl(b, "reload", "libra-watchdog", "libra-notifier")
+	}
+	rules(calm)
+	<-time.After(6 * time.Second) // a watchdog that has just started gives everybody 5 s
+	defer func() { box.Sink.Behave(house.Answer{}); rules("") }()
+	unitTold(b, f, "a unit stopped: to the message at Slack's")
+	rules(calm + "[thresholds.component]\nraise = 3\nclear = 2\n")
+	unitTold(b, f, "  the same after 3 failures, at 1 s")
+	rules(calm)
+	pageTold(b, f)
+	killedTelling(b, f)
+	besideSlack(b, f)
+}
+
+// unitTold stops a unit, which is told, and starts it, which is.
+func unitTold(b *testing.B, f *figures, name string) {
+	b.Helper()
+	const unit = "libra-inspector@2"
+	var took sample
+	for range 5 {
+		<-time.After(2 * time.Second) // messages keep 1 s apart
+		box.Sink.Forget()
+		began := house.Monotonic()
+		box.Systemctl(b, "stop", unit)
+		took = append(took, call(b, unit+" gives no sign of life").At-began)
+		box.Systemctl(b, "start", unit)
+		call(b, unit+" is alive again")
+	}
+	f.aim(name, took.String(), "≤ 2.5 s", took.median() <= 2500*time.Millisecond)
+}
+
+// call waits for one at Slack's that says words.
+func call(b *testing.B, words ...string) (c house.Call) {
+	b.Helper()
+	house.Await(b, fmt.Sprintf("%q at Slack's", words), 30*time.Second, func() bool {
+		calls := box.Sink.Calls(words...)
+		if len(calls) > 0 {
+			c = calls[0]
+		}
+		return len(calls) > 0
+	})
+	return c
+}
+
+// watchEach has pages of a site weighed every second.
+func watchEach(b *testing.B, s *house.Watched, pages int) (stop func()) {
+	b.Helper()
+	for n := range pages {
+		box.Watch(b, s.Page(n), "1s")
+	}
+	house.Await(b, "each to be weighed twice", 20*time.Second, func() bool { return s.Asked() >= int64(2*pages) })
+	return func() {
+		for n := range pages {
+			box.Watch(b, s.Page(n), "off")
+		}
+		s.Close()
+	}
+}
+
+// pageTold: a page that is weighed every second answers with 500, at no
+// particular instant of that second.
+func pageTold(b *testing.B, f *figures) {
+	var fault, first sample
+	for n := range 7 {
+		s := house.NewWatched(b, fmt.Sprintf("127.0.1.%d", 1+n)) // pages of one host are told together
+		stop := watchEach(b, s, 1)
+		<-time.After(2*time.Second + time.Duration(n)*time.Second/7)
+		box.Sink.Forget()
+		began := s.Down(true)
+		at := call(b, "[major] "+s.Page(0), "The page is down").At
+		fault, first = append(fault, at-began), append(first, at-s.Bad())
+		stop()
+		call(b, "[cleared] "+s.Page(0))
+	}
+	f.aim("a watched page fails, 3 failures at 1 s: from the first of them to Slack", first.String(), "≤ 2.5 s", first.median() <= 2500*time.Millisecond)
+	f.aim("  from the fault, up to 1 s before the first of them", fault.String(), "≤ 2.5 s", fault.median() <= 2500*time.Millisecond)
+}
+
+// killedTelling kills the notifier while it waits for Slack's answer.
+func killedTelling(b *testing.B, f *figures) {
+	s := house.NewWatched(b, "127.0.1.20")
+	defer watchEach(b, s, 1)()
+	box.Sink.Forget()
+	box.Sink.Behave(house.Answer{Hang: true})
+	s.Down(true)
+	call(b, s.Page(0))
+	var kill, start sample
+	for n := range 7 {
+		pid := box.HostPID(b, "libra-notifier")
+		began := house.Monotonic()
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			b.Fatal(err)
+		}
+		house.Await(b, "the next attempt", 20*time.Second, func() bool { return len(box.Sink.Calls()) > n+1 })
+		at := box.Sink.Calls()[n+1].At
+		kill, start = append(kill, at-began), append(start, at-box.Times(b, "libra-notifier")["ExecMainStart"])
+	}
+	box.Sink.Behave(house.Answer{})
+	f.aim("kill -9 libra-notifier in its POST: from its start to the next POST", start.String(), "≤ 200 ms", start.median() <= 200*time.Millisecond)
+	f.add("  from the kill, 100 ms of systemd's included", kill.String())
+	if said := regexp.MustCompile(`msg=ready .* dur=(\S+)`).FindAllStringSubmatch(box.Journal(b, "--unit", "libra-notifier"), -1); said != nil {
+		f.add("  libra-notifier's own start; the rest is its sandbox", said[len(said)-1][1])
+	}
+}
+
+// besideSlack: whoever waits for Slack, it is not those who weigh.
+func besideSlack(b *testing.B, f *figures) {
+	const pages, long = 40, 20 * time.Second
+	s, bad := house.NewWatched(b, "127.0.1.30"), house.NewWatched(b, "127.0.1.31")
+	defer watchEach(b, s, pages)()
+	defer watchEach(b, bad, 1)()
+	rate := func() float64 {
+		asked := s.Asked()
+		<-time.After(long)
+		return float64(s.Asked()-asked) / long.Seconds()
+	}
+	without := rate()
+	box.Sink.Forget()
+	box.Sink.Behave(house.Answer{Hang: true})
+	bad.Down(true)
+	call(b, bad.Page(0))
+	with := rate()
+	box.Sink.Behave(house.Answer{})
+	f.aim(fmt.Sprintf("%d pages watched every second, Slack hanging", pages), fmt.Sprintf("%.1f/s, %.1f/s without", with, without), "the same", with >= 0.95*without)
+}
+
+// watchFigures: 300 hosts whose page takes 100 ms, each weighed every second.
+func watchFigures(b *testing.B, f *figures) {
+	manyTargets(b, f, "300 targets of 100 ms, every second, as shipped")
+	settings(b, "LIBRA_WORKERS=32", func() { manyTargets(b, f, "  with LIBRA_WORKERS=32") })
+}
+
+// manyTargets: how many of them are weighed each second.
+func manyTargets(b *testing.B, f *figures, name string) {
+	b.Helper()
+	const targets, long = 300, 20 * time.Second
+	sites := make([]*house.Watched, targets)
+	for n := range sites {
+		sites[n] = house.NewWatched(b, fmt.Sprintf("127.0.%d.%d", 2+n/200, 1+n%200))
+		sites[n].Delay = 100 * time.Millisecond
+		defer sites[n].Close()
+		box.Watch(b, sites[n].Page(0), "1s")
+	}
+	defer func() {
+		for _, s := range sites {
+			box.Watch(b, s.Page(0), "off")
+		}
+		house.Await(b, "the last of them to be done", time.Minute, func() bool { return box.Open(b) == 0 })
+	}()
+	house.Await(b, "each to be weighed twice", time.Minute, func() bool {
+		for _, s := range sites {
+			if s.Asked() < 2 {
+				return false
+			}
+		}
+		return true
+	})
+	before := make([]int64, targets)
+	for n, s := range sites {
+		before[n] = s.Asked()
+	}
+	began, cpu := time.Now(), cpuTime(b)
+	<-time.After(long)
+	all, least := int64(0), int64(1<<62)
+	for n, s := range sites {
+		got := s.Asked() - before[n]
+		all, least = all+got, min(least, got)
+	}
+	seconds := time.Since(began).Seconds()
+	rate := float64(all) / seconds
+	measured := fmt.Sprintf("%.0f/s, the least of them %.2f/s; all units take %.1f cores", rate, float64(least)/seconds, (cpuTime(b)-cpu).Seconds()/seconds)
+	f.aim(name, measured, "300/s", rate >= 0.99*targets)
+}
+
+// cpuTime is what all units have used.
+func cpuTime(b *testing.B) (all time.Duration) {
+	b.Helper()
+	for _, unit := range house.Services {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", box.HostPID(b, unit)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, rest, _ := strings.Cut(string(data), ") ") // the name may hold anything
+		var user, system int64
+		if _, err := fmt.Sscan(strings.Join(strings.Fields(rest)[11:13], " "), &user, &system); err != nil {
+			b.Fatal(err)
+		}
+		all += time.Duration(user+system) * 10 * time.Millisecond // the kernel's clock ticks
+	}
+	return all
+}
+
+// settings changes the appliance's, for the inspectors, while do runs.
+func settings(b *testing.B, line string, do func()) {
+	b.Helper()
+	file := filepath.Join(box.Home, "etc", "libra.env")
+	was, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	put := func(data []byte) {
+		if err := os.WriteFile(file, data, 0o644); err != nil {
+			b.Fatal(err)
+		}
+		box.Systemctl(b, "restart", "libra-inspector@1", "libra-inspector@2")
+		box.Settle(b)
+	}
+	put([]byte(string(was) + "\n" + line + "\n"))
+	defer put(was)
+	do()
+}
