@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -88,15 +89,14 @@ func (r *runner) silence(c *cli.Context) error {
 	if err := none(c); err != nil {
 		return err
 	}
-	k, err := r.client(c)
-	if err != nil {
-		return err
-	}
 	match := map[string]string{}
 	for _, name := range []string{"alarm", "target", "scope", "severity"} {
 		if v := c.String(name); v != "" {
 			match[name] = v
 		}
+	}
+	if err := checkSilence(c, match); err != nil {
+		return err
 	}
 	send := map[string]any{"match": match, "why": c.String("why")}
 	for _, name := range []string{"from", "until"} {
@@ -111,6 +111,10 @@ func (r *runner) silence(c *cli.Context) error {
 	if v := c.String("for"); v != "" {
 		send["for"] = v
 	}
+	k, err := r.client(c)
+	if err != nil {
+		return err
+	}
 	var s silenceAnswer
 	data, err := k.do(c.Context, "silence alarms", http.MethodPost, "/api/silences", send, &s)
 	if err != nil {
@@ -124,6 +128,22 @@ func (r *runner) silence(c *cli.Context) error {
 		span = "from " + moment(s.From) + " " + span
 	}
 	fmt.Fprintf(r.out, "%s silences %s %s\nend it with: libra alarms unsilence %s\n", printable(s.ID), printable(matchWords(s.Match)), span, printable(s.ID))
+	return nil
+}
+
+// checkSilence says in terms of flags what the appliance would refuse.
+func checkSilence(c *cli.Context, match map[string]string) error {
+	switch {
+	case len(match) == 0:
+		return fail("cannot silence alarms: a silence without a match would cover every alarm").
+			with("give --alarm, --target, --scope or --severity; --alarm '*' is every one")
+	case c.String("for") == "" && c.String("until") == "":
+		return fail("cannot silence alarms: the silence needs an end").with("give --for 2h or the like, or --until a time")
+	case c.String("for") != "" && c.String("until") != "":
+		return fail("cannot silence alarms: the silence has two ends, --for %s and --until %q", c.String("for"), c.String("until")).with("give one of them")
+	case c.String("why") == "":
+		return fail("cannot silence alarms: the silence has no reason").with("give one with --why, for whoever wonders tonight")
+	}
 	return nil
 }
 
@@ -228,6 +248,9 @@ Exit codes: 0 ended, 2 no such silence or no appliance.`,
 			}
 			var s silenceAnswer
 			data, err := k.do(c.Context, fmt.Sprintf("end silence %q", id), http.MethodDelete, "/api/silences/"+url.PathEscape(id), nil, &s)
+			if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
+				return f.with("libra alarms silences lists them")
+			}
 			if err != nil {
 				return err
 			}

@@ -112,9 +112,20 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	// "invalid value "x" for flag -limit: parse error"
 	if value, rest, ok := strings.Cut(strings.TrimPrefix(text, "invalid "), " for flag -"); ok {
 		name, _, _ := strings.Cut(rest, ":")
-		return fail("cannot understand --%s: %s will not do", name, value).with("%s says what will", seeHelp)
+		return fail("cannot understand --%s: %s will not do", name, value).with("give %s; %s", wanted(flagNamed(knownFlags(c), name)), seeHelp)
 	}
 	return fail("cannot understand the command line: %s", text).with("%s", seeHelp)
+}
+
+// wanted is what a flag takes.
+func wanted(f cli.Flag) string {
+	switch f.(type) {
+	case *cli.DurationFlag:
+		return "a time such as 30s or 2m"
+	case *cli.IntFlag:
+		return "a whole number"
+	}
+	return "another value"
 }
 
 // commandName is "" for libra itself, and such as "alarms ack" for a command
@@ -186,9 +197,9 @@ func flagNames(flags []cli.Flag) (names []string) {
 func only(c *cli.Context, what string) (string, error) {
 	switch n := c.NArg(); {
 	case n == 0:
-		return "", fail("cannot %s: no %s given", c.Command.Name, what).with("libra help %s", commandName(c))
+		return "", fail("cannot run libra %s: no %s given", commandName(c), what).with("libra help %s", commandName(c))
 	case n > 1:
-		return "", fail("cannot %s: %d arguments given where one %s is taken", c.Command.Name, n, what).
+		return "", fail("cannot run libra %s: %d arguments given where one %s is taken", commandName(c), n, what).
 			with("quote it if it holds spaces or &; libra help %s", commandName(c))
 	}
 	return c.Args().First(), nil
@@ -201,6 +212,9 @@ func none(c *cli.Context) error {
 	}
 	name := commandName(c)
 	f := fail("cannot understand %q: libra %s takes no arguments", c.Args().First(), name)
+	if len(c.Command.Subcommands) > 0 {
+		f = fail("cannot do %q: libra %s has no such command", c.Args().First(), name)
+	}
 	if best := closest(c.Args().First(), commandNames(c.Command.Subcommands)); best != "" {
 		return f.with("did you mean libra %s %s? libra help %s", name, best, name)
 	}

@@ -75,6 +75,9 @@ the backup lacks of the last days. A history that is there is left alone without
 			if errors.Is(err, store.ErrExists) {
 				return fail("cannot restore: %w", err).with("give --force to set it aside under a dated name")
 			}
+			if errors.Is(err, fs.ErrNotExist) {
+				return fail("cannot restore: %w", err).with("give the path of a file that libra backup has made")
+			}
 			if err != nil {
 				return fail("cannot restore: %w", err).with("%s", storeHint(err))
 			}

@@ -17,7 +17,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"libra/configs"
 	"libra/pkg/store"
 )
 
@@ -28,11 +27,13 @@ func (r *runner) doctorCommand() *cli.Command {
 		Description: `   libra doctor
    scripts/appliance shell /opt/libra/bin/libra doctor
 
-One line for everything it looks at, and what to do about what is wrong. Run it
-as root on the machine, or inside the appliance. Exit code 1 where something is
-wrong.`,
+One line for everything it looks at, and what to do about what is wrong. Each
+program is asked whether it could start with the settings that are in the file
+now: so a change is tried before anything is restarted. Run it as root on the
+machine, or inside the appliance. Exit code 1 where something is wrong.`,
 		Flags: applianceFlags(databaseFlag(),
 			&cli.StringFlag{Name: "settings", Value: "/etc/libra/libra.env", Usage: "the settings are in `FILE`"},
+			&cli.StringFlag{Name: "programs", Usage: "ask the programs in `FOLDER` whether they could start (default: where libra is)"},
 			&cli.StringFlag{Name: "state", Value: "/var/lib/libra", Usage: "everything is kept in `FOLDER`"}),
 		Action: r.doctor,
 	}
@@ -40,14 +41,16 @@ wrong.`,
 
 // finding is what was seen of one thing: fine, or wrong with a remedy.
 type finding struct {
-	what, seen, remedy string // remedy "" where all is well
+	What   string `json:"what"`
+	Seen   string `json:"seen"`
+	Remedy string `json:"remedy"` // "" where all is well
 }
 
 func fine(what, format string, args ...any) finding {
-	return finding{what: what, seen: fmt.Sprintf(format, args...)}
+	return finding{What: what, Seen: fmt.Sprintf(format, args...)}
 }
 
-func (f finding) do(remedy string) finding { f.remedy = remedy; return f }
+func (f finding) do(remedy string) finding { f.Remedy = remedy; return f }
 
 func (r *runner) doctor(c *cli.Context) error {
 	if err := none(c); err != nil {
@@ -59,49 +62,32 @@ func (r *runner) doctor(c *cli.Context) error {
 	}
 	state, database := c.String("state"), c.String("database")
 	findings := slices.Concat(
-		seeSettings(c.String("settings")), seeSpace(state), seeKeys(filepath.Join(state, "keys")),
+		seeSettings(c.String("settings")), seePrograms(c.Context, c.String("programs"), c.String("settings")), seeSpace(state), seeKeys(filepath.Join(state, "keys")),
 		seeHistory(c.Context, database), seeClock(database), seeUnits(c.Context), seeUp(c.Context, k.server),
 	)
-	ill := 0
-	for _, f := range findings {
-		mark := r.screen.paint(green, "ok   ")
-		if f.remedy != "" {
-			mark = r.screen.paint(red, "WRONG")
-			ill++
-		}
-		fmt.Fprintf(r.out, "%s  %-9s %s\n", mark, f.what, printable(f.seen))
-		if f.remedy != "" {
-			fmt.Fprintf(r.out, "       %-9s %s\n", "", printable(f.remedy))
-		}
+	ill := slices.ContainsFunc(findings, func(f finding) bool { return f.Remedy != "" })
+	if c.Bool("json") {
+		err = writeJSON(r.out, findings)
+	} else {
+		r.writeFindings(findings)
 	}
-	if ill > 0 {
+	if err == nil && ill {
 		return errBad
 	}
-	return nil
+	return err
 }
 
-// seeSettings finds names in the file that are no settings.
-func seeSettings(file string) (list []finding) {
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return []finding{fine("settings", "%s does not exist: every default holds", file)}
-	}
-	if err != nil {
-		return []finding{fine("settings", "%v", err).do("run it as root")}
-	}
-	defer f.Close()
-	known, given := configs.Settings(), 0
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		name, _, ok := strings.Cut(strings.TrimSpace(lines.Text()), "=")
-		if !ok || strings.HasPrefix(name, "#") {
-			continue
+func (r *runner) writeFindings(findings []finding) {
+	for _, f := range findings {
+		mark := r.screen.paint(green, "ok   ")
+		if f.Remedy != "" {
+			mark = r.screen.paint(red, "WRONG")
 		}
-		given++
-		if strings.HasPrefix(name, "LIBRA_") && !slices.ContainsFunc(known, func(s configs.Setting) bool { return s.Env == name }) {
-			list = append(list, fine("settings", "%s in %s is no setting", name, file).do(configs.Suggest(name)))
+		fmt.Fprintf(r.out, "%s  %-9s %s\n", mark, f.What, printable(f.Seen))
+		if f.Remedy != "" {
+			fmt.Fprintf(r.out, "       %-9s %s\n", "", printable(f.Remedy))
 		}
 	}
-	return append(list, fine("settings", "%s sets %d of %d", file, given, len(known)))
 }
 
 func seeSpace(folder string) []finding {

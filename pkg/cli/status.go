@@ -89,10 +89,17 @@ func (r *runner) writeStatus(server string, s *status) {
 		return
 	}
 	fmt.Fprintln(r.out)
+	away := false // the bus, by which all of them are heard
+	for _, d := range s.Degraded {
+		away = away || d.Part == "bus"
+	}
 	t := table{columns: []column{{"COMPONENT", false}, {"INSTANCE", false}, {"UP", false}, {"SEEN", true}, {"PID", true}, {"VERSION", false}, {"STATUS", false}}}
 	for _, p := range s.Components {
 		up := cell{"yes", green}
-		if !p.Up {
+		switch {
+		case !p.Up && away:
+			up = cell{"?", yellow}
+		case !p.Up:
 			up = cell{"no", red}
 		}
 		seen := lasting(time.Duration(p.AgeMS)*time.Millisecond) + " ago"

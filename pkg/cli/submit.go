@@ -213,7 +213,11 @@ func (r *runner) awaited(c *cli.Context, data []byte, p *pageAnswer) error {
 		return fail("cannot weigh %q: %s", p.URL, why).with("release it with: libra release %s", p.URL)
 	}
 	if p.Latest.Outcome == libra.Failed {
-		return failReport(&libra.Report{URL: p.URL, Outcome: libra.Failed, Reasons: p.Latest.Reasons})
+		err := failReport(&libra.Report{URL: p.URL, Outcome: libra.Failed, Reasons: p.Latest.Reasons})
+		if f := (*fault)(nil); errors.As(err, &f) && strings.Contains(f.hint, "LIBRA_ALLOW") {
+			f.hint = "the appliance may reach what LIBRA_ALLOW in its libra.env lists; then restart its inspectors"
+		}
+		return err
 	}
 	if !c.Bool("json") {
 		writePage(r.out, r.screen, p)

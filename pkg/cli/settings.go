@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"libra/configs"
+)
+
+// seeSettings finds names in the file that are no settings.
+func seeSettings(file string) (list []finding) {
+	given, err := settingsIn(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return []finding{fine("settings", "%s does not exist: every default holds", file)}
+	}
+	if err != nil {
+		return []finding{fine("settings", "%v", err).do("run it as root")}
+	}
+	for _, pair := range given {
+		if name, _, _ := strings.Cut(pair, "="); noSetting(pair) {
+			list = append(list, fine("settings", "%s in %s is no setting", name, file).do(configs.Suggest(name)))
+		}
+	}
+	return append(list, fine("settings", "%s sets %d of %d", file, len(given), len(configs.Settings())))
+}
+
+// noSetting says that NAME=VALUE looks like a setting of Libra and is none.
+func noSetting(pair string) bool {
+	name, _, _ := strings.Cut(pair, "=")
+	return strings.HasPrefix(name, "LIBRA_") && !slices.ContainsFunc(configs.Settings(), func(s configs.Setting) bool { return s.Env == name })
+}
+
+// settingsIn reads NAME=VALUE as systemd does of an EnvironmentFile=.
+func settingsIn(file string) (pairs []string, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		name, value, ok := strings.Cut(strings.TrimSpace(lines.Text()), "=")
+		if ok && !strings.HasPrefix(name, "#") && !strings.HasPrefix(name, ";") {
+			pairs = append(pairs, name+"="+strings.Trim(strings.TrimSpace(value), `"'`))
+		}
+	}
+	return pairs, lines.Err()
+}
+
+// seePrograms asks every program that is in the folder whether it could start
+// with the settings of the file. A fault that several name is told once.
+func seePrograms(ctx context.Context, folder, file string) (list []finding) {
+	if folder == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return []finding{fine("programs", "%v", err).do("give --programs the folder that they are in")}
+		}
+		folder = filepath.Dir(self)
+	}
+	// What is wrong with the file itself stands among the findings on it.
+	given, _ := settingsIn(file)
+	given = slices.DeleteFunc(given, noSetting)
+	asked, told := 0, map[string]bool{}
+	for _, name := range []string{"bus", "web", "inspector", "recorder", "watchdog", "notifier"} {
+		program := filepath.Join(folder, "libra-"+name)
+		if _, err := os.Stat(program); err != nil {
+			continue
+		}
+		asked++
+		for _, fault := range checkFaults(ctx, program, given) {
+			if !told[fault] {
+				told[fault] = true
+				list = append(list, fine("programs", "libra-%s refuses what it is given: %s", name, fault).do("mend it before anything is restarted or reloaded"))
+			}
+		}
+	}
+	if asked == 0 || len(list) > 0 {
+		return list
+	}
+	return []finding{fine("programs", "%d take these settings", asked)}
+}
+
+// checkFaults are the faults that a program finds in its configuration.
+func checkFaults(ctx context.Context, program string, settings []string) (faults []string) {
+	cmd := exec.CommandContext(ctx, program, "--check")
+	// Only what a unit would get: this shell's own settings are none of its.
+	own := slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		return strings.HasPrefix(pair, "LIBRA_") || strings.HasPrefix(pair, "JOURNAL_STREAM=")
+	})
+	cmd.Env = append(own, settings...)
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	for line := range strings.Lines(string(out)) {
+		_, text, ok := strings.Cut(line, "msg=")
+		if quoted, err := strconv.QuotedPrefix(text); ok && err == nil {
+			text, _ = strconv.Unquote(quoted)
+			faults = append(faults, strings.TrimPrefix(strings.TrimPrefix(text, "cannot start: "), "configuration: "))
+		}
+	}
+	if len(faults) == 0 {
+		faults = []string{fmt.Sprintf("%v: %s", err, strings.TrimSpace(string(out)))}
+	}
+	return faults
+}
