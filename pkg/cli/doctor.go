@@ -60,10 +60,18 @@ func (r *runner) doctor(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	state, database := c.String("state"), c.String("database")
+	settings, state := c.String("settings"), c.String("state")
+	database, server := c.String("database"), k.server
+	// What nobody has said is as this machine's units have it.
+	if s := setting(settings, "LIBRA_DATABASE"); s != "" && !c.IsSet("database") {
+		database = s
+	}
+	if s := setting(settings, "LIBRA_SERVER"); s != "" && !c.IsSet("server") && r.getenv("LIBRA_SERVER") == "" {
+		server = s
+	}
 	findings := slices.Concat(
-		seeSettings(c.String("settings")), seePrograms(c.Context, c.String("programs"), c.String("settings")), seeSpace(state), seeKeys(filepath.Join(state, "keys")),
-		seeHistory(c.Context, database), seeClock(database), seeUnits(c.Context), seeUp(c.Context, k.server),
+		seeSettings(settings), seePrograms(c.Context, c.String("programs"), settings), seeSpace(state), seeKeys(filepath.Join(state, "keys")),
+		seeHistory(c.Context, database), seeClock(database), seeUnits(c.Context), seeUp(c.Context, server),
 	)
 	ill := slices.ContainsFunc(findings, func(f finding) bool { return f.Remedy != "" })
 	if c.Bool("json") {

@@ -56,6 +56,17 @@ func settingsIn(file string) (pairs []string, err error) {
 	return pairs, lines.Err()
 }
 
+// setting is what the file gives a setting; "" where it gives none.
+func setting(file, name string) (value string) {
+	given, _ := settingsIn(file)
+	for _, pair := range given {
+		if n, v, _ := strings.Cut(pair, "="); n == name {
+			value = v // the last one counts
+		}
+	}
+	return value
+}
+
 // seePrograms asks every program that is in the folder whether it could start
 // with the settings of the file. A fault that several name is told once.
 func seePrograms(ctx context.Context, folder, file string) (list []finding) {
