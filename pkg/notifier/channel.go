@@ -218,23 +218,20 @@ func (ch *channel) deliver(ctx context.Context, batch []delivery, tick func()) e
 	return ch.tell(ctx, message{Kind: news, Deliveries: batch}, tick)
 }
 
-// runDue tells what was withheld, once it may be told, and reminds.
+// runDue tells what was withheld, once it may be told, and reminds. It waits in
+// line at the gate, or one message after another would keep it out.
 func (ch *channel) runDue(ctx context.Context, tick func()) {
+	ch.awaitNotes(ctx, tick)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	for ctx.Err() == nil {
-		tick()
-		select {
-		case ch.gate <- struct{}{}:
-			held, reminders := ch.due(time.Now())
-			if len(held) > 0 {
-				_ = ch.tell(ctx, message{Kind: news, Deliveries: held}, tick) // ends with ctx
-			} else if len(reminders) > 0 {
-				_ = ch.tell(ctx, message{Kind: reminded, Deliveries: reminders}, tick)
-			}
-			<-ch.gate
-		default: // busy telling
+	for hold(ctx, ch.gate, tick) == nil {
+		held, reminders := ch.due(time.Now())
+		if len(held) > 0 {
+			_ = ch.tell(ctx, message{Kind: news, Deliveries: held}, tick) // ends with ctx
+		} else if len(reminders) > 0 {
+			_ = ch.tell(ctx, message{Kind: reminded, Deliveries: reminders}, tick)
 		}
+		<-ch.gate
 		select {
 		case <-ctx.Done():
 		case <-beat.C:
@@ -262,6 +259,9 @@ func (ch *channel) sort(batch []delivery, now time.Time) (told []delivery) {
 			if !raised[id] && ch.forgoes(e, t, now) {
 				continue
 			}
+			if !raised[id] && e != nil && e.Told == "" {
+				told = append(told, delivery{Transition: e.Now, Held: e.Why, Post: e.Post})
+			}
 			if e != nil {
 				d.Post, d.Explains = e.Post, ch.ledger.explains(id)
 			}
@@ -286,10 +286,12 @@ func (ch *channel) sort(batch []delivery, now time.Time) (told []delivery) {
 	return told
 }
 
-// forgoes says that a clear need not be told, and notes it. ch.mu is held.
+// forgoes says that a clear need not be told, and notes it: there was a reason
+// not to tell of the raise for as long as it lasted. That others of its group
+// were told before is none. ch.mu is held.
 func (ch *channel) forgoes(e *entry, t libra.Transition, now time.Time) bool {
 	if e != nil {
-		if e.Told != "" {
+		if e.Told != "" || !ch.mayNot(e, t.At) && !ch.mayNot(e, now) {
 			return false
 		}
 	} else if c := ch.desk.about(ch.name, t.Alarm, now); c.routed && c.silence == nil {
@@ -299,6 +301,13 @@ func (ch *channel) forgoes(e *entry, t libra.Transition, now time.Time) bool {
 	ch.ledger.close(t)
 	ch.log.Info("not told: nor was that it was raised", "alarm", t.Alarm.ID, "transition", t.ID)
 	return true
+}
+
+// mayNot says that there is, or was at that time, a reason not to tell of e.
+// ch.mu is held.
+func (ch *channel) mayNot(e *entry, at time.Time) bool {
+	v, why := decide(*e, ch.circumstances(e, at))
+	return v == withhold && why != ""
 }
 
 // judge says whether a raise is to be told now, and notes why not. ch.mu is

@@ -75,7 +75,7 @@ func decide(e entry, c circumstances) (v verdict, why string) {
 	known := e.Told != ""
 	switch {
 	case !known && !c.routed:
-		return withhold, "it goes to other channels"
+		return withhold, "it went to other channels"
 	case c.silence != nil:
 		return withhold, fmt.Sprintf("it was silenced by %s until %s: %s", c.silence.By, clock(c.silence.Until), c.silence.Why)
 	case known:

@@ -35,7 +35,7 @@ func TestDecide(t *testing.T) {
 		why     string
 	}{
 		{"raised", fresh, routed(c{}), "tell", ""},
-		{"routed elsewhere", fresh, c{Now: now}, "withhold", "it goes to other channels"},
+		{"routed elsewhere", fresh, c{Now: now}, "withhold", "it went to other channels"},
 		{"silenced", fresh, routed(c{Silence: silence}), "withhold", "it was silenced by ann until 3 May 13:00:00 UTC: moving house"},
 		{"acknowledged before it was told", fresh, routed(c{Acked: true}), "tell", ""},
 		{"explained", fresh, routed(c{Cause: raised}), "withhold", "it was explained by the alarm bus"},

@@ -165,11 +165,17 @@ func (n *Notifier) serve(ctx context.Context, l net.Listener) error {
 			http.Error(w, "that is no transition", http.StatusBadRequest)
 			return
 		}
-		for _, ch := range n.running() {
+		// Who is full hears of it from the bus, once that is back.
+		var full []error
+		all := n.running()
+		for _, ch := range all {
 			if err := ch.accept(t); err != nil {
-				http.Error(w, err.Error(), http.StatusServiceUnavailable)
-				return
+				full = append(full, err)
 			}
+		}
+		if len(all) == len(full) {
+			http.Error(w, fmt.Sprintf("nobody can be told: %v", errors.Join(full...)), http.StatusServiceUnavailable)
+			return
 		}
 		n.deps.Log.Info("alarm came past the bus", "alarm", t.Alarm.ID, "state", t.Alarm.State, "transition", t.ID)
 		w.WriteHeader(http.StatusAccepted)

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"sync"
@@ -33,23 +32,23 @@ type consumers struct {
 	// know.
 	Gone []string `json:"gone,omitempty"`
 
-	none bool // nothing was recorded yet
-	file string
+	none  bool // nothing was recorded yet
+	shelf *shelf
 }
 
 func (n *Notifier) loadConsumers() *consumers {
-	c := &consumers{Channels: map[string]string{}, none: true}
-	if n.cfg.State == "" {
-		return c
-	}
-	c.file = filepath.Join(n.cfg.State, "consumers.json")
-	data, err := os.ReadFile(c.file)
-	if err == nil {
-		err = json.Unmarshal(data, c)
-		c.none = false
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		n.deps.Log.Warn("cannot use the list of consumers, taking their usual names", "file", c.file, "err", err)
+	c := &consumers{Channels: map[string]string{}, none: true, shelf: n.cfg.shelf("consumers.json")}
+	for _, file := range c.shelf.files() {
+		data, err := os.ReadFile(file)
+		if err == nil {
+			c.none = false
+			if err = json.Unmarshal(data, c); err == nil {
+				break
+			}
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			n.deps.Log.Warn("cannot use the list of consumers, taking their usual names", "file", file, "err", err)
+		}
 	}
 	if c.Channels == nil {
 		c.Channels = map[string]string{}
@@ -58,12 +57,10 @@ func (n *Notifier) loadConsumers() *consumers {
 }
 
 func (n *Notifier) keepConsumers() {
-	if n.consumers.file == "" {
-		return
-	}
 	data, err := json.Marshal(n.consumers)
 	if err == nil {
-		err = replaceFile(n.consumers.file, data)
+		err = n.consumers.shelf.put(data)
+		n.consumers.shelf.flush()
 	}
 	if err != nil {
 		n.deps.Log.Warn("cannot keep the list of consumers", "err", err)
@@ -100,31 +97,41 @@ func (c *consumers) retire(names []string) (retired []string) {
 	return retired
 }
 
-// change makes the running channels those of f. One that is as it was goes on;
-// one that is new begins with what happens from now on; one that is gone is
-// forgotten.
-func (n *Notifier) change(ctx context.Context, f rules.File) {
+// rename gives a channel another name: it keeps its durable.
+func (c *consumers) rename(from, to string) {
+	c.Channels[to] = c.Channels[from]
+	delete(c.Channels, from)
+}
+
+// change makes the running channels those of f. One that is as it was, but for
+// its name, goes on; one that is new begins with what happens from now on; one
+// that is gone is forgotten.
+func (n *Notifier) change(ctx context.Context, f rules.File, tick func()) {
 	n.cfg.Rules = f
 	n.cfg = n.cfg.withDefaults()
 	n.desk.setRules(n.cfg.Rules)
 	want := n.cfg.channels()
-	var stay, next []*member
+	var stay, leave, next []*member
 	for _, m := range n.runningMembers() {
 		_, isBroken := m.to.(broken)
 		if slices.ContainsFunc(want, func(c rules.Channel) bool { return same(m.rule, c) }) && !isBroken {
 			stay = append(stay, m)
 		} else {
-			m.stop()
-			n.delivered.Add(m.sent.Load())
-			n.failed.Add(m.failed.Load())
+			leave = append(leave, m)
 		}
+	}
+	stopAll(leave, tick)
+	for _, m := range leave {
+		n.delivered.Add(m.sent.Load())
+		n.failed.Add(m.failed.Load())
+		n.follow(m.rule, want)
 	}
 	var names []string
 	for _, c := range want {
 		names = append(names, c.Name)
 	}
 	for _, name := range n.consumers.retire(names) {
-		for _, file := range n.cfg.shelf("channel-" + name + ".json").files() {
+		for _, file := range n.cfg.filesOf(name) {
 			_ = os.Remove(file) // it would be stale should the name come back
 		}
 	}
@@ -140,6 +147,54 @@ func (n *Notifier) change(ctx context.Context, f rules.File) {
 	n.mu.Lock()
 	n.members = next
 	n.mu.Unlock()
+}
+
+// follow finds a channel that has left under another name, and takes what it
+// remembers there.
+func (n *Notifier) follow(left rules.Channel, want []rules.Channel) {
+	has := func(name string) bool {
+		return slices.ContainsFunc(want, func(c rules.Channel) bool { return c.Name == name })
+	}
+	if n.consumers.Channels[left.Name] == "" || has(left.Name) {
+		return
+	}
+	for _, c := range want {
+		is := c
+		if is.Name = left.Name; n.consumers.Channels[c.Name] != "" || !same(is, left) {
+			continue
+		}
+		n.consumers.rename(left.Name, c.Name)
+		from, to := n.cfg.filesOf(left.Name), n.cfg.filesOf(c.Name)
+		for i := range from {
+			_ = os.Rename(from[i], to[i]) // not all are there
+		}
+		return
+	}
+}
+
+// filesOf are those that a channel remembers things in.
+func (c Config) filesOf(channel string) []string {
+	return append(c.shelf("channel-"+channel+".json").files(), c.shelf("direct-"+channel+".json").files()...)
+}
+
+// stopAll returns when all of list have stopped.
+func stopAll(list []*member, tick func()) {
+	var wg sync.WaitGroup
+	for _, m := range list {
+		wg.Go(m.stop)
+	}
+	stopped := make(chan struct{})
+	go func() { wg.Wait(); close(stopped) }()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-stopped:
+			return
+		case <-beat.C:
+			tick() // a call may be under way that takes its time to end
+		}
+	}
 }
 
 // same says that a channel need not be made anew.
@@ -208,10 +263,4 @@ func (n *Notifier) running() (list []*channel) {
 }
 
 // leave stops every channel.
-func (n *Notifier) leave() {
-	var wg sync.WaitGroup
-	for _, m := range n.runningMembers() {
-		wg.Go(m.stop)
-	}
-	wg.Wait()
-}
+func (n *Notifier) leave() { stopAll(n.runningMembers(), func() {}) }

@@ -27,9 +27,8 @@
 //	consumers.json       which channel has which durable consumer
 //	direct-<name>.json   what came by the socket and is not told yet
 //
-// The first two are in Config.Runtime, which is memory, and copied to
-// Config.State at leisure: no disk is waited for. The third is in State, the
-// last in Runtime.
+// They are in Config.Runtime, which is memory, and all but the last are copied
+// to Config.State at leisure: no disk is waited for.
 package notifier
 
 import (
@@ -193,7 +192,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel(nil)
-	n.change(ctx, n.cfg.Rules)
+	n.change(ctx, n.cfg.Rules, func() {})
 	defer n.leave()
 	if listener != nil {
 		wg.Go(func() {
@@ -262,7 +261,7 @@ func (n *Notifier) report(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case a := <-n.applied:
-			n.change(ctx, a.rules)
+			n.change(ctx, a.rules, loop)
 			close(a.done)
 		case <-tick.C:
 			n.dropGone(ctx)

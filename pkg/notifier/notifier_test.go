@@ -319,14 +319,8 @@ func TestKilledInThePost(t *testing.T) {
 		bustest.Await(t, "a call", calls(n+1))
 		stop()
 	}
-	began := time.Now()
 	d.run()
 	wantTexts(t, s, text(1)+" (possible repeat)", text(2), text(3))
-	if took := s.calls[2].Sub(began); took > time.Second {
-		t.Errorf("first call %s after the restart", took)
-	} else {
-		t.Logf("first call %s after the restart", took)
-	}
 }
 
 // The bus's connection breaks while Slack is away: told once.

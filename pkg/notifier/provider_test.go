@@ -48,6 +48,7 @@ type slackd struct {
 	updates []url.Values // under mu; answered well
 	stamps  []string     // under mu; of posts
 	refuse  string       // under mu; the error with which it answers updates
+	locked  string       // under mu; and the one for replies
 }
 
 func newSlackd(t *testing.T) *slackd {
@@ -70,6 +71,13 @@ func newSlackd(t *testing.T) *slackd {
 		form, ferr := url.ParseQuery(string(data))
 		if err != nil || ferr != nil {
 			t.Error(err, ferr)
+		}
+		s.mu.Lock()
+		locked := s.locked
+		s.mu.Unlock()
+		if locked != "" && form.Get("thread_ts") != "" {
+			io.WriteString(w, `{"ok":false,"error":"`+locked+`"}`)
+			return
 		}
 		req, err := http.NewRequest(r.Method, behind.GetAPIURL()+strings.TrimPrefix(r.URL.Path, "/"), bytes.NewReader(data))
 		if err != nil {
@@ -170,13 +178,17 @@ func TestBotFindsItsMessageDeleted(t *testing.T) {
 	d.run()
 	d.publish(transition("web", 1))
 	bustest.Await(t, "the raise", func() bool { return len(s.said()) == 1 })
-	s.mu.Lock()
-	s.refuse = "message_not_found"
-	s.mu.Unlock()
-	d.publish(transition("web", 2))
-	bustest.Await(t, "the clear", func() bool { return len(s.said()) == 2 })
-	if m := s.said()[1]; m.Get("thread_ts") != "" || !strings.HasPrefix(m.Get("text"), "[cleared]") {
-		t.Errorf("said %v", m)
+	for n, c := range []struct{ refuse, locked string }{{refuse: "message_not_found"}, {refuse: "is_archived"}, {locked: "cannot_reply_to_message"}} {
+		s.mu.Lock()
+		s.refuse, s.locked = c.refuse, c.locked
+		s.mu.Unlock()
+		d.publish(transition("web", 2*n+2))
+		bustest.Await(t, "the clear", func() bool { return len(s.said()) == 2*n+2 })
+		if m := s.said()[2*n+1]; m.Get("thread_ts") != "" || !strings.HasPrefix(m.Get("text"), "[cleared]") {
+			t.Errorf("%+v: said %v", c, m)
+		}
+		d.publish(transition("web", 2*n+3))
+		bustest.Await(t, "the next raise", func() bool { return len(s.said()) == 2*n+3 })
 	}
 }
 

@@ -81,10 +81,11 @@ func post(ctx context.Context, client *http.Client, who string, to secret, data 
 		return receipt{}, unsent(who, err)
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, mostAnswer)) // the status says enough
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 20*mostAnswer)) // the status says enough
 	answer := fmt.Sprintf("%s answered %s", who, resp.Status)
 	if len(body) > 0 {
-		answer += fmt.Sprintf(": %q", scrub(string(body), to.text))
+		said := scrub(string(body), to.text) // before it is cut, or a part of a secret could stay
+		answer += fmt.Sprintf(": %q", said[:min(len(said), mostAnswer)])
 	}
 	if resp.StatusCode/100 == 2 {
 		return receipt{answer: answer}, nil

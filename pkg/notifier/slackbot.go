@@ -68,11 +68,10 @@ func (b *bot) follow(ctx context.Context, m message, msg *slack.WebhookMessage) 
 	over := d.Transition.Alarm.State == libra.Cleared
 	if m.Kind == news && !d.Post.Shared {
 		_, _, _, err := b.api.UpdateMessageContext(ctx, d.Post.Room, d.Post.Stamp, options(msg)...)
-		switch {
-		case isCode(err, "message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_inactive"):
-			return b.say(ctx, b.room, msg, false) // somebody deleted it
-		case err != nil:
-			return receipt{}, judgeSlack(err)
+		if err = judgeSlack(err); hopeless(err) {
+			return b.say(ctx, b.room, msg, false) // somebody deleted it, say
+		} else if err != nil {
+			return receipt{}, err
 		}
 	}
 	more := []slack.MsgOption{slack.MsgOptionTS(d.Post.Stamp)}
@@ -80,8 +79,17 @@ func (b *bot) follow(ctx context.Context, m message, msg *slack.WebhookMessage) 
 		more = append(more, slack.MsgOptionBroadcast()) // it must be seen
 	}
 	got, err := b.say(ctx, d.Post.Room, msg, false, more...)
+	if hopeless(err) {
+		return b.say(ctx, b.room, msg, false) // no replies there any more, say
+	}
 	got.post = d.Post
 	return got, err
+}
+
+// hopeless says that the same question would get the same answer.
+func hopeless(err error) bool {
+	no := refused(err)
+	return no != nil && no.permanent
 }
 
 func options(msg *slack.WebhookMessage) []slack.MsgOption {
@@ -109,6 +117,8 @@ func judgeSlack(err error) error {
 	var no slack.SlackErrorResponse
 	var status slack.StatusCodeError
 	switch {
+	case err == nil:
+		return nil
 	case errors.As(err, &limited):
 		return &refusal{reason: "Slack answered 429 Too Many Requests", after: min(limited.RetryAfter, longestAfter)}
 	case errors.As(err, &no):

@@ -38,7 +38,8 @@ type story struct {
 	answers []error            // under mu; of the next calls
 	changed chan struct{}      // under mu; closed when there is something new
 
-	transitions int // under mu; told
+	transitions int           // under mu; told
+	notesTake   time.Duration // until the bus tells of them
 }
 
 func newStory(t *testing.T, file string) *story {
@@ -80,7 +81,12 @@ func (s *story) run() {
 
 func (s *story) restart() { s.end(); s.run() }
 
-func (s *story) DeliverAlarms(ctx context.Context, durable string, _ time.Time, tick func(), take func(int) int, fn func(context.Context, []bus.AlarmDelivery) error) error {
+func (s *story) DeliverAlarms(ctx context.Context, durable string, since time.Time, tick func(), take func(int) int, fn func(context.Context, []bus.AlarmDelivery) error) error {
+	s.mu.Lock()
+	for _, known := s.acked[durable]; !known && s.acked[durable] < len(s.stream) && s.stream[s.acked[durable]].At.Before(since); {
+		s.acked[durable]++
+	}
+	s.mu.Unlock()
 	for ctx.Err() == nil {
 		tick()
 		s.mu.Lock()
@@ -112,6 +118,7 @@ func (s *story) change() { close(s.changed); s.changed = make(chan struct{}) }
 func (s *story) DropAlarms(context.Context, string) error { return nil }
 
 func (s *story) WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error {
+	time.Sleep(s.notesTake)
 	for seen := 0; ctx.Err() == nil; {
 		s.mu.Lock()
 		news, changed := s.notes[seen:], s.changed
@@ -331,11 +338,12 @@ func TestGroup(t *testing.T) {
 			s.say(pages[n])
 			s.pass(time.Second)
 		}
-		s.clear(pages[3]) // over before it was told
+		s.clear(pages[3]) // over before it was told, which a group is no reason for
 		s.pass(20 * time.Second)
 		s.say(s.alarm("page.9", group))
 		s.pass(2 * time.Second)
 		s.want("+0s ops: [critical] page.0 on box: is unwell",
+			"+4s ops: 2 alarm messages in one: 0 open, 1 over on box, 1 Jan 00:00:03 UTC to 1 Jan 00:00:04 UTC",
 			"+10s ops: 2 alarms of example.org on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC; worst: [critical] page.1: is unwell",
 			"+24s ops: [critical] page.9 on box: is unwell")
 	})

@@ -25,7 +25,7 @@ func (n *Notifier) Try(ctx context.Context, name string) event.Tried {
 		return event.Tried{Channel: name, Answer: fmt.Sprintf("there is no channel %q", name), Channels: names}
 	}
 	tried := event.Tried{Channel: name}
-	got, err := all[i].try(ctx, n.cfg.Host)
+	got, err := all[i].try(ctx)
 	if err != nil {
 		tried.Answer = err.Error()
 	} else {
@@ -35,13 +35,13 @@ func (n *Notifier) Try(ctx context.Context, name string) event.Tried {
 	return tried
 }
 
-func (ch *channel) try(ctx context.Context, host string) (receipt, error) {
+func (ch *channel) try(ctx context.Context) (receipt, error) {
 	nothing := func() {}
 	if err := hold(ctx, ch.trials, nothing); err != nil {
 		return receipt{}, fmt.Errorf("the trial before is still under way: %w", err)
 	}
 	now := time.Now()
-	m := message{Kind: trial, at: now, Deliveries: []delivery{{Transition: libra.Transition{ID: "trial", At: now, Host: host}}}}
+	m := message{Kind: trial, at: now, Deliveries: []delivery{{Transition: libra.Transition{ID: "trial", At: now, Host: ch.cfg.Host}}}}
 	got, err := ch.attempt(ctx, m, nothing)
 	// The next trial waits for the pace, this answer does not.
 	time.AfterFunc(ch.cfg.Pace, func() { <-ch.trials })

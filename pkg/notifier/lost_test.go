@@ -1,0 +1,200 @@
+package notifier_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/notifier"
+	"libra/pkg/rules"
+)
+
+// What only its group held up is told although it is over by then.
+func TestGroupIsNoReasonNotToTell(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		group := func(a *libra.Alarm) { a.Group = "host:example.org" }
+		s.say(s.alarm("page.1", group))
+		s.pass(time.Second)
+		short, silenced := s.alarm("page.2", group), s.alarm("page.3", group)
+		s.silence("1", libra.Match{Alarm: "page.3"}, 0, 3*time.Second)
+		s.pass(100 * time.Millisecond)
+		s.say(short)
+		s.say(silenced)
+		s.pass(time.Second)
+		s.clear(short)
+		s.clear(silenced)
+		s.pass(time.Minute)
+		s.want("+0s ops: [critical] page.1 on box: is unwell",
+			"+2s ops: 2 alarm messages in one: 0 open, 1 over on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC")
+	})
+}
+
+// While one message follows another, what is due has its turn.
+func TestDueHasItsTurn(t *testing.T) {
+	tale(t, oneChannel+"[telling]\ndigest = 1000\n", func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "web"}, 0, 10*time.Second)
+		s.pass(time.Second)
+		s.say(s.alarm("web"))
+		for n := range 60 {
+			s.say(s.alarm(fmt.Sprint("other.", n)))
+		}
+		s.pass(20 * time.Second)
+		if !slices.ContainsFunc(s.told, func(line string) bool { return strings.Contains(line, "web on box") }) {
+			t.Errorf("the silence has been over for 11 s:\n%s", strings.Join(s.told, "\n"))
+		}
+	})
+}
+
+// Nothing is told or reminded of after a start before it is known who has
+// silenced or acknowledged it meanwhile.
+func TestHeededFromTheStart(t *testing.T) {
+	tale(t, oneChannel+"[remind]\ncritical = \"10m\"\n", func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "web"}, 0, time.Minute)
+		s.pass(time.Second)
+		s.say(s.alarm("web"))
+		s.say(s.alarm("bus"))
+		s.pass(10 * time.Second)
+		s.end()
+		s.silence("1", libra.Match{Alarm: "web"}, 0, time.Hour)
+		s.note(libra.Note{Kind: libra.Acknowledged, Alarm: "bus", By: "ann"})
+		s.pass(20 * time.Minute)
+		s.notesTake = 1500 * time.Millisecond
+		s.run()
+		s.pass(time.Minute)
+		s.want("+1s ops: [critical] bus on box: is unwell")
+	})
+}
+
+// A channel that gets another name goes on with what waits for it, whichever
+// of several it is; one that was taken out leaves nothing behind.
+func TestRenamed(t *testing.T) {
+	const two = "[[channel]]\nname = \"ops\"\ntype = \"slack\"\ncredential = \"x\"\n[[channel]]\nname = %q\ntype = \"slack\"\ncredential = \"y\"\n"
+	tale(t, fmt.Sprintf(two, "mail"), func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "web"}, 0, time.Minute)
+		s.pass(time.Second)
+		s.say(s.alarm("web"))
+		s.pass(10 * time.Second)
+		f, err := rules.Parse("alarms.toml", []byte(fmt.Sprintf(two, "post")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.n.Apply(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		s.cfg.Rules = f
+		s.restart()
+		s.pass(2 * time.Minute)
+		slices.Sort(s.told)
+		s.want("+1m0s ops: [critical] web on box: is unwell", "+1m0s post: [critical] web on box: is unwell")
+		if files, err := filepath.Glob(filepath.Join(s.cfg.Runtime, "*-mail.json")); err != nil || len(files) > 0 {
+			t.Errorf("left behind: %q, %v", files, err)
+		}
+	})
+}
+
+// What came by the socket for a channel that is taken out is not told by one
+// that has its name later.
+func TestTakenOut(t *testing.T) {
+	a, b := newSink(t), newSink(t, hang, hang)
+	d := newDesk(t, nil)
+	d.cfg.Timeout = time.Minute
+	d.credential("a", a.URL+"/"+secret)
+	d.credential("b", b.URL+"/"+secret)
+	d.configure(slackChannel("a") + slackChannel("b"))
+	d.run()
+	bustest.Await(t, "the socket", func() bool { _, err := os.Stat(d.cfg.Socket); return err == nil })
+	if got := d.post(transition("web", 1)); got != 202 {
+		t.Fatal(got)
+	}
+	wantTexts(t, a, text(1))
+	bustest.Await(t, "a call", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.calls) == 1 })
+	d.apply(slackChannel("a"))
+	if _, err := os.Stat(filepath.Join(d.cfg.Runtime, "direct-b.json")); err == nil {
+		t.Error("what waited for the channel is still there")
+	}
+}
+
+// Channels can be tried while the rules change.
+func TestTryWhileRulesChange(t *testing.T) {
+	s := newSink(t)
+	d := newDesk(t, s)
+	d.run()
+	bustest.Await(t, "the channel", func() bool { return d.n.Try(t.Context(), "slack").OK })
+	var wg sync.WaitGroup
+	var tried event.Tried
+	wg.Go(func() { tried = d.n.Try(t.Context(), "slack") })
+	for n := range 3 {
+		d.apply(fmt.Sprintf("[telling]\nlate = \"%dm\"\n", n+1))
+	}
+	if wg.Wait(); !tried.OK {
+		t.Errorf("%+v", tried)
+	}
+}
+
+// A channel whose queue is full keeps nothing from the others.
+func TestOneQueueIsFull(t *testing.T) {
+	a, b := newSink(t, hang), newSink(t)
+	d := newDesk(t, nil)
+	d.cfg.Timeout = time.Minute
+	d.credential("a", a.URL+"/"+secret)
+	d.credential("b", b.URL+"/"+secret)
+	d.configure(slackChannel("a") + slackChannel("b"))
+	var waiting []string
+	for n := range 1000 {
+		waiting = append(waiting, fmt.Sprintf(`{"transition":{"id":"old-%d","alarm":{"id":"old"}}}`, n))
+	}
+	queue := `{"waiting":[` + strings.Join(waiting, ",") + `]}`
+	if err := os.WriteFile(filepath.Join(d.cfg.Runtime, "direct-a.json"), []byte(queue), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.run()
+	bustest.Await(t, "the socket", func() bool { _, err := os.Stat(d.cfg.Socket); return err == nil })
+	if got := d.post(transition("web", 1)); got != 202 {
+		t.Errorf("answered %d", got)
+	}
+	wantTexts(t, b, text(1))
+}
+
+// A route that changes says what it was that kept an alarm.
+func TestRouteChanges(t *testing.T) {
+	tale(t, oneChannel+"[[route]]\nalarm = \"web\"\nchannels = []\n", func(t *testing.T, s *story) {
+		s.say(s.alarm("web"))
+		s.pass(10 * time.Second)
+		f, err := rules.Parse("alarms.toml", []byte(oneChannel))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.n.Apply(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(time.Minute)
+		s.want("+10s ops: [critical] web on box: is unwell")
+		if _, why := notifier.Verdict(notifier.Entry{Now: libra.Transition{ID: "1"}}, notifier.Circumstances{Now: time.Now()}); why != "it went to other channels" {
+			t.Errorf("why: %q", why)
+		}
+	})
+}
+
+// A part of a secret that stands where an answer is cut is none to show.
+func TestAnswerIsCutAfterItsSecrets(t *testing.T) {
+	s := slackSays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, strings.Repeat("x", 190)+r.URL.Path)
+	})
+	d := newDeskWithout(t)
+	d.credential("slack-webhook", s+"/"+secret+secret+secret)
+	tried := d.alone(t).Try(t.Context(), "slack")
+	if tried.OK || strings.Contains(tried.Answer, secret[:6]) || !strings.Contains(tried.Answer, "xxx") {
+		t.Errorf("%+v", tried)
+	}
+}
