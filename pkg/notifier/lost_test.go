@@ -112,7 +112,7 @@ func TestTakenOut(t *testing.T) {
 	d.credential("b", b.URL+"/"+secret)
 	d.configure(slackChannel("a") + slackChannel("b"))
 	d.run()
-	bustest.Await(t, "the socket", func() bool { _, err := os.Stat(d.cfg.Socket); return err == nil })
+	d.awaitSocket()
 	if got := d.post(transition("web", 1)); got != 202 {
 		t.Fatal(got)
 	}
@@ -158,7 +158,7 @@ func TestOneQueueIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.run()
-	bustest.Await(t, "the socket", func() bool { _, err := os.Stat(d.cfg.Socket); return err == nil })
+	d.awaitSocket()
 	if got := d.post(transition("web", 1)); got != 202 {
 		t.Errorf("answered %d", got)
 	}
@@ -193,7 +193,9 @@ func TestAnswerIsCutAfterItsSecrets(t *testing.T) {
 	})
 	d := newDeskWithout(t)
 	d.credential("slack-webhook", s+"/"+secret+secret+secret)
-	tried := d.alone(t).Try(t.Context(), "slack")
+	n := d.alone(t)
+	bustest.Await(t, "the channel", func() bool { return len(n.Try(t.Context(), "").Channels) == 1 })
+	tried := n.Try(t.Context(), "slack")
 	if tried.OK || strings.Contains(tried.Answer, secret[:6]) || !strings.Contains(tried.Answer, "xxx") {
 		t.Errorf("%+v", tried)
 	}

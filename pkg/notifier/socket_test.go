@@ -20,7 +20,7 @@ func TestPastTheBus(t *testing.T) {
 	s := newSink(t)
 	d := newDesk(t, s)
 	stop := d.run()
-	bustest.Await(t, "the socket", func() bool { _, err := os.Stat(d.cfg.Socket); return err == nil })
+	d.awaitSocket()
 	for range 2 {
 		if code := d.post(transition("web", 1)); code != http.StatusAccepted {
 			t.Fatalf("answered %d", code)
@@ -51,7 +51,7 @@ func TestSocketInTheWay(t *testing.T) {
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
 	stop := d.run()
-	bustest.Await(t, "the socket", func() bool { conn, err := net.Dial("unix", d.cfg.Socket); return err == nil && conn.Close() == nil })
+	d.awaitSocket()
 	stop()
 	if err := os.WriteFile(d.cfg.Socket, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
@@ -60,4 +60,13 @@ func TestSocketInTheWay(t *testing.T) {
 	if err := n.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "is there and no socket") {
 		t.Errorf("Run: %v", err)
 	}
+}
+
+// awaitSocket waits for somebody to answer there: a file comes first.
+func (d *desk) awaitSocket() {
+	d.t.Helper()
+	bustest.Await(d.t, "the socket", func() bool {
+		conn, err := net.Dial("unix", d.cfg.Socket)
+		return err == nil && conn.Close() == nil
+	})
 }
