@@ -111,6 +111,8 @@ func (r *runner) submission(c *cli.Context, given string) (map[string]any, error
 	switch {
 	case every == off && c.Bool("wait"):
 		return nil, fail("cannot use --wait: no report follows --every off").with("leave one of them out")
+	case c.IsSet("timeout") && !c.Bool("wait"):
+		return nil, fail("cannot use --timeout: nothing is waited for").with("give --wait too")
 	case file == "":
 		return send, nil
 	case every == "" || every == off:
