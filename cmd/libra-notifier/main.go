@@ -83,11 +83,12 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 
 func (s *settings) reload(ctx context.Context, n *notifier.Notifier) error {
 	fault, err := s.load()
-	if err == nil && fault == nil {
-		err = n.Apply(ctx, s.cfg.Rules)
-	} else if err == nil {
+	if err == nil {
 		err = fault
 	}
-	n.Fault(fault)
-	return err
+	n.Fault(err)
+	if err != nil {
+		return err
+	}
+	return n.Apply(ctx, s.cfg.Rules)
 }

@@ -200,3 +200,14 @@ func TestAnswerIsCutAfterItsSecrets(t *testing.T) {
 		t.Errorf("%+v", tried)
 	}
 }
+
+// The log is nobody who was told.
+func TestLogIsNobody(t *testing.T) {
+	tale(t, "", func(t *testing.T, s *story) {
+		s.say(s.alarm("web"))
+		s.pass(time.Minute)
+		if len(s.told) != 1 || len(s.minutes) != 0 {
+			t.Errorf("told %q, in the timeline %+v", s.told, s.minutes)
+		}
+	})
+}

@@ -29,6 +29,9 @@ func newMinutes(log *slog.Logger) minutes {
 
 // take puts down what channel was told; it waits for nobody.
 func (t minutes) take(channel string, m message) {
+	if channel == journalName {
+		return // that is nobody
+	}
 	for i, d := range m.Deliveries {
 		if i == mostInDigest {
 			return

@@ -12,7 +12,7 @@ import (
 const slackCredential = "slack-webhook"
 
 // journalName is the channel of those who configured none.
-const journalName = "journal"
+const journalName = rules.Journal
 
 // channels are those of the rules, or what there is without any.
 func (c Config) channels() []rules.Channel {

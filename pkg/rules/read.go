@@ -55,7 +55,8 @@ func Load(file, lastGood string) (f File, fault, err error) {
 	if err != nil {
 		fault = fmt.Errorf("read rules: %w", err)
 	} else if f, fault = Parse(file, data); fault == nil {
-		return f, nil, keep(lastGood, data)
+		keep(lastGood, data)
+		return f, nil, nil
 	}
 	if lastGood == "" {
 		return f, nil, fault
@@ -82,20 +83,19 @@ func Faults(err error) []error {
 	return []error{err}
 }
 
-// keep copies what is good. That it cannot is no reason to stop.
-func keep(lastGood string, data []byte) error {
+// keep copies what is good. That it cannot is no reason to stop: the next good
+// one is kept.
+func keep(lastGood string, data []byte) {
 	if lastGood == "" {
-		return nil
+		return
 	}
 	if old, err := os.ReadFile(lastGood); err == nil && bytes.Equal(old, data) {
-		return nil
+		return
 	}
 	tmp := filepath.Join(filepath.Dir(lastGood), ".new-"+filepath.Base(lastGood))
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
-		return nil
+	if err := os.WriteFile(tmp, data, 0o600); err != nil || os.Rename(tmp, lastGood) != nil {
+		_ = os.Remove(tmp) // a part of it may fill the disk
 	}
-	_ = os.Rename(tmp, lastGood) // the next good one is kept
-	return nil
 }
 
 var (
@@ -111,6 +111,8 @@ func readChannel(s *section) (c Channel) {
 		s.blame("name", "this channel has no name: add name = \"ops\", say")
 	case c.Name != "" && !channelName.MatchString(c.Name):
 		s.blame("name", "name is %q: use small letters, digits and -, at most 32", c.Name)
+	case c.Name == Journal:
+		s.blame("name", "name is %q: so is what is told where there is no channel; give another", c.Name)
 	}
 	if c.Type = choice(s, "type", Types()); c.Type == "" {
 		if !s.has("type") {

@@ -37,6 +37,10 @@ const (
 // Types lists what channels there can be.
 func Types() []Type { return []Type{Slack, SlackBot, Webhook, Email, Shoutrrr} }
 
+// Journal is what libra-notifier calls its own log where the file has no
+// channel: the name of no other.
+const Journal = "journal"
+
 // Channel is a way to tell people. Credentials are names of files in
 // /etc/libra/credentials: no secret stands in alarms.toml.
 type Channel struct {

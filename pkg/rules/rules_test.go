@@ -252,3 +252,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Where there is no channel, the log is one, and has this name.
+func TestReservedName(t *testing.T) {
+	_, err := rules.Parse("alarms.toml", []byte("[[channel]]\nname = \"journal\"\ntype = \"slack\"\ncredential = \"x\"\n"))
+	if err == nil || !strings.Contains(err.Error(), `alarms.toml:2: name is "journal"`) {
+		t.Errorf("%v", err)
+	}
+}

@@ -151,7 +151,7 @@ func (a *appliance) startNotifier(change func(*notifier.Config)) (stop func()) {
 
 func (a *appliance) awaitTexts(want ...string) {
 	a.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second) // as bustest.Await
 	for got := a.slack.texts(); ; got = a.slack.texts() {
 		if len(got) >= len(want) || time.Now().After(deadline) {
 			for i := range got {
