@@ -139,6 +139,19 @@ func (h *herald) up(most time.Duration) {
 	h.happens("page.down."+h.page, libra.Cleared, most, "[cleared] "+h.shaky.Page(0)+" on ", "The page is up again")
 }
 
+// An inspector stops, which the watchdog sees, and starts.
+func (h *herald) stop(instance string) {
+	h.Helper()
+	box.Systemctl(h, "stop", "libra-inspector@"+instance)
+	h.happens("beat.inspector."+instance, libra.Raised, 3*time.Second, "[major] libra-inspector@"+instance+" on ", "gives no sign of life")
+}
+
+func (h *herald) start(instance string) {
+	h.Helper()
+	box.Systemctl(h, "start", "libra-inspector@"+instance)
+	h.happens("beat.inspector."+instance, libra.Cleared, 8*time.Second, "[cleared] libra-inspector@"+instance+" on ", "is alive again")
+}
+
 // told wants all that happened told: in order, each answered with yes once.
 // What people saw before that, because a call of which nobody knows whether it
 // arrived did arrive, is followed by marked repeats only.
@@ -189,12 +202,10 @@ func slackOut(h *herald) {
 	const longest = 35 * time.Second // between two attempts
 	box.Sink.Behave(house.Answer{Status: 500})
 	h.begin()
-	box.Systemctl(h, "stop", "libra-inspector@2")
-	h.happens("beat.inspector.2", libra.Raised, 3*time.Second, "libra-inspector@2 gives no sign of life")
+	h.stop("2")
 	h.down(6 * time.Second)
 	h.last(8 * time.Second)
-	box.Systemctl(h, "start", "libra-inspector@2")
-	h.happens("beat.inspector.2", libra.Cleared, 8*time.Second, "[cleared] ", "libra-inspector@2 is alive again")
+	h.start("2")
 	h.up(6 * time.Second)
 	h.last(max(0, 30*time.Second-time.Since(h.since)))
 	h.unaffected()
@@ -230,7 +241,9 @@ func slackHangs(h *herald) {
 	box.Sink.Behave(house.Answer{Hang: true})
 	h.begin()
 	h.down(6 * time.Second)
+	h.stop("1")
 	h.up(6 * time.Second)
+	h.start("1")
 	h.last(max(0, 20*time.Second-time.Since(h.since))) // the notifier gives a call 10 s
 	h.unaffected()
 	hung := len(box.Sink.Calls())
@@ -300,7 +313,7 @@ func killedWatchdog(h *herald) {
 	bad := h.shaky.Bad()
 	h.last(4 * time.Second)
 	h.up(8 * time.Second)
-	h.last(4 * time.Second)
+	h.last(6 * time.Second)
 	close(end)
 	<-done
 	h.promise(h.told(5*time.Second) == 0, "told twice")
