@@ -121,6 +121,7 @@ func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (a
 	doc := accepted{ID: req.Page, URL: req.URL, State: libra.Queued}
 	switch err := s.conn.Submit(ctx, req); {
 	case err == nil:
+		s.log.Info("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", client)
 		s.submitted.Add(1)
 		s.health.setStoring("", now)
 		s.onRequest(req)

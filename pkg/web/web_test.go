@@ -41,12 +41,13 @@ type house struct {
 	reads atomic.Int64 // of SQLite, on behalf of those who ask
 	ticks atomic.Int64
 	web   *web.Server
+	log   *slog.Logger // web's
 	stop  func() error // ends the server and returns what Run said
 }
 
 // keep is everything in the test's own folder.
 func newHouse(t *testing.T) *house {
-	return &house{t: t, bus: bustest.Start(t), db: filepath.Join(t.TempDir(), "libra.db")}
+	return &house{t: t, bus: bustest.Start(t), db: filepath.Join(t.TempDir(), "libra.db"), log: quiet()}
 }
 
 // connect does not wait for the bus to be there.
@@ -98,7 +99,7 @@ func (h *house) start(cfg web.Config) *house {
 	h.conn = h.connect()
 	reader := store.NewReader(h.db)
 	h.t.Cleanup(func() { reader.Close() })
-	h.web = web.New(cfg, quiet(), h.conn, counted{reader, &h.reads}, func() { h.ticks.Add(1) })
+	h.web = web.New(cfg, h.log, h.conn, counted{reader, &h.reads}, func() { h.ticks.Add(1) })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		h.t.Fatal(err)
@@ -367,9 +368,12 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// Request ids sort by time and never repeat.
+// Request ids sort by time and never repeat; web's journal knows them, too.
 func TestRequestIDs(t *testing.T) {
-	h := started(t)
+	h := newHouse(t)
+	var journal strings.Builder // the handler writes one line at a time
+	h.log = slog.New(slog.NewTextHandler(&journal, nil))
+	h.start(web.Config{}).ready()
 	var ids []string
 	for n := range 20 {
 		url := fmt.Sprintf("https://example.org/%d", n)
@@ -385,6 +389,14 @@ func TestRequestIDs(t *testing.T) {
 	for i := 1; i < len(ids); i++ {
 		if ids[i-1] >= ids[i] {
 			t.Errorf("id %q comes before %q", ids[i-1], ids[i])
+		}
+	}
+	if err := h.stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if !strings.Contains(journal.String(), `msg="request accepted" request=`+id+" page=") {
+			t.Errorf("the journal does not know %s:\n%s", id, journal.String())
 		}
 	}
 }
