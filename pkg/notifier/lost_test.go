@@ -1,8 +1,10 @@
 package notifier_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -208,6 +210,44 @@ func TestLogIsNobody(t *testing.T) {
 		s.pass(time.Minute)
 		if len(s.told) != 1 || len(s.minutes) != 0 {
 			t.Errorf("told %q, in the timeline %+v", s.told, s.minutes)
+		}
+	})
+}
+
+// Whatever channels are called, and were called before, no two share a
+// consumer: each transition would reach one of them only.
+func TestNoTwoShareAConsumer(t *testing.T) {
+	channels := func(names ...string) (file string) {
+		for n, name := range names {
+			file += fmt.Sprintf("[[channel]]\nname = %q\ntype = \"slack\"\ncredential = \"x%d\"\n", name, n)
+		}
+		return file
+	}
+	tale(t, channels("ops", "mail"), func(t *testing.T, s *story) {
+		for _, file := range []string{channels("ops", "post"), channels("ops", "post", "mail"), channels("a", "post", "mail"), channels("a", "post", "mail", "ops")} {
+			f, err := rules.Parse("alarms.toml", []byte(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.n.Apply(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.say(s.alarm("web"))
+		s.pass(time.Second)
+		slices.Sort(s.told)
+		s.want("+0s a: [critical] web on box: is unwell", "+0s mail: [critical] web on box: is unwell",
+			"+0s ops: [critical] web on box: is unwell", "+0s post: [critical] web on box: is unwell")
+		data, err := os.ReadFile(filepath.Join(s.cfg.State, "consumers.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept struct{ Channels map[string]string }
+		if err := json.Unmarshal(data, &kept); err != nil {
+			t.Fatal(err)
+		}
+		if all := slices.Sorted(maps.Values(kept.Channels)); len(slices.Compact(all)) != 4 {
+			t.Errorf("consumers %v", kept.Channels)
 		}
 	})
 }

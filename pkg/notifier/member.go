@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -72,9 +73,11 @@ func (c *consumers) of(name string) string {
 	durable, ok := c.Channels[name]
 	if !ok {
 		durable = first
-		for _, taken := range c.Channels {
-			if taken == first {
-				durable = first + "-" + name
+		taken := slices.Collect(maps.Values(c.Channels)) // by names of before, too
+		for n := 1; slices.Contains(taken, durable); n++ {
+			durable = first + "-" + name
+			if n > 1 {
+				durable += fmt.Sprint("-", n)
 			}
 		}
 	}
