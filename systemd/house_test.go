@@ -28,5 +28,6 @@ func TestMain(m *testing.M) {
 	if flag.Lookup("test.bench").Value.String() != "" {
 		box.Name = "bench" // beside a suite that runs at the same time
 	}
+	box.BeforeBoot = func(h *house.House) error { return writeRules(h, "") }
 	os.Exit(house.Run(m, &box))
 }
