@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -81,6 +82,10 @@ func (c *Conn) RecordWatches(ctx context.Context, r Recording[event.Watch]) erro
 // by one of them.
 const dueConsumer = "due"
 
+// dueAtOnce are carried at a time: the bus syncs each to disk, several
+// together.
+const dueAtOnce = 32
+
 // RelayDue makes a request of every watch whose time has come, until ctx ends.
 // Where the page's last request is still open, this time is left out. tick is
 // called at least once a second.
@@ -113,13 +118,28 @@ func (c *Conn) relay(ctx context.Context, cons jetstream.Consumer) error {
 	if err != nil {
 		return err
 	}
-	for m := range batch.Messages() {
-		if err := c.submitDue(ctx, m); err != nil {
-			return err // it comes again after its lease
-		}
-	}
-	if err := batch.Error(); !errors.Is(err, context.DeadlineExceeded) {
+	msgs := collect(nil, batch)
+	if err := batch.Error(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
+	}
+	if len(msgs) == 0 {
+		return nil
+	}
+	if batch, err = cons.FetchNoWait(dueAtOnce - 1); err != nil {
+		return err
+	}
+	msgs = collect(msgs, batch)
+	var wg sync.WaitGroup
+	failed := make(chan error, len(msgs))
+	for _, m := range msgs {
+		wg.Go(func() { failed <- c.submitDue(ctx, m) }) // what fails comes again after its lease
+	}
+	wg.Wait()
+	close(failed)
+	for err := range failed {
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
