@@ -190,10 +190,14 @@ func TestPageToSQLite(t *testing.T) {
 
 // An alarm reaches Slack's door in Slack's format, and so does its end.
 func TestAlarmReachesSlack(t *testing.T) {
-	box.Settle(t)
-	box.Sink.Forget()
+	quiet(t) // what is raised already is not told again
 	box.Systemctl(t, "stop", "libra-recorder")
 	defer box.Settle(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(box.Journal(t, "--unit", "libra-watchdog", "--unit", "libra-notifier", "--lines", "60"))
+		}
+	})
 	took := house.Await(t, "the alarm", 20*time.Second, func() bool { return box.Sink.Find("libra-recorder") != nil })
 	t.Logf("raised in Slack %s after the stop", took.Round(time.Millisecond))
 	message := box.Sink.Find("libra-recorder")
