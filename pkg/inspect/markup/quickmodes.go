@@ -152,18 +152,29 @@ func (q *quick) inBeforeHead() bool {
 	return false
 }
 
-func (q *quick) inHead() bool {
+// between takes what may stand anywhere between a document's parts: white
+// space, comments and doctypes that come too late. What is left of a text is
+// still the token when it returns false.
+func (q *quick) between() bool {
 	switch q.tok.kind {
 	case doctypeToken:
 		return true
 	case textToken:
 		space, empty := q.trimText()
-		if q.text(space); empty {
-			return true
-		}
+		q.text(space)
+		return empty
 	case commentToken:
 		q.comment(q.top())
 		return true
+	}
+	return false
+}
+
+func (q *quick) inHead() bool {
+	if q.between() {
+		return true
+	}
+	switch q.tok.kind {
 	case startTag:
 		switch q.tok.tag {
 		case atom.Head:
@@ -215,17 +226,10 @@ func (q *quick) metadata(parent *html.Node) bool {
 }
 
 func (q *quick) inAfterHead() bool {
+	if q.between() {
+		return true
+	}
 	switch q.tok.kind {
-	case doctypeToken:
-		return true
-	case textToken:
-		space, empty := q.trimText()
-		if q.text(space); empty {
-			return true
-		}
-	case commentToken:
-		q.comment(q.top())
-		return true
 	case startTag:
 		switch q.tok.tag {
 		case atom.Body:

@@ -128,16 +128,11 @@ func (q *quick) endCaption() bool {
 }
 
 func (q *quick) inColumnGroup() bool {
-	switch q.tok.kind {
-	case endOfFile, doctypeToken:
+	if q.between() {
 		return true
-	case textToken:
-		space, empty := q.trimText()
-		if q.text(space); empty {
-			return true
-		}
-	case commentToken:
-		q.comment(q.top())
+	}
+	switch q.tok.kind {
+	case endOfFile:
 		return true
 	case startTag:
 		switch q.tok.tag {
