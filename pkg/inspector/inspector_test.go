@@ -93,9 +93,7 @@ func TestWeighs(t *testing.T) {
 		t.Errorf("report: %+v", got)
 	}
 	bustest.Await(t, "the request to be closed", func() bool { pages, err := web.OpenPages(t.Context()); return err == nil && len(pages) == 0 })
-	if _, err := web.AskStep(t.Context(), r.Page); err == nil {
-		t.Error("somebody still answers for the page")
-	}
+	bustest.Await(t, "nobody to answer for the page", func() bool { _, err := web.AskStep(t.Context(), r.Page); return err != nil })
 }
 
 // An inspector that is asked to stop gives its page back; the next one weighs
