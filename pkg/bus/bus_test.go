@@ -170,9 +170,10 @@ func TestRequestToReport(t *testing.T) {
 	if r, err := web.LastReport(ctx, request("alice", 3).Page); err != nil || r.Request.ID != "alice-3" {
 		t.Errorf("LastReport = %v, %v", r.Request.ID, err)
 	}
-	if _, err := web.AskStep(ctx, request("alice", 3).Page); !errors.Is(err, libra.ErrUnavailable) {
-		t.Errorf("AskStep of an idle page: %v", err)
-	}
+	bustest.Await(t, "nobody to answer for the page", func() bool {
+		_, err := web.AskStep(ctx, request("alice", 3).Page)
+		return errors.Is(err, libra.ErrUnavailable)
+	})
 }
 
 // done ends a job; the test may be over by then.
