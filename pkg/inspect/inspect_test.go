@@ -103,13 +103,11 @@ func TestInspectWeighsAPage(t *testing.T) {
 
 func TestInspectFailures(t *testing.T) {
 	i := newInspector(t, inspect.Config{PageTimeout: 20 * time.Second})
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
 	for name, c := range map[string]struct{ url, reason string }{
 		"not a URL":       {"nonsense", "start it with https://"},
 		"file":            {"file:///etc/passwd", "only http and https"},
 		"refused address": {"http://10.0.0.1/", "allow it with --allow"},
-		"no server":       {closed.URL, "check that the server is up"},
+		"no server":       {"http://127.0.0.1:2/", "check that the server is up"},
 		"no such host":    {"http://no-such-host.invalid/", "check the spelling"},
 	} {
 		t.Run(name, func(t *testing.T) {

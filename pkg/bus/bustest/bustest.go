@@ -5,7 +5,9 @@ package bustest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -26,7 +28,9 @@ type Bus struct {
 // Start starts a bus with its streams made; it ends with the test.
 func Start(t testing.TB) *Bus {
 	t.Helper()
-	b := &Bus{t: t, dir: t.TempDir(), listen: "127.0.0.1:0"}
+	// An address of its own, so that no other test is given its port while it is down.
+	own := fmt.Sprintf("127.%d.%d.%d:0", 1+rand.N(254), rand.N(256), 1+rand.N(254))
+	b := &Bus{t: t, dir: t.TempDir(), listen: own}
 	if err := broker.MakeKeys(filepath.Join(b.dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
