@@ -144,7 +144,7 @@ func quarantined(r event.Request, at time.Time) event.Reported {
 
 func TestQuarantine(t *testing.T) {
 	t.Parallel() // it waits more than it works
-	h := newHouse(t).start(impatient).ready()
+	h := started(t)
 	const form = "application/x-www-form-urlencoded"
 	r := request(1)
 	h.publish(quarantined(r, noon), reported(request(2), noon))
