@@ -225,7 +225,14 @@ func (r *Recorder) setAside(damage error) error {
 	if err != nil {
 		return err
 	}
-	r.log.Error("database is damaged: set aside, a new one is filled from the bus", "err", damage, "aside", aside)
+	if replaced {
+		r.log.Warn("database was replaced: the new one is used, what it lacks is filled from the bus", "err", damage)
+		return nil
+	}
+	if _, err := os.Stat(aside); err != nil { // it was deleted
+		aside = "nothing was left to set aside"
+	}
+	r.log.Error("database is damaged: a new one is filled from the bus", "err", damage, "aside", aside)
 	return nil
 }
 
