@@ -16,36 +16,17 @@ import (
 	"libra/systemd/house"
 )
 
-// A database that was set aside is told to people, by name, and so is its end.
-func TestDamagedDatabaseIsTold(t *testing.T) {
-	box.Settle(t)
-	box.Sink.Forget()
-	const name = "libra.db.damaged-test"
-	file := box.State("history", name)
-	if err := os.WriteFile(file, nil, 0o640); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Remove(file) }) // where the test ended early
-	took := house.Await(t, "the alarm", 20*time.Second, func() bool { return box.Sink.Find("[minor] history", "set aside") != nil })
-	t.Logf("told after %s", took.Round(time.Millisecond))
-	if code, body := box.Get(t, "/api/alarms"); code != http.StatusOK || !strings.Contains(body, name) {
-		t.Errorf("the list of alarms does not name the file: %d %s", code, body)
-	}
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
-	house.Await(t, "the end of the alarm", 20*time.Second, func() bool { return box.Sink.Find("[cleared] history") != nil })
-}
-
 // A page in quarantine is told to people with the reason, once, however often
 // the watchdog is killed; and its end, once.
 func TestQuarantineIsTold(t *testing.T) {
-	box.Settle(t)
 	allowFaults(t, "")
-	box.Sink.Forget()
+	quiet(t)
 	url := site(t).URL + "/libra-fault/crash"
 	id := box.Submit(t, url)
-	house.Await(t, "the alarm", 60*time.Second, func() bool { return box.Sink.Find("[major]", url, "quarantine") != nil })
+	told(t, libra.Alarm{
+		ID: "quarantine." + id, Scope: libra.ScopePage, Target: url, Page: id, Severity: libra.Major,
+		Summary: "The page " + url + " ended its inspector again and again: it is in quarantine", Runbook: "#quarantine",
+	}, "3 times")
 
 	box.Sink.Forget()
 	was := box.MainPID(t, "libra-watchdog")
@@ -68,7 +49,7 @@ func TestQuarantineIsTold(t *testing.T) {
 		t.Fatalf("release: %v\n%s", err, out)
 	}
 	house.Await(t, "the page's report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
-	house.Await(t, "the end of the alarm", 20*time.Second, func() bool { return box.Sink.Find("[cleared]", url) != nil })
+	over(t, url, "The page "+url+" is not in quarantine any more")
 	if m := box.Sink.Find("[major]", url); m != nil {
 		t.Errorf("told again: %v", m["text"])
 	}

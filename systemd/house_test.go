@@ -9,7 +9,9 @@
 package systemd_test
 
 import (
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 
@@ -25,9 +27,34 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	if flag.Lookup("test.bench").Value.String() != "" {
+	figures := given("test.bench")
+	if figures {
 		box.Name = "bench" // beside a suite that runs at the same time
 	}
-	box.BeforeBoot = func(h *house.House) error { return writeRules(h, "") }
-	os.Exit(house.Run(m, &box))
+	box.BeforeBoot = func(h *house.House) error {
+		if figures {
+			return writeRules(h, "")
+		}
+		return errors.Join(installBot(h), writeRules(h, ""))
+	}
+	code := house.Run(m, &box)
+	if code == 0 && !figures && !given("test.run") && !given("test.skip") && !given("test.list") {
+		code = everyKind()
+	}
+	os.Exit(code)
+}
+
+func given(name string) bool { return flag.Lookup(name).Value.String() != "" }
+
+// everyKind is the exit code of a suite that has had every kind of alarm told.
+func everyKind() int {
+	list, err := untold()
+	if err == nil && len(list) > 0 {
+		err = fmt.Errorf("the runbook has alarms of which no test here has people told: %q", list)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }

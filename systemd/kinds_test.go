@@ -3,135 +3,28 @@
 package systemd_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"libra/pkg/broker"
 	"libra/pkg/libra"
 	"libra/systemd/house"
 )
 
-// One test for each kind of alarm, from its real cause to what Slack received
-// and what the API says.
-
-// alarmDoc is what the API says of one alarm.
-type alarmDoc struct {
-	libra.Alarm
-	Actions []struct{ By, Text string }
-}
-
-func alarmOf(t testing.TB, id string) (a alarmDoc, known bool) {
-	t.Helper()
-	code, body := box.Get(t, "/api/alarms/"+id)
-	if code != http.StatusOK {
-		return a, false
-	}
-	if err := json.Unmarshal([]byte(body), &a); err != nil {
-		t.Fatalf("%s: %v", body, err)
-	}
-	return a, true
-}
-
-// told wants an alarm at Slack's, field by field, and the same in the API.
-func told(t *testing.T, want libra.Alarm, evidence ...string) {
-	t.Helper()
-	atSlack(t, want, want.Target, evidence...)
-	listed(t, want, evidence...)
-}
-
-// atSlack wants an alarm at Slack's, with its target as Slack is to see it.
-func atSlack(t *testing.T, want libra.Alarm, target string, evidence ...string) {
-	t.Helper()
-	words := append([]string{"[" + string(want.Severity) + "] ", target, want.Summary, strings.TrimPrefix(want.Runbook, "#")}, evidence...)
-	took, ok := house.Within(20*time.Second, func() bool { return box.Sink.Said(words...) != "" })
-	if !ok {
-		t.Errorf("nobody was told %q; told was:\n%s", words, strings.Join(box.Sink.All(), "\n---\n"))
-	}
-	t.Logf("%s: %s: told after %s", target, want.Summary, took.Round(time.Millisecond))
-}
-
-// listed wants an alarm in the API.
-func listed(t *testing.T, want libra.Alarm, evidence ...string) {
-	t.Helper()
-	var a alarmDoc
-	house.Within(10*time.Second, func() (known bool) { a, known = alarmOf(t, want.ID); return known && a.State == libra.Raised })
-	if a.ID != want.ID || a.Severity != want.Severity || a.Target != want.Target || a.Summary != want.Summary || a.Runbook != want.Runbook ||
-		a.Scope != want.Scope || a.State != libra.Raised || a.Since.IsZero() || a.Page != want.Page {
-		t.Errorf("the API says %+v, want %+v", a, want)
-	}
-	for _, e := range evidence {
-		if !strings.Contains(a.Evidence, unescape.Replace(e)) {
-			t.Errorf("the API's evidence is %q, want %q", a.Evidence, e)
-		}
-	}
-}
-
-// quiet waits until no part is said to be unwell, as those are that an earlier
-// test has stopped, and forgets what was told of them. An alarm that flaps is
-// not waited for.
-func quiet(t *testing.T) {
-	t.Helper()
-	box.Settle(t)
-	var open []string
-	_, ok := house.Within(30*time.Second, func() bool {
-		var list struct{ Alarms []libra.Alarm }
-		code, body := box.Get(t, "/api/alarms?state=raised")
-		if err := json.Unmarshal([]byte(body), &list); code != http.StatusOK || err != nil {
-			return false
-		}
-		open = nil
-		for _, a := range list.Alarms {
-			if a.Scope == libra.ScopeComponent && !a.Flapping && a.ID != "history" && !strings.HasPrefix(a.ID, "restarts.") {
-				open = append(open, a.ID+": "+a.Evidence)
-			}
-		}
-		return len(open) == 0
-	})
-	if !ok {
-		t.Fatalf("still raised: %q", open)
-	}
-	box.Sink.Forget()
-}
-
-var unescape = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
-
-// over wants the end of an alarm at Slack's.
-func over(t *testing.T, target, summary string) {
-	t.Helper()
-	_, ok := house.Within(30*time.Second, func() bool { return box.Sink.Said("[cleared] ", target, summary) != "" })
-	if !ok {
-		t.Errorf("nobody was told that %s: %s; told was:\n%s", target, summary, strings.Join(box.Sink.All(), "\n---\n"))
-	}
-}
-
-// actions wants the timeline of an alarm to say what was done.
-func actions(t *testing.T, id, text string) {
-	t.Helper()
-	var a alarmDoc
-	_, ok := house.Within(15*time.Second, func() bool {
-		a, _ = alarmOf(t, id)
-		for _, done := range a.Actions {
-			if done.By == "libra-watchdog" && strings.Contains(done.Text, text) {
-				return true
-			}
-		}
-		return false
-	})
-	if !ok {
-		t.Errorf("what was done about %s is %+v, want %q", id, a.Actions, text)
-	}
-}
+// A test for each kind of alarm, from its real cause to what Slack received and
+// what the API says. Those of pages are in pagekinds_test.go.
 
 // part is the alarm of a component that does not live.
 func part(id, target string) libra.Alarm {
@@ -142,21 +35,20 @@ func part(id, target string) libra.Alarm {
 	}
 }
 
-// Parts that are stopped, hang, do not listen or crash again and again; and the
-// bus, whose alarm is told while it is down.
+// Parts that are stopped, hang, do not listen or crash again and again.
 func TestPartsAreTold(t *testing.T) {
 	quiet(t)
 	t.Cleanup(func() { box.Settle(t) })
 	box.Signal(t, "libra-recorder", syscall.SIGSTOP)
 	box.Systemctl(t, "stop", "libra-inspector@1")
 	box.Systemctl(t, "stop", "libra-web.socket", "libra-web")
-	atSlack(t, part("beat.inspector.1", "libra-inspector@1"), "libra-inspector@1", "libra-inspector@1.service was stopped (dead)")
-	atSlack(t, part("beat.web", "libra-web"), "libra-web", "libra-web.service was stopped (dead)")
+	atSlack(t, part("beat.inspector.1", "libra-inspector@1"), "libra-inspector@1.service was stopped (dead)")
+	atSlack(t, part("beat.web", "libra-web"), "libra-web.service was stopped (dead)")
 	atSlack(t, libra.Alarm{
-		Target: "libra-web", Severity: libra.Critical, Runbook: "#web",
+		ID: "web", Target: "libra-web", Severity: libra.Critical, Runbook: "#web",
 		Summary: "The web server does not serve: people and programs are turned away",
-	}, "libra-web", "connection refused")
-	atSlack(t, part("beat.recorder", "libra-recorder"), "libra-recorder", "no beat for ")
+	}, "connection refused")
+	atSlack(t, part("beat.recorder", "libra-recorder"), "no beat for ")
 	box.Systemctl(t, "start", "libra-web.socket", "libra-web", "libra-inspector@1")
 
 	for range 30 { // the start limit is 20 in 30 s
@@ -183,16 +75,62 @@ func TestPartsAreTold(t *testing.T) {
 		over(t, target, target+" is alive again")
 	}
 	over(t, "libra-web", "The web server serves again")
-
-	box.Systemctl(t, "stop", "libra-bus")
-	atSlack(t, libra.Alarm{
-		Target: "libra-bus", Severity: libra.Critical, Runbook: "#bus", Summary: "The bus does not answer: nothing new is accepted",
-	}, "libra-bus", "libra-bus.service was stopped (dead)")
-	box.Systemctl(t, "start", "libra-bus")
-	over(t, "libra-bus", "The bus answers again")
 }
 
-// rulesFile writes the appliance's alarms.toml, in which nothing flaps.
+// Those that carry the news: the bus, which is told of while it is down; libra-bus
+// when another program answers in its place; and the notifier, once it is back.
+func TestMessengersAreTold(t *testing.T) {
+	quiet(t)
+	t.Cleanup(func() { box.Settle(t) })
+	box.Systemctl(t, "stop", "libra-bus")
+	atSlack(t, libra.Alarm{
+		ID: "bus", Target: "libra-bus", Severity: libra.Critical, Runbook: "#bus", Summary: "The bus does not answer: nothing new is accepted",
+	}, "libra-bus.service was stopped (dead)")
+	stop := anotherBus(t)
+	over(t, "libra-bus", "The bus answers again")
+	told(t, part("beat.bus", "libra-bus"), "no beat for ", ", limit 2s")
+	stop()
+	box.Systemctl(t, "start", "libra-bus")
+	over(t, "libra-bus", "libra-bus is alive again")
+
+	box.Systemctl(t, "stop", "libra-notifier")
+	listed(t, part("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
+	box.Systemctl(t, "start", "libra-notifier")
+	atSlack(t, part("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
+	over(t, "libra-notifier", "libra-notifier is alive again")
+}
+
+// anotherBus answers where libra-bus should, with what that has stored.
+func anotherBus(t *testing.T) (stop func()) {
+	t.Helper()
+	store := box.State("bus")
+	owner, err := os.Stat(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := broker.Start(t.Context(), broker.Config{
+		Listen: fmt.Sprintf("127.0.0.1:%d", box.BusPort), Store: store, Keys: box.State("keys", "public"), Space: 1 << 30, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		b.Stop()
+		is := owner.Sys().(*syscall.Stat_t)
+		err := filepath.WalkDir(store, func(file string, _ fs.DirEntry, err error) error { // we are root
+			return errors.Join(err, os.Lchown(file, int(is.Uid), int(is.Gid)))
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// rulesFile writes the appliance's alarms.toml. Nothing flaps, unless text says
+// otherwise; people are told by both of Slack's ways, each alarm in a message of
+// its own.
 func rulesFile(t testing.TB, text string) {
 	t.Helper()
 	if err := writeRules(&box, text); err != nil {
@@ -203,6 +141,9 @@ func rulesFile(t testing.TB, text string) {
 func writeRules(h *house.House, text string) error {
 	if !strings.Contains(text, "[thresholds.flap]") {
 		text += "\n[thresholds.flap]\nraises = 1000\n" // the tests stop the same parts again and again
+	}
+	if bot != nil {
+		text += "[telling]\ndigest = 1000\n" + channels()
 	}
 	file := filepath.Join(h.Home, "etc", "alarms.toml")
 	return errors.Join(os.WriteFile(file, []byte(text), 0o644), os.Chmod(file, 0o644))
@@ -220,15 +161,17 @@ func TestThresholdsAreEditedLive(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(gone.Close)
 	rulesFile(t, `
-channel = [
-	{name = "slack", type = "slack", credential = "slack-webhook"},
-	{name = "ops", type = "webhook", url = "`+gone.URL+`/"},
-]
 [thresholds.disk]
 minor = 0.0001
 major = 0.0001
+[thresholds.memory]
+minor = 0.01
 [thresholds.queue]
 minor = "1s"
+[[channel]]
+name = "ops"
+type = "webhook"
+url = "`+gone.URL+`/"
 `)
 	t.Cleanup(func() {
 		rulesFile(t, "")
@@ -239,6 +182,7 @@ minor = "1s"
 	box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
 	box.Systemctl(t, "stop", "libra-inspector@1", "libra-inspector@2")
 	box.Submit(t, newShop(t).URL+"/queue")
+	stop := starve(t)
 	told(t, disk, "% used, limit 0.0001 %, ")
 	actions(t, "disk", "new watches are refused until less than 0.0001 % is in use")
 
@@ -246,6 +190,10 @@ minor = "1s"
 		ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor, Summary: "Requests wait too long", Runbook: "#queue",
 	}, "1 request waiting, the oldest for ", ", limit 1s; ")
 	box.Systemctl(t, "start", "libra-inspector@1", "libra-inspector@2")
+	told(t, libra.Alarm{
+		ID: "memory", Scope: libra.ScopeHost, Target: "memory", Severity: libra.Minor, Summary: "The host is short of memory", Runbook: "#memory",
+	}, "some process waited for memory during ", " % of the last minute, limit 0.01 %, ", " MiB available; 1 of 1 probes in a row failed")
+	stop()
 	told(t, libra.Alarm{
 		ID: "channel.ops", Scope: libra.ScopeComponent, Target: "channel ops", Severity: libra.Major,
 		Summary: "Alarms do not reach people by the channel ops", Runbook: "#channel",
@@ -276,130 +224,88 @@ minor = "1s"
 	over(t, "channel ops", "channel ops is well again")
 	over(t, "/var/lib/libra/history", "has room again")
 	over(t, "libra-inspector", "Requests are answered in time again")
+	over(t, "memory", "The host has memory again")
 	actions(t, "disk", "new watches are taken again")
 }
 
-// shop is a watched page that is heavy, broken or well, as the test says.
-type shop struct {
-	*httptest.Server
-	image atomic.Int64 // bytes
-	code  atomic.Int64
-}
-
-func newShop(t *testing.T) *shop {
-	s := &shop{}
-	s.code.Store(http.StatusOK)
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, ".png") {
-			w.Header().Set("Content-Type", "image/png")
-			w.Write(bytes.Repeat([]byte{1}, int(s.image.Load())))
-			return
-		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(int(s.code.Load()))
-		io.WriteString(w, `<!doctype html><title>&lt;!channel&gt;</title><img src="/%3C!channel%3E.png">`)
-	}))
-	t.Cleanup(s.Close)
-	return s
-}
-
-// watch asks web to have a page weighed again and again.
-func watch(t *testing.T, url, every, budget string) (page string) {
+// starve has a program wait for memory, again and again: it reads a file that
+// is larger than its control group may keep.
+func starve(t *testing.T) (stop func()) {
 	t.Helper()
-	body := fmt.Sprintf(`{"url": %q, "every": %q}`, url, every)
-	if budget != "" {
-		body = strings.TrimSuffix(body, "}") + `, "budget": ` + budget + "}"
+	groups, limit := "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
+	if _, err := os.Stat(groups); err != nil { // cgroup v2
+		groups, limit = "/sys/fs/cgroup", "memory.max"
 	}
-	res, err := http.Post(box.URL+"/api/pages", "application/json", strings.NewReader(body))
+	group, err := os.MkdirTemp(groups, "libra-suite-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode/100 != 2 {
-		t.Fatalf("watch: %s %s %v", res.Status, answer, err)
+	if err := os.WriteFile(filepath.Join(group, limit), []byte(fmt.Sprint(12<<20)), 0); err != nil {
+		t.Fatal(errors.Join(err, os.Remove(group)))
 	}
-	return libra.PageID(url)
-}
-
-// A watched page that is too heavy, and one that is down, are told after three
-// inspections, on time although the watchdog is killed every two seconds; no
-// name on the page pings a channel.
-func TestWatchedPagesAreTold(t *testing.T) {
-	quiet(t)
-	heavy, broken := newShop(t), newShop(t)
-	heavy.image.Store(3000)
-	broken.image.Store(3000)
-	heavyURL, brokenURL := heavy.URL+"/?a=1&b=2", broken.URL+"/"
-	heavyPage := watch(t, heavyURL, "1s", `[{"resourceSizes": [{"resourceType": "total", "budget": 100}]}]`)
-	brokenPage := watch(t, brokenURL, "2s", "")
-	t.Cleanup(func() { watch(t, heavyURL, "off", ""); watch(t, brokenURL, "off", "") })
-	for _, page := range []string{heavyPage, brokenPage} {
-		house.Await(t, "a good report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+	file := filepath.Join(box.Home, "larger-than-memory")
+	program := exec.Command("sh", "-c", `echo $$ >"$0/cgroup.procs" && head -c 64M /dev/zero >"$1" && while :; do cat "$1" >/dev/null; done`, group, file)
+	program.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := program.Start(); err != nil {
+		t.Fatal(errors.Join(err, os.Remove(group)))
 	}
-
-	heavy.image.Store(300_000)
-	broken.code.Store(http.StatusInternalServerError)
-	began := time.Now()
-	for kills := 0; box.Sink.Said(brokenURL, "The page is down") == ""; kills++ {
-		if kills == 15 {
-			t.Fatalf("killed %d times, nobody was told", kills)
+	stop = sync.OnceFunc(func() {
+		err := syscall.Kill(-program.Process.Pid, syscall.SIGKILL)
+		program.Wait() // killed
+		if house.Within(5*time.Second, func() bool { return os.Remove(group) == nil }); err != nil {
+			t.Error(err)
 		}
-		house.Within(2*time.Second, func() bool { return box.Sink.Said(brokenURL, "The page is down") != "" })
-		box.Signal(t, "libra-watchdog", syscall.SIGKILL)
-	}
-	t.Logf("down told after %s, with an inspection every 2 s and the watchdog killed as often", time.Since(began).Round(time.Millisecond))
-	down := libra.Alarm{
-		ID: "page.down." + brokenPage, Scope: libra.ScopePage, Target: brokenURL, Page: brokenPage, Severity: libra.Major,
-		Summary: "The page is down", Runbook: "#page-down",
-	}
-	told(t, down, "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed")
-	budget := libra.Alarm{
-		ID: "page.budget." + heavyPage, Scope: libra.ScopePage, Target: heavyURL, Page: heavyPage, Severity: libra.Minor,
-		Summary: "The page is over its budget", Runbook: "#page-budget",
-	}
-	escaped := strings.ReplaceAll(heavyURL, "&", "&amp;")
-	evidence := []string{"over its budget of 100.0 KB; +290.0 KB of images since ", ", biggest: &lt;!channel&gt;.png 293.", "; 3 of 3 inspections in a row failed"}
-	atSlack(t, budget, escaped, evidence...)
-	listed(t, budget, evidence...)
-	for _, said := range box.Sink.All() {
-		if strings.Contains(said, "<!channel>") {
-			t.Errorf("the page pings a channel: %s", said)
-		}
-	}
-
-	heavy.image.Store(3000)
-	broken.Close()
-	over(t, escaped, "The page is within its budget again")
-	watch(t, brokenURL, "off", "")
-	over(t, brokenURL, "The page is no longer watched")
-	if n := strings.Count(strings.Join(box.Sink.All(), "\n"), "[major] "+brokenURL+" on "); n > 2 { // the text, and what phones show of it
-		t.Errorf("told again and again:\n%s", strings.Join(box.Sink.All(), "\n---\n"))
-	}
-}
-
-// A watched page of which nothing is heard, because nobody hears that it is due,
-// is told; and when it is weighed again, that.
-func TestMissedIsTold(t *testing.T) {
-	box.Settle(t)
-	allowFaults(t, "LIBRA_PAGE_TIMEOUT=1s\n")
-	rulesFile(t, "[thresholds]\nmissed = 1\n")
-	t.Cleanup(func() {
-		rulesFile(t, "")
-		box.Systemctl(t, "restart", "libra-watchdog")
+		os.Remove(file)
 	})
-	box.Systemctl(t, "restart", "libra-watchdog")
+	t.Cleanup(stop)
+	return stop
+}
+
+// The history when it cannot be read, cannot be written, or was set aside.
+func TestHistoryIsTold(t *testing.T) {
 	quiet(t)
-	url := newShop(t).URL + "/missed"
-	page := watch(t, url, "1s", "")
-	t.Cleanup(func() { watch(t, url, "off", "") })
-	house.Await(t, "a report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
-	box.PauseWatches(t, true)
-	t.Cleanup(func() { box.PauseWatches(t, false) })
+	folder := box.State("history")
+	is, err := os.Stat(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() {
+		if err := os.Chmod(folder, is.Mode().Perm()); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(open)
+	if err := os.Chmod(folder, 0o700); err != nil { // those who read are in the folder's group
+		t.Fatal(err)
+	}
 	told(t, libra.Alarm{
-		ID: "page.missed." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Minor,
-		Summary: "The page is not weighed when it should be", Runbook: "#page-missed",
-	}, "; one is due every 1s, limit 2s; ")
-	box.PauseWatches(t, false)
-	over(t, url, "The page is weighed on time again")
+		ID: "sqlite", Scope: libra.ScopeComponent, Target: "SQLite", Severity: libra.Major,
+		Summary: "The database cannot be read: history is behind", Runbook: "#sqlite",
+	}, "libra.db: permission denied; 1 of 1 probes in a row failed")
+	open()
+	over(t, "SQLite", "The database can be read again")
+
+	const name = "libra.db.damaged-test"
+	file := box.State("history", name)
+	if err := os.WriteFile(file, nil, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(file) }) // where the test ended early
+	unlock := sync.OnceFunc(box.Lock(t))
+	t.Cleanup(unlock)
+	box.Submit(t, site(t).URL+"/")
+	told(t, libra.Alarm{
+		ID: "history", Scope: libra.ScopeComponent, Target: "history", Severity: libra.Minor,
+		Summary: "A database was set aside: look why, then move it away", Runbook: "#history",
+	}, "1 beside the database, the newest /var/lib/libra/history/"+name+", ", " old, told of for 7 days; ")
+	told(t, libra.Alarm{
+		ID: "behind", Scope: libra.ScopeComponent, Target: "libra-recorder", Severity: libra.Major,
+		Summary: "History is behind: nothing is recorded", Runbook: "#behind",
+	}, "since ", ", limit 5s; ", "locked")
+	unlock()
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	over(t, "libra-recorder", "History is recorded again")
+	over(t, "history", "No database that was set aside is left, or none is new")
 }

@@ -5,6 +5,7 @@ package systemd_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,12 @@ import (
 
 // allowFaults lets pages break their inspectors until the test ends.
 func allowFaults(t *testing.T, more string) {
+	t.Helper()
+	inspectors(t, "LIBRA_FAULTS=yes\n"+more)
+}
+
+// inspectors have more settings until the test ends.
+func inspectors(t *testing.T, more string) {
 	t.Helper()
 	file := filepath.Join(filepath.Dir(box.State()), "etc", "libra.env")
 	was, err := os.ReadFile(file)
@@ -27,7 +34,7 @@ func allowFaults(t *testing.T, more string) {
 		}
 		box.Systemctl(t, "restart", "libra-inspector@1", "libra-inspector@2")
 	}
-	put(append(was, []byte("\nLIBRA_FAULTS=yes\n"+more)...))
+	put(slices.Concat(was, []byte("\n"+more)))
 	t.Cleanup(func() { put(was); box.Settle(t) })
 }
 

@@ -292,5 +292,5 @@ func (w *worker) now() event.Step {
 
 // Status is the line for systemctl status.
 func (i *Inspector) Status() string {
-	return fmt.Sprintf("weighing %d pages, %d done", i.InHand(), i.Done())
+	return fmt.Sprintf("pages: %d in hand, %d done", i.InHand(), i.Done())
 }

@@ -137,6 +137,17 @@ func daysAndHours(d time.Duration) string {
 	return several(int(d/day), "day") + " " + several(int(d%day/time.Hour), "hour")
 }
 
+// spanText is a span of time in the units that people count it in.
+func spanText(d time.Duration) string {
+	switch {
+	case d%day == 0 && d > 0:
+		return several(int(d/day), "day")
+	case d >= day:
+		return daysAndHours(d)
+	}
+	return d.Round(time.Second).String()
+}
+
 // weight is what a page weighed when it was last within its budget.
 type weight struct {
 	At    time.Time                    `json:"at"`

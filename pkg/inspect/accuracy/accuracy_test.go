@@ -201,7 +201,7 @@ func TestAccuracy(t *testing.T) {
 	for i, c := range list {
 		roots[i] = c.root
 	}
-	bases := nginx(t, roots...)
+	bases, _ := nginx(t, roots...)
 	for _, scripting := range []bool{false, true} {
 		fmt.Printf("\nscripting %s\n%-16s %6s %9s %9s %9s %10s %10s\n", onOff(scripting), "corpus", "pages", "requests", "precision", "recall", "bytes", "time")
 		in := inspect.New(inspect.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, ScriptingOff: !scripting})

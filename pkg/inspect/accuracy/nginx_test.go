@@ -16,8 +16,8 @@ import (
 )
 
 // nginx serves folders on loopback, each at the root of a port of its own,
-// and returns their base URLs in order.
-func nginx(t testing.TB, roots ...string) []string {
+// and returns their base URLs in order, and its process.
+func nginx(t testing.TB, roots ...string) (bases []string, process int) {
 	t.Helper()
 	path, err := exec.LookPath("nginx")
 	if err != nil {
@@ -31,7 +31,6 @@ func nginx(t testing.TB, roots ...string) []string {
 		_ = os.Chmod(d, 0o755)
 	}
 	var servers strings.Builder
-	var bases []string
 	for _, root := range roots {
 		port := freePort(t)
 		abs, err := filepath.Abs(root)
@@ -58,7 +57,7 @@ func nginx(t testing.TB, roots ...string) []string {
 	for _, base := range bases {
 		await(t, base)
 	}
-	return bases
+	return bases, cmd.Process.Pid
 }
 
 func nginxUser() string {

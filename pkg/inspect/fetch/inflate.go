@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"math/bits"
 	"sync"
 )
 
@@ -19,20 +18,9 @@ import (
 var errUnusual = errors.New("not an ordinary gzip body")
 
 const (
-	primaryBits  = 10 // of a code that the first table knows
-	litlenCodes  = 288
-	distCodes    = 32
 	longestMatch = 258
-	slack        = longestMatch + 8 // what a copy may write too much
+	slack        = longestMatch + 32 // what the last copy may write too much
 )
-
-// table decodes a Huffman code. An entry is symbol<<4 | length; length 0 stands
-// for no code, or with anything above it for start<<8 | bits<<4 of a table for
-// the rest of a longer code.
-type table struct {
-	first [1 << primaryBits]uint32
-	rest  []uint32
-}
 
 // inflater is what one body needs, to be used again.
 type inflater struct {
@@ -178,7 +166,13 @@ func (z *inflater) fixed() bool {
 			l[i] = 5
 		}
 	}
-	return z.litlen.make(l[:litlenCodes]) && z.dist.make(l[litlenCodes:])
+	return z.tables(litlenCodes, distCodes)
+}
+
+// tables makes the tables by the lengths that were read.
+func (z *inflater) tables(literals, distances int) bool {
+	l := z.lengths[:literals+distances]
+	return z.litlen.make(l[:literals], litlenSymbols[:]) && z.dist.make(l[literals:], distSymbols[:])
 }
 
 // order is how the lengths of the code for lengths stand.
@@ -199,23 +193,23 @@ func (z *inflater) dynamic() bool {
 		}
 		first[order[i]] = uint8(n)
 	}
-	if !z.litlen.make(first[:]) || !z.readLengths(literals+distances) || z.lengths[256] == 0 {
+	if !z.litlen.make(first[:], lengthSymbols[:]) || !z.readLengths(literals+distances) || z.lengths[256] == 0 {
 		return false
 	}
-	return z.litlen.make(z.lengths[:literals]) && z.dist.make(z.lengths[literals:literals+distances])
+	return z.tables(literals, distances)
 }
 
 // readLengths reads code lengths by the code in litlen.
 func (z *inflater) readLengths(n int) bool {
 	for i := 0; i < n; {
 		z.fill()
-		e, ok := z.litlen.look(z.bits)
-		if !ok || uint(e&15) > z.n {
+		e := z.litlen.look(z.bits)
+		if e&isRare != 0 || uint(e&31) > z.n {
 			return false
 		}
-		z.bits >>= e & 15
-		z.n -= uint(e & 15)
-		sym := e >> 4
+		z.bits >>= e & 31
+		z.n -= uint(e & 31)
+		sym := e >> 16
 		if sym < 16 {
 			z.lengths[i] = uint8(sym)
 			i++
@@ -245,147 +239,135 @@ func (z *inflater) readLengths(n int) bool {
 	return true
 }
 
-// make builds the table for codes of the given lengths. A code that is not
-// complete is left to the other decoder, but for the one that has a single code
-// or none.
-func (t *table) make(lengths []uint8) bool {
-	var count [16]int
-	for _, n := range lengths {
-		count[n]++
-	}
-	count[0] = 0
-	code, used := 0, 0
-	var next [16]int
-	for n := 1; n < 16; n++ {
-		code = (code + count[n-1]) << 1
-		next[n] = code
-		used += count[n] << (15 - n)
-	}
-	if used != 1<<15 && (used > 1<<14 || count[1] != used>>14) {
-		return false
-	}
-	clear(t.first[:])
-	t.rest = t.rest[:0]
-	for sym, n := range lengths {
-		if n == 0 {
-			continue
+// block decodes the symbols of a block: without a look at the ends of source
+// and destination while both are far, and carefully from there on.
+func (z *inflater) block() bool {
+	for z.at+2*8 <= len(z.src) && z.out <= z.limit {
+		if done, ok := z.quick(); done || !ok {
+			return ok
 		}
-		rev := int(bits.Reverse16(uint16(next[n])) >> (16 - n))
-		next[n]++
-		entry := uint32(sym)<<4 | uint32(n)
-		if n <= primaryBits {
-			for i := rev; i < 1<<primaryBits; i += 1 << n {
-				t.first[i] = entry
+	}
+	for {
+		z.fill()
+		e := z.litlen.look(z.bits)
+		if uint(e&31) > z.n || z.out > z.limit {
+			return false
+		}
+		if e&isLiteral == 0 && e&isRare == 0 {
+			if !z.match(e) {
+				return false
 			}
 			continue
 		}
-		at := rev & (1<<primaryBits - 1)
-		const deep = 15 - primaryBits // every second table is for the longest
-		if t.first[at] == 0 {
-			t.first[at] = uint32(len(t.rest))<<8 | deep<<4
-			t.rest = append(t.rest, make([]uint32, 1<<deep)...)
+		z.bits >>= e & 31
+		z.n -= uint(e & 31)
+		if e&isRare != 0 {
+			return e&isEnd != 0 && z.out <= z.limit
 		}
-		second := t.rest[t.first[at]>>8:][:1<<deep]
-		for i := rev >> primaryBits; i < 1<<deep; i += 1 << (n - primaryBits) {
-			second[i] = entry
-		}
+		z.dst[z.out] = byte(e >> 16)
+		z.out++
 	}
+}
+
+// match copies what the length in e and the distance behind it say. One fill
+// is enough for both: 48 bits at most.
+func (z *inflater) match(e uint32) bool {
+	hold := z.bits
+	length := int(e>>16) + int(hold&(1<<(e&31)-1)>>(e>>5&15))
+	hold >>= e & 31
+	d := z.dist.look(hold)
+	distance := int(d>>16) + int(hold&(1<<(d&31)-1)>>(d>>5&15))
+	used := uint(e&31 + d&31)
+	if d&isRare != 0 || used > z.n || distance > z.out || z.out+length > z.limit {
+		return false
+	}
+	z.bits, z.n = hold>>(d&31), z.n-used
+	repeatBytes(z.dst, z.out, distance, length)
+	z.out += length
 	return true
 }
 
-// look gives the entry of the code that v begins with.
-func (t *table) look(v uint64) (uint32, bool) {
-	e := t.first[v&(1<<primaryBits-1)]
-	if e&15 == 0 {
-		if e == 0 {
-			return 0, false
-		}
-		e = t.rest[(e>>8)+uint32(v>>primaryBits)&(1<<(e>>4&15)-1)]
-	}
-	return e, e&15 != 0
-}
-
-var (
-	lengthBase  = [29]uint16{3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258}
-	lengthExtra = [29]uint8{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0}
-	distBase    = [30]uint16{
-		1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577,
-	}
-	distExtra = [30]uint8{0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13}
-)
-
-// block decodes the symbols of a block. 48 bits are the most that a match
-// takes, so that one fill is enough for it.
-func (z *inflater) block() bool {
+// quick decodes symbols until an end is near or the block is done. It may go
+// past the limit, by less than slack.
+func (z *inflater) quick() (done, ok bool) {
 	src, dst, at, out := z.src, z.dst, z.at, z.out
 	hold, n := z.bits, z.n
-	for {
-		if n < 48 {
-			if at+8 <= len(src) {
-				hold |= binary.LittleEndian.Uint64(src[at:]) << (n & 63)
-				at += int((63 - n) >> 3)
-				n |= 56
-			} else {
-				for n <= 56 && at < len(src) {
-					hold |= uint64(src[at]) << (n & 63)
-					at++
-					n += 8
+	litlen, dist := &z.litlen, &z.dist
+	for at+2*8 <= len(src) && out <= z.limit {
+		// 56 bits and more: two literals of the first table, and again for a match.
+		hold |= binary.LittleEndian.Uint64(src[at:]) << (n & 63)
+		at += int((63 - n) >> 3)
+		n |= 56
+		e := litlen.first[hold&(1<<primaryBits-1)]
+		if e&isLiteral != 0 {
+			hold >>= e & 31
+			n -= uint(e & 31)
+			dst[out] = byte(e >> 16)
+			out++
+			if e = litlen.first[hold&(1<<primaryBits-1)]; e&isLiteral != 0 {
+				hold >>= e & 31
+				n -= uint(e & 31)
+				dst[out] = byte(e >> 16)
+				out++
+				if e = litlen.first[hold&(1<<primaryBits-1)]; e&isLiteral != 0 {
+					hold >>= e & 31
+					n -= uint(e & 31)
+					dst[out] = byte(e >> 16)
+					out++
+					continue
 				}
 			}
+			hold |= binary.LittleEndian.Uint64(src[at:]) << (n & 63)
+			at += int((63 - n) >> 3)
+			n |= 56
 		}
-		e, ok := z.litlen.look(hold)
-		used := uint(e & 15)
-		if !ok || used > n || out > z.limit {
-			return false
+		if e&isRare != 0 {
+			e = litlen.look(hold)
+			if e&(isRare|isLiteral) != 0 {
+				hold >>= e & 31
+				n -= uint(e & 31)
+				if e&isRare != 0 {
+					z.at, z.out, z.bits, z.n = at, out, hold, n
+					return true, e&isEnd != 0 && out <= z.limit
+				}
+				dst[out] = byte(e >> 16)
+				out++
+				continue
+			}
 		}
-		hold >>= used
-		n -= used
-		sym := e >> 4
-		if sym < 256 {
-			dst[out] = byte(sym)
-			out++
-			continue
+		length := int(e>>16) + int(hold&(1<<(e&31)-1)>>(e>>5&15))
+		hold >>= e & 31
+		d := dist.look(hold)
+		distance := int(d>>16) + int(hold&(1<<(d&31)-1)>>(d>>5&15))
+		hold >>= d & 31
+		n -= uint(e&31 + d&31)
+		if d&isRare != 0 || distance > out {
+			return false, false
 		}
-		if sym == 256 {
-			z.at, z.out, z.bits, z.n = at, out, hold, n
-			return out <= z.limit
+		if distance >= 16 && length <= 16 {
+			*(*[16]byte)(dst[out:]) = *(*[16]byte)(dst[out-distance:])
+		} else {
+			repeatBytes(dst, out, distance, length)
 		}
-		sym -= 257
-		if sym >= 29 {
-			return false
-		}
-		extra := uint(lengthExtra[sym])
-		length := int(lengthBase[sym]) + int(hold&(1<<extra-1))
-		hold >>= extra
-		d, ok := z.dist.look(hold)
-		if !ok || d>>4 >= 30 {
-			return false
-		}
-		bitsOf := uint(d & 15)
-		hold >>= bitsOf
-		more := uint(distExtra[d>>4])
-		distance := int(distBase[d>>4]) + int(hold&(1<<more-1))
-		hold >>= more
-		if used = extra + bitsOf + more; used > n || distance > out || out+length > z.limit {
-			return false
-		}
-		n -= used
-		repeatBytes(dst, out, distance, length)
 		out += length
 	}
+	z.at, z.out, z.bits, z.n = at, out, hold, n
+	return false, true
 }
 
 // repeatBytes copies length bytes from distance before out to out; what it
-// copies may be what it has just written, and it may write up to slack bytes.
+// copies may be what it has just written, and it may write 15 bytes more.
 func repeatBytes(dst []byte, out, distance, length int) {
 	from := out - distance
 	switch {
-	case distance >= 8 && length <= 32:
-		for i := 0; i < length; i += 8 {
-			binary.LittleEndian.PutUint64(dst[out+i:], binary.LittleEndian.Uint64(dst[from+i:]))
+	case distance >= 16:
+		for i := 0; i < length; i += 16 {
+			*(*[16]byte)(dst[out+i:]) = *(*[16]byte)(dst[from+i:])
 		}
-	case distance >= length:
-		copy(dst[out:out+length], dst[from:from+length])
+	case distance >= 8:
+		for i := 0; i < length; i += 8 {
+			*(*[8]byte)(dst[out+i:]) = *(*[8]byte)(dst[from+i:])
+		}
 	default:
 		for done := 0; done < length; {
 			// What was copied doubles what there is to copy.
