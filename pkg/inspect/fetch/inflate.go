@@ -19,7 +19,7 @@ var errUnusual = errors.New("not an ordinary gzip body")
 
 const (
 	longestMatch = 258
-	slack        = longestMatch + 32 // what the last copy may write too much
+	slack        = longestMatch + 64 // what may be written too much
 )
 
 // inflater is what one body needs, to be used again.
@@ -294,46 +294,29 @@ func (z *inflater) quick() (done, ok bool) {
 	hold, n := z.bits, z.n
 	litlen, dist := &z.litlen, &z.dist
 	for at+2*8 <= len(src) && out <= z.limit {
-		// 56 bits and more: two literals of the first table, and again for a match.
-		hold |= binary.LittleEndian.Uint64(src[at:]) << (n & 63)
-		at += int((63 - n) >> 3)
-		n |= 56
+		at, hold, n = refill(src, at, hold, n)
 		e := litlen.first[hold&(1<<primaryBits-1)]
-		if e&isLiteral != 0 {
+		for e&isLiteral != 0 && n >= 2*primaryBits {
 			hold >>= e & 31
 			n -= uint(e & 31)
 			dst[out] = byte(e >> 16)
 			out++
-			if e = litlen.first[hold&(1<<primaryBits-1)]; e&isLiteral != 0 {
-				hold >>= e & 31
-				n -= uint(e & 31)
-				dst[out] = byte(e >> 16)
-				out++
-				if e = litlen.first[hold&(1<<primaryBits-1)]; e&isLiteral != 0 {
-					hold >>= e & 31
-					n -= uint(e & 31)
-					dst[out] = byte(e >> 16)
-					out++
-					continue
-				}
-			}
-			hold |= binary.LittleEndian.Uint64(src[at:]) << (n & 63)
-			at += int((63 - n) >> 3)
-			n |= 56
+			e = litlen.first[hold&(1<<primaryBits-1)]
 		}
+		at, hold, n = refill(src, at, hold, n)
 		if e&isRare != 0 {
 			e = litlen.look(hold)
-			if e&(isRare|isLiteral) != 0 {
-				hold >>= e & 31
-				n -= uint(e & 31)
-				if e&isRare != 0 {
-					z.at, z.out, z.bits, z.n = at, out, hold, n
-					return true, e&isEnd != 0 && out <= z.limit
-				}
-				dst[out] = byte(e >> 16)
-				out++
-				continue
+		}
+		if e&(isRare|isLiteral) != 0 {
+			hold >>= e & 31
+			n -= uint(e & 31)
+			if e&isRare != 0 {
+				z.at, z.out, z.bits, z.n = at, out, hold, n
+				return true, e&isEnd != 0 && out <= z.limit
 			}
+			dst[out] = byte(e >> 16)
+			out++
+			continue
 		}
 		length := int(e>>16) + int(hold&(1<<(e&31)-1)>>(e>>5&15))
 		hold >>= e & 31
@@ -344,10 +327,14 @@ func (z *inflater) quick() (done, ok bool) {
 		if d&isRare != 0 || distance > out {
 			return false, false
 		}
-		if distance >= 16 && length <= 16 {
-			*(*[16]byte)(dst[out:]) = *(*[16]byte)(dst[out-distance:])
-		} else {
+		if distance < 16 {
 			repeatBytes(dst, out, distance, length)
+		} else {
+			from := out - distance
+			*(*[16]byte)(dst[out:]) = *(*[16]byte)(dst[from:])
+			for i := 16; i < length; i += 16 {
+				*(*[16]byte)(dst[out+i:]) = *(*[16]byte)(dst[from+i:])
+			}
 		}
 		out += length
 	}
@@ -355,23 +342,25 @@ func (z *inflater) quick() (done, ok bool) {
 	return false, true
 }
 
+// refill reads as many whole bytes as there is room for: 56 bits are there then,
+// or more.
+func refill(src []byte, at int, hold uint64, n uint) (int, uint64, uint) {
+	hold |= binary.LittleEndian.Uint64(src[at:]) << (n & 63)
+	return at + int((63-n)>>3), hold, n | 56
+}
+
 // repeatBytes copies length bytes from distance before out to out; what it
-// copies may be what it has just written, and it may write 15 bytes more.
+// copies may be what it has just written, and it may write a few bytes more.
 func repeatBytes(dst []byte, out, distance, length int) {
 	from := out - distance
-	switch {
-	case distance >= 16:
-		for i := 0; i < length; i += 16 {
-			*(*[16]byte)(dst[out+i:]) = *(*[16]byte)(dst[from+i:])
-		}
-	case distance >= 8:
+	if distance >= 8 {
 		for i := 0; i < length; i += 8 {
 			*(*[8]byte)(dst[out+i:]) = *(*[8]byte)(dst[from+i:])
 		}
-	default:
-		for done := 0; done < length; {
-			// What was copied doubles what there is to copy.
-			done += copy(dst[out+done:out+length], dst[from:out+done])
-		}
+		return
+	}
+	for done := 0; done < length; {
+		// What was copied doubles what there is to copy.
+		done += copy(dst[out+done:out+length], dst[from:out+done])
 	}
 }
