@@ -1,0 +1,217 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/systemd/house"
+)
+
+// The kinds of alarms that watched pages have.
+
+// shop is a watched page that is heavy, broken or well, as the test says.
+type shop struct {
+	*httptest.Server
+	image atomic.Int64 // bytes
+	code  atomic.Int64
+}
+
+func newShop(t *testing.T) *shop {
+	s := &shop{}
+	s.code.Store(http.StatusOK)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".png") {
+			w.Header().Set("Content-Type", "image/png")
+			w.Write(bytes.Repeat([]byte{1}, int(s.image.Load())))
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(int(s.code.Load()))
+		io.WriteString(w, `<!doctype html><title>&lt;!channel&gt;</title><img src="/%3C!channel%3E.png">`)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// watch asks web to have a page weighed again and again.
+func watch(t *testing.T, url, every, budget string) (page string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"url": %q, "every": %q}`, url, every)
+	if budget != "" {
+		body = strings.TrimSuffix(body, "}") + `, "budget": ` + budget + "}"
+	}
+	res, err := http.Post(box.URL+"/api/pages", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode/100 != 2 {
+		t.Fatalf("watch: %s %s %v", res.Status, answer, err)
+	}
+	return libra.PageID(url)
+}
+
+// A watched page that is too heavy, and one that is down, are told after three
+// inspections, on time although the watchdog is killed every two seconds; no
+// name on the page pings a channel.
+func TestWatchedPagesAreTold(t *testing.T) {
+	quiet(t)
+	heavy, broken := newShop(t), newShop(t)
+	heavy.image.Store(3000)
+	broken.image.Store(3000)
+	heavyURL, brokenURL := heavy.URL+"/?a=1&b=2", broken.URL+"/"
+	heavyPage := watch(t, heavyURL, "1s", `[{"resourceSizes": [{"resourceType": "total", "budget": 100}]}]`)
+	brokenPage := watch(t, brokenURL, "2s", "")
+	t.Cleanup(func() { watch(t, heavyURL, "off", ""); watch(t, brokenURL, "off", "") })
+	for _, page := range []string{heavyPage, brokenPage} {
+		house.Await(t, "a good report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+	}
+
+	heavy.image.Store(300_000)
+	broken.code.Store(http.StatusInternalServerError)
+	began := time.Now()
+	for kills := 0; box.Sink.Said(brokenURL, "The page is down") == ""; kills++ {
+		if kills == 15 {
+			t.Fatalf("killed %d times, nobody was told", kills)
+		}
+		house.Within(2*time.Second, func() bool { return box.Sink.Said(brokenURL, "The page is down") != "" })
+		box.Signal(t, "libra-watchdog", syscall.SIGKILL)
+	}
+	t.Logf("down told after %s, with an inspection every 2 s and the watchdog killed as often", time.Since(began).Round(time.Millisecond))
+	down := libra.Alarm{
+		ID: "page.down." + brokenPage, Scope: libra.ScopePage, Target: brokenURL, Page: brokenPage, Severity: libra.Major,
+		Summary: "The page is down", Runbook: "#page-down",
+	}
+	told(t, down, "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed")
+	budget := libra.Alarm{
+		ID: "page.budget." + heavyPage, Scope: libra.ScopePage, Target: heavyURL, Page: heavyPage, Severity: libra.Minor,
+		Summary: "The page is over its budget", Runbook: "#page-budget",
+	}
+	told(t, budget, "over its budget of 100.0 KB; +290.0 KB of images since ", ", biggest: <!channel>.png 293.", "; 3 of 3 inspections in a row failed")
+	for _, said := range box.Sink.All() {
+		if strings.Contains(said, "<!channel>") {
+			t.Errorf("the page pings a channel: %s", said)
+		}
+	}
+
+	heavy.image.Store(3000)
+	broken.Close()
+	over(t, heavyURL, "The page is within its budget again")
+	watch(t, brokenURL, "off", "")
+	over(t, brokenURL, "The page is no longer watched")
+	if n := strings.Count(strings.Join(box.Sink.All(), "\n"), "[major] "+brokenURL+" on "); n > 2 { // the text, and what phones show of it
+		t.Errorf("told again and again:\n%s", strings.Join(box.Sink.All(), "\n---\n"))
+	}
+}
+
+// A watched page of which nothing is heard, because nobody hears that it is due,
+// is told; and when it is weighed again, that.
+func TestMissedIsTold(t *testing.T) {
+	box.Settle(t)
+	allowFaults(t, "LIBRA_PAGE_TIMEOUT=1s\n")
+	rulesFile(t, "[thresholds]\nmissed = 1\n")
+	t.Cleanup(func() {
+		rulesFile(t, "")
+		box.Systemctl(t, "restart", "libra-watchdog")
+	})
+	box.Systemctl(t, "restart", "libra-watchdog")
+	quiet(t)
+	url := newShop(t).URL + "/missed"
+	page := watch(t, url, "1s", "")
+	t.Cleanup(func() { watch(t, url, "off", "") })
+	house.Await(t, "a report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+	box.PauseWatches(t, true)
+	t.Cleanup(func() { box.PauseWatches(t, false) })
+	told(t, libra.Alarm{
+		ID: "page.missed." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Minor,
+		Summary: "The page is not weighed when it should be", Runbook: "#page-missed",
+	}, "; one is due every 1s, limit 2s; ")
+	box.PauseWatches(t, false)
+	over(t, url, "The page is weighed on time again")
+}
+
+// A watched page whose certificate ends soon, on a server with a certificate of
+// the operator's own, is told with the days that are left; and that there is a
+// new one.
+func TestCertificateIsTold(t *testing.T) {
+	soon, later := certificate(t, 5*24*time.Hour+time.Hour), certificate(t, 90*24*time.Hour)
+	roots := filepath.Join(box.Home, "etc", "roots.pem")
+	var trusted []byte
+	for _, c := range []*tls.Certificate{soon, later} {
+		trusted = append(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})...)
+	}
+	if err := os.WriteFile(roots, trusted, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(roots) })
+	inspectors(t, "SSL_CERT_FILE=/etc/libra/roots.pem\n")
+	quiet(t)
+
+	var shown atomic.Pointer[tls.Certificate]
+	shown.Store(soon)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close") // the next visitor sees the certificate of the day
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, "<!doctype html><title>Shop</title>")
+	}))
+	s.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown.Load(), nil }}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	url := s.URL + "/"
+	page := watch(t, url, "1s", "")
+	t.Cleanup(func() { watch(t, url, "off", "") })
+	told(t, libra.Alarm{
+		ID: "page.certificate." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
+		Summary: "The certificate of 127.0.0.1 ends soon", Runbook: "#page-certificate",
+	}, "ends on "+soon.Leaf.NotAfter.UTC().Format("2 Jan 2006 15:04 UTC")+", in 5 days 0 hours, limit 7 days")
+	shown.Store(later)
+	over(t, url, "The certificate of 127.0.0.1 lasts long enough again")
+}
+
+// certificate is one of this host's, signed by itself, that ends so long from
+// now.
+func certificate(t *testing.T, lasts time.Duration) *tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	wanted := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "shop " + lasts.String()},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(lasts), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, wanted, wanted, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{signed}, PrivateKey: key, Leaf: leaf}
+}
