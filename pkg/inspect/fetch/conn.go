@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"bytes"
 	"crypto/tls"
 	"encoding/binary"
 	"net"
@@ -10,27 +9,26 @@ import (
 	"time"
 )
 
-// tally is what one response has cost on its connection so far. The
+// tally is what one HTTP/2 response has cost on its connection so far. The
 // connection adds, the exchange reads.
 type tally struct {
-	header atomic.Int64 // status line and headers, or header frames
+	header atomic.Int64 // header frames
 	raw    atomic.Int64 // all of the response
 }
 
-// conn counts responses as they come off the wire, below HTTP and above TLS:
-// only there can the bytes of headers be told from those of bodies before
-// net/http has thrown them away.
+// conn counts HTTP/2 responses as they come off the wire, below HTTP and above
+// TLS: only there can the bytes of headers be told from those of bodies before
+// net/http has thrown them away. Over HTTP/1 it counts nothing.
 type conn struct {
-	net.Conn // *net.TCPConn or *tls.Conn
+	net.Conn          // *net.TCPConn or *tls.Conn
+	socket   net.Conn // below TLS
 
 	// How long it took to get here; constant.
 	dns, connect, handshake time.Duration
 	h2                      bool
 
 	mu     sync.Mutex
-	cur    *tally  // HTTP/1: of the response being read; under mu
-	scan   headEnd // HTTP/1: under mu
-	frames frames  // HTTP/2: under mu
+	frames frames // under mu
 }
 
 // ConnectionState lets net/http tell that the connection is secure.
@@ -41,23 +39,11 @@ func (c *conn) ConnectionState() tls.ConnectionState {
 	return tls.ConnectionState{}
 }
 
-// begin counts what is read from now on towards t: the next response.
-func (c *conn) begin(t *tally) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cur, c.scan = t, headEnd{}
-}
-
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 {
+	if n > 0 && c.h2 {
 		c.mu.Lock()
-		if c.h2 {
-			c.frames.read(p[:n])
-		} else if c.cur != nil {
-			c.cur.raw.Add(int64(n))
-			c.cur.header.Add(c.scan.feed(p[:n]))
-		}
+		c.frames.read(p[:n])
 		c.mu.Unlock()
 	}
 	return n, err
@@ -85,57 +71,6 @@ func (c *conn) forget(id uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.frames.streams, id)
-}
-
-// headEnd finds the blank line that ends a response's head.
-type headEnd struct {
-	done   bool
-	status [12]byte // start of the status line: "HTTP/1.1 200"
-	n      int      // bytes of the head so far
-	line   int      // bytes of the line so far
-	first  byte     // its first byte
-}
-
-// feed takes what was read and returns how much of it belongs to the head.
-func (h *headEnd) feed(p []byte) (taken int64) {
-	for len(p) > 0 && !h.done {
-		i := bytes.IndexByte(p, '\n')
-		seg := p
-		if i >= 0 {
-			seg = p[:i]
-		}
-		if h.n < len(h.status) {
-			copy(h.status[h.n:], seg)
-		}
-		if h.line == 0 && len(seg) > 0 {
-			h.first = seg[0]
-		}
-		h.n += len(seg)
-		h.line += len(seg)
-		taken += int64(len(seg))
-		if i < 0 {
-			return taken
-		}
-		h.n++
-		taken++
-		p = p[i+1:]
-		if h.line == 0 || h.line == 1 && h.first == '\r' {
-			h.end()
-			continue
-		}
-		h.line = 0
-	}
-	return taken
-}
-
-// end closes the head, unless it was an interim one (103 Early Hints): the
-// final head follows, and both were sent.
-func (h *headEnd) end() {
-	if h.n > len(h.status) && h.status[9] == '1' {
-		*h = headEnd{}
-		return
-	}
-	h.done = true
 }
 
 // frames follows the frames of an HTTP/2 connection in both directions

@@ -15,7 +15,7 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// errH2 and errH1 are what a transport's dial reports when the server has
+// errH2 and errH1 are what a dial reports when the server has
 // chosen the other protocol.
 var (
 	errH2 = errors.New("server speaks HTTP/2")
@@ -140,15 +140,7 @@ func (h *host) takeSpare() *conn {
 	return c
 }
 
-// dial makes a plain connection.
-func (n *network) dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	c, err := n.tcp(ctx, addr)
-	if err != nil {
-		return nil, err // not a nil *conn in an interface
-	}
-	return c, nil
-}
-
+// tcp makes a plain connection.
 func (n *network) tcp(ctx context.Context, addr string) (*conn, error) {
 	c := new(conn)
 	var resolving, connecting time.Time
@@ -162,7 +154,7 @@ func (n *network) tcp(ctx context.Context, addr string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Conn, c.connect = tcp, time.Since(started)
+	c.Conn, c.socket, c.connect = tcp, tcp, time.Since(started)
 	if !resolving.IsZero() {
 		c.dns = connecting.Sub(resolving)
 		c.connect = time.Since(connecting)
@@ -203,8 +195,8 @@ func (n *network) secure(ctx context.Context, addr string) (*conn, error) {
 	return c, nil
 }
 
-// dialH1 is the HTTP/1.1 transport's dial for https.
-func (n *network) dialH1(ctx context.Context, _, addr string) (net.Conn, error) {
+// dialH1 makes a connection that speaks HTTP/1.1 over TLS.
+func (n *network) dialH1(ctx context.Context, addr string) (*conn, error) {
 	h := n.host(addr)
 	switch h.protocol() {
 	case "h2":
@@ -249,10 +241,12 @@ func (n *network) dialH2(ctx context.Context, _, addr string) (net.Conn, error) 
 	return c, nil
 }
 
-// transports are the two that share one network.
+// transports are the two that share one network: one of our own for HTTP/1.1,
+// and net/http's for HTTP/2.
 type transports struct {
-	net    *network
-	h1, h2 *http.Transport
+	net  *network
+	pool *pool
+	h2   *http.Transport
 }
 
 func newTransports(cfg Config) *transports {
@@ -261,44 +255,39 @@ func newTransports(cfg Config) *transports {
 		base = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	n := &network{guard: newGuard(cfg.Allow), tls: base, connect: cfg.Limits.ConnectTimeout}
-	h1 := &http.Transport{
+	h2 := &http.Transport{
 		Proxy:                  nil, // never from the environment
-		DialContext:            n.dial,
-		DialTLSContext:         n.dialH1,
+		DialTLSContext:         n.dialH2,
 		DisableCompression:     true,
-		MaxConnsPerHost:        cfg.Limits.ConnsPerHost,
-		MaxIdleConnsPerHost:    cfg.Limits.ConnsPerHost,
-		MaxIdleConns:           256,
-		IdleConnTimeout:        30 * time.Second,
+		MaxConnsPerHost:        1,
+		MaxIdleConns:           mostIdle,
+		IdleConnTimeout:        idleTime,
 		MaxResponseHeaderBytes: cfg.Limits.HeaderBytes,
-		Protocols:              new(http.Protocols),
+		// The transport gets connections that are secure already. "Unencrypted" is
+		// how it is told to speak HTTP/2 without a look at a *tls.Conn.
+		Protocols: new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			StrictMaxConcurrentRequests: true,
+			WriteByteTimeout:            cfg.Limits.IdleTimeout,
+			MaxDecoderHeaderTableSize:   64 << 10, // Chromium's; it decides how short headers get
+		},
 	}
-	h1.Protocols.SetHTTP1(true)
-	h2 := h1.Clone()
-	h2.DialTLSContext = n.dialH2
-	// The transport gets connections that are secure already. "Unencrypted" is
-	// how it is told to speak HTTP/2 without a look at a *tls.Conn.
-	h2.Protocols = new(http.Protocols)
 	h2.Protocols.SetHTTP2(true)
 	h2.Protocols.SetUnencryptedHTTP2(true)
-	h2.MaxConnsPerHost = 1
-	h2.HTTP2 = &http.HTTP2Config{
-		StrictMaxConcurrentRequests: true,
-		WriteByteTimeout:            cfg.Limits.IdleTimeout,
-		MaxDecoderHeaderTableSize:   64 << 10, // Chromium's; it decides how short headers get
-	}
-	return &transports{net: n, h1: h1, h2: h2}
+	return &transports{net: n, pool: newPool(n, cfg.Limits.ConnsPerHost), h2: h2}
 }
 
 // roundTrip asks over the protocol that the server speaks. The servers of one
 // address may disagree, so the question is settled anew a few times.
-func (t *transports) roundTrip(req *http.Request, addr string) (resp *http.Response, err error) {
+func (t *transports) roundTrip(ctx context.Context, x *exchange, req *http.Request) (resp *http.Response, err error) {
 	for range 4 {
-		rt := t.h1
-		if req.URL.Scheme == "https" && t.net.host(addr).protocol() == "h2" {
-			rt = t.h2
+		if req.URL.Scheme == "https" && t.net.host(addr(req.URL)).protocol() == "h2" {
+			x.stream = make(chan struct{}, 1)
+			hooks := &httptrace.ClientTrace{GotConn: x.gotConn, WroteHeaders: x.wroteHeaders}
+			resp, err = t.h2.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, hooks)))
+		} else {
+			resp, err = t.h1(ctx, x, req)
 		}
-		resp, err = rt.RoundTrip(req)
 		if !errors.Is(err, errH1) && !errors.Is(err, errH2) {
 			return resp, err
 		}
@@ -307,6 +296,6 @@ func (t *transports) roundTrip(req *http.Request, addr string) (resp *http.Respo
 }
 
 func (t *transports) close() {
-	t.h1.CloseIdleConnections()
+	t.pool.close()
 	t.h2.CloseIdleConnections()
 }

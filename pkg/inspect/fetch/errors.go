@@ -48,10 +48,13 @@ func explain(ctx context.Context, lim *standing, u *url.URL, err error) error {
 	if l := (*Limit)(nil); errors.As(context.Cause(ctx), &l) {
 		return l
 	}
+	if l := (*Limit)(nil); errors.As(err, &l) {
+		return l
+	}
 	if f := (*fault)(nil); errors.As(err, &f) {
 		return f
 	}
-	if text := err.Error(); strings.Contains(text, "response headers exceeded") || strings.Contains(text, "response header list larger") {
+	if strings.Contains(err.Error(), "response header list larger") {
 		return lim.header // net/http has no type for it
 	}
 	if ctx.Err() != nil {

@@ -27,19 +27,21 @@ type exchange struct {
 	shelf    *shelf // the body, if it is held
 	err      error
 
-	tally  tally         // HTTP/1: begun anew when net/http tries again
+	h1    *h1conn // HTTP/1: until it is let go
+	ended bool    // HTTP/1: the whole answer was read, another may follow
+
 	stream chan struct{} // HTTP/2: the request's stream is known
 
 	mu    sync.Mutex // net/http calls the hooks from goroutines of its own
 	conn  *conn      // under mu
 	id    uint32     // under mu: the HTTP/2 stream
-	count *tally     // under mu: of the response
+	count *tally     // under mu: HTTP/2: of the response
 	got   time.Time  // under mu: when the connection was had
 }
 
 // exchange asks for u and reads the answer.
 func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*url.URL) *exchange {
-	x := &exchange{s: s, lim: &s.client.cfg.Limits, stream: make(chan struct{}, 1)}
+	x := &exchange{s: s, lim: &s.client.cfg.Limits}
 	x.hop.URL, x.hop.Started = u.String(), time.Now().UTC()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -49,19 +51,22 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 		x.fail(bytesLimit("page_bytes", "not asked for, page cut at", x.lim.PageBytes))
 		return x
 	}
-	req := (&http.Request{
+	req := &http.Request{
 		Method: http.MethodGet, URL: u, Host: u.Host,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: s.client.header(r, u, chain),
-	}).WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: x.gotConn, WroteHeaders: x.wroteHeaders}))
+	}
 	s.addCookies(req)
-	resp, err := s.client.rt.roundTrip(req, addr(u))
+	defer x.letGo()
+	resp, err := s.client.rt.roundTrip(ctx, x, req)
 	x.headersDone(ctx, err == nil)
 	if err != nil {
 		x.fail(explain(ctx, &s.client.limits, u, err))
 		return x
 	}
-	defer resp.Body.Close()
+	if x.h1 == nil {
+		defer resp.Body.Close()
+	}
 	if resp.StatusCode < 100 {
 		x.fail(faultf(ErrProtocol, nil, "answer of %s is not HTTP: status %03d", u.Host, resp.StatusCode))
 		return x
@@ -75,6 +80,12 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 func (x *exchange) fail(err error) {
 	x.err = err
 	x.hop.Error = err.Error()
+}
+
+// gotH1 is gotConn for HTTP/1.
+func (x *exchange) gotH1(c *h1conn) {
+	x.h1 = c
+	x.gotConn(httptrace.GotConnInfo{Conn: c.conn, Reused: c.reused})
 }
 
 // gotConn starts the clocks: before it, the request has cost its server
@@ -96,11 +107,6 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 		case <-x.stream: // a first try's
 		default:
 		}
-	} else {
-		x.tally.header.Store(0)
-		x.tally.raw.Store(0)
-		x.count = &x.tally
-		c.begin(&x.tally)
 	}
 	x.mu.Unlock()
 	limits := &x.s.client.limits
@@ -138,7 +144,10 @@ func (x *exchange) headersDone(ctx context.Context, answered bool) {
 	if !x.got.IsZero() {
 		x.hop.Wait = time.Since(x.got)
 	}
-	if x.count != nil {
+	switch {
+	case x.h1 != nil:
+		x.hop.HeaderBytes = x.h1.taken()
+	case x.count != nil:
 		x.hop.HeaderBytes = x.count.header.Load()
 	}
 	x.s.spent.Add(x.hop.HeaderBytes)
@@ -175,15 +184,17 @@ func (x *exchange) certificateUntil() time.Time {
 func (x *exchange) close(resp *http.Response) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.count == nil {
-		return
-	}
-	if x.conn.h2 {
+	var raw int64
+	switch {
+	case x.h1 != nil && slices.Contains(resp.TransferEncoding, "chunked"):
+		raw = x.h1.taken()
+	case x.count != nil:
 		x.conn.forget(x.id)
 		x.hop.HeaderBytes = x.count.header.Load() // and the trailers
+		raw = x.count.raw.Load()
 	}
-	if x.err == nil && x.location == "" && (x.conn.h2 || slices.Contains(resp.TransferEncoding, "chunked")) {
-		x.hop.FramingBytes = max(x.count.raw.Load()-x.hop.HeaderBytes-x.hop.EncodedBytes, 0)
+	if x.err == nil && x.location == "" {
+		x.hop.FramingBytes = max(raw-x.hop.HeaderBytes-x.hop.EncodedBytes, 0)
 	}
 }
 
