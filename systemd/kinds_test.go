@@ -222,7 +222,7 @@ url = "`+gone.URL+`/"
 	over(t, "alarms.toml", "alarms.toml is well again")
 	box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
 	over(t, "channel ops", "channel ops is well again")
-	over(t, "/var/lib/libra/history", "has room again")
+	over(t, "/var/lib/libra/history", "The disk under /var/lib/libra/history has room again")
 	over(t, "libra-inspector", "Requests are answered in time again")
 	over(t, "memory", "The host has memory again")
 	actions(t, "disk", "new watches are taken again")

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -163,7 +164,7 @@ func TestCertificateIsTold(t *testing.T) {
 	for _, c := range []*tls.Certificate{soon, later} {
 		trusted = append(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})...)
 	}
-	if err := os.WriteFile(roots, trusted, 0o644); err != nil {
+	if err := errors.Join(os.WriteFile(roots, trusted, 0o644), os.Chmod(roots, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Remove(roots) })
@@ -177,7 +178,9 @@ func TestCertificateIsTold(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, "<!doctype html><title>Shop</title>")
 	}))
-	s.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown.Load(), nil }}
+	s.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{*shown.Load()}}, nil
+	}}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	url := s.URL + "/"

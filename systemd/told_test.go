@@ -121,8 +121,9 @@ func atSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
 	text := fmt.Sprintf("[%s] %s on %s: %s", want.Severity, want.Target, box.Name, want.Summary)
 	header := strings.ToUpper(string(want.Severity[0])) + string(want.Severity[1:]) + ": " + want.Summary
+	by := deadline()
 	for _, way := range ways {
-		m, ok := arrived(t, way.name, way.find, text)
+		m, ok := arrived(t, way.name, way.find, text, by)
 		if !ok {
 			continue
 		}
@@ -148,10 +149,13 @@ func atSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 	kinds.told[want.Runbook] = true
 }
 
+// deadline is until when people must have been told.
+func deadline() time.Time { return time.Now().Add(30 * time.Second) }
+
 // arrived waits for a message that begins with text.
-func arrived(t *testing.T, way string, find func(string) (message, bool), text string) (m message, ok bool) {
+func arrived(t *testing.T, way string, find func(string) (message, bool), text string, by time.Time) (m message, ok bool) {
 	t.Helper()
-	took, ok := house.Within(30*time.Second, func() bool { m, ok = find(text); return ok })
+	took, ok := house.Within(time.Until(by), func() bool { m, ok = find(text); return ok })
 	if !ok {
 		t.Errorf("%s: nobody was told %q; told was:\n%s", way, text, strings.Join(append(box.Sink.All(), bot.all()...), "\n---\n"))
 		return m, false
@@ -164,8 +168,9 @@ func arrived(t *testing.T, way string, find func(string) (message, bool), text s
 func over(t *testing.T, target, summary string) {
 	t.Helper()
 	text := fmt.Sprintf("[cleared] %s on %s: %s", target, box.Name, summary)
+	by := deadline()
 	for _, way := range ways {
-		m, ok := arrived(t, way.name, way.find, text)
+		m, ok := arrived(t, way.name, way.find, text, by)
 		if ok && (!strings.HasPrefix(m.text, text) || m.header != "Cleared: "+summary || m.colour != "#2eb886" ||
 			!slices.ContainsFunc(m.body, func(s string) bool { return strings.HasPrefix(s, "*Down for* ") })) {
 			t.Errorf("%s: %+v, want %q", way.name, m, text)
