@@ -3,6 +3,7 @@
 package systemd_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -80,5 +81,45 @@ func TestOutsideHeartbeat(t *testing.T) {
 	house.Await(t, "a heartbeat", 20*time.Second, func() bool { return asked.Load() > 0 })
 	if journal := box.Journal(t, "-u", "libra-watchdog"); strings.Contains(journal, "sesame") {
 		t.Error("the journal shows the heartbeat's URL")
+	}
+}
+
+// What ends because all of it is shut down is no news, however long the watchdog
+// is the last to go: the first that people hear afterwards is of what happens
+// then.
+func TestShutdownIsNotTold(t *testing.T) {
+	folder := filepath.Join(box.Home, "units", "libra-watchdog.service.d")
+	t.Cleanup(func() {
+		os.RemoveAll(folder)
+		box.Systemctl(t, "daemon-reload")
+	})
+	for name, again := range map[string]func(){
+		"machine": func() {
+			if out, err := box.Down(); err != nil {
+				t.Fatalf("down: %v\n%s", err, out)
+			}
+			if out, err := box.Up(); err != nil {
+				t.Fatalf("up: %v\n%s", err, out)
+			}
+		},
+		"Libra": func() { box.Systemctl(t, "restart", "libra.target") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := os.MkdirAll(folder, 0o755)
+			if err = errors.Join(err, os.WriteFile(filepath.Join(folder, "slow.conf"), []byte("[Service]\nExecStop=/bin/sleep 2\n"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			box.Systemctl(t, "daemon-reload")
+			quiet(t)
+			again()
+			box.Settle(t)
+			box.Systemctl(t, "stop", "libra-inspector@2")
+			atSlack(t, part("beat.inspector.2", "libra-inspector@2"), "libra-inspector@2.service was stopped (dead)")
+			if all := box.Sink.All(); len(all) != 1 {
+				t.Errorf("told was:\n%s", strings.Join(all, "\n---\n"))
+			}
+			box.Systemctl(t, "start", "libra-inspector@2")
+			over(t, "libra-inspector@2", "libra-inspector@2 is alive again")
+		})
 	}
 }

@@ -162,7 +162,7 @@ func (b *board) observe(o observation) {
 	}
 	was, limits := b.tally(id), o.probe.rows.limits(b.cfg)
 	starting := o.probe.check != nil && o.at.Before(b.count.Grace)
-	if !b.mayJudge(id) || r.Verdict == Fail && was.State == Unknown && starting {
+	if !b.mayJudge(id) || r.Verdict == Fail && (was.State == Unknown && starting || b.svc.left.Load()) {
 		return
 	}
 	is, change := was.Next(r, o.at, limits)

@@ -41,6 +41,7 @@ func (w *Watchdog) allProbes() []*probe {
 	}
 	for _, p := range probes {
 		p.timeout, p.wake = cfg.Timeout, make(chan struct{}, 1)
+		p.leaving = w.services.leaving
 		p.raise = func() int { return p.rows.limits(*w.config()).Raise }
 		if unit := p.unit; unit != "" {
 			w.services.wake[unit] = append(w.services.wake[unit], p)

@@ -21,6 +21,7 @@ type probe struct {
 	wake      chan struct{}                         // asks for a reading before its time
 	raise     func() int                            // failures that make an alarm
 	unit      string                                // whose changes ask so; "" for none
+	leaving   func(context.Context) bool            // whether all of this is being stopped
 }
 
 // rows says what failures and passes in a row are counted in.
@@ -97,6 +98,9 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 			default:
 				r = p.unanswered("no answer since %s, %s allowed", time.Since(began).Round(100*time.Millisecond), p.timeout)
 			}
+		}
+		if r.Verdict == Fail && pace.fails < p.raise() && p.leaving(ctx) {
+			r = Reading{Evidence: "this watchdog is being stopped, and what it watches may be, too"}
 		}
 		// A failure that is seen early is news; all else comes in its time, so
 		// that a row of readings lasts as long as it should.

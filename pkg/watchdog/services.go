@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"libra/pkg/watchdog/units"
@@ -14,6 +15,9 @@ import (
 // Systemd knows how services are.
 type Systemd interface {
 	Units(ctx context.Context, names []string) (map[string]units.Unit, error)
+	// Leaving says whether a unit is being stopped, alone or with the whole
+	// machine.
+	Leaving(ctx context.Context, name string) (bool, error)
 	// Follow calls changed when something of a unit has changed, until ctx
 	// ends or it cannot.
 	Follow(ctx context.Context, changed func(units.Change)) error
@@ -31,6 +35,9 @@ type services struct {
 	names    []string
 	wake     map[string][]*probe // by unit: who asks again when it changes
 	restarts chan restarted
+	// left says that this watchdog is being stopped, and most likely with it
+	// all that it watches: nobody need be told of the end of anything.
+	left atomic.Bool
 
 	mu    sync.Mutex
 	at    time.Time             // under mu; of the last answer
@@ -139,6 +146,9 @@ func (s *services) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if is[ownUnit].Leaving() || s.left.Load() {
+		s.leaving(try)
+	}
 	s.mu.Lock()
 	was := s.units
 	s.at, s.units = time.Now(), is
@@ -168,14 +178,28 @@ func (s *services) ask(ctx context.Context) error {
 	return nil
 }
 
+// leaving asks whether this watchdog is being stopped. Where systemd, or the way
+// to it, has gone already, what it said last holds.
+func (s *services) leaving(ctx context.Context) bool {
+	if s.deps.Systemd == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout/4) // whoever waits has bad news
+	defer cancel()
+	if is, err := s.deps.Systemd.Leaving(ctx, ownUnit); err == nil && s.left.Swap(is) != is {
+		s.deps.Log.Info("being stopped, alone or with all others: nothing is raised meanwhile", "stopping", is)
+	}
+	return s.left.Load()
+}
+
 func lastOf[T any](list []T, most int) []T { return list[max(0, len(list)-most):] }
 
 // of is what systemd said of a unit just now. known is false where it did not.
 func (s *services) of(name string) (u units.Unit, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.at) > 2*s.interval+s.timeout || s.units[ownUnit].Job == "stop" {
-		return u, false // old; or all are being stopped, we too
+	if time.Since(s.at) > 2*s.interval+s.timeout {
+		return u, false // old
 	}
 	u, known = s.units[name]
 	return u, known && u.Load == "loaded"

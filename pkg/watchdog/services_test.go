@@ -20,9 +20,10 @@ import (
 
 // house is a systemd whose units are as the test says.
 type house struct {
-	mu      sync.Mutex
-	units   map[string]units.Unit // under mu
-	changes chan units.Change
+	mu       sync.Mutex
+	units    map[string]units.Unit // under mu
+	stopping bool                  // under mu; all of it
+	changes  chan units.Change
 }
 
 func (h *house) Units(context.Context, []string) (map[string]units.Unit, error) {
@@ -32,6 +33,15 @@ func (h *house) Units(context.Context, []string) (map[string]units.Unit, error) 
 		return nil, errors.New("nobody answers")
 	}
 	return maps.Clone(h.units), nil
+}
+
+func (h *house) Leaving(_ context.Context, name string) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.units == nil {
+		return false, errors.New("nobody answers")
+	}
+	return h.stopping || h.units[name].Leaving(), nil
 }
 
 func (h *house) Follow(ctx context.Context, changed func(units.Change)) error {
@@ -112,26 +122,67 @@ func TestUnitDown(t *testing.T) {
 	}
 }
 
-// Where all are stopped together, with this watchdog, nobody is missing; and
-// where nobody says how the units are, hearts are enough.
+// Where nobody says how the units are, hearts are enough.
 func TestUnitsUnknown(t *testing.T) {
-	for _, all := range []map[string]units.Unit{nil, {
-		recorderUnit:             {Load: "loaded", Active: "inactive", Sub: "dead"},
-		"libra-watchdog.service": {Load: "loaded", Active: "active", Sub: "running", Job: "stop"},
-	}} {
-		synctest.Test(t, func(t *testing.T) {
-			r := inHouse(t)
-			r.start()
-			r.pass(10, true)
-			r.units.mu.Lock()
-			r.units.units = all
-			r.units.mu.Unlock()
-			r.pass(10, true)
-			r.wantStored()
-			r.pass(5, false)
-			if len(r.stored) != 1 || !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no beat for ") || r.stored[0].Alarm.Cause != "bus" {
-				t.Errorf("%+v", r.stored)
-			}
+	synctest.Test(t, func(t *testing.T) {
+		r := inHouse(t)
+		r.start()
+		r.pass(10, true)
+		r.units.mu.Lock()
+		r.units.units = nil
+		r.units.mu.Unlock()
+		r.pass(10, true)
+		r.wantStored()
+		r.pass(5, false)
+		if len(r.stored) != 1 || !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no beat for ") || r.stored[0].Alarm.Cause != "bus" {
+			t.Errorf("%+v", r.stored)
+		}
+	})
+}
+
+// While this watchdog is being stopped, alone, with Libra or with the machine,
+// the end of anything is no news, also once systemd itself has gone. If it goes
+// on after all, it is.
+func TestStopping(t *testing.T) {
+	stopped := map[string]units.Unit{recorderUnit: {Load: "loaded", Active: "inactive", Sub: "dead"}, "libra-watchdog.service": running}
+	leaving := running
+	leaving.Job = "stop"
+	for name, stop := range map[string]func(*house){
+		"Libra": func(h *house) {
+			h.units = map[string]units.Unit{recorderUnit: running, "libra-watchdog.service": leaving}
+		},
+		"machine": func(h *house) { h.stopping = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := inHouse(t)
+				r.start()
+				r.pass(10, true)
+				r.units.mu.Lock()
+				stop(r.units)
+				r.units.mu.Unlock()
+				r.set(func() { r.web = errDown })
+				r.pass(2, true)
+				r.units.mu.Lock()
+				r.units.units = nil // D-Bus has gone
+				r.units.mu.Unlock()
+				r.set(func() { r.bus = errDown })
+				r.pass(10, false)
+				r.wantStored()
+				if len(r.told) != 0 {
+					t.Errorf("past the bus: %+v", r.told)
+				}
+				r.units.mu.Lock()
+				r.units.units, r.units.stopping = stopped, false
+				r.units.mu.Unlock()
+				r.set(func() { r.bus = nil })
+				r.pass(3, false)
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				if len(r.stored) != 2 {
+					t.Errorf("on the bus: %+v", r.stored)
+				}
+			})
 		})
 	}
 }

@@ -31,6 +31,9 @@ type Unit struct {
 	Triggered bool
 }
 
+// Leaving says whether it is being stopped.
+func (u Unit) Leaving() bool { return u.Job == "stop" || u.Job == "restart" }
+
 // Change is what systemd says when something of a unit has changed.
 type Change struct {
 	Unit   string
@@ -129,6 +132,24 @@ func (s *Systemd) Units(ctx context.Context, names []string) (map[string]Unit, e
 		all[row.Name] = u
 	}
 	return all, nil
+}
+
+// Leaving says whether the named unit is being stopped, alone or with the whole
+// machine.
+func (s *Systemd) Leaving(ctx context.Context, name string) (bool, error) {
+	conn, err := s.connected(ctx)
+	if err != nil {
+		return false, err
+	}
+	var state dbus.Variant
+	if err := conn.Object(systemd, root).CallWithContext(ctx, properties+".Get", 0, manager, "SystemState").Store(&state); err != nil {
+		return false, fmt.Errorf("ask for the state of the system: %w", err)
+	}
+	if state.Value() == "stopping" {
+		return true, nil
+	}
+	rows, err := list(ctx, conn, []string{name})
+	return slices.ContainsFunc(rows, func(row listed) bool { return Unit{Job: row.JobType}.Leaving() }), err
 }
 
 func list(ctx context.Context, conn *dbus.Conn, names []string) (rows []listed, err error) {
