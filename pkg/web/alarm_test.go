@@ -294,4 +294,32 @@ func TestSilences(t *testing.T) {
 			t.Errorf("/alarms lacks %q:\n%s", want, html)
 		}
 	}
+	if got := h.do("DELETE", "/api/silences/"+later.ID, ""); got.code != 200 || !strings.Contains(got.body, `"state":"ended"`) {
+		t.Errorf("the end of a planned one = %d %s", got.code, got.body)
+	}
+	list.Silences = nil
+	if h.get("/api/silences").into(t, &list); len(list.Silences) != 0 {
+		t.Errorf("silences once both have ended: %+v", list.Silences)
+	}
+}
+
+// A silence that was made by a clock that was ahead can be ended all the same,
+// for whoever goes by the newest word on it.
+func TestSilenceFromTheFuture(t *testing.T) {
+	h := started(t)
+	now := time.Now().UTC()
+	sil := libra.Silence{ID: "s1", Match: libra.Match{Alarm: "disk"}, From: now, Until: now.Add(3 * time.Hour), By: "ann", Why: "new disks"}
+	made := libra.Note{ID: "n1", Kind: libra.Silenced, At: now.Add(time.Hour), By: "ann", Silence: &sil}
+	if err := h.bus.Connect("web").PublishNote(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	listed := func() bool { return strings.Contains(h.get("/api/silences").body, "new disks") }
+	bustest.Await(t, "the silence", listed)
+	if got := h.do("DELETE", "/api/silences/s1", ""); got.code != 200 || listed() {
+		t.Errorf("the end = %d %s; still listed: %v", got.code, got.body, listed())
+	}
+	notes := h.onBus()
+	if last := notes[len(notes)-1]; len(notes) != 2 || !last.At.After(made.At) || last.Silence.Until.After(time.Now()) {
+		t.Errorf("on the bus: %+v", notes)
+	}
 }

@@ -99,15 +99,15 @@ func (b *notebook) about(a libra.Alarm) (ack *libra.Note, actions []libra.Note) 
 	return ack, actions
 }
 
-// silence is the newest word on one that has not ended.
-func (b *notebook) silence(id string, now time.Time) (libra.Silence, bool) {
+// silence is the newest word on one that has not ended, and when that was said.
+func (b *notebook) silence(id string, now time.Time) (sil libra.Silence, said time.Time, standing bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n, ok := b.silences[id]
 	if !ok || !now.Before(n.Silence.Until) {
-		return libra.Silence{}, false
+		return libra.Silence{}, time.Time{}, false
 	}
-	return *n.Silence, true
+	return *n.Silence, n.At, true
 }
 
 // standing lists the silences in force or to come, those that begin first

@@ -196,7 +196,7 @@ func (s *Server) endSilence(r *http.Request, id string) (sil libra.Silence, p *p
 		return sil, p
 	}
 	now := time.Now().UTC()
-	sil, standing := s.notes.silence(id, now)
+	sil, said, standing := s.notes.silence(id, now)
 	if !standing && !s.notes.ready() {
 		return sil, unavailable("not-readable", fmt.Sprintf("silence %q is not in memory, and not everything can be read from the bus right now: try again in a few seconds", id))
 	}
@@ -209,6 +209,10 @@ func (s *Server) endSilence(r *http.Request, id string) (sil libra.Silence, p *p
 	sil.Until = now
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
-	n := libra.Note{ID: requestID(now), Kind: libra.Silenced, At: now, By: by, Text: "ended early", Silence: &sil}
+	at := now
+	if !at.After(said) { // by a clock that was ahead: the newest word holds
+		at = said.Add(1)
+	}
+	n := libra.Note{ID: requestID(now), Kind: libra.Silenced, At: at, By: by, Text: "ended early", Silence: &sil}
 	return sil, s.note(ctx, n, "the end of the silence")
 }
