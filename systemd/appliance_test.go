@@ -299,3 +299,24 @@ func TestCommandLine(t *testing.T) {
 		}
 	}
 }
+
+// A maintenance window that is planned can be cancelled before it begins.
+func TestMaintenanceIsCancelled(t *testing.T) {
+	box.Settle(t)
+	server := "--server=" + box.URL
+	window := []string{"alarms", "silence", "--alarm", "beat.inspector.2", "--from", time.Now().Add(time.Hour).Format(time.RFC3339), "--for", "1h", "--why", "new disks", server}
+	out, err := cli(t, window...)
+	id, rest, _ := strings.Cut(out, " ")
+	if err != nil || !strings.HasPrefix(rest, "silences alarm beat.inspector.2 from ") {
+		t.Fatalf("plan: %v\n%s", err, out)
+	}
+	if out, err := cli(t, "alarms", "silences", server); err != nil || !strings.Contains(out, "planned") {
+		t.Errorf("list: %v\n%s", err, out)
+	}
+	if out, err := cli(t, "alarms", "unsilence", id, server); err != nil || !strings.Contains(out, id+" has ended: alarm beat.inspector.2") {
+		t.Errorf("cancel: %v\n%s", err, out)
+	}
+	if out, err := cli(t, "alarms", "silences", server); err != nil || strings.Contains(out, id) {
+		t.Errorf("list, once it is cancelled: %v\n%s", err, out)
+	}
+}
