@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -29,6 +30,17 @@ func (l letter) slackMessage() *slack.WebhookMessage {
 		Attachments: []slack.Attachment{{Color: colour(l.worst), Fallback: text, Blocks: slack.Blocks{BlockSet: l.blocks()}}},
 		UnfurlLinks: &no, UnfurlMedia: &no,
 	}
+}
+
+// slackText says all of it without blocks, for when Slack dislikes them.
+func (l letter) slackText() string {
+	text := []string{escape(l.text, textLimit)}
+	for _, part := range slices.Concat(l.body, l.remarks, []string{l.context}) {
+		if part != "" {
+			text = append(text, escape(part, lineLimit))
+		}
+	}
+	return strings.Join(text, "\n")
 }
 
 func (l letter) blocks() []slack.Block {

@@ -47,6 +47,8 @@ type message struct {
 	Deliveries []delivery `json:"deliveries"`
 	// Repeat says that an earlier attempt may have arrived.
 	Repeat bool `json:"repeat"`
+	// Cut says that the provider takes no long texts.
+	Cut bool `json:"cut,omitempty"`
 
 	at time.Time // of this attempt
 }
@@ -69,6 +71,8 @@ type refusal struct {
 	after  time.Duration // the provider wants to be left alone so long
 	// permanent: only a person can mend it.
 	permanent bool
+	// large: it may take less of it.
+	large bool
 }
 
 func (r *refusal) Error() string { return r.reason }

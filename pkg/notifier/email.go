@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/textproto"
 	"strconv"
+	"strings"
 
 	"github.com/wneessen/go-mail"
 
@@ -144,5 +145,6 @@ func judgeMail(who string, err error, dialing bool) error {
 		return errors.New(reason)
 	}
 	final := code >= 500 || errors.As(err, &cert) || errors.As(err, &authority) || errors.Is(err, mail.ErrNoSupportedAuthDiscovered)
-	return &refusal{reason: reason, permanent: final}
+	// 552 is a message that is too large, or a mailbox that is full (RFC 3463, 5.2.2).
+	return &refusal{reason: reason, permanent: final, large: code == 552 && !strings.Contains(text, "5.2.2")}
 }

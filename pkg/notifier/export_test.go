@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -47,6 +48,19 @@ func (f senderFunc) send(ctx context.Context, m message) (receipt, error) { retu
 // Refused is the error of a provider that says no.
 func Refused(reason string, permanent bool) error {
 	return &refusal{reason: reason, permanent: permanent}
+}
+
+// ShoutrrrSays is what judgeShout makes of an error.
+func ShoutrrrSays(said string) string {
+	switch no := refused(judgeShout(errors.New(said), "generic://x")); {
+	case no == nil:
+		return "unknown"
+	case no.large:
+		return "large"
+	case no.permanent:
+		return "permanent"
+	}
+	return "passing"
 }
 
 // Scrub is scrub.

@@ -51,6 +51,9 @@ func (w writer) letter(m message) letter {
 	default:
 		l = w.digest(m)
 	}
+	if m.Cut {
+		l.remarks = append(l.remarks, "Cut short, because all of it was refused as too large; libra alarms show "+m.Deliveries[0].Transition.Alarm.ID+" has the rest")
+	}
 	if m.Repeat {
 		l.text += " (possible repeat)"
 		l.remarks = append(l.remarks, "Possible repeat: whether an earlier attempt arrived is not known")

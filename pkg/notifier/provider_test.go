@@ -217,6 +217,7 @@ func answers(code int, body string, header ...string) http.HandlerFunc {
 // own words; what only a person can mend becomes a trouble.
 func TestTry(t *testing.T) {
 	const hook = "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl_credential = \"hook-url\"\ncredential = \"key\"\n"
+	const phone = "[[channel]]\nname = \"phone\"\ntype = \"shoutrrr\"\ncredential = \"phone\"\n"
 	const slackFile = "[[channel]]\nname = \"slack\"\ntype = \"slack\"\ncredential = \"slack-webhook\"\n"
 	for _, c := range []struct {
 		name, file, channel string
@@ -243,6 +244,13 @@ func TestTry(t *testing.T) {
 		{"hook", hook, "hook", answers(204, ""), true, "the webhook answered 204 No Content", false},
 		{"hook refuses", hook, "hook", answers(401, "bad signature"), false, `the webhook answered 401 Unauthorized: "bad signature"`, true},
 		{"missing credential", strings.Replace(hook, "hook-url", "nowhere", 1), "hook", nil, false, `credential "nowhere" is missing: put it into /etc/libra/credentials/nowhere (mode 600), then systemctl restart libra-notifier`, true},
+		{"phone", phone, "phone", answers(200, ""), true, "the service took it", false},
+		{"phone's token is revoked", phone, "phone", answers(401, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 401 Unauthorized", true},
+		{"phone is forbidden", phone, "phone", answers(403, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 403 Forbidden", true},
+		{"phone is gone", phone, "phone", answers(404, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 404 Not Found", true},
+		{"phone is unwell", phone, "phone", answers(503, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 503 Service Unavailable", false},
+		{"phone is busy", phone, "phone", answers(429, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 429 Too Many Requests", false},
+		{"phone cuts", phone, "phone", cut, false, "failed to send notification to generic webhook: sending HTTP request: ", false},
 		{"no such channel", hook, "pager", nil, false, `there is no channel "pager"`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -252,6 +260,7 @@ func TestTry(t *testing.T) {
 			d.credential("hook-url", at+"/hook/"+secret)
 			d.credential("token", "xoxb-"+secret)
 			d.credential("key", secret)
+			d.credential("phone", "generic://"+strings.TrimPrefix(at, "http://")+"/"+secret+"?disabletls=yes")
 			d.configure(strings.Replace(c.file, "URL", at+"/", 1))
 			n := d.alone(t)
 			bustest.Await(t, "channels", func() bool { return len(n.Try(t.Context(), "").Channels) == 1 })
@@ -382,6 +391,31 @@ func TestShoutrrr(t *testing.T) {
 	}
 	if !strings.Contains(d.logged(), "not told, trying again") {
 		t.Error("the refusal was not logged")
+	}
+}
+
+// What shoutrrr's many services say of a refusal, and whether that passes.
+func TestShoutrrrSays(t *testing.T) {
+	for said, want := range map[string]string{
+		"Unauthorized":                                                           "permanent",
+		"Forbidden: bot was blocked by the user":                                 "permanent",
+		"google chat api returned unexpected http status code: 403":              "permanent",
+		"OpsGenie notification returned unexpected HTTP status code: 404 - {}":   "permanent",
+		"notification failed: 401 {}":                                            "permanent",
+		"failed to send notification to Mattermost: 400 Bad Request":             "permanent",
+		"pushover: HTTP 429":                                                     "passing",
+		"server returned status 503":                                             "passing",
+		"failed to send notification to Teams: 502 Bad Gateway":                  "passing",
+		"Message exceeds the max length":                                         "large",
+		"unexpected status code: 413 Request Entity Too Large":                   "large",
+		"Bad Request: message is too long":                                       "large",
+		`Post "http://127.0.0.1:403/x": EOF`:                                     "unknown",
+		`Post "https://example.org:443/x": context deadline exceeded`:            "unknown",
+		`Post "https://example.org/x": read: connection reset by peer after 404`: "unknown",
+	} {
+		if got := notifier.ShoutrrrSays(said); got != want {
+			t.Errorf("%q is %s, want %s", said, got, want)
+		}
 	}
 }
 

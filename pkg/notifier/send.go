@@ -26,8 +26,46 @@ func (ch *channel) tell(ctx context.Context, m message, tick func()) error {
 			return ctx.Err()
 		}
 		m.Repeat = m.Repeat || refused(err) == nil
+		if parts := ch.reduce(m, err); parts != nil {
+			return ch.tellAll(ctx, parts, tick)
+		}
 		ch.undelivered(m, err)
 	}
+}
+
+// reduce is what to tell in place of a message that was refused as too large;
+// nil where it was not, or there is nothing smaller.
+func (ch *channel) reduce(m message, err error) (parts []message) {
+	no := refused(err)
+	if no == nil || !no.large {
+		return nil
+	}
+	if parts = m.smaller(); parts == nil {
+		return nil
+	}
+	ch.failed.Add(1)
+	ch.next = time.Now().Add(ch.cfg.Pace)
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if !m.Repeat { // it surely has not arrived
+		ch.ledger.Begun = &m
+		ch.ledger.keep()
+	}
+	ch.breaker = ch.breaker.success() // it answers
+	ch.log.Warn("refused as too large, telling less at a time", "alarm", m.Deliveries[0].Transition.Alarm.ID,
+		"transitions", len(m.Deliveries), "messages", len(parts), "cut", parts[0].Cut, "err", err)
+	return parts
+}
+
+// tellAll is tell of one message after the other. What is not told when ctx ends
+// comes again, because it has not been acknowledged.
+func (ch *channel) tellAll(ctx context.Context, parts []message, tick func()) error {
+	for _, part := range parts {
+		if err := ch.tell(ctx, part, tick); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // begin notes that m may have been told, should this process end before it
@@ -61,7 +99,7 @@ func (ch *channel) attempt(ctx context.Context, m message, tick func()) (receipt
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		got, err := ch.to.send(ctx, m)
+		got, err := ch.to.send(ctx, m.cut())
 		answers <- answer{got, err}
 	}()
 	beat := time.NewTicker(heartbeat)

@@ -6,11 +6,17 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
+	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nicholas-fedor/shoutrrr"
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
+	"github.com/nicholas-fedor/shoutrrr/pkg/util/jsonclient"
 
 	"libra/pkg/rules"
 )
@@ -89,8 +95,51 @@ func (s *shout) send(ctx context.Context, m message) (receipt, error) {
 		return receipt{}, errors.New("no answer in time")
 	case err := <-answer:
 		if err != nil {
-			return receipt{}, errors.New(flat(scrub(err.Error(), s.url.text), 2*mostAnswer))
+			return receipt{}, judgeShout(err, s.url.text)
 		}
 	}
 	return receipt{answer: "the service took it"}, nil
+}
+
+// judgeShout tells a no from what may have arrived, by what the many services
+// say: some with a type, some in words, most with a status of HTTP among them.
+func judgeShout(err error, url string) error {
+	reason := flat(scrub(err.Error(), url), 2*mostAnswer)
+	var dns *net.DNSError
+	var op *net.OpError
+	if errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial" {
+		return &refusal{reason: reason}
+	}
+	status := statusIn(err, reason)
+	no := &refusal{reason: reason, permanent: isFinal(status), large: status == http.StatusRequestEntityTooLarge || tooLarge(reason)}
+	if status == 0 {
+		no.permanent = no.large || slices.ContainsFunc(finalWords, func(s string) bool { return strings.Contains(strings.ToLower(reason), s) })
+	}
+	if status == 0 && !no.permanent {
+		return errors.New(reason)
+	}
+	return no
+}
+
+// finalWords are those of services that name no status.
+var finalWords = []string{"unauthorized", "forbidden", "invalid token", "invalid_auth", "token_revoked", "chat not found", "not_found", "authentication failed"}
+
+// statusWords is what may be a status of HTTP in an error: "status: 403",
+// "HTTP 401", "unexpected response status code: 404", "403 Forbidden".
+var statusWords = regexp.MustCompile(`(?i)(?:(?:status|code|http|failed):? |\b)([345]\d\d)\b( [a-z]+)?`)
+
+// statusIn is the status of HTTP that an error is about; 0 where it names none.
+func statusIn(err error, text string) int {
+	var answer jsonclient.Error
+	if errors.As(err, &answer) && answer.StatusCode != 0 {
+		return answer.StatusCode
+	}
+	for _, found := range statusWords.FindAllStringSubmatch(text, -1) {
+		status, _ := strconv.Atoi(found[1]) // three digits
+		named := found[2] != "" && strings.HasPrefix(http.StatusText(status)+" ", found[2][1:]+" ")
+		if !strings.HasPrefix(found[0], found[1]) || named {
+			return status
+		}
+	}
+	return 0
 }

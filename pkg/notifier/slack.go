@@ -40,10 +40,10 @@ type hook struct {
 
 // send posts m. Where Slack dislikes the blocks, plain text says the same.
 func (h *hook) send(ctx context.Context, m message) (receipt, error) {
-	msg := h.writer.letter(m).slackMessage()
-	got, err := h.post(ctx, msg)
+	l := h.writer.letter(m)
+	got, err := h.post(ctx, l.slackMessage())
 	if no := refused(err); no != nil && (strings.Contains(no.reason, "invalid_blocks") || strings.Contains(no.reason, "invalid_attachments") || strings.Contains(no.reason, "invalid_payload")) {
-		return h.post(ctx, &slack.WebhookMessage{Text: msg.Text})
+		return h.post(ctx, &slack.WebhookMessage{Text: l.slackText()})
 	}
 	return got, err
 }
@@ -94,6 +94,7 @@ func post(ctx context.Context, client *http.Client, who string, to secret, data 
 		reason:    answer,
 		after:     retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 		permanent: isFinal(resp.StatusCode),
+		large:     resp.StatusCode == http.StatusRequestEntityTooLarge || isFinal(resp.StatusCode) && tooLarge(answer),
 	}
 }
 

@@ -43,17 +43,16 @@ type bot struct {
 
 func (b *bot) send(ctx context.Context, m message) (receipt, error) {
 	l := b.writer.letter(m)
-	msg := l.slackMessage()
 	if len(m.Deliveries) == 1 && m.Kind != trial && m.Deliveries[0].Post != (place{}) {
-		return b.follow(ctx, m, msg)
+		return b.follow(ctx, m, l)
 	}
-	return b.say(ctx, b.room, msg, len(m.Deliveries) > 1)
+	return b.say(ctx, b.room, l, len(m.Deliveries) > 1)
 }
 
-func (b *bot) say(ctx context.Context, room string, msg *slack.WebhookMessage, shared bool, more ...slack.MsgOption) (receipt, error) {
-	channel, stamp, err := b.api.PostMessageContext(ctx, room, append(options(msg), more...)...)
+func (b *bot) say(ctx context.Context, room string, l letter, shared bool, more ...slack.MsgOption) (receipt, error) {
+	channel, stamp, err := b.api.PostMessageContext(ctx, room, append(options(l.slackMessage()), more...)...)
 	if isCode(err, "invalid_blocks", "invalid_attachments", "invalid_blocks_format") {
-		channel, stamp, err = b.api.PostMessageContext(ctx, room, append([]slack.MsgOption{slack.MsgOptionText(msg.Text, false)}, more...)...)
+		channel, stamp, err = b.api.PostMessageContext(ctx, room, append([]slack.MsgOption{slack.MsgOptionText(l.slackText(), false)}, more...)...)
 	}
 	if err != nil {
 		return receipt{}, judgeSlack(err)
@@ -63,13 +62,13 @@ func (b *bot) say(ctx context.Context, room string, msg *slack.WebhookMessage, s
 
 // follow says what became of an alarm where it was told: in the thread, and in
 // the message itself, unless that tells of others too.
-func (b *bot) follow(ctx context.Context, m message, msg *slack.WebhookMessage) (receipt, error) {
+func (b *bot) follow(ctx context.Context, m message, l letter) (receipt, error) {
 	d := m.Deliveries[0]
 	over := d.Transition.Alarm.State == libra.Cleared
 	if m.Kind == news && !d.Post.Shared {
-		_, _, _, err := b.api.UpdateMessageContext(ctx, d.Post.Room, d.Post.Stamp, options(msg)...)
+		_, _, _, err := b.api.UpdateMessageContext(ctx, d.Post.Room, d.Post.Stamp, options(l.slackMessage())...)
 		if err = judgeSlack(err); hopeless(err) {
-			return b.say(ctx, b.room, msg, false) // somebody deleted it, say
+			return b.say(ctx, b.room, l, false) // somebody deleted it, say
 		} else if err != nil {
 			return receipt{}, err
 		}
@@ -78,9 +77,9 @@ func (b *bot) follow(ctx context.Context, m message, msg *slack.WebhookMessage) 
 	if !over || d.Post.Shared {
 		more = append(more, slack.MsgOptionBroadcast()) // it must be seen
 	}
-	got, err := b.say(ctx, d.Post.Room, msg, false, more...)
+	got, err := b.say(ctx, d.Post.Room, l, false, more...)
 	if hopeless(err) {
-		return b.say(ctx, b.room, msg, false) // no replies there any more, say
+		return b.say(ctx, b.room, l, false) // no replies there any more, say
 	}
 	got.post = d.Post
 	return got, err
@@ -126,9 +125,12 @@ func judgeSlack(err error) error {
 		if no.Needed != "" {
 			reason += fmt.Sprintf(": the bot needs the scope %s", no.Needed)
 		}
-		return &refusal{reason: reason, permanent: !slices.Contains(passing, no.Err)}
+		return &refusal{reason: reason, permanent: !slices.Contains(passing, no.Err), large: tooLarge(no.Err)}
 	case errors.As(err, &status):
-		return &refusal{reason: fmt.Sprintf("Slack answered %d %s", status.Code, http.StatusText(status.Code)), permanent: isFinal(status.Code)}
+		return &refusal{
+			reason: fmt.Sprintf("Slack answered %d %s", status.Code, http.StatusText(status.Code)), permanent: isFinal(status.Code),
+			large: status.Code == http.StatusRequestEntityTooLarge,
+		}
 	}
 	return unsent("Slack", err)
 }
