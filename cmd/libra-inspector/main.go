@@ -28,7 +28,7 @@ func main() {
 		Name: "libra-inspector", Usage: "takes a request, weighs the page, publishes a report",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "instance", Default: "1", Usage: "`name` of this instance", FlagOnly: true, Into: daemon.Text(&s.cfg.Instance)},
-			daemon.Setting{Name: "workers", Default: "8", Usage: "`number` of pages to weigh at a time", Into: daemon.Count(&s.cfg.Workers, 1, 1000)},
+			daemon.Setting{Name: "workers", Default: "32", Usage: "`number` of pages to weigh at a time, at most: 8 while memory is short", Into: daemon.Count(&s.cfg.Workers, 1, 1000)},
 			daemon.Setting{Name: "allow", Usage: "address `prefixes` that may be reached although not public", Into: daemon.Prefixes(&s.cfg.Inspect.Allow)},
 			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.Inspect.PageTimeout, time.Second, time.Hour)},
 			daemon.Setting{Name: "inspector-memory", Default: "176M", Usage: "`bytes` of memory that an inspector may take before it ends itself", Into: daemon.Bytes(&s.cfg.Memory, 64<<20)},

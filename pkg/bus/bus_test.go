@@ -134,7 +134,7 @@ func TestRequestToReport(t *testing.T) {
 		})
 	})
 	wg.Go(func() {
-		inspector.Work(ctx, 2, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		inspector.Work(ctx, bustest.Slots(2), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
 			stop, err := inspector.ServeStep(j.Request.Page, func() event.Step { return event.Step{Request: j.Request.ID, Step: libra.Weighing} })
 			if err != nil {
 				t.Error(err)
@@ -202,7 +202,7 @@ func TestClientsTakeTurns(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
-		inspector.Work(ctx, 1, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		inspector.Work(ctx, bustest.Slots(1), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
 			mu.Lock()
 			defer mu.Unlock()
 			order = append(order, j.Request.Client)
@@ -248,7 +248,7 @@ func TestBusAway(t *testing.T) {
 		})
 	})
 	wg.Go(func() {
-		inspector.Work(ctx, 1, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		inspector.Work(ctx, bustest.Slots(1), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
 			// An outage may cut either short; then the job comes again.
 			if err := inspector.PublishReport(ctx, event.Reported{Request: j.Request}); errors.Is(err, libra.ErrUnavailable) {
 				return

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -113,13 +114,13 @@ func (j Job) Again(pause time.Duration) error { return unavailable(j.msg.NakWith
 // Drop takes the job off the bus without an answer.
 func (j Job) Drop(reason string) error { return unavailable(j.msg.TermWithReason(reason)) }
 
-// Work takes requests off the bus, slots of them at a time, and calls do for
-// each in a goroutine of its own. Clients take turns, so that one with ten
+// Work takes requests off the bus, at any time as many as slots says, and calls
+// do for each in a goroutine of its own. Clients take turns, so that one with ten
 // thousand requests does not keep another waiting. A job's lease is prolonged
 // until do returns or longest has passed. Work returns when ctx has ended and
 // every do has returned. tick is called at least once a second while the
 // dispatching goes on.
-func (c *Conn) Work(ctx context.Context, slots int, longest time.Duration, tick func(), do func(context.Context, Job)) error {
+func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration, tick func(), do func(context.Context, Job)) error {
 	d := &dispatcher{conn: c, woken: make(chan string, 1024), consumers: map[string]jetstream.Consumer{}}
 	sub, err := c.nc.Subscribe(event.AllWakes, func(m *nats.Msg) {
 		select {
@@ -134,32 +135,38 @@ func (c *Conn) Work(ctx context.Context, slots int, longest time.Duration, tick 
 
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	free := make(chan struct{}, slots)
-	for range slots {
-		free <- struct{}{}
-	}
+	var inHand atomic.Int64
+	ended := make(chan struct{}, 1) // since it was last looked
 	poll := time.NewTicker(time.Second)
 	defer poll.Stop()
 	d.poll(ctx) // what waited for us
 	for {
 		tick()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-poll.C: // all slots are taken; show that dispatching lives
-			d.poll(ctx)
-		case <-free:
-			job, ok := d.next(ctx, poll.C, tick)
-			if !ok {
+		if inHand.Load() >= int64(slots()) {
+			select {
+			case <-ctx.Done():
 				return ctx.Err()
+			case <-poll.C: // show that dispatching lives
+				d.poll(ctx)
+			case <-ended:
 			}
-			wg.Go(func() {
-				defer func() { free <- struct{}{} }()
-				stop := job.prolong(longest)
-				defer stop()
-				do(ctx, job)
-			})
+			continue
 		}
+		job, ok := d.next(ctx, poll.C, tick)
+		if !ok {
+			return ctx.Err()
+		}
+		inHand.Add(1)
+		wg.Go(func() {
+			stop := job.prolong(longest)
+			do(ctx, job)
+			stop()
+			inHand.Add(-1)
+			select {
+			case ended <- struct{}{}:
+			default:
+			}
+		})
 	}
 }
 

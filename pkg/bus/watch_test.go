@@ -41,7 +41,7 @@ func inspecting(t *testing.T, c *bus.Conn) *asked {
 	a := &asked{}
 	background(t, func(ctx context.Context) error { return c.RelayDue(ctx, func() {}) })
 	background(t, func(ctx context.Context) error {
-		return c.Work(ctx, 1, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		return c.Work(ctx, bustest.Slots(1), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
 			a.mu.Lock()
 			a.requests = append(a.requests, j.Request)
 			a.mu.Unlock()

@@ -21,6 +21,11 @@ import (
 // process that had it. It is weighed again by a process of its own, so that
 // whatever it does, it does it alone.
 
+// turn is how long a page waits to be weighed alone before it lets others by,
+// and for how long it does. No more are weighed alone at a time than are
+// assured a place: each takes a process's memory.
+const turn = time.Second
+
 // crashes is how many inspectors a page may end before it is left alone.
 const crashes = 3
 

@@ -25,7 +25,7 @@ import (
 // Config of an inspector.
 type Config struct {
 	Instance string // "1"
-	Workers  int    // pages at a time
+	Workers  int    // pages at a time, at most; fewer while memory is short
 	Inspect  inspect.Config
 	// Memory is what the process may take, in bytes; beyond, it ends. 0: no
 	// limit.
@@ -49,6 +49,8 @@ type Inspector struct {
 	log    *slog.Logger
 	engine *inspect.Inspector
 	hosts  *breakers
+	room   *room
+	lone   chan struct{} // holds one for each lone process
 	done   atomic.Int64
 	inHand atomic.Int64
 
@@ -61,7 +63,7 @@ var errExhausted = errors.New("exhausted")
 
 // New makes an inspector.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
-	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newBreakers(log), workers: map[*worker]struct{}{}}
+	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newBreakers(log), room: newRoom(cfg), lone: make(chan struct{}, assured), workers: map[*worker]struct{}{}}
 }
 
 // Done counts the reports published since the start.
@@ -90,9 +92,10 @@ func (i *Inspector) Run(ctx context.Context, loops Loops) error {
 	due.Go(func() { _ = i.conn.RelayDue(ctx, loops.Due) }) // it ends with ctx
 	// Lone attempts come one after the other under one lease.
 	longest := crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
-	err := i.conn.Work(ctx, i.cfg.Workers, longest, loops.Work, func(ctx context.Context, job bus.Job) {
+	err := i.conn.Work(ctx, i.room.slots, longest, loops.Work, func(ctx context.Context, job bus.Job) {
 		i.inHand.Add(1)
 		defer i.inHand.Add(-1)
+		defer i.room.ended()
 		newWorker(i, job).run(ctx)
 	})
 	if cause := context.Cause(ctx); cause != nil {
@@ -128,7 +131,7 @@ func (i *Inspector) atWork() string {
 //
 //	take -> weighHere --.-> publish -> acknowledge
 //	   '--> weighAlone -'      |
-//	             '-------------'--> giveBack (asked to stop, or no bus to publish on)
+//	             '-------------'--> giveBack (asked to stop, no turn to be alone, or no bus)
 type state func(context.Context) state
 
 // worker has one page in hand.
@@ -200,6 +203,14 @@ func (w *worker) weighHere(ctx context.Context) state {
 // or has ended crashes of them, the one that lost it first included.
 func (w *worker) weighAlone(ctx context.Context) state {
 	w.tell(inspect.Progress{Step: libra.Fetching})
+	select {
+	case w.lone <- struct{}{}:
+		defer func() { <-w.lone }()
+	case <-ctx.Done():
+		return w.giveBack
+	case <-time.After(turn): // let others have the slot
+		return w.giveBack
+	}
 	ended := 0
 	if !w.job.Request.Release {
 		ended = 1
@@ -266,8 +277,12 @@ func (w *worker) acknowledge(ctx context.Context) state {
 	return nil
 }
 
-func (w *worker) giveBack(context.Context) state {
-	if err := w.job.Again(0); err != nil {
+func (w *worker) giveBack(ctx context.Context) state {
+	pause := turn
+	if ctx.Err() != nil {
+		pause = 0 // another inspector may have it at once
+	}
+	if err := w.job.Again(pause); err != nil {
 		w.log.Warn("give request back, it comes again by itself", "err", err)
 	} else {
 		w.log.Info("request given back")

@@ -193,7 +193,7 @@ func (h *house) inspect(weigh func(ctx context.Context, conn *bus.Conn, j bus.Jo
 	var wg sync.WaitGroup
 	h.t.Cleanup(func() { cancel(); wg.Wait() })
 	wg.Go(func() {
-		conn.Work(ctx, 4, time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		conn.Work(ctx, bustest.Slots(4), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
 			r := weigh(ctx, conn, j)
 			if r.Request.ID == "" {
 				return

@@ -104,6 +104,9 @@ func (b *Bus) Connect(role string) *bus.Conn {
 	return c
 }
 
+// Slots is a number of jobs in hand that stays.
+func Slots(n int) func() int { return func() int { return n } }
+
 // Log writes to the test's output.
 func (b *Bus) Log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(b.t.Output(), nil))

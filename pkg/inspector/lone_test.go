@@ -1,0 +1,71 @@
+package inspector_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/inspector"
+)
+
+// Of many pages that are to be weighed alone, eight are at a time; the others
+// do not keep their slots meanwhile, and have their turn.
+func TestLoneTurns(t *testing.T) {
+	hold := make(chan struct{})
+	var asked atomic.Int64
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/at-once") {
+			asked.Add(1)
+			<-hold
+		}
+		w.Write([]byte("<p>hello"))
+	}))
+	defer site.Close()
+	b := bustest.Start(t)
+	web := b.Connect("web")
+	i := inspector.New(inspector.Config{Instance: "1", Workers: 12, Inspect: loopback, Program: os.Args[0]}, b.Connect("inspector"), b.Log())
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	var lost []event.Request
+	for n := range 12 {
+		lost = append(lost, request(fmt.Sprintf("%s/%d", site.URL, n)))
+		if err := web.Submit(t.Context(), lost[n]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken := make(chan error, len(lost))
+	gone, leave := context.WithCancel(t.Context())
+	go b.Connect("inspector").Work(gone, bustest.Slots(12), time.Minute, func() {}, func(_ context.Context, j bus.Job) { taken <- j.Again(time.Second) })
+	for range lost {
+		if err := <-taken; err != nil {
+			t.Fatal(err)
+		}
+	}
+	leave()
+	wg.Go(func() { i.Run(ctx, inspector.Loops{Work: func() {}, Due: func() {}}) })
+	for n := range 4 { // with each that ends, there is room for one more
+		r := request(fmt.Sprintf("%s/at-once/%d", site.URL, n))
+		if err := web.Submit(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		bustest.Await(t, "the report of "+r.URL, func() bool { _, err := web.LastReport(t.Context(), r.Page); return err == nil })
+	}
+	bustest.Await(t, "eight pages to be weighed alone", func() bool { return asked.Load() == 8 })
+	bustest.Await(t, "the others to wait on the bus", func() bool { return i.InHand() == 8 })
+	close(hold)
+	for _, r := range lost {
+		bustest.Await(t, "the report of "+r.URL, func() bool { _, err := web.LastReport(t.Context(), r.Page); return err == nil })
+	}
+}
