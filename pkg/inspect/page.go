@@ -101,6 +101,14 @@ func newPage(i *Inspector, url string, watch func(Progress)) *page {
 // run fetches until nothing is left or ctx ends.
 func (p *page) run(ctx context.Context) {
 	p.tell(libra.Fetching)
+	// The page itself first: nothing else can be done meanwhile.
+	a := p.first(ctx)
+	if ctx.Err() != nil {
+		p.lose(a)
+		p.abandon(ctx)
+		return
+	}
+	p.take(ctx, a)
 	for p.busy > 0 || p.queue.len() > 0 {
 		wait := p.start(ctx)
 		var timer <-chan time.Time
@@ -122,19 +130,31 @@ func (p *page) run(ctx context.Context) {
 	p.tell(libra.Reporting)
 }
 
+// first fetches the page itself.
+func (p *page) first(ctx context.Context) answer {
+	r, _ := p.queue.pop(func(*request) (bool, time.Duration) { return true, 0 })
+	p.busy++
+	r.host.busy++
+	return answer{r, p.session.Get(ctx, p.fetchRequest(r))}
+}
+
 // abandon ends an inspection whose time is up: requests under way are
 // cancelled and counted as far as they came.
 func (p *page) abandon(ctx context.Context) {
 	p.cut = context.Cause(ctx)
 	for p.busy > 0 {
-		a := <-p.results
-		p.busy--
-		p.done++
-		a.result.Release()
-		a.req.notModified(&a.result)
-		a.req.result = &a.result
+		p.lose(<-p.results)
 	}
 	p.tell(libra.Reporting)
+}
+
+// lose counts an answer that came too late to be read.
+func (p *page) lose(a answer) {
+	p.busy--
+	p.done++
+	a.result.Release()
+	a.req.notModified(&a.result)
+	a.req.result = &a.result
 }
 
 // start hands queued requests to workers and returns how long to wait until

@@ -64,8 +64,7 @@ func (r *readings) get(key fingerprint) *reading {
 
 // put remembers doc. It returns nil where it is too large for that.
 func (r *readings) put(key fingerprint, doc *markup.Document) *reading {
-	x := &reading{key: key, doc: *doc, size: weight(doc)}
-	x.doc.Root = nil
+	x := &reading{key: key, doc: doc.Treeless(), size: weight(doc)}
 	// A document that was cut depends on what stood beside it.
 	if x.size > maxReading || x.size > r.most || doc.Cut || doc.Unlisted > 0 {
 		return nil

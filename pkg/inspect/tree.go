@@ -59,7 +59,7 @@ func (p *page) read(ctx context.Context, d *document) bool {
 		d.in.Body, leave = nil, func() {}
 	}
 	d.doc = markup.Parse(d.in, d.env)
-	d.doc.Root = nil
+	d.doc.Free()
 	leave()
 	return ok
 }
@@ -86,24 +86,25 @@ func (p *page) remembered(key fingerprint, in markup.Input) *reading {
 // borrowTree gives the tree of d for the last time.
 func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, leave func()) {
 	if d.doc.Root != nil {
-		root, leave = d.doc.Root, d.leave
-		d.doc.Root, d.leave = nil, nil
-		return root, leave
+		return d.doc.Root, func() { p.returnTree(d) }
 	}
-	leave, ok := p.engine.memory.enter(ctx, markup.Cost(d.in, d.env))
+	give, ok := p.engine.memory.enter(ctx, markup.Cost(d.in, d.env))
 	if !ok {
-		d.in.Body, leave = nil, func() {}
+		d.in.Body, give = nil, func() {}
 	}
-	root = markup.Tree(d.in, d.env)
+	again := markup.Tree(d.in, d.env)
 	p.returnTree(d)
-	return root, leave
+	return again.Root, func() {
+		again.Free()
+		give()
+	}
 }
 
 // returnTree gives back what the tree of d takes, if one is held.
 func (p *page) returnTree(d *document) {
 	d.in.Body = nil
+	d.doc.Free()
 	if d.leave != nil {
-		d.doc.Root = nil
 		d.leave()
 		d.leave = nil
 	}

@@ -4,6 +4,5 @@ import "golang.org/x/net/html"
 
 // ParseQuick is for tests that hold it against html.Parse.
 func ParseQuick(text []byte, scripting bool) *html.Node {
-	doc, _, _ := parseQuick(text, scripting, 0)
-	return doc
+	return parseQuick(text, scripting, 0).root
 }

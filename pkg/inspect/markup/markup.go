@@ -138,6 +138,15 @@ type Document struct {
 	Cut bool
 	// Unlisted counts the references past MaxReferences.
 	Unlisted int
+
+	slabs slabs // that the tree is made of
+}
+
+// Free gives back the memory of the tree, which must not be used again, and
+// sets Root to nil.
+func (d *Document) Free() {
+	d.Root = nil
+	d.slabs.free()
 }
 
 // Input is a document to read.
@@ -160,7 +169,7 @@ func Parse(in Input, env Env) *Document {
 		doc.Base = in.URL
 	}
 	t := tree(in, env.Scripting, env.MaxElements)
-	doc.Root, doc.Charset, doc.Cut, doc.Elements = t.root, t.label, t.cut, t.nodes
+	doc.Root, doc.slabs, doc.Charset, doc.Cut, doc.Elements = t.root, t.slabs, t.label, t.cut, t.nodes
 	w := walker{doc: doc, env: env, lazy: t.lazy, resolver: newResolver(doc.Base, doc.Charset)}
 	if in.Refresh != "" {
 		w.refreshTo(in.Refresh)
@@ -171,8 +180,19 @@ func Parse(in Input, env Env) *Document {
 	return doc
 }
 
-// Tree returns what Document.Root is after Parse of the same.
-func Tree(in Input, env Env) *html.Node { return tree(in, env.Scripting, env.MaxElements).root }
+// Tree returns a Document of which Root alone is set: to what it is after Parse
+// of the same.
+func Tree(in Input, env Env) *Document {
+	t := tree(in, env.Scripting, env.MaxElements)
+	return &Document{Root: t.root, slabs: t.slabs}
+}
+
+// Treeless is a copy of d without the tree.
+func (d *Document) Treeless() Document {
+	c := *d
+	c.Root, c.slabs = nil, slabs{}
+	return c
+}
 
 // Cost estimates the bytes that the tree of in takes, with what styling adds.
 func Cost(in Input, env Env) int64 {

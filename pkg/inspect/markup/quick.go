@@ -28,8 +28,9 @@ type quick struct {
 	quirks          bool
 	given           bool // up
 
-	nodes []html.Node      // slab
-	attrs []html.Attribute // slab
+	slabs slabs
+	nodes []html.Node      // of the last slab, not used yet
+	attrs []html.Attribute // likewise
 	tok   token
 
 	scratch []html.Attribute // of the tag being read
@@ -93,14 +94,13 @@ const (
 
 const whitespace = " \t\r\n\f"
 
-// parseQuick returns the document that html.Parse makes of text, how many
-// elements and comments it has and whether one may load lazily. The document is
-// nil where html.Parse has to see to it: for what quick does not do, and for
-// more than limit elements and comments, 0 for any number.
-func parseQuick(text []byte, scripting bool, limit int) (doc *html.Node, nodes int, lazy bool) {
+// parseQuick returns the tree that html.Parse makes of text. Its root is nil
+// where html.Parse has to see to it: for what quick does not do, and for more
+// than limit elements and comments, 0 for any number.
+func parseQuick(text []byte, scripting bool, limit int) built {
 	src := string(text)
 	if strings.IndexByte(src, 0) >= 0 {
-		return nil, 0, false
+		return built{}
 	}
 	if strings.IndexByte(src, '\r') >= 0 {
 		src = newlines.Replace(src)
@@ -114,9 +114,10 @@ func parseQuick(text []byte, scripting bool, limit int) (doc *html.Node, nodes i
 		}
 	}
 	if q.given {
-		return nil, 0, false
+		q.slabs.free()
+		return built{}
 	}
-	return q.doc, q.made, q.lazy
+	return built{root: q.doc, nodes: q.made, lazy: q.lazy, slabs: q.slabs}
 }
 
 var newlines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
@@ -147,7 +148,7 @@ func (q *quick) newNode() *html.Node {
 
 func (q *quick) node() *html.Node {
 	if len(q.nodes) == 0 {
-		q.nodes = make([]html.Node, min(max(len(q.src)/64, 16), 256))
+		q.nodes = q.slabs.takeNodes()
 	}
 	n := &q.nodes[0]
 	q.nodes = q.nodes[1:]

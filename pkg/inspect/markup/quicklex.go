@@ -192,7 +192,7 @@ func (q *quick) keep(attr []html.Attribute) []html.Attribute {
 		return nil
 	}
 	if len(q.attrs) < n {
-		q.attrs = make([]html.Attribute, max(n, min(len(q.src)/128, 128)))
+		q.attrs = q.slabs.takeAttrs() // which has room for mostAttributes
 	}
 	kept := q.attrs[:n:n]
 	q.attrs = q.attrs[n:]

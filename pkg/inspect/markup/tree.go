@@ -24,6 +24,7 @@ type built struct {
 	nodes int        // elements and comments, at least
 	cut   bool       // the document goes on
 	lazy  bool       // some element may load lazily
+	slabs slabs      // that the nodes are from, if any are
 }
 
 // tree decodes and parses a document, up to limit nodes.
@@ -34,8 +35,9 @@ func tree(in Input, scripting bool, limit int) built {
 		}
 	}
 	text, label := decode(in.Body, in.Charset)
-	if root, nodes, lazy := parseQuick(text, scripting, limit); root != nil {
-		return built{root: root, label: label, nodes: nodes, lazy: lazy}
+	if t := parseQuick(text, scripting, limit); t.root != nil {
+		t.label = label
+		return t
 	}
 	text, nodes, cut, flat := bound(text, limit)
 	t := built{label: label, nodes: nodes, cut: cut, lazy: true}
