@@ -142,6 +142,7 @@ const login = "user = \"libra\"\ncredential = \"password\"\n"
 // Raise and clear are one conversation; the subject says it all, and nothing a
 // page calls itself becomes a header.
 func TestEmail(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		implicit bool
 		more     string
@@ -152,6 +153,7 @@ func TestEmail(t *testing.T) {
 		"no login": {false, "security = \"none\"\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := newPostOffice(t, c.implicit, welcome)
 			d := newDesk(t, nil)
 			d.cfg.MailRoots = p.roots
@@ -190,6 +192,7 @@ func TestEmail(t *testing.T) {
 // A mail server that refuses is quoted, at once; what passes by itself is no
 // trouble yet.
 func TestEmailRefused(t *testing.T) {
+	t.Parallel()
 	say := func(at string, code int, text string) func(string) error {
 		return func(step string) error {
 			if step != at {
@@ -214,6 +217,7 @@ func TestEmailRefused(t *testing.T) {
 		"no TLS here":    {welcome, "security = \"tls\"\n" + login, secret, "cannot use the mail server: tls:", false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := newPostOffice(t, false, c.refuse)
 			d := newDeskWithout(t)
 			d.cfg.MailRoots = p.roots
@@ -235,6 +239,7 @@ func TestEmailRefused(t *testing.T) {
 
 // A certificate that nobody vouches for is refused.
 func TestEmailCertificate(t *testing.T) {
+	t.Parallel()
 	p := newPostOffice(t, false, welcome)
 	d := newDeskWithout(t)
 	d.cfg.Timeout = 5 * time.Second

@@ -107,6 +107,7 @@ func TestRenamed(t *testing.T) {
 // What came by the socket for a channel that is taken out is not told by one
 // that has its name later.
 func TestTakenOut(t *testing.T) {
+	t.Parallel()
 	a, b := newSink(t), newSink(t, hang, hang)
 	d := newDesk(t, nil)
 	d.cfg.Timeout = time.Minute
@@ -128,6 +129,7 @@ func TestTakenOut(t *testing.T) {
 
 // Channels can be tried while the rules change.
 func TestTryWhileRulesChange(t *testing.T) {
+	t.Parallel()
 	s := newSink(t)
 	d := newDesk(t, s)
 	d.run()
@@ -145,6 +147,7 @@ func TestTryWhileRulesChange(t *testing.T) {
 
 // A channel whose queue is full keeps nothing from the others.
 func TestOneQueueIsFull(t *testing.T) {
+	t.Parallel()
 	a, b := newSink(t, hang), newSink(t)
 	d := newDesk(t, nil)
 	d.cfg.Timeout = time.Minute
@@ -189,6 +192,7 @@ func TestRouteChanges(t *testing.T) {
 
 // A part of a secret that stands where an answer is cut is none to show.
 func TestAnswerIsCutAfterItsSecrets(t *testing.T) {
+	t.Parallel()
 	s := slackSays(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		io.WriteString(w, strings.Repeat("x", 190)+r.URL.Path)

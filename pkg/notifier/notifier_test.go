@@ -130,7 +130,7 @@ func newDeskWithout(t testing.TB) *desk {
 	d := &desk{t: t}
 	d.cfg = notifier.Config{
 		Socket: filepath.Join(t.TempDir(), "alarm.sock"), Runtime: t.TempDir(), Version: "1.2.3",
-		Timeout: 300 * time.Millisecond, Pace: time.Millisecond, Backoff: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
+		Timeout: 20 * time.Second, Pace: time.Millisecond, Backoff: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
 		DigestPace: 10 * time.Millisecond, State: t.TempDir(), Credentials: t.TempDir() + "/", Rules: rules.Defaults(), Host: "box",
 	}
 	t.Cleanup(func() {
@@ -239,6 +239,7 @@ func wantTexts(t *testing.T, s *sink, want ...string) {
 
 // Whatever Slack does, everything is told, in order, once.
 func TestSlackIsUnwell(t *testing.T) {
+	t.Parallel()
 	const repeat = " (possible repeat)"
 	for _, c := range []struct {
 		name   string
@@ -255,8 +256,12 @@ func TestSlackIsUnwell(t *testing.T) {
 		{"cut", cut, repeat, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s := newSink(t, c.answer)
 			d := newDesk(t, s)
+			if c.name == "hangs" {
+				d.cfg.Timeout = 300 * time.Millisecond
+			}
 			d.run()
 			d.publish(transition("web", 1))
 			d.publish(transition("web", 2))
@@ -274,6 +279,7 @@ func TestSlackIsUnwell(t *testing.T) {
 // An outage of ten answers delays, and loses and reorders nothing; what piled
 // up comes as one digest that names every transition.
 func TestDigestAfterAnOutage(t *testing.T) {
+	t.Parallel()
 	var down []http.HandlerFunc
 	for range 10 {
 		down = append(down, status(500))
@@ -305,6 +311,7 @@ func TestDigestAfterAnOutage(t *testing.T) {
 // Killed in the middle of a POST, again and again: nothing is lost, the order
 // holds, and what may be a repeat says so.
 func TestKilledInThePost(t *testing.T) {
+	t.Parallel()
 	s := newSink(t, hang, hang)
 	d := newDesk(t, s)
 	d.cfg.Timeout = time.Minute
@@ -325,6 +332,7 @@ func TestKilledInThePost(t *testing.T) {
 
 // The bus's connection breaks while Slack is away: told once.
 func TestBusAwayMeanwhile(t *testing.T) {
+	t.Parallel()
 	s := newSink(t, hang)
 	d := newDesk(t, s)
 	d.cfg.Timeout = time.Second
@@ -340,6 +348,7 @@ func TestBusAwayMeanwhile(t *testing.T) {
 
 // Nothing that a page says of itself reaches Slack as markup.
 func TestEscaping(t *testing.T) {
+	t.Parallel()
 	s := newSink(t)
 	d := newDesk(t, s)
 	d.cfg.BaseURL = "https://libra.example"
@@ -372,6 +381,7 @@ func TestEscaping(t *testing.T) {
 
 // Late messages say how late.
 func TestLate(t *testing.T) {
+	t.Parallel()
 	s := newSink(t)
 	d := newDesk(t, s)
 	d.run()
@@ -388,6 +398,7 @@ func TestLate(t *testing.T) {
 // Where nobody is to be told, the journal is, and a channel that is configured
 // later begins after it.
 func TestNoChannel(t *testing.T) {
+	t.Parallel()
 	s := newSink(t)
 	d := newDesk(t, s)
 	if err := os.Remove(d.cfg.Credentials + "slack-webhook"); err != nil {

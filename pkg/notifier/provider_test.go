@@ -129,6 +129,7 @@ func newBotDesk(t *testing.T, s *slackd) *desk {
 // A bot posts the raise; that it is over stands in the same message and in its
 // thread, also when the notifier was killed in between.
 func TestBot(t *testing.T) {
+	t.Parallel()
 	s := newSlackd(t)
 	d := newBotDesk(t, s)
 	stop := d.run()
@@ -173,6 +174,7 @@ func TestBot(t *testing.T) {
 
 // Where somebody has deleted the message of the raise, the clear is a new one.
 func TestBotFindsItsMessageDeleted(t *testing.T) {
+	t.Parallel()
 	s := newSlackd(t)
 	d := newBotDesk(t, s)
 	d.run()
@@ -216,6 +218,7 @@ func answers(code int, body string, header ...string) http.HandlerFunc {
 // Whatever is wrong with a channel, a trial says so at once, in the provider's
 // own words; what only a person can mend becomes a trouble.
 func TestTry(t *testing.T) {
+	t.Parallel()
 	const hook = "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl_credential = \"hook-url\"\ncredential = \"key\"\n"
 	const phone = "[[channel]]\nname = \"phone\"\ntype = \"shoutrrr\"\ncredential = \"phone\"\n"
 	const slackFile = "[[channel]]\nname = \"slack\"\ntype = \"slack\"\ncredential = \"slack-webhook\"\n"
@@ -254,7 +257,11 @@ func TestTry(t *testing.T) {
 		{"no such channel", hook, "pager", nil, false, `there is no channel "pager"`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			d := newDeskWithout(t)
+			if strings.HasSuffix(c.name, "hangs") {
+				d.cfg.Timeout = 300 * time.Millisecond
+			}
 			at := slackSays(t, c.provider)
 			d.credential("slack-webhook", at+"/services/"+secret)
 			d.credential("hook-url", at+"/hook/"+secret)
@@ -296,6 +303,7 @@ func (d *desk) alone(t *testing.T) *notifier.Notifier {
 
 // A trial that arrives ends the trouble, and what waits is told at once.
 func TestTrialEndsTheTrouble(t *testing.T) {
+	t.Parallel()
 	s := newSink(t, status(403), status(403), status(403))
 	d := newDesk(t, s)
 	d.cfg.Backoff, d.cfg.BackoffMax = time.Hour, time.Hour
@@ -314,6 +322,7 @@ func TestTrialEndsTheTrouble(t *testing.T) {
 
 // The webhook's body is as documented, and signed.
 func TestWebhook(t *testing.T) {
+	t.Parallel()
 	type call struct {
 		header http.Header
 		body   []byte
@@ -363,6 +372,7 @@ func TestWebhook(t *testing.T) {
 
 // Shoutrrr's services get the words; its errors do not tell the secret.
 func TestShoutrrr(t *testing.T) {
+	t.Parallel()
 	s := newSink(t)
 	bodies := make(chan string, 10)
 	refuse := true

@@ -37,6 +37,7 @@ func (d *desk) apply(file string) {
 // what it is telling and its breaker, one that is new begins with what happens
 // from then on, and one that comes back too. Each has a queue of its own.
 func TestApply(t *testing.T) {
+	t.Parallel()
 	a := newSink(t, hang)
 	b := newSink(t)
 	d := newDesk(t, nil)
@@ -110,6 +111,7 @@ func (d *desk) durables() (names []string) {
 // Silences made by others are heeded from the first moment after a start, and
 // what they kept is told when they end.
 func TestSilencedOverARestart(t *testing.T) {
+	t.Parallel()
 	s := newSink(t)
 	d := newDesk(t, s)
 	web := d.bus.Connect("web")
@@ -140,6 +142,7 @@ func TestSilencedOverARestart(t *testing.T) {
 
 // A trial asked for over the bus is answered over the bus.
 func TestTryOverTheBus(t *testing.T) {
+	t.Parallel()
 	s := newSink(t)
 	d := newDesk(t, s)
 	d.run()
@@ -156,6 +159,7 @@ func TestTryOverTheBus(t *testing.T) {
 // A bus that has lost its store, and the alarms' consumers with it, has nobody
 // told twice, and nothing lost of what comes after.
 func TestBusLosesItsStore(t *testing.T) {
+	t.Parallel()
 	s := newSink(t)
 	d := newDesk(t, s)
 	stop := d.run()

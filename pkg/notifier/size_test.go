@@ -53,6 +53,7 @@ func (s *narrow) taken() []string {
 // once and those of an alarm in order; one transition that is too large by
 // itself comes with its texts cut. What follows is not held up.
 func TestTooLarge(t *testing.T) {
+	t.Parallel()
 	s := newNarrow(t, 2200, http.StatusRequestEntityTooLarge, "too much")
 	d := newDesk(t, nil)
 	d.configure("[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"" + s.URL + "/\"\n")
@@ -113,8 +114,10 @@ func TestTooLarge(t *testing.T) {
 
 // Slack has words of its own for what is too long.
 func TestTooLongForSlack(t *testing.T) {
+	t.Parallel()
 	for _, said := range []string{"msg_too_long", "msg_blocks_too_long"} {
 		t.Run(said, func(t *testing.T) {
+			t.Parallel()
 			s := newNarrow(t, 2500, http.StatusBadRequest, said)
 			d := newDesk(t, nil)
 			d.credential("slack-webhook", s.URL+"/"+secret)
@@ -140,6 +143,7 @@ func TestTooLongForSlack(t *testing.T) {
 
 // Blocks that Slack dislikes become plain text that names every alarm.
 func TestWithoutBlocks(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var texts []string // under mu
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

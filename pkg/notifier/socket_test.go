@@ -17,6 +17,7 @@ import (
 // What came past the bus is told once, however often it comes, and over a
 // restart of the notifier.
 func TestPastTheBus(t *testing.T) {
+	t.Parallel()
 	s := newSink(t)
 	d := newDesk(t, s)
 	stop := d.run()
@@ -43,6 +44,7 @@ func TestPastTheBus(t *testing.T) {
 
 // A socket that a killed notifier left is taken over; anything else is not.
 func TestSocketInTheWay(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, nil)
 	l, err := net.Listen("unix", d.cfg.Socket)
 	if err != nil {

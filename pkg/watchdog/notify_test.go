@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -151,18 +152,13 @@ func (a *appliance) startNotifier(change func(*notifier.Config)) (stop func()) {
 
 func (a *appliance) awaitTexts(want ...string) {
 	a.t.Helper()
-	deadline := time.Now().Add(30 * time.Second) // as bustest.Await
-	for got := a.slack.texts(); ; got = a.slack.texts() {
-		if len(got) >= len(want) || time.Now().After(deadline) {
-			for i := range got {
-				got[i], _, _ = strings.Cut(got[i], ", down for ")
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				a.t.Fatalf("what Slack got (-want +got):\n%s", diff)
-			}
-			return
-		}
-		<-time.After(5 * time.Millisecond)
+	bustest.Await(a.t, fmt.Sprintf("%q at Slack's", want), func() bool { return len(a.slack.texts()) >= len(want) })
+	got := a.slack.texts()
+	for i := range got {
+		got[i], _, _ = strings.Cut(got[i], ", down for ")
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		a.t.Fatalf("what Slack got (-want +got):\n%s", diff)
 	}
 }
 
@@ -237,7 +233,7 @@ func TestBusDown(t *testing.T) {
 	a.awaitTexts(busDown)
 	a.web.fail(errors.New("down"))
 	a.awaitTexts(busDown, webDown)
-	<-time.After(a.cfg.Silence + 500*time.Millisecond) // long enough for silence to count
+	bustest.Await(t, "a silence that would count", func() bool { return a.silent("libra-recorder") > a.cfg.Silence })
 	a.bus.Up()
 	a.awaitTexts(busDown, webDown, busUp)
 	a.web.heal()
@@ -257,6 +253,26 @@ func TestBusDown(t *testing.T) {
 func (a *appliance) counted(what string) bool {
 	data, err := os.ReadFile(filepath.Join(a.cfg.Runtime, "counters.json"))
 	return err == nil && strings.Contains(string(data), what)
+}
+
+// silent looks there for how long a component has been.
+func (a *appliance) silent(component string) time.Duration {
+	var kept struct {
+		Silent []struct {
+			Target watchdog.Target
+			For    time.Duration
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(a.cfg.Runtime, "counters.json"))
+	if err != nil || json.Unmarshal(data, &kept) != nil {
+		return 0
+	}
+	for _, s := range kept.Silent {
+		if s.Target.Component == component {
+			return s.For
+		}
+	}
+	return 0
 }
 
 // newest is an alarm's newest transition on the bus.
