@@ -140,6 +140,20 @@ func TestLockedDatabase(t *testing.T) {
 		return err == nil && len(list) == 20
 	})
 	bustest.Await(t, "the recorder to be no more behind", func() bool { return r.BehindSince() == 0 })
+	rows, err := db.QueryContext(t.Context(), "SELECT request FROM report ORDER BY rowid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for n := 0; rows.Next(); n++ {
+		var id string
+		if err := rows.Scan(&id); err != nil || id != fmt.Sprint("r", n) {
+			t.Errorf("row %d is of request %s, %v: reports are stored in the order they came", n, id, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Error(err)
+	}
 }
 
 // A database that is deleted, or replaced by rubbish, while it is in use comes

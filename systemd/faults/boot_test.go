@@ -102,7 +102,6 @@ func misconfigured(s *scene) {
 	}
 	s.taken(s.meanwhile("one inspector cannot start", 0.999))
 	restore()
-	box.Systemctl(s, "reset-failed", "libra-inspector@1")
 	box.Systemctl(s, "start", "libra-inspector@1")
 	s.whole(20 * time.Second)
 	s.well(10 * time.Second)

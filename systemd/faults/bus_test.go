@@ -29,7 +29,7 @@ func busDown(s *scene) {
 	s.alarm(5*time.Second, "bus", "bus does not answer")
 	box.Systemctl(s, "start", "libra-bus")
 	took, ok := house.Within(10*time.Second, func() bool { return s.mark().Accepted > 0 })
-	s.promise(ok && took <= 2*time.Second, "the first submission was accepted %s after the bus was back", ms(took))
+	s.promise(ok && took <= time.Second, "the first submission was accepted %s after the bus was back", ms(took))
 	s.after("accepting after %s", ms(took))
 	s.whole(20 * time.Second)
 	s.well(10 * time.Second)

@@ -103,8 +103,9 @@ func crashLoop(s *scene) {
 	loop("libra-inspector@2")
 	s.taken(s.meanwhile("one inspector", 0.999))
 	s.alarm(15*time.Second, "beat.inspector.2", "libra-inspector@2")
-	box.Systemctl(s, "reset-failed", "libra-inspector@2")
-	box.Systemctl(s, "start", "libra-inspector@2")
+	took, back := house.Within(40*time.Second, func() bool { return box.Active(s, "libra-inspector@2") })
+	s.promise(back, "libra-inspector@2 is not tried again")
+	s.after("tried again and up %s after that", ms(took))
 	s.whole(30 * time.Second)
 	s.well(10 * time.Second)
 }

@@ -230,7 +230,6 @@ func (s *scene) last(d time.Duration) {
 // kill ends a unit's process, and says when it was.
 func (s *scene) kill(unit string) time.Duration {
 	s.Helper()
-	box.Systemctl(s, "reset-failed", unit)
 	now := house.Monotonic()
 	if pid := box.HostPID(s, unit); pid != 0 {
 		now = house.Monotonic()

@@ -65,7 +65,6 @@ var mishaps = map[string]func(*scene){
 	"corruptions": corruptSome,
 	"full disks":  fullForASecond,
 	"poison pages": func(s *scene) {
-		box.Systemctl(s, append([]string{"reset-failed"}, house.Services...)...)
 		res, err := s.site.Client().Post(box.URL+"/api/pages", "application/json",
 			strings.NewReader(fmt.Sprintf(`{"url":"%s/libra-fault/crash/%x"}`, s.site.URL, rand.Uint64())))
 		if err == nil {
