@@ -61,15 +61,30 @@ func (s Silence) Check(now time.Time) error {
 	case m == Match{}:
 		return fmt.Errorf("a silence without a match would cover every alarm: name an alarm, a scope, a target or a severity (alarm \"*\" is every one)")
 	case m.Scope != "" && !slices.Contains(Scopes(), m.Scope):
-		return fmt.Errorf("scope %q is unknown: use one of %v", m.Scope, Scopes())
+		return fmt.Errorf("scope %q is unknown: use %s", m.Scope, oneOf(Scopes()))
 	case m.Severity != "" && m.Severity.Rank() < 0:
-		return fmt.Errorf("severity %q is unknown: use one of %v", m.Severity, Severities())
+		return fmt.Errorf("severity %q is unknown: use %s", m.Severity, oneOf(Severities()))
 	case !s.Until.After(s.From):
 		return fmt.Errorf("the silence ends at %s, before it begins at %s: give a later end", s.Until.Format(time.RFC3339), s.From.Format(time.RFC3339))
 	case s.Until.Sub(now) > LongestSilence:
 		return fmt.Errorf("the silence ends at %s: at most %d days ahead are taken", s.Until.Format(time.RFC3339), int(LongestSilence.Hours()/24))
 	}
 	return nil
+}
+
+// oneOf lists words to choose from: "a, b or c".
+func oneOf[S ~string](list []S) string {
+	var b strings.Builder
+	for i, s := range list {
+		switch {
+		case i > 0 && i == len(list)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(s))
+	}
+	return b.String()
 }
 
 // Covers says whether s keeps a from being told at time at.

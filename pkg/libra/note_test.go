@@ -64,3 +64,19 @@ func TestSilence(t *testing.T) {
 		}
 	}
 }
+
+// What is unknown is named, with what there is.
+func TestSilenceSaysWhatIsAllowed(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		m    libra.Match
+		want string
+	}{
+		{libra.Match{Scope: "hosts"}, `scope "hosts" is unknown: use component, host or page`},
+		{libra.Match{Severity: "bad"}, `severity "bad" is unknown: use info, warning, minor, major or critical`},
+	} {
+		if err := (libra.Silence{Match: c.m, From: now, Until: now.Add(time.Hour)}).Check(now); err == nil || err.Error() != c.want {
+			t.Errorf("%v, want %q", err, c.want)
+		}
+	}
+}
