@@ -8,6 +8,9 @@
 //	1  something broke; a restart may mend it
 //	2  the configuration is wrong; a restart cannot mend it
 //
+// A disk that is full, read-only or ill is no fault of the configuration: see
+// Passing and Bearable.
+//
 // A panic or SIGABRT ends the process by signal with every goroutine's stack
 // on standard error, never with the Go runtime's usual exit code 2, which
 // would read as a fault of the configuration.
@@ -98,14 +101,21 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	if len(faults) == 0 && check && p.Examine != nil {
 		faults = p.Examine()
 	}
-	if len(faults) > 0 {
-		for _, err := range faults {
+	code := exitCode(faults)
+	for _, err := range faults {
+		if isBearable(err) {
+			log.Warn("goes on with a fault: " + err.Error())
+		} else {
 			log.Error("cannot start: " + err.Error())
 		}
-		return 2
 	}
-	if check {
-		fmt.Fprintf(stdout, "%s: the configuration is fine\n", p.Name)
+	switch {
+	case code != 0:
+		return code
+	case check:
+		if len(faults) == 0 {
+			fmt.Fprintf(stdout, "%s: the configuration is fine\n", p.Name)
+		}
 		return 0
 	}
 	return p.run(ctx, log)
@@ -127,7 +137,7 @@ func (p Program) run(ctx context.Context, log *slog.Logger) int {
 	case err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		log.Info("stopped", "after", time.Since(proc.started).Round(time.Millisecond))
 		return 0
-	case errors.Is(err, ErrConfig):
+	case errors.Is(err, ErrConfig) && !Passing(err):
 		log.Error("cannot start: " + err.Error())
 		return 2
 	}

@@ -205,10 +205,15 @@ func Prefixes(p *[]netip.Prefix) func(string) error {
 	}
 }
 
-// Folder takes a directory that this process can write to.
+// Folder takes a directory that this process can write to. That it cannot for
+// the moment, as its disk is full, say, is Bearable.
 func Folder(p *string) func(string) error {
 	return func(s string) error {
 		f, err := os.CreateTemp(s, ".libra-check-*")
+		if Passing(err) {
+			*p = s
+			return Bearable(fmt.Errorf("cannot write there (%w): look at its disk with df, df -i, mount and dmesg", bare(err)))
+		}
 		if err != nil {
 			return fmt.Errorf("cannot write there (%w): create the folder, or give it to this unit's user with chown", bare(err))
 		}
