@@ -25,6 +25,10 @@ func bootRows() []row {
 // startAlone starts everything but bus and recorder, with no database there.
 func startAlone(s *scene) {
 	s.whole(20 * time.Second)
+	house.Await(s, "the alarm of an earlier row to clear", 20*time.Second, func() bool {
+		_, raised := box.Get(s, "/api/alarms?state=raised")
+		return !strings.Contains(raised, `"id":"bus"`)
+	})
 	box.Systemctl(s, "stop", "libra.target", "libra-web.socket")
 	box.Systemctl(s, append([]string{"reset-failed", "libra-web.socket"}, house.Services...)...)
 	box.Sink.Forget()
