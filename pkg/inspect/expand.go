@@ -81,7 +81,10 @@ func (p *page) readDocument(ctx context.Context, r *request) {
 		return
 	}
 	env := p.env(r)
-	d := p.parse(ctx, markup.Input{Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, URL: res.FinalURL, Refresh: res.Header.Get("Refresh")}, env, r.depth)
+	d := p.parse(ctx, markup.Input{
+		Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, URL: res.FinalURL,
+		Refresh: res.Header.Get("Refresh"), Link: strings.Join(res.Header.Values("Link"), ", "),
+	}, env, r.depth)
 	r.refs = d.refs
 	r.frame = d
 }

@@ -173,7 +173,7 @@ func (m *mix) sum(body []byte) (d fingerprint) {
 // queries are decided by its size and by the profile, which all have in common.
 func readingKey(in markup.Input, env markup.Env) fingerprint {
 	var m mix
-	m.text(in.MediaType, in.Charset, in.Refresh, in.URL, in.Base)
+	m.text(in.MediaType, in.Charset, in.Refresh, in.Link, in.URL, in.Base)
 	for _, is := range []bool{env.Scripting, env.Framed, env.Sandboxed} {
 		m.number(map[bool]float64{true: 1}[is])
 	}

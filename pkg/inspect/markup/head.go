@@ -10,15 +10,34 @@ import (
 
 // link visits a <link>.
 func (w *walker) link(n *html.Node) {
-	href := attr(n, "href")
+	href, rel := attr(n, "href"), relations(n)
+	switch {
+	case rel["stylesheet"]:
+		w.linkSheet(n, href, rel["alternate"])
+	case w.early(n, rel):
+	case rel["icon"]:
+		w.unused(n, href, libra.Image, "icon: a window fetches one, a headless browser none")
+	case rel["apple-touch-icon"], rel["apple-touch-icon-precomposed"], rel["mask-icon"]:
+		w.unused(n, href, libra.Image, "icon for a home screen")
+	case rel["manifest"]:
+		w.unused(n, href, libra.Other, "manifest: fetched on installation")
+	}
+}
+
+// relations are the words of a rel attribute, in lower case.
+func relations(n *html.Node) map[string]bool {
 	rel := map[string]bool{}
 	for _, token := range strings.Fields(strings.ToLower(attr(n, "rel"))) {
 		rel[token] = true
 	}
-	media := w.env.media(attr(n, "media"))
+	return rel
+}
+
+// early visits a link for what is to be fetched before it is asked for, and
+// says whether n is one.
+func (w *walker) early(n *html.Node, rel map[string]bool) bool {
+	href, media := attr(n, "href"), w.env.media(attr(n, "media"))
 	switch {
-	case rel["stylesheet"]:
-		w.linkSheet(n, href, rel["alternate"])
 	case rel["preload"]:
 		w.preload(n, href, media)
 	case rel["modulepreload"]:
@@ -27,13 +46,10 @@ func (w *walker) link(n *html.Node) {
 		w.add(href, Reference{Type: libra.Other, Fetch: libra.Fetched, Reason: "link prefetch"})
 	case rel["compression-dictionary"]:
 		w.add(href, Reference{Type: libra.Other, Fetch: libra.Fetched, Reason: "link compression-dictionary"})
-	case rel["icon"]:
-		w.unused(n, href, libra.Image, "icon: a window fetches one, a headless browser none")
-	case rel["apple-touch-icon"], rel["apple-touch-icon-precomposed"], rel["mask-icon"]:
-		w.unused(n, href, libra.Image, "icon for a home screen")
-	case rel["manifest"]:
-		w.unused(n, href, libra.Other, "manifest: fetched on installation")
+	default:
+		return false
 	}
+	return true
 }
 
 // unused records what the page names and a browser leaves.

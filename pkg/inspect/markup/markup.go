@@ -155,8 +155,9 @@ type Input struct {
 	// MediaType as the server said, such as "text/html"; Charset likewise, ""
 	// where it said none.
 	MediaType, Charset string
-	// Refresh is the header of that name, "" for none.
-	Refresh string
+	// Refresh and Link are the headers of these names, "" for none; several of
+	// them are joined by commas.
+	Refresh, Link string
 	// URL is where the document came from; Base overrides it as the base of
 	// links, for srcdoc frames.
 	URL, Base string
@@ -174,6 +175,7 @@ func Parse(in Input, env Env) *Document {
 	if in.Refresh != "" {
 		w.refreshTo(in.Refresh)
 	}
+	w.linkHeader(in.Link)
 	w.document(doc.Root)
 	w.followRefresh()
 	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""
