@@ -43,7 +43,7 @@ var roles = map[string]role{
 			consumes(event.ReportStream), consumes(event.AlarmStream), consumes(event.NoteStream), consumes(event.WatchStream)),
 	},
 	"watchdog": {
-		publish: slices.Concat(beats("libra-watchdog"), []string{event.AllAlarms, event.AllNotes},
+		publish: slices.Concat(beats("libra-watchdog"), []string{event.AllAlarms, event.AllNotes, event.AllDue},
 			streamReads(event.RequestStream), consumes(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream)),
 		subscribe: []string{event.AllBeats},
 	},

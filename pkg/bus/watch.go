@@ -60,6 +60,12 @@ func (c *Conn) roomForWatches(ctx context.Context) error {
 	return nil
 }
 
+// WatchNow has a watched page weighed once beside its turns; occasion tells
+// one such wish from the next.
+func (c *Conn) WatchNow(ctx context.Context, w event.Watch, occasion string) error {
+	return c.publish(ctx, event.DueSubject(w.Page), w.Page+"-now-"+occasion, w)
+}
+
 // WatchOf is the newest word on a page's watch, or libra.ErrNotFound.
 func (c *Conn) WatchOf(ctx context.Context, page string) (event.Watch, error) {
 	return lastOf[event.Watch](ctx, c, event.WatchStream, event.WatchSubject(page))

@@ -10,7 +10,7 @@
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
 //	libra.note.<alarm or silence>            stream    libra.Note        web, watchdog, recorder, notifier
 //	libra.schedule.<page>                    stream    Watch      web: the newest word on a watch
-//	libra.due.<page>                         stream    Watch      the bus's own schedules
+//	libra.due.<page>                         stream    Watch      the bus's own schedules, watchdog
 //	libra.channel.<channel>                  question  Tried      web asks the notifier to send a trial message
 //	libra.wake.<site>.<client>               lossy     (empty)    web, when a request is stored
 //	libra.step.<page>                        lossy     Step       inspector

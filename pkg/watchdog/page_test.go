@@ -68,6 +68,13 @@ func (r *room) PublishNote(_ context.Context, n libra.Note) error {
 	})
 }
 
+func (r *room) WatchNow(_ context.Context, w event.Watch, occasion string) error {
+	return r.locked(func() error {
+		r.now = append(r.now, fmt.Sprintf("%.1f %s %s", time.Since(r.began).Seconds(), w.Page, occasion))
+		return nil
+	})
+}
+
 const shopURL = "https://shop.example/cart"
 
 var shop = libra.PageID(shopURL)
@@ -106,6 +113,42 @@ func failed(reason string) func(*event.Reported) {
 	return func(a *event.Reported) {
 		a.Report = libra.Report{URL: shopURL, Outcome: libra.Failed, Reasons: []string{fmt.Sprintf("cannot fetch %q: %s", shopURL, reason)}}
 	}
+}
+
+// A page that lacks one failure to be an alarm is weighed before its turn, once;
+// not when that is history, nor once it is not watched any more.
+func TestPageIsDoubted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.start()
+		w := r.watch(10, "")
+		var ids []string
+		say := func(change func(*event.Reported)) {
+			r.report(w, change)
+			r.mu.Lock()
+			ids = append(ids, r.answers[len(r.answers)-1].Request.ID)
+			r.mu.Unlock()
+			r.pass(10, true)
+		}
+		for _, change := range []func(*event.Reported){nil, status(503), nil, status(503), status(503), status(503), status(503), nil, nil, nil, status(500)} {
+			say(change)
+		}
+		say(func(a *event.Reported) { status(500)(a); a.At = a.At.Add(-5 * time.Second) })
+		say(nil)
+		say(status(500))
+		say(func(a *event.Reported) {
+			status(500)(a)
+			ended := w
+			ended.EveryS, ended.At = 0, time.Now()
+			r.watches = append(r.watches, ended)
+		})
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		// Half a second for the start; the fifth report, and four seconds.
+		if diff := cmp.Diff([]string{"44.5 " + shop + " " + ids[4]}, r.now); diff != "" {
+			t.Errorf("weighed beside its turns (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // Three failures in a row raise, three passes clear; what is our own fault, or

@@ -25,6 +25,7 @@ type pages struct {
 	network   network
 	position  atomic.Pointer[event.Position] // book.Position, for whoever reads the stream
 	batches   chan batch
+	doubts    chan doubted
 }
 
 // pagebook is what pages.json holds.
@@ -58,7 +59,7 @@ const farEvery = time.Minute
 func newPages(cfg Config, deps Deps, w *watches) *pages {
 	p := &pages{
 		near: keeper{file: join(cfg.Runtime, "pages.json"), log: deps.Log}, far: keeper{file: join(cfg.State, "pages.json"), log: deps.Log},
-		watches: w, batches: make(chan batch), farAt: time.Now(),
+		watches: w, batches: make(chan batch), doubts: make(chan doubted, 256), farAt: time.Now(),
 	}
 	var far pagebook
 	here, there := p.near.load(&p.book), p.far.load(&far)
@@ -156,6 +157,7 @@ func (b *board) judge(r event.Reported) {
 		}
 		b.observe(observation{budget, reading, at})
 	}
+	b.doubt(r, pageProbe(pageBudget, page, "").alarm.ID, down.alarm.ID)
 	certificate := pageProbe(pageCertificate, page, r.Request.URL)
 	b.observe(observation{certificate, certificate.readCertificate(r.Report.CertificateUntil, at, b.cfg.Certificate), at})
 }

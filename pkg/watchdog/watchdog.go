@@ -61,6 +61,8 @@ type Bus interface {
 	// FollowWatches says the newest word on every watch, then every change.
 	FollowWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error
 	PublishNote(ctx context.Context, n libra.Note) error
+	// WatchNow has a watched page weighed once beside its turns.
+	WatchNow(ctx context.Context, w event.Watch, occasion string) error
 	WatchBeats(fn func(event.Beat)) (stop func(), err error)
 	// OldestRequest says how many requests are open, and since when the
 	// oldest of them is; the zero time where there is none.
@@ -170,6 +172,7 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	wg.Go(func() { w.wards.watch(ctx, w.deps.Bus) })
 	wg.Go(func() { w.watches.follow(ctx, w.deps.Bus) })
 	wg.Go(func() { b.pages.read(ctx, w.deps.Bus) })
+	wg.Go(func() { b.pages.ask(ctx, w.deps.Bus) })
 	if w.deps.Systemd != nil {
 		wg.Go(func() { w.services.watch(ctx) })
 	}

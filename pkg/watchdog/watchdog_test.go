@@ -44,6 +44,7 @@ type room struct {
 	told    []libra.Transition          // under mu; past the bus
 	watches []event.Watch               // under mu; on the bus
 	notes   []libra.Note                // under mu; on the bus
+	now     []string                    // under mu; pages to be weighed beside their turns
 	units   *house                      // systemd; nil is none
 	running *watchdog.Watchdog          // the newest
 	log     strings.Builder             // under mu
