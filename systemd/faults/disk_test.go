@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ func diskRows() []row {
 		{"disk full, for SQLite", false, func(s *scene) { full(s, "history") }},
 		{"disk full, for the bus", false, func(s *scene) { full(s, "bus") }},
 		{"disk full, for both", false, func(s *scene) { full(s, "history", "bus") }},
+		{"no room for another file, and a crash", false, noFiles},
 	}
 }
 
@@ -53,6 +55,27 @@ func full(s *scene, parts ...string) {
 	s.whole(30 * time.Second)
 }
 
+// noFiles takes every inode there is and kills who would want one at its start.
+func noFiles(s *scene) {
+	var fillers []string
+	for _, part := range []string{"history", "bus"} {
+		fillers = append(fillers, fillInodes(s, box.State(part)))
+	}
+	s.kill("libra-bus")
+	s.kill("libra-recorder")
+	s.last(15 * time.Second)
+	s.meanwhile("without room for a file", 0.999)
+	for _, f := range fillers {
+		if err := os.RemoveAll(f); err != nil {
+			s.Fatal(err)
+		}
+	}
+	took, _ := s.taking(40 * time.Second) // 20 s of them for libra-again@
+	s.after("accepting after %s", ms(took))
+	s.well(30 * time.Second)
+	s.whole(30 * time.Second)
+}
+
 // taking waits until submissions are accepted again, and none refused.
 func (s *scene) taking(most time.Duration) (took time.Duration, ok bool) {
 	s.Helper()
@@ -83,6 +106,23 @@ func fill(s *scene, dir string) string {
 		}
 	}
 	return f.Name()
+}
+
+// fillInodes takes the last inode of a file system.
+func fillInodes(s *scene, dir string) string {
+	filler := filepath.Join(dir, "fillers")
+	if err := os.Mkdir(filler, 0o700); err != nil {
+		s.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		err := os.WriteFile(filepath.Join(filler, fmt.Sprint(n)), nil, 0o600)
+		if errors.Is(err, syscall.ENOSPC) {
+			return filler
+		}
+		if err != nil {
+			s.Fatal(err)
+		}
+	}
 }
 
 func sameOwner(file string, info fs.FileInfo) error {

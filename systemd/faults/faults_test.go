@@ -54,7 +54,7 @@ func mount(h *house.House) error {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0750,size="+size); err != nil {
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0750,nr_inodes=4000,size="+size); err != nil {
 			return fmt.Errorf("mount a file system of %s at %q: %w", size, dir, err)
 		}
 	}
