@@ -122,6 +122,7 @@ type figures struct {
 	libra, chromium  int64 // transferred bytes
 	byteError        float64
 	missing, extra   []string
+	differing        []string // with the bytes of both
 }
 
 func (f *figures) add(o figures) {
@@ -148,10 +149,12 @@ func compare(page string, r *libra.Report, l *load) figures {
 	f := figures{page: page}
 	icons := map[string]bool{}
 	got := map[string]bool{}
+	bytes := map[string]int64{}
 	for _, a := range r.Assets {
 		switch {
 		case a.Fetch == libra.Fetched:
 			got[a.URL] = true
+			bytes[a.URL] += a.TransferBytes()
 			f.libra += a.TransferBytes()
 		case strings.HasPrefix(a.Reason, "icon"):
 			icons[a.URL] = true
@@ -166,6 +169,9 @@ func compare(page string, r *libra.Report, l *load) figures {
 		if got[norm] {
 			f.both++
 			delete(got, norm)
+			if bytes[norm] != n {
+				f.differing = append(f.differing, fmt.Sprintf("%s: %d instead of %d", relative(u), bytes[norm], n))
+			}
 			continue
 		}
 		f.miss++
@@ -180,6 +186,7 @@ func compare(page string, r *libra.Report, l *load) figures {
 	}
 	slices.Sort(f.missing)
 	slices.Sort(f.extra)
+	slices.Sort(f.differing)
 	return f
 }
 
@@ -290,7 +297,7 @@ func printWorst(list []figures) {
 		}
 		return int(1e6 * (b.byteError - a.byteError))
 	})
-	fmt.Println("worst ten pages (- Chromium only, + Libra only)")
+	fmt.Println("worst ten pages (- Chromium only, + Libra only, = other bytes)")
 	for _, f := range list[:min(10, len(list))] {
 		fmt.Printf("  %s: %d missed, %d too many, bytes %d instead of %d\n", f.page, f.miss, f.more, f.libra, f.chromium)
 		for _, u := range f.missing[:min(4, len(f.missing))] {
@@ -298,6 +305,9 @@ func printWorst(list []figures) {
 		}
 		for _, u := range f.extra[:min(4, len(f.extra))] {
 			fmt.Println("    +", u)
+		}
+		for _, u := range f.differing[:min(4, len(f.differing))] {
+			fmt.Println("    =", u)
 		}
 	}
 }
