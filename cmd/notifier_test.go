@@ -171,6 +171,32 @@ func TestReloadOfAlarmsFile(t *testing.T) {
 	}
 }
 
+// A channel whose credential is gone keeps no other edit from being taken over,
+// and is told of all the same.
+func TestReloadBesideABrokenChannel(t *testing.T) {
+	b := bustest.Start(t)
+	one, two := newTold(t), newTold(t)
+	p, file := newNotifier(t, b)
+	writeFile(t, file, hookFile(one))
+	p.start()
+	defer func() { p.kill() }()
+	bustest.Await(t, "it to be ready", p.logged("msg=ready"))
+	writeFile(t, file, hookFile(one)+strings.Replace(hookFile(two), "hook", "two", 1)+"[[channel]]\nname = \"lost\"\ntype = \"slack\"\ncredential = \"nothere\"\n")
+	out, code := run(t, nil, "libra-notifier", append(p.args, "--check")...)
+	if code != 0 || !strings.Contains(out, `alarms.toml:9: channel lost: credential`) || !strings.Contains(out, "nothere") {
+		t.Errorf("--check: exit code %d: %s", code, out)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, "the reload", p.logged("msg=reloaded"))
+	n, says := 0, b.Connect("watchdog")
+	bustest.Await(t, "the new channel", func() bool {
+		n++
+		return says.PublishAlarm(t.Context(), raise(n)) == nil && len(two.got()) > 0
+	})
+}
+
 // From exec to the first message: after an orderly stop with an alarm waiting,
 // and after kill -9 in the middle of a call.
 func BenchmarkNotifierStart(b *testing.B) {

@@ -219,8 +219,8 @@ url = "`+gone.URL+`/"
 		return now != 0 && now != pid && strings.Contains(box.Show(t, "libra-watchdog", "StatusText"), "disk") // still raised, by the old file
 	})
 	rulesFile(t, "[thresholds.disk]\nminor = 0\nmajor = 0\ncritical = 0\n")
-	over(t, "alarms.toml", "alarms.toml is well again")
 	box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
+	over(t, "alarms.toml", "alarms.toml is well again")
 	over(t, "channel ops", "channel ops is well again")
 	over(t, "/var/lib/libra/history", "The disk under /var/lib/libra/history has room again")
 	over(t, "libra-inspector", "Requests are answered in time again")

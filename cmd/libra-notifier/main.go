@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
@@ -17,7 +19,7 @@ import (
 type settings struct {
 	line wire.Line
 	cfg  notifier.Config
-	file string // alarms.toml
+	file rules.Keeper // of alarms.toml
 }
 
 func main() {
@@ -25,7 +27,7 @@ func main() {
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-notifier", Usage: "tells people about alarms",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file)},
+			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file.File)},
 			daemon.Setting{Name: "credentials", Default: "/etc/libra/credentials/", Usage: "`prefix` of the files with credentials", FlagOnly: true, Into: daemon.Text(&s.cfg.Credentials)},
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, for links in messages", Into: daemon.Text(&s.cfg.BaseURL)},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links in messages", Into: daemon.Text(&s.cfg.RunbookURL)},
@@ -36,22 +38,28 @@ func main() {
 	}))
 }
 
-// examine finds in alarms.toml what a start would survive.
-func (s *settings) examine() []error {
-	f, _, err := rules.Load(s.file, "")
+// examine finds in alarms.toml what a start would survive. A channel that cannot
+// be used keeps no edit from being taken over: it is an alarm of its own.
+func (s *settings) examine() (faults []error) {
+	f, _, err := rules.Load(s.file.File, "")
 	if err != nil {
 		return rules.Faults(err)
 	}
 	s.cfg.Rules = f
-	return notifier.Check(s.cfg)
+	for _, err := range notifier.Check(s.cfg) {
+		faults = append(faults, daemon.Bearable(err))
+	}
+	return faults
 }
 
 func (s *settings) load() (fault, err error) {
-	lastGood := ""
 	if s.cfg.State != "" {
-		lastGood = filepath.Join(s.cfg.State, "alarms.toml")
+		s.file.LastGood = filepath.Join(s.cfg.State, "alarms.toml")
 	}
-	s.cfg.Rules, fault, err = rules.Load(s.file, lastGood)
+	f, fault, err := s.file.Load()
+	if err == nil {
+		s.cfg.Rules = f
+	}
 	return fault, err
 }
 
@@ -75,8 +83,10 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 	p.Count("deliveries_failed", func() int64 { _, failed := n.Counters(); return failed })
 	p.Trouble(n.Troubles)
 	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watchFile(ctx, n) })
 	stop := p.OnReload(func() error { return s.reload(ctx, n) })
-	defer func() { cancel(); stop() }()
+	defer func() { cancel(); stop(); watching.Wait() }()
 	p.Ready("waiting for alarms")
 	return n.Run(ctx)
 }
@@ -91,4 +101,22 @@ func (s *settings) reload(ctx context.Context, n *notifier.Notifier) error {
 		return err
 	}
 	return n.Apply(ctx, s.cfg.Rules)
+}
+
+// look is how often the file is looked at: one that is bad, or not in force, is
+// an alarm before it matters.
+const look = 2 * time.Second
+
+// watchFile has the notifier name what is wrong with alarms.toml, until ctx ends.
+func (s *settings) watchFile(ctx context.Context, n *notifier.Notifier) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			n.Fault(s.file.Look())
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
+	"libra/pkg/rules"
 	"libra/pkg/store"
 	"libra/pkg/watchdog"
 	"libra/pkg/watchdog/units"
@@ -22,7 +23,7 @@ type settings struct {
 	cfg        watchdog.Config
 	server     string
 	database   string
-	alarms     string
+	alarms     rules.Keeper // of alarms.toml
 	inspectors int
 }
 
@@ -35,7 +36,7 @@ func main() {
 			daemon.Setting{Name: "inspectors", Default: "2", Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Text(&s.database)},
 			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.PageTimeout, time.Second, time.Hour)},
-			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.alarms)},
+			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.alarms.File)},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` of the notifier, for when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.NotifierSocket)},
 			daemon.Setting{Name: "heartbeat-url-file", Usage: "`file` with a URL of an outside service that expects to be asked every 30 s; where there is none, none is asked", FlagOnly: true, Into: s.heartbeat},
 			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},

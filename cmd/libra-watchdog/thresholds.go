@@ -15,27 +15,28 @@ import (
 	"libra/pkg/watchdog"
 )
 
-// lastGood is the copy of alarms.toml that outlives a bad edit.
-func (s *settings) lastGood() string {
-	if s.cfg.State == "" {
-		return ""
-	}
-	return filepath.Join(s.cfg.State, "alarms.toml.good")
-}
-
 // examine names every fault of alarms.toml.
 func (s *settings) examine() []error {
-	_, _, err := rules.Load(s.alarms, "")
+	_, _, err := rules.Load(s.alarms.File, "")
+	return rules.Faults(readable(err))
+}
+
+// readable adds what to do about a file that only root may read.
+func readable(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return []error{fmt.Errorf("%w: chmod a+r it, and a+x its folder; no secret belongs there", err)}
+		return fmt.Errorf("%w: chmod a+r it, and a+x its folder; no secret belongs there", err)
 	}
-	return rules.Faults(err)
+	return err
 }
 
 // load is what alarms.toml makes of the configuration. The watchdog goes on
-// whatever is wrong with the file.
+// whatever is wrong with the file, of which it keeps a copy that outlives a bad
+// edit.
 func (s *settings) load() (cfg watchdog.Config, fault error) {
-	file, fault, err := rules.Load(s.alarms, s.lastGood())
+	if s.cfg.State != "" {
+		s.alarms.LastGood = filepath.Join(s.cfg.State, "alarms.toml.good")
+	}
+	file, fault, err := s.alarms.Load()
 	if err != nil {
 		file, fault = rules.Defaults(), err
 	}
@@ -75,11 +76,15 @@ func troubles(fault error) []event.Trouble {
 	if fault == nil {
 		return nil
 	}
-	return []event.Trouble{{
+	t := event.Trouble{
 		ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
 		Summary:  "alarms.toml is refused: the last good one stays in force",
 		Evidence: strings.ReplaceAll(fault.Error(), "\n", "; "),
-	}}
+	}
+	if errors.Is(fault, rules.ErrNotInForce) {
+		t.Summary = "alarms.toml is not in force as it stands there"
+	}
+	return []event.Trouble{t}
 }
 
 // reload takes alarms.toml over, or goes on as before and says so.
@@ -89,8 +94,8 @@ func (s *settings) reload(w *watchdog.Watchdog) error {
 	return fault
 }
 
-// look is how often an edit that nobody has had taken over is looked at: a bad
-// one is an alarm before it matters.
+// look is how often the file is looked at: one that is bad, or not in force, is
+// an alarm before it matters.
 const look = 2 * time.Second
 
 // watchFile has the watchdog name what is wrong with alarms.toml, until ctx
@@ -98,13 +103,8 @@ const look = 2 * time.Second
 func (s *settings) watchFile(ctx context.Context, w *watchdog.Watchdog) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
-	was := ""
 	for {
-		fault := errors.Join(s.examine()...)
-		if is := fmt.Sprint(fault); is != was {
-			w.Name(troubles(fault))
-			was = is
-		}
+		w.Name(troubles(readable(s.alarms.Look())))
 		select {
 		case <-ctx.Done():
 			return

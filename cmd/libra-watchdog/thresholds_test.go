@@ -23,16 +23,16 @@ func write(t *testing.T, file, text string) {
 // A bad edit is named with its line, and what was good before stays in force,
 // for the next process too.
 func TestBadEdit(t *testing.T) {
-	s := settings{alarms: filepath.Join(t.TempDir(), "alarms.toml"), cfg: watchdog.Config{State: t.TempDir()}}
+	s := settings{alarms: rules.Keeper{File: filepath.Join(t.TempDir(), "alarms.toml")}, cfg: watchdog.Config{State: t.TempDir()}}
 	if cfg, fault := s.load(); fault != nil || cfg.Disk.Minor != 80 || s.examine() != nil {
 		t.Errorf("without a file: %+v, %v", cfg.Disk, fault)
 	}
-	write(t, s.alarms, "[thresholds.disk]\nminor = 70\n")
+	write(t, s.alarms.File, "[thresholds.disk]\nminor = 70\n")
 	if cfg, fault := s.load(); fault != nil || cfg.Disk.Minor != 70 || cfg.Disk.Major != 90 {
 		t.Errorf("%+v, %v", cfg.Disk, fault)
 	}
-	write(t, s.alarms, "[thresholds.disk]\nminor = 60\nmagor = 61\n[thresholds.page]\nraise = 0\n")
-	next := settings{alarms: s.alarms, cfg: s.cfg}
+	write(t, s.alarms.File, "[thresholds.disk]\nminor = 60\nmagor = 61\n[thresholds.page]\nraise = 0\n")
+	next := settings{alarms: rules.Keeper{File: s.alarms.File}, cfg: s.cfg}
 	cfg, fault := next.load()
 	if fault == nil || cfg.Disk.Minor != 70 || len(next.examine()) != 2 {
 		t.Fatalf("%+v, %v", cfg.Disk, fault)
@@ -45,8 +45,8 @@ func TestBadEdit(t *testing.T) {
 
 // Thresholds that are all off stay off.
 func TestOff(t *testing.T) {
-	s := settings{alarms: filepath.Join(t.TempDir(), "alarms.toml")}
-	write(t, s.alarms, `
+	s := settings{alarms: rules.Keeper{File: filepath.Join(t.TempDir(), "alarms.toml")}}
+	write(t, s.alarms.File, `
 [thresholds]
 heartbeat = "5s"
 [thresholds.disk]

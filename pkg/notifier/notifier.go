@@ -34,6 +34,7 @@ package notifier
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -236,8 +237,8 @@ type applied struct {
 	done  chan struct{}
 }
 
-// Fault says that alarms.toml is bad, and that older rules are in force; nil
-// that all is well.
+// Fault says that alarms.toml is bad, or not what is gone by, and that older
+// rules are in force; nil that all is well.
 func (n *Notifier) Fault(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -299,10 +300,14 @@ func (n *Notifier) Troubles() (list []event.Trouble) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.fault != nil {
-		list = append(list, event.Trouble{
+		t := event.Trouble{
 			ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
 			Summary: "The file of channels, routes and thresholds is bad: the one before it is in force", Evidence: strings.ReplaceAll(n.fault.Error(), "\n", "; "),
-		})
+		}
+		if errors.Is(n.fault, rules.ErrNotInForce) {
+			t.Summary = "The file of channels, routes and thresholds is not in force as it stands there"
+		}
+		list = append(list, t)
 	}
 	return list
 }

@@ -3,8 +3,6 @@ package rules
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"io/fs"
 	"net"
 	"net/mail"
 	"net/url"
@@ -48,27 +46,8 @@ func Parse(name string, data []byte) (File, error) {
 // holds, a copy of the last good one, which Load keeps; err says that neither
 // can be had. Without a file, the defaults hold. lastGood "" keeps no copy.
 func Load(file, lastGood string) (f File, fault, err error) {
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Defaults(), nil, nil
-	}
-	if err != nil {
-		fault = fmt.Errorf("read rules: %w", err)
-	} else if f, fault = Parse(file, data); fault == nil {
-		keep(lastGood, data)
-		return f, nil, nil
-	}
-	if lastGood == "" {
-		return f, nil, fault
-	}
-	old, err := os.ReadFile(lastGood)
-	if err == nil {
-		f, err = Parse(lastGood, old)
-	}
-	if err != nil {
-		return f, nil, errors.Join(append(Faults(fault), fmt.Errorf("and there is no earlier good file: %w", err))...)
-	}
-	return f, fault, nil
+	k := Keeper{File: file, LastGood: lastGood}
+	return k.Load()
 }
 
 // Faults are the faults that an error of Parse or Load names, one by one.

@@ -1,0 +1,101 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+)
+
+// ErrNotInForce says that the file is good, and not what is gone by.
+var ErrNotInForce = errors.New("is not in force")
+
+// reloadIt is the remedy of ErrNotInForce.
+const reloadIt = "systemctl reload libra-notifier libra-watchdog takes it over, or says what is against it"
+
+// forgotten is how long a good edit may stand there without a reload.
+const forgotten = 5 * time.Minute
+
+// Keeper follows the file for one process: what of it is in force, and what is
+// wrong with what stands there now. Its methods may be called concurrently.
+type Keeper struct {
+	// File is alarms.toml.
+	File string
+	// LastGood is where a copy of the last good one is kept; "" keeps none.
+	LastGood string
+
+	mu      sync.Mutex
+	force   *string   // under mu; the text in force; nil: none that is known
+	refused bool      // under mu; a fault was seen, and nothing taken over since
+	edited  time.Time // under mu; since when a good file waits to be taken over
+}
+
+// Load reads the file, as the function of that name does, to be gone by from
+// now on.
+func (k *Keeper) Load() (f File, fault, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f, data, fault := k.read()
+	if fault == nil {
+		if data != nil {
+			keep(k.LastGood, data)
+		}
+		text := string(data)
+		k.force, k.refused, k.edited = &text, false, time.Time{}
+		return f, nil, nil
+	}
+	k.force, k.refused = nil, true
+	if k.LastGood == "" {
+		return f, nil, fault
+	}
+	old, err := os.ReadFile(k.LastGood)
+	if err == nil {
+		f, err = Parse(k.LastGood, old)
+	}
+	if err != nil {
+		return f, nil, errors.Join(append(Faults(fault), fmt.Errorf("and there is no earlier good file: %w", err))...)
+	}
+	text := string(old)
+	k.force = &text
+	return f, fault, nil
+}
+
+// read is the file now: nil where there is none, which is as good as an empty
+// one.
+func (k *Keeper) read() (f File, data []byte, fault error) {
+	data, err := os.ReadFile(k.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Defaults(), nil, nil
+	}
+	if err != nil {
+		return f, nil, fmt.Errorf("read rules: %w", err)
+	}
+	f, fault = Parse(k.File, data)
+	return f, data, fault
+}
+
+// Look says what is wrong with the file as it stands there now: its faults, and
+// once it had one, ErrNotInForce until Load has taken it over or it is again
+// what is in force. A good edit may wait for some minutes.
+func (k *Keeper) Look() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, data, fault := k.read()
+	switch {
+	case fault != nil:
+		k.refused, k.edited = true, time.Time{}
+		return fault
+	case k.force != nil && *k.force == string(data):
+		k.refused, k.edited = false, time.Time{}
+		return nil
+	case k.refused:
+		return fmt.Errorf("alarms.toml is well again, and %w: %s", ErrNotInForce, reloadIt)
+	case k.edited.IsZero():
+		k.edited = time.Now()
+	case time.Since(k.edited) > forgotten:
+		return fmt.Errorf("alarms.toml was changed at %s, and %w: %s", k.edited.UTC().Format("15:04 UTC"), ErrNotInForce, reloadIt)
+	}
+	return nil
+}
