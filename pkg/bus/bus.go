@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -45,9 +46,10 @@ type Config struct {
 // Conn is a connection to the bus, or one that is being sought: it is usable
 // at once and never gives up. Its methods may be called concurrently.
 type Conn struct {
-	nc  *nats.Conn
-	js  jetstream.JetStream
-	log *slog.Logger
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	log     *slog.Logger
+	streams sync.Map // handles by name: a look-up costs more than most questions
 }
 
 // Connect starts connecting and returns. Errors are faults of the

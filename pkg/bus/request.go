@@ -75,11 +75,23 @@ func (c *Conn) requestSubjects(ctx context.Context) (map[string]uint64, error) {
 	return info.State.Subjects, nil
 }
 
+// stream is a handle that outlives outages; what it is asked may fail.
+func (c *Conn) stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	if s, ok := c.streams.Load(name); ok {
+		return s.(jetstream.Stream), nil
+	}
+	s, err := c.js.Stream(ctx, name)
+	if err == nil {
+		c.streams.Store(name, s)
+	}
+	return s, err
+}
+
 // lastOf reads the last message that matches subject.
 func lastOf[T any](ctx context.Context, c *Conn, stream, subject string) (v T, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	s, err := c.js.Stream(ctx, stream)
+	s, err := c.stream(ctx, stream)
 	if err != nil {
 		return v, unavailable(err)
 	}
