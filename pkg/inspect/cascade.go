@@ -63,9 +63,12 @@ func (p *page) style(ctx context.Context, d *document) {
 		if u.Type == libra.Stylesheet {
 			continue // imports are known already
 		}
-		e := edge{initiator: u.Sheet, ref: markup.Reference{URL: u.URL, Type: u.Type, Fetch: u.Fetch, Reason: u.Reason}}
+		e := edge{initiator: u.Sheet, upgrade: d.doc.Upgrade, ref: markup.Reference{URL: u.URL, Type: u.Type, Fetch: u.Fetch, Reason: u.Reason}}
 		for _, next := range u.Fallback {
 			e.ref.Fallback = append(e.ref.Fallback, markup.Reference{URL: next, Type: u.Type, Reason: u.Reason + ", after a source that failed"})
+		}
+		if d.doc.Upgrade && u.Fetch == libra.Fetched {
+			e.ref.Upgrade()
 		}
 		if e.initiator == "" {
 			e.initiator = d.doc.URL
@@ -107,15 +110,29 @@ func (p *page) view(d *document) css.Page {
 	view := css.Page{Base: d.doc.Base, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{}}
 	for url, s := range p.sheets {
 		view.Imported[url] = s.parsed
+		p.byName(s, view.Imported)
 	}
 	for i, src := range d.doc.Sheets {
 		s := d.inline[i]
 		if src.URL != "" {
 			s = p.sheets[src.URL]
 		}
+		if src.URL == "" {
+			p.byName(s, view.Imported)
+		}
 		if s != nil && src.Applies {
 			view.Sheets = append(view.Sheets, css.Applied{Sheet: s.parsed, Media: src.Media})
 		}
 	}
 	return view
+}
+
+// byName adds what s imports from elsewhere than it names, as it names it.
+func (p *page) byName(s *sheet, imported map[string]*css.Sheet) {
+	for _, i := range s.imports {
+		if i.req == nil || i.req.url == i.named || p.sheets[i.req.url] == nil {
+			continue
+		}
+		imported[i.named] = p.sheets[i.req.url].parsed
+	}
 }

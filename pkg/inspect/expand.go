@@ -81,6 +81,7 @@ func (p *page) readDocument(ctx context.Context, r *request) {
 		return
 	}
 	env := p.env(r)
+	env.Upgrade = env.Upgrade || markup.UpgradesInsecure(strings.Join(res.Header.Values("Content-Security-Policy"), ","))
 	d := p.parse(ctx, markup.Input{
 		Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, URL: res.FinalURL,
 		Refresh: res.Header.Get("Refresh"), Link: strings.Join(res.Header.Values("Link"), ", "),
@@ -96,7 +97,7 @@ func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth
 	p.docs = append(p.docs, d)
 	p.parseLimits(d.doc)
 	for _, ref := range d.doc.References {
-		e := edge{ref: ref, initiator: d.doc.URL}
+		e := edge{ref: ref, initiator: d.doc.URL, upgrade: d.doc.Upgrade}
 		p.follow(ctx, &e, depth)
 		if e.req != nil && d.doc.Quirks {
 			e.req.quirks = true
@@ -130,7 +131,7 @@ func (p *page) inlineSheets(ctx context.Context, d *document) {
 		if src.URL != "" {
 			continue
 		}
-		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), src.Base, p.frameViewport(d.env), 0)
+		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), sheetFrom{base: src.Base, upgrade: d.doc.Upgrade}, p.frameViewport(d.env))
 		for _, imp := range d.inline[i].imports {
 			imp.initiator = d.doc.URL
 			d.imports = append(d.imports, imp.edge)
@@ -143,7 +144,7 @@ func (p *page) env(r *request) markup.Env {
 	v := p.viewport()
 	env := markup.Env{
 		Width: float64(v.Width), Height: float64(v.Height), DPR: v.PixelRatio,
-		Scripting: v.Scripting, Framed: !r.top, Sandboxed: r.sandbox, MaxDataURI: p.cfg.Limits.DataURIBytes,
+		Scripting: v.Scripting, Framed: !r.top, Sandboxed: r.sandbox, Upgrade: r.upgrade, MaxDataURI: p.cfg.Limits.DataURIBytes,
 		MaxElements: p.cfg.Limits.Elements, MaxReferences: p.cfg.Limits.Assets + p.cfg.Limits.Named,
 	}
 	if r.width > 0 && r.height > 0 {
@@ -181,6 +182,7 @@ func (p *page) askFor(ctx context.Context, e *edge, depth int) {
 	if e.req = p.ask(ctx, e.ref, e.initiator, depth); e.req == nil {
 		return
 	}
+	e.req.upgrade = e.req.upgrade || e.upgrade && !e.ref.TopLevel
 	if e.ref.Kind == markup.Frame {
 		e.req.width, e.req.height, e.req.sandbox = e.ref.Width, e.ref.Height, e.ref.Sandboxed
 		e.req.top = e.req.top || e.ref.TopLevel
@@ -191,7 +193,7 @@ func (p *page) askFor(ctx context.Context, e *edge, depth int) {
 	if f := e.ref.Fallback; e.req.fallback == nil && len(f) > 0 {
 		next := f[0]
 		next.Fetch = libra.Fetched
-		e.req.fallback, e.req.rest = []edge{{ref: next, initiator: e.initiator}}, f[1:]
+		e.req.fallback, e.req.rest = []edge{{ref: next, initiator: e.initiator, upgrade: e.upgrade}}, f[1:]
 	}
 }
 
@@ -211,7 +213,7 @@ func (p *page) mayFrame(depth int) bool {
 
 // srcdoc reads a document that stands in an attribute.
 func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
-	parent := &request{width: e.ref.Width, height: e.ref.Height, sandbox: e.ref.Sandboxed}
+	parent := &request{width: e.ref.Width, height: e.ref.Height, sandbox: e.ref.Sandboxed, upgrade: e.upgrade}
 	base := e.initiator
 	e.frame = p.parse(ctx, markup.Input{
 		Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: base,
@@ -225,7 +227,10 @@ func (p *page) readScript(ctx context.Context, r *request) {
 	}
 	refs := markup.ScriptReferences(string(r.result.Body), r.result.FinalURL, r.kind == markup.Module, p.importMap())
 	for _, ref := range refs {
-		e := edge{ref: ref, initiator: r.result.FinalURL}
+		e := edge{ref: ref, initiator: r.result.FinalURL, upgrade: r.upgrade}
+		if r.upgrade && ref.Fetch == libra.Fetched {
+			e.ref.Upgrade()
+		}
 		if ref.Fetch == libra.Fetched && p.deeper(r.depth) {
 			p.askFor(ctx, &e, r.depth+1)
 		}

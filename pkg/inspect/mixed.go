@@ -22,10 +22,10 @@ func mixed(ref *markup.Reference, initiator string) (blocked bool) {
 	if err != nil {
 		return false
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
+	_, err = netip.ParseAddr(u.Hostname())
 	switch {
-	case err == nil && ip.IsLoopback(), u.Hostname() == "localhost", strings.HasSuffix(u.Hostname(), ".localhost"):
-		return false // trustworthy without TLS
+	case markup.Trustworthy(ref.URL):
+		return false
 	case err != nil && (ref.Type == libra.Image || ref.Type == libra.Media):
 		ref.URL = "https://" + rest
 		ref.Reason += ", over https as the page is"

@@ -30,6 +30,7 @@ type request struct {
 	height   float64
 	top      bool               // the page, or what takes its place
 	sandbox  bool               // of the frame
+	upgrade  bool               // asked for by what upgrades insecure requests
 	fallback []edge             // what is asked for instead when this fails
 	rest     []markup.Reference // and after that
 	// integrity is what the body must hash to before it is read.
@@ -47,6 +48,7 @@ type edge struct {
 	initiator string
 	req       *request  // nil where the URL is not asked for
 	frame     *document // of a srcdoc frame
+	upgrade   bool      // insecure requests of what this brings are upgraded
 }
 
 // page is one inspection under way. Its state belongs to the goroutine that

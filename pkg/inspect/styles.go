@@ -29,6 +29,7 @@ type sheet struct {
 type sheetImport struct {
 	edge
 	media, layer string
+	named        string // the URL as the sheet has it
 }
 
 // viewport is the window that a document is shown in, as package css sees it.
@@ -54,33 +55,43 @@ func (p *page) readSheet(ctx context.Context, r *request) {
 	if !styleType(res.MediaType) && !r.quirks || !intact(r.integrity, res.Body) {
 		return
 	}
-	s := p.parseSheet(ctx, decodeSheet(res.Body, res.Charset), res.FinalURL, p.viewport(), r.depth)
+	s := p.parseSheet(ctx, decodeSheet(res.Body, res.Charset), sheetFrom{base: res.FinalURL, depth: r.depth, upgrade: r.upgrade}, p.viewport())
 	p.sheets[r.url] = s
 	for _, i := range s.imports {
 		r.refs = append(r.refs, i.edge)
 	}
 }
 
+// sheetFrom is where a style sheet comes from.
+type sheetFrom struct {
+	base    string
+	depth   int  // of imports
+	upgrade bool // insecure requests are upgraded
+}
+
 // parseSheet reads a style sheet and asks for its imports.
-func (p *page) parseSheet(ctx context.Context, text []byte, base string, v css.Viewport, depth int) *sheet {
+func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v css.Viewport) *sheet {
 	if left := p.cfg.Limits.SheetBytes - p.sheetBytes; int64(len(text)) > left {
 		p.reasons.limit("sheet_bytes", fmt.Sprintf("style sheets were read only up to %d bytes in all: limit sheet_bytes", p.cfg.Limits.SheetBytes))
 		text = text[:max(left, 0)]
 	}
 	p.sheetBytes += int64(len(text))
 	s := new(sheet)
-	s.parsed, s.key = p.engine.sheets.parse(text, base)
+	s.parsed, s.key = p.engine.sheets.parse(text, from.base)
 	if s.parsed.Truncated() {
 		p.reasons.limit("css_rules", "a style sheet has more rules than are read: limit css_rules")
 	}
 	for _, i := range s.parsed.Imports(v) {
-		e := edge{initiator: base, ref: markup.Reference{
+		e := edge{initiator: from.base, upgrade: from.upgrade, ref: markup.Reference{
 			URL: i.URL, Type: libra.Stylesheet, Fetch: i.Fetch, Reason: i.Reason, Kind: markup.Sheet, Media: i.Media,
 		}}
-		if i.Fetch == libra.Fetched && p.deeper(depth) {
-			p.askFor(ctx, &e, depth+1)
+		if from.upgrade && i.Fetch == libra.Fetched {
+			e.ref.Upgrade()
 		}
-		s.imports = append(s.imports, sheetImport{edge: e, media: i.Media, layer: i.Layer})
+		if i.Fetch == libra.Fetched && p.deeper(from.depth) {
+			p.askFor(ctx, &e, from.depth+1)
+		}
+		s.imports = append(s.imports, sheetImport{edge: e, media: i.Media, layer: i.Layer, named: i.URL})
 	}
 	return s
 }

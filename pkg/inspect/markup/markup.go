@@ -49,6 +49,9 @@ type Env struct {
 	// Framed says that the document is shown in a frame, Sandboxed that the frame
 	// or one around it has a sandbox.
 	Framed, Sandboxed bool
+	// Upgrade says that the policy of the document, or of one around it, has
+	// upgrade-insecure-requests.
+	Upgrade bool
 	// MaxDataURI is the longest data: URI that is looked at, in bytes; longer
 	// ones are passed over. 0 means any.
 	MaxDataURI int
@@ -130,6 +133,8 @@ type Document struct {
 	// Quirks says that the document names no document type, or one of the
 	// last century; style sheets of any media type apply to it.
 	Quirks bool
+	// Upgrade is Env.Upgrade, or what the document itself says about it.
+	Upgrade bool
 	// Truncated counts data: URIs that were passed over for their length.
 	Truncated int
 	// Elements counts the elements and comments, at least.
@@ -165,7 +170,7 @@ type Input struct {
 
 // Parse reads in as the browser env does.
 func Parse(in Input, env Env) *Document {
-	doc := &Document{URL: in.URL, Base: in.Base}
+	doc := &Document{URL: in.URL, Base: in.Base, Upgrade: env.Upgrade}
 	if doc.Base == "" {
 		doc.Base = in.URL
 	}
@@ -221,6 +226,13 @@ func IsDocument(mediaType string) bool {
 func stripFragment(s string) string {
 	before, _, _ := strings.Cut(s, "#")
 	return before
+}
+
+// sameHost tells whether two absolute URLs share host and port.
+func sameHost(a, b string) bool {
+	x, errX := url.Parse(a)
+	y, errY := url.Parse(b)
+	return errX == nil && errY == nil && x.Host == y.Host
 }
 
 // sameOrigin tells whether two absolute URLs share scheme, host and port.

@@ -20,8 +20,11 @@ type refresh struct {
 // shortest time, and of two with the same the later one, once the document and
 // what it refers to has been loaded; it follows none in a sandboxed frame.
 func (w *walker) meta(n *html.Node) {
-	if strings.EqualFold(attr(n, "http-equiv"), "refresh") {
+	switch strings.ToLower(attr(n, "http-equiv")) {
+	case "refresh":
 		w.refreshTo(attr(n, "content"))
+	case "content-security-policy":
+		w.policy(n)
 	}
 }
 
@@ -30,7 +33,10 @@ func (w *walker) refreshTo(content string) {
 	if !ok || target == "" || w.env.Sandboxed {
 		return
 	}
-	abs, ok := w.resolve(target)
+	abs, ok := w.absolute(target)
+	if https, _ := upgraded(abs); ok && w.doc.Upgrade && (w.env.Framed || sameHost(abs, w.doc.URL)) {
+		abs = https // another site is left to itself
+	}
 	if !ok || abs == stripFragment(w.doc.URL) {
 		return // the document itself
 	}

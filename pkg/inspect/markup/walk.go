@@ -19,6 +19,7 @@ type walker struct {
 	lazy     bool            // the layout is of interest
 	refresh  refresh         // the one that is followed
 	inObject int             // objects around the node that are requested
+	upgraded string          // what was resolved last and is asked for over https instead
 	listed   map[string]bool // URLs of the references, once no more are listed
 }
 
@@ -137,6 +138,9 @@ func (w *walker) add(raw string, r Reference) bool {
 
 // list records r, unless the document has more than is listed.
 func (w *walker) list(r Reference) bool {
+	if w.upgraded != "" && r.URL == w.upgraded {
+		r.Reason += upgradeReason
+	}
 	if w.env.MaxReferences <= 0 || len(w.doc.References) < w.env.MaxReferences {
 		w.doc.References = append(w.doc.References, r)
 		return true
@@ -153,8 +157,19 @@ func (w *walker) list(r Reference) bool {
 	return false
 }
 
-// resolve makes raw absolute; a frame's own URL stays as it is.
+// resolve makes raw the address that is asked for.
 func (w *walker) resolve(raw string) (string, bool) {
+	abs, ok := w.absolute(raw)
+	if w.doc.Upgrade && ok {
+		if to, is := upgraded(abs); is {
+			abs, w.upgraded = to, to
+		}
+	}
+	return abs, ok
+}
+
+// absolute makes raw absolute; a frame's own URL stays as it is.
+func (w *walker) absolute(raw string) (string, bool) {
 	if w.env.MaxDataURI > 0 && len(raw) > w.env.MaxDataURI {
 		if len(raw) > 5 && strings.EqualFold(strings.TrimLeft(raw[:5], space), "data:") {
 			w.doc.Truncated++
