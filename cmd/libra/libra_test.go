@@ -48,12 +48,17 @@ func site(t *testing.T) (url string, hung <-chan struct{}) {
 		"/app.js":     {"text/javascript", "let weight = 1"},
 		"/weight.png": {"image/png", strings.Repeat("w", 40_000)},
 		"/bare":       {"text/html", "<!doctype html><title>Bare</title><p>hello"},
+		"/partial":    {"text/html", "<!doctype html><title>Partial</title><img src=down>"},
 		"/evil":       {"text/html", "<!doctype html><img src='/\x1b]0;owned\x07.png'><img src='/x.png?\xc2\x9b31m'>"},
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hang" {
 			announce <- struct{}{}
 			<-r.Context().Done()
+			return
+		}
+		if r.URL.Path == "/down" {
+			http.Error(w, "down for the night", http.StatusInternalServerError)
 			return
 		}
 		f, ok := files[r.URL.Path]

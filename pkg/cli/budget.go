@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,7 +22,8 @@ const maxFileBytes = 64 << 20
 func budgetFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.PathFlag{Name: "budget", TakesFile: true, Usage: "hold the page against the LightWallet budgets in `FILE` (- reads standard input)"},
-		&cli.PathFlag{Name: "last", TakesFile: true, Usage: "compare with the report in `FILE`, written by an earlier inspect --json, where a budget has maxDeltaVsLast"},
+		&cli.PathFlag{Name: "last", TakesFile: true, Usage: "compare with the report in `FILE`, written by an earlier inspect --json, where a budget has maxDeltaVsLast; none where there is none yet"},
+		&cli.BoolFlag{Name: "allow-partial", Usage: "with --budget: judge a partial report by its lower bound", DisableDefaultText: true},
 		&cli.PathFlag{Name: "junit", TakesFile: true, Usage: "write the budget's result to `FILE` as JUnit XML, for CI systems"},
 		&cli.PathFlag{Name: "har", TakesFile: true, Usage: "write the requests to `FILE` as HAR 1.2"},
 	}
@@ -30,7 +32,8 @@ func budgetFlags() []cli.Flag {
 // yardstick is what a report is held against.
 type yardstick struct {
 	budgets []budget.Budget // empty without --budget
-	last    *libra.Report   // nil without --last
+	last    *libra.Report   // nil with --last none, and where nothing asks for it
+	partial bool            // a partial report is judged as it is
 	junit   string
 	har     string
 }
@@ -39,8 +42,8 @@ type yardstick struct {
 func (r *runner) yardstick(c *cli.Context) (y yardstick, err error) {
 	y.junit, y.har = c.Path("junit"), c.Path("har")
 	if c.Path("budget") == "" {
-		for _, name := range []string{"junit", "last"} {
-			if c.Path(name) != "" {
+		for _, name := range []string{"junit", "last", "allow-partial"} {
+			if c.IsSet(name) {
 				return y, fail("cannot use --%s: there is no budget to judge by", name).with("give --budget FILE too")
 			}
 		}
@@ -58,17 +61,39 @@ func (r *runner) yardstick(c *cli.Context) (y yardstick, err error) {
 	if y.budgets, err = budget.Parse(name, data); err != nil {
 		return y, failBudget(err)
 	}
-	if file := c.Path("last"); file != "" {
-		data, err := r.readFile("report", file)
-		if err != nil {
-			return y, err
-		}
-		y.last = &libra.Report{}
-		if err := json.Unmarshal(data, y.last); err != nil || y.last.Outcome == "" {
-			return y, fail("cannot read report %q: it is no report", file).with("write one with libra inspect --json URL > %s", file)
-		}
+	y.partial = c.Bool("allow-partial")
+	y.last, err = r.lastReport(y.budgets, c.Path("last"))
+	return y, err
+}
+
+// noLast is what --last says where there is no earlier report.
+const noLast = "none"
+
+// lastReport reads what growth is measured from. A budget of growth without it
+// would let everything pass, so that it must be said.
+func (r *runner) lastReport(budgets []budget.Budget, file string) (*libra.Report, error) {
+	switch {
+	case file == noLast:
+		return nil, nil
+	case file == "" && slices.ContainsFunc(budgets, func(b budget.Budget) bool { return len(b.Deltas) > 0 }):
+		return nil, fail("cannot judge by maxDeltaVsLast: there is no earlier report").
+			with("give --last FILE, written by libra inspect --json; on the first run --last %s", noLast)
+	case file == "":
+		return nil, nil
 	}
-	return y, nil
+	data, err := r.readFile("report", file)
+	if err != nil {
+		return nil, err
+	}
+	last := &libra.Report{}
+	if err := json.Unmarshal(data, last); err != nil || last.Outcome == "" {
+		return nil, fail("cannot read report %q: it is no report", file).with("write one with libra inspect --json URL > %s", file)
+	}
+	if !last.Sound() {
+		return nil, fail("cannot compare with report %q: it is %s, and the page answered %s", file, last.Outcome, statusText(last.Status)).
+			with("give a complete one of the page itself; without one, --last %s", noLast)
+	}
+	return last, nil
 }
 
 // failBudget names every fault of a budget file, each on a line of its own.
@@ -130,7 +155,7 @@ func bare(err error) error {
 }
 
 // judge holds a report against the budget, nil if there is none, and writes
-// the files asked for. A failed report is not judged, but told in both files.
+// the files asked for. What is not judged is told in both files.
 func (y yardstick) judge(report *libra.Report) (*budget.Result, error) {
 	if y.har != "" {
 		if err := writeFile("HAR", y.har, func(w io.Writer) error { return har.Write(w, *report, Version) }); err != nil {
@@ -140,9 +165,9 @@ func (y yardstick) judge(report *libra.Report) (*budget.Result, error) {
 	if len(y.budgets) == 0 {
 		return nil, nil
 	}
-	checked := budget.Checked{Report: *report}
-	if report.Outcome != libra.Failed {
-		checked.Result = budget.Check(y.budgets, *report, y.last)
+	checked := budget.Checked{Report: *report, Result: budget.Check(y.budgets, *report, y.last)}
+	if y.partial {
+		checked.Result.AllowPartial()
 	}
 	if y.junit != "" {
 		if err := writeFile("JUnit XML", y.junit, func(w io.Writer) error { return budget.WriteJUnit(w, []budget.Checked{checked}) }); err != nil {
@@ -156,11 +181,14 @@ func (y yardstick) judge(report *libra.Report) (*budget.Result, error) {
 // lines.
 func writeBudget(w io.Writer, s screen, r *budget.Result) {
 	title, colour := "Within budget", green
+	skipped := func(o budget.Outcome) bool { return o.Skipped != "" }
 	switch {
-	case r.Path == "":
-		title, colour = "No budget", yellow
 	case r.Over:
 		title, colour = "Over budget", red
+	case r.Unjudged != "":
+		title, colour = "Not judged", red
+	case !slices.ContainsFunc(r.Lines, func(o budget.Outcome) bool { return !skipped(o) }):
+		title, colour = "Nothing to judge", yellow
 	}
 	if r.Path != "" {
 		title += " for path " + printable(r.Path)
@@ -170,7 +198,7 @@ func writeBudget(w io.Writer, s screen, r *budget.Result) {
 		word, colour := "ok  ", green
 		if o.Over > 0 {
 			word, colour = "OVER", red
-		} else if o.Skipped != "" {
+		} else if skipped(o) {
 			word, colour = "skip", dim
 		}
 		fmt.Fprintf(w, "%s  %s\n", s.paint(colour, word), printable(o.String()))

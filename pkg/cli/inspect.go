@@ -45,8 +45,13 @@ A budget file is LightWallet's budget.json, sizes in KB of 1024 bytes:
      "resourceCounts": [{"resourceType": "third-party", "budget": 10}],
      "maxDeltaVsLast": [{"resourceType": "total", "budget": "5%"}]}]
 
-Exit codes: 0 weighed (in part, if the report says so), 1 over budget, 2 failed
-or bad input.`,
+With --budget only a page that was weighed whole passes: an error page (status
+400 or above), a page that no budget is for, and a partial report that is not
+over its budget are not judged. --allow-partial judges a partial report as it
+is. maxDeltaVsLast needs --last FILE; --last none says that there is none yet.
+
+Exit codes: 0 weighed (in part, if the report says so; with --budget: within
+it), 1 over budget, 2 failed, not judged, or bad input.`,
 		Flags: append([]cli.Flag{
 			jsonFlag(),
 			&cli.StringSliceFlag{Name: "allow", Usage: "reach private addresses in `PREFIX`, such as 10.0.0.0/8 or 127.0.0.1; may be repeated; adds to LIBRA_ALLOW"},
@@ -88,14 +93,14 @@ func (r *runner) inspect(c *cli.Context) error {
 // judged is a report for programs: the report's own fields, and the judgement.
 type judged struct {
 	*libra.Report
-	Score  *score.Score   `json:"score"`            // null unless complete
+	Score  *score.Score   `json:"score"`            // null unless complete, and no error page
 	Budget *budget.Result `json:"budget,omitempty"` // with --budget
 }
 
 func (r *runner) tellReport(report *libra.Report, profile string, result *budget.Result, asJSON bool) error {
 	failed := report.Outcome == libra.Failed
 	if asJSON {
-		j := judged{Report: report, Score: scoreOf(report, profile)}
+		j := judged{Report: report, Score: score.OfReport(*report, profile)}
 		if !failed {
 			j.Budget = result
 		}
@@ -114,6 +119,10 @@ func (r *runner) tellReport(report *libra.Report, profile string, result *budget
 	}
 	if result != nil && result.Over {
 		return errBad
+	}
+	if result != nil && result.Unjudged != "" {
+		what, hint := remedy(result.Unjudged)
+		return fail("cannot judge %q: %s", report.URL, what).with("%s", hint)
 	}
 	return nil
 }

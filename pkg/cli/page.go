@@ -101,7 +101,7 @@ type pageAnswer struct {
 		Outcome libra.Outcome `json:"outcome"`
 		Reasons []string      `json:"reasons"`
 	} `json:"latest"`
-	Stands *struct { // while the report is partial
+	Stands *struct { // while the report is partial or an error page
 		Score   int       `json:"score"`
 		Verdict string    `json:"verdict"`
 		Started time.Time `json:"started"`

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 )
 
@@ -34,8 +35,8 @@ func writeReport(w io.Writer, s screen, r *libra.Report, profile string) {
 	if r.Repeat != nil && r.Totals.Requests > 0 {
 		fmt.Fprintf(w, "A second visit: %s, %s transferred\n", plural(r.Repeat.Requests, "request"), humanBytes(r.Repeat.TransferBytes))
 	}
-	verdict := scoreOf(r, profile)
-	writeVerdict(w, s, verdict)
+	verdict := score.OfReport(*r, profile)
+	writeVerdict(w, s, r, verdict)
 	if r.Totals.Requests > 0 {
 		fmt.Fprintln(w)
 		writeTotals(w, s, r.Totals)

@@ -8,22 +8,13 @@ import (
 	"libra/pkg/libra"
 )
 
-// scoreOf judges a complete report against the pages of a device; nil where
-// there is nothing to judge.
-func scoreOf(r *libra.Report, profile string) *score.Score {
-	if r.Outcome != libra.Complete {
-		return nil
-	}
-	s, err := score.Of(r.Totals, profile)
-	if err != nil {
-		return nil // a profile without percentiles has no score
-	}
-	return &s
-}
-
-// writeVerdict prints the score in one line.
-func writeVerdict(w io.Writer, s screen, v *score.Score) {
-	if v == nil {
+// writeVerdict prints the score in one line, or why there is none.
+func writeVerdict(w io.Writer, s screen, r *libra.Report, v *score.Score) {
+	switch {
+	case r.ErrorPage():
+		fmt.Fprintf(w, "no score: the page answered %d, this is its error page\n", r.Status)
+		return
+	case v == nil:
 		fmt.Fprintln(w, "no score: only a complete report has one")
 		return
 	}

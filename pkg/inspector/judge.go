@@ -13,7 +13,7 @@ import (
 // nil where there is none, or nothing to hold against it.
 func (w *worker) judge(ctx context.Context) *event.Judged {
 	watch := w.job.Request.Watch
-	if watch == nil || watch.Budget == nil || w.report.Outcome == libra.Failed {
+	if watch == nil || watch.Budget == nil || w.report.Outcome == libra.Failed || w.report.ErrorPage() {
 		return nil
 	}
 	budgets, err := budget.Parse("budget", watch.Budget)
@@ -35,11 +35,11 @@ func (w *worker) judge(ctx context.Context) *event.Judged {
 	return judged
 }
 
-// lastComplete is the page's newest report if it is a complete one that the
-// bus has at hand; growth cannot be told without it.
+// lastComplete is the page's newest report if it is a complete one, of the page
+// and no error page, that the bus has at hand; growth cannot be told without it.
 func (w *worker) lastComplete(ctx context.Context) *libra.Report {
 	last, err := w.conn.LastReport(ctx, w.job.Request.Page)
-	if err != nil || last.Report.Outcome != libra.Complete {
+	if err != nil || !last.Report.Sound() {
 		return nil
 	}
 	return &last.Report

@@ -160,6 +160,14 @@ type Report struct {
 	Assets []Asset `json:"assets"`
 }
 
+// Sound says that the figures may be judged: everything was weighed, and it was
+// the page, not an error page in its place (status 400 or above), which is
+// light for no merit of its own.
+func (r Report) Sound() bool { return r.Outcome == Complete && !r.ErrorPage() }
+
+// ErrorPage says that the server answered with an error in the page's place.
+func (r Report) ErrorPage() bool { return r.Status >= 400 }
+
 // Body is the final document of the page: the last fetched document asset
 // before any other type. ok is false where no document was asked for.
 func (r Report) Body() (body Asset, ok bool) {

@@ -127,9 +127,10 @@ func (r *Reader) Failure(ctx context.Context, page string) (event.Reported, erro
 	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND outcome = 'failed' ORDER BY at DESC LIMIT 1`, page)
 }
 
-// Complete is a page's newest complete report, or libra.ErrNotFound.
+// Complete is a page's newest report that may be judged (libra.Report.Sound), or
+// libra.ErrNotFound.
 func (r *Reader) Complete(ctx context.Context, page string) (event.Reported, error) {
-	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND (outcome = 'failed') = 0 AND outcome = 'complete' ORDER BY at DESC LIMIT 1`, page)
+	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND (outcome = 'failed') = 0 AND outcome = 'complete' AND status < 400 ORDER BY at DESC LIMIT 1`, page)
 }
 
 // ByRequest is the report that answered a request, or libra.ErrNotFound.

@@ -7,21 +7,20 @@ import (
 	"sync"
 	"time"
 
-	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 )
 
 // answers is what is known of a page's reports: the newest good one, which is
 // shown for as long as there is one, the newest that says why the page could
-// not be had, and the newest complete one, whose score stands while the good
-// one is partial. Each may be nil.
+// not be had, and the newest sound one (complete, no error page), whose score stands while
+// the good one may not be judged. Each may be nil.
 type answers struct {
 	good, bad, complete *summary
 }
 
 // take keeps a summary, unless a newer one of its kind is there already.
 func (a *answers) take(s *summary) (news bool) {
-	if s.report.Outcome == libra.Complete && (a.complete == nil || s.at.After(a.complete.at)) {
+	if s.report.Sound() && (a.complete == nil || s.at.After(a.complete.at)) {
 		a.complete = s
 	}
 	place := &a.good
@@ -106,19 +105,6 @@ func (a answers) latestDoc() *latestDoc {
 type shortScore struct {
 	Score   int    `json:"score"`
 	Verdict string `json:"verdict"`
-}
-
-// scoreOf judges a report; nil where it may not be judged, because its figures
-// are a lower bound.
-func scoreOf(r libra.Report, profile string) *score.Score {
-	if r.Outcome != libra.Complete {
-		return nil
-	}
-	full, err := score.Of(r.Totals, profile)
-	if err != nil {
-		return nil // a profile without percentiles has no score
-	}
-	return &full
 }
 
 // together runs functions at the same time and waits for all.

@@ -115,8 +115,8 @@ type reportDoc struct {
 	Live        event.Step    // of the worker that has the page
 	Waiting     bool          // an answer is to come
 	Quarantined bool          // it is left alone until it is released
-	Score       *score.Score  // nil unless the report is complete
-	Stands      *standing     // the verdict of the last complete report, while Report is partial
+	Score       *score.Score  // nil unless the report is complete and no error page
+	Stands      *standing     // the verdict of the last complete report, while Report is partial or an error page
 	Steps       []stepRow
 	Types       []typeRow
 	Assets      []assetRow

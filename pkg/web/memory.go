@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"libra/pkg/event"
+	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 )
 
@@ -87,7 +88,7 @@ func newMemory(cfg Config) *memory {
 
 func summarize(r event.Reported, profile string) *summary {
 	s := &summary{request: r.Request.ID, at: r.At, quarantined: r.Quarantined, budget: r.Budget, report: r.Report}
-	if full := scoreOf(r.Report, profile); full != nil {
+	if full := score.OfReport(r.Report, profile); full != nil {
 		s.score = &shortScore{full.Score, full.Verdict}
 	}
 	s.report.Assets = nil

@@ -23,10 +23,10 @@ import (
 type pageDoc struct {
 	libra.Page
 	Report json.RawMessage `json:"report"`
-	Score  *score.Score    `json:"score"`  // of Report; null unless it is complete
+	Score  *score.Score    `json:"score"`  // of Report; null unless it is complete and no error page
 	Latest *latestDoc      `json:"latest"` // the newest answer; null before the first
 	// Stands is the verdict of the last complete report, while Report is
-	// partial; else null.
+	// partial or an error page; else null.
 	Stands *standing `json:"last_complete"`
 	watchedDoc
 }
@@ -50,7 +50,7 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 			return pageDoc{}, p
 		}
 	}
-	if v.partial() && v.complete == nil && !v.sought {
+	if v.unsound() && v.complete == nil && !v.sought {
 		s.seekVerdict(ctx, &v)
 	}
 	if (v.open > 0 || v.step.Step != "") && time.Since(v.stepAt) > stepAge && s.busUp() {
@@ -180,7 +180,7 @@ func firstOf(ctx context.Context, s *Server, id string, onBus, inHistory func(co
 // says so.
 func (s *Server) addReport(ctx context.Context, doc *pageDoc, v pageView) {
 	shown := v.shown()
-	doc.Score = scoreOf(shown.report, s.cfg.Profile)
+	doc.Score = score.OfReport(shown.report, s.cfg.Profile)
 	data, request, ok := s.memory.reports.get(v.id)
 	if !ok || request != shown.request {
 		data, request, ok = s.refetch(ctx, v)
@@ -191,7 +191,7 @@ func (s *Server) addReport(ctx context.Context, doc *pageDoc, v pageView) {
 	}
 	if now, known := s.memory.page(v.id); known && ok && now.shown() != nil && now.shown().request == request {
 		doc.Report = data // a newer one has come in between
-		doc.Score = scoreOf(now.shown().report, s.cfg.Profile)
+		doc.Score = score.OfReport(now.shown().report, s.cfg.Profile)
 		return
 	}
 	if totals, err := encode(shown.report); err == nil {

@@ -9,29 +9,30 @@ import (
 	"libra/pkg/libra"
 )
 
-// standing is the verdict of a page's last complete report, which stands while
-// the report shown is a lower bound.
+// standing is the verdict of a page's last sound report, which stands while the
+// report shown is a lower bound or an error page.
 type standing struct {
 	shortScore
 	Started time.Time `json:"started"` // of that report
 }
 
-// standing is nil unless the report shown is partial, and an earlier one was
-// complete.
+// standing is nil unless the report shown may not be judged, and an earlier one
+// was sound.
 func (a answers) standing() *standing {
-	if !a.partial() || a.complete == nil || a.complete.score == nil {
+	if !a.unsound() || a.complete == nil || a.complete.score == nil {
 		return nil
 	}
 	return &standing{*a.complete.score, a.complete.report.Started}
 }
 
-func (a answers) partial() bool { return a.good != nil && a.good.report.Outcome == libra.Partial }
+// unsound says that the good report shown is partial, or an error page.
+func (a answers) unsound() bool { return a.good != nil && !a.good.report.Sound() }
 
 // lacking says that history may know more than the bus, which keeps but the
-// last report of a kind: a good one beside the failed one, a complete one
-// beside the partial one.
+// last report of a kind: a good one beside the failed one, a sound one
+// beside one that may not be judged.
 func (a answers) lacking() bool {
-	return a.good == nil && a.bad != nil || a.partial() && a.complete == nil
+	return a.good == nil && a.bad != nil || a.unsound() && a.complete == nil
 }
 
 // wanting lists pages that lack something for which history was not asked.
@@ -50,7 +51,7 @@ func (m *memory) wanting(limit int) (pages []string) {
 
 // seekGood finds the good reports that the bus no longer has, because the page
 // has failed for longer than the bus keeps reports, and the last complete ones
-// of pages that were cut short since. What history does not have is looked for
+// of pages that were cut short, or in error, since. What history does not have is looked for
 // once.
 func (s *Server) seekGood(ctx context.Context) {
 	for _, page := range s.memory.wanting(64) {
@@ -91,7 +92,7 @@ func (s *Server) readComplete(ctx context.Context, page string) (event.Reported,
 func (m *memory) stands(page string, complete *summary) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e := m.pages[page]; e != nil && e.partial() {
+	if e := m.pages[page]; e != nil && e.unsound() {
 		e.take(complete)
 	}
 }

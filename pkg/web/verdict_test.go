@@ -10,6 +10,40 @@ import (
 	"libra/pkg/web"
 )
 
+// An error page has no score, be its report complete or partial, and what the
+// page itself scored stands: from the bus, and from SQLite after a restart.
+func TestErrorPageHasNoScore(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	h := started(t)
+	sound, gone := reported(request(1), noon), reported(again(request(1), "second"), noon.Add(time.Hour))
+	gone.Report.Status = 404
+	never := gone
+	never.Request = request(2)
+	h.fill(sound, gone, never)
+	h.publish(sound, gone, never)
+	holds := func(when string) {
+		t.Helper()
+		bustest.Await(t, "the error page "+when, func() bool {
+			p := h.get("/api/pages/" + sound.Request.Page).body
+			return strings.Contains(p, `"status":404`) && strings.Contains(p, `"score":null`) && strings.Contains(p, `"last_complete":{"score":100`)
+		})
+		html := h.get("/pages/"+sound.Request.Page, "Accept", "text/html").body
+		if !strings.Contains(html, "The page answered with an error") || !strings.Contains(html, "Last complete score") || strings.Contains(html, "Score of 100") {
+			t.Errorf("%s:\n%s", when, html)
+		}
+		html = h.get("/pages/"+never.Request.Page, "Accept", "text/html").body
+		if !strings.Contains(html, "The page answered with an error") || strings.Contains(html, "score</dt>") || strings.Contains(html, "effort") {
+			t.Errorf("%s, a page that never was had:\n%s", when, html)
+		}
+	}
+	holds("from the bus")
+	if err := h.stop(); err != nil {
+		t.Error(err)
+	}
+	h.start(web.Config{}).ready()
+	holds("after a restart")
+}
+
 // The last complete verdict stands while newer reports are cut short: from the
 // bus, and from SQLite after a restart.
 func TestLastVerdictStands(t *testing.T) {

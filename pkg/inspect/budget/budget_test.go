@@ -193,9 +193,41 @@ func TestCheckWithoutPrevious(t *testing.T) {
 	}
 }
 
+// What is not weighed whole, or is no page, is not within its budget.
+func TestUnjudged(t *testing.T) {
+	within := parse(t, `[{"resourceCounts": [{"resourceType": "total", "budget": 100}]}]`)
+	over := parse(t, `[{"resourceCounts": [{"resourceType": "total", "budget": 1}]}]`)
+	for _, tt := range []struct {
+		budgets  []budget.Budget
+		outcome  libra.Outcome
+		status   int
+		want     string // Unjudged begins with it
+		over     bool
+		lines    int
+		allowing string // what is left of it with AllowPartial
+	}{
+		{within, libra.Complete, 200, "", false, 1, ""},
+		{within, libra.Partial, 200, "the report is partial", false, 1, ""},
+		{over, libra.Partial, 200, "", true, 1, ""},
+		{within, libra.Complete, 404, "the page answered 404", false, 0, "the page answered 404"},
+		{over, libra.Partial, 503, "the page answered 503", false, 0, "the page answered 503"},
+		{within, libra.Failed, 0, "no such host", false, 0, "no such host"},
+	} {
+		r := samplePage(0)
+		r.Outcome, r.Status, r.Reasons = tt.outcome, tt.status, []string{"no such host"}
+		got := budget.Check(tt.budgets, r, nil)
+		was := got.Unjudged
+		got.AllowPartial()
+		if !strings.HasPrefix(was, tt.want) || (was == "") != (tt.want == "") || got.Over != tt.over || len(got.Lines) != tt.lines ||
+			!strings.HasPrefix(got.Unjudged, tt.allowing) || (got.Unjudged == "") != (tt.allowing == "") {
+			t.Errorf("%s, answered %d: %q, then %+v", tt.outcome, tt.status, was, got)
+		}
+	}
+}
+
 func TestCheckWithoutBudget(t *testing.T) {
 	got := budget.Check(parse(t, `[{"path": "/shop"}]`), samplePage(0), nil)
-	if got.Over || len(got.Notes) != 1 || got.Lines == nil {
+	if got.Over || got.Unjudged == "" || got.Lines == nil {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -223,7 +255,7 @@ func TestJUnit(t *testing.T) {
 	r := samplePage(0)
 	failed := libra.Report{URL: "https://down.example.org/?a=1&b=2", Outcome: libra.Failed, Reasons: []string{"no such host \"down.example.org\": \x00 check the spelling"}}
 	var got bytes.Buffer
-	err := budget.WriteJUnit(&got, []budget.Checked{{r, budget.Check(budgets, r, nil)}, {Report: failed}})
+	err := budget.WriteJUnit(&got, []budget.Checked{{r, budget.Check(budgets, r, nil)}, {failed, budget.Check(budgets, failed, nil)}})
 	if err != nil {
 		t.Fatal(err)
 	}

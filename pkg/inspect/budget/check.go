@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -35,26 +36,40 @@ type Outcome struct {
 type Result struct {
 	URL string `json:"url"`
 	// Path is the budget's, "" if no budget is for this page.
-	Path    string    `json:"path"`
-	Lines   []Outcome `json:"lines"` // never null, in the file's order
-	Over    bool      `json:"over"`  // one line is, at least
-	Partial bool      `json:"partial"`
+	Path  string    `json:"path"`
+	Lines []Outcome `json:"lines"` // never null, in the file's order
+	Over  bool      `json:"over"`  // one line is, at least
+	// Unjudged says why the page is not within its budget although no line is
+	// over, and what to do; "" where it is within, or over.
+	Unjudged string `json:"unjudged,omitempty"`
+	Partial  bool   `json:"partial"`
 	// Notes say what to keep in mind, each in one line; never null.
 	Notes []string `json:"notes"`
 }
 
 // Check holds a report against the last budget that matches its final URL.
 // previous is the page's last complete report before it, nil if there is none.
-// A failed report has nothing to hold against a budget: do not check it.
+// An error page and a failed report have nothing to hold against it: no Lines.
 func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 	res := Result{URL: r.URL, Lines: []Outcome{}, Notes: []string{}, Partial: r.Outcome != libra.Complete}
+	switch {
+	case r.Outcome == libra.Failed:
+		res.Unjudged = "the page could not be had"
+		if len(r.Reasons) > 0 {
+			res.Unjudged = r.Reasons[0]
+		}
+		return res
+	case r.ErrorPage():
+		res.Unjudged = fmt.Sprintf("the page answered %d, and an error page has no budget; check the address and the server", r.Status)
+		return res
+	}
 	page := r.FinalURL
 	if page == "" {
 		page = r.URL
 	}
 	b, ok := Match(budgets, page)
 	if !ok {
-		res.Notes = append(res.Notes, "no budget is for this page: none has a path that matches")
+		res.Unjudged = fmt.Sprintf("no budget is for %s; give one whose path matches, such as \"/*\"", page)
 		return res
 	}
 	res.Path = b.Path
@@ -87,7 +102,20 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 		o.Actual = now[l.Type].TransferBytes - before
 		res.add(o)
 	}
+	if res.Partial && !res.Over {
+		res.Unjudged = partial
+	}
 	return res
+}
+
+// partial is why a lower bound within a budget is no pass.
+const partial = "the report is partial, so that the page may weigh more; try again once what it names is mended, or judge it as it is with --allow-partial"
+
+// AllowPartial judges a partial report by its lower bound.
+func (res *Result) AllowPartial() {
+	if res.Unjudged == partial {
+		res.Unjudged = ""
+	}
 }
 
 func (res *Result) add(o Outcome) {

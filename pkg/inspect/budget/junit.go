@@ -50,7 +50,7 @@ type Checked struct {
 }
 
 // WriteJUnit writes JUnit XML: a line over budget is a failure, a line that
-// cannot be judged is skipped, a failed report is an error.
+// cannot be judged is skipped, and what leaves the page unjudged is an error.
 func WriteJUnit(w io.Writer, all []Checked) error {
 	out := suites{}
 	for _, c := range all {
@@ -77,17 +77,16 @@ func newSuite(c Checked) suite {
 	if !c.Report.Started.IsZero() {
 		s.Timestamp = c.Report.Started.UTC().Format("2006-01-02T15:04:05")
 	}
-	if c.Report.Outcome == libra.Failed {
-		reason := "the inspection failed"
-		if len(c.Report.Reasons) > 0 {
-			reason = c.Report.Reasons[0]
+	if c.Result.Unjudged != "" {
+		kind := "not judged"
+		if c.Report.Outcome == libra.Failed {
+			kind = "failed"
 		}
 		s.Errors++
-		s.Cases = append(s.Cases, xcase{Class: c.Report.URL, Name: "inspection", Error: &problem{Message: reason, Type: "failed"}})
-	} else {
-		for _, o := range c.Result.Lines {
-			s.add(c.Result, o)
-		}
+		s.Cases = append(s.Cases, xcase{Class: c.Report.URL, Name: "inspection", Error: &problem{Message: c.Result.Unjudged, Type: kind}})
+	}
+	for _, o := range c.Result.Lines {
+		s.add(c.Result, o)
 	}
 	s.Tests = len(s.Cases)
 	return s

@@ -13,9 +13,9 @@
 // source: both divide by 1024 before they print "KB". GB is 1e9 bytes in the
 // carbon model, as its source has it.
 //
-// Score no report that is partial or failed: its figures are a lower bound,
-// and a page would look lighter for having been unreachable. The last
-// complete report's verdict stands.
+// A report that is partial or failed has no score: its figures are a lower
+// bound, and a page would look lighter for having been unreachable. Nor has an
+// error page, be it 404 or 500. The last sound report's verdict stands.
 package score
 
 import (
@@ -80,6 +80,19 @@ var rows = []row{
 	{"image", "bytes", [5]float64{74, 333, 1058, 2896, 6856}, [5]float64{56, 256, 911, 2617, 6288}},
 	{"stylesheet", "bytes", [5]float64{10, 38, 83, 161, 274}, [5]float64{7, 34, 79, 156, 268}},
 	{"document", "bytes", [5]float64{6, 14, 35, 78, 152}, [5]float64{6, 14, 33, 76, 151}},
+}
+
+// OfReport judges a report; nil where it may not be judged ([libra.Report.Sound])
+// or its profile has no percentiles.
+func OfReport(r libra.Report, profile string) *Score {
+	if !r.Sound() {
+		return nil
+	}
+	s, err := Of(r.Totals, profile)
+	if err != nil {
+		return nil
+	}
+	return &s
 }
 
 // Of judges t as seen on profile, which is "desktop" or "mobile".

@@ -126,6 +126,29 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// TestOnlySound: a lower bound and an error page are light for no merit.
+func TestOnlySound(t *testing.T) {
+	for _, tt := range []struct {
+		outcome libra.Outcome
+		status  int
+		profile string
+		scored  bool
+	}{
+		{libra.Complete, 200, "desktop", true},
+		{libra.Complete, 200, "tablet", false},
+		{libra.Complete, 399, "mobile", true},
+		{libra.Complete, 404, "desktop", false},
+		{libra.Partial, 200, "desktop", false},
+		{libra.Partial, 500, "desktop", false},
+		{libra.Failed, 0, "desktop", false},
+	} {
+		got := score.OfReport(libra.Report{Outcome: tt.outcome, Status: tt.status, Totals: weighing(1000)}, tt.profile)
+		if (got != nil) != tt.scored {
+			t.Errorf("%+v: %+v", tt, got)
+		}
+	}
+}
+
 func TestProfileMustBeKnown(t *testing.T) {
 	_, err := score.Of(libra.Totals{}, "tablet")
 	if err == nil || err.Error() != `no percentiles for profile "tablet": take "desktop" or "mobile"` {
