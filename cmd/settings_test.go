@@ -106,6 +106,60 @@ func TestFaultsAreNamedAllAtOnce(t *testing.T) {
 	}
 }
 
+// Whatever finds a fault, none waits for another to be mended first.
+func TestNoFaultHidesAnother(t *testing.T) {
+	alarms := filepath.Join(t.TempDir(), "alarms.toml")
+	writeFile(t, alarms, "colour = 1\n")
+	for _, c := range []struct {
+		name string
+		env  []string
+		args []string
+		want []string
+	}{
+		{
+			"libra-bus",
+			[]string{"LIBRA_BUS_SPACE=0", "LIBRA_BUS_STORE=relative"},
+			[]string{"--bus-keys", "/no/keys"},
+			[]string{"LIBRA_BUS_SPACE (or --bus-space) is", "LIBRA_BUS_STORE is", "--bus-keys is"},
+		},
+		{
+			"libra-notifier",
+			[]string{"LIBRA_NATS_URL=http://foo", "LIBRA_RUNBOOK_URL=:::", "LIBRA_BASE_URL=foo"},
+			[]string{"--alarms", alarms},
+			[]string{"LIBRA_NATS_URL (or --nats-url) is", "LIBRA_RUNBOOK_URL (or --runbook-url) is", "LIBRA_BASE_URL (or --base-url) is", "alarms.toml:1: colour is no key"},
+		},
+		{
+			"libra-watchdog",
+			[]string{"LIBRA_NATS_URL=nats://a b", "LIBRA_SERVER=foo", "LIBRA_DATABASE=/tmp"},
+			[]string{"--alarms", alarms},
+			[]string{"LIBRA_NATS_URL (or --nats-url) is", "LIBRA_SERVER (or --server) is", "this is a folder: name a file", "alarms.toml:1: colour is no key"},
+		},
+		{
+			"libra-recorder",
+			[]string{"LIBRA_DATABASE=/tmp", "LIBRA_PRUNE_AT=101"},
+			nil,
+			[]string{"this is a folder: name a file", "LIBRA_PRUNE_AT"},
+		},
+		{"libra-web", []string{"LIBRA_DATABASE=/tmp", "LIBRA_RUNBOOK_URL=:::"}, nil, []string{"this is a folder: name a file", "LIBRA_RUNBOOK_URL"}},
+		{
+			"libra-inspector",
+			[]string{"LIBRA_ALLOW=300.1.1.1/8,foo,10.0.0.0/8"},
+			nil,
+			[]string{`"300.1.1.1/8" is no IP prefix`, `"foo" is no IP prefix`},
+		},
+	} {
+		out, code := run(t, c.env, c.name, append(c.args, "--check")...)
+		if code != 2 {
+			t.Errorf("%s: exit code %d", c.name, code)
+		}
+		for _, want := range c.want {
+			if plain := strings.ReplaceAll(out, `\"`, `"`); !strings.Contains(plain, want) {
+				t.Errorf("%s does not tell: %s\n%s", c.name, want, out)
+			}
+		}
+	}
+}
+
 func TestBadStarts(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

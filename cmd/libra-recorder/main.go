@@ -31,7 +31,9 @@ func main() {
 }
 
 func (s *settings) database(file string) error {
-	s.cfg.Path = file
+	if err := daemon.Path(&s.cfg.Path)(file); err != nil {
+		return err
+	}
 	folder := filepath.Dir(file)
 	return daemon.Folder(&folder)(folder)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,9 +33,9 @@ func main() {
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-watchdog", Usage: "asks everything whether it is well, raises and clears alarms",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Usage: "`URL` of libra-web", Into: daemon.Text(&s.server)},
+			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Usage: "`URL` of libra-web", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
 			daemon.Setting{Name: "inspectors", Default: "2", Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
-			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Text(&s.database)},
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Path(&s.database)},
 			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.PageTimeout, time.Second, time.Hour)},
 			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.alarms.File)},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` of the notifier, for when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.NotifierSocket)},
@@ -58,7 +59,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	}
 	history := store.NewReader(s.database)
 	p.Cleanup("history", func(context.Context) error { return history.Close() })
-	s.cfg.WebURL = s.server + "/up"
+	s.cfg.WebURL = strings.TrimRight(s.server, "/") + "/up"
 	s.cfg.Database = s.database
 	s.cfg.Folder = filepath.Dir(s.database)
 	s.cfg.Expect = expected(s.inspectors)

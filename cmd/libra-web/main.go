@@ -24,7 +24,7 @@ type settings struct {
 	line     wire.Line
 	cfg      web.Config
 	listen   string
-	base     *url.URL // where people reach the pages; nil where that is not said
+	base     string // where people reach the pages; "" where that is not said
 	database string
 }
 
@@ -34,26 +34,14 @@ func main() {
 		Name: "libra-web", Usage: "people and programs talk to this",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, where no systemd socket is handed over", Into: daemon.Address(&s.listen)},
-			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages: requests for another host name are refused", Into: s.baseURL},
-			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Into: daemon.Text(&s.cfg.RunbookURL)},
+			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages: requests for another host name are refused", Into: daemon.WebURL(&s.base, "https://libra.example.org/")},
+			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` whose pages a score compares with: desktop or mobile, as the inspectors'", Into: s.profile},
 			daemon.Setting{Name: "cache", Default: "32M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.CacheBytes, 1<<20)},
 			daemon.Setting{Name: "site", Default: "home", Usage: "`name` of this place in the subjects of requests", Into: daemon.Text(&s.cfg.Site)},
-			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Text(&s.database)}),
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Path(&s.database)}),
 		Run: s.run,
 	}))
-}
-
-func (s *settings) baseURL(text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return errors.New("give a URL such as https://libra.example.org/")
-	}
-	s.base = u
-	return nil
 }
 
 func (s *settings) profile(name string) error {
@@ -67,8 +55,8 @@ func (s *settings) profile(name string) error {
 // hosts are the names in the settings by which people reach this process.
 func (s *settings) hosts() []string {
 	hosts := []string{s.listen}
-	if s.base != nil {
-		hosts = append(hosts, s.base.Host)
+	if u, err := url.Parse(s.base); err == nil && u.Host != "" {
+		hosts = append(hosts, u.Host)
 	}
 	return hosts
 }

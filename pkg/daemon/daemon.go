@@ -43,7 +43,8 @@ type Program struct {
 	Name     string // as its unit is called: "libra-web"
 	Usage    string // what it does, in one sentence
 	Settings []Setting
-	// Check looks at settings together, after each was found well. May be nil.
+	// Check looks at settings together, whatever is wrong with one of them: all
+	// faults are told at once. May be nil.
 	Check func() []error
 	// Examine is Check for --check alone: it names faults in what a start
 	// would survive, such as a file of which there is an earlier good copy. May
@@ -95,11 +96,11 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	} else if !ran {
 		return 0 // --help or --version
 	}
-	if len(faults) == 0 && p.Check != nil {
-		faults = p.Check()
+	if ran && p.Check != nil {
+		faults = append(faults, p.Check()...)
 	}
-	if len(faults) == 0 && check && p.Examine != nil {
-		faults = p.Examine()
+	if check && ran && p.Examine != nil {
+		faults = append(faults, p.Examine()...)
 	}
 	code := exitCode(faults)
 	for _, err := range faults {

@@ -182,6 +182,7 @@ func TestSettingForms(t *testing.T) {
 		yes      bool
 		prefixes []netip.Prefix
 	)
+	dir := t.TempDir()
 	for _, c := range []struct {
 		into  func(string) error
 		text  string
@@ -196,6 +197,10 @@ func TestSettingForms(t *testing.T) {
 		{daemon.Bytes(&bytes, 1), "many", nil, nil, "such as 512M"},
 		{daemon.Bytes(&bytes, 1), "-5M", nil, nil, "at least"},
 		{daemon.Bytes(&bytes, 1), "", nil, nil, "at least"},
+		{daemon.Bytes(&bytes, 1), "8589934591G", func() any { return bytes }, int64(8589934591 << 30), ""},
+		{daemon.Bytes(&bytes, 1), "17179869185G", nil, nil, "no memory of that size"},
+		{daemon.Bytes(&bytes, 1), "99999999999999999999", nil, nil, "no memory of that size"},
+		{daemon.Bytes(&bytes, 1), "-99999999999999999999", nil, nil, "at least"},
 		{daemon.Count(&count, 1, 9), "9", func() any { return count }, 9, ""},
 		{daemon.Count(&count, 1, 9), "10", nil, nil, "from 1 to 9"},
 		{daemon.Duration(&wait, time.Second, time.Minute), "1.5s", func() any { return wait }, 1500 * time.Millisecond, ""},
@@ -206,6 +211,23 @@ func TestSettingForms(t *testing.T) {
 		{daemon.Switch(&yes), "perhaps", nil, nil, "yes or no"},
 		{daemon.Prefixes(&prefixes), "10.0.0.0/8, ::1", func() any { return fmt.Sprint(prefixes) }, "[10.0.0.0/8 ::1/128]", ""},
 		{daemon.Prefixes(&prefixes), "10.0.0.0/8;x", nil, nil, "no IP prefix"},
+		{daemon.WebURL(&addr, "https://example.org/"), "https://libra.example.org:8443/x?y=1", func() any { return addr }, "https://libra.example.org:8443/x?y=1", ""},
+		{daemon.WebURL(&addr, "https://example.org/"), "", func() any { return addr }, "", ""},
+		{daemon.WebURL(&addr, "https://example.org/"), "http://[::1]:8080", func() any { return addr }, "http://[::1]:8080", ""},
+		{daemon.WebURL(&addr, "https://example.org/"), "foo", nil, nil, "give a URL such as https://example.org/"},
+		{daemon.WebURL(&addr, "https://example.org/"), ":::", nil, nil, "give a URL such as"},
+		{daemon.WebURL(&addr, "https://example.org/"), "http://", nil, nil, "give a URL such as"},
+		{daemon.WebURL(&addr, "https://example.org/"), "http://x:99999", nil, nil, "give a URL such as"},
+		{daemon.WebURL(&addr, "https://example.org/"), "http://x:", nil, nil, "give a URL such as"},
+		{daemon.WebURL(&addr, "https://example.org/"), "nats://x", nil, nil, "give a URL such as"},
+		{daemon.URLs(&addr, "nats://x:4222", "nats", "tls"), "nats://a:4222,tls://b", func() any { return addr }, "nats://a:4222,tls://b", ""},
+		{daemon.URLs(&addr, "nats://x:4222", "nats", "tls"), "", func() any { return addr }, "", ""},
+		{daemon.URLs(&addr, "nats://x:4222", "nats", "tls"), "http://foo", nil, nil, "give a URL such as nats://x:4222, or several"},
+		{daemon.URLs(&addr, "nats://x:4222", "nats", "tls"), "nats://a b", nil, nil, "give a URL such as"},
+		{daemon.URLs(&addr, "nats://x:4222", "nats", "tls"), "nats://a,", nil, nil, "give a URL such as"},
+		{daemon.File(&addr), dir, nil, nil, "this is a folder: name a file"},
+		{daemon.Path(&addr), dir, nil, nil, "this is a folder: name a file"},
+		{daemon.Path(&addr), dir + "/none", func() any { return addr }, dir + "/none", ""},
 	} {
 		err := c.into(c.text)
 		switch {

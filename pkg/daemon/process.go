@@ -30,6 +30,8 @@ type Process struct {
 
 	mu       sync.Mutex
 	status   string                   // under mu
+	told     string                   // under mu; the status that systemd has
+	toldAt   time.Time                // under mu
 	cleanups []cleanup                // under mu
 	counters []func() (string, int64) // under mu
 	troubles []func() []event.Trouble // under mu
@@ -52,18 +54,25 @@ func (p *Process) Ready(status string) {
 	p.Log.Info("ready", "status", status, "dur", time.Since(p.started).Round(time.Microsecond), "version", Version)
 }
 
-// Status replaces the line that systemctl status shows.
+// Status replaces the line that systemctl status shows. Whoever has one says it
+// again and again: systemd hears of a change once a second at most, since it
+// passes each on to everybody who follows its units.
 func (p *Process) Status(status string) {
 	if p.setStatus(status) {
 		p.notify("STATUS=" + oneLine(status))
 	}
 }
 
-func (p *Process) setStatus(s string) (changed bool) {
+// setStatus says whether systemd is to be told.
+func (p *Process) setStatus(s string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	changed, p.status = p.status != s, s
-	return changed
+	p.status = s
+	if p.told == s || time.Since(p.toldAt) < time.Second {
+		return false
+	}
+	p.told, p.toldAt = s, time.Now()
+	return true
 }
 
 // Cleanup has do called when Run has returned: last in, first out, all of them

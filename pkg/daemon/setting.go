@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -51,10 +52,21 @@ func (v *value) String() string { return v.text }
 
 func (v *value) Set(s string) error {
 	v.text, v.given = s, true
-	if err := v.Into(s); err != nil {
+	for _, err := range each(v.Into(s)) {
 		*v.faults = append(*v.faults, fmt.Errorf("%s is %q: %w", v.called(), s, err))
 	}
 	return nil
+}
+
+// each is every fault that one error joins.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // fill applies the default of a setting that was not given.
@@ -166,8 +178,11 @@ func Bytes(p *int64, least int64) func(string) error {
 		default:
 			return errors.New("give a size such as 512M or 2G")
 		}
-		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 40)
-		if err != nil || n*unit < least {
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		switch {
+		case errors.Is(err, strconv.ErrRange) && n > 0 || err == nil && n > math.MaxInt64/unit:
+			return errors.New("there is no disk and no memory of that size: give one such as 512M or 2G")
+		case err != nil || n*unit < least:
 			return fmt.Errorf("give a size of at least %d bytes, such as 512M or 2G", least)
 		}
 		*p = n * unit
@@ -193,12 +208,16 @@ func Address(p *string) func(string) error {
 func Prefixes(p *[]netip.Prefix) func(string) error {
 	return func(s string) error {
 		var list []netip.Prefix
+		var faults []error
 		for _, f := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' }) {
 			prefix, err := libra.ParsePrefix(f)
 			if err != nil {
-				return err
+				faults = append(faults, err)
 			}
 			list = append(list, prefix)
+		}
+		if len(faults) > 0 {
+			return errors.Join(faults...)
 		}
 		*p = list
 		return nil
@@ -230,9 +249,26 @@ func File(p *string) func(string) error {
 		if err != nil {
 			return fmt.Errorf("cannot read it (%w): name a file that this unit's user may read", bare(err))
 		}
+		defer f.Close()
 		*p = s
-		return f.Close()
+		return noFolder(s)
 	}
+}
+
+// Path takes the path of a file that another process makes: it need not be
+// there yet.
+func Path(p *string) func(string) error {
+	return func(s string) error {
+		*p = s
+		return noFolder(s)
+	}
+}
+
+func noFolder(s string) error {
+	if info, err := os.Stat(s); err == nil && info.IsDir() {
+		return errors.New("this is a folder: name a file")
+	}
+	return nil
 }
 
 // bare takes the path off an error that stands beside it already.

@@ -20,7 +20,7 @@ type Line struct {
 func (l *Line) Settings() []daemon.Setting {
 	return []daemon.Setting{
 		{Name: "bus-listen", Default: "127.0.0.1:4222", Usage: "`address` where libra-bus listens", Into: daemon.Address(&l.Listen)},
-		{Name: "nats-url", Usage: "`URL` of a NATS server to use instead of libra-bus", Into: daemon.Text(&l.URL)},
+		{Name: "nats-url", Usage: "`URL` of a NATS server to use instead of libra-bus", Into: daemon.URLs(&l.URL, "nats://bus.example.org:4222", "nats", "tls", "ws", "wss")},
 		{Name: "nats-seed", Usage: "`file` with the nkey seed of this component", FlagOnly: true, Into: daemon.File(&l.Seed)},
 	}
 }

@@ -1,0 +1,51 @@
+package daemon
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// URL takes a URL of one of the schemes, with a host; "" is none. It keeps what
+// it refuses, so that Program.Check can go by it.
+func URL(p *string, example string, schemes ...string) func(string) error {
+	return func(s string) error {
+		*p = s
+		if s != "" && !soundURL(s, schemes) {
+			return fmt.Errorf("give a URL such as %s", example)
+		}
+		return nil
+	}
+}
+
+// URLs takes several, separated by commas.
+func URLs(p *string, example string, schemes ...string) func(string) error {
+	return func(s string) error {
+		*p = s
+		for _, one := range strings.Split(s, ",") {
+			if s != "" && !soundURL(strings.TrimSpace(one), schemes) {
+				return fmt.Errorf("give a URL such as %s, or several with commas between them", example)
+			}
+		}
+		return nil
+	}
+}
+
+// WebURL is URL for what people and programs reach over HTTP.
+func WebURL(p *string, example string) func(string) error {
+	return URL(p, example, "http", "https")
+}
+
+func soundURL(s string, schemes []string) bool {
+	u, err := url.Parse(s)
+	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" || strings.ContainsAny(s, " \t") {
+		return false
+	}
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	port, err := strconv.Atoi(u.Port())
+	return err == nil && port > 0 && port < 65536
+}
