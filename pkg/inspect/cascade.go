@@ -121,7 +121,7 @@ func (p *page) view(d *document) css.Page {
 			p.byName(s, view.Imported)
 		}
 		if s != nil && src.Applies {
-			view.Sheets = append(view.Sheets, css.Applied{Sheet: s.parsed, Media: src.Media})
+			view.Sheets = append(view.Sheets, css.Applied{Sheet: s.parsed, Media: src.Media, Scope: src.Scope})
 		}
 	}
 	return view

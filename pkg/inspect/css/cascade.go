@@ -64,6 +64,7 @@ type applied struct {
 	order      int
 	containers []*rule // the @container rules around it
 	starting   bool    // inside @starting-style
+	scope      int     // the shadow tree it is for, 0 for none
 
 	matched   bool   // some element matched
 	shown     bool   // some rendered element matched
@@ -125,6 +126,7 @@ type frame struct {
 	containers []*rule
 	starting   bool
 	origin     origin
+	scope      int
 }
 
 // sheet adds a sheet, what it imports first.
@@ -181,13 +183,20 @@ func (c *cascade) add(rules []*rule, f frame, s *Sheet) {
 		case startingStyle:
 			in.starting = true
 		case fontFaceRule:
+			if f.scope > 0 { // measured
+				l := lister{v: c.page.Viewport, sheet: s}
+				l.rules([]*rule{r}, context{"a font of a shadow tree, which Chromium does not load", libra.Unused})
+				c.idle = append(c.idle, l.uses...)
+				continue
+			}
 			if face, ok := newFace(r, f.sheet); ok {
 				c.faces = append(c.faces, face)
 			}
 			continue
 		case keyframesRule:
-			if old := c.keyframes[r.prelude]; old == nil || old.layer == f.layer || old.layer.parent != nil {
-				c.keyframes[r.prelude] = &keyframes{rule: r, sheet: f.sheet, layer: f.layer}
+			name := scoped(r.prelude, f.scope)
+			if old := c.keyframes[name]; old == nil || old.layer == f.layer || old.layer.parent != nil {
+				c.keyframes[name] = &keyframes{rule: r, sheet: f.sheet, layer: f.layer}
 			}
 			continue
 		case propertyRule:
@@ -197,7 +206,7 @@ func (c *cascade) add(rules []*rule, f frame, s *Sheet) {
 			if len(r.decls) > 0 {
 				c.rules = append(c.rules, &applied{
 					rule: r, sheet: f.sheet, origin: f.origin, layer: f.layer, order: len(c.rules),
-					containers: f.containers, starting: f.starting,
+					containers: f.containers, starting: f.starting, scope: f.scope,
 				})
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"libra/pkg/inspect/markup"
 )
 
 // element is an element of the document, laid out for matching.
@@ -14,23 +16,27 @@ type element struct {
 	tag                      string   // lower case
 	id                       string
 	classes                  []string
-	ns                       string   // html, svg or math
-	style                    *style   // nil where nothing is rendered
-	own                      []cand   // the declarations that style is made of
-	above                    bloom    // what its ancestors have
-	option                   *element // of a drop-down: what it shows
-	counted                  bool     // option is known
-	needed                   bool     // its style is
-	index, fromEnd           int      // among its siblings, from 1; 0 before asked
-	typeIndex, typeIndexLast int      // the same among siblings of its type
+	ns                       string          // html, svg or math
+	style                    *style          // nil where nothing is rendered
+	own                      []cand          // the declarations that style is made of
+	above                    bloom           // what its ancestors have
+	option                   *element        // of a drop-down: what it shows
+	counted                  bool            // option is known
+	needed                   bool            // its style is
+	scope                    int             // the shadow tree it is in, 0 for none
+	root                     bool            // it stands for the root of that
+	slots                    map[string]bool // of its shadow tree, nil without one
+	index, fromEnd           int             // among its siblings, from 1; 0 before asked
+	typeIndex, typeIndexLast int             // the same among siblings of its type
 }
 
 // newTree lists the elements under root in document order.
 func newTree(root *html.Node) []*element {
 	var all []*element
 	var slab []element // made many at a time
-	var add func(n *html.Node, parent *element)
-	add = func(n *html.Node, parent *element) {
+	scopes := 0
+	var add func(n *html.Node, parent *element, scope int)
+	add = func(n *html.Node, parent *element, scope int) {
 		for c := n.FirstChild; c != nil; c = c.NextSibling {
 			if c.Type != html.ElementNode {
 				continue
@@ -40,15 +46,21 @@ func newTree(root *html.Node) []*element {
 			}
 			slab = slab[:len(slab)+1]
 			e := &slab[len(slab)-1]
-			e.init(c, parent)
 			all = append(all, e)
+			if e.scope = scope; markup.IsShadowRoot(c) {
+				scopes++
+				e.initRoot(c, parent, scopes)
+				add(c, e, scopes)
+				continue
+			}
+			e.init(c, parent)
 			if e.tag == "template" && e.ns == "html" {
 				continue // its contents are no part of the document
 			}
-			add(c, e)
+			add(c, e, scope)
 		}
 	}
-	add(root, nil)
+	add(root, nil, 0)
 	return all
 }
 

@@ -82,6 +82,7 @@ func (p *pass) label() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.cascade.keyframes)) {
 		k := p.cascade.keyframes[name]
+		name, _, _ = strings.Cut(name, "\x00") // of a shadow tree
 		why := context{"animation " + name + " does not run", libra.Unused}
 		if k.used {
 			why.reason = "animation " + name + " is overridden"

@@ -50,11 +50,11 @@ func (m *matcher) from(s *selector, i int, e, anchor *element) result {
 	case '>':
 		switch {
 		case last:
-			return tied(e.parent == anchor)
-		case e.parent == nil:
+			return tied(e.up() == anchor)
+		case e.up() == nil:
 			return failsCompletely
 		}
-		return m.from(s, i+1, e.parent, anchor)
+		return m.from(s, i+1, e.up(), anchor)
 	case '+':
 		switch {
 		case last:
@@ -77,7 +77,7 @@ func (m *matcher) from(s *selector, i int, e, anchor *element) result {
 		}
 		return failsSiblings
 	}
-	for p := e.parent; p != nil; p = p.parent {
+	for p := e.up(); p != nil; p = p.up() {
 		if last {
 			if p == anchor {
 				return matches

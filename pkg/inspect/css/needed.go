@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"libra/pkg/inspect/markup"
 )
 
 // Most elements of a page decide nothing about requests. While no @font-face
@@ -116,7 +118,7 @@ func (p *pass) named(x *index, n *html.Node, running bool) bool {
 		if x.mayBeFor(c) || p.attributesBear(c, running) {
 			return true
 		}
-		if c.Data == "template" && c.Namespace == "" {
+		if c.Data == "template" && c.Namespace == "" && !markup.IsShadowRoot(c) {
 			continue
 		}
 		if p.named(x, c, running) {

@@ -32,6 +32,9 @@ type Page struct {
 type Applied struct {
 	Sheet *Sheet
 	Media string // the media attribute, "" for all
+	// Scope is the shadow tree that the sheet is for, counted from 1 in document
+	// order; 0 is the document outside of them.
+	Scope int
 }
 
 // Uses lists every URL that the sheets and style attributes name, with what
@@ -77,6 +80,7 @@ type pass struct {
 	pending []Use     // named on the page, not fetched at its place
 	tried   int       // entries of the index that were looked at
 	stopped bool
+	scope   int      // of the element that is styled
 	styles  []*style // to be used again
 	cands   [][]cand // likewise
 }
@@ -96,7 +100,7 @@ func newPass(p *Page) *pass {
 			c.idleSheet(a.Sheet, context{"only for media " + brief(a.Media), libra.Conditional})
 			continue
 		}
-		c.sheet(a.Sheet, frame{layer: &c.root, origin: author})
+		c.sheet(a.Sheet, frame{layer: &c.root, origin: author, scope: a.Scope})
 	}
 	c.root.number(1)
 	return &pass{
@@ -173,6 +177,10 @@ type pseudoCands struct {
 
 func (p *pass) element(e *element) {
 	p.index.filter(e)
+	if p.scope = e.scope; e.root {
+		p.shadowRoot(e)
+		return
+	}
 	var own []cand
 	if k := len(p.cands) - 1; k >= 0 {
 		own, p.cands = p.cands[k], p.cands[:k]
@@ -232,6 +240,9 @@ func (p *pass) collect(e *element, parent *style, own *[]cand, pseudos *[]pseudo
 			x := &list[i]
 			if p.tried++; p.tried%16 == 0 {
 				p.m.steps++ // the filter is that much cheaper
+			}
+			if x.by.scope != e.scope && x.by.origin != userAgent {
+				continue
 			}
 			if !x.possible(e) || !p.m.match(x.sel, e) || !p.inContainers(x, parent) {
 				continue

@@ -38,6 +38,9 @@ func skipsContents(parent, e *element) bool {
 	switch {
 	case parent.style.word(contentVisibility, "visible") == "hidden":
 		return true
+	case parent.slots != nil && !e.root:
+		name, _ := e.attr("slot")
+		return !parent.slots[name]
 	case parent.is("details"):
 		return !parent.has("open") && e != firstSummary(parent)
 	case parent.is("video", "audio", "iframe", "img", "input", "textarea", "meter", "progress"):
@@ -151,7 +154,7 @@ func (p *pass) animations(s *style) {
 		return
 	}
 	for i, name := range names.words {
-		k := p.cascade.keyframes[name]
+		k := p.cascade.keyframes[scoped(name, p.scope)]
 		if k == nil || pick(s.val[animationDuration], i) <= 0 {
 			continue
 		}

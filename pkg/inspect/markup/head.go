@@ -85,7 +85,7 @@ func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string)
 	w.list(Reference{
 		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Integrity: strings.Clone(attr(n, "integrity")),
 	})
-	w.doc.Sheets = append(w.doc.Sheets, SheetSource{URL: abs, Media: media, Applies: !alternate})
+	w.doc.Sheets = append(w.doc.Sheets, SheetSource{URL: abs, Media: media, Scope: w.scope, Applies: !alternate && w.scope != lostScope})
 }
 
 // style visits a <style>.
@@ -97,7 +97,7 @@ func (w *walker) style(n *html.Node) {
 	if w.resolver.valid {
 		base = w.resolver.base.String()
 	}
-	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: strings.Clone(textOf(n)), Media: strings.Clone(attr(n, "media")), Base: base, Applies: true})
+	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: strings.Clone(textOf(n)), Media: strings.Clone(attr(n, "media")), Base: base, Scope: w.scope, Applies: w.scope != lostScope})
 }
 
 func cssType(t string) bool {

@@ -109,6 +109,9 @@ type SheetSource struct {
 	Media string
 	// Base is what the inline sheet's URLs resolve against.
 	Base string
+	// Scope is the shadow tree that the sheet is for, counted from 1 in document
+	// order (IsShadowRoot); 0 is the document outside of them.
+	Scope int
 	// Applies says whether the sheet takes part in the cascade: alternate
 	// sheets are fetched and left out.
 	Applies bool

@@ -19,6 +19,8 @@ type walker struct {
 	lazy     bool            // the layout is of interest
 	refresh  refresh         // the one that is followed
 	inObject int             // objects around the node that are requested
+	shadows  int             // shadow trees so far
+	scope    int             // the one around the node, from 1; 0 for none
 	upgraded string          // what was resolved last and is asked for over https instead
 	listed   map[string]bool // URLs of the references, once no more are listed
 }
@@ -103,7 +105,10 @@ func (w *walker) element(n *html.Node) bool {
 		return w.object(n)
 	case atom.Embed:
 		w.embed(n)
-	case atom.Template, atom.Noembed, atom.Noframes, atom.Textarea, atom.Xmp, atom.Plaintext, atom.Title:
+	case atom.Template:
+		w.template(n)
+		return false
+	case atom.Noembed, atom.Noframes, atom.Textarea, atom.Xmp, atom.Plaintext, atom.Title:
 		return false
 	case atom.Noscript:
 		return !w.env.Scripting

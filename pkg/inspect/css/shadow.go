@@ -1,0 +1,65 @@
+package css
+
+import (
+	"strconv"
+
+	"golang.org/x/net/html"
+)
+
+// Shadow trees that the markup declares: their sheets are for their elements
+// only, and no other sheets are. Between an element and the root of its tree
+// stands an element for that root, which no selector matches: what it inherits
+// it hands down. Of the host's own children those are shown that a slot takes.
+// :host and ::slotted() are not known to the selectors of this package.
+
+// initRoot makes e the root of a shadow tree, which is no sibling of what the
+// host holds.
+func (e *element) initRoot(n *html.Node, host *element, scope int) {
+	e.node, e.parent, e.tag, e.ns, e.scope, e.root = n, host, "#shadow-root", "html", scope, true
+	host.slots = map[string]bool{}
+	slots(n, host.slots)
+}
+
+// slots notes the names of the slots below n, other trees than its own left
+// aside.
+func slots(n *html.Node, names map[string]bool) {
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		switch {
+		case c.Type != html.ElementNode || c.Data == "template" && c.Namespace == "":
+			continue
+		case c.Data == "slot" && c.Namespace == "":
+			name := ""
+			for _, a := range c.Attr {
+				if a.Key == "name" {
+					name = a.Val
+				}
+			}
+			names[name] = true
+		}
+		slots(c, names)
+	}
+}
+
+// shadowRoot styles the root of a shadow tree.
+func (p *pass) shadowRoot(e *element) {
+	if parent := e.parentStyle(); parent != nil && !skipsContents(e.parent, e) {
+		e.style = p.styleOf(nil, parent)
+		p.elementText(e)
+	}
+}
+
+// up is the parent of e as selectors see it: none at the top of a tree.
+func (e *element) up() *element {
+	if e.parent != nil && e.parent.root {
+		return nil
+	}
+	return e.parent
+}
+
+// scoped is the key of a name that belongs to a shadow tree.
+func scoped(name string, scope int) string {
+	if scope == 0 {
+		return name
+	}
+	return name + "\x00" + strconv.Itoa(scope)
+}
