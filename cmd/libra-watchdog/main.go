@@ -13,6 +13,7 @@ import (
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
+	"libra/pkg/event"
 	"libra/pkg/rules"
 	"libra/pkg/store"
 	"libra/pkg/watchdog"
@@ -26,6 +27,7 @@ type settings struct {
 	database   string
 	alarms     rules.Keeper // of alarms.toml
 	inspectors int
+	standing   []event.Trouble // of the settings; they last as long as the process
 }
 
 func main() {
@@ -33,10 +35,10 @@ func main() {
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-watchdog", Usage: "asks everything whether it is well, raises and clears alarms",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Usage: "`URL` of libra-web", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
-			daemon.Setting{Name: "inspectors", Default: "2", Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
-			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Path(&s.database)},
-			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.PageTimeout, time.Second, time.Hour)},
+			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Spare: true, Usage: "`URL` of libra-web", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
+			daemon.Setting{Name: "inspectors", Default: "2", Spare: true, Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Spare: true, Usage: "SQLite `file` to read", Into: daemon.Path(&s.database)},
+			daemon.Setting{Name: "page-timeout", Default: "60s", Spare: true, Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.PageTimeout, time.Second, time.Hour)},
 			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.alarms.File)},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` of the notifier, for when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.NotifierSocket)},
 			daemon.Setting{Name: "heartbeat-url-file", Usage: "`file` with a URL of an outside service that expects to be asked every 30 s; where there is none, none is asked", FlagOnly: true, Into: s.heartbeat},
@@ -69,7 +71,8 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	w := watchdog.New(cfg, watchdog.Deps{
 		Bus: conn, SQLite: history, Systemd: systemd, Log: p.Log, Tick: p.Heart.Loop("probes").Beat, Status: p.Status,
 	})
-	w.Name(troubles(fault))
+	s.standing = settingsTroubles(p.Borne)
+	w.Name(s.troubles(fault))
 	defer p.OnReload(func() error { return s.reload(w) })()
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"libra/pkg/daemon"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/rules"
@@ -87,10 +88,34 @@ func troubles(fault error) []event.Trouble {
 	return []event.Trouble{t}
 }
 
+// settingsTroubles are of settings for which the watchdog takes the default: it
+// must live to tell that those who need them do not.
+func settingsTroubles(borne []error) []event.Trouble {
+	var faults []string
+	for _, err := range borne {
+		if !daemon.Passing(err) { // a disk has alarms of its own
+			faults = append(faults, err.Error())
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return []event.Trouble{{
+		ID: "settings", Target: "libra.env", Severity: libra.Major, Runbook: "#settings",
+		Summary:  "Settings are wrong: the watchdog goes by their defaults, others may not start",
+		Evidence: strings.Join(faults, "; "),
+	}}
+}
+
+// troubles are all that the watchdog is to name.
+func (s *settings) troubles(fault error) []event.Trouble {
+	return append(troubles(fault), s.standing...)
+}
+
 // reload takes alarms.toml over, or goes on as before and says so.
 func (s *settings) reload(w *watchdog.Watchdog) error {
 	cfg, fault := s.load()
-	w.Apply(cfg, troubles(fault))
+	w.Apply(cfg, s.troubles(fault))
 	return fault
 }
 
@@ -104,7 +129,7 @@ func (s *settings) watchFile(ctx context.Context, w *watchdog.Watchdog) {
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
-		w.Name(troubles(readable(s.alarms.Look())))
+		w.Name(s.troubles(readable(s.alarms.Look())))
 		select {
 		case <-ctx.Done():
 			return

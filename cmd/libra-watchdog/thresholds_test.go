@@ -1,14 +1,17 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"libra/pkg/daemon"
 	"libra/pkg/rules"
 	"libra/pkg/watchdog"
 )
@@ -74,5 +77,21 @@ raise = 2
 	want.PageLimits.Raise = 2
 	if diff := cmp.Diff(want, cfg); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Settings that the watchdog can do without are told of, not died of.
+func TestSettingsTroubles(t *testing.T) {
+	s := settings{standing: settingsTroubles([]error{
+		daemon.Bearable(errors.New("LIBRA_PAGE_TIMEOUT is 1")), daemon.Bearable(syscall.ENOSPC), daemon.Bearable(errors.New("LIBRA_SERVER is foo")),
+	})}
+	if got := s.troubles(nil); len(got) != 1 || got[0].ID != "settings" || got[0].Evidence != "LIBRA_PAGE_TIMEOUT is 1; LIBRA_SERVER is foo" {
+		t.Errorf("%+v", got)
+	}
+	if got := s.troubles(errors.New("line 3")); len(got) != 2 {
+		t.Errorf("%+v", got)
+	}
+	if got := settingsTroubles([]error{syscall.EROFS}); got != nil {
+		t.Errorf("%+v", got)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"libra/configs"
@@ -90,7 +89,7 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 		for _, fault := range checkFaults(ctx, program, given) {
 			if !told[fault] {
 				told[fault] = true
-				list = append(list, fine("programs", "libra-%s refuses what it is given: %s", name, fault).do("mend it before anything is restarted or reloaded"))
+				list = append(list, fine("programs", "libra-%s finds a fault in what it is given: %s", name, fault).do("mend it before anything is restarted or reloaded"))
 			}
 		}
 	}
@@ -109,15 +108,14 @@ func checkFaults(ctx context.Context, program string, settings []string) (faults
 	})
 	cmd.Env = append(own, settings...)
 	out, err := cmd.CombinedOutput()
-	if err == nil {
-		return nil
-	}
 	for line := range strings.Lines(string(out)) {
-		_, text, ok := strings.Cut(line, "msg=")
-		if quoted, err := strconv.QuotedPrefix(text); ok && err == nil {
-			text, _ = strconv.Unquote(quoted)
-			faults = append(faults, strings.TrimPrefix(strings.TrimPrefix(text, "cannot start: "), "configuration: "))
+		word, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if word == "wrong" || word == "warning" {
+			faults = append(faults, strings.TrimPrefix(text, "configuration: "))
 		}
+	}
+	if err == nil {
+		return faults // it could start, even so
 	}
 	if len(faults) == 0 {
 		faults = []string{fmt.Sprintf("%v: %s", err, strings.TrimSpace(string(out)))}

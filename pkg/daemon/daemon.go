@@ -103,12 +103,12 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 		faults = append(faults, p.Examine()...)
 	}
 	code := exitCode(faults)
+	tell := toldAtStart(log)
+	if check {
+		tell = toldByCheck(stderr, log, os.Getenv)
+	}
 	for _, err := range faults {
-		if isBearable(err) {
-			log.Warn("goes on with a fault: " + err.Error())
-		} else {
-			log.Error("cannot start: " + err.Error())
-		}
+		tell(err)
 	}
 	switch {
 	case code != 0:
@@ -119,13 +119,14 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 		}
 		return 0
 	}
-	return p.run(ctx, log)
+	return p.run(ctx, log, faults)
 }
 
-func (p Program) run(ctx context.Context, log *slog.Logger) int {
+func (p Program) run(ctx context.Context, log *slog.Logger, borne []error) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	proc := newProcess(p.Name, log)
+	proc.Borne = borne
 	var beside sync.WaitGroup
 	beside.Go(func() { proc.heartbeat(ctx) })
 	beside.Go(func() { <-ctx.Done(); proc.notify("STOPPING=1") })

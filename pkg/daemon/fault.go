@@ -2,6 +2,9 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 	"syscall"
 )
@@ -41,4 +44,33 @@ func exitCode(faults []error) (code int) {
 		}
 	}
 	return code
+}
+
+// toldAtStart logs a fault that a start meets.
+func toldAtStart(log *slog.Logger) func(error) {
+	return func(err error) {
+		if isBearable(err) {
+			log.Warn("goes on with a fault: " + oneLine(err.Error()))
+		} else {
+			log.Error("cannot start: " + oneLine(err.Error()))
+		}
+	}
+}
+
+// toldByCheck writes a fault that --check finds: a plain line for whoever called
+// it, a line of the log for the journal, where a reload asks.
+func toldByCheck(w io.Writer, log *slog.Logger, getenv func(string) string) func(error) {
+	return func(err error) {
+		text := oneLine(err.Error())
+		switch bearable, journal := isBearable(err), getenv("JOURNAL_STREAM") != ""; {
+		case !journal && bearable:
+			fmt.Fprintln(w, "warning: "+text)
+		case !journal:
+			fmt.Fprintln(w, "wrong: "+text)
+		case bearable:
+			log.Warn("the configuration has a fault: " + text)
+		default:
+			log.Error("the configuration is wrong: " + text)
+		}
+	}
 }

@@ -96,3 +96,20 @@ func TestPassing(t *testing.T) {
 		}
 	}
 }
+
+// A spare setting that is wrong has its default, and a start goes on.
+func TestSpare(t *testing.T) {
+	var count int
+	var borne []error
+	p := daemon.Program{
+		Name:     "libra-test",
+		Settings: []daemon.Setting{{Name: "count", FlagOnly: true, Spare: true, Default: "3", Into: daemon.Count(&count, 1, 9)}},
+		Run:      func(_ context.Context, p *daemon.Process) error { borne = p.Borne; return nil },
+	}
+	if code, text := run(t.Context(), p, "--count", "abc"); code != 0 || count != 3 || len(borne) != 1 || !strings.Contains(borne[0].Error(), `--count is "abc": give a whole number`) {
+		t.Errorf("exit code %d, count %d, %v: %s", code, count, borne, text)
+	}
+	if code, _ := run(t.Context(), p, "--count", "5"); code != 0 || count != 5 || len(borne) != 0 {
+		t.Errorf("exit code %d, count %d, %v", code, count, borne)
+	}
+}

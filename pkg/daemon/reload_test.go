@@ -64,6 +64,16 @@ func TestExamine(t *testing.T) {
 	if code, stderr := run(t.Context(), p, "--check"); code != 2 || !strings.Contains(stderr, "line 3") || !strings.Contains(stderr, "line 4") {
 		t.Errorf("--check: exit code %d: %s", code, stderr)
 	}
+	p.Examine = func() []error {
+		return []error{daemon.Bearable(errors.New(`"x" is gone`)), errors.New("line 5")}
+	}
+	if code, stderr := run(t.Context(), p, "--check"); code != 2 || stderr != "warning: \"x\" is gone\nwrong: line 5\n" {
+		t.Errorf("--check: exit code %d: %s", code, stderr)
+	}
+	t.Setenv("JOURNAL_STREAM", "8:1")
+	if _, stderr := run(t.Context(), p, "--check"); !strings.Contains(stderr, "<3>msg=\"the configuration is wrong: line 5\"\n") || !strings.Contains(stderr, "<4>") {
+		t.Errorf("--check, for the journal: %s", stderr)
+	}
 	if code, stderr := run(t.Context(), p); code != 0 {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}

@@ -26,6 +26,9 @@ type Setting struct {
 	Usage   string
 	// FlagOnly settings are the unit file's business: no environment variable.
 	FlagOnly bool
+	// Spare settings keep nobody from starting: where one is wrong, the default
+	// holds, and Process.Borne says so.
+	Spare bool
 	// Into takes the text and says what is wrong with it: see Text, Duration
 	// and their like.
 	Into func(string) error
@@ -53,7 +56,11 @@ func (v *value) String() string { return v.text }
 func (v *value) Set(s string) error {
 	v.text, v.given = s, true
 	for _, err := range each(v.Into(s)) {
-		*v.faults = append(*v.faults, fmt.Errorf("%s is %q: %w", v.called(), s, err))
+		err = fmt.Errorf("%s is %q: %w", v.called(), s, err)
+		if v.Spare {
+			v.given, err = false, Bearable(err)
+		}
+		*v.faults = append(*v.faults, err)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestRunbookHasEveryAlarm(t *testing.T) {
 		t.Errorf("only %d alarms", len(alarms))
 	}
 	// What others name; see pkg/notifier and cmd/libra-watchdog.
-	for _, anchor := range []string{"channel", "alarms-file"} {
+	for _, anchor := range []string{"channel", "alarms-file", "settings"} {
 		if !strings.Contains(string(doc), "\n### "+anchor+"\n") {
 			t.Errorf("operations.md has no section %q", anchor)
 		}
