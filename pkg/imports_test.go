@@ -28,7 +28,7 @@ var rules = map[string][]string{
 	"broker":    {"libra", "event"},
 	"fault":     {"libra"},
 	"cli":       {"libra", "inspect", "store", "configs"},
-	"web":       append([]string{"bus", "store"}, base...),
+	"web":       append([]string{"bus", "store", "docs"}, base...),
 	"inspector": append([]string{"bus", "fault"}, base...),
 	"recorder":  append([]string{"bus", "store"}, base...),
 	"rules":     {"libra"},

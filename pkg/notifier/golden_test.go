@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,21 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
+
+// The runbook is where libra-web serves it, unless another place is named.
+func TestRunbookLink(t *testing.T) {
+	bus := libra.Transition{ID: "t", Host: "box", Alarm: libra.Alarm{ID: "bus", Target: "libra-bus", Severity: libra.Major, State: libra.Raised, Summary: "gone", Runbook: "#bus"}}
+	for _, tt := range []struct{ base, runbook, want string }{
+		{"https://libra.example/", "", "https://libra.example/runbook#bus"},
+		{"https://libra.example", "https://docs.example/ops", "https://docs.example/ops#bus"},
+		{"", "", "see docs/operations.md#bus"},
+	} {
+		_, mail := notifier.Written(notifier.Config{BaseURL: tt.base, RunbookURL: tt.runbook}, "alarm", bus.At, false, notifier.Delivery{Transition: bus})
+		if !strings.Contains(mail, tt.want) {
+			t.Errorf("%+v: got %s", tt, mail)
+		}
+	}
+}
 
 // What people read, to the letter: in Slack and in a mail.
 func TestWritten(t *testing.T) {

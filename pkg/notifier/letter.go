@@ -38,7 +38,11 @@ type writer struct {
 }
 
 func newWriter(cfg Config, d *desk) writer {
-	return writer{base: cfg.BaseURL, runbook: cfg.RunbookURL, version: cfg.Version, late: func() time.Duration { return d.telling().Late }}
+	base, runbook := strings.TrimRight(cfg.BaseURL, "/"), cfg.RunbookURL
+	if runbook == "" && base != "" {
+		runbook = base + "/runbook" // libra-web serves it
+	}
+	return writer{base: base, runbook: runbook, version: cfg.Version, late: func() time.Duration { return d.telling().Late }}
 }
 
 func (w writer) letter(m message) letter {
@@ -110,7 +114,7 @@ func (w writer) lateness(now, at time.Time, held string) []string {
 
 // links lead to the page and the runbook, where they can be had.
 func (w writer) links(a libra.Alarm) (links []link) {
-	if base := strings.TrimRight(w.base, "/"); base != "" {
+	if base := w.base; base != "" {
 		switch {
 		case a.Page != "":
 			links = append(links, link{"report", "Report", base + "/pages/" + a.Page})
@@ -189,7 +193,7 @@ func (w writer) digest(m message) letter {
 	if w.version != "" {
 		l.context += " · Libra " + w.version
 	}
-	if base := strings.TrimRight(w.base, "/"); base != "" {
+	if base := w.base; base != "" {
 		l.links = []link{{"alarms", "Alarms", base + "/alarms"}}
 	}
 	return l

@@ -71,8 +71,8 @@ type Config struct {
 	// BaseURL is where people reach Libra's pages; without it messages carry
 	// no button to them.
 	BaseURL string
-	// RunbookURL is where docs/operations.md is published; without it messages
-	// name the section.
+	// RunbookURL is where docs/operations.md is published, by default /runbook
+	// below BaseURL; without either messages name the section.
 	RunbookURL string
 	// Version of Libra, for the context line.
 	Version string

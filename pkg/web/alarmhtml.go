@@ -41,7 +41,7 @@ type historyPage struct {
 type alarmRow struct {
 	actsPage
 	alarmDoc
-	Runbook string // a link, or where to read
+	Runbook string // a link, "" where the alarm names no section
 	Lasted  string // once it has cleared
 }
 
@@ -111,7 +111,7 @@ func (s *Server) renderAlarms(w http.ResponseWriter, r *http.Request, code int, 
 
 func (s *Server) alarmRow(acts actsPage, a alarmDoc) alarmRow {
 	row := alarmRow{actsPage: acts, alarmDoc: a}
-	if strings.HasPrefix(a.Runbook, "#") {
+	if strings.HasPrefix(a.Runbook, "#") { // else it is none of ours
 		row.Runbook = strings.TrimSuffix(s.cfg.RunbookURL, "#") + a.Runbook
 	}
 	if a.State == libra.Cleared {

@@ -24,7 +24,7 @@ import (
 var files embed.FS
 
 // pageTemplates are the HTML pages by name, each within layout.html.
-var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "status", "problem")
+var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "runbook", "status", "problem")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := map[string]*template.Template{}

@@ -270,6 +270,36 @@ func TestTooManyStreams(t *testing.T) {
 	}
 }
 
+// The runbook is at hand with the alarm: every anchor of it is served.
+func TestRunbook(t *testing.T) {
+	h := started(t)
+	page := h.get("/runbook", "Accept", "text/html").body
+	anchors := regexp.MustCompile(`href="#([a-z-]+)"`).FindAllStringSubmatch(page, -1)
+	if len(anchors) < 20 {
+		t.Errorf("%d links to sections\n%s", len(anchors), page)
+	}
+	for _, a := range anchors {
+		if !strings.Contains(page, `<h2 id="`+a[1]+`">`) && a[1] != "main" {
+			t.Errorf("link to #%s leads nowhere", a[1])
+		}
+	}
+	if !strings.Contains(page, `is it running? `+"`systemctl start libra-bus`") || !strings.Contains(page, `no space left* see <a href="#disk">disk</a>.`) {
+		t.Errorf("what to do about bus is not there, or not linked:\n%s", page)
+	}
+	disk := libra.Alarm{ID: "disk", Target: "/var", Severity: libra.Minor, State: libra.Raised, Summary: "full", Runbook: "#disk", Since: noon}
+	for url, want := range map[string]string{"": "/runbook#disk", "https://docs.example/ops": "https://docs.example/ops#disk"} {
+		h := newHouse(t).start(web.Config{RunbookURL: url}).ready()
+		if err := h.bus.Connect("watchdog").PublishAlarm(t.Context(), libra.Transition{ID: "t", At: noon, Alarm: disk}); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{"/alarms", "/alarms/disk"} {
+			bustest.Await(t, path+" to lead to "+want, func() bool {
+				return strings.Contains(h.get(path, "Accept", "text/html").body, `href="`+want+`"`)
+			})
+		}
+	}
+}
+
 func TestAlarms(t *testing.T) {
 	h := started(t)
 	watchdog := h.bus.Connect("watchdog")

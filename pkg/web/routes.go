@@ -27,6 +27,7 @@ func (s *Server) routes() http.Handler {
 		"POST /alarms/{id}/acknowledge":     s.postAcknowledgeForm,
 		"POST /silences":                    s.postSilenceForm,
 		"POST /silences/{id}/end":           s.postEndForm,
+		"GET " + runbookPath:                s.getRunbook,
 		"GET /status":                       s.getStatusHTML,
 		"GET /static/{file}":                s.getStatic,
 		"GET /favicon.ico":                  s.getIcon,

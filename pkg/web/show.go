@@ -122,11 +122,6 @@ func short(s string, most int) string {
 	return string(r[:most*2/3]) + "…" + string(r[len(r)-most/3:])
 }
 
-// linked says whether an address may be a link.
-func linked(url string) bool {
-	return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")
-}
-
 // percent writes a share as an attribute's value.
 func percent(share float64) string { return strconv.FormatFloat(share*100, 'f', 1, 64) + "%" }
 
@@ -150,4 +145,9 @@ func band(score int) string {
 		return "partial"
 	}
 	return "failed"
+}
+
+// linked says whether an address may be a link.
+func linked(url string) bool {
+	return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")
 }

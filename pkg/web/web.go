@@ -12,6 +12,7 @@
 //	GET  /alarms                what is wrong, silences, what happened
 //	GET  /alarms/{id}           one alarm and its timeline
 //	POST /alarms/{id}/acknowledge, /silences, /silences/{id}/end   their forms
+//	GET  /runbook               what to do about each alarm
 //	GET  /status                what runs
 //	POST /api/pages             {"url":…} -> 202 {id, url, state}, once durable;
 //	                            409 while the page is in quarantine. With
@@ -71,8 +72,8 @@ type Config struct {
 	// Profile is the device whose web pages a score compares with: "desktop",
 	// the default, or "mobile". The inspectors' own should be the same.
 	Profile string
-	// RunbookURL is where docs/operations.md is published, for links; "" for
-	// none.
+	// RunbookURL is where docs/operations.md is published, for links; by default
+	// our own /runbook.
 	RunbookURL string
 	// Version of the build, as /api/status and /metrics tell it.
 	Version string
@@ -106,6 +107,7 @@ func (c Config) withDefaults() Config {
 	for i, host := range c.Hosts {
 		c.Hosts[i] = hostname(host)
 	}
+	or(&c.RunbookURL, runbookPath)
 	or(&c.Version, "0.0.0")
 	or(&c.CacheBytes, 32<<20)
 	or(&c.MaxPages, 20_000)
