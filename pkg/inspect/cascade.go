@@ -11,8 +11,8 @@ import (
 // applyStyles works out what the style sheets of each document use, as soon
 // as all of them are in: a rule of the last sheet may win over all others.
 func (p *page) applyStyles(ctx context.Context) {
-	for _, d := range p.docs {
-		if !d.done && p.styleReady(d) {
+	for i := 0; i < len(p.docs); i++ { // which may become more
+		if d := p.docs[i]; !d.done && p.styleReady(d) {
 			d.done = true
 			p.style(ctx, d)
 		}
@@ -59,7 +59,12 @@ func (p *page) importsReady(s *sheet, seen map[*request]bool) bool {
 
 // style asks for what the style sheets of d use.
 func (p *page) style(ctx context.Context, d *document) {
+	hidden := map[int]bool{} // objects and embeds
 	for _, u := range p.uses(ctx, d) {
+		if u.Box > 0 {
+			hidden[u.Box] = true
+			continue
+		}
 		if u.Type == libra.Stylesheet {
 			continue // imports are known already
 		}
@@ -77,6 +82,15 @@ func (p *page) style(ctx context.Context, d *document) {
 			p.askFor(ctx, &e, 0)
 		}
 		d.styled = append(d.styled, e)
+	}
+	for _, e := range d.boxed {
+		if hidden[e.ref.Box] {
+			e.ref.Fetch, e.ref.Reason = libra.Conditional, e.ref.Reason+" that is not displayed"
+		}
+		p.follow(ctx, &e, d.depth)
+		if e.req != nil || e.frame != nil || e.ref.Fetch != libra.Fetched {
+			d.styled = append(d.styled, e)
+		}
 	}
 }
 
@@ -107,7 +121,7 @@ func (p *page) uses(ctx context.Context, d *document) []css.Use {
 
 // view is d with its style sheets, as package css sees it.
 func (p *page) view(d *document) css.Page {
-	view := css.Page{Base: d.doc.Base, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{}}
+	view := css.Page{Base: d.doc.Base, Boxes: d.doc.Boxes, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{}}
 	for url, s := range p.sheets {
 		view.Imported[url] = s.parsed
 		p.byName(s, view.Imported)

@@ -24,6 +24,7 @@ type document struct {
 	inline  []*sheet // by position in doc.Sheets; nil for linked ones
 	imports []edge   // of the inline sheets
 	styled  []edge   // what the style sheets use, once all are in
+	boxed   []edge   // what is asked for if it is displayed
 	done    bool     // styled is known
 	reading *reading // as it is remembered; nil if it is not
 }
@@ -98,6 +99,10 @@ func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth
 	p.parseLimits(d.doc)
 	for _, ref := range d.doc.References {
 		e := edge{ref: ref, initiator: d.doc.URL, upgrade: d.doc.Upgrade}
+		if ref.Box > 0 && ref.Fetch == libra.Fetched {
+			d.boxed = append(d.boxed, e)
+			continue
+		}
 		p.follow(ctx, &e, depth)
 		if e.req != nil && d.doc.Quirks {
 			e.req.quirks = true

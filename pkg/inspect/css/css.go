@@ -124,4 +124,7 @@ type Use struct {
 	// Fallback lists the sources of a fetched font that a browser asks for,
 	// in order, when the request for URL fails.
 	Fallback []string
+	// Box says that this is no URL, but that the object or embed of this number,
+	// counted from 1, is not displayed; see Page.Boxes.
+	Box int
 }

@@ -55,7 +55,7 @@ func (p *pass) needed() []*element {
 		}
 	}
 	x := newIndex(rules, p.m.quirks)
-	if !p.named(x, p.page.Doc, running) {
+	if p.page.Boxes == 0 && !p.named(x, p.page.Doc, running) {
 		return nil
 	}
 	all := newTree(p.page.Doc)
@@ -64,7 +64,8 @@ func (p *pass) needed() []*element {
 			return nil
 		}
 		x.filter(e)
-		if !p.subject(x, e) && !p.attributesBear(e.node, running) {
+		box := p.page.Boxes > 0 && e.is("object", "embed")
+		if !box && !p.subject(x, e) && !p.attributesBear(e.node, running) {
 			continue
 		}
 		for ; e != nil && !e.needed; e = e.parent {

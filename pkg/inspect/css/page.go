@@ -22,6 +22,9 @@ type Page struct {
 	// nil means those Chromium finds on a Linux machine with DejaVu and
 	// Liberation: Arial, Helvetica, Times, Courier and the usual generics.
 	SystemFamily func(name string) bool
+	// Boxes is how many objects and embeds the document has, where the caller
+	// wants to know which of them are not displayed.
+	Boxes int
 	// Stop, if not nil, is asked now and then whether to give up.
 	Stop func() bool
 
@@ -41,7 +44,7 @@ type Applied struct {
 // a browser that opens the page does about it. Each URL comes once per type;
 // what is fetched comes first, in document order.
 func (p *Page) Uses() []Use {
-	if p.truncated = false; p.inert() && !(&pass{page: p}).named(&index{}, p.Doc, false) {
+	if p.truncated = false; p.Boxes == 0 && p.inert() && !(&pass{page: p}).named(&index{}, p.Doc, false) {
 		return nil
 	}
 	s := newPass(p)
@@ -55,6 +58,7 @@ func (p *Page) Uses() []Use {
 		s.index = newIndex(s.cascade.rules, s.m.quirks)
 	}
 	s.walk()
+	s.boxes()
 	s.fonts()
 	s.label()
 	p.truncated = s.m.steps > matchBudget || s.stopped
@@ -80,6 +84,8 @@ type pass struct {
 	pending []Use     // named on the page, not fetched at its place
 	tried   int       // entries of the index that were looked at
 	stopped bool
+	boxed   int      // objects and embeds that were styled
+	boxless []int    // those without a box
 	scope   int      // of the element that is styled
 	styles  []*style // to be used again
 	cands   [][]cand // likewise
@@ -134,6 +140,22 @@ func (p *pass) walk() {
 			return
 		}
 		p.element(e)
+		if p.page.Boxes > 0 && e.is("object", "embed") {
+			if p.boxed++; e.style == nil {
+				p.boxless = append(p.boxless, p.boxed)
+			}
+		}
+	}
+}
+
+// boxes lists the objects and embeds that are not displayed; none where they
+// are not the ones that the caller counted.
+func (p *pass) boxes() {
+	if p.boxed != p.page.Boxes || p.stopped {
+		return
+	}
+	for _, n := range p.boxless {
+		p.uses = append(p.uses, Use{Box: n})
 	}
 }
 

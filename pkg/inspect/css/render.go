@@ -3,6 +3,8 @@ package css
 import (
 	"strings"
 	"sync"
+
+	"libra/pkg/inspect/markup"
 )
 
 // agentSheet is the part of the HTML standard's own style sheet that decides
@@ -13,6 +15,7 @@ var agentSheet = sync.OnceValue(func() *Sheet {
 area, base, basefont, datalist, head, link, meta, noembed, noframes, param, rp, script, style, template, title,
 [hidden], input[type=hidden], dialog:not([open]), [popover]:not(dialog[open]), audio:not([controls]), track,
 video > source, audio > source { display: none }
+embed[hidden] { display: inline }
 [hidden=until-found] { display: block; content-visibility: hidden }
 svg|title, svg|desc, svg|metadata, svg|style, svg|script { display: none }
 address, article, aside, blockquote, body, center, dd, details, dialog, dir, div, dl, dt, fieldset, figcaption,
@@ -46,7 +49,7 @@ func skipsContents(parent, e *element) bool {
 	case parent.is("video", "audio", "iframe", "img", "input", "textarea", "meter", "progress"):
 		return true
 	case parent.is("object"):
-		return parent.has("data")
+		return markup.ObjectLoads(parent.node)
 	}
 	return false
 }

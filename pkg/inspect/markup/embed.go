@@ -144,6 +144,10 @@ func dimension(s string, initial, whole float64) float64 {
 
 // object visits an <object> and says whether its fallback content counts.
 func (w *walker) object(n *html.Node) bool {
+	if w.scope == lostScope {
+		return false
+	}
+	w.doc.Boxes++
 	if w.inObject > 0 {
 		w.unused(n, attr(n, "data"), libra.Document, "object inside an object, for when that fails")
 		return true
@@ -156,7 +160,7 @@ func (w *walker) object(n *html.Node) bool {
 		w.unused(n, attr(n, "data"), libra.Other, "object of a type that is not supported")
 		return true
 	}
-	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "object", Kind: kind}
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "object", Kind: kind, Box: w.doc.Boxes}
 	r.Width, r.Height = w.frameSize(n)
 	if w.add(attr(n, "data"), r) {
 		w.inObject++
@@ -169,12 +173,16 @@ func (w *walker) object(n *html.Node) bool {
 
 // embed visits an <embed>.
 func (w *walker) embed(n *html.Node) {
+	if w.scope == lostScope {
+		return
+	}
+	w.doc.Boxes++
 	t, kind, known := objectType(attr(n, "type"), attr(n, "src"))
 	if !known {
 		w.unused(n, attr(n, "src"), libra.Other, "embed of a type that is not supported")
 		return
 	}
-	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "embed", Kind: kind}
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "embed", Kind: kind, Box: w.doc.Boxes}
 	r.Width, r.Height = w.frameSize(n)
 	w.add(attr(n, "src"), r)
 }
@@ -182,7 +190,7 @@ func (w *walker) embed(n *html.Node) {
 // objectType says what an object or embed is requested as. Without a type
 // attribute it is a frame, whatever comes.
 func objectType(t, raw string) (libra.ResourceType, Kind, bool) {
-	t, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(t)), ";")
+	t, _, _ = strings.Cut(strings.ToLower(t), ";")
 	switch {
 	case t == "":
 		if isImagePath(raw) {
@@ -195,10 +203,40 @@ func objectType(t, raw string) (libra.ResourceType, Kind, bool) {
 		return libra.Image, Leaf, true
 	case t == "application/pdf":
 		return libra.Document, Leaf, true
-	case t == "text/html" || t == "application/xhtml+xml" || t == "text/plain" || t == "text/xml" || t == "application/xml":
+	case framable(t):
 		return libra.Document, Frame, true
 	}
 	return libra.Other, Leaf, false
+}
+
+// framable tells whether Chromium shows a media type in a frame of its own:
+// text but for what other programs are for, data, scripts and media.
+func framable(t string) bool {
+	if kind, ok := strings.CutPrefix(t, "text/"); ok {
+		return !foreignText[kind]
+	}
+	switch t {
+	case "application/xhtml+xml", "application/xml", "application/rss+xml", "application/atom+xml", "application/json",
+		"multipart/related", "multipart/x-mixed-replace", "message/rfc822", "video/3gpp", "video/x-matroska":
+		return true
+	case "", "audio/x-flac":
+		return false
+	}
+	return strings.HasSuffix(t, "+json") || javaScript[t] || mediaPlayable(t)
+}
+
+// foreignText are the kinds of text that Chromium leaves to other programs.
+var foreignText = map[string]bool{
+	"calendar": true, "x-calendar": true, "x-vcalendar": true, "vcalendar": true, "vcard": true, "x-vcard": true, "x-vcf": true, "directory": true,
+	"ldif": true, "qif": true, "x-qif": true, "x-csv": true, "csv": true, "comma-separated-values": true, "tab-separated-values": true, "tsv": true,
+	"rtf": true, "ofx": true, "vnd.sun.j2me.app-descriptor": true, "x-ms-iqy": true, "x-ms-odc": true, "x-ms-rqy": true, "x-ms-contact": true,
+}
+
+// ObjectLoads says whether the <object> n is of a type that loads, so that what
+// it contains is not shown unless that fails.
+func ObjectLoads(n *html.Node) bool {
+	_, _, known := objectType(attr(n, "type"), attr(n, "data"))
+	return known && attr(n, "data") != ""
 }
 
 // isImagePath guesses from the name's ending, as Chromium does.

@@ -88,6 +88,10 @@ type Reference struct {
 	Inline string
 	// Width and Height size the viewport of a frame in CSS pixels.
 	Width, Height float64
+	// Box says which object or embed of the document this is, counted from 1:
+	// those are asked for once they have a box, which the style sheets decide.
+	// 0 is what needs none.
+	Box int
 	// Sandboxed says that a frame has a sandbox, or is in one that has.
 	Sandboxed bool
 	// TopLevel says that the document takes the place of the page, instead of
@@ -138,6 +142,8 @@ type Document struct {
 	Quirks bool
 	// Upgrade is Env.Upgrade, or what the document itself says about it.
 	Upgrade bool
+	// Boxes counts the objects and embeds.
+	Boxes int
 	// Truncated counts data: URIs that were passed over for their length.
 	Truncated int
 	// Elements counts the elements and comments, at least.
