@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +66,13 @@ func inspectAll(r io.Reader, w io.Writer) error {
 	debug.SetGCPercent(400) // as in the unit
 	var mu sync.Mutex       // guards enc
 	enc := json.NewEncoder(w)
+	var dns atomic.Pointer[string] // the name server's address, once an order names it
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if own := dns.Load(); own != nil {
+			network, address = "udp", *own
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	dec := json.NewDecoder(r)
@@ -75,10 +83,8 @@ func inspectAll(r io.Reader, w io.Writer) error {
 		} else if err != nil {
 			return fmt.Errorf("read order: %w", err)
 		}
-		if o.DNS != "" && net.DefaultResolver.Dial == nil {
-			net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, "udp", o.DNS)
-			}}
+		if o.DNS != "" {
+			dns.Store(&o.DNS)
 		}
 		wg.Go(func() {
 			a := inspectOne(o)
