@@ -91,7 +91,7 @@ func Connect(cfg Config) (*Conn, error) {
 		}
 		opt, err := nats.NkeyOptionFromSeed(cfg.Seed)
 		if err != nil {
-			return nil, fmt.Errorf("read nkey seed %q: %w", cfg.Seed, err)
+			return nil, fmt.Errorf("read nkey seed %q: %w: systemctl restart libra-keys makes what is missing, systemctl restart libra.target takes it", cfg.Seed, err)
 		}
 		opts = append(opts, opt)
 	}
