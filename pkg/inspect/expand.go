@@ -98,7 +98,7 @@ func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth
 	p.docs = append(p.docs, d)
 	p.parseLimits(d.doc)
 	for _, ref := range d.doc.References {
-		e := edge{ref: ref, initiator: d.doc.URL, upgrade: d.doc.Upgrade}
+		e := edge{ref: ref, initiator: d.doc.URL, base: d.doc.Base, upgrade: d.doc.Upgrade}
 		if ref.Box > 0 && ref.Fetch == libra.Fetched {
 			d.boxed = append(d.boxed, e)
 			continue
@@ -219,9 +219,8 @@ func (p *page) mayFrame(depth int) bool {
 // srcdoc reads a document that stands in an attribute.
 func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
 	parent := &request{width: e.ref.Width, height: e.ref.Height, sandbox: e.ref.Sandboxed, upgrade: e.upgrade}
-	base := e.initiator
 	e.frame = p.parse(ctx, markup.Input{
-		Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: base,
+		Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: e.initiator, Base: e.base,
 	}, p.env(parent), depth)
 }
 

@@ -48,6 +48,7 @@ type edge struct {
 	initiator string
 	req       *request  // nil where the URL is not asked for
 	frame     *document // of a srcdoc frame
+	base      string    // of what stands in the reference itself
 	upgrade   bool      // insecure requests of what this brings are upgraded
 }
 

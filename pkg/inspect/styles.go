@@ -104,9 +104,18 @@ func styleType(t string) bool {
 // atCharset is the rule that names a style sheet's encoding: these very bytes.
 var atCharset = regexp.MustCompile(`^@charset "([^"]{1,40})";`)
 
+// byteOrderMarks beat what the server and the sheet say.
+var byteOrderMarks = map[string]string{"\xef\xbb\xbf": "utf-8", "\xfe\xff": "utf-16be", "\xff\xfe": "utf-16le"}
+
 // decodeSheet returns a style sheet as UTF-8: byte order mark, then the
 // server's charset, then @charset.
 func decodeSheet(body []byte, label string) []byte {
+	for mark, name := range byteOrderMarks {
+		if bytes.HasPrefix(body, []byte(mark)) {
+			label = name
+			break
+		}
+	}
 	if label == "" {
 		if m := atCharset.FindSubmatch(body); m != nil {
 			label = string(m[1])

@@ -22,6 +22,9 @@ type Page struct {
 	// nil means those Chromium finds on a Linux machine with DejaVu and
 	// Liberation: Arial, Helvetica, Times, Courier and the usual generics.
 	SystemFamily func(name string) bool
+	// Standards says that the document is in no quirks mode although it has no
+	// document type, as a srcdoc is.
+	Standards bool
 	// Boxes is how many objects and embeds the document has, where the caller
 	// wants to know which of them are not displayed.
 	Boxes int
@@ -111,7 +114,7 @@ func newPass(p *Page) *pass {
 	c.root.number(1)
 	return &pass{
 		page: p, cascade: c, seen: map[useKey]bool{}, texts: map[fontKey]*text{},
-		m: matcher{quirks: quirky(p.Doc)},
+		m: matcher{quirks: !p.Standards && quirky(p.Doc)},
 	}
 }
 

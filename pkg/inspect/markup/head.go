@@ -66,7 +66,7 @@ func (w *walker) linkSheet(n *html.Node, href string, alternate bool) {
 		w.unused(n, href, libra.Stylesheet, "stylesheet link has an unknown type")
 		return
 	}
-	w.sheet(n, href, alternate && attr(n, "title") != "", "stylesheet link")
+	w.sheet(n, href, alternate, "stylesheet link")
 }
 
 // sheet records a linked style sheet that is requested.
@@ -85,7 +85,7 @@ func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string)
 	w.list(Reference{
 		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Integrity: strings.Clone(attr(n, "integrity")),
 	})
-	w.doc.Sheets = append(w.doc.Sheets, SheetSource{URL: abs, Media: media, Scope: w.scope, Applies: !alternate && w.scope != lostScope})
+	w.doc.Sheets = append(w.doc.Sheets, SheetSource{URL: abs, Media: media, Scope: w.scope, Title: w.title(n), Applies: !alternate && w.scope != lostScope})
 }
 
 // style visits a <style>.
@@ -97,7 +97,41 @@ func (w *walker) style(n *html.Node) {
 	if w.resolver.valid {
 		base = w.resolver.base.String()
 	}
-	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: strings.Clone(textOf(n)), Media: strings.Clone(attr(n, "media")), Base: base, Scope: w.scope, Applies: w.scope != lostScope})
+	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: strings.Clone(textOf(n)), Media: strings.Clone(attr(n, "media")), Base: base, Scope: w.scope, Title: w.title(n), Applies: w.scope != lostScope})
+}
+
+// title is the set that a style sheet belongs to; shadow trees have none.
+func (w *walker) title(n *html.Node) string {
+	if w.scope != 0 {
+		return ""
+	}
+	return strings.Clone(attr(n, "title"))
+}
+
+// prefer takes what a <meta> names as preferred, unless a sheet has come first.
+func (w *walker) prefer(title string) {
+	for _, s := range w.doc.Sheets {
+		if s.Applies && s.Title != "" {
+			return
+		}
+	}
+	w.preferred = title
+}
+
+// preferSheets leaves out the style sheets of sets that nobody chose: the one
+// that a <meta> names applies, else that of the first sheet that is not
+// alternate and has a title.
+func (w *walker) preferSheets() {
+	preferred := w.preferred
+	for i := range w.doc.Sheets {
+		s := &w.doc.Sheets[i]
+		if preferred == "" && s.Applies {
+			preferred = s.Title
+		}
+		if s.Title != "" {
+			s.Applies = s.Title == preferred && (s.Applies || w.preferred != "")
+		}
+	}
 }
 
 func cssType(t string) bool {

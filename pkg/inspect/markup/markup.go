@@ -117,8 +117,11 @@ type SheetSource struct {
 	// order (IsShadowRoot); 0 is the document outside of them.
 	Scope int
 	// Applies says whether the sheet takes part in the cascade: alternate
-	// sheets are fetched and left out.
+	// sheets are fetched and left out, as are those of any title but the
+	// preferred one.
 	Applies bool
+	// Title names the set that the sheet belongs to, "" for none.
+	Title string
 }
 
 // Document is what was read.
@@ -191,6 +194,7 @@ func Parse(in Input, env Env) *Document {
 	}
 	w.linkHeader(in.Link)
 	w.document(doc.Root)
+	w.preferSheets()
 	w.followRefresh()
 	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""
 	return doc

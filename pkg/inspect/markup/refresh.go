@@ -23,6 +23,8 @@ func (w *walker) meta(n *html.Node) {
 	switch strings.ToLower(attr(n, "http-equiv")) {
 	case "refresh":
 		w.refreshTo(attr(n, "content"))
+	case "default-style":
+		w.prefer(strings.TrimSpace(attr(n, "content")))
 	case "content-security-policy":
 		w.policy(n)
 	}

@@ -11,18 +11,19 @@ import (
 
 // walker visits a tree in document order and collects references.
 type walker struct {
-	doc      *Document
-	env      Env
-	resolver resolver
-	hasBase  bool // a <base href> was seen: the first one wins
-	layout   estimate
-	lazy     bool            // the layout is of interest
-	refresh  refresh         // the one that is followed
-	inObject int             // objects around the node that are requested
-	shadows  int             // shadow trees so far
-	scope    int             // the one around the node, from 1; 0 for none
-	upgraded string          // what was resolved last and is asked for over https instead
-	listed   map[string]bool // URLs of the references, once no more are listed
+	doc       *Document
+	env       Env
+	resolver  resolver
+	hasBase   bool // a <base href> was seen: the first one wins
+	layout    estimate
+	lazy      bool            // the layout is of interest
+	refresh   refresh         // the one that is followed
+	inObject  int             // objects around the node that are requested
+	preferred string          // title of the style sheets that apply, as a <meta> says
+	shadows   int             // shadow trees so far
+	scope     int             // the one around the node, from 1; 0 for none
+	upgraded  string          // what was resolved last and is asked for over https instead
+	listed    map[string]bool // URLs of the references, once no more are listed
 }
 
 // document visits a whole tree.
