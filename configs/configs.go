@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/xrash/smetrics"
 )
@@ -17,6 +18,9 @@ var env string
 //
 //go:embed alarms.toml
 var Alarms []byte
+
+// prefix begins every setting's name.
+const prefix = "LIBRA_"
 
 // Setting is one line of libra.env.
 type Setting struct {
@@ -35,11 +39,22 @@ func Settings() []Setting {
 	return all
 }
 
+// Default is what holds when nothing is said; "" for what is no setting.
+func Default(name string) string {
+	for _, s := range Settings() {
+		if s.Env == name {
+			return s.Default
+		}
+	}
+	return ""
+}
+
 // Suggest says what may have been meant by a name that is no setting.
 func Suggest(name string) string {
-	best, most := "", 0.85
+	best, most := "", 0.75
 	for _, s := range Settings() {
-		if alike := smetrics.JaroWinkler(name, s.Env, 0.7, len("LIBRA_")); alike > most {
+		// What all have in common makes none more likely.
+		if alike := smetrics.JaroWinkler(strings.TrimPrefix(name, prefix), strings.TrimPrefix(s.Env, prefix), 0.7, 4); alike > most {
 			best, most = s.Env, alike
 		}
 	}
