@@ -12,18 +12,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"libra/configs"
 	"libra/pkg/store"
 )
 
 func (r *runner) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "look over this machine's Libra: settings, stores, space, clock, units",
+		Usage: "look over this machine's Libra: settings, stores, owners, space, clock, units",
 		Description: `   libra doctor
    scripts/appliance shell /opt/libra/bin/libra doctor
 
@@ -69,10 +69,21 @@ func (r *runner) doctor(c *cli.Context) error {
 	if s := setting(settings, "LIBRA_SERVER"); s != "" && !c.IsSet("server") && r.getenv("LIBRA_SERVER") == "" {
 		server = s
 	}
+	bus, space := filepath.Join(state, "bus"), configs.Default("LIBRA_BUS_SPACE")
+	if s := setting(settings, "LIBRA_BUS_STORE"); s != "" {
+		bus = s
+	}
+	if s := setting(settings, "LIBRA_BUS_SPACE"); s != "" {
+		space = s
+	}
 	findings := slices.Concat(
-		seeSettings(settings), seePrograms(c.Context, c.String("programs"), settings), seeSpace(state), seeKeys(filepath.Join(state, "keys")),
-		seeHistory(c.Context, database), seeClock(database), seeUnits(c.Context), seeUp(c.Context, server),
+		seeSettings(settings), seePrograms(c.Context, c.String("programs"), settings), seeSpace(state, bus, filepath.Dir(database)),
+		seeOwners(stateFolders(state, bus, database)), seeSecrets(filepath.Join(state, "keys"), filepath.Join(filepath.Dir(settings), "credentials")),
 	)
+	if setting(settings, "LIBRA_NATS_URL") == "" { // else the bus is another machine's
+		findings = append(findings, seeBus(bus, space)...)
+	}
+	findings = append(findings, slices.Concat(seeHistory(c.Context, database), seeClock(database), seeUnits(c.Context), seeUp(c.Context, server))...)
 	ill := slices.ContainsFunc(findings, func(f finding) bool { return f.Remedy != "" })
 	if c.Bool("json") {
 		err = writeJSON(r.out, findings)
@@ -96,19 +107,6 @@ func (r *runner) writeFindings(findings []finding) {
 			fmt.Fprintf(r.out, "       %-9s %s\n", "", printable(f.Remedy))
 		}
 	}
-}
-
-func seeSpace(folder string) []finding {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(folder, &s); err != nil {
-		return []finding{fine("space", "%s: %v", folder, err).do("give --state the folder that Libra keeps things in, or start it once: systemctl start libra.target")}
-	}
-	free, all := int64(s.Bavail)*s.Bsize, int64(s.Blocks)*s.Bsize
-	f := fine("space", "%s of %s are free for %s", humanBytes(free), humanBytes(all), folder)
-	if free < all/10 {
-		f = f.do("make room: below a tenth, the stores come near their end")
-	}
-	return []finding{f}
 }
 
 func seeKeys(folder string) []finding {

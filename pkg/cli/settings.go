@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"libra/configs"
 )
@@ -55,10 +58,17 @@ func settingsIn(file string) (pairs []string, err error) {
 	return pairs, lines.Err()
 }
 
-// setting is what the file gives a setting; "" where it gives none.
-func setting(file, name string) (value string) {
+// allSettings are those of the file and of appliance.env beside it, which
+// scripts/appliance writes and every unit of the appliance reads before it.
+func allSettings(file string) []string {
+	appliance, _ := settingsIn(filepath.Join(filepath.Dir(file), "appliance.env"))
 	given, _ := settingsIn(file)
-	for _, pair := range given {
+	return append(appliance, given...)
+}
+
+// setting is what the files give a setting; "" where they give none.
+func setting(file, name string) (value string) {
+	for _, pair := range allSettings(file) {
 		if n, v, _ := strings.Cut(pair, "="); n == name {
 			value = v // the last one counts
 		}
@@ -77,8 +87,7 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 		folder = filepath.Dir(self)
 	}
 	// What is wrong with the file itself stands among the findings on it.
-	given, _ := settingsIn(file)
-	given = slices.DeleteFunc(given, noSetting)
+	given := slices.DeleteFunc(allSettings(file), noSetting)
 	asked, told := 0, map[string]bool{}
 	for _, name := range []string{"bus", "web", "inspector", "recorder", "watchdog", "notifier"} {
 		program := filepath.Join(folder, "libra-"+name)
@@ -101,13 +110,10 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 
 // checkFaults are the faults that a program finds in its configuration.
 func checkFaults(ctx context.Context, program string, settings []string) (faults []string) {
-	cmd := exec.CommandContext(ctx, program, "--check")
-	// Only what a unit would get: this shell's own settings are none of its.
-	own := slices.DeleteFunc(os.Environ(), func(pair string) bool {
-		return strings.HasPrefix(pair, "LIBRA_") || strings.HasPrefix(pair, "JOURNAL_STREAM=")
-	})
-	cmd.Env = append(own, settings...)
-	out, err := cmd.CombinedOutput()
+	out, err := check(ctx, program, settings, unitUser(program))
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) { // it lies where that user cannot reach it
+		out, err = check(ctx, program, settings, nil)
+	}
 	for line := range strings.Lines(string(out)) {
 		word, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		if word == "wrong" || word == "warning" {
@@ -121,4 +127,38 @@ func checkFaults(ctx context.Context, program string, settings []string) (faults
 		faults = []string{fmt.Sprintf("%v: %s", err, strings.TrimSpace(string(out)))}
 	}
 	return faults
+}
+
+// check runs a program as the user of its unit.
+func check(ctx context.Context, program string, settings []string, as *syscall.Credential) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, program, "--check")
+	// Only what a unit would get: this shell's own settings are none of its.
+	own := slices.DeleteFunc(os.Environ(), func(pair string) bool {
+		return strings.HasPrefix(pair, "LIBRA_") || strings.HasPrefix(pair, "JOURNAL_STREAM=")
+	})
+	cmd.Env = append(own, settings...)
+	if as != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	}
+	return cmd.CombinedOutput()
+}
+
+// unitUser is as whom a program has to be asked, for root may read and write
+// everything; nil is oneself. The notifier and the bus get what they read from
+// systemd, which reads it as root.
+func unitUser(program string) *syscall.Credential {
+	name := filepath.Base(program)
+	if os.Geteuid() != 0 || name == "libra-notifier" || name == "libra-bus" {
+		return nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return nil
+	}
+	uid, uerr := strconv.ParseUint(u.Uid, 10, 32)
+	gid, gerr := strconv.ParseUint(u.Gid, 10, 32)
+	if uerr != nil || gerr != nil {
+		return nil
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
