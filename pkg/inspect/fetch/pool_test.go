@@ -1,0 +1,157 @@
+package fetch_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"libra/pkg/inspect/fetch"
+)
+
+// talker is a server that answers the requests of a connection with what say
+// returns, given how many came before on it, and hangs up after "".
+func talker(t *testing.T, say func(path string, before int) string) (base string, conns *atomic.Int64) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	conns = new(atomic.Int64)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns.Add(1)
+			go func() {
+				defer c.Close()
+				r := bufio.NewReader(c)
+				for n := 0; ; n++ {
+					req, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					text := say(req.URL.Path, n)
+					if _, err := io.WriteString(c, text); err != nil || text == "" {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String(), conns
+}
+
+func says200(body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
+// TestConnectionClosedBetween: a server that hangs up on a connection that was
+// used is asked again over another, and nobody notices.
+func TestConnectionClosedBetween(t *testing.T) {
+	base, conns := talker(t, func(path string, before int) string {
+		if before == 1 {
+			return "" // it has read the request, and answers nothing
+		}
+		return says200(path)
+	})
+	s := session(t, fetch.Config{})
+	for i := range 5 {
+		path := fmt.Sprintf("/%d", i)
+		if got := s.Get(t.Context(), fetch.Request{URL: base + path}); got.Err != nil || got.Hops[0].EncodedBytes != int64(len(path)) {
+			t.Fatalf("%s: got %+v, %v", path, got.Hops, got.Err)
+		}
+	}
+	if n := conns.Load(); n != 5 {
+		t.Errorf("got %d connections, want 5", n)
+	}
+}
+
+// TestAnswersNobodyAskedFor: what comes behind an answer is not taken for the
+// next one.
+func TestAnswersNobodyAskedFor(t *testing.T) {
+	base, _ := talker(t, func(path string, before int) string {
+		return says200(path) + says200("planted, planted")
+	})
+	s := session(t, fetch.Config{})
+	for i := range 3 {
+		path := fmt.Sprintf("/%d", i)
+		if got := s.Get(t.Context(), fetch.Request{URL: base + path}); got.Err != nil || got.Hops[0].EncodedBytes != int64(len(path)) {
+			t.Fatalf("%s: got %+v, %v", path, got.Hops, got.Err)
+		}
+	}
+}
+
+// TestConnectionIsUsedAgain, whatever carries the length of its answers.
+func TestConnectionIsUsedAgain(t *testing.T) {
+	answers := []string{
+		says200("x"),
+		"HTTP/1.1 204 No Content\r\n\r\n",
+		"HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n",
+		"HTTP/1.1 103 Early Hints\r\n\r\n" + says200("x"),
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Trailer: y\r\n\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: /end\r\nContent-Length: 4\r\n\r\nmove",
+	}
+	base, conns := talker(t, func(path string, before int) string {
+		if path == "/end" {
+			return says200("end")
+		}
+		return answers[int(path[1]-'0')]
+	})
+	s := session(t, fetch.Config{})
+	for i, a := range answers {
+		got := s.Get(t.Context(), fetch.Request{URL: fmt.Sprintf("%s/%d", base, i)})
+		if got.Err != nil {
+			t.Fatalf("%q: %v", a, got.Err)
+		}
+		if h := got.Hops[0]; !strings.HasPrefix(a, "HTTP/1.1 302") && h.TransferBytes() != int64(len(a)) {
+			t.Errorf("%q: counted %d bytes of %d: %+v", a, h.TransferBytes(), len(a), h)
+		}
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("got %d connections, want 1", n)
+	}
+}
+
+// TestWaitingForConnection: who gives up waiting keeps nobody from the
+// connection.
+func TestWaitingForConnection(t *testing.T) {
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	base, conns := talker(t, func(path string, before int) string {
+		if path == "/slow" {
+			close(asked)
+			<-goOn
+		}
+		return says200(path)
+	})
+	s := session(t, fetch.Config{Limits: fetch.Limits{ConnsPerHost: 1}})
+	slow := make(chan fetch.Result, 1)
+	go func() { slow <- s.Get(t.Context(), fetch.Request{URL: base + "/slow"}) }()
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if got := s.Get(ctx, fetch.Request{URL: base + "/impatient"}); !errors.Is(got.Err, fetch.ErrCanceled) {
+		t.Errorf("got %v, want %v", got.Err, fetch.ErrCanceled)
+	}
+	patient := make(chan fetch.Result, 1)
+	go func() { patient <- s.Get(t.Context(), fetch.Request{URL: base + "/patient"}) }()
+	close(goOn)
+	for _, got := range []fetch.Result{<-slow, <-patient} {
+		if got.Err != nil {
+			t.Error(got.Err)
+		}
+	}
+	if n := conns.Load(); n != 1 {
+		t.Errorf("got %d connections, want 1", n)
+	}
+}
