@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -168,6 +169,7 @@ type history struct {
 		At       time.Time      `json:"at"`
 		Kind     string         `json:"kind"`
 		Alarm    string         `json:"alarm"`
+		Target   string         `json:"target"`
 		By       string         `json:"by"`
 		Text     string         `json:"text"`
 		Severity libra.Severity `json:"severity"`
@@ -235,7 +237,7 @@ func (r *runner) alarm(c *cli.Context) error {
 	if c.Bool("json") {
 		err = r.copyJSON(data)
 	} else {
-		r.writeAlarm(&a.alarmAnswer, a.Silences)
+		r.writeAlarm(&a.alarmAnswer, a.Silences, k.server)
 		fmt.Fprintln(r.out)
 		r.writeHistory(&a.history, c, id)
 	}
@@ -255,7 +257,7 @@ func noAlarm(what string, err error) error {
 	return err
 }
 
-func (r *runner) writeAlarm(a *alarmAnswer, silences []silenceAnswer) {
+func (r *runner) writeAlarm(a *alarmAnswer, silences []silenceAnswer, server string) {
 	state := r.screen.paint(green, "cleared")
 	if a.State == libra.Raised {
 		state = r.screen.paint(severityColour(a.Severity), "raised, "+printable(string(a.Severity)))
@@ -277,7 +279,7 @@ func (r *runner) writeAlarm(a *alarmAnswer, silences []silenceAnswer) {
 	}
 	line("host", a.Host)
 	if a.Runbook != "" {
-		line("runbook", "docs/operations.md"+a.Runbook)
+		line("runbook", server+"/runbook"+a.Runbook)
 	}
 	for _, done := range a.doneLines() {
 		fmt.Fprintf(r.out, "- %s\n", printable(done))
@@ -330,7 +332,12 @@ func (r *runner) writeHistory(h *history, c *cli.Context, alarm string) {
 	if len(h.Timeline) == 0 {
 		fmt.Fprintln(r.out, "nothing has happened")
 	} else {
-		t := table{columns: []column{{"TIME", false}, {"WHAT", false}, {"ALARM", false}, {"BY", false}, {"TEXT", false}}}
+		columns := []column{{"TIME", false}, {"WHAT", false}, {"ALARM", false}, {"TARGET", false}, {"BY", false}, {"TEXT", false}}
+		of := 3 // the target, which of one alarm is always the same
+		if alarm != "" {
+			columns = slices.Delete(columns, of, of+1)
+		}
+		t := table{columns: columns}
 		for _, e := range h.Timeline {
 			what, colour, about := e.Kind, plain, e.Alarm
 			switch {
@@ -344,7 +351,11 @@ func (r *runner) writeHistory(h *history, c *cli.Context, alarm string) {
 					what = "unsilenced"
 				}
 			}
-			t.add(text(moment(e.At)), cell{what, colour}, text(orDash(about)), text(orDash(e.By)), text(e.Text))
+			cells := []cell{text(moment(e.At)), {what, colour}, text(orDash(about)), text(orDash(e.Target)), text(orDash(e.By)), text(e.Text)}
+			if alarm != "" {
+				cells = slices.Delete(cells, of, of+1)
+			}
+			t.add(cells...)
 		}
 		t.write(r.out, r.screen)
 	}

@@ -121,6 +121,17 @@ func TestAcknowledge(t *testing.T) {
 	if a := h.alarm("bus"); a.Acknowledged == nil || a.Acknowledged.By != "ann" || !slices.Equal(a.kinds(), []string{"acknowledged", "raised"}) {
 		t.Errorf("the alarm = %+v", a)
 	}
+	// Headings, buttons and the timeline name what is unwell, notes too.
+	html := h.get("/alarms", "Accept", "text/html").body
+	for want, times := range map[string]int{
+		`title="bus">bus does not answer<span class="hidden">: libra-bus</span></a></h3>`: 1,
+		`<span class="hidden">: bus does not answer, libra-bus</span></button>`:           2,
+		`<a href="/alarms/bus" title="bus">libra-bus</a>`:                                 2,
+	} {
+		if got := strings.Count(html, want); got != times {
+			t.Errorf("%d times %s, want %d\n%s", got, want, times, html)
+		}
+	}
 	if list := h.get("/api/alarms?state=raised").body; !strings.Contains(list, `"text":"I am on it"`) {
 		t.Errorf("the list lacks it: %s", list)
 	}

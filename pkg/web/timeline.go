@@ -32,11 +32,12 @@ type entryDoc struct {
 	At    time.Time `json:"at"`
 	Kind  string    `json:"kind"` // a libra.AlarmState or a libra.NoteKind
 	Alarm string    `json:"alarm,omitempty"`
-	By    string    `json:"by,omitempty"` // who, of a note
+	// Target is what is unwell; of a note "" where the alarm is long over.
+	Target string `json:"target,omitempty"`
+	By     string `json:"by,omitempty"` // who, of a note
 	Text  string    `json:"text"`         // an alarm's summary, or somebody's words
 
 	// Of a transition.
-	Target   string         `json:"target,omitempty"`
 	Severity libra.Severity `json:"severity,omitempty"`
 	Evidence string         `json:"evidence,omitempty"`
 	Host     string         `json:"host,omitempty"`
@@ -90,6 +91,11 @@ func (s *Server) timeline(ctx context.Context, alarm string, after cursor, limit
 		list = append(list, ofNote(n))
 	}
 	list = inOrder(list)
+	for i, e := range list {
+		if e.Target == "" {
+			list[i].Target = s.memory.target(e.Alarm)
+		}
+	}
 	if len(list) > limit {
 		list = list[:limit]
 		doc.Next = list[limit-1].place().String()

@@ -131,6 +131,13 @@ func (m *memory) transitions(alarm string, after cursor, limit int) (list []libr
 	return list
 }
 
+// target is what an alarm is about; "" where it is not in memory.
+func (m *memory) target(alarm string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.alarms[alarm].Alarm.Target
+}
+
 // instances copies out the beats, by component and instance.
 func (m *memory) instances() []heard {
 	m.mu.Lock()
