@@ -35,7 +35,7 @@ type entryDoc struct {
 	// Target is what is unwell; of a note "" where the alarm is long over.
 	Target string `json:"target,omitempty"`
 	By     string `json:"by,omitempty"` // who, of a note
-	Text  string    `json:"text"`         // an alarm's summary, or somebody's words
+	Text   string `json:"text"`         // an alarm's summary, or somebody's words
 
 	// Of a transition.
 	Severity libra.Severity `json:"severity,omitempty"`
