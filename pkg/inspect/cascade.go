@@ -50,7 +50,7 @@ func (p *page) importsReady(s *sheet, seen map[*request]bool) bool {
 		return true
 	}
 	for _, i := range s.imports {
-		if !p.sheetReady(i.req, seen) {
+		if !p.sheetReady(i.req, seen) || !p.importsReady(i.data, seen) {
 			return false
 		}
 	}
@@ -121,7 +121,7 @@ func (p *page) uses(ctx context.Context, d *document) []css.Use {
 
 // view is d with its style sheets, as package css sees it.
 func (p *page) view(d *document) css.Page {
-	view := css.Page{Base: d.doc.Base, Boxes: d.doc.Boxes, Standards: d.in.Base != "", Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{}}
+	view := css.Page{Base: d.doc.Base, Boxes: d.doc.Boxes, Standards: d.in.Base != "" && d.in.Base != opaqueBase, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{}}
 	for url, s := range p.sheets {
 		view.Imported[url] = s.parsed
 		p.byName(s, view.Imported)

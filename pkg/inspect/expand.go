@@ -137,9 +137,9 @@ func (p *page) inlineSheets(ctx context.Context, d *document) {
 			continue
 		}
 		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), sheetFrom{base: src.Base, upgrade: d.doc.Upgrade}, p.frameViewport(d.env))
-		for _, imp := range d.inline[i].imports {
-			imp.initiator = d.doc.URL
-			d.imports = append(d.imports, imp.edge)
+		for _, e := range d.inline[i].edges() {
+			e.initiator = d.doc.URL
+			d.imports = append(d.imports, e)
 		}
 	}
 }
@@ -154,6 +154,9 @@ func (p *page) env(r *request) markup.Env {
 	}
 	if r.width > 0 && r.height > 0 {
 		env.Width, env.Height = r.width, r.height
+	}
+	if env.Scripting && r.noScript {
+		env.Scripting, env.Scriptless = false, true
 	}
 	return p.withMedia(env)
 }
@@ -190,6 +193,7 @@ func (p *page) askFor(ctx context.Context, e *edge, depth int) {
 	e.req.upgrade = e.req.upgrade || e.upgrade && !e.ref.TopLevel
 	if e.ref.Kind == markup.Frame {
 		e.req.width, e.req.height, e.req.sandbox = e.ref.Width, e.ref.Height, e.ref.Sandboxed
+		e.req.noScript = e.ref.Scriptless
 		e.req.top = e.req.top || e.ref.TopLevel
 	}
 	if e.req.integrity == "" {
@@ -216,12 +220,18 @@ func (p *page) mayFrame(depth int) bool {
 	return false
 }
 
+// opaqueBase is the base of what is a data: URI: nothing relative resolves
+// against it.
+const opaqueBase = "data:"
+
 // srcdoc reads a document that stands in an attribute.
 func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
-	parent := &request{width: e.ref.Width, height: e.ref.Height, sandbox: e.ref.Sandboxed, upgrade: e.upgrade}
-	e.frame = p.parse(ctx, markup.Input{
-		Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: e.initiator, Base: e.base,
-	}, p.env(parent), depth)
+	parent := &request{width: e.ref.Width, height: e.ref.Height, sandbox: e.ref.Sandboxed, noScript: e.ref.Scriptless, upgrade: e.upgrade}
+	in := markup.Input{Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: e.initiator, Base: e.base}
+	if e.ref.InlineType != "" {
+		in.MediaType, in.Base = e.ref.InlineType, opaqueBase
+	}
+	e.frame = p.parse(ctx, in, p.env(parent), depth)
 }
 
 // readScript asks for what a script imports.

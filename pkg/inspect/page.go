@@ -30,6 +30,7 @@ type request struct {
 	height   float64
 	top      bool               // the page, or what takes its place
 	sandbox  bool               // of the frame
+	noScript bool               // the sandbox does not allow scripts
 	upgrade  bool               // asked for by what upgrades insecure requests
 	fallback []edge             // what is asked for instead when this fails
 	rest     []markup.Reference // and after that

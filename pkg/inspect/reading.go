@@ -174,7 +174,7 @@ func (m *mix) sum(body []byte) (d fingerprint) {
 func readingKey(in markup.Input, env markup.Env) fingerprint {
 	var m mix
 	m.text(in.MediaType, in.Charset, in.Refresh, in.Link, in.URL, in.Base)
-	for _, is := range []bool{env.Scripting, env.Framed, env.Sandboxed, env.Upgrade} {
+	for _, is := range []bool{env.Scripting, env.Scriptless, env.Framed, env.Sandboxed, env.Upgrade} {
 		m.number(map[bool]float64{true: 1}[is])
 	}
 	m.number(env.Width, env.Height, env.DPR, float64(env.MaxDataURI), float64(env.MaxElements), float64(env.MaxReferences))

@@ -30,6 +30,7 @@ type sheetImport struct {
 	edge
 	media, layer string
 	named        string // the URL as the sheet has it
+	data         *sheet // what a data: URI holds; nil for others
 }
 
 // viewport is the window that a document is shown in, as package css sees it.
@@ -46,6 +47,7 @@ func (p *page) viewport() css.Viewport {
 func (p *page) frameViewport(env markup.Env) css.Viewport {
 	v := p.viewport()
 	v.Width, v.Height = int(env.Width), int(env.Height)
+	v.Scripting = env.Scripting
 	return v
 }
 
@@ -57,9 +59,7 @@ func (p *page) readSheet(ctx context.Context, r *request) {
 	}
 	s := p.parseSheet(ctx, decodeSheet(res.Body, res.Charset), sheetFrom{base: res.FinalURL, depth: r.depth, upgrade: r.upgrade}, p.viewport())
 	p.sheets[r.url] = s
-	for _, i := range s.imports {
-		r.refs = append(r.refs, i.edge)
-	}
+	r.refs = append(r.refs, s.edges()...)
 }
 
 // sheetFrom is where a style sheet comes from.
@@ -85,6 +85,16 @@ func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v cs
 		e := edge{initiator: from.base, upgrade: from.upgrade, ref: markup.Reference{
 			URL: i.URL, Type: libra.Stylesheet, Fetch: i.Fetch, Reason: i.Reason, Kind: markup.Sheet, Media: i.Media,
 		}}
+		if mediaType, text, ok := markup.DataURI(i.URL); ok {
+			if mediaType == "text/css" && i.Fetch == libra.Fetched && len(i.URL) <= p.cfg.Limits.DataURIBytes && p.deeper(from.depth) {
+				sub := from
+				sub.depth++
+				data := p.parseSheet(ctx, []byte(text), sub, v)
+				p.sheets[i.URL] = data
+				s.imports = append(s.imports, sheetImport{data: data, media: i.Media, layer: i.Layer, named: i.URL})
+			}
+			continue
+		}
 		if from.upgrade && i.Fetch == libra.Fetched {
 			e.ref.Upgrade()
 		}
@@ -94,6 +104,19 @@ func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v cs
 		s.imports = append(s.imports, sheetImport{edge: e, media: i.Media, layer: i.Layer, named: i.URL})
 	}
 	return s
+}
+
+// edges are the imports that are no data: URIs, and what those import.
+func (s *sheet) edges() []edge {
+	var list []edge
+	for _, i := range s.imports {
+		if i.data != nil {
+			list = append(list, i.data.edges()...)
+			continue
+		}
+		list = append(list, i.edge)
+	}
+	return list
 }
 
 // styleType refuses what a server calls by the name of something else.

@@ -2,6 +2,8 @@ package css
 
 import (
 	"strings"
+
+	"libra/pkg/inspect/markup"
 )
 
 // groupKinds are the rules that hold style rules and may stand in one.
@@ -132,7 +134,10 @@ func (p *parser) importRule(late bool) {
 	rest := trim(ns[1:])
 	i := importRule{late: late}
 	if i.url, ok = resolve(p.sheet.base, ref); !ok {
-		return
+		if _, _, ok = markup.DataURI(ref); !ok {
+			return
+		}
+		i.url = ref
 	}
 	if len(rest) > 0 && (rest[0].isIdent("layer") || rest[0].isFunc("layer")) {
 		i.layered = true

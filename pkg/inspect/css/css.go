@@ -85,7 +85,7 @@ func (s *Sheet) URL() string { return s.base }
 
 // Import is one @import that names a URL.
 type Import struct {
-	URL    string
+	URL    string // a data: URI is as it was written
 	Media  string // the media query list, "" for all
 	Layer  string // "" when it has none, or is anonymous
 	Fetch  libra.Fetch

@@ -1,6 +1,7 @@
 package markup
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -101,7 +102,7 @@ func (w *walker) iframe(n *html.Node) {
 		width, height := w.frameSize(n)
 		w.list(Reference{
 			Type: libra.Document, Fetch: libra.Fetched, Reason: "srcdoc frame", Kind: Frame, Inline: text, Width: width, Height: height,
-			Sandboxed: w.env.Sandboxed || has(n, "sandbox"),
+			Sandboxed: w.env.Sandboxed || has(n, "sandbox"), Scriptless: w.env.Scriptless || scriptless(n),
 		})
 		w.unused(n, attr(n, "src"), libra.Document, "frame src beside srcdoc")
 		return
@@ -109,9 +110,16 @@ func (w *walker) iframe(n *html.Node) {
 	w.frame(n, "iframe")
 }
 
+// scriptless tells whether the sandbox of a frame keeps scripts from running.
+func scriptless(n *html.Node) bool {
+	flags, ok := lookup(n, "sandbox")
+	return ok && !slices.Contains(strings.Fields(strings.ToLower(flags)), "allow-scripts")
+}
+
 func (w *walker) frame(n *html.Node, what string) {
 	r := Reference{Type: libra.Document, Fetch: libra.Fetched, Reason: what, Kind: Frame}
 	r.Sandboxed = w.env.Sandboxed || what == "iframe" && has(n, "sandbox")
+	r.Scriptless = w.env.Scriptless || what == "iframe" && scriptless(n)
 	r.Width, r.Height = w.frameSize(n)
 	if w.env.Scripting && what == "iframe" && strings.EqualFold(attr(n, "loading"), "lazy") {
 		r.Fetch, r.Reason = w.layout.lazy(n)
@@ -160,7 +168,7 @@ func (w *walker) object(n *html.Node) bool {
 		w.unused(n, attr(n, "data"), libra.Other, "object of a type that is not supported")
 		return true
 	}
-	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "object", Kind: kind, Box: w.doc.Boxes}
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "object", Kind: kind, Box: w.doc.Boxes, Scriptless: w.env.Scriptless}
 	r.Width, r.Height = w.frameSize(n)
 	if w.add(attr(n, "data"), r) {
 		w.inObject++
@@ -182,7 +190,7 @@ func (w *walker) embed(n *html.Node) {
 		w.unused(n, attr(n, "src"), libra.Other, "embed of a type that is not supported")
 		return
 	}
-	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "embed", Kind: kind, Box: w.doc.Boxes}
+	r := Reference{Type: t, Fetch: libra.Fetched, Reason: "embed", Kind: kind, Box: w.doc.Boxes, Scriptless: w.env.Scriptless}
 	r.Width, r.Height = w.frameSize(n)
 	w.add(attr(n, "src"), r)
 }

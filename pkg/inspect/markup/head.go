@@ -71,11 +71,13 @@ func (w *walker) linkSheet(n *html.Node, href string, alternate bool) {
 
 // sheet records a linked style sheet that is requested.
 func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string) {
+	media := strings.Clone(attr(n, "media")) // what is kept must not hold the whole text
+	source := SheetSource{Media: media, Scope: w.scope, Title: w.title(n), Applies: !alternate && w.scope != lostScope}
 	abs, ok := w.resolve(href)
 	if !ok {
+		w.dataSheet(href, source)
 		return
 	}
-	media := strings.Clone(attr(n, "media")) // what is kept must not hold the whole text
 	switch {
 	case alternate:
 		reason += ", alternate"
@@ -85,7 +87,8 @@ func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string)
 	w.list(Reference{
 		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Integrity: strings.Clone(attr(n, "integrity")),
 	})
-	w.doc.Sheets = append(w.doc.Sheets, SheetSource{URL: abs, Media: media, Scope: w.scope, Title: w.title(n), Applies: !alternate && w.scope != lostScope})
+	source.URL = abs
+	w.doc.Sheets = append(w.doc.Sheets, source)
 }
 
 // style visits a <style>.
@@ -93,11 +96,7 @@ func (w *walker) style(n *html.Node) {
 	if !cssType(attr(n, "type")) {
 		return
 	}
-	base := w.doc.URL
-	if w.resolver.valid {
-		base = w.resolver.base.String()
-	}
-	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: strings.Clone(textOf(n)), Media: strings.Clone(attr(n, "media")), Base: base, Scope: w.scope, Title: w.title(n), Applies: w.scope != lostScope})
+	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: strings.Clone(textOf(n)), Media: strings.Clone(attr(n, "media")), Base: w.inlineBase(), Scope: w.scope, Title: w.title(n), Applies: w.scope != lostScope})
 }
 
 // title is the set that a style sheet belongs to; shadow trees have none.

@@ -43,6 +43,9 @@ type Env struct {
 	// Scripting says whether the browser runs scripts. Without it noscript is
 	// read, no script is requested and lazy loading is off.
 	Scripting bool
+	// Scriptless says that the document is in a sandbox without allow-scripts: as
+	// without Scripting, but scripts are requested all the same.
+	Scriptless bool
 	// MatchMedia evaluates a media query list; nil matches "", "all" and
 	// "screen" only.
 	MatchMedia func(query string) bool
@@ -84,8 +87,9 @@ type Reference struct {
 	Kind   Kind
 	// Media is the media attribute of a style sheet.
 	Media string
-	// Inline is the text of a srcdoc frame (Kind Frame).
-	Inline string
+	// Inline is the text of a srcdoc frame (Kind Frame), or of one that shows a
+	// data: URI: then InlineType is its media type.
+	Inline, InlineType string
 	// Width and Height size the viewport of a frame in CSS pixels.
 	Width, Height float64
 	// Box says which object or embed of the document this is, counted from 1:
@@ -94,6 +98,8 @@ type Reference struct {
 	Box int
 	// Sandboxed says that a frame has a sandbox, or is in one that has.
 	Sandboxed bool
+	// Scriptless says that its sandbox does not allow scripts, or one around it.
+	Scriptless bool
 	// TopLevel says that the document takes the place of the page, instead of
 	// being framed by it.
 	TopLevel bool

@@ -45,12 +45,17 @@ func (w *walker) anyScript(n *html.Node, src string, external bool) {
 		if external {
 			w.unused(n, src, libra.Script, "script of a type that is not run")
 		}
-	case !w.env.Scripting:
+	case !w.env.Scripting && !w.env.Scriptless:
 		if external {
 			w.unused(n, src, libra.Script, "script, and scripting is off")
 		}
 	case !module && has(n, "nomodule"):
 		w.unused(n, src, libra.Script, "nomodule script, for browsers without modules")
+	case w.env.Scriptless:
+		if external {
+			w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "script, fetched although its sandbox does not let it run"})
+		}
+	case external && w.dataScript(src, module):
 	case external && module:
 		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "module script", Kind: Module, Integrity: strings.Clone(attr(n, "integrity"))})
 	case external:
@@ -66,6 +71,18 @@ func (w *walker) inlineScript(n *html.Node, module bool) {
 	for _, r := range ScriptReferences(textOf(n), base, module, w.doc.ImportMap) {
 		w.list(r)
 	}
+}
+
+// dataScript records the imports of a script that is a data: URI.
+func (w *walker) dataScript(src string, module bool) bool {
+	mediaType, body, ok := w.data(src)
+	if !ok || !javaScript[mediaType] {
+		return false
+	}
+	for _, r := range ScriptReferences(body, "data:", module, w.doc.ImportMap) {
+		w.list(r)
+	}
+	return true
 }
 
 // ScriptReferences lists what a script at base imports: the static imports of

@@ -30,10 +30,7 @@ type walker struct {
 func (w *walker) document(root *html.Node) {
 	w.layout.env = w.env
 	w.children(root)
-	w.doc.Base = w.resolver.base.String()
-	if !w.resolver.valid {
-		w.doc.Base = w.doc.URL
-	}
+	w.doc.Base = w.inlineBase()
 }
 
 func (w *walker) children(n *html.Node) {
@@ -136,10 +133,18 @@ func (w *walker) base(n *html.Node) {
 func (w *walker) add(raw string, r Reference) bool {
 	abs, ok := w.resolve(raw)
 	if !ok {
-		return false
+		return r.Kind == Frame && w.dataFrame(raw, r)
 	}
 	r.URL = abs
 	return w.list(r)
+}
+
+// inlineBase is what the URLs of an inline style sheet resolve against.
+func (w *walker) inlineBase() string {
+	if w.resolver.valid {
+		return w.resolver.base.String()
+	}
+	return w.doc.Base
 }
 
 // list records r, unless the document has more than is listed.
