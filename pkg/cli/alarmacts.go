@@ -56,6 +56,7 @@ func (r *runner) ack(c *cli.Context) error {
 type silenceAnswer struct {
 	libra.Silence
 	State string `json:"state"`
+	Note  string `json:"note"` // that nothing known fits it
 }
 
 func (r *runner) silenceCommand() *cli.Command {
@@ -128,6 +129,9 @@ func (r *runner) silence(c *cli.Context) error {
 		span = "from " + moment(s.From) + " " + span
 	}
 	fmt.Fprintf(r.out, "%s silences %s %s\nend it with: libra alarms unsilence %s\n", printable(s.ID), printable(matchWords(s.Match)), span, printable(s.ID))
+	if s.Note != "" {
+		fmt.Fprintf(r.out, "%s %s\n", r.screen.paint(yellow, "note:"), printable(s.Note))
+	}
 	return nil
 }
 

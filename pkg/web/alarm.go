@@ -158,7 +158,7 @@ func (s *Server) detail(ctx context.Context, id string, after cursor, limit int)
 	doc := detailDoc{alarmDoc: s.alarmDoc(t, standing, now), Silences: []silenceDoc{}, timelineDoc: s.timeline(ctx, id, after, limit)}
 	for _, sil := range standing {
 		if sil.Match.Fits(t.Alarm) {
-			doc.Silences = append(doc.Silences, silenceDoc{sil, stateOf(sil, now)})
+			doc.Silences = append(doc.Silences, s.silenceDoc(sil, now))
 		}
 	}
 	return doc, nil
@@ -219,9 +219,21 @@ func (s *Server) acknowledge(r *http.Request, id, text string) (n libra.Note, p 
 			Detail: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge: see /alarms/%s for what happened", id, stamp(t.At), id),
 		}
 	}
+	if was, _ := s.notes.about(t.Alarm); text == "" && was != nil {
+		text = saidBefore(*was, by)
+	}
 	now := time.Now().UTC()
 	n = libra.Note{ID: requestID(now), Kind: libra.Acknowledged, At: now, By: by, Text: text, Alarm: id}
 	return n, s.note(ctx, n, "the acknowledgement")
+}
+
+// saidBefore is what stays said where somebody acknowledges an alarm again
+// without a word: of somebody else's words, with the name.
+func saidBefore(was libra.Note, by string) string {
+	if was.By == by || was.Text == "" {
+		return was.Text
+	}
+	return short(was.By+": "+was.Text, maxWords/4) // in characters, of up to four bytes
 }
 
 // note makes a note durable and keeps it in memory.

@@ -108,7 +108,7 @@ func TestAcknowledge(t *testing.T) {
 	h := newHouse(t)
 	h.fill() // what is neither on the bus nor in SQLite never was
 	h.start(web.Config{}).ready()
-	h.raise(transition(1, "bus", libra.Raised, libra.Major, 1), transition(2, "web", libra.Raised, libra.Minor, 2), transition(3, "web", libra.Cleared, libra.Minor, 2))
+	h.raise(transition(1, "bus", libra.Raised, libra.Major, 1), transition(2, "web", libra.Raised, libra.Minor, 2), transition(3, "web", libra.Cleared, libra.Minor, 2), transition(4, "disk", libra.Raised, libra.Minor, 4))
 	got := h.post("/api/alarms/bus/acknowledge", `{"text":" I am\non it "}`, "X-Libra-Client", "ann")
 	var ack struct{ ID, By, Text, Alarm string }
 	got.into(t, &ack)
@@ -120,6 +120,15 @@ func TestAcknowledge(t *testing.T) {
 	}
 	if a := h.alarm("bus"); a.Acknowledged == nil || a.Acknowledged.By != "ann" || !slices.Equal(a.kinds(), []string{"acknowledged", "raised"}) {
 		t.Errorf("the alarm = %+v", a)
+	}
+	// Without a word, what was said stays, with the name where it was another's.
+	for by, want := range map[string]string{"ann": "I am on it", "bob": "ann: I am on it"} {
+		var again struct{ By, Text string }
+		h.post("/api/alarms/disk/acknowledge", `{"text":"I am on it"}`, "X-Libra-Client", "ann").into(t, &again)
+		h.post("/api/alarms/disk/acknowledge", ``, "X-Libra-Client", by).into(t, &again)
+		if a := h.alarm("disk"); again.Text != want || again.By != by || a.Acknowledged == nil || a.Acknowledged.Text != want {
+			t.Errorf("%s acknowledges again: %+v, the alarm %+v", by, again, a.Acknowledged)
+		}
 	}
 	// Headings, buttons and the timeline name what is unwell, notes too.
 	html := h.get("/alarms", "Accept", "text/html").body

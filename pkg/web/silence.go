@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"libra/pkg/event"
 	"libra/pkg/libra"
 )
 
@@ -22,6 +24,32 @@ type silencesDoc struct {
 type silenceDoc struct {
 	libra.Silence
 	State silenceState `json:"state"`
+	// Note says that nothing known fits: a slip of the keyboard is learned of
+	// now, not at night.
+	Note string `json:"note,omitempty"`
+}
+
+func (s *Server) silenceDoc(sil libra.Silence, now time.Time) silenceDoc {
+	doc := silenceDoc{Silence: sil, State: stateOf(sil, now)}
+	if s.fitsNothing(sil.Match) {
+		doc.Note = "no alarm so far fits it, open or over, and no watched page: check the spelling; it covers what comes and fits"
+	}
+	return doc
+}
+
+// fitsNothing says that a pattern fits no alarm in memory, nor, where it names
+// no alarm, a watched page.
+func (s *Server) fitsNothing(m libra.Match) bool {
+	if m.Alarm == "" && m.Target == "" {
+		return false // no pattern to be wrong
+	}
+	alarms, known := s.memory.alarmList()
+	if !known || !s.watches.ready() || slices.ContainsFunc(alarms, func(t libra.Transition) bool { return m.Fits(t.Alarm) }) {
+		return false
+	}
+	return m.Alarm != "" || !slices.ContainsFunc(s.watches.list(cursor{}), func(w event.Watch) bool {
+		return m.Fits(libra.Alarm{Scope: libra.ScopePage, Target: w.URL, Severity: libra.Info})
+	})
 }
 
 // silenceState says how a silence stands to the present.
@@ -47,7 +75,7 @@ func (s *Server) silences() silencesDoc {
 	doc := silencesDoc{Silences: []silenceDoc{}, Reasons: []string{}}
 	now := time.Now()
 	for _, sil := range s.notes.standing(now) {
-		doc.Silences = append(doc.Silences, silenceDoc{sil, stateOf(sil, now)})
+		doc.Silences = append(doc.Silences, s.silenceDoc(sil, now))
 	}
 	if why := s.behind(s.notes.ready(), "silences"); why != "" {
 		doc.Stale, doc.Reasons = true, []string{why}
@@ -86,7 +114,7 @@ func (s *Server) postSilence(w http.ResponseWriter, r *http.Request) {
 		var sil libra.Silence
 		if sil, p = s.keepSilent(r, asked); p == nil {
 			w.Header().Set("Cache-Control", "no-store")
-			writeJSON(w, http.StatusCreated, silenceDoc{sil, stateOf(sil, time.Now())})
+			writeJSON(w, http.StatusCreated, s.silenceDoc(sil, time.Now()))
 			return
 		}
 	}
@@ -185,7 +213,7 @@ func (s *Server) deleteSilence(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, silenceDoc{sil, ended})
+	writeJSON(w, http.StatusOK, silenceDoc{Silence: sil, State: ended})
 }
 
 // endSilence ends one that is in force or to come. Without a problem that is
