@@ -72,7 +72,7 @@ func (w writer) single(m message, d delivery) letter {
 	a := t.Alarm
 	l := letter{
 		text:   fmt.Sprintf("[%s] %s on %s: %s", word(a), a.Target, t.Host, a.Summary),
-		header: capital(word(a)) + ": " + a.Summary,
+		header: capital(word(a)) + ": " + headline(a),
 		worst:  a, body: []string{a.Evidence}, when: &span{since: a.Since}, context: w.context(a, t.Host),
 	}
 	switch {
@@ -83,7 +83,7 @@ func (w writer) single(m message, d delivery) letter {
 	case m.Kind == reminded:
 		open := lasting(m.at.Sub(a.Since))
 		l.text += ", still open after " + open
-		l.header = "Still open: " + a.Summary
+		l.header = "Still open: " + headline(a)
 		l.remarks = append(l.remarks, "Reminder: open for "+open+", the last word on it was at "+clock(d.Word)+"; acknowledging it ends reminders: libra alarms ack "+a.ID)
 	}
 	if a.Flapping && a.State == libra.Raised {
@@ -158,6 +158,27 @@ func (w writer) trial(m message) letter {
 	}
 	return l
 }
+
+// headline says what is wrong, and of a page with which one: the summaries of
+// pages are all alike, those of the others name what is unwell.
+func headline(a libra.Alarm) string {
+	if a.Scope != libra.ScopePage {
+		return a.Summary
+	}
+	target := a.Target
+	for _, scheme := range []string{"https://", "http://"} {
+		target = strings.TrimPrefix(target, scheme)
+	}
+	target = strings.TrimSuffix(target, "/")
+	if target == "" || strings.Contains(a.Summary, target) {
+		return a.Summary
+	}
+	return flat(target, headlineTarget) + ": " + a.Summary
+}
+
+// headlineTarget is how much of a target a headline shows, in characters: the
+// summary must fit beside it.
+const headlineTarget = 70
 
 // digest tells many in one message: what is open first, then what is over,
 // each alarm with all that happened to it.
