@@ -40,22 +40,29 @@ type Config struct {
 	Name string
 	// InProcess is the server itself, when it runs in this process.
 	InProcess nats.InProcessConnProvider
-	Log       *slog.Logger
+	// Remind is how often a bus that is away is said to be: once a minute.
+	Remind time.Duration
+	Log    *slog.Logger
 }
 
 // Conn is a connection to the bus, or one that is being sought: it is usable
 // at once and never gives up. Its methods may be called concurrently.
 type Conn struct {
+	cfg     Config
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	log     *slog.Logger
+	away    away
 	streams sync.Map // handles by name: a look-up costs more than most questions
 }
 
 // Connect starts connecting and returns. Errors are faults of the
 // configuration: a bus that is down is none.
 func Connect(cfg Config) (*Conn, error) {
-	c := &Conn{log: cfg.Log}
+	if cfg.Remind == 0 {
+		cfg.Remind = time.Minute
+	}
+	c := &Conn{cfg: cfg, log: cfg.Log}
 	opts := []nats.Option{
 		nats.Name(cfg.Name),
 		nats.CustomInboxPrefix("_INBOX_" + cfg.Role),
@@ -67,11 +74,12 @@ func Connect(cfg Config) (*Conn, error) {
 		nats.PingInterval(2 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.IgnoreAuthErrorAbort(), // the bus may come back with the right keys
-		nats.ConnectHandler(func(nc *nats.Conn) { c.log.Info("bus connected", "url", nc.ConnectedUrl()) }),
-		nats.ReconnectHandler(func(nc *nats.Conn) { c.log.Info("bus connected again", "url", nc.ConnectedUrl()) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.away.attempt(err) }),
+		nats.ConnectHandler(func(nc *nats.Conn) { c.away.over(); c.log.Info("bus connected", "url", nc.ConnectedUrl()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { c.away.over(); c.log.Info("bus connected again", "url", nc.ConnectedUrl()) }),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
 			if !nc.IsClosed() {
-				c.log.Warn("bus connection lost, trying again", "err", err)
+				c.log.Warn("bus connection lost, trying again", "url", redacted(cfg.URL), "err", err)
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
@@ -119,14 +127,16 @@ func (c *Conn) Close() { c.nc.Close() }
 // Connected says whether the bus can be talked to right now.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
-// Ping asks the bus for an answer.
+// Ping asks the bus for an answer. Where there is no connection, the error says
+// why.
 func (c *Conn) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := c.nc.FlushWithContext(ctx); err != nil {
-		return unavailable(err)
+	err := c.nc.FlushWithContext(ctx)
+	if err != nil && !c.Connected() {
+		err = c.unreached(err) // it says more than that time was up
 	}
-	return nil
+	return unavailable(err)
 }
 
 // Wait returns when the bus is connected, or ctx ends.
@@ -144,7 +154,8 @@ func (c *Conn) Wait(ctx context.Context) error {
 const quiet = 5
 
 // retry calls do until it succeeds or ctx ends, with growing pauses up to half
-// a second. It logs that the bus does not answer, once, and that it does again.
+// a second. It logs that the bus does not answer, now and then, and that it does
+// again.
 func (c *Conn) retry(ctx context.Context, what string, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
@@ -157,8 +168,8 @@ func (c *Conn) retry(ctx context.Context, what string, do func() error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if attempt == quiet {
-			c.log.Warn("bus does not answer, trying again", "doing", what, "err", err)
+		if attempt >= quiet {
+			c.complain(what, err)
 		}
 		pause := time.NewTimer(reconnectDelay(attempt))
 		select {
@@ -182,6 +193,8 @@ func unavailable(err error) error {
 		return fmt.Errorf("%w: %s", libra.ErrFull, api.Description)
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return libra.ErrNotFound
+	case errors.Is(err, nats.ErrReconnectBufExceeded): // there is none: see Connect
+		return fmt.Errorf("%w: bus: not connected", libra.ErrUnavailable)
 	}
 	return fmt.Errorf("%w: bus: %w", libra.ErrUnavailable, err)
 }
