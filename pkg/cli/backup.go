@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -38,7 +39,7 @@ history (root, or a member of libra-history).`,
 			}
 			start := time.Now()
 			if err := store.Backup(c.Context, c.String("database"), file); err != nil {
-				return fail("cannot back up: %w", err).with("%s", storeHint(err))
+				return fail("cannot back up: %w", err).with("%s", backupHint(file, err))
 			}
 			reports, err := store.Verify(c.Context, file)
 			if err != nil {
@@ -89,6 +90,20 @@ the backup lacks of the last days. A history that is there is left alone without
 			return nil
 		},
 	}
+}
+
+// backupHint tells what is wrong with FILE from what is wrong with the history.
+func backupHint(file string, err error) string {
+	folder := filepath.Dir(file)
+	switch {
+	case !errors.Is(err, store.ErrTarget):
+		return storeHint(err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("make the folder first, mkdir -p %s, or name another", folder)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("run it as a user that may write in %s, or name another folder", folder)
+	}
+	return fmt.Sprintf("look at the disk under %s (df, df -i, dmesg), or name a FILE on another", folder)
 }
 
 func storeHint(err error) string {

@@ -11,13 +11,19 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // ErrExists says that a file would be overwritten.
 var ErrExists = errors.New("exists already")
 
+// ErrTarget says that the copy is what cannot be written; the database is well.
+var ErrTarget = errors.New("cannot be written")
+
 // Backup writes a consistent copy of the database at path to file, while it is
-// in use. The file is there whole or not at all, and never overwritten.
+// in use. The file is there whole or not at all, and never overwritten. What is
+// wrong with the file itself, or with the disk that it is on, is an ErrTarget.
 func Backup(ctx context.Context, path, file string) error {
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%q %w", file, ErrExists)
@@ -29,16 +35,41 @@ func Backup(ctx context.Context, path, file string) error {
 	defer db.Close()
 	part := file + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove %q of an earlier attempt: %w", part, err)
+		return target(file, fmt.Errorf("remove %q of an earlier attempt: %w", part, err))
 	}
 	defer os.Remove(part)
+	if err := touch(part); err != nil {
+		return target(file, err)
+	}
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
+		if se := (sqlite3.Error{}); errors.As(err, &se) && (se.Code == sqlite3.ErrFull || se.ExtendedCode == sqlite3.ErrIoErrWrite) {
+			return target(file, err) // the database is only read
+		}
 		return explain(path, err)
 	}
 	if err := syncFile(part); err != nil {
-		return err
+		return target(file, err)
 	}
 	return os.Rename(part, file)
+}
+
+// touch makes an empty file, which VACUUM INTO fills: what is against it, SQLite
+// would not say.
+func touch(file string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// target blames the copy, by the name that somebody gave it.
+func target(file string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return fmt.Errorf("backup %q %w: %w", file, ErrTarget, err)
 }
 
 // Verify reads all of a database once and says how many reports it holds.

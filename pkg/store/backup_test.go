@@ -2,8 +2,11 @@ package store_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -69,5 +72,29 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	if _, err := store.Restore(ctx, file, filepath.Join(empty, "libra.db"), false, start); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is wrong with the copy is not blamed on the database.
+func TestBackupToNowhere(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "libra.db")
+	openWriter(t, path)
+	for file, want := range map[string]error{
+		filepath.Join(dir, "none", "x.db"):           fs.ErrNotExist,
+		filepath.Join(path, "x.db"):                  syscall.ENOTDIR,
+		"/proc/x.db":                                 fs.ErrNotExist,
+		filepath.Join(dir, strings.Repeat("x", 300)): syscall.ENAMETOOLONG,
+	} {
+		err := store.Backup(t.Context(), path, file)
+		if !errors.Is(err, store.ErrTarget) || !errors.Is(err, want) || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "database") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if err := store.Backup(t.Context(), filepath.Join(dir, "none.db"), filepath.Join(dir, "x.db")); err == nil || errors.Is(err, store.ErrTarget) {
+		t.Errorf("of no database: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "x.db*")); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
