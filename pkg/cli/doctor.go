@@ -130,9 +130,33 @@ func seeHistory(ctx context.Context, path string) (list []finding) {
 	default:
 		list = append(list, fine("history", "%s is sound and holds %d reports", path, reports))
 	}
-	if aside, err := filepath.Glob(path + ".damaged-*[0-9Z]"); err == nil && len(aside) > 0 {
-		list = append(list, fine("history", "%d damaged files were set aside, the last one %s", len(aside), aside[len(aside)-1]).
+	return append(list, seeAside(path)...)
+}
+
+// seeAside counts what was set aside: databases, and logs whose database was
+// deleted, which are of no use.
+func seeAside(path string) (list []finding) {
+	aside, _ := filepath.Glob(path + ".damaged-*") // the pattern is as good as the path
+	var whole, logs []string
+	var size int64
+	for _, file := range aside {
+		base, isLog := strings.CutSuffix(file, "-wal")
+		if !isLog {
+			base, isLog = strings.CutSuffix(file, "-shm")
+		}
+		if !isLog {
+			whole = append(whole, file)
+		} else if info, err := os.Stat(file); err == nil && !slices.Contains(aside, base) {
+			logs, size = append(logs, file), size+info.Size()
+		}
+	}
+	if len(whole) > 0 {
+		list = append(list, fine("history", "%d damaged files were set aside, the last one %s", len(whole), whole[len(whole)-1]).
 			do("keep them elsewhere or remove them; look for what damaged them: disk, memory, copies by hand"))
+	}
+	if len(logs) > 0 {
+		list = append(list, fine("history", "%d files (-wal, -shm) are left of databases that were deleted or replaced, %s, the last one %s", len(logs), humanBytes(size), logs[len(logs)-1]).
+			do("nothing can be read from them without their database: rm "+strings.Join(logs, " ")))
 	}
 	return list
 }
