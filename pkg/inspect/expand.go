@@ -81,6 +81,9 @@ func (p *page) readDocument(ctx context.Context, r *request) {
 	if !r.top && frameRefused(res, r.referrer) {
 		return
 	}
+	if how, _, _ := strings.Cut(res.Header.Get("Content-Disposition"), ";"); strings.EqualFold(strings.TrimSpace(how), "attachment") {
+		return // downloaded
+	}
 	env := p.env(r)
 	env.Upgrade = env.Upgrade || markup.UpgradesInsecure(strings.Join(res.Header.Values("Content-Security-Policy"), ","))
 	d := p.parse(ctx, markup.Input{

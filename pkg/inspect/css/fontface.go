@@ -62,6 +62,21 @@ func (f *face) after(i int) []string {
 	return urls
 }
 
+// unless names the installed fonts that a reader would be shown instead of
+// source i.
+func (f *face) unless(i int) string {
+	var names []string
+	for _, s := range f.sources[:i] {
+		if s.local != "" {
+			names = append(names, s.local)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", unless the reader has the font " + brief(strings.Join(names, " or "))
+}
+
 // newFace reads a @font-face rule; ok is false without family or sources.
 func newFace(r *rule, base string) (*face, bool) {
 	f := &face{weight: [2]float64{400, 400}, stretch: [2]float64{100, 100}, style: "normal", first: -1, sheet: base}

@@ -174,7 +174,7 @@ func (p *pass) faceUses(f *face, used bool) {
 		use := Use{URL: s.url, Type: libra.Font, Fetch: libra.Unused, Sheet: f.sheet}
 		switch {
 		case used && local < 0 && i == f.first:
-			if p.add(s.url, libra.Font, "font "+f.family+" of shown text", f.sheet) {
+			if p.add(s.url, libra.Font, "font "+f.family+" of shown text"+f.unless(i), f.sheet) {
 				p.uses[len(p.uses)-1].Fallback = f.after(i)
 			}
 			continue

@@ -45,7 +45,7 @@ func TestReasons(t *testing.T) {
 		"won.png":    "fetched: background of b.both",
 		"one.png":    "fetched: cursor of .hero",
 		"two.png":    "unused: image-set() has a better choice",
-		"f.woff2":    "fetched: font F of shown text",
+		"f.woff2":    "fetched: font F of shown text, unless the reader has the font L",
 		"f.ttf":      "unused: an earlier source of font F is supported",
 		"g.eot":      "unused: font format eot is not supported",
 		"g.svg":      "unused: font format svg is not supported",

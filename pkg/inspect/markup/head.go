@@ -199,6 +199,7 @@ func (w *walker) modulePreload(n *html.Node, href string, media bool) {
 		r.Type = libra.Other
 	case as == "image" && w.env.Scripting:
 		r.Type = libra.Image
+	case w.env.Scripting: // workers, and what is no module too
 	case as != "" && as != "script":
 		r.Fetch, r.Reason = libra.Unused, "link modulepreload of something else than a module"
 	}

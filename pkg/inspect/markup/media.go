@@ -54,17 +54,25 @@ func (w *walker) sources(n *html.Node, r Reference) {
 	}
 }
 
-// tracks records the first default <track>; the others load when chosen.
+// tracks records the first default <track> of those that are shown in each
+// other's place, and each one that is for scripts; the others load when chosen.
 func (w *walker) tracks(n *html.Node) {
-	chosen := false
+	chosen := map[string]bool{}
 	for t := n.FirstChild; t != nil; t = t.NextSibling {
 		if t.DataAtom != atom.Track {
 			continue
 		}
 		r := Reference{Type: libra.Other, Fetch: libra.Conditional, Reason: "track that is not the default"}
-		metadata := strings.EqualFold(attr(t, "kind"), "metadata")
-		if has(t, "default") && (metadata || !chosen) {
-			chosen = chosen || !metadata
+		kind := strings.ToLower(attr(t, "kind"))
+		switch kind {
+		case "", "captions":
+			kind = "subtitles"
+		case "subtitles", "descriptions", "chapters":
+		default:
+			kind = "metadata" // invalid ones are
+		}
+		if has(t, "default") && !chosen[kind] {
+			chosen[kind] = kind != "metadata"
 			r.Fetch, r.Reason = libra.Fetched, "default track"
 		}
 		w.add(attr(t, "src"), r)

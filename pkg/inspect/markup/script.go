@@ -35,9 +35,15 @@ func (w *walker) anyScript(n *html.Node, src string, external bool) {
 	if t == "" && attr(n, "type") == "" && attr(n, "language") != "" {
 		t = "text/" + strings.ToLower(attr(n, "language"))
 	}
-	module := t == "module"
+	// White space around these names is not forgiven.
+	kind := strings.ToLower(attr(n, "type"))
+	module := kind == "module"
 	switch {
-	case t == "importmap":
+	case kind == "speculationrules":
+		if w.env.Scripting && !external {
+			w.speculation(n)
+		}
+	case kind == "importmap":
 		if w.env.Scripting && !external {
 			w.doc.ImportMap.add(textOf(n), w.resolver)
 		}

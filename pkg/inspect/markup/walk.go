@@ -114,14 +114,14 @@ func (w *walker) element(n *html.Node) bool {
 	return true
 }
 
-// base takes the first <base href>; links before it keep the document's URL.
+// base takes the first <base href> that is a URL; links before it keep the document's URL.
 func (w *walker) base(n *html.Node) {
 	href, ok := lookup(n, "href")
 	if !ok || w.hasBase {
 		return
 	}
-	w.hasBase = true
 	if abs, ok := newResolver(w.doc.Base, "").resolve(href); ok {
+		w.hasBase = true
 		enc := w.resolver.encode
 		w.resolver = newResolver(abs, "")
 		w.resolver.encode = enc
