@@ -1,0 +1,244 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"libra/systemd/house"
+)
+
+// script is scripts/appliance with an appliance of its own, so that it can be
+// broken without the box.
+type script struct {
+	home string
+	env  []string
+}
+
+func newScript(t *testing.T) *script {
+	t.Helper()
+	home, err := filepath.Abs("../build/appliance/script")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &script{home: home, env: append(os.Environ(), "APPLIANCE_NAME=script")}
+	for _, name := range []string{"APPLIANCE_PORT", "APPLIANCE_BUS_PORT"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		s.env = append(s.env, fmt.Sprintf("%s=%d", name, l.Addr().(*net.TCPAddr).Port))
+	}
+	s.fresh(t)
+	t.Cleanup(func() { s.fresh(t) })
+	return s
+}
+
+// fresh ends the appliance and forgets its state.
+func (s *script) fresh(t *testing.T) {
+	t.Helper()
+	s.must(t, "down")
+	if err := os.RemoveAll(s.home); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *script) command(args ...string) (*exec.Cmd, *bytes.Buffer) {
+	cmd, out := exec.Command("../scripts/appliance", args...), &bytes.Buffer{}
+	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, out, out
+	return cmd, out
+}
+
+func (s *script) run(args ...string) (string, error) {
+	cmd, out := s.command(args...)
+	err := cmd.Run()
+	return strings.TrimSpace(out.String()), err
+}
+
+func (s *script) must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := s.run(args...)
+	if err != nil {
+		t.Fatalf("scripts/appliance %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// leader is its PID 1, seen from here.
+func (s *script) leader(t *testing.T) int {
+	t.Helper()
+	pid, err := strconv.Atoi(s.must(t, "leader"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// What is down is down, with systemd-nspawn killed and a PID 1 that hangs, too.
+func TestDownEndsAll(t *testing.T) {
+	s := newScript(t)
+	s.must(t, "up")
+	leader := s.leader(t)
+	noted, err := os.ReadFile(filepath.Join(s.home, "nspawn"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nspawn, err := strconv.Atoi(strings.Fields(string(noted))[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(nspawn, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, "up")
+	if now := s.leader(t); now != leader {
+		t.Errorf("up booted another container beside the one that runs: leader %d, before %d", now, leader)
+	}
+	if err := syscall.Kill(leader, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, "down")
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", leader)); err == nil && !bytes.Contains(status, []byte("State:\tZ")) {
+		t.Errorf("PID 1 of the container, %d here, still runs after down:\n%s", leader, status)
+	}
+	s.must(t, "up") // its ports are free
+}
+
+// Of two who bring it up at once, one waits for the other.
+func TestTwoUps(t *testing.T) {
+	s := newScript(t)
+	first, out1 := s.command("up")
+	second, out2 := s.command("up")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Wait(); err != nil {
+		t.Errorf("one: %v\n%s", err, out1)
+	}
+	if err := second.Wait(); err != nil {
+		t.Errorf("two: %v\n%s", err, out2)
+	}
+}
+
+// Ctrl-C while it boots leaves nothing running, and says so.
+func TestInterruptedUp(t *testing.T) {
+	s := newScript(t)
+	up, out := s.command("up")
+	up.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := up.Start(); err != nil {
+		t.Fatal(err)
+	}
+	house.Await(t, "the container to be made", 20*time.Second, func() bool {
+		noted, err := os.ReadFile(filepath.Join(s.home, "nspawn"))
+		return err == nil && len(noted) > 0
+	})
+	if err := syscall.Kill(-up.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	err := up.Wait()
+	if up.ProcessState.ExitCode() != 130 || !strings.Contains(out.String(), "interrupted, taking script down") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if pid, err := s.run("leader"); err == nil {
+		t.Errorf("its PID 1 runs on: %s", pid)
+	}
+}
+
+// Settings given to up reach the units as they are and hold until it is down;
+// libra.env is the operator's, and goes first.
+func TestSettingsOfOneBoot(t *testing.T) {
+	s := newScript(t)
+	awkward := "LIBRA_RUNBOOK_URL=http://x/a|b?c=1&d=2#'\"$HOME`\\"
+	s.must(t, "up", "LIBRA_WORKERS=3")
+	leader := s.leader(t)
+	if out := s.must(t, "up", awkward); !strings.Contains(out, "restarting libra.target") {
+		t.Errorf("other settings at a running appliance: %s", out)
+	}
+	if s.leader(t) != leader {
+		t.Error("other settings booted it again")
+	}
+	out := s.must(t, "shell", "sh", "-c", `tr '\0' '\n' <"/proc/$(systemctl show --property=MainPID --value libra-notifier)/environ"`)
+	for _, want := range []string{awkward, "LIBRA_WORKERS=3"} {
+		if !strings.Contains(out+"\n", want+"\n") {
+			t.Errorf("the notifier does not have %s:\n%s", want, out)
+		}
+	}
+	shipped, err := os.ReadFile("../configs/libra.env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(s.home, "etc", "libra.env")
+	if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, shipped) {
+		t.Errorf("libra.env was changed: %v", err)
+	}
+	if err := os.WriteFile(file, append(shipped, "\nLIBRA_WORKERS=4\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"LIBRA_WORKERS=5"}, {"LIBRA_WORKER=4"}, {"PATH=/"}, {"LIBRA_WORKERS"}} {
+		if out, err := s.run(append([]string{"up"}, args...)...); err == nil || !strings.Contains(out, "libra.env") {
+			t.Errorf("up %s: %v %s", args, err, out)
+		}
+	}
+	s.must(t, "up", "LIBRA_WORKERS=4")
+}
+
+// Nothing of the host's services runs in the container: only what systemd needs.
+func TestNothingElseRuns(t *testing.T) {
+	box.Settle(t)
+	units := box.Systemctl(t, "list-units", "--all", "--plain", "--no-legend", "--type=service,timer,socket", "--state=active,activating,failed")
+	for line := range strings.Lines(units) {
+		unit, _, _ := strings.Cut(line, " ")
+		switch {
+		case strings.HasPrefix(unit, "libra-"), strings.HasPrefix(unit, "systemd-"), strings.HasPrefix(unit, "dbus."):
+		default:
+			t.Errorf("runs in the appliance: %s", strings.TrimSpace(line))
+		}
+	}
+}
+
+// The unit that makes the keys stops and starts, and no part minds; a part
+// whose key is gone says which.
+func TestKeysAlone(t *testing.T) {
+	box.Settle(t)
+	t.Cleanup(func() { box.Settle(t) })
+	was := map[string]int{}
+	for _, unit := range house.Services {
+		was[unit] = box.MainPID(t, unit)
+	}
+	box.Systemctl(t, "restart", "libra-keys")
+	box.Systemctl(t, "stop", "libra-keys")
+	box.Systemctl(t, "start", "libra-keys")
+	for unit, pid := range was {
+		if now := box.MainPID(t, unit); now != pid {
+			t.Errorf("%s went from pid %d to %d", unit, pid, now)
+		}
+	}
+	key, hidden := box.State("keys", "recorder.nk"), box.State("keys", "recorder.nk.hidden")
+	if err := os.Rename(key, hidden); err != nil {
+		t.Fatal(err)
+	}
+	out, err := box.Inside("systemctl", "restart", "libra-recorder")
+	if err := os.Rename(hidden, key); err != nil {
+		t.Fatal(err)
+	}
+	if err == nil {
+		t.Errorf("the recorder started without a key: %s", out)
+	}
+	if log := box.Journal(t, "--unit=libra-recorder", "--since=-20s"); !strings.Contains(log, "libra-recorder.service/nkey") || !strings.Contains(log, "restart libra-keys") {
+		t.Errorf("the journal does not say which key is missing:\n%s", log)
+	}
+}
