@@ -80,9 +80,6 @@ func Parse(text []byte, base string) *Sheet {
 // Truncated says whether the sheet had more rules or selectors than are read.
 func (s *Sheet) Truncated() bool { return s.truncated }
 
-// URL is what the sheet's addresses were resolved against.
-func (s *Sheet) URL() string { return s.base }
-
 // Import is one @import that names a URL.
 type Import struct {
 	URL    string // a data: URI is as it was written

@@ -14,15 +14,6 @@ func (s *Sheet) URLs(v Viewport) []Use {
 	return l.uses
 }
 
-// InlineURLs lists what a style attribute names, against the document's base.
-func InlineURLs(style, base string, v Viewport) []Use {
-	l := lister{v: v, sheet: &Sheet{base: base}}
-	for _, d := range parseInline(style, base) {
-		l.decl(d, context{}, "style attribute")
-	}
-	return l.uses
-}
-
 // parseInline reads a style attribute.
 func parseInline(style, base string) []decl {
 	p := parser{lexer: lexer{src: style}, sheet: &Sheet{base: base}}
