@@ -56,7 +56,8 @@ const MaxURLBytes = 8192
 var knownScheme = map[string]bool{"http": true, "https": true, "file": true, "data": true, "javascript": true, "mailto": true, "about": true, "blob": true}
 
 // ParseURL checks that s can name a page and returns its normal form: lower
-// case scheme and host, no default port, no fragment, "/" for an empty path.
+// case scheme and host, an IP address in its usual form, no default port, no
+// fragment, "/" for an empty path.
 // The error names the value and the remedy.
 func ParseURL(s string) (string, error) {
 	s = strings.TrimSpace(s)
@@ -83,10 +84,15 @@ func ParseURL(s string) (string, error) {
 	if u.User != nil {
 		return "", fmt.Errorf("URL %q carries a user name: remove what stands before the @", u.Redacted())
 	}
-	u.Host = strings.ToLower(u.Host)
-	if p := u.Port(); p == "" || p == "80" && u.Scheme == "http" || p == "443" && u.Scheme == "https" {
-		u.Host = strings.TrimSuffix(strings.TrimSuffix(u.Host, p), ":")
+	host, err := normalHost(strings.ToLower(u.Hostname()))
+	if err != nil {
+		return "", fmt.Errorf("URL %.200q cannot be: %w", s, err)
 	}
+	port, err := normalPort(u.Port(), u.Scheme)
+	if err != nil {
+		return "", fmt.Errorf("URL %.200q cannot be: %w", s, err)
+	}
+	u.Host = host + port
 	u.Fragment, u.RawFragment = "", ""
 	if u.Path == "" {
 		u.Path = "/"

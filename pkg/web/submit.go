@@ -201,10 +201,15 @@ func readObject(data []byte, what, example string, into map[string]any) *problem
 
 func mediaType(r *http.Request, want string) *problem {
 	got := r.Header.Get("Content-Type")
-	if name, _, err := mime.ParseMediaType(got); err != nil || name != want {
+	name, params, err := mime.ParseMediaType(got)
+	if err != nil || name != want {
 		return plainProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q is not taken here: send %s", got, want))
 	}
-	return nil
+	switch strings.ToLower(params["charset"]) {
+	case "", "utf-8", "utf8", "us-ascii":
+		return nil
+	}
+	return plainProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("charset %q is not taken here: send %s in UTF-8", params["charset"], want))
 }
 
 func bodyProblem(err error, what string) *problem {
