@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -83,7 +84,11 @@ func (r *runner) writeStatus(server string, s *status) {
 	fmt.Fprintf(r.out, "%s at %s, version %s: %s, %s, %s\n", r.screen.paint(colour, printable(s.Status)), server, printable(s.Version),
 		plural(s.Counts.Pages, "page"), plural(s.Counts.Open, "open request"), plural(s.Counts.Alarms, "open alarm"))
 	for _, d := range s.Degraded {
-		fmt.Fprintf(r.out, "%s %s (since %s)\n", r.screen.paint(yellow, "degraded:"), printable(d.Part+": "+d.Reason), moment(d.Since))
+		since := " (since " + moment(d.Since) + ")"
+		if strings.Contains(d.Reason, d.Since.UTC().Format(time.RFC3339)) {
+			since = "" // the reason says so itself
+		}
+		fmt.Fprintf(r.out, "%s %s%s\n", r.screen.paint(yellow, "degraded:"), printable(d.Part+": "+d.Reason), since)
 	}
 	if len(s.Components) == 0 {
 		return

@@ -250,6 +250,9 @@ func TestHistoryIsBehind(t *testing.T) {
 	const mark = "sqlite: history is behind since 2026-03-01T12:00:00Z: database is locked"
 	bustest.Await(t, "the mark", func() bool { return strings.Contains(h.get("/up").body, mark) })
 	h.everyPathAnswers()
+	if up, page := h.get("/up").body, h.get("/status", "Accept", "text/html").body; strings.Count(up, "since") != 1 || strings.Contains(page, "locked, since") {
+		t.Errorf("since when is told twice: %s\n%s", up, page)
+	}
 	if body := h.get("/api/status").body; !strings.Contains(body, `"part":"sqlite","reason":"history is behind since 2026-03-01T12:00:00Z`) {
 		t.Errorf("/api/status = %s", body)
 	}

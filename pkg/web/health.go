@@ -192,7 +192,13 @@ func (s *Server) degraded(now time.Time) []degraded {
 	return list
 }
 
+// Dated says that the reason itself tells since when.
+func (d degraded) Dated() bool { return strings.Contains(d.Reason, stamp(d.Since)) }
+
 func (d degraded) String() string {
+	if d.Dated() {
+		return d.Part + ": " + d.Reason
+	}
 	return fmt.Sprintf("%s: %s (since %s)", d.Part, d.Reason, d.Since.Format(time.RFC3339))
 }
 
