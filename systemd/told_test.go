@@ -120,7 +120,7 @@ var colours = map[libra.Severity]string{libra.Minor: "#daa038", libra.Major: "#d
 func atSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
 	text := fmt.Sprintf("[%s] %s on %s: %s", want.Severity, want.Target, box.Name, want.Summary)
-	header := strings.ToUpper(string(want.Severity[0])) + string(want.Severity[1:]) + ": " + want.Summary
+	header := strings.ToUpper(string(want.Severity[0])) + string(want.Severity[1:]) + ": " + headline(want.Target, want.Summary)
 	by := deadline()
 	for _, way := range ways {
 		m, ok := arrived(t, way.name, way.find, text, by)
@@ -149,6 +149,14 @@ func atSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 	kinds.told[want.Runbook] = true
 }
 
+// headline names the page of an alarm about one.
+func headline(target, summary string) string {
+	if page, ok := strings.CutPrefix(target, "http://"); ok {
+		return strings.TrimSuffix(page, "/") + ": " + summary
+	}
+	return summary
+}
+
 // deadline is until when people must have been told.
 func deadline() time.Time { return time.Now().Add(30 * time.Second) }
 
@@ -171,7 +179,7 @@ func over(t *testing.T, target, summary string) {
 	by := deadline()
 	for _, way := range ways {
 		m, ok := arrived(t, way.name, way.find, text, by)
-		if ok && (!strings.HasPrefix(m.text, text) || m.header != "Cleared: "+summary || m.colour != "#2eb886" ||
+		if ok && (!strings.HasPrefix(m.text, text) || m.header != "Cleared: "+headline(target, summary) || m.colour != "#2eb886" ||
 			!slices.ContainsFunc(m.body, func(s string) bool { return strings.HasPrefix(s, "*Down for* ") })) {
 			t.Errorf("%s: %+v, want %q", way.name, m, text)
 		}
