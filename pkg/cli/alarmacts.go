@@ -35,18 +35,11 @@ func (r *runner) ack(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	k, err := r.client(c)
-	if err != nil {
-		return err
-	}
 	var a doneAnswer
 	what := fmt.Sprintf("acknowledge alarm %q", id)
-	data, err := k.do(c.Context, what, http.MethodPost, alarmPath(id)+"/acknowledge", map[string]string{"text": c.String("text")}, &a)
-	if err != nil {
+	told, err := r.call(c, what, http.MethodPost, alarmPath(id)+"/acknowledge", map[string]string{"text": c.String("text")}, &a)
+	if told || err != nil {
 		return noAlarm(what, err)
-	}
-	if c.Bool("json") {
-		return r.copyJSON(data)
 	}
 	fmt.Fprintln(r.out, printable(withText(fmt.Sprintf("%s acknowledged by %s", id, a.By), a.Text)))
 	return nil
@@ -112,17 +105,10 @@ func (r *runner) silence(c *cli.Context) error {
 	if v := c.String("for"); v != "" {
 		send["for"] = v
 	}
-	k, err := r.client(c)
-	if err != nil {
-		return err
-	}
 	var s silenceAnswer
-	data, err := k.do(c.Context, "silence alarms", http.MethodPost, "/api/silences", send, &s)
-	if err != nil {
+	told, err := r.call(c, "silence alarms", http.MethodPost, "/api/silences", send, &s)
+	if told || err != nil {
 		return err
-	}
-	if c.Bool("json") {
-		return r.copyJSON(data)
 	}
 	span := "until " + moment(s.Until)
 	if s.State == "planned" {
@@ -197,20 +183,13 @@ func (r *runner) silencesCommand() *cli.Command {
 			if err := none(c); err != nil {
 				return err
 			}
-			k, err := r.client(c)
-			if err != nil {
-				return err
-			}
 			var list struct {
 				Silences []silenceAnswer `json:"silences"`
 				Reasons  []string        `json:"reasons"`
 			}
-			data, err := k.get(c.Context, "list silences", "/api/silences", &list)
-			if err != nil {
+			told, err := r.call(c, "list silences", http.MethodGet, "/api/silences", nil, &list)
+			if told || err != nil {
 				return err
-			}
-			if c.Bool("json") {
-				return r.copyJSON(data)
 			}
 			r.writeSilences(list.Silences)
 			writeReasons(r.out, r.screen, "This list may lack the latest:", list.Reasons)
@@ -246,20 +225,13 @@ Exit codes: 0 ended, 2 no such silence or no appliance.`,
 			if err != nil {
 				return err
 			}
-			k, err := r.client(c)
-			if err != nil {
-				return err
-			}
 			var s silenceAnswer
-			data, err := k.do(c.Context, fmt.Sprintf("end silence %q", id), http.MethodDelete, "/api/silences/"+url.PathEscape(id), nil, &s)
+			told, err := r.call(c, fmt.Sprintf("end silence %q", id), http.MethodDelete, "/api/silences/"+url.PathEscape(id), nil, &s)
 			if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
 				return f.with("libra alarms silences lists them")
 			}
-			if err != nil {
+			if told || err != nil {
 				return err
-			}
-			if c.Bool("json") {
-				return r.copyJSON(data)
 			}
 			fmt.Fprintf(r.out, "%s has ended: %s\n", printable(s.ID), printable(matchWords(s.Match)))
 			return nil
@@ -289,10 +261,6 @@ func (r *runner) test(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	k, err := r.client(c)
-	if err != nil {
-		return err
-	}
 	var tried struct {
 		Channel  string   `json:"channel"`
 		OK       bool     `json:"ok"`
@@ -300,19 +268,14 @@ func (r *runner) test(c *cli.Context) error {
 		TookMS   int64    `json:"took_ms"`
 		Channels []string `json:"channels"`
 	}
-	data, err := k.do(c.Context, fmt.Sprintf("test channel %q", name), http.MethodPost, "/api/channels/"+url.PathEscape(name)+"/test", nil, &tried)
+	told, err := r.call(c, fmt.Sprintf("test channel %q", name), http.MethodPost, "/api/channels/"+url.PathEscape(name)+"/test", nil, &tried)
 	if err != nil {
 		return err
-	}
-	if c.Bool("json") {
-		if err := r.copyJSON(data); err != nil {
-			return err
-		}
 	}
 	if !tried.OK && tried.Channels != nil {
 		return fail("cannot test channel %q: there is no such channel", name).with("the channels are: %s", strings.Join(tried.Channels, ", "))
 	}
-	if !c.Bool("json") {
+	if !told {
 		took := time.Duration(tried.TookMS) * time.Millisecond
 		writeTried(r.out, r.screen, name, tried.OK, tried.Answer, took)
 	}

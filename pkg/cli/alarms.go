@@ -304,21 +304,14 @@ What --json prints under "next" goes to --after for what was before.`,
 			if err := none(c); err != nil {
 				return err
 			}
-			k, err := r.client(c)
-			if err != nil {
-				return err
-			}
 			query, err := portion(c)
 			if err != nil {
 				return err
 			}
 			var h history
-			data, err := k.get(c.Context, "list what happened", "/api/history"+query, &h)
-			if err != nil {
+			told, err := r.call(c, "list what happened", http.MethodGet, "/api/history"+query, nil, &h)
+			if told || err != nil {
 				return err
-			}
-			if c.Bool("json") {
-				return r.copyJSON(data)
 			}
 			r.writeHistory(&h, c, "")
 			return nil

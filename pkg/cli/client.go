@@ -85,6 +85,20 @@ func userAtHost() string {
 	}, name)
 }
 
+// call asks the appliance for one thing, and reads its answer into one. With
+// --json the answer is printed as it came, and told is true.
+func (r *runner) call(c *cli.Context, what, method, path string, send, into any) (told bool, err error) {
+	k, err := r.client(c)
+	if err != nil {
+		return false, err
+	}
+	data, err := k.do(c.Context, what, method, path, send, into)
+	if err != nil || !c.Bool("json") {
+		return false, err
+	}
+	return true, r.copyJSON(data)
+}
+
 // get asks for path. into is filled from the answer's JSON, which is returned
 // as it came.
 func (k *client) get(ctx context.Context, what, path string, into any) ([]byte, error) {
