@@ -120,8 +120,9 @@ func (w *walker) base(n *html.Node) {
 	if !ok || w.hasBase {
 		return
 	}
-	if abs, ok := newResolver(w.doc.Base, "").resolve(href); ok {
-		w.hasBase = true
+	abs, ok := newResolver(w.doc.Base, "").resolve(href)
+	w.hasBase = ok || strings.Trim(href, space) == "" // the document's own
+	if ok {
 		enc := w.resolver.encode
 		w.resolver = newResolver(abs, "")
 		w.resolver.encode = enc
