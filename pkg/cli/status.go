@@ -31,6 +31,7 @@ type status struct {
 		Open   int `json:"open_requests"`
 		Alarms int `json:"open_alarms"`
 	} `json:"counts"`
+	HistorySince time.Time `json:"history_since"`
 }
 
 // statusWell is Status while the appliance does its work.
@@ -83,6 +84,9 @@ func (r *runner) writeStatus(server string, s *status) {
 	}
 	fmt.Fprintf(r.out, "%s at %s, version %s: %s, %s, %s\n", r.screen.paint(colour, printable(s.Status)), server, printable(s.Version),
 		plural(s.Counts.Pages, "page"), plural(s.Counts.Open, "open request"), plural(s.Counts.Alarms, "open alarm"))
+	if !s.HistorySince.IsZero() {
+		fmt.Fprintf(r.out, "history since %s\n", moment(s.HistorySince))
+	}
 	for _, d := range s.Degraded {
 		since := " (since " + moment(d.Since) + ")"
 		if strings.Contains(d.Reason, d.Since.UTC().Format(time.RFC3339)) {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"time"
 )
 
 // Reader reads a database that another process writes. The file may come
@@ -44,6 +45,26 @@ func (r *Reader) Check(ctx context.Context) error {
 	for rows.Next() {
 	}
 	return explain(r.path, rows.Err())
+}
+
+// Birth is since when the history goes: when the database was made, or of one
+// that is older than this record, its first request.
+func (r *Reader) Birth(ctx context.Context) (at time.Time, err error) {
+	rows, done, err := r.query(ctx, `SELECT at FROM birth`)
+	if err != nil {
+		return at, explain(r.path, err)
+	}
+	defer done()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return at, explain(r.path, err)
+		}
+		if at, err = time.Parse(time.RFC3339, text); err != nil {
+			return at, explain(r.path, err)
+		}
+	}
+	return at, explain(r.path, rows.Err())
 }
 
 // query runs a query on the file that stands at the path now.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -329,5 +330,38 @@ func BenchmarkAddReports(b *testing.B) {
 			}
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "reports/s")
 		})
+	}
+}
+
+// TestBirth: a new history says since when it goes, and an older one goes as
+// far back as what it holds.
+func TestBirth(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "libra.db")
+	r := store.NewReader(path)
+	defer r.Close()
+	before := time.Now().Truncate(time.Second)
+	w := openWriter(t, path)
+	if at, err := r.Birth(ctx); err != nil || at.Before(before) || at.After(time.Now()) {
+		t.Errorf("made at %v: %v, %v", before, at, err)
+	}
+	if _, err := w.AddReports(ctx, []event.Reported{reported(1, 1)}, event.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(ctx, "DROP TABLE birth; PRAGMA user_version = 3"); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	if at, err := r.Birth(ctx); !errors.Is(err, libra.ErrUnavailable) {
+		t.Errorf("of an older Libra: %v, %v", at, err)
+	}
+	openWriter(t, path)
+	if at, err := r.Birth(ctx); err != nil || !at.Equal(start) {
+		t.Errorf("after the upgrade: %v, %v; want %v", at, err, start)
 	}
 }

@@ -212,6 +212,27 @@ func (h *house) fill(reports ...event.Reported) {
 	}
 }
 
+// A history that is new says so: else pages that are gone would look as if they
+// had never been.
+func TestNewHistory(t *testing.T) {
+	t.Parallel() // it waits more than it works
+	h := newHouse(t)
+	h.fill()
+	h.start(web.Config{}).ready()
+	year := time.Now().UTC().Format("2006")
+	bustest.Await(t, "the first page to say since when it is empty", func() bool {
+		body := h.get("/", "Accept", "text/html").body
+		return strings.Contains(body, "the history here is new, and empty, since <time") && strings.Contains(body, year)
+	})
+	if got := h.get("/api/status").body; !strings.Contains(got, `"history_since":"`+year) {
+		t.Errorf("/api/status = %s", got)
+	}
+	h.publish(reported(request(1), noon))
+	bustest.Await(t, "a page", func() bool {
+		return !strings.Contains(h.get("/", "Accept", "text/html").body, "the history here is new")
+	})
+}
+
 // Without the bus, SQLite answers.
 func TestStartFromHistory(t *testing.T) {
 	t.Parallel() // it waits more than it works

@@ -243,12 +243,15 @@ type statusDoc struct {
 	Degraded   []degraded  `json:"degraded"`   // never null
 	Components []component `json:"components"` // never null
 	Counts     counts      `json:"counts"`
+	// HistorySince is since when the history goes; left out while that is not
+	// known.
+	HistorySince time.Time `json:"history_since,omitzero"`
 }
 
 func (s *Server) status() statusDoc {
 	now := time.Now()
 	up := s.up()
-	doc := statusDoc{Status: up.Status, Version: s.cfg.Version, Degraded: up.Degraded, Components: []component{}, Counts: s.memory.counts()}
+	doc := statusDoc{Status: up.Status, Version: s.cfg.Version, Degraded: up.Degraded, Components: []component{}, Counts: s.memory.counts(), HistorySince: s.historySince()}
 	doc.Counts.Streams, doc.Counts.Watched = s.hub.size(), s.watches.count()
 	for _, h := range s.memory.instances() {
 		b := h.beat

@@ -88,6 +88,8 @@ type homeDoc struct {
 	First bool   // nothing was paged past
 	URL   string // what was typed
 	Fault string // what was wrong with it
+	// Since is since when the history goes; the zero time while that is not known.
+	Since time.Time
 }
 
 const homeRows = 30
@@ -102,7 +104,7 @@ func (s *Server) renderHome(w http.ResponseWriter, r *http.Request, code int, ty
 		s.fail(w, r, badRequest("after", err.Error()))
 		return
 	}
-	doc := homeDoc{Pages: s.pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.at.IsZero(), URL: typed, Fault: fault}
+	doc := homeDoc{Pages: s.pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.at.IsZero(), URL: typed, Fault: fault, Since: s.historySince()}
 	s.renderLive(w, r, code, "home", layout{Title: "Pages", Listen: doc.First && fault == "", Document: doc})
 }
 

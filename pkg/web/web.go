@@ -150,6 +150,8 @@ type History interface {
 	Silences(ctx context.Context, at time.Time) ([]libra.Note, error)
 	// Watches lists the pages that are watched.
 	Watches(ctx context.Context) ([]event.Watch, error)
+	// Birth is since when it goes.
+	Birth(ctx context.Context) (time.Time, error)
 	// Check reads something.
 	Check(ctx context.Context) error
 }
@@ -176,6 +178,7 @@ type Server struct {
 	reads     sync.WaitGroup // of SQLite; some outlast whoever asked
 	stopping  chan struct{}  // closed when Run begins to end; streams leave then
 	gate      sync.RWMutex   // read-locked by every handler; Run ends by locking it
+	birth     atomic.Int64   // of the history, in Unix seconds; 0 while it is not known
 	submitted atomic.Int64
 	refused   atomic.Int64
 }
@@ -193,6 +196,15 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History, tick fun
 	s.metrics = newMeter(s)
 	s.handler = s.routes()
 	return s
+}
+
+// historySince is since when the history goes; the zero time while that is not
+// known.
+func (s *Server) historySince() (at time.Time) {
+	if seconds := s.birth.Load(); seconds != 0 {
+		at = time.Unix(seconds, 0).UTC()
+	}
+	return at
 }
 
 // Handler answers everything, for whoever serves it otherwise than Run does.
