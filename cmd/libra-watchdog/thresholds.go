@@ -77,15 +77,10 @@ func troubles(fault error) []event.Trouble {
 	if fault == nil {
 		return nil
 	}
-	t := event.Trouble{
+	return []event.Trouble{{
 		ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
-		Summary:  "alarms.toml is refused: the last good one stays in force",
-		Evidence: strings.ReplaceAll(fault.Error(), "\n", "; "),
-	}
-	if errors.Is(fault, rules.ErrNotInForce) {
-		t.Summary = "alarms.toml is not in force as it stands there"
-	}
-	return []event.Trouble{t}
+		Summary: rules.Summary(fault), Evidence: strings.ReplaceAll(fault.Error(), "\n", "; "),
+	}}
 }
 
 // settingsTroubles are of settings for which the watchdog takes the default: it

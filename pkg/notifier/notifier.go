@@ -34,7 +34,6 @@ package notifier
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -300,14 +299,10 @@ func (n *Notifier) Troubles() (list []event.Trouble) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.fault != nil {
-		t := event.Trouble{
+		list = append(list, event.Trouble{
 			ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
-			Summary: "The file of channels, routes and thresholds is bad: the one before it is in force", Evidence: strings.ReplaceAll(n.fault.Error(), "\n", "; "),
-		}
-		if errors.Is(n.fault, rules.ErrNotInForce) {
-			t.Summary = "The file of channels, routes and thresholds is not in force as it stands there"
-		}
-		list = append(list, t)
+			Summary: rules.Summary(n.fault), Evidence: strings.ReplaceAll(n.fault.Error(), "\n", "; "),
+		})
 	}
 	return list
 }

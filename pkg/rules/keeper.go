@@ -12,6 +12,14 @@ import (
 // ErrNotInForce says that the file is good, and not what is gone by.
 var ErrNotInForce = errors.New("is not in force")
 
+// Summary is what an alarm says of a fault of Look, whoever raises it.
+func Summary(fault error) string {
+	if errors.Is(fault, ErrNotInForce) {
+		return "alarms.toml is not in force as it stands there"
+	}
+	return "alarms.toml is refused: the last good one stays in force"
+}
+
 // reloadIt is the remedy of ErrNotInForce.
 const reloadIt = "systemctl reload libra-notifier libra-watchdog takes it over, or says what is against it"
 

@@ -1,0 +1,37 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"libra/pkg/libra"
+)
+
+// A setting that only inspectors cannot do without leaves the watchdog alive,
+// which tells of it.
+func TestWrongSettingIsTold(t *testing.T) {
+	box.Settle(t)
+	file := filepath.Join(box.Home, "etc", "libra.env")
+	was, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(string(was)+text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		box.Systemctl(t, "restart", "libra-watchdog")
+	}
+	t.Cleanup(func() { write("") })
+	write("\nLIBRA_PAGE_TIMEOUT=1\n")
+	told(t, libra.Alarm{
+		ID: "settings", Scope: libra.ScopeComponent, Target: "libra.env", Severity: libra.Major,
+		Summary: "Settings are wrong: the watchdog goes by their defaults, others may not start", Runbook: "#settings",
+	}, "LIBRA_PAGE_TIMEOUT", "give a time from 1s to 1h0m0s")
+	write("")
+	over(t, "libra.env", "libra.env is well again")
+}
