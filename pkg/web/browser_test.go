@@ -77,9 +77,11 @@ func TestBrowserAlarms(t *testing.T) {
 	h := started(t)
 	page := transition(2, "page.shop", libra.Raised, libra.Minor, 2)
 	page.Alarm.Scope, page.Alarm.Target, page.Alarm.Page = libra.ScopePage, request(1).URL, request(1).Page
-	h.publish(reported(request(1), noon))
+	gone := reported(request(2), noon)
+	gone.Report.Status = 404
+	h.publish(reported(request(1), noon), gone)
 	h.raise(transition(1, "disk", libra.Raised, libra.Critical, 1), page, transition(3, "bus", libra.Raised, libra.Major, 3), transition(4, "bus", libra.Cleared, libra.Major, 3))
-	for _, body := range []string{`{"match":{"alarm":"disk"},"for":"2h","why":"new disks"}`, `{"match":{"scope":"page"},"from":"2199-01-01T00:00:00Z","for":"1h","why":"x"}`} {
+	for _, body := range []string{`{"match":{"alarm":"disk"},"for":"2h","why":"new disks"}`, `{"match":{"alarm":"dsik"},"for":"2h","why":"a slip"}`, `{"match":{"scope":"page"},"from":"2199-01-01T00:00:00Z","for":"1h","why":"x"}`} {
 		h.post("/api/silences", body)
 	}
 	err := chromedp.Do(ctx, chromedp.Navigate(h.base+"/alarms"), chromedp.Focus(".alarm summary"), chromedp.SendKeys(".alarm summary", kb.Enter),
@@ -95,7 +97,7 @@ func TestBrowserAlarms(t *testing.T) {
 			if err := errors.Join(mediaErr, chromedp.Do(ctx, chromedp.EmulateViewport(window.width, window.height))); err != nil {
 				t.Fatal(err)
 			}
-			for _, path := range []string{"/", "/alarms", "/alarms/disk", "/pages/" + request(1).Page, "/status"} {
+			for _, path := range []string{"/", "/alarms", "/alarms/disk", "/pages/" + request(1).Page, "/pages/" + request(2).Page, "/runbook", "/status"} {
 				err := chromedp.Do(ctx, chromedp.Navigate(h.base+path))
 				_, openErr := chromedp.Run(ctx, chromedp.Evaluate[int](`document.querySelectorAll("details").forEach((d) => { d.open = true; }), 0`))
 				faults, auditErr := chromedp.Run(ctx, chromedp.Evaluate[string](audit))
