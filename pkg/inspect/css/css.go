@@ -7,7 +7,7 @@
 // byte order mark and @charset, in the order that CSS Syntax Level 3 section
 // 3.2 gives. URLs come out absolute, percent-encoded and without fragment, by
 // the rules of markup.Resolve; data: URIs and addresses that are not http or
-// https are no request and are left out.
+// https are no request and are left out; a data: URI that is imported is not.
 //
 // Parsing never fails and takes time linear in the text; what a browser drops
 // is dropped. Where this package departs from Chromium, it is because sizes

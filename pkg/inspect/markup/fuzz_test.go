@@ -25,10 +25,11 @@ func FuzzHTML(f *testing.F) {
 		f.Add(text, "text/html", "", true)
 	}
 	f.Add([]byte(`<svg xmlns="http://www.w3.org/2000/svg"><image href="a"/></svg>`), "image/svg+xml", "utf-8", false)
+	f.Add([]byte(`<a>; rel=preload; as=image; title="x, \"y"; imagesrcset="b 1x, c 2x", </d>;rel=modulepreload,,`), "text/html", "", true)
 	f.Fuzz(func(t *testing.T, body []byte, mediaType, charset string, scripting bool) {
 		env := desktop
 		env.Scripting = scripting
-		doc := markup.Parse(markup.Input{Body: body, MediaType: mediaType, Charset: charset, URL: "http://a.test/dir/page"}, env)
+		doc := markup.Parse(markup.Input{Body: body, MediaType: mediaType, Charset: charset, URL: "http://a.test/dir/page", Link: string(body)}, env)
 		if doc.Root == nil {
 			t.Fatal("no tree")
 		}
