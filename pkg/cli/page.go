@@ -25,7 +25,7 @@ func (r *runner) pageCommand() *cli.Command {
 		Description: `The page is named by its id, as libra pages lists it, or by its URL.
 
    libra page https://example.org/
-   libra page --json h2pj3mzzxjqvxdg5qbtajvltmy | jq .report.totals
+   libra page --json e7dmo5dvmrcm2qwxt4nu | jq .report.totals
 
 Exit codes: 0 shown, 2 no such page or no appliance.`,
 		Flags:  applianceFlags(),
