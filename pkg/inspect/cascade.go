@@ -60,12 +60,16 @@ func (p *page) importsReady(s *sheet, seen map[*request]bool) bool {
 // style asks for what the style sheets of d use.
 func (p *page) style(ctx context.Context, d *document) {
 	hidden := map[int]bool{} // objects and embeds
-	for _, u := range p.uses(ctx, d) {
-		if u.Box > 0 {
+	lazy := d.lazyEdges()
+	for _, u := range p.uses(ctx, d, len(lazy) > 0) {
+		switch {
+		case u.Box > 0:
 			hidden[u.Box] = true
 			continue
-		}
-		if u.Type == libra.Stylesheet {
+		case u.Lazy > 0:
+			p.lazy(ctx, d, lazy[u.Lazy], u)
+			continue
+		case u.Type == libra.Stylesheet:
 			continue // imports are known already
 		}
 		e := edge{initiator: u.Sheet, upgrade: d.doc.Upgrade, ref: markup.Reference{URL: u.URL, Type: u.Type, Fetch: u.Fetch, Reason: u.Reason}}
@@ -94,8 +98,35 @@ func (p *page) style(ctx context.Context, d *document) {
 	}
 }
 
+// lazy asks for what loads lazily if it is near the viewport; that is known
+// once the style sheets are in.
+func (p *page) lazy(ctx context.Context, d *document, e *edge, u css.Use) {
+	if e == nil {
+		return // an image without an address
+	}
+	e.ref.Fetch = u.Fetch
+	e.ref.Reason += " and " + u.Reason
+	p.follow(ctx, e, d.depth)
+}
+
+// lazyEdges are the references of d that load lazily, by place.
+func (d *document) lazyEdges() map[int]*edge {
+	var m map[int]*edge
+	for i := range d.refs {
+		e := &d.refs[i]
+		if e.ref.Lazy == 0 || e.ref.Fetch != libra.Lazy {
+			continue
+		}
+		if m == nil {
+			m = map[int]*edge{}
+		}
+		m[e.ref.Lazy] = e
+	}
+	return m
+}
+
 // uses lists what the style sheets of d use, as it is remembered or anew.
-func (p *page) uses(ctx context.Context, d *document) []css.Use {
+func (p *page) uses(ctx context.Context, d *document, lazy bool) []css.Use {
 	var sheets fingerprint
 	if d.reading != nil {
 		if sheets = p.sheetsKey(d); sheets != (fingerprint{}) {
@@ -109,6 +140,9 @@ func (p *page) uses(ctx context.Context, d *document) []css.Use {
 	defer leave()
 	view := p.view(d)
 	view.Doc, view.Stop = root, func() bool { return ctx.Err() != nil }
+	if lazy {
+		view.Lazy = markup.LazyElements(root)
+	}
 	uses := view.Uses()
 	if view.Truncated() && ctx.Err() == nil {
 		p.reasons.limit("matching", "the style sheets have too many selectors for the size of the page to try them all: limit matching")

@@ -98,6 +98,7 @@ func (p *page) readDocument(ctx context.Context, r *request) {
 func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth int) *document {
 	d := p.tree(ctx, in, env)
 	d.depth = depth
+	d.env.Width, d.env.Height = d.doc.Width, d.doc.Height
 	p.docs = append(p.docs, d)
 	p.parseLimits(d.doc)
 	for _, ref := range d.doc.References {

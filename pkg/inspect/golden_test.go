@@ -39,12 +39,13 @@ func TestInspectAgreesWithChromium(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := fixtures(t)
-	on, off := newInspector(t, inspect.Config{}), newInspector(t, inspect.Config{ScriptingOff: true})
+	inspectors := map[string]*inspect.Inspector{
+		"on": newInspector(t, inspect.Config{}), "off": newInspector(t, inspect.Config{ScriptingOff: true}),
+		"mobile": newInspector(t, inspect.Config{Profile: inspect.Mobile}),
+	}
 	for name, modes := range want {
-		for mode, i := range map[string]*inspect.Inspector{"on": on, "off": off} {
-			if name == "lazy-threshold.html" && mode == "on" {
-				// Chromium's own threshold, in boxes that a style sheet sizes:
-				// layout, which the estimate of package markup does not do.
+		for mode, i := range inspectors {
+			if _, ok := modes[mode]; !ok {
 				continue
 			}
 			t.Run(name+"/"+mode, func(t *testing.T) {

@@ -226,7 +226,7 @@ func TestInspectConcurrently(t *testing.T) {
 }
 
 func TestInspectMobile(t *testing.T) {
-	url := site(t, map[string]string{"/": `<!doctype html><img src=1x.png srcset="2x.png 2x"><picture><source media="(max-width: 500px)" srcset=small.png><img src=large.png></picture>`})
+	url := site(t, map[string]string{"/": `<!doctype html><meta name=viewport content="width=device-width"><img src=1x.png srcset="2x.png 2x"><picture><source media="(max-width: 500px)" srcset=small.png><img src=large.png></picture>`})
 	r := newInspector(t, inspect.Config{Profile: inspect.Mobile}).Inspect(context.Background(), url, nil)
 	if diff := cmp.Diff([]string{"/", "/2x.png", "/small.png"}, paths(r, libra.Fetched)); diff != "" {
 		t.Errorf("fetched (-want +got):\n%s", diff)

@@ -157,7 +157,12 @@ func decodeSheet(body []byte, label string) []byte {
 
 // withMedia gives env the media queries of package css.
 func (p *page) withMedia(env markup.Env) markup.Env {
-	v := p.frameViewport(env)
-	env.MatchMedia = func(q string) bool { return css.MatchMedia(q, v) }
+	v := p.viewport()
+	env.Mobile = v.Mobile
+	env.MatchMedia = func(q string, width, height float64) bool {
+		v := v
+		v.Width, v.Height = int(width), int(height)
+		return css.MatchMedia(q, v)
+	}
 	return env
 }

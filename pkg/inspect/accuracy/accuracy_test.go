@@ -268,7 +268,7 @@ func measure(t *testing.T, browser context.Context, in *inspect.Inspector, base 
 		go func() {
 			defer func() { <-slots; wg.Done() }()
 			u := base + (&url.URL{Path: p}).String()
-			l, err := openPage(browser, u, scripting)
+			l, err := openPage(browser, u, scripting, false)
 			if err != nil {
 				t.Errorf("open %s: %v", u, err)
 				return

@@ -124,7 +124,7 @@ func (r *recorder) idle() bool {
 }
 
 // prepare makes the tab the browser that package inspect imitates.
-func (r *recorder) prepare(scripting bool) chromedp.Action[chromedp.Void] {
+func (r *recorder) prepare(scripting, mobile bool) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, t *chromedp.Target) (v chromedp.Void, err error) {
 		if _, err = cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
 			return v, err
@@ -133,6 +133,9 @@ func (r *recorder) prepare(scripting bool) chromedp.Action[chromedp.Void] {
 			return v, err
 		}
 		metrics := emulation.SetDeviceMetricsOverrideParams{Width: 1280, Height: 800, DeviceScaleFactor: 1}
+		if mobile {
+			metrics = emulation.SetDeviceMetricsOverrideParams{Width: 412, Height: 823, DeviceScaleFactor: 1.75, Mobile: true}
+		}
 		if _, err = cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, metrics); err != nil {
 			return v, err
 		}
@@ -167,8 +170,9 @@ func (r *recorder) navigate(url string) chromedp.Action[chromedp.Void] {
 	}
 }
 
-// openPage loads url in a fresh profile and returns what was asked for.
-func openPage(browser context.Context, url string, scripting bool) (*load, error) {
+// openPage loads url in a fresh profile, on a desktop or a phone, and returns
+// what was asked for.
+func openPage(browser context.Context, url string, scripting, mobile bool) (*load, error) {
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	defer cancel()
 	r := &recorder{
@@ -181,7 +185,7 @@ func openPage(browser context.Context, url string, scripting bool) (*load, error
 	chromedp.Listen(ctx, r.listen)
 	ctx, cancelTime := context.WithTimeout(ctx, patience+5*time.Second)
 	defer cancelTime()
-	err := chromedp.Do(ctx, r.prepare(scripting), r.navigate(url))
+	err := chromedp.Do(ctx, r.prepare(scripting, mobile), r.navigate(url))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id := range r.open {

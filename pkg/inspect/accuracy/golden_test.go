@@ -36,6 +36,8 @@ var sampled = map[string]bool{"mixed.html": true, "picture.html": true, "script-
 type measured struct {
 	On  []string `json:"on"`
 	Off []string `json:"off"`
+	// Mobile is what a phone requests for the pages about its viewport.
+	Mobile []string `json:"mobile,omitempty"`
 }
 
 // types are the media types of the fixture site, the same in nginx.
@@ -90,13 +92,16 @@ func TestChromiumAgreesWithGolden(t *testing.T) {
 			continue
 		}
 		var m measured
-		for _, scripting := range []bool{true, false} {
-			l, err := openPage(browser, base+"/"+name, scripting)
+		for mode, into := range map[string]*[]string{"on": &m.On, "off": &m.Off, "mobile": &m.Mobile} {
+			if mode == "mobile" && !strings.HasPrefix(name, "viewport") {
+				continue
+			}
+			l, err := openPage(browser, base+"/"+name, mode != "off", mode == "mobile")
 			if err != nil {
 				t.Fatalf("open %s: %v", name, err)
 			}
 			if l.timeout {
-				t.Logf("%s (scripting %v) never fell quiet", name, scripting)
+				t.Logf("%s (%s) never fell quiet", name, mode)
 			}
 			var paths []string
 			for _, u := range l.urls() {
@@ -109,11 +114,7 @@ func TestChromiumAgreesWithGolden(t *testing.T) {
 					paths = append(paths, u)
 				}
 			}
-			if scripting {
-				m.On = paths
-			} else {
-				m.Off = paths
-			}
+			*into = paths
 		}
 		got[name] = m
 	}

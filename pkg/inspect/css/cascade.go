@@ -109,6 +109,7 @@ type cascade struct {
 	registered map[string]registration
 	idle       []Use // what is not in force, labelled
 	depth      []string
+	sized      bool // rules that only set sizes count too
 }
 
 // keyframes is an animation and where it stands.
@@ -203,7 +204,7 @@ func (c *cascade) add(rules []*rule, f frame, s *Sheet) {
 			c.register(r)
 			continue
 		case styleRule:
-			if len(r.decls) > 0 {
+			if len(r.decls) > 0 || c.sized && r.body != "" {
 				c.rules = append(c.rules, &applied{
 					rule: r, sheet: f.sheet, origin: f.origin, layer: f.layer, order: len(c.rules),
 					containers: f.containers, starting: f.starting, scope: f.scope,

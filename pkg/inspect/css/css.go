@@ -113,6 +113,10 @@ func (s *Sheet) Imports(v Viewport) []Import {
 
 // Use is one URL that a sheet or style attribute names.
 type Use struct {
+	// Lazy is not 0 where the rest is about an element instead of a URL: the
+	// one at this place, from 1, of Page.Lazy. Fetch and Reason say whether it
+	// is loaded with the page.
+	Lazy   int
 	URL    string
 	Type   libra.ResourceType
 	Fetch  libra.Fetch

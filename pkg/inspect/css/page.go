@@ -14,6 +14,9 @@ type Page struct {
 	Viewport Viewport
 	// Imported holds the sheets that @import loaded, by Import.URL.
 	Imported map[string]*Sheet
+	// Lazy lists the images and frames that are loaded once they are near the
+	// viewport.
+	Lazy []*html.Node
 	// LocalFont says whether local(name) in @font-face finds a font of that
 	// full or PostScript name; nil means none is installed.
 	LocalFont func(name string) bool
@@ -45,12 +48,23 @@ type Applied struct {
 
 // Uses lists every URL that the sheets and style attributes name, with what
 // a browser that opens the page does about it. Each URL comes once per type;
-// what is fetched comes first, in document order.
+// what is fetched comes first, in document order. What lazy elements do comes
+// last.
 func (p *Page) Uses() []Use {
-	if p.truncated = false; p.Boxes == 0 && p.inert() && !(&pass{page: p}).named(&index{}, p.Doc, false) {
-		return nil
+	p.truncated = false
+	uses, steps := p.addresses()
+	if len(p.Lazy) > 0 {
+		uses = append(uses, p.near(steps)...)
 	}
-	s := newPass(p)
+	return uses
+}
+
+// addresses is Uses without the lazy elements, and the steps that it took.
+func (p *Page) addresses() ([]Use, int) {
+	if p.Boxes == 0 && p.inert() && !(&pass{page: p}).named(&index{}, p.Doc, false) {
+		return nil, 0
+	}
+	s := newPass(p, false)
 	if len(s.cascade.faces) > 0 {
 		s.tree = newTree(p.Doc)
 	} else {
@@ -65,7 +79,7 @@ func (p *Page) Uses() []Use {
 	s.fonts()
 	s.label()
 	p.truncated = s.m.steps > matchBudget || s.stopped
-	return s.uses
+	return s.uses, s.m.steps
 }
 
 // Truncated says whether the last Uses gave up matching selectors because
@@ -99,8 +113,10 @@ type useKey struct {
 	typ libra.ResourceType
 }
 
-func newPass(p *Page) *pass {
-	c := &cascade{page: p, keyframes: map[string]*keyframes{}, registered: map[string]registration{}}
+// newPass reads the sheets of p; sized says that rules count that only set
+// sizes.
+func newPass(p *Page, sized bool) *pass {
+	c := &cascade{page: p, sized: sized, keyframes: map[string]*keyframes{}, registered: map[string]registration{}}
 	for _, a := range p.Sheets {
 		if a.Sheet == nil {
 			continue

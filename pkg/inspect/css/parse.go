@@ -41,6 +41,7 @@ type rule struct {
 	decls   []decl      // of a styleRule or a keyframe
 	descs   []rawDecl   // of @font-face, @page, @property, @counter-style
 	rules   []*rule
+	body    string // the text of decls, with what is of no interest here
 }
 
 // rawDecl is a declaration as written.
@@ -191,7 +192,7 @@ func (p *parser) qualifiedRule(b block) *rule {
 // included. Declarations that follow a nested rule become a rule of their
 // own, since order counts.
 func (p *parser) contents(r *rule, b block) {
-	into := r
+	into, from := r, -1
 	add := func(n *rule) {
 		if n != nil {
 			r.rules = append(r.rules, n)
@@ -217,6 +218,10 @@ func (p *parser) contents(r *rule, b block) {
 					into = &rule{kind: styleRule, prelude: r.prelude, sels: b.parent}
 					r.rules = append(r.rules, into)
 				}
+				if into.body == "" {
+					from = t.start
+				}
+				into.body = p.src[from:p.pos]
 				into.decls = appendDecls(into.decls, d, p.sheet.base)
 			case ok:
 			default:

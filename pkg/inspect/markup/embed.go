@@ -15,8 +15,8 @@ import (
 // srcset and src.
 func (w *walker) img(n *html.Node) {
 	r := Reference{Type: libra.Image, Fetch: libra.Fetched, Reason: "image"}
-	if w.env.Scripting && strings.EqualFold(attr(n, "loading"), "lazy") {
-		r.Fetch, r.Reason = w.layout.lazy(n)
+	if r.Lazy = w.lazy[n]; r.Lazy > 0 {
+		r.Fetch, r.Reason = libra.Lazy, "image, lazy"
 	}
 	if n.Parent != nil && n.Parent.DataAtom == atom.Picture {
 		if w.picture(n, r) {
@@ -121,9 +121,8 @@ func (w *walker) frame(n *html.Node, what string) {
 	r.Sandboxed = w.env.Sandboxed || what == "iframe" && has(n, "sandbox")
 	r.Scriptless = w.env.Scriptless || what == "iframe" && scriptless(n)
 	r.Width, r.Height = w.frameSize(n)
-	if w.env.Scripting && what == "iframe" && strings.EqualFold(attr(n, "loading"), "lazy") {
-		r.Fetch, r.Reason = w.layout.lazy(n)
-		r.Reason = strings.Replace(r.Reason, "image", "iframe", 1)
+	if r.Lazy = w.lazy[n]; r.Lazy > 0 {
+		r.Fetch, r.Reason = libra.Lazy, what+", lazy"
 	}
 	w.add(attr(n, "src"), r)
 }

@@ -46,9 +46,12 @@ type Env struct {
 	// Scriptless says that the document is in a sandbox without allow-scripts: as
 	// without Scripting, but scripts are requested all the same.
 	Scriptless bool
-	// MatchMedia evaluates a media query list; nil matches "", "all" and
-	// "screen" only.
-	MatchMedia func(query string) bool
+	// Mobile says that the browser is a phone's: a document that does not name
+	// a viewport is laid out 980 pixels wide.
+	Mobile bool
+	// MatchMedia evaluates a media query list in a window of this size; nil
+	// matches "", "all" and "screen" only.
+	MatchMedia func(query string, width, height float64) bool
 	// Framed says that the document is shown in a frame, Sandboxed that the frame
 	// or one around it has a sandbox.
 	Framed, Sandboxed bool
@@ -70,7 +73,7 @@ func (e Env) media(q string) bool {
 		return true
 	}
 	if e.MatchMedia != nil {
-		return e.MatchMedia(q)
+		return e.MatchMedia(q, e.Width, e.Height)
 	}
 	q = strings.ToLower(q)
 	return q == "all" || q == "screen"
@@ -85,6 +88,9 @@ type Reference struct {
 	Fetch  libra.Fetch
 	Reason string
 	Kind   Kind
+	// Lazy is not 0 for what loads lazily: its place, from 1, in LazyElements
+	// of the document's tree. It is asked for if its box is near the viewport.
+	Lazy int
 	// Media is the media attribute of a style sheet.
 	Media string
 	// Inline is the text of a srcdoc frame (Kind Frame), or of one that shows a
@@ -138,6 +144,8 @@ type Document struct {
 	// Root is the tree, with elements deeper than 512 set beside their parent
 	// as browsers do.
 	Root *html.Node
+	// Width and Height are the viewport that the document is laid out in.
+	Width, Height float64
 	// References in document order.
 	References []Reference
 	// Sheets in cascade order, linked and inline.
@@ -194,7 +202,17 @@ func Parse(in Input, env Env) *Document {
 	}
 	t := tree(in, env.Scripting, env.MaxElements)
 	doc.Root, doc.slabs, doc.Charset, doc.Cut, doc.Elements = t.root, t.slabs, t.label, t.cut, t.nodes
-	w := walker{doc: doc, env: env, lazy: t.lazy, resolver: newResolver(doc.Base, doc.Charset)}
+	if env.Mobile && !env.Framed {
+		env.Width, env.Height = layoutViewport(doc.Root, env.Width, env.Height)
+	}
+	doc.Width, doc.Height = env.Width, env.Height
+	w := walker{doc: doc, env: env, resolver: newResolver(doc.Base, doc.Charset)}
+	if t.lazy && env.Scripting {
+		w.lazy = map[*html.Node]int{}
+		for i, n := range LazyElements(doc.Root) {
+			w.lazy[n] = i + 1
+		}
+	}
 	if in.Refresh != "" {
 		w.refreshTo(in.Refresh)
 	}

@@ -88,7 +88,7 @@ func TestParseSrcset(t *testing.T) {
 
 func TestSourceSize(t *testing.T) {
 	env := desktop
-	env.MatchMedia = func(q string) bool { return strings.Contains(q, "yes") }
+	env.MatchMedia = func(q string, _, _ float64) bool { return strings.Contains(q, "yes") }
 	for sizes, want := range map[string]float64{
 		"":                          1280,
 		"50vw":                      640,

@@ -14,21 +14,19 @@ type walker struct {
 	doc       *Document
 	env       Env
 	resolver  resolver
-	hasBase   bool // a <base href> was seen: the first one wins
-	layout    estimate
-	lazy      bool            // the layout is of interest
-	refresh   refresh         // the one that is followed
-	inObject  int             // objects around the node that are requested
-	preferred string          // title of the style sheets that apply, as a <meta> says
-	shadows   int             // shadow trees so far
-	scope     int             // the one around the node, from 1; 0 for none
-	upgraded  string          // what was resolved last and is asked for over https instead
-	listed    map[string]bool // URLs of the references, once no more are listed
+	hasBase   bool               // a <base href> was seen: the first one wins
+	lazy      map[*html.Node]int // what loads lazily, by its place from 1
+	refresh   refresh            // the one that is followed
+	inObject  int                // objects around the node that are requested
+	preferred string             // title of the style sheets that apply, as a <meta> says
+	shadows   int                // shadow trees so far
+	scope     int                // the one around the node, from 1; 0 for none
+	upgraded  string             // what was resolved last and is asked for over https instead
+	listed    map[string]bool    // URLs of the references, once no more are listed
 }
 
 // document visits a whole tree.
 func (w *walker) document(root *html.Node) {
-	w.layout.env = w.env
 	w.children(root)
 	w.doc.Base = w.inlineBase()
 }
@@ -45,9 +43,6 @@ func (w *walker) node(n *html.Node) {
 		w.instruction(n)
 		return
 	case html.TextNode:
-		if w.lazy {
-			w.layout.text(n)
-		}
 		return
 	case html.DocumentNode:
 		w.children(n)
@@ -55,10 +50,6 @@ func (w *walker) node(n *html.Node) {
 	case html.ElementNode:
 	default:
 		return
-	}
-	if w.lazy {
-		w.layout.enter(n)
-		defer w.layout.leave(n)
 	}
 	descend := true
 	if n.Namespace == "svg" {

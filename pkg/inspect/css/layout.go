@@ -1,0 +1,427 @@
+package css
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"libra/pkg/libra"
+)
+
+// Where the boxes of a page stand is estimated for lazy loading, which asks
+// only whether an image is within lazyDistance of the viewport.
+//
+// Modelled: blocks with margins (collapsed), paddings, borders, width, height
+// and their bounds, in pixels, per cent, font and viewport units and calc();
+// lines of text and of boxes that wrap at the container's width; floats and
+// clear; flex rows and columns with wrapping, growing and shrinking; grids with
+// fixed, fr, minmax() and repeated columns, placed automatically; tables row by
+// row; columns; absolute, fixed and relative positions; images that keep their
+// ratio. Not modelled: glyphs (a character is 0.45 of the font's size wide),
+// named grid areas and rows, order, alignment, spans of rows, transforms,
+// vertical writing, what pseudo-elements show, and the size of an image that
+// says none, which has none until it is loaded. Only the first maxBoxes boxes
+// are laid out; what comes after them is taken to be far away.
+
+// lazyDistance is how far above and below the viewport Chromium starts to load
+// lazy images and frames on a fast connection, in CSS pixels; aside it is half
+// of the viewport's width. A box that scrolls has such surroundings of its own.
+const lazyDistance = 1250
+
+// maxBoxes bounds the boxes of a page, which take about 700 bytes each.
+const maxBoxes = 10_000
+
+// inside says how a box lays out what it holds.
+type inside uint8
+
+const (
+	flowing inside = iota
+	flexing
+	gridding
+	tabling
+	replaced // what it holds does not matter
+)
+
+// box is an element's box, or a run of text in one.
+type box struct {
+	node       *html.Node
+	s          *sizes
+	kids       []*box
+	inner      inside
+	isText     bool
+	inline     bool // stands in a line
+	breaks     bool // a <br>
+	spaceOnly  bool // text that is white space
+	rows       int  // of text that breaks where its source does
+	x, y, w, h float64
+	ratio      float64 // of width to height, 0 for none
+	min, max   float64 // widths: of the longest word, of all in one line
+	measured   bool
+	through    [2]float64 // top and bottom, with what reaches through
+	known      [2]bool
+	late       []hole // floats that stick out at the bottom
+}
+
+// layout is one look at a page for the places of boxes.
+type layout struct {
+	*pass
+	decls  map[*rule][]sizeDecl
+	roots  map[*element]*element // of shadow trees, by host
+	boxes  int
+	cut    bool // there are more than maxBoxes
+	at     map[*html.Node]place
+	wanted map[*html.Node]bool
+}
+
+type rect struct{ x, y, w, h float64 }
+
+// place is where a box is, and whether that is near the viewport.
+type place struct {
+	rect
+	near bool
+}
+
+// near says of each lazy element whether it is loaded with the page.
+func (p *Page) near(steps int) []Use {
+	l := &layout{pass: newSizedPass(p), decls: map[*rule][]sizeDecl{}, roots: map[*element]*element{}, at: map[*html.Node]place{}, wanted: map[*html.Node]bool{}}
+	l.m.steps = steps
+	for _, n := range p.Lazy {
+		l.wanted[n] = true
+	}
+	l.run()
+	var uses []Use
+	for i, n := range p.Lazy {
+		u := Use{Lazy: i + 1, Fetch: libra.Lazy}
+		r, ok := l.at[n]
+		switch {
+		case !ok && !l.cut:
+			u.Reason = "not displayed"
+		case !ok:
+			u.Reason = "far down a page of very many elements"
+		case r.near:
+			u.Fetch, u.Reason = libra.Fetched, "near the viewport"
+		case r.y > float64(p.Viewport.Height)+lazyDistance:
+			u.Reason = fmt.Sprintf("about %.0f px down the page", r.y)
+		default:
+			u.Reason = fmt.Sprintf("out of sight, %.0f px from the left and %.0f px from the top", r.x, r.y)
+		}
+		uses = append(uses, u)
+	}
+	p.truncated = p.truncated || l.m.steps > matchBudget || l.stopped
+	return uses
+}
+
+// newSizedPass is a pass whose cascade has the rules that only set sizes too.
+func newSizedPass(p *Page) *pass {
+	s := newPass(p, true)
+	s.cascade.sheet(agentSheet(), frame{layer: &s.cascade.root, origin: userAgent})
+	s.cascade.sheet(layoutSheet(), frame{layer: &s.cascade.root, origin: userAgent})
+	s.index = newIndex(s.cascade.rules, s.m.quirks)
+	return s
+}
+
+func (l *layout) run() {
+	view := l.page.Viewport
+	width, height := float64(view.Width), float64(view.Height)
+	root := &sizes{view: view, font: 16, root: 16, line: 18, wraps: true}
+	page := &box{s: root}
+	all := newTree(l.page.Doc)
+	for _, e := range all {
+		if e.root {
+			l.roots[e.parent] = e
+		}
+	}
+	for _, e := range all {
+		if e.parent == nil {
+			l.element(e, root, page)
+		}
+	}
+	l.place(page, width, frameOf{width: width, height: height})
+	window := rect{0, 0, width, height}
+	l.settle(page, 0, 0, around{window, window.grown(view), window.grown(view)})
+}
+
+// element gives e, whose parent has the sizes s, a box in into.
+func (l *layout) element(e *element, s *sizes, into *box) {
+	if l.boxes >= maxBoxes || l.stop() {
+		l.cut = true
+		return
+	}
+	if e.parent != nil && skipsContents(e.parent, e) {
+		return
+	}
+	g := l.style(e, s)
+	display := g.word(dDisplay, "inline")
+	if ns := g.get(dDisplay); len(ns) > 1 { // "inline flex"
+		display = strings.ToLower(ns[1].value)
+	}
+	if display == "none" {
+		return
+	}
+	e.style = &style{} // it is rendered
+	l.boxes++
+	isReplaced := e.is("img", "iframe", "video", "canvas", "embed", "audio", "input", "textarea", "select", "meter", "progress") ||
+		e.is("object") && e.has("data") || e.tag == "svg"
+	b := &box{node: e.node, s: g}
+	out := b.out()
+	if !isReplaced && !out && !b.floats() && (display == "inline" || display == "contents" || e.is("picture")) {
+		if e.is("br") {
+			into.kids = append(into.kids, &box{s: g, inline: true, breaks: true})
+			return
+		}
+		l.children(e, g, into)
+		return
+	}
+	switch display {
+	case "flex", "inline-flex", "-webkit-flex", "-webkit-inline-flex":
+		b.inner = flexing
+	case "grid", "inline-grid":
+		b.inner = gridding
+	case "table", "inline-table":
+		b.inner = tabling
+	}
+	b.inline = strings.HasPrefix(display, "inline") && !out && !b.floats() && into.inner != flexing && into.inner != gridding
+	into.kids = append(into.kids, b)
+	if isReplaced {
+		b.inner, b.ratio = replaced, ratioOf(e, g)
+		return
+	}
+	l.children(e, g, b)
+}
+
+// children gives what e holds boxes in into.
+func (l *layout) children(e *element, s *sizes, into *box) {
+	if root := l.roots[e]; root != nil {
+		l.index.filter(root)
+		root.style = &style{}
+		e = root
+	}
+	if e.scope == 0 || !e.is("slot") || !l.slotted(e, s, into) {
+		l.each(e, s, into, func(*element) bool { return true })
+	}
+}
+
+// each gives boxes in into to the text in e, where it is wanted, and to the
+// elements in it that are.
+func (l *layout) each(e *element, s *sizes, into *box, wanted func(*element) bool) (some bool) {
+	next := e.first
+	for c := e.node.FirstChild; c != nil; c = c.NextSibling {
+		var k *element // nil for text
+		switch {
+		case c.Type == html.ElementNode && next != nil && next.node == c:
+			k, next = next, next.next
+		case c.Type != html.TextNode:
+			continue
+		}
+		if !wanted(k) {
+			continue
+		}
+		if some = true; k != nil {
+			l.element(k, s, into)
+		} else {
+			into.write(c.Data, s)
+		}
+	}
+	return some
+}
+
+// slotted gives boxes to what the host of a shadow tree holds for a slot.
+func (l *layout) slotted(slot *element, s *sizes, into *box) bool {
+	name, _ := slot.attr("name")
+	root := slot.parent
+	for root != nil && !root.root {
+		root = root.parent
+	}
+	return root != nil && l.each(root.parent, s, into, func(k *element) bool {
+		if k == nil {
+			return name == ""
+		}
+		at, _ := k.attr("slot")
+		return at == name
+	})
+}
+
+// write adds text to b.
+func (b *box) write(text string, s *sizes) {
+	chars, word, longest, spaces, rows := 0, 0, 0, 0, 0
+	for _, r := range text {
+		switch r {
+		case ' ', '\t', '\n', '\r', '\f':
+			if r == '\n' {
+				rows++
+			}
+			if word > 0 || chars == 0 && spaces == 0 {
+				spaces++
+			}
+			longest, word = max(longest, word), 0
+		default:
+			chars++
+			word++
+		}
+	}
+	if chars+spaces == 0 || chars == 0 && (b.inner != flowing || s.pre) {
+		return
+	}
+	const wide, blank = 0.45, 0.25 // of the font's size
+	t := &box{s: s, isText: true, inline: true, spaceOnly: chars == 0, measured: true}
+	t.max = s.font * (wide*float64(chars) + blank*float64(spaces))
+	t.min = s.font * wide * float64(max(longest, word))
+	if !s.wraps {
+		t.min = t.max
+	}
+	if s.pre {
+		t.rows = rows + 1
+	}
+	if k := len(b.kids) - 1; k >= 0 && b.kids[k].isText && b.kids[k].s == s && t.rows == 0 && !b.kids[k].spaceOnly {
+		last := b.kids[k]
+		last.max, last.min = last.max+t.max, max(last.min, t.min)
+		return
+	}
+	b.kids = append(b.kids, t)
+}
+
+// ratioOf is what an image keeps when one of its sides is given.
+func ratioOf(e *element, s *sizes) float64 {
+	if ns := s.get(dRatio); len(ns) > 0 {
+		var nums []float64
+		for _, n := range ns {
+			if n.kind == number && n.num > 0 {
+				nums = append(nums, n.num)
+			}
+		}
+		switch len(nums) {
+		case 1:
+			return nums[0]
+		case 2:
+			return nums[0] / nums[1]
+		}
+	}
+	if e == nil {
+		return 0
+	}
+	pair := [2]float64{}
+	for i, name := range [2]string{"width", "height"} {
+		text, _ := e.attr(name)
+		if v, ok := attributeLength(text); ok {
+			ns, _ := values(v)
+			pair[i], _ = s.length(ns[0], -1)
+		}
+	}
+	if box, ok := e.attr("viewBox"); ok && e.tag == "svg" && pair[0]*pair[1] == 0 {
+		if ns, ok := values(strings.ReplaceAll(box, ",", " ")); ok {
+			if w := words(ns); len(w) == 4 {
+				pair = [2]float64{w[2].num, w[3].num}
+			}
+		}
+	}
+	if pair[0] > 0 && pair[1] > 0 {
+		return pair[0] / pair[1]
+	}
+	return 0
+}
+
+// out says whether b is taken out of the flow.
+func (b *box) out() bool {
+	if b.isText {
+		return false
+	}
+	pos := b.s.word(dPosition, "static")
+	return pos == "absolute" || pos == "fixed"
+}
+
+func (b *box) floats() bool {
+	switch b.s.word(dFloat, "none") {
+	case "left", "right", "inline-start", "inline-end":
+		return !b.isText
+	}
+	return false
+}
+
+// around is what stands around a box: what absolute positions count from, and
+// what may be near the viewport, in b and in a box with an absolute position.
+type around struct{ from, clip, outer rect }
+
+// settle gives b, whose corner is at x and y of the page, and what it holds
+// their places.
+func (l *layout) settle(b *box, x, y float64, a around) {
+	at := rect{x, y, b.w, b.h}
+	if b.node != nil {
+		if l.wanted[b.node] {
+			l.at[b.node] = place{at, at.meets(a.clip)}
+		}
+		if b.s.scrolls() {
+			a.clip = a.clip.and(at.grown(l.page.Viewport))
+		}
+		if b.s.word(dPosition, "static") != "static" {
+			a.from, a.outer = at, a.clip
+		}
+	}
+	for _, k := range b.kids {
+		if k.isText || k.breaks {
+			continue
+		}
+		if !k.out() {
+			l.settle(k, x+k.x, y+k.y, a)
+			continue
+		}
+		in := a
+		if in.clip = a.outer; k.s.word(dPosition, "") == "fixed" {
+			window := rect{0, 0, float64(l.page.Viewport.Width), float64(l.page.Viewport.Height)}
+			in.from, in.clip = window, window.grown(l.page.Viewport)
+		}
+		kx, ky := l.position(k, x+k.x, y+k.y, in.from)
+		l.settle(k, kx, ky, in)
+	}
+}
+
+// scrolls says whether what a box holds is seen in it only.
+func (s *sizes) scrolls() bool {
+	word := s.word(dOverflow, "visible")
+	return word == "hidden" || word == "auto" || word == "scroll"
+}
+
+// grown is r with what is near it.
+func (r rect) grown(v Viewport) rect {
+	aside := float64(v.Width) / 2 // measured
+	return rect{r.x - aside, r.y - lazyDistance, r.w + 2*aside, r.h + 2*lazyDistance}
+}
+
+func (r rect) and(o rect) rect {
+	x, y := max(r.x, o.x), max(r.y, o.y)
+	return rect{x, y, min(r.x+r.w, o.x+o.w) - x, min(r.y+r.h, o.y+o.h) - y}
+}
+
+func (r rect) meets(o rect) bool {
+	return r.x <= o.x+o.w && o.x <= r.x+r.w && r.y <= o.y+o.h && o.y <= r.y+r.h
+}
+
+// position lays out a box that is out of the flow, where it would have stood at
+// x and y, and says where it stands.
+func (l *layout) position(k *box, x, y float64, from rect) (float64, float64) {
+	top, hasTop := k.s.px(dInset, from.h)
+	right, hasRight := k.s.px(dInset+1, from.w)
+	bottom, hasBottom := k.s.px(dInset+2, from.h)
+	left, hasLeft := k.s.px(dInset+3, from.w)
+	f := frameOf{width: from.w, height: from.h, shrink: true}
+	if hasLeft && hasRight && k.inner != replaced {
+		f.shrink = false
+	}
+	l.place(k, max(from.w-left-right, 0), f)
+	if _, sized := k.s.px(dHeight, from.h); hasTop && hasBottom && !sized && k.inner != replaced {
+		k.h = max(from.h-top-bottom, 0)
+	}
+	switch {
+	case hasLeft:
+		x = from.x + left + k.s.or(dMargin+3, from.w, 0)
+	case hasRight:
+		x = from.x + from.w - right - k.w
+	}
+	switch {
+	case hasTop:
+		y = from.y + top + k.s.or(dMargin, from.w, 0)
+	case hasBottom:
+		y = from.y + from.h - bottom - k.h
+	}
+	return x, y
+}

@@ -1,0 +1,466 @@
+package css
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// dim names a property that decides where a box stands. They are read from the
+// text of a rule when a layout asks for them and not when the sheet is parsed:
+// most pages need none.
+type dim uint8
+
+const (
+	dDisplay dim = iota
+	dPosition
+	dFloat
+	dClear
+	dBoxSizing
+	dOverflow
+	dWidth
+	dMinWidth
+	dMaxWidth
+	dHeight
+	dMinHeight
+	dMaxHeight
+	dRatio
+	dFontSize
+	dLineHeight
+	dWhiteSpace
+	dVerticalAlign
+	dDirection
+	dWrap
+	dAlign
+	dGrow
+	dShrink
+	dBasis
+	dRowGap
+	dColumnGap
+	dGridColumns
+	dGridColumn
+	dColumnCount
+	dColumnWidth
+	dSpacing
+	dCollapse
+	dMargin // top; then right, bottom, left
+)
+
+const (
+	dPadding = dMargin + 4
+	dBorder  = dPadding + 4
+	dInset   = dBorder + 4
+	dimCount = dInset + 4
+)
+
+// dimNames are the longhands as written.
+var dimNames = func() map[string]dim {
+	m := map[string]dim{
+		"display": dDisplay, "position": dPosition, "float": dFloat, "clear": dClear, "box-sizing": dBoxSizing, "overflow": dOverflow, "overflow-x": dOverflow,
+		"width": dWidth, "min-width": dMinWidth, "max-width": dMaxWidth, "height": dHeight, "min-height": dMinHeight, "max-height": dMaxHeight,
+		"inline-size": dWidth, "min-inline-size": dMinWidth, "max-inline-size": dMaxWidth, "block-size": dHeight, "min-block-size": dMinHeight, "max-block-size": dMaxHeight,
+		"aspect-ratio": dRatio, "font-size": dFontSize, "line-height": dLineHeight, "white-space": dWhiteSpace, "vertical-align": dVerticalAlign,
+		"flex-direction": dDirection, "flex-wrap": dWrap, "align-items": dAlign, "flex-grow": dGrow, "flex-shrink": dShrink, "flex-basis": dBasis,
+		"row-gap": dRowGap, "column-gap": dColumnGap, "grid-row-gap": dRowGap, "grid-column-gap": dColumnGap,
+		"grid-template-columns": dGridColumns, "grid-column": dGridColumn, "column-count": dColumnCount, "column-width": dColumnWidth,
+		"border-spacing": dSpacing, "border-collapse": dCollapse,
+	}
+	for i, side := range [4][3]string{{"top", "block-start"}, {"right", "inline-end"}, {"bottom", "block-end"}, {"left", "inline-start"}} {
+		for _, s := range side[:2] {
+			m["margin-"+s], m["padding-"+s], m["border-"+s+"-width"] = dMargin+dim(i), dPadding+dim(i), dBorder+dim(i)
+			m["border-"+s], m["inset-"+s] = dBorder+dim(i), dInset+dim(i)
+		}
+		m[side[0]] = dInset + dim(i)
+	}
+	return m
+}()
+
+// dimShorthands are those for sides: all four, or two from the second number.
+var dimShorthands = map[string][2]dim{
+	"margin": {dMargin}, "padding": {dPadding}, "inset": {dInset}, "border-width": {dBorder},
+	"margin-inline": {dMargin, 1}, "padding-inline": {dPadding, 1}, "inset-inline": {dInset, 1},
+	"margin-block": {dMargin, 2}, "padding-block": {dPadding, 2}, "inset-block": {dInset, 2},
+}
+
+// otherShorthands are expanded one by one.
+var otherShorthands = set("flex flex-flow gap grid-gap columns border font grid-template grid")
+
+// sizeSetting is one longhand of a declaration.
+type sizeSetting struct {
+	id dim
+	ns []node
+}
+
+// sizeDecl is a declaration that has to do with layout.
+type sizeDecl struct {
+	rawDecl
+	varies bool          // var() is to be filled in
+	set    []sizeSetting // unless it varies
+}
+
+// sizeDecls reads what has to do with layout from a rule's declarations.
+func sizeDecls(text string) []sizeDecl {
+	p := parser{lexer: lexer{src: text}, sheet: &Sheet{}}
+	var list []sizeDecl
+	for {
+		t := p.next()
+		switch t.kind {
+		case eof:
+			return list
+		case space, semicolon, closeBrace:
+			continue
+		}
+		p.pos = t.start
+		d, ok := p.declaration()
+		if !ok {
+			p.pos = t.start
+			p.skip(func(t token) bool { return t.kind == semicolon })
+			continue
+		}
+		_, long := dimNames[d.name]
+		if _, sides := dimShorthands[d.name]; !long && !sides && !otherShorthands[d.name] {
+			continue
+		}
+		if ns, ok := values(d.value); ok && len(ns) > 0 {
+			x := sizeDecl{rawDecl: d, varies: substitutes(ns)}
+			if !x.varies {
+				x.set = expandSizes(d.name, ns)
+			}
+			list = append(list, x)
+		}
+	}
+}
+
+// expandSizes gives the longhands that name: ns sets, none where it is invalid.
+func expandSizes(name string, ns []node) []sizeSetting {
+	w := words(ns)
+	if id, ok := dimNames[name]; ok {
+		switch {
+		case id >= dBorder && id < dBorder+4:
+			return []sizeSetting{{id, borderWidth(w)}}
+		case id == dDisplay:
+			if _, ok := displayValue(ns, ""); !ok {
+				return nil
+			}
+		case !plausible(w):
+			return nil
+		}
+		return []sizeSetting{{id, w}}
+	}
+	if s, ok := dimShorthands[name]; ok {
+		return sides(s[0], s[1], w)
+	}
+	return expandOther(name, w)
+}
+
+// sides expands margin, padding and the like.
+func sides(first, axis dim, w []node) []sizeSetting {
+	if len(w) == 0 || len(w) > 4 || !plausible(w) {
+		return nil
+	}
+	at := func(i int) []node { return w[i%len(w) : i%len(w)+1] }
+	switch {
+	case axis == 1:
+		return []sizeSetting{{first + 3, at(0)}, {first + 1, at(1)}}
+	case axis == 2:
+		return []sizeSetting{{first, at(0)}, {first + 2, at(1)}}
+	case len(w) == 3:
+		return []sizeSetting{{first, at(0)}, {first + 1, at(1)}, {first + 2, at(2)}, {first + 3, at(1)}}
+	}
+	return []sizeSetting{{first, at(0)}, {first + 1, at(1)}, {first + 2, at(2)}, {first + 3, at(3)}}
+}
+
+// borderWidth finds the width in a border shorthand; without one nothing is
+// drawn, or a line of three pixels.
+func borderWidth(w []node) []node {
+	px := func(v float64) []node { return []node{{token: token{kind: dimension, num: v, value: "px"}}} }
+	width := px(0)
+	for i, n := range w {
+		switch word := strings.ToLower(n.value); {
+		case n.kind == dimension, n.kind == number:
+			return w[i : i+1]
+		case n.kind != ident:
+		case word == "none", word == "hidden":
+			return px(0)
+		case word == "thin":
+			return px(1)
+		case word == "thick":
+			return px(5)
+		case word == "solid", word == "dashed", word == "dotted", word == "double", word == "medium":
+			width = px(3)
+		}
+	}
+	return width
+}
+
+func expandOther(name string, w []node) []sizeSetting {
+	slash := len(w)
+	for i, n := range w {
+		if n.isDelim('/') {
+			slash = i
+		}
+	}
+	switch name {
+	case "border":
+		b := borderWidth(w)
+		return []sizeSetting{{dBorder, b}, {dBorder + 1, b}, {dBorder + 2, b}, {dBorder + 3, b}}
+	case "gap", "grid-gap":
+		return []sizeSetting{{dRowGap, w[:1]}, {dColumnGap, w[len(w)-1:]}}
+	case "grid", "grid-template":
+		if slash < len(w) {
+			return []sizeSetting{{dGridColumns, w[slash+1:]}}
+		}
+		return nil
+	case "font":
+		for i, n := range w {
+			if n.kind == dimension || n.kind == percentage {
+				s := []sizeSetting{{dFontSize, w[i : i+1]}, {dLineHeight, nil}}
+				if i+2 < len(w) && i+1 == slash {
+					s[1].ns = w[i+2 : i+3]
+				}
+				return s
+			}
+		}
+		return nil
+	}
+	return expandFlex(name, w)
+}
+
+// expandFlex reads flex, flex-flow and columns.
+func expandFlex(name string, w []node) []sizeSetting {
+	one := func(v float64) []node { return []node{{token: token{kind: number, num: v}}} }
+	var set []sizeSetting
+	if name == "flex" {
+		set = []sizeSetting{{dGrow, one(1)}, {dShrink, one(1)}, {dBasis, one(0)}}
+	}
+	numbers := 0
+	for i, n := range w {
+		this := w[i : i+1]
+		switch {
+		case name == "flex" && n.isIdent("none"):
+			return []sizeSetting{{dGrow, one(0)}, {dShrink, one(0)}, {dBasis, nil}}
+		case name == "flex" && n.isIdent("auto"):
+			set[2].ns = this
+		case name == "flex" && n.isIdent("initial"):
+			return []sizeSetting{{dGrow, one(0)}, {dShrink, one(1)}, {dBasis, nil}}
+		case name == "flex" && n.kind == number && numbers < 2:
+			set[numbers].ns = this
+			numbers++
+		case name == "flex":
+			set[2].ns = this
+		case name == "flex-flow" && (n.isIdent("wrap") || n.isIdent("nowrap") || n.isIdent("wrap-reverse")):
+			set = append(set, sizeSetting{dWrap, this})
+		case name == "flex-flow":
+			set = append(set, sizeSetting{dDirection, this})
+		case n.kind == number:
+			set = append(set, sizeSetting{dColumnCount, this})
+		case n.kind == dimension:
+			set = append(set, sizeSetting{dColumnWidth, this})
+		}
+	}
+	return set
+}
+
+// plausible drops what only other browsers know, such as -moz-fit-content.
+func plausible(w []node) bool {
+	for _, n := range w {
+		if (n.kind == ident || n.kind == function) && strings.HasPrefix(n.value, "-") && !strings.HasPrefix(n.value, "-webkit-") {
+			return false
+		}
+	}
+	return len(w) > 0
+}
+
+// sizes are the layout properties of one element; nil is the initial value.
+type sizes struct {
+	val    [dimCount]*sizeSetting
+	vars   *variables
+	view   Viewport
+	font   float64 // size in pixels
+	root   float64 // of the root's font
+	line   float64 // height in pixels
+	lines  float64 // a number that line heights are given by, 0 for none
+	wraps  bool    // text breaks at the end of a line
+	pre    bool    // text breaks where its source does
+	clears bool    // ::after clears floats
+}
+
+// get is the value of a property.
+func (s *sizes) get(id dim) []node {
+	if x := s.val[id]; x != nil {
+		return x.ns
+	}
+	return nil
+}
+
+// word is a property's only keyword.
+func (s *sizes) word(id dim, initial string) string {
+	if ns := s.get(id); len(ns) == 1 && ns[0].kind == ident {
+		return strings.ToLower(ns[0].value)
+	}
+	return initial
+}
+
+// number is a property's only number.
+func (s *sizes) number(id dim, initial float64) float64 {
+	if ns := s.get(id); len(ns) == 1 && ns[0].kind == number {
+		return ns[0].num
+	}
+	return initial
+}
+
+// px is a length in pixels, where base is 100 % and negative if unknown; ok is
+// false for auto and for what depends on what is unknown.
+func (s *sizes) px(id dim, base float64) (v float64, ok bool) {
+	if ns := s.get(id); len(ns) == 1 {
+		return s.length(ns[0], base)
+	}
+	return 0, false
+}
+
+// or is px with a value for auto.
+func (s *sizes) or(id dim, base, initial float64) float64 {
+	if v, ok := s.px(id, base); ok {
+		return v
+	}
+	return initial
+}
+
+func (s *sizes) length(n node, base float64) (float64, bool) {
+	switch n.kind {
+	case number:
+		return 0, n.num == 0
+	case percentage:
+		return n.num / 100 * base, base >= 0
+	case dimension:
+		switch strings.ToLower(n.value) {
+		case "px":
+			return n.num, true
+		case "em":
+			return n.num * s.font, true
+		case "rem":
+			return n.num * s.root, true
+		}
+		return length(n, s.view)
+	case function, openParen:
+		return s.math(n, base)
+	}
+	return 0, false
+}
+
+// math evaluates calc(), min(), max() and clamp().
+func (s *sizes) math(n node, base float64) (float64, bool) {
+	var args []float64
+	for _, part := range split(n.args, atComma) {
+		v, ok := s.sum(words(part), base)
+		if !ok {
+			return 0, false
+		}
+		args = append(args, v)
+	}
+	switch name := strings.ToLower(n.value); {
+	case len(args) == 2 && name == "min":
+		return min(args[0], args[1]), true
+	case len(args) == 2 && name == "max":
+		return max(args[0], args[1]), true
+	case len(args) == 3 && name == "clamp":
+		return max(args[0], min(args[1], args[2])), true
+	case len(args) == 1 && (n.kind == openParen || name == "calc" || name == "min" || name == "max" || name == "-webkit-calc"):
+		return args[0], true
+	}
+	return 0, false
+}
+
+func (s *sizes) sum(w []node, base float64) (float64, bool) {
+	total, term, op := 0., 0., byte('+')
+	for i, x := range w {
+		if i%2 == 1 {
+			if x.kind != delim || !strings.Contains("+-*/", x.value) {
+				return 0, false
+			}
+			op = x.value[0]
+			continue
+		}
+		v, ok := s.length(x, base)
+		if x.kind == number {
+			v, ok = x.num, true
+		}
+		if !ok {
+			return 0, false
+		}
+		switch op {
+		case '*':
+			term *= v
+		case '/':
+			term /= v
+		case '-':
+			total, term = total+term, -v
+		default:
+			total, term = total+term, v
+		}
+	}
+	return total + term, len(w)%2 == 1
+}
+
+// layoutSheet is the part of the browser's style sheet that gives boxes sizes.
+var layoutSheet = sync.OnceValue(func() *Sheet {
+	return Parse([]byte(`
+body { margin: 8px } p, dl, ul, ol, menu, dir, pre, listing, xmp, plaintext { margin: 1em 0 }
+blockquote, figure { margin: 1em 40px } dd { margin-left: 40px } ul, ol, menu, dir { padding-left: 40px }
+:is(ul, ol, menu, dir) :is(ul, ol, menu, dir) { margin: 0 }
+h1 { font-size: 2em; margin: .67em 0 } h2 { font-size: 1.5em; margin: .83em 0 } h3 { font-size: 1.17em; margin: 1em 0 }
+h4 { margin: 1.33em 0 } h5 { font-size: .83em; margin: 1.67em 0 } h6 { font-size: .67em; margin: 2.33em 0 }
+hr { margin: .5em 0; border: 1px solid } fieldset { margin: 0 2px; padding: .35em .75em .625em; border: 2px solid }
+pre, listing, xmp, plaintext { white-space: pre; font-size: 13px } small { font-size: 13.3px } nobr { white-space: nowrap }
+iframe { border: 2px solid } table { border-spacing: 2px; box-sizing: border-box } td, th { padding: 1px }
+button, input, select, textarea { font-size: 13.3px; box-sizing: border-box } button { padding: 1px 6px; border: 2px solid }
+input { width: 153px; height: 21px } input:is([type=checkbox], [type=radio]) { width: 13px; height: 13px; margin: 3px }
+input[type=image] { width: auto; height: auto } select { height: 19px } textarea { width: 180px; height: 36px }
+iframe, video, canvas, object, embed { width: 300px; height: 150px } audio { width: 300px; height: 54px }
+meter { width: 80px; height: 16px } progress { width: 160px; height: 16px }
+dialog { position: absolute; padding: 1em; border: 3px solid }
+center > table { margin-left: auto; margin-right: auto }
+`), "")
+})
+
+// attributeSizes is what an element's attributes set, as declarations.
+func attributeSizes(e *element) string {
+	if e.ns != "html" && e.tag != "svg" {
+		return ""
+	}
+	var b strings.Builder
+	sized := e.tag == "svg" || e.is("img", "iframe", "video", "canvas", "object", "embed", "table", "td", "th", "hr", "col") || e.inputType() == "image"
+	for _, a := range e.node.Attr {
+		switch key := strings.ToLower(a.Key); {
+		case sized && (key == "width" || key == "height"):
+			if v, ok := attributeLength(a.Val); ok {
+				b.WriteString(key + ":" + v + ";")
+			}
+		case key == "align" && e.is("img", "table", "iframe", "object") && (strings.EqualFold(a.Val, "left") || strings.EqualFold(a.Val, "right")):
+			b.WriteString("float:" + a.Val + ";")
+		case key == "cellspacing" && e.is("table"):
+			if v, ok := attributeLength(a.Val); ok {
+				b.WriteString("border-spacing:" + v + ";")
+			}
+		case key == "nowrap" && e.is("td", "th"):
+			b.WriteString("white-space:nowrap;")
+		}
+	}
+	return b.String()
+}
+
+// attributeLength reads "300", "300px" or "50%".
+func attributeLength(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
+	if end < 0 {
+		end = len(s)
+	}
+	if _, err := strconv.ParseFloat(s[:end], 64); err != nil {
+		return "", false
+	}
+	if strings.HasPrefix(s[end:], "%") {
+		return s[:end] + "%", true
+	}
+	return s[:end] + "px", true
+}

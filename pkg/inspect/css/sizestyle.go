@@ -1,0 +1,171 @@
+package css
+
+import (
+	"slices"
+	"strings"
+)
+
+// style computes the layout properties of e.
+func (l *layout) style(e *element, parent *sizes) *sizes {
+	l.index.filter(e)
+	g := &sizes{
+		view: parent.view, font: parent.font, root: parent.root, line: parent.line, lines: parent.lines,
+		wraps: parent.wraps, pre: parent.pre, vars: parent.vars,
+	}
+	hits, own := l.hits(e, g)
+	if own != nil {
+		g.vars = &variables{parent: parent.vars, own: own, registered: l.cascade.registered, viewport: parent.view}
+	}
+	if text := attributeSizes(e); text != "" {
+		hits = append(hits, hit{sizeDecls(text), &applied{origin: hint}, 0})
+	}
+	if text, ok := e.attr("style"); ok {
+		hits = append(hits, hit{sizeDecls(text), &applied{origin: inline}, 0})
+	}
+	var won [dimCount]key
+	for _, h := range hits {
+		for i := range h.decls {
+			d := &h.decls[i]
+			k := h.by.key(h.spec, d.important)
+			k.hi++ // no key is zero
+			set := d.settings(g.vars)
+			for i := range set {
+				if x := &set[i]; !k.less(won[x.id]) {
+					won[x.id], g.val[x.id] = k, x
+				}
+			}
+		}
+	}
+	g.inherit(e, parent)
+	return g
+}
+
+// hit is a rule that is for an element.
+type hit struct {
+	decls []sizeDecl
+	by    *applied
+	spec  specificity
+}
+
+// hits gathers the rules for e and the custom properties that they set.
+func (l *layout) hits(e *element, g *sizes) (hits []hit, own map[string]*cand) {
+	l.index.find(e, func(list []entry) {
+		for i := range list {
+			x := &list[i]
+			if l.tried++; l.tried%16 == 0 {
+				l.m.steps++
+			}
+			if x.by.scope != e.scope && x.by.origin != userAgent {
+				continue
+			}
+			if x.by.starting || x.sel.pseudo != "" && x.sel.pseudo != "after" || !x.possible(e) || !l.m.match(x.sel, e) || !l.contained(x) {
+				continue
+			}
+			decls := l.declsOf(x.by.rule)
+			if x.sel.pseudo == "after" {
+				g.clears = g.clears || slices.ContainsFunc(decls, func(d sizeDecl) bool { return d.name == "clear" })
+				continue
+			}
+			if len(decls) > 0 {
+				hits = append(hits, hit{decls, x.by, x.sel.spec})
+			}
+			own = l.custom(own, x)
+		}
+	})
+	return hits, own
+}
+
+// custom adds the custom properties of x to own.
+func (l *layout) custom(own map[string]*cand, x *entry) map[string]*cand {
+	for i := range x.by.rule.decls {
+		d := &x.by.rule.decls[i]
+		if d.id != custom {
+			continue
+		}
+		if own == nil {
+			own = map[string]*cand{}
+		}
+		if c := (&cand{d, x.by, x.by.key(x.sel.spec, d.important)}); own[d.name] == nil || own[d.name].key.less(c.key) {
+			own[d.name] = c
+		}
+	}
+	return own
+}
+
+func (l *layout) declsOf(r *rule) []sizeDecl {
+	d, ok := l.decls[r]
+	if !ok {
+		d = sizeDecls(r.body)
+		l.decls[r] = d
+	}
+	return d
+}
+
+// contained says whether the queries of containers around x hold in one that is
+// as large as the viewport.
+func (l *layout) contained(x *entry) bool {
+	for _, r := range x.by.containers {
+		prelude := r.prelude
+		if ns, ok := values(prelude); ok && len(ns) > 0 && ns[0].kind == ident && !ns[0].isIdent("not") {
+			prelude = strings.TrimSpace(prelude[ns[0].end:])
+		}
+		if !MatchMedia(prelude, l.page.Viewport) {
+			return false
+		}
+	}
+	return true
+}
+
+// settings are what d sets, with var() filled in.
+func (d *sizeDecl) settings(vars *variables) []sizeSetting {
+	if !d.varies {
+		return d.set
+	}
+	text, ok := vars.substitute(d.value)
+	if !ok {
+		return nil
+	}
+	ns, ok := values(text)
+	if !ok || len(ns) == 0 || substitutes(ns) {
+		return nil
+	}
+	return expandSizes(d.name, ns)
+}
+
+// inherit computes what other lengths depend on, and what children inherit.
+func (s *sizes) inherit(e *element, parent *sizes) {
+	if ns := s.get(dFontSize); len(ns) == 1 {
+		base := sizes{view: s.view, font: parent.font, root: s.root}
+		if v, ok := base.length(ns[0], parent.font); ok {
+			s.font = v
+		} else if f := fontSizes[strings.ToLower(ns[0].value)]; f > 0 {
+			s.font = f
+		}
+	}
+	if e.parent == nil {
+		s.root = s.font
+	}
+	switch ns := s.get(dLineHeight); {
+	case len(ns) == 1 && ns[0].kind == number:
+		s.lines = ns[0].num
+	case len(ns) == 1 && ns[0].isIdent("normal"):
+		s.lines = 0
+	case len(ns) == 1:
+		if v, ok := s.length(ns[0], s.font); ok {
+			s.line, s.lines = v, -1
+		}
+	}
+	switch {
+	case s.lines > 0:
+		s.line = s.lines * s.font
+	case s.lines == 0:
+		s.line = 1.15 * s.font
+	}
+	if ns := s.get(dWhiteSpace); len(ns) == 1 {
+		word := strings.ToLower(ns[0].value)
+		s.wraps, s.pre = word != "nowrap" && word != "pre", strings.HasPrefix(word, "pre")
+	}
+}
+
+// fontSizes are the sizes that have names.
+var fontSizes = map[string]float64{"xx-small": 9, "x-small": 10, "small": 13, "medium": 16, "large": 18, "x-large": 24, "xx-large": 32}

@@ -1,0 +1,67 @@
+package inspect_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/inspect"
+	"libra/pkg/libra"
+)
+
+// TestLazyFollowsTheStyleSheet opens one page three times, which is read once
+// and styled by two sheets.
+func TestLazyFollowsTheStyleSheet(t *testing.T) {
+	var height atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			fmt.Fprint(w, `<!doctype html><link rel=stylesheet href=s.css><div></div><img loading=lazy src=i.png width=10 height=10>`)
+		case "/s.css":
+			w.Header().Set("Content-Type", "text/css")
+			fmt.Fprintf(w, "div{height:%dpx}", height.Load())
+		}
+	}))
+	defer srv.Close()
+	i := newInspector(t, inspect.Config{Remember: 1 << 20})
+	for _, c := range []struct {
+		height int64
+		want   string
+	}{
+		{100, "fetched image, lazy and near the viewport"},
+		{9000, "lazy image, lazy and about 9008 px down the page"},
+		{9000, "lazy image, lazy and about 9008 px down the page"},
+	} {
+		height.Store(c.height)
+		r := i.Inspect(context.Background(), srv.URL, nil)
+		var got string
+		for _, a := range r.Assets {
+			if strings.HasSuffix(a.URL, "/i.png") {
+				got = fmt.Sprint(a.Fetch, " ", a.Reason)
+			}
+		}
+		if got != c.want {
+			t.Errorf("below a box of %d px: got %q, want %q", c.height, got, c.want)
+		}
+	}
+}
+
+// TestLazyInShadowTrees lays out what a host holds where its slots are.
+func TestLazyInShadowTrees(t *testing.T) {
+	url := site(t, map[string]string{"/": `<!doctype html><div><template shadowrootmode=open><style>.b{height:4000px}</style>
+		<img loading=lazy src=top.png width=9 height=9><slot name=a></slot><div class=b></div><slot></slot></template>
+		<img loading=lazy src=below.png width=9 height=9><img slot=a loading=lazy src=above.png width=9 height=9><img slot=none loading=lazy src=none.png></div>`})
+	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url, nil)
+	if diff := cmp.Diff([]string{"/", "/top.png", "/above.png"}, paths(r, libra.Fetched)); diff != "" {
+		t.Errorf("fetched (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"/below.png", "/none.png"}, paths(r, libra.Lazy)); diff != "" {
+		t.Errorf("lazy (-want +got):\n%s", diff)
+	}
+}
