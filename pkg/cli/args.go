@@ -196,7 +196,7 @@ func flagNames(flags []cli.Flag) (names []string) {
 // only returns the one argument of a command.
 func only(c *cli.Context, what string) (string, error) {
 	switch n := c.NArg(); {
-	case n == 0:
+	case n == 0, n == 1 && c.Args().First() == "":
 		return "", fail("cannot run libra %s: no %s given", commandName(c), what).with("libra help %s", commandName(c))
 	case n > 1:
 		return "", fail("cannot run libra %s: %d arguments given where one %s is taken", commandName(c), n, what).

@@ -254,7 +254,7 @@ func TestSilences(t *testing.T) {
 		`{"match":{"alarm":"disk"},"from":"2020-01-01T00:00:00Z","for":"2h","why":"x"}`:   "ended at 2020-01-01T02:00:00Z already",
 		`{"match":{"scope":"pages"},"for":"2h","why":"x"}`:                                `scope \"pages\" is unknown`,
 		`{"match":{"severity":"bad"},"for":"2h","why":"x"}`:                               `severity \"bad\" is unknown`,
-		`{"match":{"alarms":"disk"},"for":"2h","why":"x"}`:                                `key \"alarms\" is unknown`,
+		`{"match":{"alarms":"disk"},"for":"2h","why":"x"}`:                                `key \"alarms\" is unknown: allowed are alarm, scope, severity, target; send`,
 		`{"match":"disk","for":"2h","why":"x"}`:                                           `\"match\" is not a JSON object`,
 		`{"match":{"alarm":"disk"},"for":2,"why":"x"}`:                                    `key \"for\" must be a text`,
 		`{"match":{"alarm":"disk"},"for":"2h","why":"` + strings.Repeat("x", 1001) + `"}`: "1001 bytes long",

@@ -283,7 +283,7 @@ func TestRunbook(t *testing.T) {
 			t.Errorf("link to #%s leads nowhere", a[1])
 		}
 	}
-	if !strings.Contains(page, `is it running? `+"`systemctl start libra-bus`") || !strings.Contains(page, `no space left* see <a href="#disk">disk</a>.`) {
+	if !strings.Contains(page, `is it running? `+"`systemctl start libra-bus`") || !strings.Contains(page, "another program on `LIBRA_BUS_LISTEN`; *no space left* see <a href=\"#disk\">disk</a>.\n3. ") {
 		t.Errorf("what to do about bus is not there, or not linked:\n%s", page)
 	}
 	disk := libra.Alarm{ID: "disk", Target: "/var", Severity: libra.Minor, State: libra.Raised, Summary: "full", Runbook: "#disk", Since: noon}

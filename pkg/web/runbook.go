@@ -13,7 +13,8 @@ import (
 const runbookPath = "/runbook"
 
 // runbookSection is what to do about one alarm. Its text stays as it is written
-// in Markdown, which is made to be read so; only links are links.
+// in Markdown, which is made to be read so; only links are links, and lines are
+// as long as the screen is wide.
 type runbookSection struct {
 	ID   string // the anchor
 	Text []runbookSpan
@@ -38,9 +39,28 @@ func readRunbook(markdown string) (sections []runbookSection) {
 	}
 	for _, part := range parts {
 		id, body, _ := strings.Cut(part, "\n")
-		sections = append(sections, runbookSection{ID: id, Text: runbookSpans(strings.TrimSpace(body), known)})
+		sections = append(sections, runbookSection{ID: id, Text: runbookSpans(unwrap(strings.TrimSpace(body)), known)})
 	}
 	return sections
+}
+
+// runbookItem is what begins a line of its own: an item, a row, or what is to be
+// typed.
+var runbookItem = regexp.MustCompile(`^([0-9]+\. |- |\||    )`)
+
+// unwrap joins lines that were broken to fit a screen wider than a phone's.
+func unwrap(text string) string {
+	lines := strings.Split(text, "\n")
+	joined := []string{lines[0]}
+	for i, line := range lines[1:] {
+		before := lines[i]
+		if line == "" || before == "" || runbookItem.MatchString(line) || strings.HasPrefix(before, "    ") {
+			joined = append(joined, line)
+			continue
+		}
+		joined[len(joined)-1] += " " + strings.TrimSpace(line)
+	}
+	return strings.Join(joined, "\n")
 }
 
 // runbookSpans cuts text at its links, of which those that lead out of the

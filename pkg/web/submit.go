@@ -188,7 +188,7 @@ func readObject(data []byte, what, example string, into map[string]any) *problem
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		target, known := into[key]
 		if !known {
-			return badRequest("unknown-key", fmt.Sprintf(`key %q is unknown: send %s`, key, example))
+			return badRequest("unknown-key", fmt.Sprintf(`key %q is unknown: allowed are %s; send %s`, key, strings.Join(slices.Sorted(maps.Keys(into)), ", "), example))
 		}
 		if raw, ok := target.(*json.RawMessage); ok {
 			*raw = fields[key]
