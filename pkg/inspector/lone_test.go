@@ -22,6 +22,7 @@ import (
 // do not keep their slots meanwhile, and have their turn.
 func TestLoneTurns(t *testing.T) {
 	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
 	var asked atomic.Int64
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/at-once") {
@@ -31,6 +32,7 @@ func TestLoneTurns(t *testing.T) {
 		w.Write([]byte("<p>hello"))
 	}))
 	defer site.Close()
+	defer release()
 	b := bustest.Start(t)
 	web := b.Connect("web")
 	i := inspector.New(inspector.Config{Instance: "1", Workers: 12, Inspect: loopback, Program: os.Args[0]}, b.Connect("inspector"), b.Log())
@@ -45,15 +47,21 @@ func TestLoneTurns(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	taken := make(chan error, len(lost))
+	// Somebody has them all, and will give them back.
 	gone, leave := context.WithCancel(t.Context())
-	go b.Connect("inspector").Work(gone, bustest.Slots(12), time.Minute, func() {}, func(_ context.Context, j bus.Job) { taken <- j.Again(time.Second) })
+	taken, giveBack, left := make(chan struct{}, len(lost)), make(chan struct{}), make(chan error)
+	go func() {
+		left <- b.Connect("inspector").Work(gone, bustest.Slots(len(lost)), time.Minute, func() {}, func(_ context.Context, j bus.Job) {
+			taken <- struct{}{}
+			<-giveBack
+			if err := j.Again(0); err != nil {
+				t.Error(err)
+			}
+		})
+	}()
 	for range lost {
-		if err := <-taken; err != nil {
-			t.Fatal(err)
-		}
+		<-taken
 	}
-	leave()
 	wg.Go(func() { i.Run(ctx, inspector.Loops{Work: func() {}, Due: func() {}}) })
 	for n := range 4 { // with each that ends, there is room for one more
 		r := request(fmt.Sprintf("%s/at-once/%d", site.URL, n))
@@ -62,9 +70,12 @@ func TestLoneTurns(t *testing.T) {
 		}
 		bustest.Await(t, "the report of "+r.URL, func() bool { _, err := web.LastReport(t.Context(), r.Page); return err == nil })
 	}
+	leave()
+	close(giveBack)
+	<-left
 	bustest.Await(t, "eight pages to be weighed alone", func() bool { return asked.Load() == 8 })
 	bustest.Await(t, "the others to wait on the bus", func() bool { return i.InHand() == 8 })
-	close(hold)
+	release()
 	for _, r := range lost {
 		bustest.Await(t, "the report of "+r.URL, func() bool { _, err := web.LastReport(t.Context(), r.Page); return err == nil })
 	}
