@@ -149,9 +149,9 @@ func atSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 	kinds.told[want.Runbook] = true
 }
 
-// headline names the page of an alarm about one.
+// headline names the page of an alarm about one, once.
 func headline(target, summary string) string {
-	if page, ok := strings.CutPrefix(target, "http://"); ok {
+	if page, ok := strings.CutPrefix(target, "http://"); ok && !strings.Contains(summary, target) {
 		return strings.TrimSuffix(page, "/") + ": " + summary
 	}
 	return summary
