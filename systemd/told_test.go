@@ -151,10 +151,11 @@ func atSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 
 // headline names the page of an alarm about one, once.
 func headline(target, summary string) string {
-	if page, ok := strings.CutPrefix(target, "http://"); ok && !strings.Contains(summary, target) {
-		return strings.TrimSuffix(page, "/") + ": " + summary
+	_, page, ok := strings.Cut(target, "://")
+	if !ok || strings.Contains(summary, target) {
+		return summary
 	}
-	return summary
+	return strings.TrimSuffix(page, "/") + ": " + summary
 }
 
 // deadline is until when people must have been told.
