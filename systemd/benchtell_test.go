@@ -5,7 +5,6 @@ package systemd_test
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -163,7 +162,6 @@ func besideSlack(b *testing.B, f *figures) {
 // watchFigures: 300 hosts whose page takes 100 ms, each weighed every second.
 func watchFigures(b *testing.B, f *figures) {
 	manyTargets(b, f, "300 targets of 100 ms, every second, as shipped")
-	settings(b, "LIBRA_WORKERS=32", func() { manyTargets(b, f, "  with LIBRA_WORKERS=32") })
 }
 
 // manyTargets: how many of them are weighed each second.
@@ -224,24 +222,4 @@ func cpuTime(b *testing.B) (all time.Duration) {
 		all += time.Duration(user+system) * 10 * time.Millisecond // the kernel's clock ticks
 	}
 	return all
-}
-
-// settings changes the appliance's, for the inspectors, while do runs.
-func settings(b *testing.B, line string, do func()) {
-	b.Helper()
-	file := filepath.Join(box.Home, "etc", "libra.env")
-	was, err := os.ReadFile(file)
-	if err != nil {
-		b.Fatal(err)
-	}
-	put := func(data []byte) {
-		if err := os.WriteFile(file, data, 0o644); err != nil {
-			b.Fatal(err)
-		}
-		box.Systemctl(b, "restart", "libra-inspector@1", "libra-inspector@2")
-		box.Settle(b)
-	}
-	put([]byte(string(was) + "\n" + line + "\n"))
-	defer put(was)
-	do()
 }

@@ -1,0 +1,293 @@
+package css
+
+import "strings"
+
+// track is a column of a grid: a length, a share of what is free, or both.
+type track struct{ px, fr float64 }
+
+// tracks are the columns of a grid for n boxes.
+func (b *box) tracks(width, gap float64, n int) []track {
+	var list []track
+	for _, x := range b.s.get(dGridColumns) {
+		if !x.isFunc("repeat") {
+			list = b.track(list, x, width)
+			continue
+		}
+		parts := split(x.args, atComma)
+		if len(parts) != 2 || len(parts[0]) != 1 {
+			continue
+		}
+		var each []track
+		for _, y := range words(parts[1]) {
+			each = b.track(each, y, width)
+		}
+		if len(list) > maxTracks {
+			break
+		}
+		times := int(min(parts[0][0].num, maxTracks))
+		if parts[0][0].kind == ident && len(each) > 0 {
+			used := 0.
+			for _, t := range each {
+				used += max(t.px, 1) + gap
+			}
+			times = int(min(max((width+gap)/used, 1), maxTracks))
+			if parts[0][0].isIdent("auto-fit") {
+				times = min(times, max((n+len(each)-1)/len(each), 1))
+			}
+		}
+		for range times {
+			list = append(list, each...)
+		}
+	}
+	if len(list) == 0 {
+		list = []track{{fr: 1}}
+	}
+	return list[:min(len(list), maxTracks)]
+}
+
+// maxTracks bounds the columns of grids and tables.
+const maxTracks = 1000
+
+// track adds what n stands for to list.
+func (b *box) track(list []track, n node, width float64) []track {
+	if n.kind == openBracket {
+		return list // a name
+	}
+	if n.isFunc("minmax") {
+		if parts := split(n.args, atComma); len(parts) == 2 && len(parts[0]) == 1 && len(parts[1]) == 1 {
+			least := b.track(nil, parts[0][0], width)[0]
+			most := b.track(nil, parts[1][0], width)[0]
+			if most.fr == 0 && parts[1][0].kind != ident {
+				return append(list, track{px: max(least.px, most.px)})
+			}
+			return append(list, track{px: least.px, fr: max(most.fr, 1)})
+		}
+	}
+	if n.kind == dimension && strings.EqualFold(n.value, "fr") {
+		return append(list, track{fr: n.num})
+	}
+	if v, ok := b.s.length(n, width); ok {
+		return append(list, track{px: v})
+	}
+	return append(list, track{fr: 1})
+}
+
+// divide gives each track its width.
+func divide(list []track, width, gap float64) []float64 {
+	free, fr := width-gap*float64(len(list)-1), 0.
+	for _, t := range list {
+		if fr += t.fr; t.fr == 0 {
+			free -= t.px
+		}
+	}
+	widths := make([]float64, len(list))
+	for i, t := range list {
+		widths[i] = t.px
+		if t.fr > 0 {
+			widths[i] = max(t.px, free*t.fr/max(fr, 1), 0)
+		}
+	}
+	return widths
+}
+
+// grid lays out boxes in the cells of a grid, row by row.
+func (l *layout) grid(b *box, width float64) float64 {
+	gap, rowGap := b.s.or(dColumnGap, width, 0), b.s.or(dRowGap, width, 0)
+	widths := divide(b.tracks(width, gap, len(b.kids)), width, gap)
+	y, tall, column := 0., 0., 0
+	for _, k := range b.kids {
+		if k.out() {
+			k.x, k.y = 0, y
+			continue
+		}
+		span := min(k.span(len(widths)), len(widths))
+		if column+span > len(widths) {
+			y, tall, column = y+tall+rowGap, 0, 0
+		}
+		x, w := 0., gap*float64(span-1)
+		for i := range column + span {
+			if i < column {
+				x += widths[i] + gap
+			} else {
+				w += widths[i]
+			}
+		}
+		left, m, top, along := k.margins(w)
+		if k.inner == replaced {
+			l.place(k, w-m, frameOf{width: w, height: -1})
+		} else {
+			l.item(k, k.inCell(w, w-m), w)
+		}
+		k.x, k.y = x+left, y+top
+		tall, column = max(tall, k.h+along), column+span
+	}
+	return y + tall
+}
+
+// inCell is how wide b is in a cell of width w where avail is free.
+func (b *box) inCell(w, avail float64) float64 {
+	if b.isText {
+		return avail
+	}
+	_, across, _, _ := b.edges(w)
+	if v, ok := b.sized(dWidth, w, across); ok {
+		avail = v
+	}
+	return b.bound(avail, dMinWidth, dMaxWidth, w, across)
+}
+
+// span is how many of n columns b takes.
+func (b *box) span(n int) int {
+	if b.isText {
+		return 1
+	}
+	var lines []int
+	for i, x := range b.s.get(dGridColumn) {
+		switch {
+		case x.kind == number && i > 0 && b.s.get(dGridColumn)[i-1].isIdent("span"):
+			return max(int(x.num), 1)
+		case x.kind == number:
+			at := int(x.num)
+			if at < 0 {
+				at += n + 2
+			}
+			lines = append(lines, at)
+		}
+	}
+	if len(lines) == 2 {
+		return max(lines[1]-lines[0], 1)
+	}
+	return 1
+}
+
+// spacing is what stands between the cells of a table.
+func (b *box) spacing() float64 {
+	if b.s.word(dCollapse, "separate") == "collapse" {
+		return 0
+	}
+	if ns := b.s.get(dSpacing); len(ns) > 0 {
+		v, _ := b.s.length(ns[0], -1)
+		return v
+	}
+	return 0
+}
+
+// table lays out the rows of a table.
+func (l *layout) table(b *box, width float64) float64 {
+	rows := tableRows(b.kids, nil)
+	gap := b.spacing()
+	columns := 0
+	for _, r := range rows {
+		n := 0
+		for _, c := range r {
+			n += c.colspan()
+		}
+		columns = min(max(columns, n), maxTracks)
+	}
+	if columns == 0 {
+		return 0
+	}
+	widths := l.columnWidths(rows, columns, width-gap*float64(columns+1))
+	y := gap
+	for _, r := range rows {
+		x, tall, column := gap, 0., 0
+		for _, c := range r {
+			w := -gap
+			for range c.colspan() {
+				if column < columns {
+					w += widths[column] + gap
+				}
+				column++
+			}
+			l.item(c, max(w, 0), width)
+			c.x, c.y = x, y
+			x, tall = x+w+gap, max(tall, c.h)
+		}
+		y += tall + gap
+	}
+	return y
+}
+
+// tableRows lists the cells of each row below kids; what is no cell, a caption
+// for example, has a row of its own.
+func tableRows(kids []*box, rows [][]*box) [][]*box {
+	var loose []*box // cells without a row
+	for _, k := range kids {
+		display := ""
+		if !k.isText && !k.out() {
+			display = k.s.word(dDisplay, "inline")
+		}
+		switch display {
+		case "":
+		case "table-cell":
+			loose = append(loose, k)
+			continue
+		case "table-row-group", "table-header-group", "table-footer-group":
+			rows = tableRows(k.kids, rows)
+		case "table-row":
+			var cells []*box
+			for _, c := range k.kids {
+				if !c.isText && !c.out() && !c.breaks {
+					cells = append(cells, c)
+				}
+			}
+			rows = append(rows, cells)
+		case "table-column", "table-column-group":
+		default:
+			rows = append(rows, []*box{k})
+		}
+	}
+	if len(loose) > 0 {
+		rows = append(rows, loose)
+	}
+	return rows
+}
+
+// colspan is how many columns a cell takes.
+func (b *box) colspan() int {
+	if b.node != nil {
+		for _, a := range b.node.Attr {
+			if a.Key == "colspan" {
+				if ns, ok := values(a.Val); ok && len(ns) > 0 && ns[0].kind == number {
+					return int(min(max(ns[0].num, 1), maxTracks))
+				}
+			}
+		}
+	}
+	return 1
+}
+
+// columnWidths divides the width of a table by what its cells ask for.
+func (l *layout) columnWidths(rows [][]*box, n int, width float64) []float64 {
+	least, most := make([]float64, n), make([]float64, n)
+	for _, r := range rows {
+		column := 0
+		for _, c := range r {
+			if span := c.colspan(); span == 1 && column < n {
+				cl, cm := l.widths(c)
+				if v, ok := c.s.px(dWidth, width); ok && c.percent(dWidth) {
+					cm = max(v, cl)
+				}
+				least[column], most[column] = max(least[column], cl), max(most[column], cm)
+				column++
+			} else {
+				column += span
+			}
+		}
+	}
+	sumLeast, sumMost := 0., 0.
+	for i := range most {
+		sumLeast, sumMost = sumLeast+least[i], sumMost+most[i]
+	}
+	for i := range most {
+		switch {
+		case sumMost <= width && sumMost > 0:
+			most[i] *= width / sumMost
+		case sumLeast < width && sumMost > sumLeast:
+			most[i] = least[i] + (most[i]-least[i])*(width-sumLeast)/(sumMost-sumLeast)
+		default:
+			most[i] = least[i]
+		}
+	}
+	return most
+}
