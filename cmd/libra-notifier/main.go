@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
@@ -84,7 +83,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 	p.Trouble(n.Troubles)
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
-	watching.Go(func() { s.watchFile(ctx, n) })
+	watching.Go(func() { s.file.Follow(ctx, n.Fault) })
 	stop := p.OnReload(func() error { return s.reload(ctx, n) })
 	defer func() { cancel(); stop(); watching.Wait() }()
 	p.Ready("waiting for alarms")
@@ -101,22 +100,4 @@ func (s *settings) reload(ctx context.Context, n *notifier.Notifier) error {
 		return err
 	}
 	return n.Apply(ctx, s.cfg.Rules)
-}
-
-// look is how often the file is looked at: one that is bad, or not in force, is
-// an alarm before it matters.
-const look = 2 * time.Second
-
-// watchFile has the notifier name what is wrong with alarms.toml, until ctx ends.
-func (s *settings) watchFile(ctx context.Context, n *notifier.Notifier) {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			n.Fault(s.file.Look())
-		}
-	}
 }

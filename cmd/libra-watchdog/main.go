@@ -78,7 +78,9 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
-	watching.Go(func() { s.watchFile(ctx, w) })
+	watching.Go(func() {
+		s.alarms.Follow(ctx, func(fault error) { w.Name(s.troubles(readable(fault))) })
+	})
 	p.Ready("asking everything whether it is well")
 	return w.Run(ctx)
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
-	"time"
-
 	"libra/pkg/daemon"
 	"libra/pkg/event"
 	"libra/pkg/libra"
@@ -112,23 +109,4 @@ func (s *settings) reload(w *watchdog.Watchdog) error {
 	cfg, fault := s.load()
 	w.Apply(cfg, s.troubles(fault))
 	return fault
-}
-
-// look is how often the file is looked at: one that is bad, or not in force, is
-// an alarm before it matters.
-const look = 2 * time.Second
-
-// watchFile has the watchdog name what is wrong with alarms.toml, until ctx
-// ends.
-func (s *settings) watchFile(ctx context.Context, w *watchdog.Watchdog) {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	for {
-		w.Name(s.troubles(readable(s.alarms.Look())))
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }

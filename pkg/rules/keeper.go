@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -106,4 +107,22 @@ func (k *Keeper) Look() error {
 		return fmt.Errorf("alarms.toml was changed at %s, and %w: %s", k.edited.UTC().Format("15:04 UTC"), ErrNotInForce, reloadIt)
 	}
 	return nil
+}
+
+// every is how often the file is looked at: one that is bad, or not in force, is
+// an alarm before it matters.
+const every = 2 * time.Second
+
+// Follow tells what Look says, now and every other second, until ctx ends.
+func (k *Keeper) Follow(ctx context.Context, tell func(fault error)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		tell(k.Look())
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
