@@ -123,7 +123,7 @@ func (r *runner) writeAlarms(list *alarmList) {
 		t.write(r.out, r.screen)
 	}
 	if list.More > 0 {
-		fmt.Fprintf(r.out, "\nand %s\n", plural(list.More, "more alarm"))
+		fmt.Fprintf(r.out, "\nand %s\n", libra.Several(list.More, "more alarm"))
 	}
 	writeReasons(r.out, r.screen, "This list may lack the latest:", list.Reasons)
 }

@@ -166,6 +166,6 @@ func writeWatch(w io.Writer, s screen, p *pageAnswer) {
 		fmt.Fprintf(w, "%s %s\n", s.paint(red, "! over budget:"), printable(line))
 	}
 	if len(p.Budget.Over) == 0 && p.Budget.Lines > 0 {
-		fmt.Fprintf(w, "within its budget of %s\n", plural(p.Budget.Lines, "line"))
+		fmt.Fprintf(w, "within its budget of %s\n", libra.Several(p.Budget.Lines, "line"))
 	}
 }

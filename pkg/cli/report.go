@@ -30,10 +30,10 @@ func writeReport(w io.Writer, s screen, r *libra.Report, profile string) {
 		fmt.Fprintf(w, "redirected to %s\n", printable(r.FinalURL))
 	}
 	fmt.Fprintf(w, "%s, answered %s: %s, %s transferred, %s decoded, weighed in %s\n",
-		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), plural(r.Totals.Requests, "request"),
+		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), libra.Several(r.Totals.Requests, "request"),
 		humanBytes(r.Totals.TransferBytes), humanBytes(r.Totals.DecodedBytes), (time.Duration(r.DurationMS) * time.Millisecond).Round(time.Millisecond))
 	if r.Repeat != nil && r.Totals.Requests > 0 {
-		fmt.Fprintf(w, "A second visit: %s, %s transferred\n", plural(r.Repeat.Requests, "request"), humanBytes(r.Repeat.TransferBytes))
+		fmt.Fprintf(w, "A second visit: %s, %s transferred\n", libra.Several(r.Repeat.Requests, "request"), humanBytes(r.Repeat.TransferBytes))
 	}
 	verdict := score.OfReport(*r, profile)
 	writeVerdict(w, s, r, verdict)

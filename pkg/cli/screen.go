@@ -81,14 +81,6 @@ func humanBytes(n int64) string {
 	return strconv.FormatFloat(f, 'f', 1, 64) + " " + string("kMGTPE"[unit]) + "B"
 }
 
-// plural writes "1 request", "2 requests".
-func plural(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return strconv.Itoa(n) + " " + noun
-}
-
 // moment writes a time for people, to the second.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 

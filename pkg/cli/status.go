@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"libra/pkg/libra"
 )
 
 // status is what GET /api/status answers.
@@ -83,7 +85,7 @@ func (r *runner) writeStatus(server string, s *status) {
 		colour = yellow
 	}
 	fmt.Fprintf(r.out, "%s at %s, version %s: %s, %s, %s\n", r.screen.paint(colour, printable(s.Status)), server, printable(s.Version),
-		plural(s.Counts.Pages, "page"), plural(s.Counts.Open, "open request"), plural(s.Counts.Alarms, "open alarm"))
+		libra.Several(s.Counts.Pages, "page"), libra.Several(s.Counts.Open, "open request"), libra.Several(s.Counts.Alarms, "open alarm"))
 	if !s.HistorySince.IsZero() {
 		fmt.Fprintf(r.out, "history since %s\n", moment(s.HistorySince))
 	}

@@ -91,7 +91,7 @@ func (w writer) single(m message, d delivery) letter {
 		l.remarks = append(l.remarks, "Flapping: it comes and goes, and stays raised until it is calm")
 	}
 	if d.Explains > 0 {
-		l.remarks = append(l.remarks, fmt.Sprintf("It explains %s that you were not told of", several(d.Explains, "other alarm")))
+		l.remarks = append(l.remarks, fmt.Sprintf("It explains %s that you were not told of", libra.Several(d.Explains, "other alarm")))
 	}
 	if m.Kind == news {
 		l.remarks = append(l.remarks, w.lateness(m.at, t.At, d.Held)...)
@@ -288,13 +288,6 @@ func lines(alarms []*history) (list []string) {
 		list = append(list, g.line())
 	}
 	return list
-}
-
-func several(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // plain is the letter for those who read no markup. The first line is the

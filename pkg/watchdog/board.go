@@ -340,31 +340,23 @@ func (b *board) status() string {
 			unknown++
 		}
 	}
-	text := several(len(b.probes), "target")
+	text := libra.Several(len(b.probes), "target")
 	for _, id := range slices.Sorted(maps.Keys(b.out.sources())) {
 		if b.tally(id).State == Bad {
 			bad = append(bad, id)
 		}
 	}
 	if down := b.raisedPages(); down > 0 {
-		text += ", " + several(down, "page alarm")
+		text += ", " + libra.Several(down, "page alarm")
 	}
 	if len(bad) > 0 {
 		text += ", alarms: " + strings.Join(bad, " ")
 	}
 	if n := b.wards.count(); n > 0 {
-		text += fmt.Sprintf(", %s in quarantine", several(n, "page"))
+		text += fmt.Sprintf(", %s in quarantine", libra.Several(n, "page"))
 	}
 	if unknown > 0 {
 		text += fmt.Sprintf(", %d not yet known", unknown)
 	}
 	return text
-}
-
-// several counts things for people.
-func several(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -177,7 +177,7 @@ func (w *Watchdog) queueProbe() *probe {
 				return Reading{Verdict: Pass}
 			}
 			wait := time.Since(since)
-			text := fmt.Sprintf("%s waiting, the oldest for %s, limit ", several(open, "request"), wait.Round(time.Second))
+			text := fmt.Sprintf("%s waiting, the oldest for %s, limit ", libra.Several(open, "request"), wait.Round(time.Second))
 			r := Reading{Verdict: Pass}
 			for _, l := range []struct {
 				severity libra.Severity

@@ -120,7 +120,7 @@ func (p *probe) readCertificate(until, now time.Time, limits Days) Reading {
 		days     int
 	}{{libra.Critical, limits.Critical}, {libra.Major, limits.Major}, {libra.Minor, limits.Minor}} {
 		if l.days > 0 && left < time.Duration(l.days)*day {
-			r := p.fail("ends on %s, in %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), daysAndHours(left), several(l.days, "day"))
+			r := p.fail("ends on %s, in %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), daysAndHours(left), libra.Several(l.days, "day"))
 			r.Severity = l.severity
 			return r
 		}
@@ -134,14 +134,14 @@ func daysAndHours(d time.Duration) string {
 	if d < 0 {
 		return "the past"
 	}
-	return several(int(d/day), "day") + " " + several(int(d%day/time.Hour), "hour")
+	return libra.Several(int(d/day), "day") + " " + libra.Several(int(d%day/time.Hour), "hour")
 }
 
 // spanText is a span of time in the units that people count it in.
 func spanText(d time.Duration) string {
 	switch {
 	case d%day == 0 && d > 0:
-		return several(int(d/day), "day")
+		return libra.Several(int(d/day), "day")
 	case d >= day:
 		return daysAndHours(d)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"libra/pkg/libra"
 	"libra/pkg/watchdog/units"
 )
 
@@ -217,7 +218,7 @@ func (s *services) down(name string) (how string, down bool) {
 		return name + " has failed: exit code 2, its configuration is wrong", true
 	case u.Active == "failed" && (u.Restarts > 0 || u.Result == "start-limit-hit"):
 		// Where it had ended badly, that stays the result when the limit is hit.
-		return fmt.Sprintf("%s has failed (%s); systemd has given it up after %s, too many in too short a time (start-limit-hit)", name, u.Result, several(u.Restarts, "restart")), true
+		return fmt.Sprintf("%s has failed (%s); systemd has given it up after %s, too many in too short a time (start-limit-hit)", name, u.Result, libra.Several(u.Restarts, "restart")), true
 	case u.Active == "failed":
 		return fmt.Sprintf("%s has failed: %s", name, u.Result), true
 	case u.Active == "inactive" && u.Job == "" && !u.Triggered:
