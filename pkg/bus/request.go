@@ -64,7 +64,7 @@ func (c *Conn) WatchRequests(fn func(event.Request)) (stop func(), err error) {
 func (c *Conn) requestSubjects(ctx context.Context) (map[string]uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	s, err := c.js.Stream(ctx, event.RequestStream)
+	s, err := c.stream(ctx, event.RequestStream)
 	if err != nil {
 		return nil, unavailable(err)
 	}

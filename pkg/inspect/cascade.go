@@ -164,8 +164,7 @@ func (p *page) view(d *document) css.Page {
 		s := d.inline[i]
 		if src.URL != "" {
 			s = p.sheets[src.URL]
-		}
-		if src.URL == "" {
+		} else {
 			p.byName(s, view.Imported)
 		}
 		if s != nil && src.Applies {
