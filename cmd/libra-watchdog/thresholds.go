@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+
 	"libra/pkg/daemon"
 	"libra/pkg/event"
 	"libra/pkg/libra"
