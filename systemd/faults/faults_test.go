@@ -1,14 +1,5 @@
 //go:build appliance
 
-// Package faults_test breaks Libra in every way that docs/survival.md lists,
-// on the real units under a real systemd, while a load generator of its own
-// process asks for work and for answers and keeps account of both:
-//
-//	make build && go test -tags appliance -v -run '^TestFaults$' ./systemd/faults/
-//
-// Every row of the table is a test. A promise that was broken fails it; at the
-// end the table is printed with what was measured. TestFaultsShort is a
-// selection of under a minute, TestSoak breaks things at random for -minutes.
 package faults_test
 
 import (
