@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // A page in quarantine is told to people with the reason, once, however often
@@ -32,7 +32,7 @@ func TestQuarantineIsTold(t *testing.T) {
 	box.Sink.Forget()
 	was := box.MainPID(t, "libra-watchdog")
 	box.Systemctl(t, "kill", "--kill-whom=main", "--signal=KILL", "libra-watchdog")
-	house.Await(t, "the watchdog's return", 20*time.Second, func() bool {
+	harness.Await(t, "the watchdog's return", 20*time.Second, func() bool {
 		pid := box.MainPID(t, "libra-watchdog")
 		return pid != 0 && pid != was && strings.Contains(box.Show(t, "libra-watchdog", "StatusText"), "1 page in quarantine")
 	})
@@ -49,7 +49,7 @@ func TestQuarantineIsTold(t *testing.T) {
 	if out, err := cli(t, "release", "--server", box.URL, id); err != nil {
 		t.Fatalf("release: %v\n%s", err, out)
 	}
-	house.Await(t, "the page's report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
+	harness.Await(t, "the page's report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
 	over(t, url, "The page "+url+" is not in quarantine any more")
 	if m := box.Sink.Find("[major]", url); m != nil {
 		t.Errorf("told again: %v", m["text"])
@@ -78,7 +78,7 @@ func TestOutsideHeartbeat(t *testing.T) {
 		box.Settle(t)
 	})
 	box.Systemctl(t, "restart", "libra-watchdog")
-	house.Await(t, "a heartbeat", 20*time.Second, func() bool { return asked.Load() > 0 })
+	harness.Await(t, "a heartbeat", 20*time.Second, func() bool { return asked.Load() > 0 })
 	if journal := box.Journal(t, "-u", "libra-watchdog"); strings.Contains(journal, "sesame") {
 		t.Error("the journal shows the heartbeat's URL")
 	}

@@ -21,16 +21,16 @@ import (
 
 	"libra/pkg/libra"
 	"libra/pkg/store"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // Each unit stops, starts and restarts, and no other unit minds.
 func TestEveryUnitAlone(t *testing.T) {
 	box.Settle(t)
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		t.Run(unit, func(t *testing.T) {
 			others := map[string]int{}
-			for _, s := range house.Services {
+			for _, s := range harness.Services {
 				if s != unit {
 					others[s] = box.MainPID(t, s)
 				}
@@ -62,11 +62,11 @@ func TestEveryUnitAlone(t *testing.T) {
 // A killed process of each kind is ready again.
 func TestKilled(t *testing.T) {
 	box.Settle(t)
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		t.Run(unit, func(t *testing.T) {
 			was := box.MainPID(t, unit)
 			box.Signal(t, unit, syscall.SIGKILL)
-			took := house.Await(t, "another process", 10*time.Second, func() bool { return box.Active(t, unit) && box.MainPID(t, unit) != was })
+			took := harness.Await(t, "another process", 10*time.Second, func() bool { return box.Active(t, unit) && box.MainPID(t, unit) != was })
 			t.Logf("ready again after %s", took.Round(time.Millisecond))
 		})
 	}
@@ -77,12 +77,12 @@ func TestKilled(t *testing.T) {
 func TestStopped(t *testing.T) {
 	box.Settle(t)
 	was := map[string]int{}
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		was[unit] = box.MainPID(t, unit)
 		box.Signal(t, unit, syscall.SIGSTOP)
 	}
-	for _, unit := range house.Services {
-		house.Await(t, unit+" to come back", 30*time.Second, func() bool { return box.Active(t, unit) && box.MainPID(t, unit) != was[unit] })
+	for _, unit := range harness.Services {
+		harness.Await(t, unit+" to come back", 30*time.Second, func() bool { return box.Active(t, unit) && box.MainPID(t, unit) != was[unit] })
 		if !strings.Contains(box.Journal(t, "--unit", unit), "Watchdog timeout") {
 			t.Errorf("%s: no watchdog timeout in the journal", unit)
 		}
@@ -96,8 +96,8 @@ func TestAbortLeavesStacks(t *testing.T) {
 	box.Settle(t)
 	was := box.MainPID(t, "libra-recorder")
 	box.Signal(t, "libra-recorder", syscall.SIGABRT)
-	house.Await(t, "another process", 10*time.Second, func() bool { return box.Active(t, "libra-recorder") && box.MainPID(t, "libra-recorder") != was })
-	house.Await(t, "the stacks in the journal", 5*time.Second, func() bool {
+	harness.Await(t, "another process", 10*time.Second, func() bool { return box.Active(t, "libra-recorder") && box.MainPID(t, "libra-recorder") != was })
+	harness.Await(t, "the stacks in the journal", 5*time.Second, func() bool {
 		log := box.Journal(t, "--unit", "libra-recorder")
 		return strings.Contains(log, "SIGABRT: abort") && strings.Contains(log, "recorder.(*Recorder).Run")
 	})
@@ -106,7 +106,7 @@ func TestAbortLeavesStacks(t *testing.T) {
 // systemctl start returns when the unit does its part, not before.
 func TestReadyOnlyWhenReady(t *testing.T) {
 	box.Settle(t)
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		if kind := box.Show(t, unit, "Type"); kind != "notify" {
 			t.Errorf("%s is of type %s", unit, kind)
 		}
@@ -160,14 +160,14 @@ func site(t *testing.T) *httptest.Server {
 func TestPageToSQLite(t *testing.T) {
 	box.Settle(t)
 	id := box.Submit(t, site(t).URL+"/")
-	house.Await(t, "the report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
+	harness.Await(t, "the report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
 	p := box.Page(t, id)
 	if p.Report.Outcome != libra.Complete || p.Report.Totals.Requests != 3 || p.Report.Totals.ByType[libra.Image].EncodedBytes != 2000 {
 		t.Errorf("report: %+v", p.Report)
 	}
 	history := store.NewReader(filepath.Join(box.Home, "state", "history", "libra.db"))
 	defer history.Close()
-	house.Await(t, "the report in SQLite", 10*time.Second, func() bool { _, err := history.Report(t.Context(), id); return err == nil })
+	harness.Await(t, "the report in SQLite", 10*time.Second, func() bool { _, err := history.Report(t.Context(), id); return err == nil })
 	stored, err := history.Report(t.Context(), id)
 	if err != nil || stored.Report.Totals.TransferBytes != p.Report.Totals.TransferBytes {
 		t.Errorf("SQLite has %+v, %v", stored.Report.Totals, err)
@@ -198,7 +198,7 @@ func TestAlarmReachesSlack(t *testing.T) {
 			t.Log(box.Journal(t, "--unit", "libra-watchdog", "--unit", "libra-notifier", "--lines", "60"))
 		}
 	})
-	took := house.Await(t, "the alarm", 20*time.Second, func() bool { return box.Sink.Find("libra-recorder") != nil })
+	took := harness.Await(t, "the alarm", 20*time.Second, func() bool { return box.Sink.Find("libra-recorder") != nil })
 	t.Logf("raised in Slack %s after the stop", took.Round(time.Millisecond))
 	message := box.Sink.Find("libra-recorder")
 	if blocks := fmt.Sprint(message["blocks"], message["attachments"]); !strings.Contains(blocks, "libra-recorder") {
@@ -206,7 +206,7 @@ func TestAlarmReachesSlack(t *testing.T) {
 	}
 	box.Sink.Forget()
 	box.Systemctl(t, "start", "libra-recorder")
-	took = house.Await(t, "the all-clear", 30*time.Second, func() bool { return box.Sink.Find("libra-recorder") != nil })
+	took = harness.Await(t, "the all-clear", 30*time.Second, func() bool { return box.Sink.Find("libra-recorder") != nil })
 	t.Logf("cleared in Slack %s after the start", took.Round(time.Millisecond))
 }
 

@@ -14,7 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // figures are printed as one table when all are there.
@@ -83,16 +83,16 @@ func startFigures(b *testing.B, f *figures) {
 	var ready, web sample
 	for range 10 {
 		box.Systemctl(b, "stop", "libra.target", "libra-web.socket")
-		box.Systemctl(b, append([]string{"reset-failed", "libra.target", "libra-web.socket"}, house.Services...)...)
-		began := house.Monotonic()
+		box.Systemctl(b, append([]string{"reset-failed", "libra.target", "libra-web.socket"}, harness.Services...)...)
+		began := harness.Monotonic()
 		box.Systemctl(b, "start", "libra.target")
 		end := box.Times(b, "libra.target")["ActiveEnter"]
-		for _, unit := range house.Services {
+		for _, unit := range harness.Services {
 			end = max(end, box.Times(b, unit)["ActiveEnter"])
 		}
 		ready = append(ready, end-began)
 		if !box.Active(b, "libra-web.socket") || !box.Well(b) {
-			house.Await(b, "the appliance to be well", 10*time.Second, func() bool { return box.Well(b) })
+			harness.Await(b, "the appliance to be well", 10*time.Second, func() bool { return box.Well(b) })
 		}
 	}
 	f.aim("systemctl start libra.target to all ready", ready.String(), "≤ 500 ms", ready.median() <= 500*time.Millisecond)
@@ -104,12 +104,12 @@ func startFigures(b *testing.B, f *figures) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		answered := house.Monotonic()
+		answered := harness.Monotonic()
 		res.Body.Close()
 		if res.StatusCode != http.StatusOK {
 			b.Fatalf("the first answer is %s", res.Status)
 		}
-		house.Await(b, "web to be active", 5*time.Second, func() bool { return box.Active(b, "libra-web") })
+		harness.Await(b, "web to be active", 5*time.Second, func() bool { return box.Active(b, "libra-web") })
 		web = append(web, answered-box.Times(b, "libra-web")["ExecMainStart"])
 	}
 	f.aim("libra-web, systemd's fork to first 200", web.String(), "≤ 50 ms", web.median() <= 50*time.Millisecond)
@@ -123,8 +123,8 @@ func memoryFigures(b *testing.B, f *figures) {
 	<-time.After(10 * time.Second) // what "idle" means here
 	var all, resident int64
 	var each []string
-	for _, unit := range house.Services {
-		pss, rss, err := house.Memory(box.HostPID(b, unit))
+	for _, unit := range harness.Services {
+		pss, rss, err := harness.Memory(box.HostPID(b, unit))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func memoryFigures(b *testing.B, f *figures) {
 
 // recoveryFigures: from kill -9 to systemd's word that the unit is ready.
 func recoveryFigures(b *testing.B, f *figures) {
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		var took sample
 		for range 3 {
 			took = append(took, killed(b, unit))
@@ -155,12 +155,12 @@ func killed(b *testing.B, unit string) time.Duration {
 	if pid == 0 {
 		b.Fatalf("%s has no process", unit)
 	}
-	began := house.Monotonic()
+	began := harness.Monotonic()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		b.Fatal(err)
 	}
 	var ready time.Duration
-	house.Await(b, unit+" to be ready again", 20*time.Second, func() bool {
+	harness.Await(b, unit+" to be ready again", 20*time.Second, func() bool {
 		ready = box.Times(b, unit)["ActiveEnter"]
 		return ready > began && box.Active(b, unit)
 	})

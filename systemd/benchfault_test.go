@@ -10,21 +10,21 @@ import (
 	"testing"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // faultFigures: how long until all is as before, once each fault has happened
 // or is over; nobody lifts a hand.
 func faultFigures(b *testing.B, f *figures) {
-	site := house.NewSite()
+	site := harness.NewSite()
 	defer site.Close()
 	n := 0
 	submit := func() string { n++; return box.Submit(b, fmt.Sprintf("%s/p/fault/%d", site.URL, n)) }
 	for range 200 {
 		submit()
 	}
-	house.Await(b, "pages to lose", 30*time.Second, func() bool { return box.Open(b) == 0 })
-	house.Await(b, "them in SQLite", 30*time.Second, func() bool { return recorded(b) >= n })
+	harness.Await(b, "pages to lose", 30*time.Second, func() bool { return box.Open(b) == 0 })
+	harness.Await(b, "them in SQLite", 30*time.Second, func() bool { return recorded(b) >= n })
 	all := recorded(b)
 	whole := func(pages int) func() bool {
 		return func() bool {
@@ -42,7 +42,7 @@ func faultFigures(b *testing.B, f *figures) {
 	for range 20 {
 		submit()
 	}
-	house.Await(b, "reports that are not recorded", 30*time.Second, func() bool { return box.Open(b) == 0 })
+	harness.Await(b, "reports that are not recorded", 30*time.Second, func() bool { return box.Open(b) == 0 })
 	release()
 	recovery(b, f, "SQLite locked: from its end to nothing missing", 2*time.Second, whole(all+20))
 	box.WipeHistory(b)
@@ -53,7 +53,7 @@ func faultFigures(b *testing.B, f *figures) {
 
 	box.Sink.Forget()
 	box.Systemctl(b, "stop", "libra-bus")
-	took, ok := house.Within(30*time.Second, func() bool { return box.Sink.Find("bus does not answer") != nil })
+	took, ok := harness.Within(30*time.Second, func() bool { return box.Sink.Find("bus does not answer") != nil })
 	f.aim("bus stopped: to the message at Slack's", ms(took), "≤ 2.5 s", ok && took <= 2500*time.Millisecond)
 	<-time.After(5 * time.Second)
 	box.Systemctl(b, "start", "libra-bus")
@@ -70,17 +70,17 @@ func faultFigures(b *testing.B, f *figures) {
 
 func recovery(b *testing.B, f *figures, name string, aim time.Duration, well func() bool) {
 	b.Helper()
-	took, ok := house.Within(time.Minute, well)
+	took, ok := harness.Within(time.Minute, well)
 	f.aim(name, ms(took), "≤ "+aim.String(), ok && took <= aim)
 }
 
 // hung stops a unit's process until systemd's watchdog ends it.
 func hung(b *testing.B, unit string) time.Duration {
 	b.Helper()
-	began := house.Monotonic()
+	began := harness.Monotonic()
 	box.Signal(b, unit, syscall.SIGSTOP)
 	var ready time.Duration
-	house.Await(b, unit+" to be ready again", 30*time.Second, func() bool {
+	harness.Await(b, unit+" to be ready again", 30*time.Second, func() bool {
 		ready = box.Times(b, unit)["ActiveEnter"]
 		return ready > began && box.Active(b, unit)
 	})

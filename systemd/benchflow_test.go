@@ -13,13 +13,13 @@ import (
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 	"libra/systemd/load"
 )
 
 // flowFigures: how fast work is taken and done.
 func flowFigures(b *testing.B, f *figures) {
-	site := house.NewSite()
+	site := harness.NewSite()
 	defer site.Close()
 	var lone sample
 	for i := range 20 {
@@ -64,25 +64,25 @@ func flowFigures(b *testing.B, f *figures) {
 	}
 	began = time.Now()
 	left := box.Open(b)
-	house.Await(b, "the flood to be done", time.Minute, func() bool { return box.Open(b) == 0 })
+	harness.Await(b, "the flood to be done", time.Minute, func() bool { return box.Open(b) == 0 })
 	f.add(fmt.Sprintf("pages weighed, %d waiting", left), fmt.Sprintf("%.0f/s", float64(left)/time.Since(began).Seconds()))
 }
 
 func awaitReport(b *testing.B, id string) {
 	b.Helper()
-	house.Await(b, "a report", time.Minute, func() bool { return box.Page(b, id).State == libra.Reported })
+	harness.Await(b, "a report", time.Minute, func() bool { return box.Page(b, id).State == libra.Reported })
 }
 
 // readFigures: reading while something is out is to be as good as while all is
 // well.
 func readFigures(b *testing.B, f *figures) {
-	site := house.NewSite()
+	site := harness.NewSite()
 	defer site.Close()
 	g := load.Start(b, load.Config{URL: box.URL, Site: site.URL, Name: "reads", Submits: 20, Readers: 4})
 	defer g.Stop()
-	house.Await(b, "pages to read", 20*time.Second, func() bool { return len(g.Ids().Reported) >= 50 })
+	harness.Await(b, "pages to read", 20*time.Second, func() bool { return len(g.Ids().Reported) >= 50 })
 	g.Hold()
-	house.Await(b, "the last submission to be done", 30*time.Second, func() bool { return box.Open(b) == 0 })
+	harness.Await(b, "the last submission to be done", 30*time.Second, func() bool { return box.Open(b) == 0 })
 	measure := func() load.Stats { g.Mark(); <-time.After(5 * time.Second); return g.Mark() }
 	well := measure()
 	f.add("reads with everything well, 4 readers", stats(well))
@@ -130,13 +130,13 @@ func historyFigures(b *testing.B, f *figures) {
 	publish(b, behind)
 	began := time.Now()
 	box.Systemctl(b, "start", "libra-recorder")
-	house.Await(b, "the recorder to catch up", time.Minute, func() bool { return recorded(b)-before == behind })
+	harness.Await(b, "the recorder to catch up", time.Minute, func() bool { return recorded(b)-before == behind })
 	f.add(fmt.Sprintf("recorder catches up, %d reports behind, its start included", behind), fmt.Sprintf("%.0f/s", behind/time.Since(began).Seconds()))
 	box.Systemctl(b, "stop", "libra-bus")
 	box.WipeBus(b)
 	box.Systemctl(b, "start", "libra-bus")
 	pages := recorded(b)
-	took, ok := house.Within(time.Minute, func() bool { return box.OnBus(b) >= pages })
+	took, ok := harness.Within(time.Minute, func() bool { return box.OnBus(b) >= pages })
 	if !ok {
 		f.add("pages restored to a wiped bus", fmt.Sprintf("%d of %d in a minute", box.OnBus(b), pages))
 		return

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // BenchmarkTelling measures how long it takes until people know, and what
@@ -37,7 +37,7 @@ func tellFigures(b *testing.B, f *figures) {
 	}
 	rules(calm)
 	<-time.After(6 * time.Second) // a watchdog that has just started gives everybody 5 s
-	defer func() { box.Sink.Behave(house.Answer{}); rules("") }()
+	defer func() { box.Sink.Behave(harness.Answer{}); rules("") }()
 	unitTold(b, f, "a unit stopped: to the message at Slack's")
 	rules(calm + "[thresholds.component]\nraise = 3\nclear = 2\n")
 	unitTold(b, f, "  the same after 3 failures, at 1 s")
@@ -55,7 +55,7 @@ func unitTold(b *testing.B, f *figures, name string) {
 	for range 5 {
 		<-time.After(2 * time.Second) // messages keep 1 s apart
 		box.Sink.Forget()
-		began := house.Monotonic()
+		began := harness.Monotonic()
 		box.Systemctl(b, "stop", unit)
 		took = append(took, call(b, unit+" gives no sign of life").At-began)
 		box.Systemctl(b, "start", unit)
@@ -65,9 +65,9 @@ func unitTold(b *testing.B, f *figures, name string) {
 }
 
 // call waits for one at Slack's that says words.
-func call(b *testing.B, words ...string) (c house.Call) {
+func call(b *testing.B, words ...string) (c harness.Call) {
 	b.Helper()
-	house.Await(b, fmt.Sprintf("%q at Slack's", words), 30*time.Second, func() bool {
+	harness.Await(b, fmt.Sprintf("%q at Slack's", words), 30*time.Second, func() bool {
 		calls := box.Sink.Calls(words...)
 		if len(calls) > 0 {
 			c = calls[0]
@@ -78,12 +78,12 @@ func call(b *testing.B, words ...string) (c house.Call) {
 }
 
 // watchEach has pages of a site weighed every second.
-func watchEach(b *testing.B, s *house.Watched, pages int) (stop func()) {
+func watchEach(b *testing.B, s *harness.Watched, pages int) (stop func()) {
 	b.Helper()
 	for n := range pages {
 		box.Watch(b, s.Page(n), "1s")
 	}
-	house.Await(b, "each to be weighed twice", 20*time.Second, func() bool { return s.Asked() >= int64(2*pages) })
+	harness.Await(b, "each to be weighed twice", 20*time.Second, func() bool { return s.Asked() >= int64(2*pages) })
 	return func() {
 		for n := range pages {
 			box.Watch(b, s.Page(n), "off")
@@ -97,7 +97,7 @@ func watchEach(b *testing.B, s *house.Watched, pages int) (stop func()) {
 func pageTold(b *testing.B, f *figures) {
 	var fault, first sample
 	for n := range 7 {
-		s := house.NewWatched(b, fmt.Sprintf("127.0.1.%d", 1+n)) // pages of one host are told together
+		s := harness.NewWatched(b, fmt.Sprintf("127.0.1.%d", 1+n)) // pages of one host are told together
 		stop := watchEach(b, s, 1)
 		<-time.After(2*time.Second + time.Duration(n)*time.Second/7)
 		box.Sink.Forget()
@@ -113,24 +113,24 @@ func pageTold(b *testing.B, f *figures) {
 
 // killedTelling kills the notifier while it waits for Slack's answer.
 func killedTelling(b *testing.B, f *figures) {
-	s := house.NewWatched(b, "127.0.1.20")
+	s := harness.NewWatched(b, "127.0.1.20")
 	defer watchEach(b, s, 1)()
 	box.Sink.Forget()
-	box.Sink.Behave(house.Answer{Hang: true})
+	box.Sink.Behave(harness.Answer{Hang: true})
 	s.Down(true)
 	call(b, s.Page(0))
 	var kill, start sample
 	for n := range 7 {
 		pid := box.HostPID(b, "libra-notifier")
-		began := house.Monotonic()
+		began := harness.Monotonic()
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			b.Fatal(err)
 		}
-		house.Await(b, "the next attempt", 20*time.Second, func() bool { return len(box.Sink.Calls()) > n+1 })
+		harness.Await(b, "the next attempt", 20*time.Second, func() bool { return len(box.Sink.Calls()) > n+1 })
 		at := box.Sink.Calls()[n+1].At
 		kill, start = append(kill, at-began), append(start, at-box.Times(b, "libra-notifier")["ExecMainStart"])
 	}
-	box.Sink.Behave(house.Answer{})
+	box.Sink.Behave(harness.Answer{})
 	f.aim("kill -9 libra-notifier in its POST: from its start to the next POST", start.String(), "≤ 200 ms", start.median() <= 200*time.Millisecond)
 	f.add("  from the kill, 100 ms of systemd's included", kill.String())
 	if said := regexp.MustCompile(`msg=ready .* dur=(\S+)`).FindAllStringSubmatch(box.Journal(b, "--unit", "libra-notifier"), -1); said != nil {
@@ -141,7 +141,7 @@ func killedTelling(b *testing.B, f *figures) {
 // besideSlack: whoever waits for Slack, it is not those who weigh.
 func besideSlack(b *testing.B, f *figures) {
 	const pages, long = 40, 20 * time.Second
-	s, bad := house.NewWatched(b, "127.0.1.30"), house.NewWatched(b, "127.0.1.31")
+	s, bad := harness.NewWatched(b, "127.0.1.30"), harness.NewWatched(b, "127.0.1.31")
 	defer watchEach(b, s, pages)()
 	defer watchEach(b, bad, 1)()
 	rate := func() float64 {
@@ -151,11 +151,11 @@ func besideSlack(b *testing.B, f *figures) {
 	}
 	without := rate()
 	box.Sink.Forget()
-	box.Sink.Behave(house.Answer{Hang: true})
+	box.Sink.Behave(harness.Answer{Hang: true})
 	bad.Down(true)
 	call(b, bad.Page(0))
 	with := rate()
-	box.Sink.Behave(house.Answer{})
+	box.Sink.Behave(harness.Answer{})
 	f.aim(fmt.Sprintf("%d pages watched every second, Slack hanging", pages), fmt.Sprintf("%.1f/s, %.1f/s without", with, without), "the same", with >= 0.95*without)
 }
 
@@ -168,9 +168,9 @@ func watchFigures(b *testing.B, f *figures) {
 func manyTargets(b *testing.B, f *figures, name string) {
 	b.Helper()
 	const targets, long = 300, 20 * time.Second
-	sites := make([]*house.Watched, targets)
+	sites := make([]*harness.Watched, targets)
 	for n := range sites {
-		sites[n] = house.NewWatched(b, fmt.Sprintf("127.0.%d.%d", 2+n/200, 1+n%200))
+		sites[n] = harness.NewWatched(b, fmt.Sprintf("127.0.%d.%d", 2+n/200, 1+n%200))
 		sites[n].Delay = 100 * time.Millisecond
 		defer sites[n].Close()
 		box.Watch(b, sites[n].Page(0), "1s")
@@ -179,9 +179,9 @@ func manyTargets(b *testing.B, f *figures, name string) {
 		for _, s := range sites {
 			box.Watch(b, s.Page(0), "off")
 		}
-		house.Await(b, "the last of them to be done", time.Minute, func() bool { return box.Open(b) == 0 })
+		harness.Await(b, "the last of them to be done", time.Minute, func() bool { return box.Open(b) == 0 })
 	}()
-	house.Await(b, "each to be weighed twice", time.Minute, func() bool {
+	harness.Await(b, "each to be weighed twice", time.Minute, func() bool {
 		for _, s := range sites {
 			if s.Asked() < 2 {
 				return false
@@ -209,7 +209,7 @@ func manyTargets(b *testing.B, f *figures, name string) {
 // cpuTime is what all units have used.
 func cpuTime(b *testing.B) (all time.Duration) {
 	b.Helper()
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", box.HostPID(b, unit)))
 		if err != nil {
 			b.Fatal(err)

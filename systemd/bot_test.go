@@ -17,7 +17,7 @@ import (
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/slacktest"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // bot is where the appliance's bot speaks; nil while figures are taken.
@@ -129,7 +129,7 @@ url = %q
 }
 
 // installBot gives the appliance its token.
-func installBot(h *house.House) error {
+func installBot(h *harness.Harness) error {
 	bot = newBotDoor()
 	return os.WriteFile(filepath.Join(h.Home, "etc", "credentials", "slack-token"), []byte("xoxb-suite\n"), 0o600)
 }

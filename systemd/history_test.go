@@ -11,7 +11,7 @@ import (
 
 	"libra/pkg/libra"
 	"libra/pkg/store"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // cli runs the command line on this side of the container.
@@ -32,14 +32,14 @@ func TestBackupAndRestore(t *testing.T) {
 		return func() bool { _, err := history.Report(t.Context(), id); return err == nil }
 	}
 	before := box.Submit(t, site(t).URL+"/")
-	house.Await(t, "the first report in SQLite", 20*time.Second, recorded(before))
+	harness.Await(t, "the first report in SQLite", 20*time.Second, recorded(before))
 
 	file := filepath.Join(t.TempDir(), "backup.db")
 	if out, err := cli(t, "backup", "--database", database, file); err != nil || !strings.Contains(out, "reports in "+file) {
 		t.Fatalf("backup: %v\n%s", err, out)
 	}
 	after := box.Submit(t, site(t).URL+"/")
-	house.Await(t, "the second report in SQLite", 20*time.Second, recorded(after))
+	harness.Await(t, "the second report in SQLite", 20*time.Second, recorded(after))
 
 	if out, err := cli(t, "restore", "--database", database, file); err == nil || !strings.Contains(out, "--force") {
 		t.Errorf("restore without --force: %v\n%s", err, out)
@@ -47,7 +47,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if out, err := cli(t, "restore", "--force", "--database", database, file); err != nil {
 		t.Fatalf("restore: %v\n%s", err, out)
 	}
-	house.Await(t, "what the backup lacked", 20*time.Second, func() bool { return recorded(before)() && recorded(after)() })
+	harness.Await(t, "what the backup lacked", 20*time.Second, func() bool { return recorded(before)() && recorded(after)() })
 	if box.Page(t, after).State != libra.Reported {
 		t.Error("the page after the backup is not reported any more")
 	}

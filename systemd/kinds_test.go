@@ -20,7 +20,7 @@ import (
 
 	"libra/pkg/broker"
 	"libra/pkg/libra"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // A test for each kind of alarm, from its real cause to what Slack received and
@@ -58,7 +58,7 @@ func TestPartsAreTold(t *testing.T) {
 		if pid := box.MainPID(t, "libra-inspector@2"); pid != 0 {
 			box.Inside("kill", "-KILL", fmt.Sprint(pid)) // it may have ended by itself
 		}
-		house.Within(5*time.Second, func() bool {
+		harness.Within(5*time.Second, func() bool {
 			state := box.Show(t, "libra-inspector@2", "ActiveState")
 			return state == "active" || state == "failed"
 		})
@@ -138,7 +138,7 @@ func rulesFile(t testing.TB, text string) {
 	}
 }
 
-func writeRules(h *house.House, text string) error {
+func writeRules(h *harness.Harness, text string) error {
 	if !strings.Contains(text, "[thresholds.flap]") {
 		text += "\n[thresholds.flap]\nraises = 1000\n" // the tests stop the same parts again and again
 	}
@@ -214,7 +214,7 @@ url = "`+gone.URL+`/"
 		t.Errorf("reload replaced process %d by %d", pid, now)
 	}
 	box.Signal(t, "libra-watchdog", syscall.SIGKILL)
-	house.Await(t, "the watchdog's return", 20*time.Second, func() bool {
+	harness.Await(t, "the watchdog's return", 20*time.Second, func() bool {
 		now := box.MainPID(t, "libra-watchdog")
 		return now != 0 && now != pid && strings.Contains(box.Show(t, "libra-watchdog", "StatusText"), "disk") // still raised, by the old file
 	})
@@ -252,7 +252,7 @@ func starve(t *testing.T) (stop func()) {
 	stop = sync.OnceFunc(func() {
 		err := syscall.Kill(-program.Process.Pid, syscall.SIGKILL)
 		program.Wait() // killed
-		if house.Within(5*time.Second, func() bool { return os.Remove(group) == nil }); err != nil {
+		if harness.Within(5*time.Second, func() bool { return os.Remove(group) == nil }); err != nil {
 			t.Error(err)
 		}
 		os.Remove(file)

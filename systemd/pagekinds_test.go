@@ -27,7 +27,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // The kinds of alarms that watched pages have.
@@ -88,7 +88,7 @@ func TestWatchedPagesAreTold(t *testing.T) {
 	brokenPage := watch(t, brokenURL, "2s", "")
 	t.Cleanup(func() { watch(t, heavyURL, "off", ""); watch(t, brokenURL, "off", "") })
 	for _, page := range []string{heavyPage, brokenPage} {
-		house.Await(t, "a good report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+		harness.Await(t, "a good report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
 	}
 
 	heavy.image.Store(300_000)
@@ -98,7 +98,7 @@ func TestWatchedPagesAreTold(t *testing.T) {
 		if kills == 15 {
 			t.Fatalf("killed %d times, nobody was told", kills)
 		}
-		house.Within(2*time.Second, func() bool { return box.Sink.Said(brokenURL, "The page is down") != "" })
+		harness.Within(2*time.Second, func() bool { return box.Sink.Said(brokenURL, "The page is down") != "" })
 		box.Signal(t, "libra-watchdog", syscall.SIGKILL)
 	}
 	t.Logf("down told after %s, with an inspection every 2 s and the watchdog killed as often", time.Since(began).Round(time.Millisecond))
@@ -143,7 +143,7 @@ func TestMissedIsTold(t *testing.T) {
 	url := newShop(t).URL + "/missed"
 	page := watch(t, url, "1s", "")
 	t.Cleanup(func() { watch(t, url, "off", "") })
-	house.Await(t, "a report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
+	harness.Await(t, "a report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
 	box.PauseWatches(t, true)
 	t.Cleanup(func() { box.PauseWatches(t, false) })
 	told(t, libra.Alarm{

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // allowFaults lets pages break their inspectors until the test ends.
@@ -49,10 +49,10 @@ func TestPoisonPages(t *testing.T) {
 		poison[kind] = box.Submit(t, s.URL+"/libra-fault/"+kind)
 	}
 	good := box.Submit(t, s.URL+"/")
-	took := house.Await(t, "the page beside them", 30*time.Second, func() bool { return box.Page(t, good).State == libra.Reported })
+	took := harness.Await(t, "the page beside them", 30*time.Second, func() bool { return box.Page(t, good).State == libra.Reported })
 	t.Logf("the page beside them was weighed after %s", took.Round(time.Millisecond))
 	for kind, id := range poison {
-		house.Await(t, kind+" to be quarantined", 60*time.Second, func() bool { return box.Page(t, id).State == libra.Quarantined })
+		harness.Await(t, kind+" to be quarantined", 60*time.Second, func() bool { return box.Page(t, id).State == libra.Quarantined })
 		if p := box.Page(t, id); len(p.Reasons) == 0 || !strings.Contains(p.Reasons[0], "3 times") {
 			t.Errorf("%s: %+v", kind, p.Reasons)
 		}
@@ -73,5 +73,5 @@ func TestPoisonPages(t *testing.T) {
 	if out, err := cli(t, "release", "--server", box.URL, poison["crash"]); err != nil {
 		t.Fatalf("release: %v\n%s", err, out)
 	}
-	house.Await(t, "the released page's report", 20*time.Second, func() bool { return box.Page(t, poison["crash"]).State == libra.Reported })
+	harness.Await(t, "the released page's report", 20*time.Second, func() bool { return box.Page(t, poison["crash"]).State == libra.Reported })
 }

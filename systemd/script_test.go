@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // script is scripts/appliance with an appliance of its own, so that it can be
@@ -142,7 +142,7 @@ func TestInterruptedUp(t *testing.T) {
 	if err := up.Start(); err != nil {
 		t.Fatal(err)
 	}
-	house.Await(t, "the container to be made", 20*time.Second, func() bool {
+	harness.Await(t, "the container to be made", 20*time.Second, func() bool {
 		noted, err := os.ReadFile(filepath.Join(s.home, "nspawn"))
 		return err == nil && len(noted) > 0
 	})
@@ -216,7 +216,7 @@ func TestKeysAlone(t *testing.T) {
 	box.Settle(t)
 	t.Cleanup(func() { box.Settle(t) })
 	was := map[string]int{}
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		was[unit] = box.MainPID(t, unit)
 	}
 	box.Systemctl(t, "restart", "libra-keys")

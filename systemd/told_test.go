@@ -16,7 +16,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"libra/pkg/libra"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // message is one to Slack, field by field, as people get it: with what Slack
@@ -164,7 +164,7 @@ func deadline() time.Time { return time.Now().Add(30 * time.Second) }
 // arrived waits for a message that begins with text.
 func arrived(t *testing.T, way string, find func(string) (message, bool), text string, by time.Time) (m message, ok bool) {
 	t.Helper()
-	took, ok := house.Within(time.Until(by), func() bool { m, ok = find(text); return ok })
+	took, ok := harness.Within(time.Until(by), func() bool { m, ok = find(text); return ok })
 	if !ok {
 		t.Errorf("%s: nobody was told %q; told was:\n%s", way, text, strings.Join(append(box.Sink.All(), bot.all()...), "\n---\n"))
 		return m, false
@@ -209,7 +209,7 @@ func alarmOf(t testing.TB, id string) (a alarmDoc, known bool) {
 func listed(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
 	var a alarmDoc
-	house.Within(20*time.Second, func() (known bool) { a, known = alarmOf(t, want.ID); return known && a.State == libra.Raised })
+	harness.Within(20*time.Second, func() (known bool) { a, known = alarmOf(t, want.ID); return known && a.State == libra.Raised })
 	if a.ID != want.ID || a.Severity != want.Severity || a.Target != want.Target || a.Summary != want.Summary || a.Runbook != want.Runbook ||
 		a.Scope != want.Scope || a.State != libra.Raised || a.Since.IsZero() || a.Page != want.Page {
 		t.Errorf("the API says %+v, want %+v", a, want)
@@ -225,7 +225,7 @@ func listed(t *testing.T, want libra.Alarm, evidence ...string) {
 func actions(t *testing.T, id, text string) {
 	t.Helper()
 	var a alarmDoc
-	_, ok := house.Within(15*time.Second, func() bool {
+	_, ok := harness.Within(15*time.Second, func() bool {
 		a, _ = alarmOf(t, id)
 		for _, done := range a.Actions {
 			if done.By == "libra-watchdog" && strings.Contains(done.Text, text) {
@@ -246,7 +246,7 @@ func quiet(t *testing.T) {
 	t.Helper()
 	box.Settle(t)
 	var open []string
-	_, ok := house.Within(30*time.Second, func() bool {
+	_, ok := harness.Within(30*time.Second, func() bool {
 		var list struct{ Alarms []libra.Alarm }
 		code, body := box.Get(t, "/api/alarms?state=raised")
 		if err := json.Unmarshal([]byte(body), &list); code != http.StatusOK || err != nil {

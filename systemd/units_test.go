@@ -78,12 +78,12 @@ func TestProcessTable(t *testing.T) {
 			rows[strings.Trim(f[1], " `")] = f
 		}
 	}
-	rules, err := os.ReadFile("libra-.service.d/10-house.conf")
+	rules, err := os.ReadFile("libra-.service.d/10-common.conf")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(rules), "\nProtectSystem=strict\n") || writable(string(rules)) != "nothing" {
-		t.Error("libra-.service.d/10-house.conf lets units write where their own files do not say so")
+		t.Error("libra-.service.d/10-common.conf lets units write where their own files do not say so")
 	}
 	all := units(t)
 	for name, unit := range all {
@@ -153,7 +153,7 @@ func TestUnits(t *testing.T) {
 		if value(unit, "Type") == "oneshot" {
 			continue
 		}
-		for _, key := range []string{"OnFailure=libra-again@%n.service", "Type=notify", "Restart=always", "WatchdogSec=", "MemoryMax=", "Environment=GOMEMLIMIT=", "SetCredential=nkey:missing"} {
+		for _, key := range []string{"OnFailure=libra-retry@%n.service", "Type=notify", "Restart=always", "WatchdogSec=", "MemoryMax=", "Environment=GOMEMLIMIT=", "SetCredential=nkey:missing"} {
 			if !strings.Contains(unit, "\n"+key) {
 				t.Errorf("%s has no %s", name, key)
 			}

@@ -186,7 +186,7 @@ func seeUnits(ctx context.Context) (list []finding) {
 	for _, line := range strings.Split(string(out), "\n") {
 		f := strings.Fields(line)
 		switch {
-		case len(f) < 4, strings.HasPrefix(f[0], "libra-again@"): // that one waits to be needed
+		case len(f) < 4, strings.HasPrefix(f[0], "libra-retry@"): // that one waits to be needed
 		case f[2] == "active":
 			well++
 		default:

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 func bootRows() []row {
@@ -25,16 +25,16 @@ func bootRows() []row {
 // startAlone starts everything but bus and recorder, with no database there.
 func startAlone(s *scene) {
 	s.whole(20 * time.Second)
-	house.Await(s, "the alarm of an earlier row to clear", 20*time.Second, func() bool {
+	harness.Await(s, "the alarm of an earlier row to clear", 20*time.Second, func() bool {
 		_, raised := box.Get(s, "/api/alarms?state=raised")
 		return !strings.Contains(raised, `"id":"bus"`)
 	})
 	box.Systemctl(s, "stop", "libra.target", "libra-web.socket")
-	box.Systemctl(s, append([]string{"reset-failed", "libra-web.socket"}, house.Services...)...)
+	box.Systemctl(s, append([]string{"reset-failed", "libra-web.socket"}, harness.Services...)...)
 	box.Sink.Forget()
 	show := hideDatabase(s)
 	var rest []string
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		if unit != "libra-bus" && unit != "libra-recorder" {
 			rest = append(rest, unit)
 		}

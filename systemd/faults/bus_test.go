@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 func busRows() []row {
@@ -28,7 +28,7 @@ func busDown(s *scene) {
 	s.promise(m.Stale > 0, "no read was marked stale")
 	s.alarm(5*time.Second, "bus", "bus does not answer")
 	box.Systemctl(s, "start", "libra-bus")
-	took, ok := house.Within(10*time.Second, func() bool { return s.mark().Accepted > 0 })
+	took, ok := harness.Within(10*time.Second, func() bool { return s.mark().Accepted > 0 })
 	s.promise(ok && took <= time.Second, "the first submission was accepted %s after the bus was back", ms(took))
 	s.after("accepting after %s", ms(took))
 	s.whole(20 * time.Second)
@@ -46,7 +46,7 @@ func busWiped(s *scene) {
 	box.Systemctl(s, "stop", "libra-bus")
 	box.WipeBus(s)
 	box.Systemctl(s, "start", "libra-bus")
-	took, ok := house.Within(30*time.Second, func() bool { return box.OnBus(s) >= len(pages) })
+	took, ok := harness.Within(30*time.Second, func() bool { return box.OnBus(s) >= len(pages) })
 	s.promise(ok, "%d of %d pages are on the bus again after %s", box.OnBus(s), len(pages), ms(took))
 	s.after("%d pages restored in %s", len(pages), ms(took))
 	box.Systemctl(s, "restart", "libra-web") // its memory is gone, too
@@ -54,7 +54,7 @@ func busWiped(s *scene) {
 	s.meanwhile("", 0.999)
 	s.well(10 * time.Second)
 	id := box.Submit(s, s.site.URL+"/p/after-the-wipe")
-	_, ok = house.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
+	_, ok = harness.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
 	s.promise(ok, "a page submitted after the wipe was not reported")
 }
 
@@ -71,9 +71,9 @@ func bothWiped(s *scene) {
 	code, body := box.Get(s, "/api/pages")
 	s.promise(code == 200 && strings.HasPrefix(body, `{"pages":[]`), "GET /api/pages: %d %.200s, no pages and no error promised", code, body)
 	id := box.Submit(s, s.site.URL+"/p/fresh")
-	took, ok := house.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
+	took, ok := harness.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
 	s.promise(ok, "a page submitted to the fresh appliance was not reported")
-	_, ok = house.Within(10*time.Second, func() bool { pages, err := box.Recorded(); return err == nil && pages[id] == 1 })
+	_, ok = harness.Within(10*time.Second, func() bool { pages, err := box.Recorded(); return err == nil && pages[id] == 1 })
 	s.promise(ok, "a page submitted to the fresh appliance was not recorded")
 	s.after("a new page reported after %s", ms(took))
 }

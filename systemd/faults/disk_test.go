@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 func diskRows() []row {
@@ -70,7 +70,7 @@ func noFiles(s *scene) {
 			s.Fatal(err)
 		}
 	}
-	took, _ := s.taking(40 * time.Second) // 20 s of them for libra-again@
+	took, _ := s.taking(40 * time.Second) // 20 s of them for libra-retry@
 	s.after("accepting after %s", ms(took))
 	s.well(30 * time.Second)
 	s.whole(30 * time.Second)
@@ -80,7 +80,7 @@ func noFiles(s *scene) {
 func (s *scene) taking(most time.Duration) (took time.Duration, ok bool) {
 	s.Helper()
 	s.mark()
-	took, ok = house.Within(most, func() bool {
+	took, ok = harness.Within(most, func() bool {
 		<-time.After(500 * time.Millisecond)
 		m := s.mark()
 		return m.Accepted > 0 && m.Refused == 0

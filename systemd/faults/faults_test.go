@@ -12,13 +12,13 @@ import (
 	"syscall"
 	"testing"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 	"libra/systemd/load"
 )
 
 // box is the appliance that is broken. Bus and history have small file systems
 // of their own, so that they can be full.
-var box = house.House{
+var box = harness.Harness{
 	Name:       "faults",
 	Settings:   []string{"LIBRA_FAULTS=yes", "LIBRA_PAGE_TIMEOUT=3s"},
 	BeforeBoot: mount,
@@ -33,13 +33,13 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	unmount(filepath.Join("..", "..", "build", "appliance", box.Name)) // of a run that was killed
-	code := house.Run(m, &box)
+	code := harness.Run(m, &box)
 	unmount(box.Home)
 	table.print()
 	os.Exit(code)
 }
 
-func mount(h *house.House) error {
+func mount(h *harness.Harness) error {
 	for name, size := range disks {
 		dir := h.State(name)
 		if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 func pageRows() []row {
@@ -31,7 +31,7 @@ func poison(s *scene, kind string) {
 	box.Sink.Forget()
 	url := fmt.Sprintf("%s/p/libra-fault/%s/%d", s.site.URL, kind, s.began.UnixMilli())
 	id := box.Submit(s, url)
-	took, ok := house.Within(60*time.Second, func() bool { return box.Page(s, id).State == libra.Quarantined })
+	took, ok := harness.Within(60*time.Second, func() bool { return box.Page(s, id).State == libra.Quarantined })
 	s.taken(s.meanwhile("", 0.999))
 	p := box.Page(s, id)
 	s.promise(ok, "the page is %s %s after its submission, in quarantine promised", p.State, ms(took))
@@ -46,7 +46,7 @@ func poison(s *scene, kind string) {
 	s.promise(res.StatusCode == http.StatusAccepted, "releasing it was answered with %s", res.Status)
 	s.whole(40 * time.Second)
 	// Released, it does it again.
-	_, ok = house.Within(60*time.Second, func() bool { return box.Page(s, id).State == libra.Quarantined })
+	_, ok = harness.Within(60*time.Second, func() bool { return box.Page(s, id).State == libra.Quarantined })
 	s.promise(ok, "released, the page is %s, in quarantine again promised", box.Page(s, id).State)
 	s.well(10 * time.Second)
 }
@@ -96,7 +96,7 @@ func badSites(s *scene) {
 		ids[kind] = box.Submit(s, site.URL+"/"+kind)
 	}
 	for _, kind := range kinds {
-		house.Await(s, "the good report of "+kind, 20*time.Second, func() bool { return box.Page(s, ids[kind]).Report != nil })
+		harness.Await(s, "the good report of "+kind, 20*time.Second, func() bool { return box.Page(s, ids[kind]).Report != nil })
 	}
 	bad.Store(true)
 	for _, kind := range kinds {
@@ -113,7 +113,7 @@ func badSites(s *scene) {
 			}
 			return p.Stale && len(p.Reasons) > 0
 		}
-		took, ok := house.Within(20*time.Second, told)
+		took, ok := harness.Within(20*time.Second, told)
 		text, err := json.Marshal(box.Page(s, ids[kind]))
 		if err != nil {
 			s.Fatal(err)
@@ -124,7 +124,7 @@ func badSites(s *scene) {
 	s.taken(s.meanwhile("", 1))
 	bad.Store(false)
 	box.Submit(s, site.URL+"/slow")
-	took, ok := house.Within(60*time.Second, func() bool {
+	took, ok := harness.Within(60*time.Second, func() bool {
 		p := box.Page(s, ids["slow"])
 		return p.State == libra.Reported && p.Report != nil && p.Report.Outcome == libra.Complete && !p.Stale
 	})
@@ -156,7 +156,7 @@ func hungHost(s *scene) {
 	s.taken(s.meanwhile("", 1))
 	hung.Store(false)
 	id := box.Submit(s, site.URL+"/well")
-	took, ok := house.Within(10*time.Second, func() bool {
+	took, ok := harness.Within(10*time.Second, func() bool {
 		p := box.Page(s, id)
 		return p.Report != nil && p.Report.Outcome == libra.Complete
 	})
@@ -174,7 +174,7 @@ func (s *scene) hungWave(url string, pages int) (unasked int, took time.Duration
 		ids[i] = box.Submit(s, fmt.Sprintf("%s/%d", url, i))
 	}
 	told := 0
-	took, ok := house.Within(30*time.Second, func() bool {
+	took, ok := harness.Within(30*time.Second, func() bool {
 		told, unasked = 0, 0
 		for _, id := range ids {
 			p := box.Page(s, id)

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // rows are those of docs/survival.md, in its order.
@@ -28,7 +28,7 @@ func rows() []row {
 }
 
 func killEach(s *scene) {
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		took := s.restarts(unit)
 		if took > time.Second { // the machine may have been busy with something else
 			took = min(took, s.restarts(unit))
@@ -52,7 +52,7 @@ func (s *scene) restarts(unit string) time.Duration {
 func killAll(s *scene) {
 	kills := 0
 	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); kills++ {
-		s.kill(house.Services[rand.IntN(len(house.Services))])
+		s.kill(harness.Services[rand.IntN(len(harness.Services))])
 		<-time.After(time.Second)
 	}
 	s.meanwhile(fmt.Sprintf("%d kills", kills), 0.999)
@@ -61,28 +61,28 @@ func killAll(s *scene) {
 }
 
 func hang(s *scene) {
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		if unit == "libra-web" || unit == "libra-bus" {
 			continue // below: what people see differs
 		}
-		since := house.Monotonic()
+		since := harness.Monotonic()
 		box.Signal(s, unit, syscall.SIGSTOP)
 		defer func() { s.again(unit, since, 12*time.Second) }()
 	}
 	s.last(9 * time.Second)
 	s.taken(s.meanwhile("all but bus and web", 0.999))
 
-	since := house.Monotonic()
+	since := harness.Monotonic()
 	box.Signal(s, "libra-bus", syscall.SIGSTOP)
 	s.after("bus %s", ms(s.again("libra-bus", since, 10*time.Second)))
 	s.refused(s.meanwhile("bus", 0.999))
 
-	since = house.Monotonic()
+	since = harness.Monotonic()
 	box.Signal(s, "libra-web", syscall.SIGSTOP)
 	s.after("web %s", ms(s.again("libra-web", since, 10*time.Second)))
 	s.mark() // nobody else can answer: no promise but the time
 	log := box.Journal(s, "--unit=libra*", fmt.Sprintf("--since=@%d", s.began.Unix()))
-	s.promise(strings.Count(log, "Watchdog timeout") >= len(house.Services), "%d watchdog timeouts in the journal, %d processes hung", strings.Count(log, "Watchdog timeout"), len(house.Services))
+	s.promise(strings.Count(log, "Watchdog timeout") >= len(harness.Services), "%d watchdog timeouts in the journal, %d processes hung", strings.Count(log, "Watchdog timeout"), len(harness.Services))
 	s.whole(30 * time.Second)
 	s.well(10 * time.Second)
 }
@@ -92,7 +92,7 @@ func hang(s *scene) {
 func crashLoop(s *scene) {
 	box.Sink.Forget()
 	loop := func(unit string) {
-		_, gaveUp := house.Within(30*time.Second, func() bool {
+		_, gaveUp := harness.Within(30*time.Second, func() bool {
 			if pid := box.HostPID(s, unit); pid != 0 {
 				_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone already
 			}
@@ -103,7 +103,7 @@ func crashLoop(s *scene) {
 	loop("libra-inspector@2")
 	s.taken(s.meanwhile("one inspector", 0.999))
 	s.alarm(15*time.Second, "beat.inspector.2", "libra-inspector@2")
-	took, back := house.Within(40*time.Second, func() bool { return box.Active(s, "libra-inspector@2") })
+	took, back := harness.Within(40*time.Second, func() bool { return box.Active(s, "libra-inspector@2") })
 	s.promise(back, "libra-inspector@2 is not tried again")
 	s.after("tried again and up %s after that", ms(took))
 	s.whole(30 * time.Second)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 	"libra/systemd/load"
 )
 
@@ -58,7 +58,7 @@ func play(t *testing.T, r row, brief bool) {
 
 func try(t *testing.T, r row, o *outcome, brief bool) *scene {
 	box.Settle(t)
-	s := &scene{T: t, row: o, brief: brief, site: house.NewSite(), began: time.Now()}
+	s := &scene{T: t, row: o, brief: brief, site: harness.NewSite(), began: time.Now()}
 	defer s.site.Close()
 	defer func() {
 		if t.Failed() || len(o.broken) > 0 {
@@ -68,7 +68,7 @@ func try(t *testing.T, r row, o *outcome, brief bool) *scene {
 	s.load = load.Start(t, load.Config{
 		URL: box.URL, Site: s.site.URL, Name: fmt.Sprintf("row%d-%d", len(table.rows), s.began.UnixMilli()), Submits: 10, Reads: 200,
 	})
-	house.Await(t, "the first reports", 20*time.Second, func() bool { return len(s.load.Ids().Reported) >= 10 })
+	harness.Await(t, "the first reports", 20*time.Second, func() bool { return len(s.load.Ids().Reported) >= 10 })
 	s.mark()
 	r.run(s)
 	s.load.Stop()
@@ -179,7 +179,7 @@ func (s *scene) whole(most time.Duration) {
 	var ids load.Ids
 	var unreported, unrecorded, twice int
 	var fault error
-	took, ok := house.Within(most, func() bool {
+	took, ok := harness.Within(most, func() bool {
 		ids = s.load.Ids()
 		pages, err := box.Recorded()
 		fault = err
@@ -201,7 +201,7 @@ func (s *scene) whole(most time.Duration) {
 // well wants everything well again by itself.
 func (s *scene) well(most time.Duration) {
 	s.Helper()
-	took, ok := house.Within(most, func() bool { return box.Well(s) })
+	took, ok := harness.Within(most, func() bool { return box.Well(s) })
 	_, up := box.Get(s, "/up")
 	s.promise(ok, "not well after %s: %s", took.Round(time.Second), strings.ReplaceAll(strings.TrimSpace(up), "\n", ", "))
 	s.after("well after %s", ms(took))
@@ -212,7 +212,7 @@ func (s *scene) well(most time.Duration) {
 // another message: then it must be in the list.
 func (s *scene) alarm(most time.Duration, id string, words ...string) {
 	s.Helper()
-	_, ok := house.Within(most, func() bool {
+	_, ok := harness.Within(most, func() bool {
 		_, raised := box.Get(s, "/api/alarms?state=raised")
 		return box.Sink.Find(words...) != nil || strings.Contains(raised, fmt.Sprintf(`"id":%q`, id))
 	})
@@ -230,9 +230,9 @@ func (s *scene) last(d time.Duration) {
 // kill ends a unit's process, and says when it was.
 func (s *scene) kill(unit string) time.Duration {
 	s.Helper()
-	now := house.Monotonic()
+	now := harness.Monotonic()
 	if pid := box.HostPID(s, unit); pid != 0 {
-		now = house.Monotonic()
+		now = harness.Monotonic()
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			s.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func (s *scene) kill(unit string) time.Duration {
 func (s *scene) again(unit string, since, most time.Duration) time.Duration {
 	s.Helper()
 	var ready time.Duration
-	_, ok := house.Within(most+5*time.Second, func() bool {
+	_, ok := harness.Within(most+5*time.Second, func() bool {
 		ready = box.Times(s, unit)["ActiveEnter"]
 		return ready > since && box.Active(s, unit)
 	})

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 var minutes = flag.Float64("minutes", 0, "how long TestSoak breaks things; 0 leaves it out")
@@ -46,7 +46,7 @@ func soak(s *scene) {
 	s.load.Stop()                  // its connections are not growth
 	<-time.After(10 * time.Second) // what was busy is idle again
 	now := sizes(s)
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		was, now := before[unit], now[unit]
 		s.after("%s %d→%d MB, %d→%d files, %d→%d goroutines", strings.TrimPrefix(unit, "libra-"), was.pss>>20, now.pss>>20, was.files, now.files, was.goroutines, now.goroutines)
 		s.promise(now.files <= was.files+16, "%s has %d files open, %d before", unit, now.files, was.files)
@@ -57,7 +57,7 @@ func soak(s *scene) {
 
 // mishaps last at most two seconds each; nobody lifts a hand after them.
 var mishaps = map[string]func(*scene){
-	"kills":       func(s *scene) { s.kill(house.Services[rand.IntN(len(house.Services))]) },
+	"kills":       func(s *scene) { s.kill(harness.Services[rand.IntN(len(harness.Services))]) },
 	"bus kills":   func(s *scene) { s.kill("libra-bus") },
 	"stops":       pause,
 	"locks":       func(s *scene) { release := box.Lock(s); <-time.After(2 * time.Second); release() },
@@ -87,7 +87,7 @@ func pause(s *scene) {
 // lull waits for the recorder to have a database again: what damages two
 // copies at once is another promise's business.
 func lull(s *scene) {
-	house.Await(s, "the recorder to fill a new database", 30*time.Second, func() bool {
+	harness.Await(s, "the recorder to fill a new database", 30*time.Second, func() bool {
 		said, err := box.QuickCheck()
 		return err == nil && said == "ok"
 	})
@@ -117,13 +117,13 @@ type size struct {
 func sizes(s *scene) map[string]size {
 	all := map[string]size{}
 	goroutines := box.Goroutines(s)
-	for _, unit := range house.Services {
+	for _, unit := range harness.Services {
 		pid := box.HostPID(s, unit)
-		pss, _, err := house.Memory(pid)
+		pss, _, err := harness.Memory(pid)
 		if err != nil {
 			s.Fatal(err)
 		}
-		all[unit] = size{pss, house.Descriptors(pid), goroutines[unit]}
+		all[unit] = size{pss, harness.Descriptors(pid), goroutines[unit]}
 	}
 	return all
 }

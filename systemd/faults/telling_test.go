@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
-	"libra/systemd/house"
+	"libra/systemd/harness"
 )
 
 // tellingRows come first: what other rows stop and kill would flap.
@@ -40,10 +40,10 @@ const (
 // herald is a scene in which people are to be told.
 type herald struct {
 	*scene
-	steady *house.Watched // well
-	shaky  *house.Watched // one page, down and up as the row says
-	page   string         // its id
-	asked  int64          // pages of steady, when the stretch of time began
+	steady *harness.Watched // well
+	shaky  *harness.Watched // one page, down and up as the row says
+	page   string           // its id
+	asked  int64            // pages of steady, when the stretch of time began
 	since  time.Time
 	news   []news // what happened, in order
 }
@@ -51,7 +51,7 @@ type herald struct {
 // news is a transition that must be told.
 type news struct {
 	words []string      // of the message
-	known time.Duration // when it was in web's list, see house.Monotonic
+	known time.Duration // when it was in web's list, see harness.Monotonic
 }
 
 // telling makes a row of one in which people are to be told. Watched pages are
@@ -60,7 +60,7 @@ func telling(run func(*herald)) func(*scene) {
 	return func(s *scene) {
 		rulesFile(s, fmt.Sprintf("[telling]\nlate = %q\ngroup = \"off\"\ndigest = 100\n[thresholds.flap]\nraises = 1000\n[thresholds.restarts]\nstarts = 1000\n", late))
 		defer rulesFile(s, "")
-		h := &herald{scene: s, steady: house.NewWatched(s, ""), shaky: house.NewWatched(s, "")}
+		h := &herald{scene: s, steady: harness.NewWatched(s, ""), shaky: harness.NewWatched(s, "")}
 		defer h.steady.Close()
 		defer h.shaky.Close()
 		defer h.unwatch()
@@ -68,11 +68,11 @@ func telling(run func(*herald)) func(*scene) {
 			box.Watch(s, h.steady.Page(n), "1s")
 		}
 		h.page = box.Watch(s, h.shaky.Page(0), "1s")
-		house.Await(s, "the watched pages to be weighed again and again", 20*time.Second, func() bool {
+		harness.Await(s, "the watched pages to be weighed again and again", 20*time.Second, func() bool {
 			return h.steady.Asked() >= 2*steadyPages && h.shaky.Asked() >= 2
 		})
 		box.Sink.Forget()
-		defer box.Sink.Behave(house.Answer{})
+		defer box.Sink.Behave(harness.Answer{})
 		s.mark()
 		run(h)
 		s.taken(s.meanwhile("", 0.999))
@@ -116,14 +116,14 @@ func (h *herald) unaffected() {
 // see as soon as ever, and expects people to be told with words.
 func (h *herald) happens(id string, state libra.AlarmState, most time.Duration, words ...string) {
 	h.Helper()
-	took, ok := house.Within(most, func() bool {
+	took, ok := harness.Within(most, func() bool {
 		var a libra.Alarm
 		code, body := box.Get(h, "/api/alarms/"+id)
 		return code == http.StatusOK && json.Unmarshal([]byte(body), &a) == nil && a.State == state
 	})
 	h.promise(ok, "%s is not %s after %s", id, state, ms(took))
 	h.Logf("%s %s after %s", id, state, ms(took))
-	h.news = append(h.news, news{words, house.Monotonic()})
+	h.news = append(h.news, news{words, harness.Monotonic()})
 }
 
 // The shaky page goes down, and up again.
@@ -157,7 +157,7 @@ func (h *herald) start(instance string) {
 // arrived did arrive, is followed by marked repeats only.
 func (h *herald) told(most time.Duration) (repeats int) {
 	h.Helper()
-	took, ok := house.Within(most, func() bool {
+	took, ok := harness.Within(most, func() bool {
 		for _, n := range h.news {
 			if len(taken(box.Sink.Calls(n.words...))) == 0 {
 				return false
@@ -170,7 +170,7 @@ func (h *herald) told(most time.Duration) (repeats int) {
 		calls := box.Sink.Calls(n.words...)
 		what := strings.Join(n.words, "")
 		h.promise(len(taken(calls)) == 1, "%s: taken %d times, of %d calls", what, len(taken(calls)), len(calls))
-		shown := slices.DeleteFunc(calls, func(c house.Call) bool { return !c.Shown })
+		shown := slices.DeleteFunc(calls, func(c harness.Call) bool { return !c.Shown })
 		for i, c := range shown {
 			marked := strings.Contains(c.Said, "possible repeat")
 			h.promise(marked == (i > 0), "%s: seen for the %d. time, marked as a possible repeat: %t", what, i+1, marked)
@@ -188,9 +188,9 @@ func (h *herald) told(most time.Duration) (repeats int) {
 }
 
 // taken are the calls that were answered with yes.
-func taken(calls []house.Call) (yes []house.Call) {
+func taken(calls []harness.Call) (yes []harness.Call) {
 	for _, c := range calls {
-		if c.Answer == (house.Answer{}) {
+		if c.Answer == (harness.Answer{}) {
 			yes = append(yes, c)
 		}
 	}
@@ -200,7 +200,7 @@ func taken(calls []house.Call) (yes []house.Call) {
 // slackOut: everything that happens while Slack refuses is told afterwards.
 func slackOut(h *herald) {
 	const longest = 35 * time.Second // between two attempts
-	box.Sink.Behave(house.Answer{Status: 500})
+	box.Sink.Behave(harness.Answer{Status: 500})
 	h.begin()
 	h.stop("2")
 	h.down(6 * time.Second)
@@ -212,15 +212,15 @@ func slackOut(h *herald) {
 	refused := len(box.Sink.Calls())
 	h.promise(refused > 1 && refused < 10, "%d calls in %s", refused, ms(time.Since(h.since)))
 	h.after("%d calls refused in %s", refused, ms(time.Since(h.since)))
-	box.Sink.Behave(house.Answer{})
+	box.Sink.Behave(harness.Answer{})
 	h.promise(h.told(longest) == 0, "what was refused came twice")
 }
 
 // slackBusy: no call before the time that Slack asked for.
 func slackBusy(h *herald) {
 	const wait = 6 * time.Second
-	busy := house.Answer{Status: http.StatusTooManyRequests, RetryAfter: strconv.Itoa(int(wait / time.Second))}
-	box.Sink.Behave(house.Answer{}, busy, busy)
+	busy := harness.Answer{Status: http.StatusTooManyRequests, RetryAfter: strconv.Itoa(int(wait / time.Second))}
+	box.Sink.Behave(harness.Answer{}, busy, busy)
 	h.begin()
 	h.down(6 * time.Second)
 	h.up(6 * time.Second)
@@ -238,7 +238,7 @@ func slackBusy(h *herald) {
 
 // slackHangs: whoever waits for Slack, it is not those who weigh and watch.
 func slackHangs(h *herald) {
-	box.Sink.Behave(house.Answer{Hang: true})
+	box.Sink.Behave(harness.Answer{Hang: true})
 	h.begin()
 	h.down(6 * time.Second)
 	h.stop("1")
@@ -248,7 +248,7 @@ func slackHangs(h *herald) {
 	h.unaffected()
 	hung := len(box.Sink.Calls())
 	h.promise(hung > 1, "%d calls hung", hung)
-	box.Sink.Behave(house.Answer{})
+	box.Sink.Behave(harness.Answer{})
 	repeats := h.told(15 * time.Second)
 	h.promise(repeats <= hung, "%d repeats of %d calls that hung", repeats, hung)
 	h.after("%d calls hung, %d repeats, marked", hung, repeats)
@@ -256,8 +256,8 @@ func slackHangs(h *herald) {
 
 // slackCut: the message arrived, the answer did not.
 func slackCut(h *herald) {
-	cut := house.Answer{Cut: true}
-	box.Sink.Behave(house.Answer{}, cut, cut, cut)
+	cut := harness.Answer{Cut: true}
+	box.Sink.Behave(harness.Answer{}, cut, cut, cut)
 	h.begin()
 	h.down(6 * time.Second)
 	h.up(6 * time.Second)
@@ -270,20 +270,20 @@ func slackCut(h *herald) {
 // killedInPost kills the notifier as often as it has begun to tell.
 func killedInPost(h *herald) {
 	const kills = 5
-	box.Sink.Behave(house.Answer{Hang: true})
+	box.Sink.Behave(harness.Answer{Hang: true})
 	h.begin()
 	h.down(6 * time.Second)
 	h.up(6 * time.Second)
 	var killed time.Duration
 	var again []string
 	for n := range kills {
-		house.Await(h, "a call", 10*time.Second, func() bool { return len(box.Sink.Calls()) > n })
+		harness.Await(h, "a call", 10*time.Second, func() bool { return len(box.Sink.Calls()) > n })
 		if n > 0 {
 			again = append(again, ms(box.Sink.Calls()[n].At-killed))
 		}
 		killed = h.kill("libra-notifier")
 	}
-	box.Sink.Behave(house.Answer{})
+	box.Sink.Behave(harness.Answer{})
 	h.after("called again %s after the kill", strings.Join(again, ", "))
 	repeats := h.told(15 * time.Second)
 	h.unaffected()

@@ -1,11 +1,11 @@
-// Package house gives a suite an appliance of its own: Libra's real units
+// Package harness gives a suite an appliance of its own: Libra's real units
 // under a real systemd, in a container beside any other, with free ports, a
 // fresh state and a Slack that remembers what it was told.
 //
-//	func TestMain(m *testing.M) { os.Exit(house.Run(m, &box)) }
+//	func TestMain(m *testing.M) { os.Exit(harness.Run(m, &box)) }
 //
 // It needs root, and the programs in build/bin (make build).
-package house
+package harness
 
 import (
 	"errors"
@@ -27,15 +27,15 @@ var Services = []string{
 	"libra-bus", "libra-web", "libra-inspector@1", "libra-inspector@2", "libra-recorder", "libra-watchdog", "libra-notifier",
 }
 
-// House is an appliance under test.
-type House struct {
+// Harness is an appliance under test.
+type Harness struct {
 	// Name tells appliances of this tree apart; a suite has its own.
 	Name string
 	// Settings are changes to configs/libra.env: "LIBRA_WORKERS=2". Pages of
 	// the loopback may always be inspected.
 	Settings []string
 	// BeforeBoot may furnish Home before the first start. May be nil.
-	BeforeBoot func(*House) error
+	BeforeBoot func(*Harness) error
 
 	Root    string // of the tree
 	Home    string // build/appliance/NAME: etc/, state/
@@ -50,7 +50,7 @@ type House struct {
 
 // Run boots a fresh appliance, runs the suite and takes the appliance down,
 // whatever became of the suite. It returns the exit code.
-func Run(m *testing.M, h *House) int {
+func Run(m *testing.M, h *Harness) int {
 	if err := h.prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -64,7 +64,7 @@ func Run(m *testing.M, h *House) int {
 	return m.Run()
 }
 
-func (h *House) prepare() (err error) {
+func (h *Harness) prepare() (err error) {
 	if os.Getuid() != 0 {
 		return errors.New("a suite that boots a container needs root")
 	}
@@ -101,7 +101,7 @@ func root() (string, error) {
 }
 
 // boot starts a fresh appliance.
-func (h *House) boot() (string, error) {
+func (h *Harness) boot() (string, error) {
 	if out, err := h.Down(); err != nil {
 		return out, err
 	}
@@ -127,16 +127,16 @@ func (h *House) boot() (string, error) {
 }
 
 // Up boots the appliance, or starts what is stopped in it.
-func (h *House) Up() (string, error) {
+func (h *Harness) Up() (string, error) {
 	return h.Appliance(append([]string{"up"}, h.settings()...)...)
 }
 
-func (h *House) settings() []string {
+func (h *Harness) settings() []string {
 	return append([]string{"LIBRA_ALLOW=127.0.0.0/8"}, h.Settings...)
 }
 
 // Down stops it; its state stays.
-func (h *House) Down() (string, error) {
+func (h *Harness) Down() (string, error) {
 	h.mu.Lock()
 	h.leader = ""
 	h.mu.Unlock()
@@ -144,7 +144,7 @@ func (h *House) Down() (string, error) {
 }
 
 // PowerCut ends everything in the appliance in one instant, and boots it again.
-func (h *House) PowerCut(t testing.TB) {
+func (h *Harness) PowerCut(t testing.TB) {
 	t.Helper()
 	leader, err := h.leaderPID()
 	if err != nil {
@@ -161,7 +161,7 @@ func (h *House) PowerCut(t testing.TB) {
 }
 
 // Reboot has the appliance's systemd reboot.
-func (h *House) Reboot(t testing.TB) {
+func (h *Harness) Reboot(t testing.TB) {
 	t.Helper()
 	h.Systemctl(t, "reboot", "--no-block")
 	Await(t, "the appliance to shut down", 60*time.Second, func() bool {
@@ -172,7 +172,7 @@ func (h *House) Reboot(t testing.TB) {
 }
 
 // powerOn boots what has ended, and waits for Libra to come by itself.
-func (h *House) powerOn(t testing.TB) {
+func (h *Harness) powerOn(t testing.TB) {
 	t.Helper()
 	if out, err := h.Down(); err != nil { // forgets it
 		t.Fatalf("down: %v\n%s", err, out)
@@ -187,7 +187,7 @@ func (h *House) powerOn(t testing.TB) {
 }
 
 // Appliance runs scripts/appliance.
-func (h *House) Appliance(args ...string) (string, error) {
+func (h *Harness) Appliance(args ...string) (string, error) {
 	cmd := exec.Command(filepath.Join(h.Root, "scripts", "appliance"), args...)
 	cmd.Env = append(os.Environ(), "APPLIANCE_NAME="+h.Name, fmt.Sprint("APPLIANCE_PORT=", h.Port), fmt.Sprint("APPLIANCE_BUS_PORT=", h.BusPort))
 	out, err := cmd.CombinedOutput()
@@ -195,7 +195,7 @@ func (h *House) Appliance(args ...string) (string, error) {
 }
 
 // Inside runs a command in the appliance, faster than the script does.
-func (h *House) Inside(command ...string) (string, error) {
+func (h *Harness) Inside(command ...string) (string, error) {
 	leader, err := h.leaderPID()
 	if err != nil {
 		return "", err
@@ -205,7 +205,7 @@ func (h *House) Inside(command ...string) (string, error) {
 	return string(out), err
 }
 
-func (h *House) leaderPID() (string, error) {
+func (h *Harness) leaderPID() (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.leader == "" {
@@ -219,7 +219,7 @@ func (h *House) leaderPID() (string, error) {
 }
 
 // State is a path below the appliance's /var/lib/libra, seen from here.
-func (h *House) State(path ...string) string {
+func (h *Harness) State(path ...string) string {
 	return filepath.Join(append([]string{h.Home, "state"}, path...)...)
 }
 

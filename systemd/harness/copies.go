@@ -1,4 +1,4 @@
-package house
+package harness
 
 import (
 	"bytes"
@@ -21,11 +21,11 @@ import (
 )
 
 // Database is the file of the history, seen from here.
-func (h *House) Database() string { return h.State("history", "libra.db") }
+func (h *Harness) Database() string { return h.State("history", "libra.db") }
 
 // Recorded counts the reports in SQLite by page. The error is that of a
 // database that is not there, or not well.
-func (h *House) Recorded() (map[string]int, error) {
+func (h *Harness) Recorded() (map[string]int, error) {
 	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?mode=ro&_busy_timeout=1000&_query_only=on")
 	if err != nil {
 		return nil, err
@@ -49,15 +49,15 @@ func (h *House) Recorded() (map[string]int, error) {
 }
 
 // QuickCheck asks SQLite whether the history is intact: "ok", or what is not.
-func (h *House) QuickCheck() (string, error) { return h.pragma("mode=ro", "quick_check(1)") }
+func (h *Harness) QuickCheck() (string, error) { return h.pragma("mode=ro", "quick_check(1)") }
 
 // Checkpoint moves what is in the history's write-ahead log into its file.
-func (h *House) Checkpoint() error {
+func (h *Harness) Checkpoint() error {
 	_, err := h.pragma("_busy_timeout=5000", "wal_checkpoint(TRUNCATE)")
 	return err
 }
 
-func (h *House) pragma(params, pragma string) (said string, err error) {
+func (h *Harness) pragma(params, pragma string) (said string, err error) {
 	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?"+params)
 	if err != nil {
 		return "", err
@@ -86,7 +86,7 @@ func (h *House) pragma(params, pragma string) (said string, err error) {
 }
 
 // Lock holds the history's write lock, as another program might.
-func (h *House) Lock(t testing.TB) (release func()) {
+func (h *Harness) Lock(t testing.TB) (release func()) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?_txlock=immediate&_busy_timeout=5000")
 	if err != nil {
@@ -104,12 +104,12 @@ func (h *House) Lock(t testing.TB) (release func()) {
 	}
 }
 
-func (h *House) seed(role string) string { return h.State("keys", role+".nk") }
+func (h *Harness) seed(role string) string { return h.State("keys", role+".nk") }
 
-func (h *House) busURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", h.BusPort) }
+func (h *Harness) busURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", h.BusPort) }
 
 // Bus connects to the appliance's bus as one of its parts.
-func (h *House) Bus(t testing.TB, role string) *bus.Conn {
+func (h *Harness) Bus(t testing.TB, role string) *bus.Conn {
 	t.Helper()
 	conn, err := bus.Connect(bus.Config{URL: h.busURL(), Seed: h.seed(role), Role: role, Name: "suite-" + role, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -125,7 +125,7 @@ func (h *House) Bus(t testing.TB, role string) *bus.Conn {
 }
 
 // OnBus counts the pages with a report on the bus; 0 while there is no bus.
-func (h *House) OnBus(t testing.TB) int {
+func (h *Harness) OnBus(t testing.TB) int {
 	t.Helper()
 	opt, err := nats.NkeyOptionFromSeed(h.seed("web"))
 	if err != nil {
@@ -150,7 +150,7 @@ func (h *House) OnBus(t testing.TB) int {
 }
 
 // PauseWatches keeps what is due from all inspectors, or does so no more.
-func (h *House) PauseWatches(t testing.TB, pause bool) {
+func (h *Harness) PauseWatches(t testing.TB, pause bool) {
 	t.Helper()
 	opt, err := nats.NkeyOptionFromSeed(h.seed("bus"))
 	if err != nil {
@@ -176,7 +176,7 @@ func (h *House) PauseWatches(t testing.TB, pause bool) {
 }
 
 // WipeBus removes the store of a bus that is stopped.
-func (h *House) WipeBus(t testing.TB) {
+func (h *Harness) WipeBus(t testing.TB) {
 	t.Helper()
 	if err := empty(h.State("bus")); err != nil {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func (h *House) WipeBus(t testing.TB) {
 }
 
 // WipeHistory removes the database, whether or not it is in use.
-func (h *House) WipeHistory(t testing.TB) {
+func (h *Harness) WipeHistory(t testing.TB) {
 	t.Helper()
 	if err := empty(h.State("history")); err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func (h *House) WipeHistory(t testing.TB) {
 }
 
 // CorruptHistory overwrites every second page of the database, in place.
-func (h *House) CorruptHistory(t testing.TB) {
+func (h *Harness) CorruptHistory(t testing.TB) {
 	t.Helper()
 	if err := h.Checkpoint(); err != nil { // from the write-ahead log into the file
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func (h *House) CorruptHistory(t testing.TB) {
 }
 
 // Aside lists the damaged databases that were kept, with what lies beside them.
-func (h *House) Aside(t testing.TB) []string {
+func (h *Harness) Aside(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob(h.Database() + ".damaged-*")
 	if err != nil {
@@ -224,7 +224,7 @@ func (h *House) Aside(t testing.TB) []string {
 }
 
 // Tidy removes them, as the alarm asks an operator to.
-func (h *House) Tidy(t testing.TB) {
+func (h *Harness) Tidy(t testing.TB) {
 	t.Helper()
 	for _, f := range h.Aside(t) {
 		if err := os.Remove(f); err != nil {
@@ -249,7 +249,7 @@ func empty(dir string) error {
 }
 
 // Open counts the requests that wait for a report; -1 where web does not say.
-func (h *House) Open(t testing.TB) int {
+func (h *Harness) Open(t testing.TB) int {
 	t.Helper()
 	var doc struct {
 		Counts struct {
@@ -264,7 +264,7 @@ func (h *House) Open(t testing.TB) int {
 }
 
 // Goroutines are how many each unit's process has, as its beats say.
-func (h *House) Goroutines(t testing.TB) map[string]int {
+func (h *Harness) Goroutines(t testing.TB) map[string]int {
 	t.Helper()
 	var doc struct {
 		Components []struct {

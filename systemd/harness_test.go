@@ -15,12 +15,12 @@ import (
 	"os"
 	"testing"
 
-	"libra/systemd/house"
+	"libra/systemd/harness"
 	"libra/systemd/load"
 )
 
 // box is the appliance under test.
-var box = house.House{Name: "test"}
+var box = harness.Harness{Name: "test"}
 
 func TestMain(m *testing.M) {
 	if load.Main(os.Stdin, os.Stdout) {
@@ -31,13 +31,13 @@ func TestMain(m *testing.M) {
 	if figures {
 		box.Name = "bench" // beside a suite that runs at the same time
 	}
-	box.BeforeBoot = func(h *house.House) error {
+	box.BeforeBoot = func(h *harness.Harness) error {
 		if figures {
 			return writeRules(h, "")
 		}
 		return errors.Join(installBot(h), writeRules(h, ""))
 	}
-	code := house.Run(m, &box)
+	code := harness.Run(m, &box)
 	if code == 0 && !figures && !given("test.run") && !given("test.skip") && !given("test.list") {
 		code = everyKind()
 	}

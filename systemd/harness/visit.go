@@ -1,4 +1,4 @@
-package house
+package harness
 
 import (
 	"encoding/json"
@@ -50,7 +50,7 @@ func Monotonic() time.Duration {
 
 // Settle waits until every service is up and web is well, so that tests do not
 // stand on each other's ruins.
-func (h *House) Settle(t testing.TB) {
+func (h *Harness) Settle(t testing.TB) {
 	t.Helper()
 	h.Systemctl(t, append([]string{"reset-failed"}, Services...)...)
 	h.Systemctl(t, "start", "libra.target")
@@ -58,7 +58,7 @@ func (h *House) Settle(t testing.TB) {
 }
 
 // Well says whether every service is up and nothing is degraded.
-func (h *House) Well(t testing.TB) bool {
+func (h *Harness) Well(t testing.TB) bool {
 	t.Helper()
 	states := h.Systemctl(t, append([]string{"show", "--property=ActiveState", "--value"}, Services...)...)
 	for _, state := range strings.Fields(states) {
@@ -71,7 +71,7 @@ func (h *House) Well(t testing.TB) bool {
 }
 
 // Get asks web. The code is 0 where there is no answer; the body then says why.
-func (h *House) Get(t testing.TB, path string) (int, string) {
+func (h *Harness) Get(t testing.TB, path string) (int, string) {
 	t.Helper()
 	res, err := http.Get(h.URL + path)
 	if err != nil {
@@ -86,13 +86,13 @@ func (h *House) Get(t testing.TB, path string) (int, string) {
 }
 
 // Submit asks for a page and returns its id.
-func (h *House) Submit(t testing.TB, url string) string {
+func (h *Harness) Submit(t testing.TB, url string) string {
 	t.Helper()
 	return h.SubmitAs(t, "", url)
 }
 
 // SubmitAs is Submit of a named client.
-func (h *House) SubmitAs(t testing.TB, client, url string) string {
+func (h *Harness) SubmitAs(t testing.TB, client, url string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL+"/api/pages", strings.NewReader(fmt.Sprintf(`{"url":%q}`, url)))
 	if err != nil {
@@ -116,7 +116,7 @@ func (h *House) SubmitAs(t testing.TB, client, url string) string {
 }
 
 // Page asks the API for a page.
-func (h *House) Page(t testing.TB, id string) (p libra.Page) {
+func (h *Harness) Page(t testing.TB, id string) (p libra.Page) {
 	t.Helper()
 	code, body := h.Get(t, "/api/pages/"+id)
 	if code != http.StatusOK {

@@ -1,4 +1,4 @@
-package house
+package harness
 
 import (
 	"fmt"
@@ -80,7 +80,7 @@ func (s *Watched) Down(down bool) time.Duration {
 func (s *Watched) Bad() time.Duration { return time.Duration(s.bad.Load()) }
 
 // Watch asks web to have a page weighed again and again: every "1s", or "off".
-func (h *House) Watch(t testing.TB, url, every string) (page string) {
+func (h *Harness) Watch(t testing.TB, url, every string) (page string) {
 	t.Helper()
 	res, err := http.Post(h.URL+"/api/pages", "application/json", strings.NewReader(fmt.Sprintf(`{"url":%q,"every":%q}`, url, every)))
 	if err != nil {

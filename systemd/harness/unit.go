@@ -1,4 +1,4 @@
-package house
+package harness
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 )
 
 // Systemctl runs it inside and wants success.
-func (h *House) Systemctl(t testing.TB, args ...string) string {
+func (h *Harness) Systemctl(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := h.Inside(append([]string{"systemctl", "--no-pager"}, args...)...)
 	if err != nil {
@@ -22,19 +22,19 @@ func (h *House) Systemctl(t testing.TB, args ...string) string {
 }
 
 // Show is one property of a unit.
-func (h *House) Show(t testing.TB, unit, property string) string {
+func (h *Harness) Show(t testing.TB, unit, property string) string {
 	t.Helper()
 	return h.Systemctl(t, "show", "--property="+property, "--value", unit)
 }
 
 // Active says whether systemd has the unit ready.
-func (h *House) Active(t testing.TB, unit string) bool {
+func (h *Harness) Active(t testing.TB, unit string) bool {
 	t.Helper()
 	return h.Show(t, unit, "ActiveState") == "active"
 }
 
 // MainPID is the unit's process, as seen from inside.
-func (h *House) MainPID(t testing.TB, unit string) int {
+func (h *Harness) MainPID(t testing.TB, unit string) int {
 	t.Helper()
 	pid, err := strconv.Atoi(h.Show(t, unit, "MainPID"))
 	if err != nil {
@@ -44,13 +44,13 @@ func (h *House) MainPID(t testing.TB, unit string) int {
 }
 
 // Signal sends a signal to the unit's main process.
-func (h *House) Signal(t testing.TB, unit string, s syscall.Signal) {
+func (h *Harness) Signal(t testing.TB, unit string, s syscall.Signal) {
 	t.Helper()
 	h.Systemctl(t, "kill", "--kill-whom=main", "--signal="+strconv.Itoa(int(s)), unit)
 }
 
 // Journal is what the appliance's journal says, one message to the line.
-func (h *House) Journal(t testing.TB, args ...string) string {
+func (h *Harness) Journal(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := h.Inside(append([]string{"journalctl", "--no-pager", "--output=cat"}, args...)...)
 	if err != nil {
@@ -61,7 +61,7 @@ func (h *House) Journal(t testing.TB, args ...string) string {
 
 // Times are the properties of a unit that end in TimestampMonotonic, on this
 // machine's monotonic clock; see Monotonic.
-func (h *House) Times(t testing.TB, unit string) map[string]time.Duration {
+func (h *Harness) Times(t testing.TB, unit string) map[string]time.Duration {
 	t.Helper()
 	times := map[string]time.Duration{}
 	for line := range strings.Lines(h.Systemctl(t, "show", unit)) {
@@ -75,7 +75,7 @@ func (h *House) Times(t testing.TB, unit string) map[string]time.Duration {
 }
 
 // HostPID is the unit's process as seen from here; 0 where it has none.
-func (h *House) HostPID(t testing.TB, unit string) int {
+func (h *Harness) HostPID(t testing.TB, unit string) int {
 	t.Helper()
 	inside := h.MainPID(t, unit)
 	if inside == 0 {
