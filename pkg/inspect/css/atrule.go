@@ -98,14 +98,6 @@ func (p *parser) scope(r *rule, b *block) bool {
 	return true
 }
 
-// inner is the text between the brackets of n in src.
-func inner(src string, n node) string {
-	text := src[n.start:n.end]
-	open := strings.IndexByte(text, '(')
-	text = text[open+1:]
-	return strings.TrimSuffix(text, ")")
-}
-
 func keyframesName(prelude string) string {
 	if ns, ok := values(prelude); ok && len(ns) == 1 && (ns[0].kind == ident || ns[0].kind == str) {
 		return ns[0].value

@@ -25,32 +25,6 @@ import (
 	"libra/pkg/libra"
 )
 
-// Viewport is the browser that is imitated.
-type Viewport struct {
-	Width, Height int     // CSS pixels
-	PixelRatio    float64 // device pixels per CSS pixel; 0 means 1
-	Mobile        bool    // touch only: no hover, coarse pointer
-	Scripting     bool    // whether scripts run
-}
-
-// Desktop is the profile of headless Chromium that Libra's figures are
-// measured with.
-func Desktop() Viewport {
-	return Viewport{Width: 1280, Height: 800, PixelRatio: 1, Scripting: true}
-}
-
-// Mobile is Lighthouse's emulated phone.
-func Mobile() Viewport {
-	return Viewport{Width: 412, Height: 823, PixelRatio: 1.75, Mobile: true, Scripting: true}
-}
-
-func (v Viewport) ratio() float64 {
-	if v.PixelRatio <= 0 {
-		return 1
-	}
-	return v.PixelRatio
-}
-
 // Sheet is a style sheet that was read. It is immutable and may be shared.
 type Sheet struct {
 	base       string

@@ -3,9 +3,6 @@ package css
 import "strings"
 
 const (
-	// maxDepth bounds nesting of blocks and of component values; what is
-	// deeper is skipped. Pages written by people stay under 10.
-	maxDepth = 64
 	// maxRules bounds the rules of one sheet; Bootstrap has 2,500.
 	maxRules = 200_000
 	// maxSelectors bounds what nesting may multiply selectors to, per sheet.
@@ -44,13 +41,6 @@ type rule struct {
 	body    string // the text of decls, with what is of no interest here
 }
 
-// rawDecl is a declaration as written.
-type rawDecl struct {
-	name      string // lower case unless custom
-	value     string
-	important bool
-}
-
 // parser reads one sheet.
 type parser struct {
 	lexer
@@ -70,35 +60,6 @@ type block struct {
 	raw    bool        // keep declarations as written
 	frames bool        // rules are keyframes
 	depth  int
-}
-
-// skip reads to the first top-level token that stop accepts and returns it;
-// eof when there is none. Brackets that open are skipped whole.
-func (p *parser) skip(stop func(token) bool) token {
-	var open []kind
-	for {
-		t := p.next()
-		if t.kind == eof || len(open) == 0 && stop(t) {
-			return t
-		}
-		switch t.kind {
-		case openBrace:
-			open = append(open, closeBrace)
-		case openBracket:
-			open = append(open, closeBracket)
-		case openParen, function:
-			open = append(open, closeParen)
-		case closeBrace, closeBracket, closeParen:
-			if len(open) > 0 && open[len(open)-1] == t.kind {
-				open = open[:len(open)-1]
-			}
-		}
-	}
-}
-
-// skipBlock reads on until the block that is open ends.
-func (p *parser) skipBlock() {
-	p.skip(func(t token) bool { return t.kind == closeBrace })
 }
 
 // stylesheet reads the whole sheet.
@@ -143,20 +104,6 @@ func (p *parser) full() bool {
 		return true
 	}
 	return false
-}
-
-// prelude reads up to the block or the semicolon of a rule and says which it
-// was; inside a block a closing brace ends it too and is left unread.
-func (p *parser) prelude(nested, semicolonEnds bool) (text string, end kind) {
-	start := p.pos
-	t := p.skip(func(t token) bool {
-		return t.kind == openBrace || t.kind == semicolon && semicolonEnds || t.kind == closeBrace && nested
-	})
-	text = strings.TrimSpace(p.src[start:t.start])
-	if t.kind == closeBrace {
-		p.pos = t.start
-	}
-	return text, t.kind
 }
 
 // qualifiedRule reads a style rule or a keyframe; nil when it is invalid.
@@ -230,64 +177,4 @@ func (p *parser) contents(r *rule, b block) {
 			}
 		}
 	}
-}
-
-// declaration reads one declaration with the semicolon after it. When what
-// stands here is none, ok is false and the position is anywhere.
-func (p *parser) declaration() (d rawDecl, ok bool) {
-	t := p.next()
-	if t.kind != ident {
-		return d, false
-	}
-	name := t.value
-	custom := strings.HasPrefix(name, "--")
-	if t = p.next(); t.kind == space {
-		t = p.next()
-	}
-	if t.kind != colon {
-		return d, false
-	}
-	start, bang, braceAt := p.pos, -1, -1
-	var last token // the last two that are not white space
-	var before token
-	empty := true
-	end := p.skip(func(t token) bool {
-		switch t.kind {
-		case semicolon, closeBrace:
-			return true
-		case openBrace:
-			if !custom && (!empty || braceAt >= 0) {
-				return true
-			}
-			braceAt = t.start
-		case space:
-			return false
-		}
-		if t.isDelim('!') {
-			bang = t.start
-		}
-		before, last = last, t
-		empty = false
-		return false
-	})
-	if end.kind == openBrace {
-		return d, false
-	}
-	if end.kind == closeBrace {
-		p.pos = end.start
-	}
-	stop := end.start
-	if bang >= 0 && before.start == bang && before.isDelim('!') && last.isIdent("important") {
-		d.important, stop = true, bang
-	}
-	if braceAt >= 0 && !custom {
-		// a whole block is a value only of a custom property; "a:{…}" is
-		// neither a declaration nor a rule
-		return rawDecl{name: "-invalid", value: ""}, true
-	}
-	d.name, d.value = name, strings.TrimSpace(p.src[start:stop])
-	if !custom {
-		d.name = strings.ToLower(name)
-	}
-	return d, true
 }

@@ -125,20 +125,6 @@ type pending struct {
 	prop *property
 }
 
-// substitutes says whether ns holds a function that is filled in per element.
-func substitutes(ns []node) bool {
-	found := false
-	walk(ns, func(n node) {
-		if n.kind == function && !found {
-			switch strings.ToLower(n.value) {
-			case "var", "env", "if":
-				found = true
-			}
-		}
-	})
-	return found
-}
-
 // appendDecls adds what d sets to decls, nothing when d is invalid or of no
 // interest.
 func appendDecls(decls []decl, d rawDecl, base string) []decl {

@@ -5,14 +5,6 @@ import (
 	"strings"
 )
 
-func set(words string) map[string]bool {
-	m := map[string]bool{}
-	for _, w := range strings.Fields(words) {
-		m[w] = true
-	}
-	return m
-}
-
 var (
 	// dynamicStates are pseudo-classes that hold only after somebody acted.
 	dynamicStates = set(`hover active focus focus-visible focus-within visited target target-current target-before

@@ -96,23 +96,8 @@ type sizeDecl struct {
 
 // sizeDecls reads what has to do with layout from a rule's declarations.
 func sizeDecls(text string) []sizeDecl {
-	p := parser{lexer: lexer{src: text}, sheet: &Sheet{}}
 	var list []sizeDecl
-	for {
-		t := p.next()
-		switch t.kind {
-		case eof:
-			return list
-		case space, semicolon, closeBrace:
-			continue
-		}
-		p.pos = t.start
-		d, ok := p.declaration()
-		if !ok {
-			p.pos = t.start
-			p.skip(func(t token) bool { return t.kind == semicolon })
-			continue
-		}
+	for _, d := range declarations(text) {
 		_, long := dimNames[d.name]
 		if _, sides := dimShorthands[d.name]; !long && !sides && !otherShorthands[d.name] {
 			continue
@@ -125,6 +110,7 @@ func sizeDecls(text string) []sizeDecl {
 			list = append(list, x)
 		}
 	}
+	return list
 }
 
 // expandSizes gives the longhands that name: ns sets, none where it is invalid.

@@ -16,27 +16,11 @@ func (s *Sheet) URLs(v Viewport) []Use {
 
 // parseInline reads a style attribute.
 func parseInline(style, base string) []decl {
-	p := parser{lexer: lexer{src: style}, sheet: &Sheet{base: base}}
 	var decls []decl
-	for {
-		t := p.next()
-		switch t.kind {
-		case eof:
-			return decls
-		case space, semicolon:
-			continue
-		}
-		p.pos = t.start
-		if d, ok := p.declaration(); ok {
-			decls = appendDecls(decls, d, base)
-			if p.pos < len(p.src) && p.src[p.pos] == '}' {
-				p.pos++
-			}
-			continue
-		}
-		p.pos = t.start
-		p.skip(func(t token) bool { return t.kind == semicolon })
+	for _, d := range declarations(style) {
+		decls = appendDecls(decls, d, base)
 	}
+	return decls
 }
 
 // context is what the rules around a declaration ask for. Reason is "" while

@@ -117,3 +117,34 @@ func (n node) urlOf() (string, bool) {
 	}
 	return "", false
 }
+
+// inner is the text between the brackets of n in src.
+func inner(src string, n node) string {
+	text := src[n.start:n.end]
+	open := strings.IndexByte(text, '(')
+	text = text[open+1:]
+	return strings.TrimSuffix(text, ")")
+}
+
+// substitutes says whether ns holds a function that is filled in per element.
+func substitutes(ns []node) bool {
+	found := false
+	walk(ns, func(n node) {
+		if n.kind == function && !found {
+			switch strings.ToLower(n.value) {
+			case "var", "env", "if":
+				found = true
+			}
+		}
+	})
+	return found
+}
+
+// set is the set of the words in a list.
+func set(list string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(list) {
+		m[w] = true
+	}
+	return m
+}
