@@ -36,6 +36,21 @@ var rules = map[string][]string{
 	"notifier":  append([]string{"bus", "rules"}, base...),
 }
 
+// engine says which packages of the engine each package of it may import, by
+// their paths below pkg/inspect; "" is pkg/inspect itself. No package imports
+// one that stands above it.
+var engine = map[string][]string{
+	"fetch":      {},
+	"markup":     {},
+	"budget":     {},
+	"har":        {},
+	"score":      {},
+	"css/syntax": {},
+	"css/media":  {"css/syntax"},
+	"css":        {"css/media", "css/syntax", "markup"},
+	"":           {"css", "css/media", "fetch", "markup"},
+}
+
 // technologies have one importer each.
 var technologies = map[string]string{
 	"github.com/nats-io/nats.go":         "bus",
@@ -67,6 +82,7 @@ func TestImports(t *testing.T) {
 				return err
 			}
 			check(t, path, from[0], imported)
+			checkEngine(t, path, imported)
 		}
 		return nil
 	})
@@ -95,6 +111,20 @@ func check(t *testing.T, path, from, imported string) {
 		if (imported == module || strings.HasPrefix(imported, module+"/")) && from != only {
 			t.Errorf("%s imports %s: only %s may", path, imported, only)
 		}
+	}
+}
+
+// checkEngine holds the layers inside pkg/inspect.
+func checkEngine(t *testing.T, path, imported string) {
+	dir, inside := strings.CutPrefix(filepath.Dir(path), "inspect")
+	to, ours := strings.CutPrefix(imported, "libra/pkg/inspect")
+	if !inside || !ours || dir != "" && dir[0] != '/' {
+		return
+	}
+	from := strings.TrimPrefix(dir, "/")
+	to = strings.TrimPrefix(to, "/")
+	if may, known := engine[from]; !known || !slices.Contains(may, to) {
+		t.Errorf("%s imports %s: inside pkg/inspect %q may import %q", path, imported, from, may)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/transform"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
@@ -34,17 +35,17 @@ type sheetImport struct {
 }
 
 // viewport is the window that a document is shown in, as package css sees it.
-func (p *page) viewport() css.Viewport {
-	v := css.Desktop()
+func (p *page) viewport() media.Viewport {
+	v := media.Desktop()
 	if p.cfg.Profile == Mobile {
-		v = css.Mobile()
+		v = media.Mobile()
 	}
 	v.Scripting = !p.cfg.ScriptingOff
 	return v
 }
 
 // frameViewport is the window of a document in env.
-func (p *page) frameViewport(env markup.Env) css.Viewport {
+func (p *page) frameViewport(env markup.Env) media.Viewport {
 	v := p.viewport()
 	v.Width, v.Height = int(env.Width), int(env.Height)
 	v.Scripting = env.Scripting
@@ -70,7 +71,7 @@ type sheetFrom struct {
 }
 
 // parseSheet reads a style sheet and asks for its imports.
-func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v css.Viewport) *sheet {
+func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v media.Viewport) *sheet {
 	if left := p.cfg.Limits.SheetBytes - p.sheetBytes; int64(len(text)) > left {
 		p.reasons.limit("sheet_bytes", fmt.Sprintf("style sheets were read only up to %d bytes in all: limit sheet_bytes", p.cfg.Limits.SheetBytes))
 		text = text[:max(left, 0)]
@@ -162,7 +163,7 @@ func (p *page) withMedia(env markup.Env) markup.Env {
 	env.MatchMedia = func(q string, width, height float64) bool {
 		v := v
 		v.Width, v.Height = int(width), int(height)
-		return css.MatchMedia(q, v)
+		return media.Match(q, v)
 	}
 	return env
 }

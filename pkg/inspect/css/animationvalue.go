@@ -3,13 +3,15 @@ package css
 import (
 	"slices"
 	"strings"
+
+	"libra/pkg/inspect/css/syntax"
 )
 
 // timeList reads times, in seconds.
-func timeList(ns []node, _ string) (*value, bool) {
+func timeList(ns []syntax.Value, _ string) (*value, bool) {
 	v := &value{}
-	for _, part := range split(ns, atComma) {
-		if len(part) == 1 && part[0].isIdent("auto") {
+	for _, part := range syntax.Split(ns, syntax.IsComma) {
+		if len(part) == 1 && part[0].IsIdent("auto") {
 			v.times = append(v.times, 0)
 			continue
 		}
@@ -22,45 +24,45 @@ func timeList(ns []node, _ string) (*value, bool) {
 	return v, true
 }
 
-func seconds(ns []node) (float64, bool) {
-	if len(ns) != 1 || ns[0].kind != dimension {
+func seconds(ns []syntax.Value) (float64, bool) {
+	if len(ns) != 1 || ns[0].Kind != syntax.Dimension {
 		return 0, false
 	}
-	switch strings.ToLower(ns[0].value) {
+	switch strings.ToLower(ns[0].Text) {
 	case "s":
-		return ns[0].num, true
+		return ns[0].Num, true
 	case "ms":
-		return ns[0].num / 1000, true
+		return ns[0].Num / 1000, true
 	}
 	return 0, false
 }
 
-var animationWords = set(`ease ease-in ease-out ease-in-out linear step-start step-end infinite normal reverse
+var animationWords = syntax.Keywords(`ease ease-in ease-out ease-in-out linear step-start step-end infinite normal reverse
 	alternate alternate-reverse none forwards backwards both running paused auto`)
 
 // animationShorthand finds per animation its name, which is no time, count or
 // keyword, its duration and delay, and whether it runs.
-func animationShorthand(ns []node, _ string) ([]setting, bool) {
+func animationShorthand(ns []syntax.Value, _ string) ([]setting, bool) {
 	names, durations, delays, states := &value{}, &value{}, &value{}, &value{}
-	for _, part := range split(ns, atComma) {
+	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		name, state := "", "running"
 		var times []float64
-		for _, n := range words(part) {
+		for _, n := range syntax.Fields(part) {
 			switch {
-			case n.isIdent("paused"):
+			case n.IsIdent("paused"):
 				state = "paused"
-			case n.kind == str, n.kind == ident && !animationWords[strings.ToLower(n.value)]:
+			case n.Kind == syntax.String, n.Kind == syntax.Ident && !animationWords[strings.ToLower(n.Text)]:
 				if name != "" {
 					return nil, false
 				}
-				name = n.value
-			case n.kind == dimension:
-				t, ok := seconds([]node{n})
+				name = n.Text
+			case n.Kind == syntax.Dimension:
+				t, ok := seconds([]syntax.Value{n})
 				if !ok {
 					return nil, false
 				}
 				times = append(times, t)
-			case n.kind == ident, n.kind == number, n.kind == function:
+			case n.Kind == syntax.Ident, n.Kind == syntax.Number, n.Kind == syntax.Function:
 			default:
 				return nil, false
 			}
@@ -80,20 +82,20 @@ func animationShorthand(ns []node, _ string) ([]setting, bool) {
 }
 
 // wordList reads identifiers, case kept.
-func wordList(ns []node, _ string) (*value, bool) {
+func wordList(ns []syntax.Value, _ string) (*value, bool) {
 	v := &value{}
-	for _, n := range words(ns) {
-		if n.kind != ident {
+	for _, n := range syntax.Fields(ns) {
+		if n.Kind != syntax.Ident {
 			return nil, false
 		}
-		v.words = append(v.words, n.value)
+		v.words = append(v.words, n.Text)
 	}
 	return v, true
 }
 
 // containerShorthand reads names [/ type].
-func containerShorthand(ns []node, base string) ([]setting, bool) {
-	parts := split(ns, atSlash)
+func containerShorthand(ns []syntax.Value, base string) ([]setting, bool) {
+	parts := syntax.Split(ns, syntax.IsSlash)
 	names, ok := wordList(parts[0], base)
 	kind := &value{words: []string{"normal"}}
 	if ok && len(parts) == 2 {

@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/inspect/markup"
 )
 
@@ -23,8 +24,8 @@ var descriptorKinds = map[string]ruleKind{
 // ignore it.
 func (p *parser) atRule(name string, b block) *rule {
 	p.count++
-	prelude, end := p.prelude(b.depth > 0, true)
-	if end != openBrace {
+	prelude, end := p.Prelude(b.depth > 0, true)
+	if end != syntax.OpenBrace {
 		if name == "layer" && prelude != "" && b.parent == nil {
 			return &rule{kind: layerStatement, prelude: prelude}
 		}
@@ -32,21 +33,21 @@ func (p *parser) atRule(name string, b block) *rule {
 	}
 	r := &rule{prelude: prelude}
 	b.depth++
-	if b.depth > maxDepth {
-		p.skipBlock()
+	if b.depth > syntax.MaxDepth {
+		p.SkipBlock()
 		return nil
 	}
 	if kind, ok := groupKinds[name]; ok && !b.raw && !b.frames {
 		r.kind = kind
 		if kind == scopeRule && !p.scope(r, &b) {
-			p.skipBlock()
+			p.SkipBlock()
 			return nil
 		}
 		p.contents(r, b)
 		return r
 	}
 	if b.parent != nil {
-		p.skipBlock()
+		p.SkipBlock()
 		return nil
 	}
 	if kind, ok := descriptorKinds[name]; ok {
@@ -60,7 +61,7 @@ func (p *parser) atRule(name string, b block) *rule {
 		p.contents(r, b)
 		return r
 	}
-	p.skipBlock()
+	p.SkipBlock()
 	return nil
 }
 
@@ -68,14 +69,14 @@ func (p *parser) atRule(name string, b block) *rule {
 // into account when matching; a scope without roots is the sheet's owner's
 // parent, here the document.
 func (p *parser) scope(r *rule, b *block) bool {
-	ns, ok := values(r.prelude)
+	ns, ok := syntax.Values(r.prelude)
 	if !ok {
 		return false
 	}
 	var roots, limits []*selector
-	w := words(ns)
-	if len(w) > 0 && w[0].kind == openParen {
-		if roots, ok = p.parseSelectors(inner(r.prelude, w[0]), b.parent, b.scope); !ok {
+	w := syntax.Fields(ns)
+	if len(w) > 0 && w[0].Kind == syntax.OpenParen {
+		if roots, ok = p.parseSelectors(syntax.Inner(r.prelude, w[0]), b.parent, b.scope); !ok {
 			return false
 		}
 		w = w[1:]
@@ -83,8 +84,8 @@ func (p *parser) scope(r *rule, b *block) bool {
 	if len(w) == 0 && roots == nil {
 		roots, _ = p.parseSelectors(":root", nil, nil)
 	}
-	if len(w) == 2 && w[0].isIdent("to") && w[1].kind == openParen {
-		if limits, ok = p.parseSelectors(inner(r.prelude, w[1]), nil, []*selector{scopeSelector(roots, nil)}); !ok {
+	if len(w) == 2 && w[0].IsIdent("to") && w[1].Kind == syntax.OpenParen {
+		if limits, ok = p.parseSelectors(syntax.Inner(r.prelude, w[1]), nil, []*selector{scopeSelector(roots, nil)}); !ok {
 			return false
 		}
 	} else if len(w) > 0 {
@@ -99,8 +100,8 @@ func (p *parser) scope(r *rule, b *block) bool {
 }
 
 func keyframesName(prelude string) string {
-	if ns, ok := values(prelude); ok && len(ns) == 1 && (ns[0].kind == ident || ns[0].kind == str) {
-		return ns[0].value
+	if ns, ok := syntax.Values(prelude); ok && len(ns) == 1 && (ns[0].Kind == syntax.Ident || ns[0].Kind == syntax.String) {
+		return ns[0].Text
 	}
 	return ""
 }
@@ -108,22 +109,22 @@ func keyframesName(prelude string) string {
 // importRule reads what follows @import.
 func (p *parser) importRule(late bool) {
 	p.count++
-	text, end := p.prelude(false, true)
-	if end == openBrace {
-		p.skipBlock()
+	text, end := p.Prelude(false, true)
+	if end == syntax.OpenBrace {
+		p.SkipBlock()
 		return
 	}
-	ns, ok := values(text)
+	ns, ok := syntax.Values(text)
 	if !ok || len(ns) == 0 {
 		return
 	}
 	var ref string
-	if ns[0].kind == str {
-		ref = ns[0].value
-	} else if ref, ok = ns[0].urlOf(); !ok {
+	if ns[0].Kind == syntax.String {
+		ref = ns[0].Text
+	} else if ref, ok = ns[0].URL(); !ok {
 		return
 	}
-	rest := trim(ns[1:])
+	rest := syntax.Trim(ns[1:])
 	i := importRule{late: late}
 	if i.url, ok = resolve(p.sheet.base, ref); !ok {
 		if _, _, ok = markup.DataURI(ref); !ok {
@@ -131,20 +132,20 @@ func (p *parser) importRule(late bool) {
 		}
 		i.url = ref
 	}
-	if len(rest) > 0 && (rest[0].isIdent("layer") || rest[0].isFunc("layer")) {
+	if len(rest) > 0 && (rest[0].IsIdent("layer") || rest[0].IsFunction("layer")) {
 		i.layered = true
-		if rest[0].kind == function {
-			i.layer = strings.TrimSpace(inner(text, rest[0]))
+		if rest[0].Kind == syntax.Function {
+			i.layer = strings.TrimSpace(syntax.Inner(text, rest[0]))
 		}
-		rest = trim(rest[1:])
+		rest = syntax.Trim(rest[1:])
 	}
-	if len(rest) > 0 && rest[0].isFunc("supports") {
-		i.supports = inner(text, rest[0])
+	if len(rest) > 0 && rest[0].IsFunction("supports") {
+		i.supports = syntax.Inner(text, rest[0])
 		i.hasSupports = true
-		rest = trim(rest[1:])
+		rest = syntax.Trim(rest[1:])
 	}
 	if len(rest) > 0 {
-		i.media = strings.TrimSpace(text[rest[0].start:])
+		i.media = strings.TrimSpace(text[rest[0].Start:])
 	}
 	p.sheet.imports = append(p.sheet.imports, i)
 }
@@ -152,23 +153,23 @@ func (p *parser) importRule(late bool) {
 // namespaceRule reads what follows @namespace; false when it is malformed.
 func (p *parser) namespaceRule() bool {
 	p.count++
-	text, end := p.prelude(false, true)
-	if end == openBrace {
-		p.skipBlock()
+	text, end := p.Prelude(false, true)
+	if end == syntax.OpenBrace {
+		p.SkipBlock()
 		return false
 	}
-	ns, ok := values(text)
-	w := words(ns)
+	ns, ok := syntax.Values(text)
+	w := syntax.Fields(ns)
 	prefix := ""
-	if ok && len(w) == 2 && w[0].kind == ident {
-		prefix, w = w[0].value, w[1:]
+	if ok && len(w) == 2 && w[0].Kind == syntax.Ident {
+		prefix, w = w[0].Text, w[1:]
 	}
 	if !ok || len(w) != 1 {
 		return false
 	}
-	uri := w[0].value
-	if w[0].kind != str {
-		if uri, ok = w[0].urlOf(); !ok {
+	uri := w[0].Text
+	if w[0].Kind != syntax.String {
+		if uri, ok = w[0].URL(); !ok {
 			return false
 		}
 	}

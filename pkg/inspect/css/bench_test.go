@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/media"
 )
 
 // framework writes a style sheet of n rules in the manner of a component
@@ -53,7 +54,7 @@ func BenchmarkUses(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: css.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Uses()

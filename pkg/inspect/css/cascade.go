@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/media"
 	"libra/pkg/libra"
 )
 
@@ -149,7 +150,7 @@ func (c *cascade) sheet(s *Sheet, f frame) {
 		if sub == nil || i.Fetch != libra.Fetched {
 			continue
 		}
-		if !MatchMedia(i.Media, c.page.Viewport) {
+		if !media.Match(i.Media, c.page.Viewport) {
 			c.idleSheet(sub, context{"only for @media " + brief(i.Media), libra.Conditional})
 			continue
 		}
@@ -226,13 +227,13 @@ func (c *cascade) idleSheet(s *Sheet, why context) {
 func (c *cascade) register(r *rule) {
 	var reg registration
 	for _, d := range r.descs {
-		switch d.name {
+		switch d.Name {
 		case "syntax":
-			reg.image = strings.Trim(d.value, `"'`) == "<image>" || strings.Trim(d.value, `"'`) == "<url>"
+			reg.image = strings.Trim(d.Value, `"'`) == "<image>" || strings.Trim(d.Value, `"'`) == "<url>"
 		case "inherits":
-			reg.inherits = strings.EqualFold(d.value, "true")
+			reg.inherits = strings.EqualFold(d.Value, "true")
 		case "initial-value":
-			reg.initial, reg.hasInitial = d.value, true
+			reg.initial, reg.hasInitial = d.Value, true
 		}
 	}
 	c.registered[r.prelude] = reg

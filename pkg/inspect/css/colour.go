@@ -1,8 +1,12 @@
 package css
 
-import "strings"
+import (
+	"strings"
 
-var colourNames = set(`aliceblue antiquewhite aqua aquamarine azure beige bisque black blanchedalmond blue blueviolet
+	"libra/pkg/inspect/css/syntax"
+)
+
+var colourNames = syntax.Keywords(`aliceblue antiquewhite aqua aquamarine azure beige bisque black blanchedalmond blue blueviolet
 	brown burlywood cadetblue chartreuse chocolate coral cornflowerblue cornsilk crimson cyan darkblue darkcyan
 	darkgoldenrod darkgray darkgreen darkgrey darkkhaki darkmagenta darkolivegreen darkorange darkorchid darkred
 	darksalmon darkseagreen darkslateblue darkslategray darkslategrey darkturquoise darkviolet deeppink deepskyblue
@@ -23,28 +27,30 @@ var colourNames = set(`aliceblue antiquewhite aqua aquamarine azure beige bisque
 	threedlightshadow threedshadow visitedtext window windowframe windowtext -webkit-link -webkit-activelink
 	-webkit-focus-ring-color`)
 
-var colourFunctions = set(`rgb rgba hsl hsla hwb lab lch oklab oklch color color-mix light-dark device-cmyk
+var colourFunctions = syntax.Keywords(`rgb rgba hsl hsla hwb lab lch oklab oklch color color-mix light-dark device-cmyk
 	contrast-color alpha`)
 
-func isColour(n node) bool {
-	switch n.kind {
-	case ident:
-		return colourNames[strings.ToLower(n.value)]
-	case function:
-		return colourFunctions[strings.ToLower(n.value)]
-	case hash:
-		for i := range len(n.value) {
-			if !isHex(n.value[i]) {
+func isColour(n syntax.Value) bool {
+	switch n.Kind {
+	case syntax.Ident:
+		return colourNames[strings.ToLower(n.Text)]
+	case syntax.Function:
+		return colourFunctions[strings.ToLower(n.Text)]
+	case syntax.Hash:
+		for i := range len(n.Text) {
+			if !syntax.IsHexDigit(n.Text[i]) {
 				return false
 			}
 		}
-		l := len(n.value)
+		l := len(n.Text)
 		return l == 3 || l == 4 || l == 6 || l == 8
 	}
 	return false
 }
 
-var mathFunctions = set(`calc min max clamp round mod rem sin cos tan asin acos atan atan2 pow sqrt hypot log exp abs
+var mathFunctions = syntax.Keywords(`calc min max clamp round mod rem sin cos tan asin acos atan atan2 pow sqrt hypot log exp abs
 	sign anchor anchor-size calc-size env progress sibling-index sibling-count random`)
 
-func isMath(n node) bool { return n.kind == function && mathFunctions[strings.ToLower(n.value)] }
+func isMath(n syntax.Value) bool {
+	return n.Kind == syntax.Function && mathFunctions[strings.ToLower(n.Text)]
+}

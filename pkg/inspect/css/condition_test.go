@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/media"
 )
 
 const conditionFile = "testdata/conditions.txt"
@@ -34,7 +35,7 @@ func TestConditions(t *testing.T) {
 		var got bool
 		switch kind {
 		case "media":
-			got = css.MatchMedia(cond, css.Desktop())
+			got = media.Match(cond, media.Desktop())
 		case "supports":
 			got = css.MatchSupports(cond)
 		default:
@@ -84,7 +85,7 @@ func TestMobileMedia(t *testing.T) {
 		"(-webkit-min-device-pixel-ratio: 2)": false,
 		"(any-hover)":                         false,
 	} {
-		if got := css.MatchMedia(query, css.Mobile()); got != want {
+		if got := media.Match(query, media.Mobile()); got != want {
 			t.Errorf("%q on the phone is %v, want %v", query, got, want)
 		}
 	}

@@ -22,6 +22,8 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
 
@@ -45,7 +47,7 @@ type importRule struct {
 // sheet the document's base URL.
 func Parse(text []byte, base string) *Sheet {
 	s := &Sheet{base: base}
-	p := parser{lexer: lexer{src: strings.TrimPrefix(string(text), "\ufeff")}, sheet: s}
+	p := parser{Tokenizer: syntax.Tokenizer{Source: strings.TrimPrefix(string(text), "\ufeff")}, sheet: s}
 	p.stylesheet()
 	s.bears = bearing(s.rules)
 	return s
@@ -68,7 +70,7 @@ type Import struct {
 // Imports lists the sheet's imports in order. Chromium fetches an import
 // whatever its media are, but not when its supports() fails, nor when another
 // rule stands before it.
-func (s *Sheet) Imports(v Viewport) []Import {
+func (s *Sheet) Imports(v media.Viewport) []Import {
 	var list []Import
 	for _, r := range s.imports {
 		i := Import{URL: r.url, Media: r.media, Layer: r.layer, layered: r.layered, Fetch: libra.Fetched, Reason: "imported style sheet"}
@@ -77,7 +79,7 @@ func (s *Sheet) Imports(v Viewport) []Import {
 			i.Fetch, i.Reason = libra.Unused, "@import after another rule"
 		case r.hasSupports && !matchSupports(r.supports):
 			i.Fetch, i.Reason = libra.Unused, "@import with supports() that does not hold"
-		case !MatchMedia(r.media, v):
+		case !media.Match(r.media, v):
 			i.Reason = "imported style sheet for " + r.media + ", fetched although it does not apply"
 		}
 		list = append(list, i)

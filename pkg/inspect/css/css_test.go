@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/media"
 	"libra/pkg/libra"
 )
 
@@ -15,7 +16,7 @@ func TestImports(t *testing.T) {
 		@import url(a.css); @import "b.css" print; @import "c.css" layer(x) supports(display: bogus);
 		@import "d.css" supports(display: grid) screen; @import "#x"; p {} @import "e.css";`), "https://example.org/css/main.css?v=1")
 	var got []string
-	for _, i := range s.Imports(css.Desktop()) {
+	for _, i := range s.Imports(media.Desktop()) {
 		got = append(got, string(i.Fetch)+" "+i.URL+" "+i.Media+" "+i.Layer)
 	}
 	want := []string{
@@ -39,7 +40,7 @@ func TestSheetURLs(t *testing.T) {
 		.e { background: image-set("e1.png" 1x, "e2.png" 2x) }
 		@font-face { font-family: F; src: url(f.eot), url(f.woff2) format("woff2"), url(f.ttf) }`), "https://example.org/")
 	got := map[string]libra.Fetch{}
-	for _, u := range s.URLs(css.Desktop()) {
+	for _, u := range s.URLs(media.Desktop()) {
 		got[u.URL[len("https://example.org/"):]] = u.Fetch
 	}
 	want := map[string]libra.Fetch{

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"libra/pkg/inspect/css/syntax"
 )
 
 // face is one @font-face rule.
@@ -81,11 +83,11 @@ func (f *face) unless(i int) string {
 func newFace(r *rule, base string) (*face, bool) {
 	f := &face{weight: [2]float64{400, 400}, stretch: [2]float64{100, 100}, style: "normal", first: -1, sheet: base}
 	for _, d := range r.descs {
-		ns, ok := values(d.value)
+		ns, ok := syntax.Values(d.Value)
 		if !ok || len(ns) == 0 {
 			continue
 		}
-		switch d.name {
+		switch d.Name {
 		case "font-family":
 			if v, ok := familyValue(ns, base); ok && len(v.words) == 1 && !strings.HasPrefix(v.words[0], genericMark) {
 				f.family = v.words[0]
@@ -103,7 +105,7 @@ func newFace(r *rule, base string) (*face, bool) {
 				f.style = v.words[0]
 			}
 		case "unicode-range":
-			if ranges, ok := unicodeRanges(d.value); ok {
+			if ranges, ok := unicodeRanges(d.Value); ok {
 				f.ranges = ranges
 			}
 		}
@@ -118,9 +120,9 @@ func newFace(r *rule, base string) (*face, bool) {
 }
 
 // span reads one or two numbers of a range descriptor.
-func span(ns []node, was [2]float64, parse func([]node, string) (*value, bool)) [2]float64 {
-	w := words(ns)
-	if len(w) == 1 && w[0].isIdent("auto") {
+func span(ns []syntax.Value, was [2]float64, parse func([]syntax.Value, string) (*value, bool)) [2]float64 {
+	w := syntax.Fields(ns)
+	if len(w) == 1 && w[0].IsIdent("auto") {
 		return [2]float64{1, 1000}
 	}
 	if len(w) == 0 || len(w) > 2 {
@@ -136,22 +138,22 @@ func span(ns []node, was [2]float64, parse func([]node, string) (*value, bool)) 
 
 // sources reads src. An entry that cannot be understood is left out, and the
 // others stand.
-func sources(ns []node, base string) ([]source, bool) {
+func sources(ns []syntax.Value, base string) ([]source, bool) {
 	var list []source
-	for _, part := range split(ns, atComma) {
-		w := words(part)
+	for _, part := range syntax.Split(ns, syntax.IsComma) {
+		w := syntax.Fields(part)
 		if len(w) == 0 {
 			continue
 		}
 		var s source
-		if w[0].isFunc("local") {
-			if v, ok := familyValue(trim(w[0].args), base); ok && len(v.words) == 1 && len(w) == 1 {
+		if w[0].IsFunction("local") {
+			if v, ok := familyValue(syntax.Trim(w[0].Args), base); ok && len(v.words) == 1 && len(w) == 1 {
 				s.local = strings.TrimPrefix(v.words[0], genericMark)
 				list = append(list, s)
 			}
 			continue
 		}
-		ref, ok := w[0].urlOf()
+		ref, ok := w[0].URL()
 		if !ok || !s.hints(w[1:]) {
 			continue
 		}
@@ -168,27 +170,27 @@ func sources(ns []node, base string) ([]source, bool) {
 }
 
 // hints reads format() and tech().
-func (s *source) hints(w []node) bool {
+func (s *source) hints(w []syntax.Value) bool {
 	for _, n := range w {
 		switch {
-		case n.isFunc("format"):
-			args := words(n.args)
-			if len(args) != 1 || args[0].kind != str && args[0].kind != ident {
+		case n.IsFunction("format"):
+			args := syntax.Fields(n.Args)
+			if len(args) != 1 || args[0].Kind != syntax.String && args[0].Kind != syntax.Ident {
 				return false
 			}
-			if name := strings.ToLower(args[0].value); !fontFormats[name] {
-				if args[0].kind == ident {
+			if name := strings.ToLower(args[0].Text); !fontFormats[name] {
+				if args[0].Kind == syntax.Ident {
 					return false
 				}
-				s.unknown = args[0].value
+				s.unknown = args[0].Text
 			}
-		case n.isFunc("tech"):
-			for _, t := range split(n.args, atComma) {
-				if len(t) != 1 || t[0].kind != ident {
+		case n.IsFunction("tech"):
+			for _, t := range syntax.Split(n.Args, syntax.IsComma) {
+				if len(t) != 1 || t[0].Kind != syntax.Ident {
 					return false
 				}
-				if !fontTechs[strings.ToLower(t[0].value)] || t[0].isIdent("color-sbix-none") {
-					s.unknown = t[0].value
+				if !fontTechs[strings.ToLower(t[0].Text)] || t[0].IsIdent("color-sbix-none") {
+					s.unknown = t[0].Text
 				}
 			}
 		default:
@@ -223,13 +225,13 @@ func unicodeRanges(text string) ([]runeRange, bool) {
 
 // textURLs lists the url() in any value text.
 func textURLs(text, base string) []string {
-	ns, ok := values(text)
+	ns, ok := syntax.Values(text)
 	if !ok {
 		return nil
 	}
 	var urls []string
-	walk(ns, func(n node) {
-		if ref, ok := n.urlOf(); ok {
+	syntax.Walk(ns, func(n syntax.Value) {
+		if ref, ok := n.URL(); ok {
 			if abs, ok := resolve(base, ref); ok {
 				urls = append(urls, abs)
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
 
@@ -78,7 +79,7 @@ func systemHas(r rune) bool {
 	return r < 0x2e80 || r >= 0xfb00 && r < 0x1f000
 }
 
-var linuxFamilies = set("serif sans-serif monospace system-ui -webkit-body -webkit-standard arial helvetica times courier")
+var linuxFamilies = syntax.Keywords("serif sans-serif monospace system-ui -webkit-body -webkit-standard arial helvetica times courier")
 
 func (p *pass) installed(name string) bool {
 	if p.page.SystemFamily != nil {

@@ -1,32 +1,36 @@
 package css
 
-import "strings"
+import (
+	"strings"
+
+	"libra/pkg/inspect/css/syntax"
+)
 
 // familyValue reads a list of family names. Quoted names are kept as they
 // are, unquoted ones joined by single spaces; generic names stay lower case
 // words without quotes, marked by a leading NUL so that "serif" in quotes
 // is told apart.
-func familyValue(ns []node, _ string) (*value, bool) {
+func familyValue(ns []syntax.Value, _ string) (*value, bool) {
 	v := &value{}
-	for _, part := range split(ns, atComma) {
-		w := words(part)
+	for _, part := range syntax.Split(ns, syntax.IsComma) {
+		w := syntax.Fields(part)
 		switch {
 		case len(w) == 0:
 			return nil, false
-		case w[0].kind == str:
+		case w[0].Kind == syntax.String:
 			if len(w) != 1 {
 				return nil, false
 			}
-			v.words = append(v.words, w[0].value)
-		case len(w) == 1 && genericFamilies[strings.ToLower(w[0].value)] && w[0].kind == ident:
-			v.words = append(v.words, genericMark+strings.ToLower(w[0].value))
+			v.words = append(v.words, w[0].Text)
+		case len(w) == 1 && genericFamilies[strings.ToLower(w[0].Text)] && w[0].Kind == syntax.Ident:
+			v.words = append(v.words, genericMark+strings.ToLower(w[0].Text))
 		default:
 			var names []string
 			for _, n := range w {
-				if n.kind != ident {
+				if n.Kind != syntax.Ident {
 					return nil, false
 				}
-				names = append(names, n.value)
+				names = append(names, n.Text)
 			}
 			v.words = append(v.words, strings.Join(names, " "))
 		}
@@ -36,24 +40,24 @@ func familyValue(ns []node, _ string) (*value, bool) {
 
 const genericMark = "\x00"
 
-var genericFamilies = set(`serif sans-serif monospace cursive fantasy system-ui math ui-serif ui-sans-serif
+var genericFamilies = syntax.Keywords(`serif sans-serif monospace cursive fantasy system-ui math ui-serif ui-sans-serif
 	ui-monospace ui-rounded -webkit-body -webkit-standard`)
 
-func weightValue(ns []node, _ string) (*value, bool) {
+func weightValue(ns []syntax.Value, _ string) (*value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
 	n := ns[0]
-	if n.kind == number {
-		return &value{num: n.num}, n.num >= 1 && n.num <= 1000
+	if n.Kind == syntax.Number {
+		return &value{num: n.Num}, n.Num >= 1 && n.Num <= 1000
 	}
-	f, ok := map[string]float64{"normal": 400, "bold": 700, "bolder": 0, "lighter": -1}[strings.ToLower(n.value)]
-	return &value{num: f}, ok && n.kind == ident || isMath(n)
+	f, ok := map[string]float64{"normal": 400, "bold": 700, "bolder": 0, "lighter": -1}[strings.ToLower(n.Text)]
+	return &value{num: f}, ok && n.Kind == syntax.Ident || isMath(n)
 }
 
-func styleValue(ns []node, _ string) (*value, bool) {
-	word := strings.ToLower(ns[0].value)
-	ok := ns[0].kind == ident && (word == "normal" || word == "italic" || word == "oblique")
+func styleValue(ns []syntax.Value, _ string) (*value, bool) {
+	word := strings.ToLower(ns[0].Text)
+	ok := ns[0].Kind == syntax.Ident && (word == "normal" || word == "italic" || word == "oblique")
 	return &value{words: []string{word}}, ok && (len(ns) == 1 || word == "oblique")
 }
 
@@ -62,73 +66,73 @@ var stretchWords = map[string]float64{
 	"semi-expanded": 112.5, "expanded": 125, "extra-expanded": 150, "ultra-expanded": 200,
 }
 
-func stretchValue(ns []node, _ string) (*value, bool) {
+func stretchValue(ns []syntax.Value, _ string) (*value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
-	if ns[0].kind == percentage {
-		return &value{num: ns[0].num}, ns[0].num >= 0
+	if ns[0].Kind == syntax.Percentage {
+		return &value{num: ns[0].Num}, ns[0].Num >= 0
 	}
-	f, ok := stretchWords[strings.ToLower(ns[0].value)]
+	f, ok := stretchWords[strings.ToLower(ns[0].Text)]
 	return &value{num: f}, ok
 }
 
 // nameList reads animation names.
-func nameList(ns []node, _ string) (*value, bool) {
+func nameList(ns []syntax.Value, _ string) (*value, bool) {
 	v := &value{}
-	for _, part := range split(ns, atComma) {
-		if len(part) != 1 || part[0].kind != ident && part[0].kind != str {
+	for _, part := range syntax.Split(ns, syntax.IsComma) {
+		if len(part) != 1 || part[0].Kind != syntax.Ident && part[0].Kind != syntax.String {
 			return nil, false
 		}
-		if part[0].isIdent("none") {
+		if part[0].IsIdent("none") {
 			continue
 		}
-		v.words = append(v.words, part[0].value)
+		v.words = append(v.words, part[0].Text)
 	}
 	return v, true
 }
 
-var systemFonts = set(`caption icon menu message-box small-caption status-bar`)
+var systemFonts = syntax.Keywords(`caption icon menu message-box small-caption status-bar`)
 
 // fontShorthand reads [style] [variant] [weight] [stretch] size[/height]
 // family.
-func fontShorthand(ns []node, base string) ([]setting, bool) {
+func fontShorthand(ns []syntax.Value, base string) ([]setting, bool) {
 	family, weight := &value{}, &value{num: 400}
 	style, stretch := &value{words: []string{"normal"}}, &value{num: 100}
 	all := []setting{{fontFamily, family}, {fontWeight, weight}, {fontStyle, style}, {fontStretch, stretch}}
-	if len(ns) == 1 && ns[0].kind == ident && systemFonts[strings.ToLower(ns[0].value)] {
+	if len(ns) == 1 && ns[0].Kind == syntax.Ident && systemFonts[strings.ToLower(ns[0].Text)] {
 		family.words = []string{genericMark + "system-ui"}
 		return all, true
 	}
 	for i, n := range ns {
 		switch {
-		case n.kind == space:
+		case n.Kind == syntax.Whitespace:
 			continue
-		case n.isIdent("normal") || n.isIdent("small-caps"):
+		case n.IsIdent("normal") || n.IsIdent("small-caps"):
 			continue
-		case n.isIdent("italic") || n.isIdent("oblique"):
-			style.words[0] = strings.ToLower(n.value)
+		case n.IsIdent("italic") || n.IsIdent("oblique"):
+			style.words[0] = strings.ToLower(n.Text)
 			continue
-		case n.kind == dimension && strings.EqualFold(n.value, "deg"):
+		case n.Kind == syntax.Dimension && strings.EqualFold(n.Text, "deg"):
 			continue
 		}
-		if w, ok := weightValue([]node{n}, base); ok && !isMath(n) {
+		if w, ok := weightValue([]syntax.Value{n}, base); ok && !isMath(n) {
 			*weight = *w
 			continue
 		}
-		if s, ok := stretchWords[strings.ToLower(n.value)]; ok && n.kind == ident {
+		if s, ok := stretchWords[strings.ToLower(n.Text)]; ok && n.Kind == syntax.Ident {
 			stretch.num = s
 			continue
 		}
 		if !isFontSize(n) {
 			return nil, false
 		}
-		rest := trim(ns[i+1:])
-		if len(rest) > 0 && rest[0].isDelim('/') {
-			if rest = trim(rest[1:]); len(rest) == 0 {
+		rest := syntax.Trim(ns[i+1:])
+		if len(rest) > 0 && rest[0].IsDelim('/') {
+			if rest = syntax.Trim(rest[1:]); len(rest) == 0 {
 				return nil, false
 			}
-			rest = trim(rest[1:])
+			rest = syntax.Trim(rest[1:])
 		}
 		f, ok := familyValue(rest, base)
 		if !ok || len(rest) == 0 {
@@ -140,16 +144,16 @@ func fontShorthand(ns []node, base string) ([]setting, bool) {
 	return nil, false
 }
 
-var sizeWords = set(`xx-small x-small small medium large x-large xx-large xxx-large larger smaller math`)
+var sizeWords = syntax.Keywords(`xx-small x-small small medium large x-large xx-large xxx-large larger smaller math`)
 
-func isFontSize(n node) bool {
-	switch n.kind {
-	case dimension, percentage:
+func isFontSize(n syntax.Value) bool {
+	switch n.Kind {
+	case syntax.Dimension, syntax.Percentage:
 		return true
-	case number:
-		return n.num == 0
-	case ident:
-		return sizeWords[strings.ToLower(n.value)]
+	case syntax.Number:
+		return n.Num == 0
+	case syntax.Ident:
+		return sizeWords[strings.ToLower(n.Text)]
 	}
 	return isMath(n)
 }

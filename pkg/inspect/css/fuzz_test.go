@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
@@ -29,11 +30,11 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		s := css.Parse([]byte(text), "https://example.org/a/b.css")
-		uses := s.URLs(css.Desktop())
-		if diff := cmp.Diff(uses, css.Parse([]byte(text), "https://example.org/a/b.css").URLs(css.Desktop())); diff != "" {
+		uses := s.URLs(media.Desktop())
+		if diff := cmp.Diff(uses, css.Parse([]byte(text), "https://example.org/a/b.css").URLs(media.Desktop())); diff != "" {
 			t.Fatalf("second reading differs:\n%s", diff)
 		}
-		for _, i := range s.Imports(css.Mobile()) {
+		for _, i := range s.Imports(media.Mobile()) {
 			if _, _, ok := markup.DataURI(i.URL); !ok {
 				uses = append(uses, css.Use{URL: i.URL})
 			}
@@ -42,7 +43,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: css.Mobile(), Sheets: []css.Applied{{Sheet: s}}}
+		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Mobile(), Sheets: []css.Applied{{Sheet: s}}}
 		for _, u := range append(uses, p.Uses()...) {
 			if !strings.HasPrefix(u.URL, "http") || strings.Contains(u.URL, "#") {
 				t.Errorf("URL %q is not absolute, or has a fragment", u.URL)
@@ -62,7 +63,7 @@ func FuzzMatch(f *testing.F) {
 			t.Skip()
 		}
 		s := css.Parse([]byte(selector+"{background:url(x.png)}"), "https://example.org/")
-		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: css.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 		p.Uses()
 	})
 }
@@ -98,7 +99,7 @@ func TestHostile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: css.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 		for _, u := range p.Uses() {
 			if u.Fetch == libra.Fetched {
 				t.Errorf("%s requests %s", name, u.URL)
@@ -130,7 +131,7 @@ func TestMatchingIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := css.Parse([]byte(strings.Repeat("body:has(i) p:has(~ .b), .a:nth-child(1 of p){background:url(x.png)}", 12)), "https://example.org/")
-	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: css.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 	if p.Uses(); !p.Truncated() {
 		t.Error("the page is not said to be truncated")
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/media"
 	"libra/pkg/libra"
 )
 
@@ -24,7 +25,7 @@ func weigh(t testing.TB, f fixture) ([]string, []css.Use) {
 		t.Fatalf("parse %s: %v", f.name, err)
 	}
 	base := site + f.name + "/"
-	p := css.Page{Doc: doc, Base: base + "page.html", Viewport: css.Desktop(), Imported: map[string]*css.Sheet{}}
+	p := css.Page{Doc: doc, Base: base + "page.html", Viewport: media.Desktop(), Imported: map[string]*css.Sheet{}}
 	p.LocalFont = func(name string) bool { return name == "DejaVu Sans" || name == "Liberation Sans" }
 	got := []string{}
 	request := func(url string) {

@@ -3,14 +3,16 @@ package css
 import (
 	"slices"
 	"strings"
+
+	"libra/pkg/inspect/css/syntax"
 )
 
 // oneImage reads "none" or an image.
-func oneImage(ns []node, base string) (*value, bool) {
+func oneImage(ns []syntax.Value, base string) (*value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
-	if ns[0].isIdent("none") {
+	if ns[0].IsIdent("none") {
 		return &value{}, true
 	}
 	img, ok := parseImage(ns[0], base)
@@ -18,9 +20,9 @@ func oneImage(ns []node, base string) (*value, bool) {
 }
 
 // imageList reads images separated by commas.
-func imageList(ns []node, base string) (*value, bool) {
+func imageList(ns []syntax.Value, base string) (*value, bool) {
 	v := &value{}
-	for _, part := range split(ns, atComma) {
+	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		one, ok := oneImage(part, base)
 		if !ok {
 			return nil, false
@@ -31,14 +33,14 @@ func imageList(ns []node, base string) (*value, bool) {
 }
 
 // urlOrNone reads "none" or one url().
-func urlOrNone(ns []node, base string) (*value, bool) {
+func urlOrNone(ns []syntax.Value, base string) (*value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
-	if ns[0].isIdent("none") {
+	if ns[0].IsIdent("none") {
 		return &value{}, true
 	}
-	ref, ok := ns[0].urlOf()
+	ref, ok := ns[0].URL()
 	return &value{images: refImages(ref, base)}, ok
 }
 
@@ -50,29 +52,29 @@ func refImages(ref, base string) []image {
 }
 
 // urlOrShape reads clip-path, shape-outside and offset-path.
-func urlOrShape(ns []node, base string) (*value, bool) {
+func urlOrShape(ns []syntax.Value, base string) (*value, bool) {
 	v := &value{}
-	for _, w := range words(ns) {
+	for _, w := range syntax.Fields(ns) {
 		if img, ok := parseImage(w, base); ok {
 			v.images = append(v.images, img)
-		} else if w.kind != ident && w.kind != function {
+		} else if w.Kind != syntax.Ident && w.Kind != syntax.Function {
 			return nil, false
 		}
 	}
 	return v, len(v.images) <= 1
 }
 
-var filterFunctions = set(`blur brightness contrast drop-shadow grayscale hue-rotate invert opacity saturate sepia`)
+var filterFunctions = syntax.Keywords(`blur brightness contrast drop-shadow grayscale hue-rotate invert opacity saturate sepia`)
 
-func filterValue(ns []node, base string) (*value, bool) {
+func filterValue(ns []syntax.Value, base string) (*value, bool) {
 	v := &value{}
-	if len(ns) == 1 && ns[0].isIdent("none") {
+	if len(ns) == 1 && ns[0].IsIdent("none") {
 		return v, true
 	}
-	for _, w := range words(ns) {
-		if ref, ok := w.urlOf(); ok {
+	for _, w := range syntax.Fields(ns) {
+		if ref, ok := w.URL(); ok {
 			v.images = append(v.images, refImages(ref, base)...)
-		} else if w.kind != function || !filterFunctions[strings.ToLower(w.value)] {
+		} else if w.Kind != syntax.Function || !filterFunctions[strings.ToLower(w.Text)] {
 			return nil, false
 		}
 	}
@@ -80,18 +82,18 @@ func filterValue(ns []node, base string) (*value, bool) {
 }
 
 // paintValue reads fill and stroke: a colour, or url() with a fallback.
-func paintValue(ns []node, base string) (*value, bool) {
-	w := words(ns)
-	if ref, ok := w[0].urlOf(); ok {
+func paintValue(ns []syntax.Value, base string) (*value, bool) {
+	w := syntax.Fields(ns)
+	if ref, ok := w[0].URL(); ok {
 		return &value{images: refImages(ref, base)}, len(w) <= 2
 	}
 	return &value{}, len(w) == 1
 }
 
 // reflectValue reads -webkit-box-reflect: direction, offset, image.
-func reflectValue(ns []node, base string) (*value, bool) {
+func reflectValue(ns []syntax.Value, base string) (*value, bool) {
 	v := &value{}
-	for _, w := range words(ns) {
+	for _, w := range syntax.Fields(ns) {
 		if img, ok := parseImage(w, base); ok {
 			v.images = append(v.images, img)
 		}
@@ -99,21 +101,21 @@ func reflectValue(ns []node, base string) (*value, bool) {
 	return v, true
 }
 
-var cursors = set(`auto default none context-menu help pointer progress wait cell crosshair text vertical-text alias
+var cursors = syntax.Keywords(`auto default none context-menu help pointer progress wait cell crosshair text vertical-text alias
 	copy move no-drop not-allowed grab grabbing e-resize n-resize ne-resize nw-resize s-resize se-resize sw-resize
 	w-resize ew-resize ns-resize nesw-resize nwse-resize col-resize row-resize all-scroll zoom-in zoom-out hand
 	-webkit-grab -webkit-grabbing -webkit-zoom-in -webkit-zoom-out -internal-media-control`)
 
 // cursorValue reads images with hot spots, then the keyword that must follow.
-func cursorValue(ns []node, base string) (*value, bool) {
-	parts := split(ns, atComma)
+func cursorValue(ns []syntax.Value, base string) (*value, bool) {
+	parts := syntax.Split(ns, syntax.IsComma)
 	last := parts[len(parts)-1]
-	if len(last) != 1 || last[0].kind != ident || !cursors[strings.ToLower(last[0].value)] {
+	if len(last) != 1 || last[0].Kind != syntax.Ident || !cursors[strings.ToLower(last[0].Text)] {
 		return nil, false
 	}
 	v := &value{}
 	for _, part := range parts[:len(parts)-1] {
-		w := words(part)
+		w := syntax.Fields(part)
 		if len(w) != 1 && len(w) != 3 {
 			return nil, false
 		}
@@ -126,23 +128,23 @@ func cursorValue(ns []node, base string) (*value, bool) {
 	return v, true
 }
 
-var contentWords = set(`normal none open-quote close-quote no-open-quote no-close-quote`)
+var contentWords = syntax.Keywords(`normal none open-quote close-quote no-open-quote no-close-quote`)
 
 // contentValue reads strings, images, counters and attr(), up to the "/"
 // before alternative text.
-func contentValue(ns []node, base string) (*value, bool) {
+func contentValue(ns []syntax.Value, base string) (*value, bool) {
 	v := &value{}
-	w := words(split(ns, atSlash)[0])
+	w := syntax.Fields(syntax.Split(ns, syntax.IsSlash)[0])
 	for _, n := range w {
 		if img, ok := parseImage(n, base); ok {
 			v.images = append(v.images, img)
 			continue
 		}
 		switch {
-		case n.kind == str:
-			v.words = append(v.words, n.value)
-		case n.kind == ident && contentWords[strings.ToLower(n.value)]:
-			switch word := strings.ToLower(n.value); word {
+		case n.Kind == syntax.String:
+			v.words = append(v.words, n.Text)
+		case n.Kind == syntax.Ident && contentWords[strings.ToLower(n.Text)]:
+			switch word := strings.ToLower(n.Text); word {
 			case "normal", "none":
 				return &value{}, len(w) == 1
 			case "open-quote", "close-quote":
@@ -150,9 +152,9 @@ func contentValue(ns []node, base string) (*value, bool) {
 			default:
 				v.words = append(v.words, "")
 			}
-		case n.isFunc("attr") && len(n.args) > 0:
-			v.attrs = append(v.attrs, strings.ToLower(n.args[0].value))
-		case n.isFunc("counter") || n.isFunc("counters"):
+		case n.IsFunction("attr") && len(n.Args) > 0:
+			v.attrs = append(v.attrs, strings.ToLower(n.Args[0].Text))
+		case n.IsFunction("counter") || n.IsFunction("counters"):
 			v.words = append(v.words, "0")
 		default:
 			return nil, false
@@ -161,32 +163,32 @@ func contentValue(ns []node, base string) (*value, bool) {
 	return v, len(w) > 0
 }
 
-func keywords(allowed string) func([]node, string) (*value, bool) {
-	ok := set(allowed)
-	return func(ns []node, _ string) (*value, bool) {
-		if len(ns) != 1 || ns[0].kind != ident {
+func keywords(allowed string) func([]syntax.Value, string) (*value, bool) {
+	ok := syntax.Keywords(allowed)
+	return func(ns []syntax.Value, _ string) (*value, bool) {
+		if len(ns) != 1 || ns[0].Kind != syntax.Ident {
 			return nil, false
 		}
-		word := strings.ToLower(ns[0].value)
+		word := strings.ToLower(ns[0].Text)
 		return &value{words: []string{word}}, ok[word]
 	}
 }
 
-func anyWord(ns []node, _ string) (*value, bool) {
-	return &value{words: []string{strings.ToLower(ns[0].value)}}, len(ns) == 1
+func anyWord(ns []syntax.Value, _ string) (*value, bool) {
+	return &value{words: []string{strings.ToLower(ns[0].Text)}}, len(ns) == 1
 }
 
-var displays = set(`none contents block inline flow flow-root inline-block list-item table inline-table
+var displays = syntax.Keywords(`none contents block inline flow flow-root inline-block list-item table inline-table
 	table-row-group table-header-group table-footer-group table-row table-cell table-column-group table-column
 	table-caption flex inline-flex grid inline-grid grid-lanes inline-grid-lanes ruby ruby-text math run-in
 	-webkit-box -webkit-inline-box -webkit-flex -webkit-inline-flex block-ruby masonry inline-masonry`)
 
 // displayValue reads one keyword, or several as in "inline list-item".
-func displayValue(ns []node, _ string) (*value, bool) {
+func displayValue(ns []syntax.Value, _ string) (*value, bool) {
 	v := &value{}
-	for _, w := range words(ns) {
-		word := strings.ToLower(w.value)
-		if w.kind != ident || !displays[word] {
+	for _, w := range syntax.Fields(ns) {
+		word := strings.ToLower(w.Text)
+		if w.Kind != syntax.Ident || !displays[word] {
 			return nil, false
 		}
 		v.words = append(v.words, word)
@@ -195,9 +197,9 @@ func displayValue(ns []node, _ string) (*value, bool) {
 }
 
 var (
-	backgroundWords = set(`none repeat repeat-x repeat-y no-repeat space round scroll fixed local left right top bottom
+	backgroundWords = syntax.Keywords(`none repeat repeat-x repeat-y no-repeat space round scroll fixed local left right top bottom
 		center x-start x-end y-start y-end cover contain auto border-box padding-box content-box text border-area`)
-	maskWords = set(`none repeat repeat-x repeat-y no-repeat space round left right top bottom center cover contain auto
+	maskWords = syntax.Keywords(`none repeat repeat-x repeat-y no-repeat space round left right top bottom center cover contain auto
 		border-box padding-box content-box margin-box fill-box stroke-box view-box no-clip add subtract intersect
 		exclude alpha luminance match-source border padding content text`)
 )
@@ -205,11 +207,11 @@ var (
 // layers reads the background and mask shorthands: per layer at most one
 // image, beside words, sizes and, for a background, a colour.
 func layers(id prop, allowed map[string]bool) grammar {
-	return func(ns []node, base string) ([]setting, bool) {
+	return func(ns []syntax.Value, base string) ([]setting, bool) {
 		v := &value{}
-		parts := split(ns, atComma)
+		parts := syntax.Split(ns, syntax.IsComma)
 		for i, part := range parts {
-			w := words(part)
+			w := syntax.Fields(part)
 			images, colours := 0, 0
 			for _, n := range w {
 				if img, ok := parseImage(n, base); ok {
@@ -218,8 +220,8 @@ func layers(id prop, allowed map[string]bool) grammar {
 					continue
 				}
 				switch {
-				case n.kind == ident && allowed[strings.ToLower(n.value)], n.isDelim('/'),
-					n.kind == dimension, n.kind == percentage, n.kind == number && n.num == 0, isMath(n):
+				case n.Kind == syntax.Ident && allowed[strings.ToLower(n.Text)], n.IsDelim('/'),
+					n.Kind == syntax.Dimension, n.Kind == syntax.Percentage, n.Kind == syntax.Number && n.Num == 0, isMath(n):
 				case id == backgroundImage && isColour(n) && i == len(parts)-1:
 					colours++
 				default:
@@ -234,20 +236,20 @@ func layers(id prop, allowed map[string]bool) grammar {
 	}
 }
 
-var borderImageWords = set(`none stretch repeat round space fill auto`)
+var borderImageWords = syntax.Keywords(`none stretch repeat round space fill auto`)
 
 // borderImage reads an image beside slices, widths and repeats.
 func borderImage(id prop) grammar {
-	return func(ns []node, base string) ([]setting, bool) {
+	return func(ns []syntax.Value, base string) ([]setting, bool) {
 		v := &value{}
-		for _, n := range words(ns) {
+		for _, n := range syntax.Fields(ns) {
 			if img, ok := parseImage(n, base); ok {
 				v.images = append(v.images, img)
 				continue
 			}
 			switch {
-			case n.kind == ident && borderImageWords[strings.ToLower(n.value)], n.isDelim('/'),
-				n.kind == dimension, n.kind == percentage, n.kind == number, isMath(n):
+			case n.Kind == syntax.Ident && borderImageWords[strings.ToLower(n.Text)], n.IsDelim('/'),
+				n.Kind == syntax.Dimension, n.Kind == syntax.Percentage, n.Kind == syntax.Number, isMath(n):
 			default:
 				return nil, false
 			}
@@ -256,14 +258,14 @@ func borderImage(id prop) grammar {
 	}
 }
 
-var borderWords = set(`none hidden dotted dashed solid double groove ridge inset outset thin medium thick`)
+var borderWords = syntax.Keywords(`none hidden dotted dashed solid double groove ridge inset outset thin medium thick`)
 
 // borderValue reads the border shorthand, which takes the border image away.
-func borderValue(ns []node, _ string) ([]setting, bool) {
-	for _, n := range words(ns) {
+func borderValue(ns []syntax.Value, _ string) ([]setting, bool) {
+	for _, n := range syntax.Fields(ns) {
 		switch {
-		case n.kind == ident && borderWords[strings.ToLower(n.value)], n.kind == dimension,
-			n.kind == number && n.num == 0, isMath(n), isColour(n):
+		case n.Kind == syntax.Ident && borderWords[strings.ToLower(n.Text)], n.Kind == syntax.Dimension,
+			n.Kind == syntax.Number && n.Num == 0, isMath(n), isColour(n):
 		default:
 			return nil, false
 		}
@@ -272,18 +274,18 @@ func borderValue(ns []node, _ string) ([]setting, bool) {
 }
 
 // listStyle reads the list-style shorthand.
-func listStyle(ns []node, base string) ([]setting, bool) {
+func listStyle(ns []syntax.Value, base string) ([]setting, bool) {
 	img, typ := &value{}, &value{words: []string{"disc"}}
-	for _, n := range words(ns) {
+	for _, n := range syntax.Fields(ns) {
 		if i, ok := parseImage(n, base); ok {
 			img.images = append(img.images, i)
 			continue
 		}
 		switch {
-		case n.isIdent("inside") || n.isIdent("outside"):
-		case n.kind == ident || n.kind == str:
-			typ.words[0] = strings.ToLower(n.value)
-		case n.isFunc("symbols"):
+		case n.IsIdent("inside") || n.IsIdent("outside"):
+		case n.Kind == syntax.Ident || n.Kind == syntax.String:
+			typ.words[0] = strings.ToLower(n.Text)
+		case n.IsFunction("symbols"):
 		default:
 			return nil, false
 		}
@@ -291,15 +293,15 @@ func listStyle(ns []node, base string) ([]setting, bool) {
 	return []setting{{listStyleImage, img}, {listStyleType, typ}}, len(img.images) <= 1
 }
 
-func markerShorthand(ns []node, base string) ([]setting, bool) {
+func markerShorthand(ns []syntax.Value, base string) ([]setting, bool) {
 	v, ok := urlOrNone(ns, base)
 	return []setting{{markerStart, v}, {markerMid, v}, {markerEnd, v}}, ok
 }
 
-func offsetShorthand(ns []node, base string) ([]setting, bool) {
+func offsetShorthand(ns []syntax.Value, base string) ([]setting, bool) {
 	v := &value{}
-	for _, n := range words(ns) {
-		if ref, ok := n.urlOf(); ok {
+	for _, n := range syntax.Fields(ns) {
+		if ref, ok := n.URL(); ok {
 			v.images = append(v.images, refImages(ref, base)...)
 		}
 	}

@@ -1,6 +1,10 @@
 package css
 
-import "strings"
+import (
+	"strings"
+
+	"libra/pkg/inspect/css/syntax"
+)
 
 // track is a column of a grid: a length, a share of what is free, or both.
 type track struct{ px, fr float64 }
@@ -9,29 +13,29 @@ type track struct{ px, fr float64 }
 func (b *box) tracks(width, gap float64, n int) []track {
 	var list []track
 	for _, x := range b.s.get(dGridColumns) {
-		if !x.isFunc("repeat") {
+		if !x.IsFunction("repeat") {
 			list = b.track(list, x, width)
 			continue
 		}
-		parts := split(x.args, atComma)
+		parts := syntax.Split(x.Args, syntax.IsComma)
 		if len(parts) != 2 || len(parts[0]) != 1 {
 			continue
 		}
 		var each []track
-		for _, y := range words(parts[1]) {
+		for _, y := range syntax.Fields(parts[1]) {
 			each = b.track(each, y, width)
 		}
 		if len(list) > maxTracks {
 			break
 		}
-		times := int(min(parts[0][0].num, maxTracks))
-		if parts[0][0].kind == ident && len(each) > 0 {
+		times := int(min(parts[0][0].Num, maxTracks))
+		if parts[0][0].Kind == syntax.Ident && len(each) > 0 {
 			used := 0.
 			for _, t := range each {
 				used += max(t.px, 1) + gap
 			}
 			times = int(min(max((width+gap)/used, 1), maxTracks))
-			if parts[0][0].isIdent("auto-fit") {
+			if parts[0][0].IsIdent("auto-fit") {
 				times = min(times, max((n+len(each)-1)/len(each), 1))
 			}
 		}
@@ -49,22 +53,22 @@ func (b *box) tracks(width, gap float64, n int) []track {
 const maxTracks = 1000
 
 // track adds what n stands for to list.
-func (b *box) track(list []track, n node, width float64) []track {
-	if n.kind == openBracket {
+func (b *box) track(list []track, n syntax.Value, width float64) []track {
+	if n.Kind == syntax.OpenBracket {
 		return list // a name
 	}
-	if n.isFunc("minmax") {
-		if parts := split(n.args, atComma); len(parts) == 2 && len(parts[0]) == 1 && len(parts[1]) == 1 {
+	if n.IsFunction("minmax") {
+		if parts := syntax.Split(n.Args, syntax.IsComma); len(parts) == 2 && len(parts[0]) == 1 && len(parts[1]) == 1 {
 			least := b.track(nil, parts[0][0], width)[0]
 			most := b.track(nil, parts[1][0], width)[0]
-			if most.fr == 0 && parts[1][0].kind != ident {
+			if most.fr == 0 && parts[1][0].Kind != syntax.Ident {
 				return append(list, track{px: max(least.px, most.px)})
 			}
 			return append(list, track{px: least.px, fr: max(most.fr, 1)})
 		}
 	}
-	if n.kind == dimension && strings.EqualFold(n.value, "fr") {
-		return append(list, track{fr: n.num})
+	if n.Kind == syntax.Dimension && strings.EqualFold(n.Text, "fr") {
+		return append(list, track{fr: n.Num})
 	}
 	if v, ok := b.s.length(n, width); ok {
 		return append(list, track{px: v})
@@ -144,10 +148,10 @@ func (b *box) span(n int) int {
 	var lines []int
 	for i, x := range b.s.get(dGridColumn) {
 		switch {
-		case x.kind == number && i > 0 && b.s.get(dGridColumn)[i-1].isIdent("span"):
-			return max(int(x.num), 1)
-		case x.kind == number:
-			at := int(x.num)
+		case x.Kind == syntax.Number && i > 0 && b.s.get(dGridColumn)[i-1].IsIdent("span"):
+			return max(int(x.Num), 1)
+		case x.Kind == syntax.Number:
+			at := int(x.Num)
 			if at < 0 {
 				at += n + 2
 			}
@@ -248,8 +252,8 @@ func (b *box) colspan() int {
 	if b.node != nil {
 		for _, a := range b.node.Attr {
 			if a.Key == "colspan" {
-				if ns, ok := values(a.Val); ok && len(ns) > 0 && ns[0].kind == number {
-					return int(min(max(ns[0].num, 1), maxTracks))
+				if ns, ok := syntax.Values(a.Val); ok && len(ns) > 0 && ns[0].Kind == syntax.Number {
+					return int(min(max(ns[0].Num, 1), maxTracks))
 				}
 			}
 		}

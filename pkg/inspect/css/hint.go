@@ -1,9 +1,13 @@
 package css
 
-import "strings"
+import (
+	"strings"
+
+	"libra/pkg/inspect/css/syntax"
+)
 
 // hintProps are the presentation attributes of SVG that matter here.
-var hintProps = set(`fill stroke filter mask clip-path cursor marker-start marker-mid marker-end display visibility
+var hintProps = syntax.Keywords(`fill stroke filter mask clip-path cursor marker-start marker-mid marker-end display visibility
 	font-family font-weight font-style font-stretch`)
 
 // hints are the declarations that e's attributes stand for.
@@ -12,9 +16,9 @@ func (p *pass) hints(e *element) []cand {
 	for _, a := range e.node.Attr {
 		switch name := strings.ToLower(a.Key); {
 		case e.ns == "svg" && hintProps[name]:
-			decls = appendDecls(decls, rawDecl{name: name, value: a.Val}, p.page.Base)
+			decls = appendDecls(decls, syntax.Declaration{Name: name, Value: a.Val}, p.page.Base)
 		case name == "face" && e.is("font"):
-			decls = appendDecls(decls, rawDecl{name: "font-family", value: a.Val}, p.page.Base)
+			decls = appendDecls(decls, syntax.Declaration{Name: "font-family", Value: a.Val}, p.page.Base)
 		case name == "background" && e.is("body", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "col", "colgroup"):
 			v := &value{images: refImages(strings.TrimSpace(a.Val), p.page.Base)}
 			decls = append(decls, decl{id: backgroundImage, name: name, val: v})

@@ -2,6 +2,9 @@ package css
 
 import (
 	"strings"
+
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/syntax"
 )
 
 // image is one image value: the alternatives of an image-set(), or one
@@ -21,38 +24,38 @@ type option struct {
 }
 
 // gradients are the image functions that name no address.
-var gradients = set(`linear-gradient radial-gradient conic-gradient repeating-linear-gradient
+var gradients = syntax.Keywords(`linear-gradient radial-gradient conic-gradient repeating-linear-gradient
 	repeating-radial-gradient repeating-conic-gradient -webkit-linear-gradient -webkit-radial-gradient
 	-webkit-repeating-linear-gradient -webkit-repeating-radial-gradient -webkit-gradient paint`)
 
 // imageTypes are the types image-set(type()) and <source> can have.
-var imageTypes = set(`image/png image/apng image/jpeg image/jpg image/pjpeg image/gif image/webp image/avif
+var imageTypes = syntax.Keywords(`image/png image/apng image/jpeg image/jpg image/pjpeg image/gif image/webp image/avif
 	image/jxl image/svg+xml image/bmp image/x-ms-bmp image/x-icon image/vnd.microsoft.icon image/x-xbitmap image/x-png`)
 
 // parseImage reads one image value against the sheet's base.
-func parseImage(n node, base string) (image, bool) {
-	if ref, ok := n.urlOf(); ok {
+func parseImage(n syntax.Value, base string) (image, bool) {
+	if ref, ok := n.URL(); ok {
 		abs, _ := resolve(base, ref)
 		return image{options: []option{{url: abs, density: 1}}}, true
 	}
-	if n.kind != function {
+	if n.Kind != syntax.Function {
 		return image{}, false
 	}
-	name := strings.ToLower(n.value)
+	name := strings.ToLower(n.Text)
 	switch {
 	case gradients[name]:
-		return image{}, len(trim(n.args)) > 0 && !stacked(n.args)
+		return image{}, len(syntax.Trim(n.Args)) > 0 && !stacked(n.Args)
 	case name == "image-set" || name == "-webkit-image-set":
 		return imageSet(n, base)
 	case name == "light-dark": // the page is shown in light colours
-		if parts := split(n.args, atComma); len(parts) == 2 && len(parts[0]) == 1 {
+		if parts := syntax.Split(n.Args, syntax.IsComma); len(parts) == 2 && len(parts[0]) == 1 {
 			return parseImage(parts[0][0], base)
 		}
 		return image{}, false
 	case name == "-webkit-cross-fade":
 		var all image
-		for _, part := range split(n.args, atComma) {
-			for _, w := range words(part) {
+		for _, part := range syntax.Split(n.Args, syntax.IsComma) {
+			for _, w := range syntax.Fields(part) {
 				if img, ok := parseImage(w, base); ok {
 					all.also = append(all.also, img)
 				}
@@ -64,8 +67,8 @@ func parseImage(n node, base string) (image, bool) {
 }
 
 // stacked says whether ns has an empty argument, as a broken gradient does.
-func stacked(ns []node) bool {
-	for _, p := range split(ns, atComma) {
+func stacked(ns []syntax.Value) bool {
+	for _, p := range syntax.Split(ns, syntax.IsComma) {
 		if len(p) == 0 {
 			return true
 		}
@@ -75,19 +78,19 @@ func stacked(ns []node) bool {
 
 // imageSet reads the options of image-set(): an image or string, then a
 // resolution and a type in any order.
-func imageSet(n node, base string) (image, bool) {
+func imageSet(n syntax.Value, base string) (image, bool) {
 	var set image
-	for _, part := range split(n.args, atComma) {
-		w := words(part)
+	for _, part := range syntax.Split(n.Args, syntax.IsComma) {
+		w := syntax.Fields(part)
 		if len(w) == 0 {
 			return set, false
 		}
 		o := option{density: 1}
-		if w[0].kind == str {
-			o.url, _ = resolve(base, w[0].value)
+		if w[0].Kind == syntax.String {
+			o.url, _ = resolve(base, w[0].Text)
 		} else {
 			img, ok := parseImage(w[0], base)
-			if !ok || w[0].isFunc("image-set") {
+			if !ok || w[0].IsFunction("image-set") {
 				return set, false
 			}
 			o.also = img.also
@@ -96,12 +99,12 @@ func imageSet(n node, base string) (image, bool) {
 			}
 		}
 		for _, x := range w[1:] {
-			if x.isFunc("type") && len(x.args) == 1 && x.args[0].kind == str {
-				mime, _, _ := strings.Cut(strings.ToLower(x.args[0].value), ";")
+			if x.IsFunction("type") && len(x.Args) == 1 && x.Args[0].Kind == syntax.String {
+				mime, _, _ := strings.Cut(strings.ToLower(x.Args[0].Text), ";")
 				o.unknown = !imageTypes[strings.TrimSpace(mime)]
-			} else if d, ok := resolution(x); ok && d > 0 {
+			} else if d, ok := media.Resolution(x); ok && d > 0 {
 				o.density = d
-			} else if !isLengthFunc(x) {
+			} else if !media.IsLengthFunction(x) {
 				return set, false
 			}
 		}

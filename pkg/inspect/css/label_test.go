@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/media"
 )
 
 // TestReasons holds what a person is told about every URL.
@@ -34,7 +35,7 @@ func TestReasons(t *testing.T) {
 		@font-face { font-family: G; src: url(g.eot), url(g.svg) format("svg") }
 		@font-face { font-family: H; src: url(h.woff2) }
 		.hero { font-family: F }`), "https://example.org/s.css")
-	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: css.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 	got := map[string]string{}
 	for _, u := range p.Uses() {
 		got[strings.TrimPrefix(u.URL, "https://example.org/")] = string(u.Fetch) + ": " + u.Reason

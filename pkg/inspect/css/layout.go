@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
 
@@ -154,7 +156,7 @@ func (l *layout) element(e *element, s *sizes, into *box) {
 	g := l.style(e, s)
 	display := g.word(dDisplay, "inline")
 	if ns := g.get(dDisplay); len(ns) > 1 { // "inline flex"
-		display = strings.ToLower(ns[1].value)
+		display = strings.ToLower(ns[1].Text)
 	}
 	if display == "none" {
 		return
@@ -286,8 +288,8 @@ func ratioOf(e *element, s *sizes) float64 {
 	if ns := s.get(dRatio); len(ns) > 0 {
 		var nums []float64
 		for _, n := range ns {
-			if n.kind == number && n.num > 0 {
-				nums = append(nums, n.num)
+			if n.Kind == syntax.Number && n.Num > 0 {
+				nums = append(nums, n.Num)
 			}
 		}
 		switch len(nums) {
@@ -304,14 +306,14 @@ func ratioOf(e *element, s *sizes) float64 {
 	for i, name := range [2]string{"width", "height"} {
 		text, _ := e.attr(name)
 		if v, ok := attributeLength(text); ok {
-			ns, _ := values(v)
+			ns, _ := syntax.Values(v)
 			pair[i], _ = s.length(ns[0], -1)
 		}
 	}
 	if box, ok := e.attr("viewBox"); ok && e.tag == "svg" && pair[0]*pair[1] == 0 {
-		if ns, ok := values(strings.ReplaceAll(box, ",", " ")); ok {
-			if w := words(ns); len(w) == 4 {
-				pair = [2]float64{w[2].num, w[3].num}
+		if ns, ok := syntax.Values(strings.ReplaceAll(box, ",", " ")); ok {
+			if w := syntax.Fields(ns); len(w) == 4 {
+				pair = [2]float64{w[2].Num, w[3].Num}
 			}
 		}
 	}
@@ -382,7 +384,7 @@ func (s *sizes) scrolls() bool {
 }
 
 // grown is r with what is near it.
-func (r rect) grown(v Viewport) rect {
+func (r rect) grown(v media.Viewport) rect {
 	aside := float64(v.Width) / 2 // measured
 	return rect{r.x - aside, r.y - lazyDistance, r.w + 2*aside, r.h + 2*lazyDistance}
 }

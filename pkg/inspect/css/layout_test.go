@@ -7,6 +7,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
@@ -20,7 +21,7 @@ func near(t *testing.T, body, sheet string) string {
 		t.Fatal(err)
 	}
 	page := css.Page{
-		Doc: doc, Base: "http://a/", Viewport: css.Desktop(), Lazy: markup.LazyElements(doc),
+		Doc: doc, Base: "http://a/", Viewport: media.Desktop(), Lazy: markup.LazyElements(doc),
 		Sheets: []css.Applied{{Sheet: css.Parse([]byte(sheet), "http://a/s.css")}},
 	}
 	var b strings.Builder

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"libra/pkg/inspect/css/syntax"
 )
 
 // pseudo matches a pseudo-class with e as it is when a page has just loaded:
@@ -137,9 +139,9 @@ func direction(e *element) string {
 }
 
 var (
-	textTypes = set("text search url tel email password date month week time datetime-local number")
+	textTypes = syntax.Keywords("text search url tel email password date month week time datetime-local number")
 	// writable are the input types :required and :read-write speak of.
-	unrequired = set("hidden range color submit image reset button")
+	unrequired = syntax.Keywords("hidden range color submit image reset button")
 )
 
 // formState decides the pseudo-classes of form controls from the markup.

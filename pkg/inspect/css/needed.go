@@ -37,7 +37,7 @@ func bearing(rules []*rule) bool {
 			return true
 		}
 		for _, d := range r.descs {
-			if strings.Contains(d.value, "(") {
+			if strings.Contains(d.Value, "(") {
 				return true
 			}
 		}

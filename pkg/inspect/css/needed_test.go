@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/media"
 )
 
 // TestNeeded holds the styles of what needs one against the styles of all: a
@@ -23,7 +24,7 @@ func TestNeeded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			page := css.Page{Doc: doc, Base: "http://x.test/" + f.name + "/page.html", Viewport: css.Desktop(), Imported: map[string]*css.Sheet{}}
+			page := css.Page{Doc: doc, Base: "http://x.test/" + f.name + "/page.html", Viewport: media.Desktop(), Imported: map[string]*css.Sheet{}}
 			for name, text := range f.files {
 				if strings.HasSuffix(name, ".css") && !strings.Contains(text, "@font-face") {
 					url := "http://x.test/" + f.name + "/" + name

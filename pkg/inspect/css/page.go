@@ -3,6 +3,7 @@ package css
 import (
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/media"
 	"libra/pkg/libra"
 )
 
@@ -11,7 +12,7 @@ type Page struct {
 	Doc      *html.Node // the document node
 	Base     string     // what style attributes resolve against
 	Sheets   []Applied  // in cascade order, alternate ones left out
-	Viewport Viewport
+	Viewport media.Viewport
 	// Imported holds the sheets that @import loaded, by Import.URL.
 	Imported map[string]*Sheet
 	// Lazy lists the images and frames that are loaded once they are near the
@@ -121,7 +122,7 @@ func newPass(p *Page, sized bool) *pass {
 		if a.Sheet == nil {
 			continue
 		}
-		if !MatchMedia(a.Media, p.Viewport) {
+		if !media.Match(a.Media, p.Viewport) {
 			c.idleSheet(a.Sheet, context{"only for media " + brief(a.Media), libra.Conditional})
 			continue
 		}
@@ -353,7 +354,7 @@ func (p *pass) images(s *style, pseudo string) {
 
 func (p *pass) valueImages(id prop, v *value, reason, sheet string) {
 	for _, img := range v.images {
-		for _, u := range img.urls(p.page.Viewport.ratio()) {
+		for _, u := range img.urls(p.page.Viewport.Ratio()) {
 			p.add(u, libra.Image, reason, sheet)
 		}
 	}

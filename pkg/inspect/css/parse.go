@@ -1,6 +1,10 @@
 package css
 
-import "strings"
+import (
+	"strings"
+
+	"libra/pkg/inspect/css/syntax"
+)
 
 const (
 	// maxRules bounds the rules of one sheet; Bootstrap has 2,500.
@@ -34,16 +38,16 @@ const (
 type rule struct {
 	kind    ruleKind
 	prelude string
-	sels    []*selector // of a styleRule, "&" resolved
-	decls   []decl      // of a styleRule or a keyframe
-	descs   []rawDecl   // of @font-face, @page, @property, @counter-style
+	sels    []*selector          // of a styleRule, "&" resolved
+	decls   []decl               // of a styleRule or a keyframe
+	descs   []syntax.Declaration // of @font-face, @page, @property, @counter-style
 	rules   []*rule
 	body    string // the text of decls, with what is of no interest here
 }
 
 // parser reads one sheet.
 type parser struct {
-	lexer
+	syntax.Tokenizer
 	sheet *Sheet
 	count int // rules so far
 	sels  int // selectors so far
@@ -66,13 +70,13 @@ type block struct {
 func (p *parser) stylesheet() {
 	importsOver := false // @import counts only before other rules
 	for !p.full() {
-		t := p.next()
-		switch t.kind {
-		case eof:
+		t := p.Next()
+		switch t.Kind {
+		case syntax.EOF:
 			return
-		case space, cdo, cdc:
-		case atKeyword:
-			name := strings.ToLower(t.value)
+		case syntax.Whitespace, syntax.CDO, syntax.CDC:
+		case syntax.AtKeyword:
+			name := strings.ToLower(t.Text)
 			switch name {
 			case "import":
 				p.importRule(importsOver)
@@ -89,7 +93,7 @@ func (p *parser) stylesheet() {
 				importsOver = true
 			}
 		default:
-			p.pos = t.start
+			p.Pos = t.Start
 			if r := p.qualifiedRule(block{}); r != nil {
 				importsOver = true
 				p.sheet.rules = append(p.sheet.rules, r)
@@ -109,13 +113,13 @@ func (p *parser) full() bool {
 // qualifiedRule reads a style rule or a keyframe; nil when it is invalid.
 func (p *parser) qualifiedRule(b block) *rule {
 	p.count++
-	text, end := p.prelude(b.depth > 0, b.parent != nil || b.raw)
-	if end != openBrace {
+	text, end := p.Prelude(b.depth > 0, b.parent != nil || b.raw)
+	if end != syntax.OpenBrace {
 		return nil
 	}
 	b.depth++
-	if b.depth > maxDepth {
-		p.skipBlock()
+	if b.depth > syntax.MaxDepth {
+		p.SkipBlock()
 		return nil
 	}
 	r := &rule{kind: styleRule, prelude: text}
@@ -125,7 +129,7 @@ func (p *parser) qualifiedRule(b block) *rule {
 	}
 	sels, ok := p.parseSelectors(text, b.parent, b.scope)
 	if !ok || p.sels+len(sels) > maxSelectors {
-		p.skipBlock()
+		p.SkipBlock()
 		return nil
 	}
 	p.sels += len(sels)
@@ -147,16 +151,16 @@ func (p *parser) contents(r *rule, b block) {
 		}
 	}
 	for !p.full() {
-		t := p.next()
-		switch t.kind {
-		case eof, closeBrace:
+		t := p.Next()
+		switch t.Kind {
+		case syntax.EOF, syntax.CloseBrace:
 			return
-		case space, semicolon:
-		case atKeyword:
-			add(p.atRule(strings.ToLower(t.value), b))
+		case syntax.Whitespace, syntax.Semicolon:
+		case syntax.AtKeyword:
+			add(p.atRule(strings.ToLower(t.Text), b))
 		default:
-			p.pos = t.start
-			d, ok := p.declaration()
+			p.Pos = t.Start
+			d, ok := p.Declaration()
 			switch {
 			case ok && b.raw:
 				r.descs = append(r.descs, d)
@@ -166,13 +170,13 @@ func (p *parser) contents(r *rule, b block) {
 					r.rules = append(r.rules, into)
 				}
 				if into.body == "" {
-					from = t.start
+					from = t.Start
 				}
-				into.body = p.src[from:p.pos]
+				into.body = p.Source[from:p.Pos]
 				into.decls = appendDecls(into.decls, d, p.sheet.base)
 			case ok:
 			default:
-				p.pos = t.start
+				p.Pos = t.Start
 				add(p.qualifiedRule(b))
 			}
 		}

@@ -1,6 +1,10 @@
 package css
 
-import "strings"
+import (
+	"strings"
+
+	"libra/pkg/inspect/css/syntax"
+)
 
 // prop names a longhand that decides what is requested.
 type prop uint8
@@ -101,7 +105,7 @@ type setting struct {
 
 // grammar parses the value of a property; ok is false where Chromium drops
 // the declaration.
-type grammar func(ns []node, base string) (set []setting, ok bool)
+type grammar func(ns []syntax.Value, base string) (set []setting, ok bool)
 
 // property is a shorthand or longhand.
 type property struct {
@@ -127,25 +131,25 @@ type pending struct {
 
 // appendDecls adds what d sets to decls, nothing when d is invalid or of no
 // interest.
-func appendDecls(decls []decl, d rawDecl, base string) []decl {
-	if strings.HasPrefix(d.name, "--") {
+func appendDecls(decls []decl, d syntax.Declaration, base string) []decl {
+	if strings.HasPrefix(d.Name, "--") {
 		return append(decls, decl{
-			id: custom, name: d.name, important: d.important,
-			pending: &pending{text: d.value, base: base},
+			id: custom, name: d.Name, important: d.Important,
+			pending: &pending{text: d.Value, base: base},
 		})
 	}
-	p := properties[d.name]
+	p := properties[d.Name]
 	if p == nil {
 		return decls
 	}
-	ns, ok := values(d.value)
+	ns, ok := syntax.Values(d.Value)
 	if !ok || len(ns) == 0 {
 		return decls
 	}
-	if substitutes(ns) {
-		pend := &pending{text: d.value, base: base, prop: p}
+	if syntax.Substitutes(ns) {
+		pend := &pending{text: d.Value, base: base, prop: p}
 		for _, id := range p.longhands {
-			decls = append(decls, decl{id: id, name: d.name, important: d.important, pending: pend})
+			decls = append(decls, decl{id: id, name: d.Name, important: d.Important, pending: pend})
 		}
 		return decls
 	}
@@ -154,15 +158,15 @@ func appendDecls(decls []decl, d rawDecl, base string) []decl {
 		return decls
 	}
 	for _, s := range set {
-		decls = append(decls, decl{id: s.id, name: d.name, important: d.important, val: s.val})
+		decls = append(decls, decl{id: s.id, name: d.Name, important: d.Important, val: s.val})
 	}
 	return decls
 }
 
 // settings parses ns as p's value, the words every property takes included.
-func (p *property) settings(ns []node, base string) ([]setting, bool) {
-	if len(ns) == 1 && ns[0].kind == ident {
-		if w := wideWords[strings.ToLower(ns[0].value)]; w != wideNone {
+func (p *property) settings(ns []syntax.Value, base string) ([]setting, bool) {
+	if len(ns) == 1 && ns[0].Kind == syntax.Ident {
+		if w := wideWords[strings.ToLower(ns[0].Text)]; w != wideNone {
 			set := make([]setting, len(p.longhands))
 			for i, id := range p.longhands {
 				set[i] = setting{id, &value{wide: w}}
@@ -180,8 +184,8 @@ var properties = func() map[string]*property {
 			m[n] = &property{longhands, parse}
 		}
 	}
-	one := func(names string, id prop, parse func([]node, string) (*value, bool)) {
-		add(names, func(ns []node, base string) ([]setting, bool) {
+	one := func(names string, id prop, parse func([]syntax.Value, string) (*value, bool)) {
+		add(names, func(ns []syntax.Value, base string) ([]setting, bool) {
 			v, ok := parse(ns, base)
 			return []setting{{id, v}}, ok
 		}, id)
@@ -235,6 +239,6 @@ var properties = func() map[string]*property {
 	for id := display; id < propCount; id++ {
 		all = append(all, id)
 	}
-	add("all", func([]node, string) ([]setting, bool) { return nil, false }, all...)
+	add("all", func([]syntax.Value, string) ([]setting, bool) { return nil, false }, all...)
 	return m
 }()

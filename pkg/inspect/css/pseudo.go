@@ -3,11 +3,13 @@ package css
 import (
 	"strconv"
 	"strings"
+
+	"libra/pkg/inspect/css/syntax"
 )
 
 var (
 	// dynamicStates are pseudo-classes that hold only after somebody acted.
-	dynamicStates = set(`hover active focus focus-visible focus-within visited target target-current target-before
+	dynamicStates = syntax.Keywords(`hover active focus focus-visible focus-within visited target target-current target-before
 		target-after fullscreen -webkit-full-screen modal popover-open picture-in-picture autofill
 		-webkit-autofill user-valid user-invalid -webkit-drag     
 		interest-source interest-target  current past future active-view-transition
@@ -15,16 +17,16 @@ var (
 		-webkit-full-screen-ancestor -webkit-full-screen-document window-inactive corner-present
 		decrement increment horizontal vertical double-button single-button no-button start end`)
 	// staticStates are pseudo-classes that markup decides.
-	staticStates = set(`root empty first-child last-child only-child first-of-type last-of-type only-of-type scope
+	staticStates = syntax.Keywords(`root empty first-child last-child only-child first-of-type last-of-type only-of-type scope
 		any-link link -webkit-any-link enabled disabled checked required optional read-only read-write
 		placeholder-shown default indeterminate open defined in-range out-of-range valid invalid host`)
 	// elementPseudos are the pseudo-elements Chromium knows; any other that
 	// begins with -webkit- is valid too and matches nothing.
-	elementPseudos = set(`before after marker first-line first-letter placeholder selection backdrop
+	elementPseudos = syntax.Keywords(`before after marker first-line first-letter placeholder selection backdrop
 		file-selector-button cue details-content target-text spelling-error grammar-error search-text
 		view-transition scroll-marker scroll-marker-group column checkmark picker-icon interest-hint`)
 	// webkitPseudos are those of -webkit- that selector() says are supported.
-	webkitPseudos = set(`-webkit-calendar-picker-indicator -webkit-clear-button -webkit-color-swatch
+	webkitPseudos = syntax.Keywords(`-webkit-calendar-picker-indicator -webkit-clear-button -webkit-color-swatch
 		-webkit-color-swatch-wrapper -webkit-date-and-time-value -webkit-datetime-edit -webkit-details-marker
 		-webkit-file-upload-button -webkit-inner-spin-button -webkit-input-placeholder -webkit-media-controls
 		-webkit-media-controls-panel -webkit-meter-bar -webkit-meter-inner-element -webkit-meter-optimum-value
@@ -33,21 +35,21 @@ var (
 		-webkit-scrollbar-track -webkit-scrollbar-track-piece -webkit-search-cancel-button
 		-webkit-search-decoration -webkit-search-results-button -webkit-slider-container
 		-webkit-slider-runnable-track -webkit-slider-thumb -webkit-textfield-decoration-container`)
-	elementFuncs = set(`part slotted highlight cue picker scroll-button view-transition-group
+	elementFuncs = syntax.Keywords(`part slotted highlight cue picker scroll-button view-transition-group
 		view-transition-image-pair view-transition-old view-transition-new view-transition-group-children`)
 )
 
 // pseudo parses a pseudo-class or pseudo-element; used counts its tokens.
-func (p *selectorParser) pseudo(ns []node, c *compound, s *selector) (used int, ok bool) {
-	if len(ns) > 2 && ns[1].kind == colon {
+func (p *selectorParser) pseudo(ns []syntax.Value, c *compound, s *selector) (used int, ok bool) {
+	if len(ns) > 2 && ns[1].Kind == syntax.Colon {
 		return 3, p.pseudoElement(ns[2], s)
 	}
 	if len(ns) < 2 {
 		return 0, false
 	}
 	n := ns[1]
-	name := strings.ToLower(n.value)
-	if n.kind == ident {
+	name := strings.ToLower(n.Text)
+	if n.Kind == syntax.Ident {
 		switch name {
 		case "before", "after", "first-line", "first-letter":
 			return 2, p.pseudoElement(n, s)
@@ -72,7 +74,7 @@ func (p *selectorParser) pseudo(ns []node, c *compound, s *selector) (used int, 
 		}
 		return 2, true
 	}
-	if n.kind != function || s.pseudo != "" {
+	if n.Kind != syntax.Function || s.pseudo != "" {
 		return 0, false
 	}
 	t, spec, ok := p.functional(name, n, s)
@@ -81,11 +83,11 @@ func (p *selectorParser) pseudo(ns []node, c *compound, s *selector) (used int, 
 	return 2, ok
 }
 
-func (p *selectorParser) pseudoElement(n node, s *selector) bool {
-	name := strings.ToLower(n.value)
+func (p *selectorParser) pseudoElement(n syntax.Value, s *selector) bool {
+	name := strings.ToLower(n.Text)
 	switch {
-	case n.kind == ident && (elementPseudos[name] || strings.HasPrefix(name, "-webkit-")):
-	case n.kind == function && elementFuncs[name]:
+	case n.Kind == syntax.Ident && (elementPseudos[name] || strings.HasPrefix(name, "-webkit-")):
+	case n.Kind == syntax.Function && elementFuncs[name]:
 	default:
 		return false
 	}
@@ -98,9 +100,9 @@ func (p *selectorParser) pseudoElement(n node, s *selector) bool {
 }
 
 // functional parses :name(…).
-func (p *selectorParser) functional(name string, n node, s *selector) (t pseudoTest, spec specificity, ok bool) {
+func (p *selectorParser) functional(name string, n syntax.Value, s *selector) (t pseudoTest, spec specificity, ok bool) {
 	t.name = name
-	args := trim(n.args)
+	args := syntax.Trim(n.Args)
 	switch name {
 	case "is", "where", "-webkit-any", "matches":
 		if name == "matches" {
@@ -135,11 +137,11 @@ func (p *selectorParser) functional(name string, n node, s *selector) (t pseudoT
 	case "nth-child", "nth-last-child", "nth-of-type", "nth-last-of-type":
 		return p.nth(t, n)
 	case "lang", "dir":
-		for _, a := range split(args, atComma) {
-			if len(a) != 1 || a[0].kind != ident && a[0].kind != str {
+		for _, a := range syntax.Split(args, syntax.IsComma) {
+			if len(a) != 1 || a[0].Kind != syntax.Ident && a[0].Kind != syntax.String {
 				return t, 0, false
 			}
-			t.args = append(t.args, strings.ToLower(a[0].value))
+			t.args = append(t.args, strings.ToLower(a[0].Text))
 		}
 		return t, oneClass, true
 	case "host", "host-context", "state", "active-view-transition-type", "heading":
@@ -149,7 +151,7 @@ func (p *selectorParser) functional(name string, n node, s *selector) (t pseudoT
 }
 
 // nested parses the list of :is() or :not(), in which "&" keeps its meaning.
-func (p *selectorParser) nested(args []node, s *selector, forgiving bool) ([]*selector, bool) {
+func (p *selectorParser) nested(args []syntax.Value, s *selector, forgiving bool) ([]*selector, bool) {
 	sels, ok := p.list(args, false, forgiving)
 	for _, q := range sels {
 		if q.pseudo != "" && !forgiving {
@@ -163,25 +165,25 @@ func (p *selectorParser) nested(args []node, s *selector, forgiving bool) ([]*se
 }
 
 // nth parses An+B [of S].
-func (p *selectorParser) nth(t pseudoTest, n node) (pseudoTest, specificity, bool) {
+func (p *selectorParser) nth(t pseudoTest, n syntax.Value) (pseudoTest, specificity, bool) {
 	spec := oneClass
-	args := trim(n.args)
+	args := syntax.Trim(n.Args)
 	for i, a := range args {
-		if !a.isIdent("of") || !strings.HasSuffix(t.name, "child") {
+		if !a.IsIdent("of") || !strings.HasSuffix(t.name, "child") {
 			continue
 		}
 		var ok bool
-		if t.sels, ok = p.list(trim(args[i+1:]), false, false); !ok || len(t.sels) == 0 {
+		if t.sels, ok = p.list(syntax.Trim(args[i+1:]), false, false); !ok || len(t.sels) == 0 {
 			return t, 0, false
 		}
 		spec += maxSpec(t.sels)
-		args = trim(args[:i])
+		args = syntax.Trim(args[:i])
 		break
 	}
 	if len(args) == 0 {
 		return t, 0, false
 	}
-	text := strings.ToLower(p.src[args[0].start:args[len(args)-1].end])
+	text := strings.ToLower(p.src[args[0].Start:args[len(args)-1].End])
 	var ok bool
 	t.a, t.b, ok = anPlusB(text)
 	return t, spec, ok

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/inspect/markup"
 )
 
@@ -97,7 +98,7 @@ func isPart(name string, e *element) bool {
 	if strings.Contains(name, "placeholder") && !e.has("placeholder") {
 		return false
 	}
-	return set(part[0])[e.tag] && (e.tag != "input" || set(part[1])[e.inputType()])
+	return syntax.Keywords(part[0])[e.tag] && (e.tag != "input" || syntax.Keywords(part[1])[e.inputType()])
 }
 
 // pseudoElement styles a pseudo-element of e and notes its images and text.

@@ -3,6 +3,8 @@ package css
 import (
 	"math"
 	"strings"
+
+	"libra/pkg/inspect/css/syntax"
 )
 
 // widths are those of b's border if each line is as short as can be, and if
@@ -34,7 +36,7 @@ func (l *layout) widths(b *box) (least, most float64) {
 
 func (b *box) percent(id dim) bool {
 	ns := b.s.get(id)
-	return len(ns) == 1 && ns[0].kind == percentage
+	return len(ns) == 1 && ns[0].Kind == syntax.Percentage
 }
 
 // contentWidths is widths of what b holds.
@@ -112,7 +114,7 @@ func (l *layout) basis(k *box, width float64) float64 {
 	}
 	_, across, _, _ := k.edges(width)
 	w, ok := k.sized(dBasis, width, across)
-	if ns := k.s.get(dBasis); len(ns) == 1 && ns[0].kind == number {
+	if ns := k.s.get(dBasis); len(ns) == 1 && ns[0].Kind == syntax.Number {
 		w, ok = across, true // flex: 1
 	}
 	if !ok {

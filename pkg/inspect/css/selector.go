@@ -3,6 +3,8 @@ package css
 import (
 	"slices"
 	"strings"
+
+	"libra/pkg/inspect/css/syntax"
 )
 
 // specificity packs (ids, classes, types), ten bits each.
@@ -67,9 +69,9 @@ func scopeSelector(roots, limits []*selector) *selector {
 
 // list parses a selector list. It is all or nothing, as in browsers, unless
 // forgiving.
-func (p *selectorParser) list(ns []node, relative, forgiving bool) ([]*selector, bool) {
+func (p *selectorParser) list(ns []syntax.Value, relative, forgiving bool) ([]*selector, bool) {
 	var sels []*selector
-	for _, part := range split(ns, atComma) {
+	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		s, ok := p.complex(part, relative)
 		switch {
 		case ok:
@@ -84,7 +86,7 @@ func (p *selectorParser) list(ns []node, relative, forgiving bool) ([]*selector,
 // parseSelectors parses a rule's prelude. parent is what "&" stands for, nil
 // outside style rules; scope the innermost @scope.
 func parseSelectors(text string, parent, scope []*selector, namespaces map[string]string) ([]*selector, bool) {
-	ns, ok := values(text)
+	ns, ok := syntax.Values(text)
 	if !ok || len(ns) == 0 {
 		return nil, false
 	}
@@ -103,11 +105,11 @@ func parseSelectors(text string, parent, scope []*selector, namespaces map[strin
 
 // complex parses compounds and combinators. With relative it may begin with
 // a combinator, and is tied to "&" or :scope.
-func (p *selectorParser) complex(ns []node, relative bool) (*selector, bool) {
+func (p *selectorParser) complex(ns []syntax.Value, relative bool) (*selector, bool) {
 	if len(ns) == 0 {
 		return nil, false
 	}
-	s := &selector{text: strings.Join(strings.Fields(p.src[ns[0].start:ns[len(ns)-1].end]), " ")}
+	s := &selector{text: strings.Join(strings.Fields(p.src[ns[0].Start:ns[len(ns)-1].End]), " ")}
 	var left []compound // in reading order; comb is to the one before
 	comb := byte(0)
 	hasAmp := false
@@ -115,12 +117,12 @@ func (p *selectorParser) complex(ns []node, relative bool) (*selector, bool) {
 		if !relative {
 			return nil, false
 		}
-		comb, ns = c, trim(ns[1:])
+		comb, ns = c, syntax.Trim(ns[1:])
 	}
 	leading := comb
 	for i := 0; i < len(ns); {
 		end := i
-		for end < len(ns) && ns[end].kind != space && combinator(ns[end]) == 0 {
+		for end < len(ns) && ns[end].Kind != syntax.Whitespace && combinator(ns[end]) == 0 {
 			end++
 		}
 		if end == i || s.pseudo != "" {
@@ -135,7 +137,7 @@ func (p *selectorParser) complex(ns []node, relative bool) (*selector, bool) {
 		left = append(left, c)
 		comb = 0
 		for i = end; i < len(ns); i++ {
-			if ns[i].kind == space {
+			if ns[i].Kind == syntax.Whitespace {
 				if comb == 0 {
 					comb = ' '
 				}
@@ -191,9 +193,9 @@ func (p *selectorParser) scopeRoot() pseudoTest {
 	return pseudoTest{name: "is", sels: p.scope[0].parts[0].pseudos[0].sels}
 }
 
-func combinator(n node) byte {
-	if n.isDelim('>') || n.isDelim('+') || n.isDelim('~') {
-		return n.value[0]
+func combinator(n syntax.Value) byte {
+	if n.IsDelim('>') || n.IsDelim('+') || n.IsDelim('~') {
+		return n.Text[0]
 	}
 	return 0
 }
@@ -207,20 +209,20 @@ func maxSpec(sels []*selector) specificity {
 }
 
 // compound parses simple selectors that stand together.
-func (p *selectorParser) compound(ns []node, c *compound, s *selector) (amp, ok bool) {
+func (p *selectorParser) compound(ns []syntax.Value, c *compound, s *selector) (amp, ok bool) {
 	for i := 0; i < len(ns); i++ {
 		n := ns[i]
-		if s.pseudo != "" && n.kind != colon {
+		if s.pseudo != "" && n.Kind != syntax.Colon {
 			return amp, false
 		}
 		switch {
-		case n.kind == ident || n.isDelim('*') || n.isDelim('|'):
+		case n.Kind == syntax.Ident || n.IsDelim('*') || n.IsDelim('|'):
 			used, ok := p.typeSelector(ns[i:], i == 0, c, s)
 			if !ok {
 				return amp, false
 			}
 			i += used - 1
-		case n.isDelim('&'):
+		case n.IsDelim('&'):
 			amp = true
 			if p.parent != nil {
 				c.pseudos = append(c.pseudos, pseudoTest{name: "is", sels: p.parent})
@@ -228,24 +230,24 @@ func (p *selectorParser) compound(ns []node, c *compound, s *selector) (amp, ok 
 			} else {
 				c.pseudos = append(c.pseudos, p.scopeRoot())
 			}
-		case n.kind == hash:
-			if n.num == 0 {
+		case n.Kind == syntax.Hash:
+			if n.Num == 0 {
 				return amp, false // "#1" is a colour at best
 			}
-			c.ids = append(c.ids, n.value)
+			c.ids = append(c.ids, n.Text)
 			s.spec += oneID
-		case n.isDelim('.') && i+1 < len(ns) && ns[i+1].kind == ident:
+		case n.IsDelim('.') && i+1 < len(ns) && ns[i+1].Kind == syntax.Ident:
 			i++
-			c.classes = append(c.classes, ns[i].value)
+			c.classes = append(c.classes, ns[i].Text)
 			s.spec += oneClass
-		case n.kind == openBracket:
+		case n.Kind == syntax.OpenBracket:
 			a, ok := attribute(n)
 			if !ok {
 				return amp, false
 			}
 			c.attrs = append(c.attrs, a)
 			s.spec += oneClass
-		case n.kind == colon:
+		case n.Kind == syntax.Colon:
 			used, ok := p.pseudo(ns[i:], c, s)
 			if !ok {
 				return amp, false
@@ -259,16 +261,16 @@ func (p *selectorParser) compound(ns []node, c *compound, s *selector) (amp, ok 
 }
 
 // typeSelector parses tag, *, ns|tag, *|* and |tag; used counts its tokens.
-func (p *selectorParser) typeSelector(ns []node, first bool, c *compound, s *selector) (used int, ok bool) {
+func (p *selectorParser) typeSelector(ns []syntax.Value, first bool, c *compound, s *selector) (used int, ok bool) {
 	if !first {
 		return 0, false
 	}
 	prefix, hasPrefix := "", false
 	i := 0
-	if !ns[0].isDelim('|') {
-		prefix, i = ns[0].value, 1
+	if !ns[0].IsDelim('|') {
+		prefix, i = ns[0].Text, 1
 	}
-	if i < len(ns) && ns[i].isDelim('|') && (i+1 < len(ns) && (ns[i+1].kind == ident || ns[i+1].isDelim('*'))) {
+	if i < len(ns) && ns[i].IsDelim('|') && (i+1 < len(ns) && (ns[i+1].Kind == syntax.Ident || ns[i+1].IsDelim('*'))) {
 		hasPrefix = true
 		i++
 	} else {
@@ -283,10 +285,10 @@ func (p *selectorParser) typeSelector(ns []node, first bool, c *compound, s *sel
 			return 0, false
 		}
 	}
-	if ns[i].kind == ident {
-		c.tag = strings.ToLower(ns[i].value)
+	if ns[i].Kind == syntax.Ident {
+		c.tag = strings.ToLower(ns[i].Text)
 		s.spec += oneType
-	} else if !ns[i].isDelim('*') {
+	} else if !ns[i].IsDelim('*') {
 		return 0, false
 	}
 	return i + 1, true
@@ -304,37 +306,37 @@ var foldedAttrs = func() map[string]bool {
 	return m
 }()
 
-func attribute(n node) (a attrTest, ok bool) {
-	w := words(n.args)
-	if len(w) > 2 && w[1].isDelim('|') && w[2].kind == ident {
+func attribute(n syntax.Value) (a attrTest, ok bool) {
+	w := syntax.Fields(n.Args)
+	if len(w) > 2 && w[1].IsDelim('|') && w[2].Kind == syntax.Ident {
 		w = w[2:] // a namespace: HTML attributes have none
-	} else if len(w) > 1 && w[0].isDelim('|') {
+	} else if len(w) > 1 && w[0].IsDelim('|') {
 		w = w[1:]
 	}
-	if len(w) == 0 || w[0].kind != ident {
+	if len(w) == 0 || w[0].Kind != syntax.Ident {
 		return a, false
 	}
-	a.name = strings.ToLower(w[0].value)
+	a.name = strings.ToLower(w[0].Text)
 	a.fold = foldedAttrs[a.name]
 	if w = w[1:]; len(w) == 0 {
 		return a, true
 	}
-	if w[0].kind != delim || !strings.Contains("=~|^$*", w[0].value) {
+	if w[0].Kind != syntax.Delim || !strings.Contains("=~|^$*", w[0].Text) {
 		return a, false
 	}
-	a.op = w[0].value[0]
+	a.op = w[0].Text[0]
 	if a.op != '=' {
-		if len(w) < 2 || !w[1].isDelim('=') || w[1].start != w[0].end {
+		if len(w) < 2 || !w[1].IsDelim('=') || w[1].Start != w[0].End {
 			return a, false
 		}
 		w = w[1:]
 	}
-	if w = w[1:]; len(w) == 0 || w[0].kind != ident && w[0].kind != str {
+	if w = w[1:]; len(w) == 0 || w[0].Kind != syntax.Ident && w[0].Kind != syntax.String {
 		return a, false
 	}
-	a.value = w[0].value
-	if len(w) == 2 && (w[1].isIdent("i") || w[1].isIdent("s")) {
-		a.fold = w[1].isIdent("i")
+	a.value = w[0].Text
+	if len(w) == 2 && (w[1].IsIdent("i") || w[1].IsIdent("s")) {
+		a.fold = w[1].IsIdent("i")
 		w = w[:1]
 	}
 	return a, len(w) == 1

@@ -1,6 +1,11 @@
 package css
 
-import "strings"
+import (
+	"strings"
+
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/syntax"
+)
 
 // dim names a property that decides where a box stands. They are read from the
 // text of a rule when a layout asks for them and not when the sheet is parsed:
@@ -79,17 +84,17 @@ var dimShorthands = map[string][2]dim{
 }
 
 // otherShorthands are expanded one by one.
-var otherShorthands = set("flex flex-flow gap grid-gap columns border font grid-template grid")
+var otherShorthands = syntax.Keywords("flex flex-flow gap grid-gap columns border font grid-template grid")
 
 // sizeSetting is one longhand of a declaration.
 type sizeSetting struct {
 	id dim
-	ns []node
+	ns []syntax.Value
 }
 
 // sizeDecl is a declaration that has to do with layout.
 type sizeDecl struct {
-	rawDecl
+	syntax.Declaration
 	varies bool          // var() is to be filled in
 	set    []sizeSetting // unless it varies
 }
@@ -97,15 +102,15 @@ type sizeDecl struct {
 // sizeDecls reads what has to do with layout from a rule's declarations.
 func sizeDecls(text string) []sizeDecl {
 	var list []sizeDecl
-	for _, d := range declarations(text) {
-		_, long := dimNames[d.name]
-		if _, sides := dimShorthands[d.name]; !long && !sides && !otherShorthands[d.name] {
+	for _, d := range syntax.Declarations(text) {
+		_, long := dimNames[d.Name]
+		if _, sides := dimShorthands[d.Name]; !long && !sides && !otherShorthands[d.Name] {
 			continue
 		}
-		if ns, ok := values(d.value); ok && len(ns) > 0 {
-			x := sizeDecl{rawDecl: d, varies: substitutes(ns)}
+		if ns, ok := syntax.Values(d.Value); ok && len(ns) > 0 {
+			x := sizeDecl{Declaration: d, varies: syntax.Substitutes(ns)}
 			if !x.varies {
-				x.set = expandSizes(d.name, ns)
+				x.set = expandSizes(d.Name, ns)
 			}
 			list = append(list, x)
 		}
@@ -114,8 +119,8 @@ func sizeDecls(text string) []sizeDecl {
 }
 
 // expandSizes gives the longhands that name: ns sets, none where it is invalid.
-func expandSizes(name string, ns []node) []sizeSetting {
-	w := words(ns)
+func expandSizes(name string, ns []syntax.Value) []sizeSetting {
+	w := syntax.Fields(ns)
 	if id, ok := dimNames[name]; ok {
 		switch {
 		case id >= dBorder && id < dBorder+4:
@@ -136,11 +141,11 @@ func expandSizes(name string, ns []node) []sizeSetting {
 }
 
 // sides expands margin, padding and the like.
-func sides(first, axis dim, w []node) []sizeSetting {
+func sides(first, axis dim, w []syntax.Value) []sizeSetting {
 	if len(w) == 0 || len(w) > 4 || !plausible(w) {
 		return nil
 	}
-	at := func(i int) []node { return w[i%len(w) : i%len(w)+1] }
+	at := func(i int) []syntax.Value { return w[i%len(w) : i%len(w)+1] }
 	switch {
 	case axis == 1:
 		return []sizeSetting{{first + 3, at(0)}, {first + 1, at(1)}}
@@ -154,14 +159,16 @@ func sides(first, axis dim, w []node) []sizeSetting {
 
 // borderWidth finds the width in a border shorthand; without one nothing is
 // drawn, or a line of three pixels.
-func borderWidth(w []node) []node {
-	px := func(v float64) []node { return []node{{token: token{kind: dimension, num: v, value: "px"}}} }
+func borderWidth(w []syntax.Value) []syntax.Value {
+	px := func(v float64) []syntax.Value {
+		return []syntax.Value{{Token: syntax.Token{Kind: syntax.Dimension, Num: v, Text: "px"}}}
+	}
 	width := px(0)
 	for i, n := range w {
-		switch word := strings.ToLower(n.value); {
-		case n.kind == dimension, n.kind == number:
+		switch word := strings.ToLower(n.Text); {
+		case n.Kind == syntax.Dimension, n.Kind == syntax.Number:
 			return w[i : i+1]
-		case n.kind != ident:
+		case n.Kind != syntax.Ident:
 		case word == "none", word == "hidden":
 			return px(0)
 		case word == "thin":
@@ -175,10 +182,10 @@ func borderWidth(w []node) []node {
 	return width
 }
 
-func expandOther(name string, w []node) []sizeSetting {
+func expandOther(name string, w []syntax.Value) []sizeSetting {
 	slash := len(w)
 	for i, n := range w {
-		if n.isDelim('/') {
+		if n.IsDelim('/') {
 			slash = i
 		}
 	}
@@ -195,7 +202,7 @@ func expandOther(name string, w []node) []sizeSetting {
 		return nil
 	case "font":
 		for i, n := range w {
-			if n.kind == dimension || n.kind == percentage {
+			if n.Kind == syntax.Dimension || n.Kind == syntax.Percentage {
 				s := []sizeSetting{{dFontSize, w[i : i+1]}, {dLineHeight, nil}}
 				if i+2 < len(w) && i+1 == slash {
 					s[1].ns = w[i+2 : i+3]
@@ -209,8 +216,10 @@ func expandOther(name string, w []node) []sizeSetting {
 }
 
 // expandFlex reads flex, flex-flow and columns.
-func expandFlex(name string, w []node) []sizeSetting {
-	one := func(v float64) []node { return []node{{token: token{kind: number, num: v}}} }
+func expandFlex(name string, w []syntax.Value) []sizeSetting {
+	one := func(v float64) []syntax.Value {
+		return []syntax.Value{{Token: syntax.Token{Kind: syntax.Number, Num: v}}}
+	}
 	var set []sizeSetting
 	if name == "flex" {
 		set = []sizeSetting{{dGrow, one(1)}, {dShrink, one(1)}, {dBasis, one(0)}}
@@ -219,24 +228,24 @@ func expandFlex(name string, w []node) []sizeSetting {
 	for i, n := range w {
 		this := w[i : i+1]
 		switch {
-		case name == "flex" && n.isIdent("none"):
+		case name == "flex" && n.IsIdent("none"):
 			return []sizeSetting{{dGrow, one(0)}, {dShrink, one(0)}, {dBasis, nil}}
-		case name == "flex" && n.isIdent("auto"):
+		case name == "flex" && n.IsIdent("auto"):
 			set[2].ns = this
-		case name == "flex" && n.isIdent("initial"):
+		case name == "flex" && n.IsIdent("initial"):
 			return []sizeSetting{{dGrow, one(0)}, {dShrink, one(1)}, {dBasis, nil}}
-		case name == "flex" && n.kind == number && numbers < 2:
+		case name == "flex" && n.Kind == syntax.Number && numbers < 2:
 			set[numbers].ns = this
 			numbers++
 		case name == "flex":
 			set[2].ns = this
-		case name == "flex-flow" && (n.isIdent("wrap") || n.isIdent("nowrap") || n.isIdent("wrap-reverse")):
+		case name == "flex-flow" && (n.IsIdent("wrap") || n.IsIdent("nowrap") || n.IsIdent("wrap-reverse")):
 			set = append(set, sizeSetting{dWrap, this})
 		case name == "flex-flow":
 			set = append(set, sizeSetting{dDirection, this})
-		case n.kind == number:
+		case n.Kind == syntax.Number:
 			set = append(set, sizeSetting{dColumnCount, this})
-		case n.kind == dimension:
+		case n.Kind == syntax.Dimension:
 			set = append(set, sizeSetting{dColumnWidth, this})
 		}
 	}
@@ -244,9 +253,9 @@ func expandFlex(name string, w []node) []sizeSetting {
 }
 
 // plausible drops what only other browsers know, such as -moz-fit-content.
-func plausible(w []node) bool {
+func plausible(w []syntax.Value) bool {
 	for _, n := range w {
-		if (n.kind == ident || n.kind == function) && strings.HasPrefix(n.value, "-") && !strings.HasPrefix(n.value, "-webkit-") {
+		if (n.Kind == syntax.Ident || n.Kind == syntax.Function) && strings.HasPrefix(n.Text, "-") && !strings.HasPrefix(n.Text, "-webkit-") {
 			return false
 		}
 	}
@@ -257,7 +266,7 @@ func plausible(w []node) bool {
 type sizes struct {
 	val    [dimCount]*sizeSetting
 	vars   *variables
-	view   Viewport
+	view   media.Viewport
 	font   float64 // size in pixels
 	root   float64 // of the root's font
 	line   float64 // height in pixels
@@ -268,7 +277,7 @@ type sizes struct {
 }
 
 // get is the value of a property.
-func (s *sizes) get(id dim) []node {
+func (s *sizes) get(id dim) []syntax.Value {
 	if x := s.val[id]; x != nil {
 		return x.ns
 	}
@@ -277,16 +286,16 @@ func (s *sizes) get(id dim) []node {
 
 // word is a property's only keyword.
 func (s *sizes) word(id dim, initial string) string {
-	if ns := s.get(id); len(ns) == 1 && ns[0].kind == ident {
-		return strings.ToLower(ns[0].value)
+	if ns := s.get(id); len(ns) == 1 && ns[0].Kind == syntax.Ident {
+		return strings.ToLower(ns[0].Text)
 	}
 	return initial
 }
 
 // number is a property's only number.
 func (s *sizes) number(id dim, initial float64) float64 {
-	if ns := s.get(id); len(ns) == 1 && ns[0].kind == number {
-		return ns[0].num
+	if ns := s.get(id); len(ns) == 1 && ns[0].Kind == syntax.Number {
+		return ns[0].Num
 	}
 	return initial
 }
@@ -308,64 +317,64 @@ func (s *sizes) or(id dim, base, initial float64) float64 {
 	return initial
 }
 
-func (s *sizes) length(n node, base float64) (float64, bool) {
-	switch n.kind {
-	case number:
-		return 0, n.num == 0
-	case percentage:
-		return n.num / 100 * base, base >= 0
-	case dimension:
-		switch strings.ToLower(n.value) {
+func (s *sizes) length(n syntax.Value, base float64) (float64, bool) {
+	switch n.Kind {
+	case syntax.Number:
+		return 0, n.Num == 0
+	case syntax.Percentage:
+		return n.Num / 100 * base, base >= 0
+	case syntax.Dimension:
+		switch strings.ToLower(n.Text) {
 		case "px":
-			return n.num, true
+			return n.Num, true
 		case "em":
-			return n.num * s.font, true
+			return n.Num * s.font, true
 		case "rem":
-			return n.num * s.root, true
+			return n.Num * s.root, true
 		}
-		return length(n, s.view)
-	case function, openParen:
+		return media.Length(n, s.view)
+	case syntax.Function, syntax.OpenParen:
 		return s.math(n, base)
 	}
 	return 0, false
 }
 
 // math evaluates calc(), min(), max() and clamp().
-func (s *sizes) math(n node, base float64) (float64, bool) {
+func (s *sizes) math(n syntax.Value, base float64) (float64, bool) {
 	var args []float64
-	for _, part := range split(n.args, atComma) {
-		v, ok := s.sum(words(part), base)
+	for _, part := range syntax.Split(n.Args, syntax.IsComma) {
+		v, ok := s.sum(syntax.Fields(part), base)
 		if !ok {
 			return 0, false
 		}
 		args = append(args, v)
 	}
-	switch name := strings.ToLower(n.value); {
+	switch name := strings.ToLower(n.Text); {
 	case len(args) == 2 && name == "min":
 		return min(args[0], args[1]), true
 	case len(args) == 2 && name == "max":
 		return max(args[0], args[1]), true
 	case len(args) == 3 && name == "clamp":
 		return max(args[0], min(args[1], args[2])), true
-	case len(args) == 1 && (n.kind == openParen || name == "calc" || name == "min" || name == "max" || name == "-webkit-calc"):
+	case len(args) == 1 && (n.Kind == syntax.OpenParen || name == "calc" || name == "min" || name == "max" || name == "-webkit-calc"):
 		return args[0], true
 	}
 	return 0, false
 }
 
-func (s *sizes) sum(w []node, base float64) (float64, bool) {
+func (s *sizes) sum(w []syntax.Value, base float64) (float64, bool) {
 	total, term, op := 0., 0., byte('+')
 	for i, x := range w {
 		if i%2 == 1 {
-			if x.kind != delim || !strings.Contains("+-*/", x.value) {
+			if x.Kind != syntax.Delim || !strings.Contains("+-*/", x.Text) {
 				return 0, false
 			}
-			op = x.value[0]
+			op = x.Text[0]
 			continue
 		}
 		v, ok := s.length(x, base)
-		if x.kind == number {
-			v, ok = x.num, true
+		if x.Kind == syntax.Number {
+			v, ok = x.Num, true
 		}
 		if !ok {
 			return 0, false

@@ -3,6 +3,9 @@ package css
 import (
 	"slices"
 	"strings"
+
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/syntax"
 )
 
 // style computes the layout properties of e.
@@ -26,7 +29,7 @@ func (l *layout) style(e *element, parent *sizes) *sizes {
 	for _, h := range hits {
 		for i := range h.decls {
 			d := &h.decls[i]
-			k := h.by.key(h.spec, d.important)
+			k := h.by.key(h.spec, d.Important)
 			k.hi++ // no key is zero
 			set := d.settings(g.vars)
 			for i := range set {
@@ -63,7 +66,7 @@ func (l *layout) hits(e *element, g *sizes) (hits []hit, own map[string]*cand) {
 			}
 			decls := l.declsOf(x.by.rule)
 			if x.sel.pseudo == "after" {
-				g.clears = g.clears || slices.ContainsFunc(decls, func(d sizeDecl) bool { return d.name == "clear" })
+				g.clears = g.clears || slices.ContainsFunc(decls, func(d sizeDecl) bool { return d.Name == "clear" })
 				continue
 			}
 			if len(decls) > 0 {
@@ -106,10 +109,10 @@ func (l *layout) declsOf(r *rule) []sizeDecl {
 func (l *layout) contained(x *entry) bool {
 	for _, r := range x.by.containers {
 		prelude := r.prelude
-		if ns, ok := values(prelude); ok && len(ns) > 0 && ns[0].kind == ident && !ns[0].isIdent("not") {
-			prelude = strings.TrimSpace(prelude[ns[0].end:])
+		if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
+			prelude = strings.TrimSpace(prelude[ns[0].End:])
 		}
-		if !MatchMedia(prelude, l.page.Viewport) {
+		if !media.Match(prelude, l.page.Viewport) {
 			return false
 		}
 	}
@@ -121,15 +124,15 @@ func (d *sizeDecl) settings(vars *variables) []sizeSetting {
 	if !d.varies {
 		return d.set
 	}
-	text, ok := vars.substitute(d.value)
+	text, ok := vars.substitute(d.Value)
 	if !ok {
 		return nil
 	}
-	ns, ok := values(text)
-	if !ok || len(ns) == 0 || substitutes(ns) {
+	ns, ok := syntax.Values(text)
+	if !ok || len(ns) == 0 || syntax.Substitutes(ns) {
 		return nil
 	}
-	return expandSizes(d.name, ns)
+	return expandSizes(d.Name, ns)
 }
 
 // inherit computes what other lengths depend on, and what children inherit.
@@ -138,7 +141,7 @@ func (s *sizes) inherit(e *element, parent *sizes) {
 		base := sizes{view: s.view, font: parent.font, root: s.root}
 		if v, ok := base.length(ns[0], parent.font); ok {
 			s.font = v
-		} else if f := fontSizes[strings.ToLower(ns[0].value)]; f > 0 {
+		} else if f := fontSizes[strings.ToLower(ns[0].Text)]; f > 0 {
 			s.font = f
 		}
 	}
@@ -146,9 +149,9 @@ func (s *sizes) inherit(e *element, parent *sizes) {
 		s.root = s.font
 	}
 	switch ns := s.get(dLineHeight); {
-	case len(ns) == 1 && ns[0].kind == number:
-		s.lines = ns[0].num
-	case len(ns) == 1 && ns[0].isIdent("normal"):
+	case len(ns) == 1 && ns[0].Kind == syntax.Number:
+		s.lines = ns[0].Num
+	case len(ns) == 1 && ns[0].IsIdent("normal"):
 		s.lines = 0
 	case len(ns) == 1:
 		if v, ok := s.length(ns[0], s.font); ok {
@@ -162,7 +165,7 @@ func (s *sizes) inherit(e *element, parent *sizes) {
 		s.line = 1.15 * s.font
 	}
 	if ns := s.get(dWhiteSpace); len(ns) == 1 {
-		word := strings.ToLower(ns[0].value)
+		word := strings.ToLower(ns[0].Text)
 		s.wraps, s.pre = word != "nowrap" && word != "pre", strings.HasPrefix(word, "pre")
 	}
 }

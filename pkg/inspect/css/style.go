@@ -1,6 +1,11 @@
 package css
 
-import "strings"
+import (
+	"strings"
+
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/syntax"
+)
 
 // cand is a declaration that applies to an element.
 type cand struct {
@@ -118,8 +123,8 @@ func (s *style) compute(id prop, c *cand) *value {
 	if !ok {
 		return unset
 	}
-	ns, ok := values(text)
-	if !ok || len(ns) == 0 || substitutes(ns) {
+	ns, ok := syntax.Values(text)
+	if !ok || len(ns) == 0 || syntax.Substitutes(ns) {
 		return unset
 	}
 	set, ok := pend.prop.settings(ns, pend.base)
@@ -180,16 +185,16 @@ func (s *style) word(id prop, initial string) string {
 func (p *pass) container(r *rule, s *style) bool {
 	prelude := r.prelude
 	name := ""
-	if ns, ok := values(prelude); ok && len(ns) > 0 && ns[0].kind == ident && !ns[0].isIdent("not") {
-		name = ns[0].value
-		prelude = strings.TrimSpace(prelude[ns[0].end:])
+	if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
+		name = ns[0].Text
+		prelude = strings.TrimSpace(prelude[ns[0].End:])
 	}
 	for ; s != nil; s = s.parent {
 		if name != "" && !contains(s.val[containerName], name) {
 			continue
 		}
 		if kind := s.word(containerType, "normal"); kind != "normal" || prelude == "" {
-			return MatchMedia(prelude, p.page.Viewport)
+			return media.Match(prelude, p.page.Viewport)
 		}
 	}
 	return false

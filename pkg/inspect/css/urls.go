@@ -3,12 +3,14 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
 
 // URLs lists what the sheet names without looking at any document: what a
 // page that used every rule of it would make a browser in v fetch.
-func (s *Sheet) URLs(v Viewport) []Use {
+func (s *Sheet) URLs(v media.Viewport) []Use {
 	l := lister{v: v, sheet: s}
 	l.rules(s.rules, context{})
 	return l.uses
@@ -17,7 +19,7 @@ func (s *Sheet) URLs(v Viewport) []Use {
 // parseInline reads a style attribute.
 func parseInline(style, base string) []decl {
 	var decls []decl
-	for _, d := range declarations(style) {
+	for _, d := range syntax.Declarations(style) {
 		decls = appendDecls(decls, d, base)
 	}
 	return decls
@@ -31,13 +33,13 @@ type context struct {
 }
 
 // enter is c inside r, a rule that holds others.
-func (c context) enter(r *rule, v Viewport) context {
+func (c context) enter(r *rule, v media.Viewport) context {
 	if c.reason != "" {
 		return c
 	}
 	switch r.kind {
 	case mediaRule:
-		if !MatchMedia(r.prelude, v) {
+		if !media.Match(r.prelude, v) {
 			return context{"only for @media " + brief(r.prelude), libra.Conditional}
 		}
 	case supportsRule:
@@ -56,7 +58,7 @@ func (c context) enter(r *rule, v Viewport) context {
 
 // lister collects the uses of one sheet.
 type lister struct {
-	v     Viewport
+	v     media.Viewport
 	sheet *Sheet
 	uses  []Use
 }
@@ -70,7 +72,7 @@ func (l *lister) rules(rules []*rule, c context) {
 			l.face(r, in)
 		case pageRule, propertyRule, counterStyleRule, otherRule:
 			for _, d := range r.descs {
-				l.text(d.value, in)
+				l.text(d.Value, in)
 			}
 		case styleRule:
 			if state := dynamicState(r.sels); state != "" && in.reason == "" {
@@ -104,7 +106,7 @@ func (l *lister) decl(d decl, c context, subject string) {
 		return
 	}
 	for _, img := range d.val.images {
-		picked := set(strings.Join(img.urls(l.v.ratio()), " "))
+		picked := syntax.Keywords(strings.Join(img.urls(l.v.Ratio()), " "))
 		for _, u := range img.all() {
 			use := Use{URL: u, Type: libra.Image, Fetch: libra.Fetched, Reason: propNames[d.id] + " of " + subject}
 			if !picked[u] {

@@ -1,6 +1,11 @@
 package css
 
-import "strings"
+import (
+	"strings"
+
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/syntax"
+)
 
 // maxSubstituted bounds what var() may make of one value, in bytes, so that
 // doubling references stay cheap. Chromium's own bound is 2 MiB.
@@ -12,7 +17,7 @@ type variables struct {
 	parent     *variables
 	own        map[string]*cand
 	registered map[string]registration
-	viewport   Viewport
+	viewport   media.Viewport
 	memo       map[string]resolved
 }
 
@@ -67,7 +72,7 @@ func (v *variables) resolve(name string, c *cand) (string, bool) {
 	}
 	reg, ok := v.registered[name]
 	if ok && reg.image && r.ok {
-		ns, fine := values(r.text)
+		ns, fine := syntax.Values(r.text)
 		_, r.ok = oneImage(ns, "")
 		r.ok = r.ok && fine
 	}
@@ -83,7 +88,7 @@ func (v *variables) substitute(text string) (string, bool) {
 	if !strings.Contains(text, "(") {
 		return text, true
 	}
-	ns, ok := values(text)
+	ns, ok := syntax.Values(text)
 	if !ok {
 		return "", false
 	}
@@ -98,11 +103,11 @@ func (v *variables) substitute(text string) (string, bool) {
 
 // splice writes text up to the end of ns with its functions replaced; at is
 // how far it has come.
-func (v *variables) splice(b *strings.Builder, text string, ns []node, at *int) bool {
+func (v *variables) splice(b *strings.Builder, text string, ns []syntax.Value, at *int) bool {
 	for _, n := range ns {
 		name := ""
-		if n.kind == function {
-			name = strings.ToLower(n.value)
+		if n.Kind == syntax.Function {
+			name = strings.ToLower(n.Text)
 		}
 		var with string
 		ok := true
@@ -114,7 +119,7 @@ func (v *variables) splice(b *strings.Builder, text string, ns []node, at *int) 
 		case "if":
 			with, ok = v.choose(text, n)
 		default:
-			if len(n.args) > 0 && !v.splice(b, text, n.args, at) {
+			if len(n.Args) > 0 && !v.splice(b, text, n.Args, at) {
 				return false
 			}
 			continue
@@ -122,32 +127,32 @@ func (v *variables) splice(b *strings.Builder, text string, ns []node, at *int) 
 		if !ok || b.Len()+len(with) > maxSubstituted {
 			return false
 		}
-		b.WriteString(text[*at:n.start])
+		b.WriteString(text[*at:n.Start])
 		b.WriteString("/**/")
 		b.WriteString(with)
 		b.WriteString("/**/")
-		*at = n.end
+		*at = n.End
 	}
 	return true
 }
 
 // reference replaces one var().
-func (v *variables) reference(text string, n node) (string, bool) {
-	args := trim(n.args)
-	if len(args) == 0 || args[0].kind != ident || !strings.HasPrefix(args[0].value, "--") {
+func (v *variables) reference(text string, n syntax.Value) (string, bool) {
+	args := syntax.Trim(n.Args)
+	if len(args) == 0 || args[0].Kind != syntax.Ident || !strings.HasPrefix(args[0].Text, "--") {
 		return "", false
 	}
-	if val, ok := v.lookup(args[0].value); ok {
+	if val, ok := v.lookup(args[0].Text); ok {
 		return val, true
 	}
 	return v.fallback(text, n, "")
 }
 
 // fallback is what stands after the first comma of n, or otherwise.
-func (v *variables) fallback(text string, n node, otherwise string) (string, bool) {
-	for _, a := range n.args {
-		if a.kind == comma {
-			return v.substitute(strings.TrimSuffix(text[a.end:n.end], ")"))
+func (v *variables) fallback(text string, n syntax.Value, otherwise string) (string, bool) {
+	for _, a := range n.Args {
+		if a.Kind == syntax.Comma {
+			return v.substitute(strings.TrimSuffix(text[a.End:n.End], ")"))
 		}
 	}
 	return otherwise, otherwise != ""
@@ -155,14 +160,14 @@ func (v *variables) fallback(text string, n node, otherwise string) (string, boo
 
 // choose takes the first branch of if() whose condition holds. Conditions on
 // style are not evaluated and never hold.
-func (v *variables) choose(text string, n node) (string, bool) {
-	for _, branch := range split(n.args, func(n node) bool { return n.kind == semicolon }) {
+func (v *variables) choose(text string, n syntax.Value) (string, bool) {
+	for _, branch := range syntax.Split(n.Args, func(n syntax.Value) bool { return n.Kind == syntax.Semicolon }) {
 		for i, x := range branch {
-			if x.kind != colon {
+			if x.Kind != syntax.Colon {
 				continue
 			}
-			if v.holds(text, trim(branch[:i])) && i+1 < len(branch) {
-				return v.substitute(text[x.end:branch[len(branch)-1].end])
+			if v.holds(text, syntax.Trim(branch[:i])) && i+1 < len(branch) {
+				return v.substitute(text[x.End:branch[len(branch)-1].End])
 			}
 			break
 		}
@@ -170,19 +175,19 @@ func (v *variables) choose(text string, n node) (string, bool) {
 	return "", false
 }
 
-func (v *variables) holds(text string, cond []node) bool {
-	if len(cond) == 1 && cond[0].isIdent("else") {
+func (v *variables) holds(text string, cond []syntax.Value) bool {
+	if len(cond) == 1 && cond[0].IsIdent("else") {
 		return true
 	}
-	return condition(words(cond), func(n node) truth {
+	return media.Condition(syntax.Fields(cond), func(n syntax.Value) media.Truth {
 		switch {
-		case n.isFunc("media"):
-			return truthOf(MatchMedia(mediaText(inner(text, n)), v.viewport))
-		case n.isFunc("supports"):
-			return truthOf(matchSupports(inner(text, n)))
+		case n.IsFunction("media"):
+			return media.TruthOf(media.Match(mediaText(syntax.Inner(text, n)), v.viewport))
+		case n.IsFunction("supports"):
+			return media.TruthOf(matchSupports(syntax.Inner(text, n)))
 		}
-		return no
-	}) == yes
+		return media.No
+	}) == media.Yes
 }
 
 // mediaText puts a bare feature into the parentheses that a query needs.

@@ -1,4 +1,8 @@
-package css
+// Package media says which media queries hold in a viewport (CSS Media
+// Queries Level 4, as Chromium answers them), and evaluates the conditions with
+// not, and and or that @media, @supports and @container share. A viewport is a
+// window and its device, with no preference set and light colours.
+package media
 
 // Viewport is the browser that is imitated.
 type Viewport struct {
@@ -19,7 +23,8 @@ func Mobile() Viewport {
 	return Viewport{Width: 412, Height: 823, PixelRatio: 1.75, Mobile: true, Scripting: true}
 }
 
-func (v Viewport) ratio() float64 {
+// Ratio is the device pixels per CSS pixel, 1 where none is set.
+func (v Viewport) Ratio() float64 {
 	if v.PixelRatio <= 0 {
 		return 1
 	}

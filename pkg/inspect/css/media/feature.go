@@ -1,8 +1,10 @@
-package css
+package media
 
 import (
 	"slices"
 	"strings"
+
+	"libra/pkg/inspect/css/syntax"
 )
 
 // numericFeature gives the viewport's value of a range feature: CSS pixels,
@@ -16,7 +18,7 @@ func numericFeature(name string, v Viewport) (float64, bool) {
 	case "aspect-ratio", "device-aspect-ratio":
 		return float64(v.Width) / float64(max(v.Height, 1)), true
 	case "resolution", "device-pixel-ratio":
-		return v.ratio(), true
+		return v.Ratio(), true
 	case "color":
 		return 8, true
 	case "color-index", "monochrome", "grid":
@@ -28,13 +30,13 @@ func numericFeature(name string, v Viewport) (float64, bool) {
 }
 
 // mediaNumber reads the value a feature is compared with.
-func mediaNumber(name string, ns []node, v Viewport) (float64, bool) {
+func mediaNumber(name string, ns []syntax.Value, v Viewport) (float64, bool) {
 	if strings.HasSuffix(name, "aspect-ratio") {
 		switch {
-		case len(ns) == 1 && ns[0].kind == number:
-			return ns[0].num, ns[0].num >= 0
-		case len(ns) == 3 && ns[0].kind == number && ns[1].isDelim('/') && ns[2].kind == number:
-			return ns[0].num / ns[2].num, ns[0].num >= 0 && ns[2].num >= 0
+		case len(ns) == 1 && ns[0].Kind == syntax.Number:
+			return ns[0].Num, ns[0].Num >= 0
+		case len(ns) == 3 && ns[0].Kind == syntax.Number && ns[1].IsDelim('/') && ns[2].Kind == syntax.Number:
+			return ns[0].Num / ns[2].Num, ns[0].Num >= 0 && ns[2].Num >= 0
 		}
 		return 0, false
 	}
@@ -42,28 +44,28 @@ func mediaNumber(name string, ns []node, v Viewport) (float64, bool) {
 		return 0, false
 	}
 	n := ns[0]
-	if isLengthFunc(n) {
+	if IsLengthFunction(n) {
 		return mathLength(n, v)
 	}
 	switch name {
 	case "width", "height", "device-width", "device-height":
-		return length(n, v)
+		return Length(n, v)
 	case "resolution":
-		return resolution(n)
+		return Resolution(n)
 	}
-	return n.num, n.kind == number
+	return n.Num, n.Kind == syntax.Number
 }
 
-// length is n in CSS pixels; font-relative units take the initial 16px font,
+// Length is n in CSS pixels; font-relative units take the initial 16px font,
 // as media queries do.
-func length(n node, v Viewport) (float64, bool) {
-	if n.kind == number && n.num == 0 {
+func Length(n syntax.Value, v Viewport) (float64, bool) {
+	if n.Kind == syntax.Number && n.Num == 0 {
 		return 0, true
 	}
-	if n.kind != dimension {
+	if n.Kind != syntax.Dimension {
 		return 0, false
 	}
-	unit := strings.ToLower(n.value)
+	unit := strings.ToLower(n.Text)
 	if len(unit) == 3 && strings.ContainsAny(unit[:1], "sld") {
 		unit = unit[1:] // small, large and dynamic viewports are one on load
 	}
@@ -73,35 +75,36 @@ func length(n node, v Viewport) (float64, bool) {
 		"px": 1, "em": 16, "rem": 16, "ex": 8, "ch": 8, "rex": 8, "rch": 8, "ic": 16, "lh": 18, "rlh": 18,
 		"in": 96, "cm": 96 / 2.54, "mm": 96 / 25.4, "q": 96 / 101.6, "pt": 96. / 72, "pc": 16,
 	}[unit]
-	return n.num * factor, factor != 0
+	return n.Num * factor, factor != 0
 }
 
-func resolution(n node) (float64, bool) {
-	if n.kind != dimension {
+// Resolution is n in dots per CSS pixel.
+func Resolution(n syntax.Value) (float64, bool) {
+	if n.Kind != syntax.Dimension {
 		return 0, false
 	}
-	switch strings.ToLower(n.value) {
+	switch strings.ToLower(n.Text) {
 	case "dppx", "x":
-		return n.num, true
+		return n.Num, true
 	case "dpi":
-		return n.num / 96, true
+		return n.Num / 96, true
 	case "dpcm":
-		return n.num * 2.54 / 96, true
+		return n.Num * 2.54 / 96, true
 	}
 	return 0, false
 }
 
 // mathLength evaluates calc(), min(), max() and clamp() of lengths.
-func mathLength(n node, v Viewport) (float64, bool) {
+func mathLength(n syntax.Value, v Viewport) (float64, bool) {
 	var args []float64
-	for _, part := range split(n.args, atComma) {
-		f, ok := sumLength(words(part), v)
+	for _, part := range syntax.Split(n.Args, syntax.IsComma) {
+		f, ok := sumLength(syntax.Fields(part), v)
 		if !ok {
 			return 0, false
 		}
 		args = append(args, f)
 	}
-	switch strings.ToLower(n.value) {
+	switch strings.ToLower(n.Text) {
 	case "min":
 		return slices.Min(args), true
 	case "max":
@@ -116,20 +119,20 @@ func mathLength(n node, v Viewport) (float64, bool) {
 }
 
 // sumLength evaluates sums, differences, products and quotients.
-func sumLength(w []node, v Viewport) (float64, bool) {
+func sumLength(w []syntax.Value, v Viewport) (float64, bool) {
 	total, term, sign := 0., 0., 1.
 	op := byte('+')
 	for i, x := range w {
 		if i%2 == 1 {
-			if x.kind != delim || !strings.Contains("+-*/", x.value) {
+			if x.Kind != syntax.Delim || !strings.Contains("+-*/", x.Text) {
 				return 0, false
 			}
-			op = x.value[0]
+			op = x.Text[0]
 			continue
 		}
-		f, ok := length(x, v)
-		if x.kind == number {
-			f, ok = x.num, true
+		f, ok := Length(x, v)
+		if x.Kind == syntax.Number {
+			f, ok = x.Num, true
 		} else if isGroup(x) {
 			f, ok = mathLength(x, v)
 		}
@@ -218,21 +221,21 @@ func keywordValue(name string, v Viewport, word string) bool {
 
 // boolFeature evaluates a feature that stands alone: does it have a value
 // that is not zero or none?
-func boolFeature(name string, v Viewport) truth {
+func boolFeature(name string, v Viewport) Truth {
 	if name == "-webkit-device-pixel-ratio" || name == "-webkit-transform-3d" {
-		return yes
+		return Yes
 	}
 	if f, ok := numericFeature(name, v); ok && name != "device-pixel-ratio" {
-		return truthOf(f != 0)
+		return TruthOf(f != 0)
 	}
 	allowed, ok := keywordFeatures[name]
 	if !ok {
-		return unknown
+		return Unknown
 	}
 	for _, word := range strings.Fields(allowed) {
 		if word != "none" && word != "no-preference" && keywordValue(name, v, word) {
-			return yes
+			return Yes
 		}
 	}
-	return no
+	return No
 }
