@@ -22,6 +22,7 @@ var rules = map[string][]string{
 	"libra":     {},
 	"event":     {"libra"},
 	"inspect":   {"libra"},
+	"statefile": {},
 	"bus":       base,
 	"store":     base,
 	"daemon":    append([]string{"configs"}, base...),
