@@ -24,17 +24,17 @@ var rules = map[string][]string{
 	"inspect":   {"libra"},
 	"statefile": {},
 	"bus":       base,
-	"store":     base,
+	"store":     append([]string{"statefile"}, base...),
 	"daemon":    append([]string{"configs"}, base...),
-	"broker":    {"libra", "event"},
+	"broker":    {"libra", "event", "statefile"},
 	"fault":     {"libra"},
 	"cli":       {"libra", "inspect", "store", "configs"},
 	"web":       append([]string{"bus", "store", "docs"}, base...),
 	"inspector": append([]string{"bus", "fault"}, base...),
 	"recorder":  append([]string{"bus", "store"}, base...),
-	"rules":     {"libra"},
-	"watchdog":  append([]string{"bus", "store", "rules"}, base...),
-	"notifier":  append([]string{"bus", "rules"}, base...),
+	"rules":     {"libra", "statefile"},
+	"watchdog":  append([]string{"bus", "store", "rules", "statefile"}, base...),
+	"notifier":  append([]string{"bus", "rules", "statefile"}, base...),
 }
 
 // engine says which packages of the engine each package of it may import, by

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"libra/pkg/event"
+	"libra/pkg/statefile"
 )
 
 // role is what one component may say and hear; its own inbox comes on top.
@@ -91,11 +92,15 @@ func MakeKeys(dir string) error {
 		}
 		fmt.Fprintf(&public, "%s %s\n", role, pub)
 	}
-	return writeWhole(filepath.Join(dir, publicFile), []byte(public.String()))
+	return statefile.File{Path: filepath.Join(dir, publicFile)}.Write([]byte(public.String()))
 }
 
+// makeKey returns the public half of the key in file, and makes the file where
+// there is none. A damaged one is an error and stays: other units may still use
+// what it held.
 func makeKey(file string) (public string, err error) {
-	seed, err := os.ReadFile(file)
+	state := statefile.File{Path: file}
+	seed, err := state.Read()
 	if errors.Is(err, fs.ErrNotExist) {
 		pair, err := nkeys.CreateUser()
 		if err != nil {
@@ -104,7 +109,7 @@ func makeKey(file string) (public string, err error) {
 		if seed, err = pair.Seed(); err != nil {
 			return "", fmt.Errorf("make bus key: %w", err)
 		}
-		if err := writeWhole(file, seed); err != nil {
+		if err := state.Write(seed); err != nil {
 			return "", err
 		}
 	} else if err != nil {
@@ -115,24 +120,6 @@ func makeKey(file string) (public string, err error) {
 		return "", fmt.Errorf("read bus key %q: %w: delete the file, then restart libra-keys and every libra unit", file, err)
 	}
 	return pair.PublicKey()
-}
-
-// writeWhole writes a file that is there whole or not at all.
-func writeWhole(file string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("write %q: %w", file, err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return fmt.Errorf("write %q: %w", file, err)
-	}
-	return nil
 }
 
 func readKeys(file string) (map[string]string, error) {
