@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"libra/pkg/statefile"
 )
 
 // ErrNotInForce says that the file is good, and not what is gone by.
@@ -59,7 +61,7 @@ func (k *Keeper) Load() (f File, fault, err error) {
 	if k.LastGood == "" {
 		return f, nil, fault
 	}
-	old, err := os.ReadFile(k.LastGood)
+	old, err := statefile.File{Path: k.LastGood}.Read()
 	if err == nil {
 		f, err = Parse(k.LastGood, old)
 	}

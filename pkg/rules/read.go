@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/mail"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/statefile"
 )
 
 // Parse reads a file of that name. The error names every fault, a line each:
@@ -68,13 +68,11 @@ func keep(lastGood string, data []byte) {
 	if lastGood == "" {
 		return
 	}
-	if old, err := os.ReadFile(lastGood); err == nil && bytes.Equal(old, data) {
+	f := statefile.File{Path: lastGood}
+	if old, err := f.Read(); err == nil && bytes.Equal(old, data) {
 		return
 	}
-	tmp := filepath.Join(filepath.Dir(lastGood), ".new-"+filepath.Base(lastGood))
-	if err := os.WriteFile(tmp, data, 0o600); err != nil || os.Rename(tmp, lastGood) != nil {
-		_ = os.Remove(tmp) // a part of it may fill the disk
-	}
+	_ = f.Write(data)
 }
 
 var (
