@@ -3,13 +3,12 @@ package watchdog
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
+
+	"libra/pkg/statefile"
 )
 
 // keeper keeps the newest of what it is given in a file, which is there whole
@@ -67,7 +66,7 @@ func (k *keeper) drain() {
 			return
 		}
 		k.mu.Unlock()
-		err := k.write(data)
+		err := k.state().Write(data)
 		k.mu.Lock()
 		if err != nil && !k.failing {
 			k.log.Warn("cannot keep state over a restart, going on without", "err", err)
@@ -77,35 +76,15 @@ func (k *keeper) drain() {
 	}
 }
 
-func (k *keeper) write(data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(k.file), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %q: %w", k.file, err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if k.sync && err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), k.file)
-	}
-	if err != nil {
-		return fmt.Errorf("write %q: %w", k.file, err)
-	}
-	return nil
-}
+func (k *keeper) state() statefile.File { return statefile.File{Path: k.file, Unsynced: !k.sync} }
 
-// load fills v. ok is false where there is no file, or one that cannot be
-// used: what is kept is an aid, never a reason not to start.
+// load fills v. ok is false where there is no file, or one that cannot be used,
+// which is set aside: what is kept is an aid, never a reason not to start.
 func (k *keeper) load(v any) (ok bool) {
 	if k.file == "" {
 		return false
 	}
-	data, err := os.ReadFile(k.file)
-	if err == nil {
-		err = json.Unmarshal(data, v)
-	}
+	err := k.state().Load(func(data []byte) error { return json.Unmarshal(data, v) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		k.log.Warn("cannot use the state of before the restart, going on without", "file", k.file, "err", err)
 	}
@@ -114,6 +93,6 @@ func (k *keeper) load(v any) (ok bool) {
 
 func (k *keeper) remove() {
 	if k.file != "" {
-		_ = os.Remove(k.file) // it may never have been written
+		_ = k.state().Remove() // the next process finds it too old, at worst
 	}
 }
