@@ -1,10 +1,11 @@
 package notifier
 
 import (
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"libra/pkg/statefile"
 )
 
 // shelf keeps a file over kill -9 and over a reboot, and waits for no disk: it
@@ -90,11 +91,4 @@ func (s *shelf) flush() {
 }
 
 // replaceFile writes a file that is there whole or not at all.
-func replaceFile(file string, data []byte) error {
-	tmp := filepath.Join(filepath.Dir(file), ".new-"+filepath.Base(file))
-	if err := os.WriteFile(tmp, data, 0o600); err != nil {
-		_ = os.Remove(tmp) // a part of it may fill the disk
-		return err
-	}
-	return os.Rename(tmp, file)
-}
+func replaceFile(file string, data []byte) error { return statefile.File{Path: file}.Write(data) }
