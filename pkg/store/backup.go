@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/mattn/go-sqlite3"
+
+	"libra/pkg/statefile"
 )
 
 // ErrExists says that a file would be overwritten.
@@ -47,10 +49,10 @@ func Backup(ctx context.Context, path, file string) error {
 		}
 		return explain(path, err)
 	}
-	if err := syncFile(part); err != nil {
+	if err := statefile.Replace(part, file); err != nil {
 		return target(file, err)
 	}
-	return os.Rename(part, file)
+	return nil
 }
 
 // touch makes an empty file, which VACUUM INTO fills: what is against it, SQLite
@@ -122,7 +124,7 @@ func Restore(ctx context.Context, file, path string, force bool, now time.Time) 
 	if aside, err = SetAside(path, false, now); err != nil {
 		return "", err
 	}
-	return aside, os.Rename(part, path)
+	return aside, statefile.Replace(part, path)
 }
 
 // copyAs copies a file and gives the copy the owner of like.
@@ -140,13 +142,5 @@ func copyAs(from, to string, like os.FileInfo) error {
 	if owner, ok := like.Sys().(*syscall.Stat_t); ok && err == nil {
 		err = dst.Chown(int(owner.Uid), int(owner.Gid))
 	}
-	return errors.Join(err, dst.Sync(), dst.Close())
-}
-
-func syncFile(file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(err, dst.Close())
 }
