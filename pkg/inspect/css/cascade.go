@@ -1,6 +1,7 @@
 package css
 
 import (
+	"strconv"
 	"strings"
 
 	"libra/pkg/inspect/css/media"
@@ -237,4 +238,21 @@ func (c *cascade) register(r *rule) {
 		}
 	}
 	c.registered[r.prelude] = reg
+}
+
+// scoped is the key of a name that belongs to a shadow tree.
+func scoped(name string, scope int) string {
+	if scope == 0 {
+		return name
+	}
+	return name + "\x00" + strconv.Itoa(scope)
+}
+
+// index is an index of the rules in force, by their places.
+func (c *cascade) index(quirks bool) *index {
+	x := newIndex(quirks)
+	for i, a := range c.rules {
+		x.add(a.rule.sels, i)
+	}
+	return x
 }

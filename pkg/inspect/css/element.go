@@ -17,12 +17,10 @@ type element struct {
 	id                       string
 	classes                  []string
 	ns                       string          // html, svg or math
-	style                    *style          // nil where nothing is rendered
-	own                      []cand          // the declarations that style is made of
+	order                    int             // in the document, from 0
 	above                    bloom           // what its ancestors have
 	option                   *element        // of a drop-down: what it shows
 	counted                  bool            // option is known
-	needed                   bool            // its style is
 	scope                    int             // the shadow tree it is in, 0 for none
 	root                     bool            // it stands for the root of that
 	slots                    map[string]bool // of its shadow tree, nil without one
@@ -46,6 +44,7 @@ func newTree(root *html.Node) []*element {
 			}
 			slab = slab[:len(slab)+1]
 			e := &slab[len(slab)-1]
+			e.order = len(all)
 			all = append(all, e)
 			if e.scope = scope; markup.IsShadowRoot(c) {
 				scopes++

@@ -1,11 +1,15 @@
 package css
 
-import "strings"
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+)
 
 // entry is one selector of a rule in the index.
 type entry struct {
-	sel *selector
-	by  *applied
+	sel  *selector
+	rule int // the number that the rule was added by
 	// needs are what ancestors must have
 	needs [3]uint8
 	count uint8
@@ -36,8 +40,8 @@ func (e *entry) need(h uint8) {
 	}
 }
 
-func (x *index) entry(s *selector, by *applied) entry {
-	e := entry{sel: s, by: by}
+func (x *index) entry(s *selector, rule int) entry {
+	e := entry{sel: s, rule: rule}
 	for i := 1; i < len(s.parts); i++ {
 		if c := s.parts[i-1].comb; c != ' ' && c != '>' {
 			continue // a sibling, not an ancestor
@@ -92,14 +96,15 @@ type index struct {
 	rest    []entry
 }
 
-func newIndex(rules []*applied, quirks bool) *index {
-	x := &index{quirks: quirks, ids: map[string][]entry{}, classes: map[string][]entry{}, tags: map[string][]entry{}}
-	for _, a := range rules {
-		for _, s := range a.rule.sels {
-			x.put(&s.parts[0], x.entry(s, a), 0)
-		}
+func newIndex(quirks bool) *index {
+	return &index{quirks: quirks, ids: map[string][]entry{}, classes: map[string][]entry{}, tags: map[string][]entry{}}
+}
+
+// add puts a rule with the selectors sels into the index.
+func (x *index) add(sels []*selector, rule int) {
+	for _, s := range sels {
+		x.put(&s.parts[0], x.entry(s, rule), 0)
 	}
-	return x
 }
 
 func (x *index) fold(s string) string {
@@ -147,4 +152,29 @@ func (x *index) find(e *element, f func([]entry)) {
 	}
 	f(x.tags[e.tag])
 	f(x.rest)
+}
+
+// mayBeFor says whether n has an id, class or type that some subject has.
+func (x *index) mayBeFor(n *html.Node) bool {
+	if len(x.rest) > 0 || len(x.tags) > 0 && x.tags[strings.ToLower(n.Data)] != nil {
+		return true
+	}
+	for i := range n.Attr {
+		switch a := &n.Attr[i]; a.Key {
+		case "id":
+			if len(x.ids) > 0 && x.ids[x.fold(a.Val)] != nil {
+				return true
+			}
+		case "class":
+			if len(x.classes) == 0 {
+				continue
+			}
+			for c := range strings.FieldsSeq(a.Val) {
+				if x.classes[x.fold(c)] != nil {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

@@ -110,7 +110,7 @@ func (p *Page) near(steps int) []Use {
 		}
 		uses = append(uses, u)
 	}
-	p.truncated = p.truncated || l.m.steps > matchBudget || l.stopped
+	p.truncated = p.truncated || l.m.exhausted() || l.stopped
 	return uses
 }
 
@@ -119,7 +119,7 @@ func newSizedPass(p *Page) *pass {
 	s := newPass(p, true)
 	s.cascade.sheet(agentSheet(), frame{layer: &s.cascade.root, origin: userAgent})
 	s.cascade.sheet(layoutSheet(), frame{layer: &s.cascade.root, origin: userAgent})
-	s.index = newIndex(s.cascade.rules, s.m.quirks)
+	s.index = s.cascade.index(s.m.quirks)
 	return s
 }
 
@@ -161,7 +161,6 @@ func (l *layout) element(e *element, s *sizes, into *box) {
 	if display == "none" {
 		return
 	}
-	e.style = &style{} // it is rendered
 	l.boxes++
 	isReplaced := e.is("img", "iframe", "video", "canvas", "embed", "audio", "input", "textarea", "select", "meter", "progress") ||
 		e.is("object") && e.has("data") || e.tag == "svg"
@@ -196,7 +195,6 @@ func (l *layout) element(e *element, s *sizes, into *box) {
 func (l *layout) children(e *element, s *sizes, into *box) {
 	if root := l.roots[e]; root != nil {
 		l.index.filter(root)
-		root.style = &style{}
 		e = root
 	}
 	if e.scope == 0 || !e.is("slot") || !l.slotted(e, s, into) {

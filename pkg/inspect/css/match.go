@@ -11,13 +11,14 @@ type matcher struct {
 	quirks bool
 	states bool // take dynamic states as given, to ask what could match
 	steps  int
+	tried  int // entries of the index that were looked at
 }
 
 // result says how far a failure reaches, which keeps matching polynomial.
 type result uint8
 
 const (
-	matches result = iota
+	succeeds result = iota
 	failsLocally
 	failsSiblings   // no earlier sibling can match either
 	failsCompletely // no ancestor can match either
@@ -29,8 +30,19 @@ func (m *matcher) equal(a, b string) bool {
 
 // match says whether e is a subject of s; pseudo-elements are the caller's.
 func (m *matcher) match(s *selector, e *element) bool {
-	return m.from(s, 0, e, nil) == matches
+	return m.from(s, 0, e, nil) == succeeds
 }
+
+// matches says whether e is a subject of x.
+func (m *matcher) matches(x *entry, e *element) bool {
+	if m.tried++; m.tried%16 == 0 {
+		m.steps++ // the filter is that much cheaper
+	}
+	return x.possible(e) && m.match(x.sel, e)
+}
+
+// exhausted says whether matching was given up.
+func (m *matcher) exhausted() bool { return m.steps > matchBudget }
 
 // from matches s.parts[i:] with e as the subject of parts[i]. anchor is the
 // element of :has() that the leftmost compound is tied to.
@@ -44,7 +56,7 @@ func (m *matcher) from(s *selector, i int, e, anchor *element) result {
 	}
 	last := i == len(s.parts)-1
 	if last && anchor == nil {
-		return matches
+		return succeeds
 	}
 	switch c.comb {
 	case '>':
@@ -67,7 +79,7 @@ func (m *matcher) from(s *selector, i int, e, anchor *element) result {
 		for p := e.prev; p != nil; p = p.prev {
 			if last {
 				if p == anchor {
-					return matches
+					return succeeds
 				}
 				continue
 			}
@@ -80,11 +92,11 @@ func (m *matcher) from(s *selector, i int, e, anchor *element) result {
 	for p := e.up(); p != nil; p = p.up() {
 		if last {
 			if p == anchor {
-				return matches
+				return succeeds
 			}
 			continue
 		}
-		if r := m.from(s, i+1, p, anchor); r == matches || r == failsCompletely {
+		if r := m.from(s, i+1, p, anchor); r == succeeds || r == failsCompletely {
 			return r
 		}
 	}
@@ -93,7 +105,7 @@ func (m *matcher) from(s *selector, i int, e, anchor *element) result {
 
 func tied(ok bool) result {
 	if ok {
-		return matches
+		return succeeds
 	}
 	return failsLocally
 }
@@ -175,7 +187,7 @@ func (m *matcher) hasAny(sels []*selector, e *element) bool {
 		comb := s.parts[len(s.parts)-1].comb
 		if comb == '+' || comb == '~' {
 			for n := e.next; n != nil; n = n.next {
-				if m.from(s, 0, n, e) == matches || len(s.parts) > 1 && m.below(s, n, e) {
+				if m.from(s, 0, n, e) == succeeds || len(s.parts) > 1 && m.below(s, n, e) {
 					return true
 				}
 			}
@@ -189,7 +201,7 @@ func (m *matcher) hasAny(sels []*selector, e *element) bool {
 // below says whether s matches a descendant of e from anchor.
 func (m *matcher) below(s *selector, e, anchor *element) bool {
 	for c := e.first; c != nil && m.steps <= matchBudget; c = c.next {
-		if m.from(s, 0, c, anchor) == matches || m.below(s, c, anchor) {
+		if m.from(s, 0, c, anchor) == succeeds || m.below(s, c, anchor) {
 			return true
 		}
 	}

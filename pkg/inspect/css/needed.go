@@ -48,17 +48,17 @@ func bearing(rules []*rule) bool {
 // needed gives the elements that need a style, in document order.
 func (p *pass) needed() []*element {
 	running := p.cascade.animates()
-	var rules []*applied
-	for _, a := range p.cascade.rules {
+	x := newIndex(p.m.quirks)
+	for i, a := range p.cascade.rules {
 		if bears(a.rule.decls, running) {
-			rules = append(rules, a)
+			x.add(a.rule.sels, i)
 		}
 	}
-	x := newIndex(rules, p.m.quirks)
 	if p.page.Boxes == 0 && !p.named(x, p.page.Doc, running) {
 		return nil
 	}
 	all := newTree(p.page.Doc)
+	needed := make([]bool, len(all))
 	for _, e := range all {
 		if p.stop() {
 			return nil
@@ -68,13 +68,13 @@ func (p *pass) needed() []*element {
 		if !box && !p.subject(x, e) && !p.attributesBear(e.node, running) {
 			continue
 		}
-		for ; e != nil && !e.needed; e = e.parent {
-			e.needed = true
+		for ; e != nil && !needed[e.order]; e = e.parent {
+			needed[e.order] = true
 		}
 	}
 	list := all[:0]
 	for _, e := range all {
-		if e.needed {
+		if needed[e.order] {
 			list = append(list, e)
 		}
 	}
@@ -129,31 +129,6 @@ func (p *pass) named(x *index, n *html.Node, running bool) bool {
 	return false
 }
 
-// mayBeFor says whether n has an id, class or type that some subject has.
-func (x *index) mayBeFor(n *html.Node) bool {
-	if len(x.rest) > 0 || len(x.tags) > 0 && x.tags[strings.ToLower(n.Data)] != nil {
-		return true
-	}
-	for i := range n.Attr {
-		switch a := &n.Attr[i]; a.Key {
-		case "id":
-			if len(x.ids) > 0 && x.ids[x.fold(a.Val)] != nil {
-				return true
-			}
-		case "class":
-			if len(x.classes) == 0 {
-				continue
-			}
-			for c := range strings.FieldsSeq(a.Val) {
-				if x.classes[x.fold(c)] != nil {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
 // attributesBear says whether n's attributes may bring a request about.
 func (p *pass) attributesBear(n *html.Node, running bool) bool {
 	for i := range n.Attr {
@@ -178,10 +153,7 @@ func (p *pass) subject(x *index, e *element) bool {
 	found := false
 	x.find(e, func(list []entry) {
 		for i := 0; i < len(list) && !found; i++ {
-			if p.tried++; p.tried%16 == 0 {
-				p.m.steps++
-			}
-			found = list[i].possible(e) && p.m.match(list[i].sel, e)
+			found = p.m.matches(&list[i], e)
 		}
 	})
 	return found

@@ -73,13 +73,13 @@ func (p *Page) addresses() ([]Use, int) {
 	}
 	if len(s.tree) > 0 {
 		s.cascade.sheet(agentSheet(), frame{layer: &s.cascade.root, origin: userAgent})
-		s.index = newIndex(s.cascade.rules, s.m.quirks)
+		s.index = s.cascade.index(s.m.quirks)
 	}
 	s.walk()
 	s.boxes()
 	s.fonts()
 	s.label()
-	p.truncated = s.m.steps > matchBudget || s.stopped
+	p.truncated = s.m.exhausted() || s.stopped
 	return s.uses, s.m.steps
 }
 
@@ -100,13 +100,22 @@ type pass struct {
 	texts   map[fontKey]*text
 	order   []fontKey // of texts, as met
 	pending []Use     // named on the page, not fetched at its place
-	tried   int       // entries of the index that were looked at
 	stopped bool
-	boxed   int      // objects and embeds that were styled
-	boxless []int    // those without a box
-	scope   int      // of the element that is styled
-	styles  []*style // to be used again
-	cands   [][]cand // likewise
+	boxed   int   // objects and embeds that were styled
+	boxless []int // those without a box
+	scope   int   // of the element that is styled
+	open    []*styled
+	free    []*styled // to be used again
+	styles  []*style  // likewise
+	cands   [][]cand  // likewise
+}
+
+// styled is an element with its style, while its descendants are styled.
+type styled struct {
+	*element
+	parent *styled
+	style  *style // nil where nothing is rendered
+	own    []cand // the declarations that style is made of
 }
 
 type useKey struct {
@@ -149,13 +158,8 @@ func (p *pass) add(url string, typ libra.ResourceType, reason, sheet string) boo
 // walk styles every element and notes the images it uses. Only ancestors'
 // styles are asked for, so an element's is dropped when its subtree is done.
 func (p *pass) walk() {
-	var open []*element
-	for _, e := range p.tree {
-		for len(open) > 0 && open[len(open)-1] != e.parent {
-			p.recycle(open[len(open)-1])
-			open = open[:len(open)-1]
-		}
-		open = append(open, e)
+	for _, n := range p.tree {
+		e := p.enter(n)
 		if p.stop() {
 			return
 		}
@@ -185,18 +189,35 @@ func (p *pass) stop() bool {
 	return p.stopped
 }
 
-// recycle takes back what the style of e is made of.
-func (p *pass) recycle(e *element) {
+// enter opens n, and closes those before it that it is not in.
+func (p *pass) enter(n *element) *styled {
+	for k := len(p.open) - 1; k >= 0 && p.open[k].element != n.parent; k-- {
+		p.recycle(p.open[k])
+		p.open = p.open[:k]
+	}
+	e := &styled{}
+	if k := len(p.free) - 1; k >= 0 {
+		e, p.free = p.free[k], p.free[:k]
+	}
+	if e.element = n; len(p.open) > 0 {
+		e.parent = p.open[len(p.open)-1]
+	}
+	p.open = append(p.open, e)
+	return e
+}
+
+// recycle takes back e and what its style is made of.
+func (p *pass) recycle(e *styled) {
 	if e.style != nil {
 		*e.style = style{}
 		p.styles = append(p.styles, e.style)
-		e.style = nil
 	}
 	if e.own != nil {
 		clear(e.own)
 		p.cands = append(p.cands, e.own[:0])
-		e.own = nil
 	}
+	*e = styled{}
+	p.free = append(p.free, e)
 }
 
 // newStyle is a style of parent's child, unset.
@@ -217,8 +238,8 @@ type pseudoCands struct {
 	by    []*applied
 }
 
-func (p *pass) element(e *element) {
-	p.index.filter(e)
+func (p *pass) element(e *styled) {
+	p.index.filter(e.element)
 	if p.scope = e.scope; e.root {
 		p.shadowRoot(e)
 		return
@@ -229,9 +250,9 @@ func (p *pass) element(e *element) {
 	}
 	var pseudos []pseudoCands
 	parent := e.parentStyle()
-	rendered := e.parent == nil || parent != nil && !skipsContents(e.parent, e)
+	rendered := e.parent == nil || e.shown()
 	matched := p.collect(e, parent, &own, &pseudos)
-	own = append(own, p.hints(e)...)
+	own = append(own, p.hints(e.element)...)
 	if attr, ok := e.attr("style"); ok {
 		a := &applied{rule: &rule{prelude: "a style attribute"}, sheet: p.page.Base, origin: inline, matched: true}
 		decls := parseInline(attr, p.page.Base)
@@ -267,7 +288,13 @@ func (p *pass) element(e *element) {
 	}
 }
 
-func (e *element) parentStyle() *style {
+// shown says whether e's parent renders what it holds.
+func (e *styled) shown() bool {
+	s := e.parentStyle()
+	return s != nil && s.word(contentVisibility, "visible") != "hidden" && !skipsContents(e.parent.element, e.element)
+}
+
+func (e *styled) parentStyle() *style {
 	if e.parent == nil {
 		return nil
 	}
@@ -275,52 +302,50 @@ func (e *element) parentStyle() *style {
 }
 
 // collect gathers the declarations of the rules that match e.
-func (p *pass) collect(e *element, parent *style, own *[]cand, pseudos *[]pseudoCands) []*applied {
+func (p *pass) collect(e *styled, parent *style, own *[]cand, pseudos *[]pseudoCands) []*applied {
 	var matched []*applied
-	p.index.find(e, func(list []entry) {
+	p.index.find(e.element, func(list []entry) {
 		for i := range list {
 			x := &list[i]
-			if p.tried++; p.tried%16 == 0 {
-				p.m.steps++ // the filter is that much cheaper
-			}
-			if x.by.scope != e.scope && x.by.origin != userAgent {
+			by := p.cascade.rules[x.rule]
+			if by.scope != e.scope && by.origin != userAgent {
 				continue
 			}
-			if !x.possible(e) || !p.m.match(x.sel, e) || !p.inContainers(x, parent) {
+			if !p.m.matches(x, e.element) || !p.inContainers(by, parent) {
 				continue
 			}
 			into := own
 			if x.sel.pseudo != "" {
-				into = forPseudo(pseudos, x)
+				into = forPseudo(pseudos, x.sel.pseudo, by)
 			} else {
-				matched = append(matched, x.by)
+				matched = append(matched, by)
 			}
-			if x.by.starting {
-				p.starting(x.by, parent)
+			if by.starting {
+				p.starting(by, parent)
 				continue
 			}
-			for i := range x.by.rule.decls {
-				d := &x.by.rule.decls[i]
-				*into = append(*into, cand{d, x.by, x.by.key(x.sel.spec, d.important)})
+			for i := range by.rule.decls {
+				d := &by.rule.decls[i]
+				*into = append(*into, cand{d, by, by.key(x.sel.spec, d.important)})
 			}
 		}
 	})
 	return matched
 }
 
-func forPseudo(pseudos *[]pseudoCands, x *entry) *[]cand {
+func forPseudo(pseudos *[]pseudoCands, name string, by *applied) *[]cand {
 	for i := range *pseudos {
-		if q := &(*pseudos)[i]; q.name == x.sel.pseudo {
-			q.by = append(q.by, x.by)
+		if q := &(*pseudos)[i]; q.name == name {
+			q.by = append(q.by, by)
 			return &q.cands
 		}
 	}
-	*pseudos = append(*pseudos, pseudoCands{name: x.sel.pseudo, by: []*applied{x.by}})
+	*pseudos = append(*pseudos, pseudoCands{name: name, by: []*applied{by}})
 	return &(*pseudos)[len(*pseudos)-1].cands
 }
 
-func (p *pass) inContainers(x *entry, parent *style) bool {
-	for _, r := range x.by.containers {
+func (p *pass) inContainers(a *applied, parent *style) bool {
+	for _, r := range a.containers {
 		if !p.container(r, parent) {
 			return false
 		}
@@ -357,5 +382,13 @@ func (p *pass) valueImages(id prop, v *value, reason, sheet string) {
 		for _, u := range img.urls(p.page.Viewport.Ratio()) {
 			p.add(u, libra.Image, reason, sheet)
 		}
+	}
+}
+
+// shadowRoot styles the root of a shadow tree.
+func (p *pass) shadowRoot(e *styled) {
+	if e.shown() {
+		e.style = p.styleOf(nil, e.parentStyle())
+		p.elementText(e)
 	}
 }

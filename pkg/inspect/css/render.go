@@ -37,11 +37,9 @@ textarea { font-family: monospace } ol { list-style-type: decimal } ul, menu, di
 })
 
 // skipsContents says whether parent renders no child such as e: replaced
-// elements, closed details, and content-visibility: hidden.
+// elements and closed details.
 func skipsContents(parent, e *element) bool {
 	switch {
-	case parent.style.word(contentVisibility, "visible") == "hidden":
-		return true
 	case parent.slots != nil && !e.root:
 		name, _ := e.attr("slot")
 		return !parent.slots[name]
@@ -102,7 +100,7 @@ func isPart(name string, e *element) bool {
 }
 
 // pseudoElement styles a pseudo-element of e and notes its images and text.
-func (p *pass) pseudoElement(e *element, q *pseudoCands) {
+func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	for _, a := range q.by {
 		a.matched = true
 	}
@@ -125,7 +123,7 @@ func (p *pass) pseudoElement(e *element, q *pseudoCands) {
 	case "first-line", "first-letter":
 		exists = blockContainer(e.style)
 	default:
-		exists = isPart(q.name, e)
+		exists = isPart(q.name, e.element)
 	}
 	if !exists || s.word(display, "inline") == "none" {
 		for _, a := range q.by {

@@ -1,10 +1,6 @@
 package css
 
-import (
-	"strconv"
-
-	"golang.org/x/net/html"
-)
+import "golang.org/x/net/html"
 
 // Shadow trees that the markup declares: their sheets are for their elements
 // only, and no other sheets are. Between an element and the root of its tree
@@ -40,26 +36,10 @@ func slots(n *html.Node, names map[string]bool) {
 	}
 }
 
-// shadowRoot styles the root of a shadow tree.
-func (p *pass) shadowRoot(e *element) {
-	if parent := e.parentStyle(); parent != nil && !skipsContents(e.parent, e) {
-		e.style = p.styleOf(nil, parent)
-		p.elementText(e)
-	}
-}
-
 // up is the parent of e as selectors see it: none at the top of a tree.
 func (e *element) up() *element {
 	if e.parent != nil && e.parent.root {
 		return nil
 	}
 	return e.parent
-}
-
-// scoped is the key of a name that belongs to a shadow tree.
-func scoped(name string, scope int) string {
-	if scope == 0 {
-		return name
-	}
-	return name + "\x00" + strconv.Itoa(scope)
 }

@@ -55,40 +55,38 @@ func (l *layout) hits(e *element, g *sizes) (hits []hit, own map[string]*cand) {
 	l.index.find(e, func(list []entry) {
 		for i := range list {
 			x := &list[i]
-			if l.tried++; l.tried%16 == 0 {
-				l.m.steps++
-			}
-			if x.by.scope != e.scope && x.by.origin != userAgent {
+			by := l.cascade.rules[x.rule]
+			if by.scope != e.scope && by.origin != userAgent {
 				continue
 			}
-			if x.by.starting || x.sel.pseudo != "" && x.sel.pseudo != "after" || !x.possible(e) || !l.m.match(x.sel, e) || !l.contained(x) {
+			if by.starting || x.sel.pseudo != "" && x.sel.pseudo != "after" || !l.m.matches(x, e) || !l.contained(by) {
 				continue
 			}
-			decls := l.declsOf(x.by.rule)
+			decls := l.declsOf(by.rule)
 			if x.sel.pseudo == "after" {
 				g.clears = g.clears || slices.ContainsFunc(decls, func(d sizeDecl) bool { return d.Name == "clear" })
 				continue
 			}
 			if len(decls) > 0 {
-				hits = append(hits, hit{decls, x.by, x.sel.spec})
+				hits = append(hits, hit{decls, by, x.sel.spec})
 			}
-			own = l.custom(own, x)
+			own = l.custom(own, by, x.sel.spec)
 		}
 	})
 	return hits, own
 }
 
-// custom adds the custom properties of x to own.
-func (l *layout) custom(own map[string]*cand, x *entry) map[string]*cand {
-	for i := range x.by.rule.decls {
-		d := &x.by.rule.decls[i]
+// custom adds the custom properties of a rule to own.
+func (l *layout) custom(own map[string]*cand, by *applied, spec specificity) map[string]*cand {
+	for i := range by.rule.decls {
+		d := &by.rule.decls[i]
 		if d.id != custom {
 			continue
 		}
 		if own == nil {
 			own = map[string]*cand{}
 		}
-		if c := (&cand{d, x.by, x.by.key(x.sel.spec, d.important)}); own[d.name] == nil || own[d.name].key.less(c.key) {
+		if c := (&cand{d, by, by.key(spec, d.important)}); own[d.name] == nil || own[d.name].key.less(c.key) {
 			own[d.name] = c
 		}
 	}
@@ -104,10 +102,10 @@ func (l *layout) declsOf(r *rule) []sizeDecl {
 	return d
 }
 
-// contained says whether the queries of containers around x hold in one that is
-// as large as the viewport.
-func (l *layout) contained(x *entry) bool {
-	for _, r := range x.by.containers {
+// contained says whether the queries of containers around a rule hold in one
+// that is as large as the viewport.
+func (l *layout) contained(by *applied) bool {
+	for _, r := range by.containers {
 		prelude := r.prelude
 		if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
 			prelude = strings.TrimSpace(prelude[ns[0].End:])

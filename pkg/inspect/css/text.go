@@ -45,7 +45,7 @@ func (p *pass) write(s *style, words string) {
 // strut notes the lines that e makes without text: every inline box has a
 // font, and so has the block that holds an inline box, a replaced element or
 // a list marker.
-func (p *pass) strut(e *element) {
+func (p *pass) strut(e *styled) {
 	if e.ns == "svg" && e.tag != "svg" {
 		return
 	}
@@ -70,7 +70,7 @@ func (p *pass) strut(e *element) {
 }
 
 // inlineLevel says whether a box of style s takes part in its parent's lines.
-func inlineLevel(s *style, parent *element) bool {
+func inlineLevel(s *style, parent *styled) bool {
 	switch s.word(display, "inline") {
 	case "inline", "inline-block", "inline-flex", "inline-grid", "inline-table", "ruby", "-webkit-inline-box", "-webkit-inline-flex":
 	default:
@@ -96,18 +96,18 @@ func inlineLevel(s *style, parent *element) bool {
 }
 
 // elementText notes the text of e itself.
-func (p *pass) elementText(e *element) {
+func (p *pass) elementText(e *styled) {
 	s := e.style
 	switch {
 	case e.is("br"):
 		p.write(s, "")
 	case e.is("select"):
-		if !listBox(e) {
-			p.write(s, chosen(e))
+		if !listBox(e.element) {
+			p.write(s, chosen(e.element))
 		}
 		return
 	case e.is("option"):
-		if list := e.parent; list != nil && (listBox(list) || list.parent != nil && listBox(list.parent)) {
+		if list := e.parent; list != nil && (listBox(list.element) || list.parent != nil && listBox(list.parent.element)) {
 			p.write(s, textOf(e.node))
 		}
 		return
@@ -125,7 +125,7 @@ func (p *pass) elementText(e *element) {
 		p.write(s, value+placeholder)
 		return
 	}
-	if !showsText(e) || s.word(contentVisibility, "visible") == "hidden" {
+	if !showsText(e.element) || s.word(contentVisibility, "visible") == "hidden" {
 		return
 	}
 	if e.is("details") && !e.has("open") {
@@ -151,7 +151,7 @@ func numbered(s *style) bool {
 }
 
 // markerText notes the text of a ::marker that has a style of its own.
-func (p *pass) markerText(e *element, s *style) {
+func (p *pass) markerText(e *styled, s *style) {
 	if v := s.val[content]; v != nil && len(v.words) > 0 {
 		p.write(s, strings.Join(v.words, ""))
 	} else if numbered(e.style) {
@@ -160,7 +160,7 @@ func (p *pass) markerText(e *element, s *style) {
 }
 
 // pseudoText notes the text that a pseudo-element shows.
-func (p *pass) pseudoText(e *element, s *style, name string) {
+func (p *pass) pseudoText(e *styled, s *style, name string) {
 	switch name {
 	case "before", "after":
 		v := s.val[content]
