@@ -9,7 +9,6 @@ const matchBudget = 20_000_000
 // matcher matches selectors with elements.
 type matcher struct {
 	quirks bool
-	states bool // take dynamic states as given, to ask what could match
 	steps  int
 	tried  int // entries of the index that were looked at
 }

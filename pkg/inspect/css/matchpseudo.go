@@ -16,11 +16,7 @@ func (m *matcher) pseudo(t *pseudoTest, e *element) bool {
 	case "is":
 		return m.any(t.sels, e)
 	case "not":
-		was := m.states
-		m.states = false // :not(:hover) holds already
-		ok := !m.any(t.sels, e)
-		m.states = was
-		return ok
+		return !m.any(t.sels, e)
 	case "has":
 		return m.hasAny(t.sels, e)
 	case "-in-scope":
@@ -46,7 +42,7 @@ func (m *matcher) pseudo(t *pseudoTest, e *element) bool {
 		return true
 	}
 	if dynamicStates[t.name] {
-		return m.states
+		return false
 	}
 	if ok, known := structural(t, e); known {
 		if len(t.sels) > 0 {

@@ -18,7 +18,6 @@ const (
 
 // selector is one complex selector.
 type selector struct {
-	text    string
 	parts   []compound // the subject first, then leftwards
 	pseudo  string     // the pseudo-element it styles, without colons, "" for none
 	spec    specificity
@@ -109,7 +108,7 @@ func (p *selectorParser) complex(ns []syntax.Value, relative bool) (*selector, b
 	if len(ns) == 0 {
 		return nil, false
 	}
-	s := &selector{text: strings.Join(strings.Fields(p.src[ns[0].Start:ns[len(ns)-1].End]), " ")}
+	s := &selector{}
 	var left []compound // in reading order; comb is to the one before
 	comb := byte(0)
 	hasAmp := false
@@ -340,4 +339,10 @@ func attribute(n syntax.Value) (a attrTest, ok bool) {
 		w = w[:1]
 	}
 	return a, len(w) == 1
+}
+
+// supportsSelector says whether Chromium's selector() holds for text.
+func supportsSelector(text string) bool {
+	sels, ok := parseSelectors(text, nil, nil, nil)
+	return ok && len(sels) == 1 && (!strings.HasPrefix(sels[0].pseudo, "-webkit-") || webkitPseudos[sels[0].pseudo])
 }

@@ -41,9 +41,7 @@ func supportsLeaf(src string) func(syntax.Value) media.Truth {
 		text := syntax.Inner(src, n)
 		switch strings.ToLower(n.Text) {
 		case "selector":
-			sels, ok := parseSelectors(text, nil, nil, nil)
-			return media.TruthOf(ok && len(sels) == 1 &&
-				(!strings.HasPrefix(sels[0].pseudo, "-webkit-") || webkitPseudos[sels[0].pseudo]))
+			return media.TruthOf(supportsSelector(text))
 		case "font-tech":
 			return media.TruthOf(fontTechs[strings.ToLower(strings.TrimSpace(text))])
 		case "font-format":
