@@ -41,15 +41,16 @@ var rules = map[string][]string{
 // their paths below pkg/inspect; "" is pkg/inspect itself. No package imports
 // one that stands above it.
 var engine = map[string][]string{
-	"fetch":      {},
-	"markup":     {},
-	"budget":     {},
-	"har":        {},
-	"score":      {},
-	"css/syntax": {},
-	"css/media":  {"css/syntax"},
-	"css":        {"css/media", "css/syntax", "markup"},
-	"":           {"css", "css/media", "fetch", "markup"},
+	"fetch":        {},
+	"markup":       {},
+	"budget":       {},
+	"har":          {},
+	"score":        {},
+	"css/syntax":   {},
+	"css/media":    {"css/syntax"},
+	"css/selector": {"css/syntax", "markup"},
+	"css":          {"css/media", "css/selector", "css/syntax", "markup"},
+	"":             {"css", "css/media", "fetch", "markup"},
 }
 
 // technologies have one importer each.

@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/inspect/markup"
 )
@@ -73,7 +74,7 @@ func (p *parser) scope(r *rule, b *block) bool {
 	if !ok {
 		return false
 	}
-	var roots, limits []*selector
+	var roots, limits []*selector.Selector
 	w := syntax.Fields(ns)
 	if len(w) > 0 && w[0].Kind == syntax.OpenParen {
 		if roots, ok = p.parseSelectors(syntax.Inner(r.prelude, w[0]), b.parent, b.scope); !ok {
@@ -85,7 +86,7 @@ func (p *parser) scope(r *rule, b *block) bool {
 		roots, _ = p.parseSelectors(":root", nil, nil)
 	}
 	if len(w) == 2 && w[0].IsIdent("to") && w[1].Kind == syntax.OpenParen {
-		if limits, ok = p.parseSelectors(syntax.Inner(r.prelude, w[1]), nil, []*selector{scopeSelector(roots, nil)}); !ok {
+		if limits, ok = p.parseSelectors(syntax.Inner(r.prelude, w[1]), nil, []*selector.Selector{selector.InScope(roots, nil)}); !ok {
 			return false
 		}
 	} else if len(w) > 0 {
@@ -94,7 +95,7 @@ func (p *parser) scope(r *rule, b *block) bool {
 	if roots == nil {
 		roots, _ = p.parseSelectors(":root", nil, nil)
 	}
-	b.scope = []*selector{scopeSelector(roots, limits)}
+	b.scope = []*selector.Selector{selector.InScope(roots, limits)}
 	b.parent = nil
 	return true
 }

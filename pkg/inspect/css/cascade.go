@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/libra"
 )
 
@@ -79,7 +80,7 @@ type key struct{ hi, lo uint64 }
 
 func (k key) less(o key) bool { return k.hi < o.hi || k.hi == o.hi && k.lo < o.lo }
 
-func (a *applied) key(spec specificity, important bool) key {
+func (a *applied) key(spec selector.Specificity, important bool) key {
 	const layers = 1 << 24
 	rank, lay := uint64(a.origin), uint64(0)
 	if a.layer != nil {
@@ -249,10 +250,10 @@ func scoped(name string, scope int) string {
 }
 
 // index is an index of the rules in force, by their places.
-func (c *cascade) index(quirks bool) *index {
-	x := newIndex(quirks)
+func (c *cascade) index(quirks bool) *selector.Index {
+	x := selector.NewIndex(quirks)
 	for i, a := range c.rules {
-		x.add(a.rule.sels, i)
+		x.Add(a.rule.sels, i)
 	}
 	return x
 }

@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -11,15 +12,15 @@ var hintProps = syntax.Keywords(`fill stroke filter mask clip-path cursor marker
 	font-family font-weight font-style font-stretch`)
 
 // hints are the declarations that e's attributes stand for.
-func (p *pass) hints(e *element) []cand {
+func (p *pass) hints(e *selector.Element) []cand {
 	var decls []decl
-	for _, a := range e.node.Attr {
+	for _, a := range e.Node.Attr {
 		switch name := strings.ToLower(a.Key); {
-		case e.ns == "svg" && hintProps[name]:
+		case e.Namespace == "svg" && hintProps[name]:
 			decls = appendDecls(decls, syntax.Declaration{Name: name, Value: a.Val}, p.page.Base)
-		case name == "face" && e.is("font"):
+		case name == "face" && e.Is("font"):
 			decls = appendDecls(decls, syntax.Declaration{Name: "font-family", Value: a.Val}, p.page.Base)
-		case name == "background" && e.is("body", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "col", "colgroup"):
+		case name == "background" && e.Is("body", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "col", "colgroup"):
 			v := &value{images: refImages(strings.TrimSpace(a.Val), p.page.Base)}
 			decls = append(decls, decl{id: backgroundImage, name: name, val: v})
 		}
@@ -27,7 +28,7 @@ func (p *pass) hints(e *element) []cand {
 	if len(decls) == 0 {
 		return nil
 	}
-	a := &applied{rule: &rule{prelude: "an attribute of <" + e.tag + ">", decls: decls}, sheet: p.page.Base, origin: hint}
+	a := &applied{rule: &rule{prelude: "an attribute of <" + e.Tag + ">", decls: decls}, sheet: p.page.Base, origin: hint}
 	var cands []cand
 	for i := range decls {
 		cands = append(cands, cand{&decls[i], a, a.key(0, false)})

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
@@ -69,7 +70,7 @@ type box struct {
 type layout struct {
 	*pass
 	decls  map[*rule][]sizeDecl
-	roots  map[*element]*element // of shadow trees, by host
+	roots  map[*selector.Element]*selector.Element // of shadow trees, by host
 	boxes  int
 	cut    bool // there are more than maxBoxes
 	at     map[*html.Node]place
@@ -86,8 +87,8 @@ type place struct {
 
 // near says of each lazy element whether it is loaded with the page.
 func (p *Page) near(steps int) []Use {
-	l := &layout{pass: newSizedPass(p), decls: map[*rule][]sizeDecl{}, roots: map[*element]*element{}, at: map[*html.Node]place{}, wanted: map[*html.Node]bool{}}
-	l.m.steps = steps
+	l := &layout{pass: newSizedPass(p), decls: map[*rule][]sizeDecl{}, roots: map[*selector.Element]*selector.Element{}, at: map[*html.Node]place{}, wanted: map[*html.Node]bool{}}
+	l.m.Steps = steps
 	for _, n := range p.Lazy {
 		l.wanted[n] = true
 	}
@@ -110,7 +111,7 @@ func (p *Page) near(steps int) []Use {
 		}
 		uses = append(uses, u)
 	}
-	p.truncated = p.truncated || l.m.exhausted() || l.stopped
+	p.truncated = p.truncated || l.m.Exhausted() || l.stopped
 	return uses
 }
 
@@ -119,7 +120,7 @@ func newSizedPass(p *Page) *pass {
 	s := newPass(p, true)
 	s.cascade.sheet(agentSheet(), frame{layer: &s.cascade.root, origin: userAgent})
 	s.cascade.sheet(layoutSheet(), frame{layer: &s.cascade.root, origin: userAgent})
-	s.index = s.cascade.index(s.m.quirks)
+	s.index = s.cascade.index(s.m.Quirks)
 	return s
 }
 
@@ -128,14 +129,14 @@ func (l *layout) run() {
 	width, height := float64(view.Width), float64(view.Height)
 	root := &sizes{view: view, font: 16, root: 16, line: 18, wraps: true}
 	page := &box{s: root}
-	all := newTree(l.page.Doc)
+	all := selector.Elements(l.page.Doc)
 	for _, e := range all {
-		if e.root {
-			l.roots[e.parent] = e
+		if e.IsShadowRoot {
+			l.roots[e.Parent] = e
 		}
 	}
 	for _, e := range all {
-		if e.parent == nil {
+		if e.Parent == nil {
 			l.element(e, root, page)
 		}
 	}
@@ -145,12 +146,12 @@ func (l *layout) run() {
 }
 
 // element gives e, whose parent has the sizes s, a box in into.
-func (l *layout) element(e *element, s *sizes, into *box) {
+func (l *layout) element(e *selector.Element, s *sizes, into *box) {
 	if l.boxes >= maxBoxes || l.stop() {
 		l.cut = true
 		return
 	}
-	if e.parent != nil && skipsContents(e.parent, e) {
+	if e.Parent != nil && skipsContents(e.Parent, e) {
 		return
 	}
 	g := l.style(e, s)
@@ -162,12 +163,12 @@ func (l *layout) element(e *element, s *sizes, into *box) {
 		return
 	}
 	l.boxes++
-	isReplaced := e.is("img", "iframe", "video", "canvas", "embed", "audio", "input", "textarea", "select", "meter", "progress") ||
-		e.is("object") && e.has("data") || e.tag == "svg"
-	b := &box{node: e.node, s: g}
+	isReplaced := e.Is("img", "iframe", "video", "canvas", "embed", "audio", "input", "textarea", "select", "meter", "progress") ||
+		e.Is("object") && e.Has("data") || e.Tag == "svg"
+	b := &box{node: e.Node, s: g}
 	out := b.out()
-	if !isReplaced && !out && !b.floats() && (display == "inline" || display == "contents" || e.is("picture")) {
-		if e.is("br") {
+	if !isReplaced && !out && !b.floats() && (display == "inline" || display == "contents" || e.Is("picture")) {
+		if e.Is("br") {
 			into.kids = append(into.kids, &box{s: g, inline: true, breaks: true})
 			return
 		}
@@ -192,25 +193,25 @@ func (l *layout) element(e *element, s *sizes, into *box) {
 }
 
 // children gives what e holds boxes in into.
-func (l *layout) children(e *element, s *sizes, into *box) {
+func (l *layout) children(e *selector.Element, s *sizes, into *box) {
 	if root := l.roots[e]; root != nil {
-		l.index.filter(root)
+		l.index.SetAncestors(root)
 		e = root
 	}
-	if e.scope == 0 || !e.is("slot") || !l.slotted(e, s, into) {
-		l.each(e, s, into, func(*element) bool { return true })
+	if e.Scope == 0 || !e.Is("slot") || !l.slotted(e, s, into) {
+		l.each(e, s, into, func(*selector.Element) bool { return true })
 	}
 }
 
 // each gives boxes in into to the text in e, where it is wanted, and to the
 // elements in it that are.
-func (l *layout) each(e *element, s *sizes, into *box, wanted func(*element) bool) (some bool) {
-	next := e.first
-	for c := e.node.FirstChild; c != nil; c = c.NextSibling {
-		var k *element // nil for text
+func (l *layout) each(e *selector.Element, s *sizes, into *box, wanted func(*selector.Element) bool) (some bool) {
+	next := e.First
+	for c := e.Node.FirstChild; c != nil; c = c.NextSibling {
+		var k *selector.Element // nil for text
 		switch {
-		case c.Type == html.ElementNode && next != nil && next.node == c:
-			k, next = next, next.next
+		case c.Type == html.ElementNode && next != nil && next.Node == c:
+			k, next = next, next.Next
 		case c.Type != html.TextNode:
 			continue
 		}
@@ -227,17 +228,17 @@ func (l *layout) each(e *element, s *sizes, into *box, wanted func(*element) boo
 }
 
 // slotted gives boxes to what the host of a shadow tree holds for a slot.
-func (l *layout) slotted(slot *element, s *sizes, into *box) bool {
-	name, _ := slot.attr("name")
-	root := slot.parent
-	for root != nil && !root.root {
-		root = root.parent
+func (l *layout) slotted(slot *selector.Element, s *sizes, into *box) bool {
+	name, _ := slot.Attr("name")
+	root := slot.Parent
+	for root != nil && !root.IsShadowRoot {
+		root = root.Parent
 	}
-	return root != nil && l.each(root.parent, s, into, func(k *element) bool {
+	return root != nil && l.each(root.Parent, s, into, func(k *selector.Element) bool {
 		if k == nil {
 			return name == ""
 		}
-		at, _ := k.attr("slot")
+		at, _ := k.Attr("slot")
 		return at == name
 	})
 }
@@ -282,7 +283,7 @@ func (b *box) write(text string, s *sizes) {
 }
 
 // ratioOf is what an image keeps when one of its sides is given.
-func ratioOf(e *element, s *sizes) float64 {
+func ratioOf(e *selector.Element, s *sizes) float64 {
 	if ns := s.get(dRatio); len(ns) > 0 {
 		var nums []float64
 		for _, n := range ns {
@@ -302,13 +303,13 @@ func ratioOf(e *element, s *sizes) float64 {
 	}
 	pair := [2]float64{}
 	for i, name := range [2]string{"width", "height"} {
-		text, _ := e.attr(name)
+		text, _ := e.Attr(name)
 		if v, ok := attributeLength(text); ok {
 			ns, _ := syntax.Values(v)
 			pair[i], _ = s.length(ns[0], -1)
 		}
 	}
-	if box, ok := e.attr("viewBox"); ok && e.tag == "svg" && pair[0]*pair[1] == 0 {
+	if box, ok := e.Attr("viewBox"); ok && e.Tag == "svg" && pair[0]*pair[1] == 0 {
 		if ns, ok := syntax.Values(strings.ReplaceAll(box, ",", " ")); ok {
 			if w := syntax.Fields(ns); len(w) == 4 {
 				pair = [2]float64{w[2].Num, w[3].Num}

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/markup"
 )
 
@@ -46,35 +47,35 @@ func bearing(rules []*rule) bool {
 }
 
 // needed gives the elements that need a style, in document order.
-func (p *pass) needed() []*element {
+func (p *pass) needed() []*selector.Element {
 	running := p.cascade.animates()
-	x := newIndex(p.m.quirks)
+	x := selector.NewIndex(p.m.Quirks)
 	for i, a := range p.cascade.rules {
 		if bears(a.rule.decls, running) {
-			x.add(a.rule.sels, i)
+			x.Add(a.rule.sels, i)
 		}
 	}
 	if p.page.Boxes == 0 && !p.named(x, p.page.Doc, running) {
 		return nil
 	}
-	all := newTree(p.page.Doc)
+	all := selector.Elements(p.page.Doc)
 	needed := make([]bool, len(all))
 	for _, e := range all {
 		if p.stop() {
 			return nil
 		}
-		x.filter(e)
-		box := p.page.Boxes > 0 && e.is("object", "embed")
-		if !box && !p.subject(x, e) && !p.attributesBear(e.node, running) {
+		x.SetAncestors(e)
+		box := p.page.Boxes > 0 && e.Is("object", "embed")
+		if !box && !p.subject(x, e) && !p.attributesBear(e.Node, running) {
 			continue
 		}
-		for ; e != nil && !needed[e.order]; e = e.parent {
-			needed[e.order] = true
+		for ; e != nil && !needed[e.Order]; e = e.Parent {
+			needed[e.Order] = true
 		}
 	}
 	list := all[:0]
 	for _, e := range all {
-		if needed[e.order] {
+		if needed[e.Order] {
 			list = append(list, e)
 		}
 	}
@@ -111,12 +112,12 @@ func bears(decls []decl, running bool) bool {
 // named says whether an element under n may be one that a rule of x is for, or
 // has an attribute that bears. It looks at the document itself, whose elements
 // are not made ready for matching yet.
-func (p *pass) named(x *index, n *html.Node, running bool) bool {
+func (p *pass) named(x *selector.Index, n *html.Node, running bool) bool {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type != html.ElementNode {
 			continue
 		}
-		if x.mayBeFor(c) || p.attributesBear(c, running) {
+		if x.MayMatch(c) || p.attributesBear(c, running) {
 			return true
 		}
 		if c.Data == "template" && c.Namespace == "" && !markup.IsShadowRoot(c) {
@@ -149,11 +150,11 @@ func (p *pass) attributesBear(n *html.Node, running bool) bool {
 }
 
 // subject says whether a rule of x is for e.
-func (p *pass) subject(x *index, e *element) bool {
+func (p *pass) subject(x *selector.Index, e *selector.Element) bool {
 	found := false
-	x.find(e, func(list []entry) {
+	x.Find(e, func(list []selector.Entry) {
 		for i := 0; i < len(list) && !found; i++ {
-			found = p.m.matches(&list[i], e)
+			found = p.m.Matches(&list[i], e)
 		}
 	})
 	return found

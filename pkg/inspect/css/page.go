@@ -4,6 +4,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/libra"
 )
 
@@ -62,25 +63,25 @@ func (p *Page) Uses() []Use {
 
 // addresses is Uses without the lazy elements, and the steps that it took.
 func (p *Page) addresses() ([]Use, int) {
-	if p.Boxes == 0 && p.inert() && !(&pass{page: p}).named(&index{}, p.Doc, false) {
+	if p.Boxes == 0 && p.inert() && !(&pass{page: p}).named(&selector.Index{}, p.Doc, false) {
 		return nil, 0
 	}
 	s := newPass(p, false)
 	if len(s.cascade.faces) > 0 {
-		s.tree = newTree(p.Doc)
+		s.tree = selector.Elements(p.Doc)
 	} else {
 		s.tree = s.needed()
 	}
 	if len(s.tree) > 0 {
 		s.cascade.sheet(agentSheet(), frame{layer: &s.cascade.root, origin: userAgent})
-		s.index = s.cascade.index(s.m.quirks)
+		s.index = s.cascade.index(s.m.Quirks)
 	}
 	s.walk()
 	s.boxes()
 	s.fonts()
 	s.label()
-	p.truncated = s.m.exhausted() || s.stopped
-	return s.uses, s.m.steps
+	p.truncated = s.m.Exhausted() || s.stopped
+	return s.uses, s.m.Steps
 }
 
 // Truncated says whether the last Uses gave up matching selectors because
@@ -92,9 +93,9 @@ func (p *Page) Truncated() bool { return p.truncated }
 type pass struct {
 	page    *Page
 	cascade *cascade
-	index   *index
-	m       matcher
-	tree    []*element
+	index   *selector.Index
+	m       selector.Matcher
+	tree    []*selector.Element
 	uses    []Use
 	seen    map[useKey]bool
 	texts   map[fontKey]*text
@@ -112,7 +113,7 @@ type pass struct {
 
 // styled is an element with its style, while its descendants are styled.
 type styled struct {
-	*element
+	*selector.Element
 	parent *styled
 	style  *style // nil where nothing is rendered
 	own    []cand // the declarations that style is made of
@@ -140,7 +141,7 @@ func newPass(p *Page, sized bool) *pass {
 	c.root.number(1)
 	return &pass{
 		page: p, cascade: c, seen: map[useKey]bool{}, texts: map[fontKey]*text{},
-		m: matcher{quirks: !p.Standards && quirky(p.Doc)},
+		m: selector.Matcher{Quirks: !p.Standards && selector.QuirksMode(p.Doc)},
 	}
 }
 
@@ -164,7 +165,7 @@ func (p *pass) walk() {
 			return
 		}
 		p.element(e)
-		if p.page.Boxes > 0 && e.is("object", "embed") {
+		if p.page.Boxes > 0 && e.Is("object", "embed") {
 			if p.boxed++; e.style == nil {
 				p.boxless = append(p.boxless, p.boxed)
 			}
@@ -190,8 +191,8 @@ func (p *pass) stop() bool {
 }
 
 // enter opens n, and closes those before it that it is not in.
-func (p *pass) enter(n *element) *styled {
-	for k := len(p.open) - 1; k >= 0 && p.open[k].element != n.parent; k-- {
+func (p *pass) enter(n *selector.Element) *styled {
+	for k := len(p.open) - 1; k >= 0 && p.open[k].Element != n.Parent; k-- {
 		p.recycle(p.open[k])
 		p.open = p.open[:k]
 	}
@@ -199,7 +200,7 @@ func (p *pass) enter(n *element) *styled {
 	if k := len(p.free) - 1; k >= 0 {
 		e, p.free = p.free[k], p.free[:k]
 	}
-	if e.element = n; len(p.open) > 0 {
+	if e.Element = n; len(p.open) > 0 {
 		e.parent = p.open[len(p.open)-1]
 	}
 	p.open = append(p.open, e)
@@ -239,8 +240,8 @@ type pseudoCands struct {
 }
 
 func (p *pass) element(e *styled) {
-	p.index.filter(e.element)
-	if p.scope = e.scope; e.root {
+	p.index.SetAncestors(e.Element)
+	if p.scope = e.Scope; e.IsShadowRoot {
 		p.shadowRoot(e)
 		return
 	}
@@ -252,8 +253,8 @@ func (p *pass) element(e *styled) {
 	parent := e.parentStyle()
 	rendered := e.parent == nil || e.shown()
 	matched := p.collect(e, parent, &own, &pseudos)
-	own = append(own, p.hints(e.element)...)
-	if attr, ok := e.attr("style"); ok {
+	own = append(own, p.hints(e.Element)...)
+	if attr, ok := e.Attr("style"); ok {
 		a := &applied{rule: &rule{prelude: "a style attribute"}, sheet: p.page.Base, origin: inline, matched: true}
 		decls := parseInline(attr, p.page.Base)
 		for i := range decls {
@@ -291,7 +292,7 @@ func (p *pass) element(e *styled) {
 // shown says whether e's parent renders what it holds.
 func (e *styled) shown() bool {
 	s := e.parentStyle()
-	return s != nil && s.word(contentVisibility, "visible") != "hidden" && !skipsContents(e.parent.element, e.element)
+	return s != nil && s.word(contentVisibility, "visible") != "hidden" && !skipsContents(e.parent.Element, e.Element)
 }
 
 func (e *styled) parentStyle() *style {
@@ -304,19 +305,19 @@ func (e *styled) parentStyle() *style {
 // collect gathers the declarations of the rules that match e.
 func (p *pass) collect(e *styled, parent *style, own *[]cand, pseudos *[]pseudoCands) []*applied {
 	var matched []*applied
-	p.index.find(e.element, func(list []entry) {
+	p.index.Find(e.Element, func(list []selector.Entry) {
 		for i := range list {
 			x := &list[i]
-			by := p.cascade.rules[x.rule]
-			if by.scope != e.scope && by.origin != userAgent {
+			by := p.cascade.rules[x.Rule]
+			if by.scope != e.Scope && by.origin != userAgent {
 				continue
 			}
-			if !p.m.matches(x, e.element) || !p.inContainers(by, parent) {
+			if !p.m.Matches(x, e.Element) || !p.inContainers(by, parent) {
 				continue
 			}
 			into := own
-			if x.sel.pseudo != "" {
-				into = forPseudo(pseudos, x.sel.pseudo, by)
+			if x.Selector.PseudoElement != "" {
+				into = forPseudo(pseudos, x.Selector.PseudoElement, by)
 			} else {
 				matched = append(matched, by)
 			}
@@ -326,7 +327,7 @@ func (p *pass) collect(e *styled, parent *style, own *[]cand, pseudos *[]pseudoC
 			}
 			for i := range by.rule.decls {
 				d := &by.rule.decls[i]
-				*into = append(*into, cand{d, by, by.key(x.sel.spec, d.important)})
+				*into = append(*into, cand{d, by, by.key(x.Selector.Specificity, d.important)})
 			}
 		}
 	})

@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -38,7 +39,7 @@ const (
 type rule struct {
 	kind    ruleKind
 	prelude string
-	sels    []*selector          // of a styleRule, "&" resolved
+	sels    []*selector.Selector // of a styleRule, "&" resolved
 	decls   []decl               // of a styleRule or a keyframe
 	descs   []syntax.Declaration // of @font-face, @page, @property, @counter-style
 	rules   []*rule
@@ -53,16 +54,16 @@ type parser struct {
 	sels  int // selectors so far
 }
 
-func (p *parser) parseSelectors(text string, parent, scope []*selector) ([]*selector, bool) {
-	return parseSelectors(text, parent, scope, p.sheet.namespaces)
+func (p *parser) parseSelectors(text string, parent, scope []*selector.Selector) ([]*selector.Selector, bool) {
+	return selector.Parse(text, parent, scope, p.sheet.namespaces)
 }
 
 // block tells what kind of contents a block has.
 type block struct {
-	parent []*selector // of the innermost style rule, nil outside one
-	scope  []*selector // of the innermost @scope
-	raw    bool        // keep declarations as written
-	frames bool        // rules are keyframes
+	parent []*selector.Selector // of the innermost style rule, nil outside one
+	scope  []*selector.Selector // of the innermost @scope
+	raw    bool                 // keep declarations as written
+	frames bool                 // rules are keyframes
 	depth  int
 }
 

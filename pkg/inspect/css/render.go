@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/inspect/markup"
 )
@@ -38,24 +39,24 @@ textarea { font-family: monospace } ol { list-style-type: decimal } ul, menu, di
 
 // skipsContents says whether parent renders no child such as e: replaced
 // elements and closed details.
-func skipsContents(parent, e *element) bool {
+func skipsContents(parent, e *selector.Element) bool {
 	switch {
-	case parent.slots != nil && !e.root:
-		name, _ := e.attr("slot")
-		return !parent.slots[name]
-	case parent.is("details"):
-		return !parent.has("open") && e != firstSummary(parent)
-	case parent.is("video", "audio", "iframe", "img", "input", "textarea", "meter", "progress"):
+	case parent.Slots != nil && !e.IsShadowRoot:
+		name, _ := e.Attr("slot")
+		return !parent.Slots[name]
+	case parent.Is("details"):
+		return !parent.Has("open") && e != firstSummary(parent)
+	case parent.Is("video", "audio", "iframe", "img", "input", "textarea", "meter", "progress"):
 		return true
-	case parent.is("object"):
-		return markup.ObjectLoads(parent.node)
+	case parent.Is("object"):
+		return markup.ObjectLoads(parent.Node)
 	}
 	return false
 }
 
-func firstSummary(details *element) *element {
-	for c := details.first; c != nil; c = c.next {
-		if c.is("summary") {
+func firstSummary(details *selector.Element) *selector.Element {
+	for c := details.First; c != nil; c = c.Next {
+		if c.Is("summary") {
 			return c
 		}
 	}
@@ -88,15 +89,15 @@ var partOf = map[string][2]string{
 	"-webkit-scrollbar":                  {"-", ""},
 }
 
-func isPart(name string, e *element) bool {
+func isPart(name string, e *selector.Element) bool {
 	part, ok := partOf[name]
-	if !ok || e.ns != "html" {
+	if !ok || e.Namespace != "html" {
 		return false
 	}
-	if strings.Contains(name, "placeholder") && !e.has("placeholder") {
+	if strings.Contains(name, "placeholder") && !e.Has("placeholder") {
 		return false
 	}
-	return syntax.Keywords(part[0])[e.tag] && (e.tag != "input" || syntax.Keywords(part[1])[e.inputType()])
+	return syntax.Keywords(part[0])[e.Tag] && (e.Tag != "input" || syntax.Keywords(part[1])[e.InputType()])
 }
 
 // pseudoElement styles a pseudo-element of e and notes its images and text.
@@ -123,7 +124,7 @@ func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	case "first-line", "first-letter":
 		exists = blockContainer(e.style)
 	default:
-		exists = isPart(q.name, e.element)
+		exists = isPart(q.name, e.Element)
 	}
 	if !exists || s.word(display, "inline") == "none" {
 		for _, a := range q.by {

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"libra/pkg/inspect/css/selector"
 )
 
 // layoutSheet is the part of the browser's style sheet that gives boxes sizes.
@@ -28,25 +30,25 @@ center > table { margin-left: auto; margin-right: auto }
 })
 
 // attributeSizes is what an element's attributes set, as declarations.
-func attributeSizes(e *element) string {
-	if e.ns != "html" && e.tag != "svg" {
+func attributeSizes(e *selector.Element) string {
+	if e.Namespace != "html" && e.Tag != "svg" {
 		return ""
 	}
 	var b strings.Builder
-	sized := e.tag == "svg" || e.is("img", "iframe", "video", "canvas", "object", "embed", "table", "td", "th", "hr", "col") || e.inputType() == "image"
-	for _, a := range e.node.Attr {
+	sized := e.Tag == "svg" || e.Is("img", "iframe", "video", "canvas", "object", "embed", "table", "td", "th", "hr", "col") || e.InputType() == "image"
+	for _, a := range e.Node.Attr {
 		switch key := strings.ToLower(a.Key); {
 		case sized && (key == "width" || key == "height"):
 			if v, ok := attributeLength(a.Val); ok {
 				b.WriteString(key + ":" + v + ";")
 			}
-		case key == "align" && e.is("img", "table", "iframe", "object") && (strings.EqualFold(a.Val, "left") || strings.EqualFold(a.Val, "right")):
+		case key == "align" && e.Is("img", "table", "iframe", "object") && (strings.EqualFold(a.Val, "left") || strings.EqualFold(a.Val, "right")):
 			b.WriteString("float:" + a.Val + ";")
-		case key == "cellspacing" && e.is("table"):
+		case key == "cellspacing" && e.Is("table"):
 			if v, ok := attributeLength(a.Val); ok {
 				b.WriteString("border-spacing:" + v + ";")
 			}
-		case key == "nowrap" && e.is("td", "th"):
+		case key == "nowrap" && e.Is("td", "th"):
 			b.WriteString("white-space:nowrap;")
 		}
 	}

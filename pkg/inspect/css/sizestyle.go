@@ -5,12 +5,13 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
 
 // style computes the layout properties of e.
-func (l *layout) style(e *element, parent *sizes) *sizes {
-	l.index.filter(e)
+func (l *layout) style(e *selector.Element, parent *sizes) *sizes {
+	l.index.SetAncestors(e)
 	g := &sizes{
 		view: parent.view, font: parent.font, root: parent.root, line: parent.line, lines: parent.lines,
 		wraps: parent.wraps, pre: parent.pre, vars: parent.vars,
@@ -22,7 +23,7 @@ func (l *layout) style(e *element, parent *sizes) *sizes {
 	if text := attributeSizes(e); text != "" {
 		hits = append(hits, hit{sizeDecls(text), &applied{origin: hint}, 0})
 	}
-	if text, ok := e.attr("style"); ok {
+	if text, ok := e.Attr("style"); ok {
 		hits = append(hits, hit{sizeDecls(text), &applied{origin: inline}, 0})
 	}
 	var won [dimCount]key
@@ -47,37 +48,37 @@ func (l *layout) style(e *element, parent *sizes) *sizes {
 type hit struct {
 	decls []sizeDecl
 	by    *applied
-	spec  specificity
+	spec  selector.Specificity
 }
 
 // hits gathers the rules for e and the custom properties that they set.
-func (l *layout) hits(e *element, g *sizes) (hits []hit, own map[string]*cand) {
-	l.index.find(e, func(list []entry) {
+func (l *layout) hits(e *selector.Element, g *sizes) (hits []hit, own map[string]*cand) {
+	l.index.Find(e, func(list []selector.Entry) {
 		for i := range list {
 			x := &list[i]
-			by := l.cascade.rules[x.rule]
-			if by.scope != e.scope && by.origin != userAgent {
+			by := l.cascade.rules[x.Rule]
+			if by.scope != e.Scope && by.origin != userAgent {
 				continue
 			}
-			if by.starting || x.sel.pseudo != "" && x.sel.pseudo != "after" || !l.m.matches(x, e) || !l.contained(by) {
+			if by.starting || x.Selector.PseudoElement != "" && x.Selector.PseudoElement != "after" || !l.m.Matches(x, e) || !l.contained(by) {
 				continue
 			}
 			decls := l.declsOf(by.rule)
-			if x.sel.pseudo == "after" {
+			if x.Selector.PseudoElement == "after" {
 				g.clears = g.clears || slices.ContainsFunc(decls, func(d sizeDecl) bool { return d.Name == "clear" })
 				continue
 			}
 			if len(decls) > 0 {
-				hits = append(hits, hit{decls, by, x.sel.spec})
+				hits = append(hits, hit{decls, by, x.Selector.Specificity})
 			}
-			own = l.custom(own, by, x.sel.spec)
+			own = l.custom(own, by, x.Selector.Specificity)
 		}
 	})
 	return hits, own
 }
 
 // custom adds the custom properties of a rule to own.
-func (l *layout) custom(own map[string]*cand, by *applied, spec specificity) map[string]*cand {
+func (l *layout) custom(own map[string]*cand, by *applied, spec selector.Specificity) map[string]*cand {
 	for i := range by.rule.decls {
 		d := &by.rule.decls[i]
 		if d.id != custom {
@@ -134,7 +135,7 @@ func (d *sizeDecl) settings(vars *variables) []sizeSetting {
 }
 
 // inherit computes what other lengths depend on, and what children inherit.
-func (s *sizes) inherit(e *element, parent *sizes) {
+func (s *sizes) inherit(e *selector.Element, parent *sizes) {
 	if ns := s.get(dFontSize); len(ns) == 1 {
 		base := sizes{view: s.view, font: parent.font, root: s.root}
 		if v, ok := base.length(ns[0], parent.font); ok {
@@ -143,7 +144,7 @@ func (s *sizes) inherit(e *element, parent *sizes) {
 			s.font = f
 		}
 	}
-	if e.parent == nil {
+	if e.Parent == nil {
 		s.root = s.font
 	}
 	switch ns := s.get(dLineHeight); {

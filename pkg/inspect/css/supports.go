@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -41,7 +42,7 @@ func supportsLeaf(src string) func(syntax.Value) media.Truth {
 		text := syntax.Inner(src, n)
 		switch strings.ToLower(n.Text) {
 		case "selector":
-			return media.TruthOf(supportsSelector(text))
+			return media.TruthOf(selector.Supports(text))
 		case "font-tech":
 			return media.TruthOf(fontTechs[strings.ToLower(strings.TrimSpace(text))])
 		case "font-format":

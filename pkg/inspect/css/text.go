@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+
+	"libra/pkg/inspect/css/selector"
 )
 
 // fontKey is a way text is set.
@@ -46,7 +48,7 @@ func (p *pass) write(s *style, words string) {
 // font, and so has the block that holds an inline box, a replaced element or
 // a list marker.
 func (p *pass) strut(e *styled) {
-	if e.ns == "svg" && e.tag != "svg" {
+	if e.Namespace == "svg" && e.Tag != "svg" {
 		return
 	}
 	s := e.style
@@ -64,7 +66,7 @@ func (p *pass) strut(e *styled) {
 	if block != nil {
 		p.write(block.style, "")
 	}
-	if kind == "inline" && e.ns == "html" && !e.is("img", "video", "audio", "canvas", "iframe", "object", "embed", "picture", "source", "wbr", "map") {
+	if kind == "inline" && e.Namespace == "html" && !e.Is("img", "video", "audio", "canvas", "iframe", "object", "embed", "picture", "source", "wbr", "map") {
 		p.write(s, "")
 	}
 }
@@ -99,39 +101,39 @@ func inlineLevel(s *style, parent *styled) bool {
 func (p *pass) elementText(e *styled) {
 	s := e.style
 	switch {
-	case e.is("br"):
+	case e.Is("br"):
 		p.write(s, "")
-	case e.is("select"):
-		if !listBox(e.element) {
-			p.write(s, chosen(e.element))
+	case e.Is("select"):
+		if !listBox(e.Element) {
+			p.write(s, chosen(e.Element))
 		}
 		return
-	case e.is("option"):
-		if list := e.parent; list != nil && (listBox(list.element) || list.parent != nil && listBox(list.parent.element)) {
-			p.write(s, textOf(e.node))
+	case e.Is("option"):
+		if list := e.parent; list != nil && (listBox(list.Element) || list.parent != nil && listBox(list.parent.Element)) {
+			p.write(s, textOf(e.Node))
 		}
 		return
-	case e.is("textarea"):
-		placeholder, _ := e.attr("placeholder")
-		p.write(s, textOf(e.node)+placeholder)
+	case e.Is("textarea"):
+		placeholder, _ := e.Attr("placeholder")
+		p.write(s, textOf(e.Node)+placeholder)
 		return
-	case e.is("input"):
-		switch e.inputType() {
+	case e.Is("input"):
+		switch e.InputType() {
 		case "checkbox", "radio", "range", "color", "image", "hidden":
 			return
 		}
-		value, _ := e.attr("value")
-		placeholder, _ := e.attr("placeholder")
+		value, _ := e.Attr("value")
+		placeholder, _ := e.Attr("placeholder")
 		p.write(s, value+placeholder)
 		return
 	}
-	if !showsText(e.element) || s.word(contentVisibility, "visible") == "hidden" {
+	if !showsText(e.Element) || s.word(contentVisibility, "visible") == "hidden" {
 		return
 	}
-	if e.is("details") && !e.has("open") {
+	if e.Is("details") && !e.Has("open") {
 		return
 	}
-	for c := e.node.FirstChild; c != nil; c = c.NextSibling {
+	for c := e.Node.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type == html.TextNode && strings.Trim(c.Data, " \t\n\r\f") != "" {
 			p.write(s, c.Data)
 		}
@@ -175,16 +177,16 @@ func (p *pass) pseudoText(e *styled, s *style, name string) {
 		}
 		words := strings.Join(v.words, "")
 		for _, a := range v.attrs {
-			t, _ := e.attr(a)
+			t, _ := e.Attr(a)
 			words += t
 		}
 		p.write(s, words)
 	case "first-line", "first-letter":
-		if t := textOf(e.node); strings.TrimSpace(t) != "" {
+		if t := textOf(e.Node); strings.TrimSpace(t) != "" {
 			p.write(s, t)
 		}
 	case "placeholder", "-webkit-input-placeholder":
-		t, _ := e.attr("placeholder")
+		t, _ := e.Attr("placeholder")
 		p.write(s, t)
 	case "file-selector-button", "-webkit-file-upload-button":
 		p.write(s, "Choose File")
@@ -192,20 +194,20 @@ func (p *pass) pseudoText(e *styled, s *style, name string) {
 }
 
 // showsText says whether text directly in e is laid out.
-func showsText(e *element) bool {
-	for a := e; a != nil; a = a.parent {
-		if a.is("canvas", "select", "video", "audio", "iframe", "noscript") && (a != e || !a.is("noscript")) {
+func showsText(e *selector.Element) bool {
+	for a := e; a != nil; a = a.Parent {
+		if a.Is("canvas", "select", "video", "audio", "iframe", "noscript") && (a != e || !a.Is("noscript")) {
 			return false
 		}
-		if a.ns == "svg" {
-			switch a.tag {
+		if a.Namespace == "svg" {
+			switch a.Tag {
 			case "defs", "symbol", "clippath", "mask", "marker", "pattern", "title", "desc":
 				return false
 			}
 		}
 	}
-	if e.ns == "svg" {
-		return e.tag == "text" || e.tag == "tspan" || e.tag == "textpath" || e.tag == "a"
+	if e.Namespace == "svg" {
+		return e.Tag == "text" || e.Tag == "tspan" || e.Tag == "textpath" || e.Tag == "a"
 	}
 	return true
 }
@@ -222,17 +224,17 @@ func textOf(n *html.Node) string {
 }
 
 // listBox says whether e is a select that shows its options.
-func listBox(e *element) bool {
-	size, _ := e.attr("size")
+func listBox(e *selector.Element) bool {
+	size, _ := e.Attr("size")
 	n, _ := strconv.Atoi(size)
-	return e.is("select") && (e.has("multiple") || n > 1)
+	return e.Is("select") && (e.Has("multiple") || n > 1)
 }
 
 // chosen is the text of the option a drop-down shows.
-func chosen(e *element) string {
-	for c := e.first; c != nil; c = c.next {
-		if c.is("option") && selected(c) {
-			return textOf(c.node)
+func chosen(e *selector.Element) string {
+	for c := e.First; c != nil; c = c.Next {
+		if c.Is("option") && selector.Selected(c) {
+			return textOf(c.Node)
 		}
 		if t := chosen(c); t != "" {
 			return t

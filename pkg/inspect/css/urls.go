@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
@@ -89,13 +90,13 @@ func (l *lister) rules(rules []*rule, c context) {
 }
 
 // dynamicState is the state without which no selector matches, "" for none.
-func dynamicState(sels []*selector) string {
+func dynamicState(sels []*selector.Selector) string {
 	state := ""
 	for _, s := range sels {
-		if s.dynamic == "" {
+		if s.State == "" {
 			return ""
 		}
-		state = s.dynamic
+		state = s.State
 	}
 	return state
 }

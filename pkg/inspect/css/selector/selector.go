@@ -1,4 +1,12 @@
-package css
+// Package selector says which elements of a document a selector matches, as
+// Selectors Level 4 does and Chromium implements it, in the state of a page
+// that has just loaded: nothing is hovered, focused, visited or scrolled.
+//
+// [Elements] makes a document ready, [Parse] reads a rule's selectors, an
+// [Index] finds the rules that may match an element and a [Matcher] decides.
+// Matching stops after a fixed number of steps for one page ([Matcher.Exhausted]).
+// Of shadow trees :host, ::slotted() and ::part() are not known.
+package selector
 
 import (
 	"slices"
@@ -7,21 +15,21 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// specificity packs (ids, classes, types), ten bits each.
-type specificity uint32
+// Specificity packs (ids, classes, types), ten bits each.
+type Specificity uint32
 
 const (
-	oneID    specificity = 1 << 20
-	oneClass specificity = 1 << 10
-	oneType  specificity = 1
+	oneID    Specificity = 1 << 20
+	oneClass Specificity = 1 << 10
+	oneType  Specificity = 1
 )
 
-// selector is one complex selector.
-type selector struct {
-	parts   []compound // the subject first, then leftwards
-	pseudo  string     // the pseudo-element it styles, without colons, "" for none
-	spec    specificity
-	dynamic string // a state no page has while it loads (":hover"), "" for none
+// Selector is one complex selector.
+type Selector struct {
+	parts         []compound // the subject first, then leftwards
+	PseudoElement string     // the pseudo-element it styles, without colons, "" for none
+	Specificity   Specificity
+	State         string // a state no page has while it loads (":hover"), "" for none
 }
 
 // compound is a run of simple selectors without combinators.
@@ -46,30 +54,30 @@ type attrTest struct {
 // pseudoTest is a pseudo-class with its arguments.
 type pseudoTest struct {
 	name   string
-	sels   []*selector // of is, where, not, has, nth-child's "of", in-scope's roots
-	limits []*selector // of in-scope
+	sels   []*Selector // of is, where, not, has, nth-child's "of", in-scope's roots
+	limits []*Selector // of in-scope
 	a, b   int         // of An+B
 	args   []string    // of lang, dir
 }
 
 // selectorParser knows what "&", ":scope" and prefixes stand for.
 type selectorParser struct {
-	parent     []*selector
-	scope      []*selector
+	parent     []*Selector
+	scope      []*Selector
 	namespaces map[string]string
 	src        string
 	inNot      bool
 }
 
-// scopeSelector stands for "inside this @scope".
-func scopeSelector(roots, limits []*selector) *selector {
-	return &selector{parts: []compound{{pseudos: []pseudoTest{{name: "-in-scope", sels: roots, limits: limits}}}}}
+// InScope stands for "inside this @scope".
+func InScope(roots, limits []*Selector) *Selector {
+	return &Selector{parts: []compound{{pseudos: []pseudoTest{{name: "-in-scope", sels: roots, limits: limits}}}}}
 }
 
 // list parses a selector list. It is all or nothing, as in browsers, unless
 // forgiving.
-func (p *selectorParser) list(ns []syntax.Value, relative, forgiving bool) ([]*selector, bool) {
-	var sels []*selector
+func (p *selectorParser) list(ns []syntax.Value, relative, forgiving bool) ([]*Selector, bool) {
+	var sels []*Selector
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		s, ok := p.complex(part, relative)
 		switch {
@@ -82,9 +90,9 @@ func (p *selectorParser) list(ns []syntax.Value, relative, forgiving bool) ([]*s
 	return sels, true
 }
 
-// parseSelectors parses a rule's prelude. parent is what "&" stands for, nil
+// Parse parses a rule's prelude. parent is what "&" stands for, nil
 // outside style rules; scope the innermost @scope.
-func parseSelectors(text string, parent, scope []*selector, namespaces map[string]string) ([]*selector, bool) {
+func Parse(text string, parent, scope []*Selector, namespaces map[string]string) ([]*Selector, bool) {
 	ns, ok := syntax.Values(text)
 	if !ok || len(ns) == 0 {
 		return nil, false
@@ -104,11 +112,11 @@ func parseSelectors(text string, parent, scope []*selector, namespaces map[strin
 
 // complex parses compounds and combinators. With relative it may begin with
 // a combinator, and is tied to "&" or :scope.
-func (p *selectorParser) complex(ns []syntax.Value, relative bool) (*selector, bool) {
+func (p *selectorParser) complex(ns []syntax.Value, relative bool) (*Selector, bool) {
 	if len(ns) == 0 {
 		return nil, false
 	}
-	s := &selector{}
+	s := &Selector{}
 	var left []compound // in reading order; comb is to the one before
 	comb := byte(0)
 	hasAmp := false
@@ -124,7 +132,7 @@ func (p *selectorParser) complex(ns []syntax.Value, relative bool) (*selector, b
 		for end < len(ns) && ns[end].Kind != syntax.Whitespace && combinator(ns[end]) == 0 {
 			end++
 		}
-		if end == i || s.pseudo != "" {
+		if end == i || s.PseudoElement != "" {
 			return nil, false
 		}
 		c := compound{comb: comb}
@@ -162,13 +170,13 @@ func (p *selectorParser) complex(ns []syntax.Value, relative bool) (*selector, b
 }
 
 // tie puts what a nested selector is relative to in front of it.
-func (p *selectorParser) tie(s *selector, left *[]compound, leading byte, hasAmp, relative bool) {
+func (p *selectorParser) tie(s *Selector, left *[]compound, leading byte, hasAmp, relative bool) {
 	if !relative || hasAmp && leading == 0 {
 		return
 	}
 	switch {
 	case p.parent != nil:
-		s.spec += maxSpec(p.parent)
+		s.Specificity += maxSpec(p.parent)
 		if leading == 0 {
 			leading = ' '
 		}
@@ -199,19 +207,19 @@ func combinator(n syntax.Value) byte {
 	return 0
 }
 
-func maxSpec(sels []*selector) specificity {
-	var m specificity
+func maxSpec(sels []*Selector) Specificity {
+	var m Specificity
 	for _, s := range sels {
-		m = max(m, s.spec)
+		m = max(m, s.Specificity)
 	}
 	return m
 }
 
 // compound parses simple selectors that stand together.
-func (p *selectorParser) compound(ns []syntax.Value, c *compound, s *selector) (amp, ok bool) {
+func (p *selectorParser) compound(ns []syntax.Value, c *compound, s *Selector) (amp, ok bool) {
 	for i := 0; i < len(ns); i++ {
 		n := ns[i]
-		if s.pseudo != "" && n.Kind != syntax.Colon {
+		if s.PseudoElement != "" && n.Kind != syntax.Colon {
 			return amp, false
 		}
 		switch {
@@ -225,7 +233,7 @@ func (p *selectorParser) compound(ns []syntax.Value, c *compound, s *selector) (
 			amp = true
 			if p.parent != nil {
 				c.pseudos = append(c.pseudos, pseudoTest{name: "is", sels: p.parent})
-				s.spec += maxSpec(p.parent)
+				s.Specificity += maxSpec(p.parent)
 			} else {
 				c.pseudos = append(c.pseudos, p.scopeRoot())
 			}
@@ -234,18 +242,18 @@ func (p *selectorParser) compound(ns []syntax.Value, c *compound, s *selector) (
 				return amp, false // "#1" is a colour at best
 			}
 			c.ids = append(c.ids, n.Text)
-			s.spec += oneID
+			s.Specificity += oneID
 		case n.IsDelim('.') && i+1 < len(ns) && ns[i+1].Kind == syntax.Ident:
 			i++
 			c.classes = append(c.classes, ns[i].Text)
-			s.spec += oneClass
+			s.Specificity += oneClass
 		case n.Kind == syntax.OpenBracket:
 			a, ok := attribute(n)
 			if !ok {
 				return amp, false
 			}
 			c.attrs = append(c.attrs, a)
-			s.spec += oneClass
+			s.Specificity += oneClass
 		case n.Kind == syntax.Colon:
 			used, ok := p.pseudo(ns[i:], c, s)
 			if !ok {
@@ -260,7 +268,7 @@ func (p *selectorParser) compound(ns []syntax.Value, c *compound, s *selector) (
 }
 
 // typeSelector parses tag, *, ns|tag, *|* and |tag; used counts its tokens.
-func (p *selectorParser) typeSelector(ns []syntax.Value, first bool, c *compound, s *selector) (used int, ok bool) {
+func (p *selectorParser) typeSelector(ns []syntax.Value, first bool, c *compound, s *Selector) (used int, ok bool) {
 	if !first {
 		return 0, false
 	}
@@ -286,7 +294,7 @@ func (p *selectorParser) typeSelector(ns []syntax.Value, first bool, c *compound
 	}
 	if ns[i].Kind == syntax.Ident {
 		c.tag = strings.ToLower(ns[i].Text)
-		s.spec += oneType
+		s.Specificity += oneType
 	} else if !ns[i].IsDelim('*') {
 		return 0, false
 	}
@@ -341,8 +349,8 @@ func attribute(n syntax.Value) (a attrTest, ok bool) {
 	return a, len(w) == 1
 }
 
-// supportsSelector says whether Chromium's selector() holds for text.
-func supportsSelector(text string) bool {
-	sels, ok := parseSelectors(text, nil, nil, nil)
-	return ok && len(sels) == 1 && (!strings.HasPrefix(sels[0].pseudo, "-webkit-") || webkitPseudos[sels[0].pseudo])
+// Supports says whether Chromium's selector() holds for text.
+func Supports(text string) bool {
+	sels, ok := Parse(text, nil, nil, nil)
+	return ok && len(sels) == 1 && (!strings.HasPrefix(sels[0].PseudoElement, "-webkit-") || webkitPseudos[sels[0].PseudoElement])
 }

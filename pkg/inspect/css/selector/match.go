@@ -1,4 +1,4 @@
-package css
+package selector
 
 import "strings"
 
@@ -6,10 +6,10 @@ import "strings"
 // takes 14 an element, so this is seventy times a page of 20,000 elements.
 const matchBudget = 20_000_000
 
-// matcher matches selectors with elements.
-type matcher struct {
-	quirks bool
-	steps  int
+// Matcher matches selectors with elements.
+type Matcher struct {
+	Quirks bool
+	Steps  int
 	tried  int // entries of the index that were looked at
 }
 
@@ -23,30 +23,30 @@ const (
 	failsCompletely // no ancestor can match either
 )
 
-func (m *matcher) equal(a, b string) bool {
-	return a == b || m.quirks && strings.EqualFold(a, b)
+func (m *Matcher) equal(a, b string) bool {
+	return a == b || m.Quirks && strings.EqualFold(a, b)
 }
 
 // match says whether e is a subject of s; pseudo-elements are the caller's.
-func (m *matcher) match(s *selector, e *element) bool {
+func (m *Matcher) match(s *Selector, e *Element) bool {
 	return m.from(s, 0, e, nil) == succeeds
 }
 
-// matches says whether e is a subject of x.
-func (m *matcher) matches(x *entry, e *element) bool {
+// Matches says whether e is a subject of x.
+func (m *Matcher) Matches(x *Entry, e *Element) bool {
 	if m.tried++; m.tried%16 == 0 {
-		m.steps++ // the filter is that much cheaper
+		m.Steps++ // the filter is that much cheaper
 	}
-	return x.possible(e) && m.match(x.sel, e)
+	return x.possible(e) && m.match(x.Selector, e)
 }
 
-// exhausted says whether matching was given up.
-func (m *matcher) exhausted() bool { return m.steps > matchBudget }
+// Exhausted says whether matching was given up.
+func (m *Matcher) Exhausted() bool { return m.Steps > matchBudget }
 
 // from matches s.parts[i:] with e as the subject of parts[i]. anchor is the
 // element of :has() that the leftmost compound is tied to.
-func (m *matcher) from(s *selector, i int, e, anchor *element) result {
-	if m.steps++; m.steps > matchBudget {
+func (m *Matcher) from(s *Selector, i int, e, anchor *Element) result {
+	if m.Steps++; m.Steps > matchBudget {
 		return failsCompletely
 	}
 	c := &s.parts[i]
@@ -110,12 +110,12 @@ func tied(ok bool) result {
 }
 
 // compound matches the simple selectors of c with e.
-func (m *matcher) compound(c *compound, e *element) bool {
-	if c.tag != "" && c.tag != e.tag || c.ns != "" && c.ns != e.ns {
+func (m *Matcher) compound(c *compound, e *Element) bool {
+	if c.tag != "" && c.tag != e.Tag || c.ns != "" && c.ns != e.Namespace {
 		return false
 	}
 	for _, id := range c.ids {
-		if !m.equal(id, e.id) {
+		if !m.equal(id, e.ID) {
 			return false
 		}
 	}
@@ -141,8 +141,8 @@ next:
 	return true
 }
 
-func (a *attrTest) match(e *element) bool {
-	have, ok := e.attr(a.name)
+func (a *attrTest) match(e *Element) bool {
+	have, ok := e.Attr(a.name)
 	if !ok || a.op == 0 {
 		return ok
 	}
@@ -171,9 +171,9 @@ func (a *attrTest) match(e *element) bool {
 }
 
 // any says whether one of sels matches e.
-func (m *matcher) any(sels []*selector, e *element) bool {
+func (m *Matcher) any(sels []*Selector, e *Element) bool {
 	for _, s := range sels {
-		if s.pseudo == "" && m.match(s, e) {
+		if s.PseudoElement == "" && m.match(s, e) {
 			return true
 		}
 	}
@@ -181,11 +181,11 @@ func (m *matcher) any(sels []*selector, e *element) bool {
 }
 
 // hasAny says whether one of the relative selectors sels matches from e.
-func (m *matcher) hasAny(sels []*selector, e *element) bool {
+func (m *Matcher) hasAny(sels []*Selector, e *Element) bool {
 	for _, s := range sels {
 		comb := s.parts[len(s.parts)-1].comb
 		if comb == '+' || comb == '~' {
-			for n := e.next; n != nil; n = n.next {
+			for n := e.Next; n != nil; n = n.Next {
 				if m.from(s, 0, n, e) == succeeds || len(s.parts) > 1 && m.below(s, n, e) {
 					return true
 				}
@@ -198,8 +198,8 @@ func (m *matcher) hasAny(sels []*selector, e *element) bool {
 }
 
 // below says whether s matches a descendant of e from anchor.
-func (m *matcher) below(s *selector, e, anchor *element) bool {
-	for c := e.first; c != nil && m.steps <= matchBudget; c = c.next {
+func (m *Matcher) below(s *Selector, e, anchor *Element) bool {
+	for c := e.First; c != nil && m.Steps <= matchBudget; c = c.Next {
 		if m.from(s, 0, c, anchor) == succeeds || m.below(s, c, anchor) {
 			return true
 		}
@@ -216,7 +216,7 @@ func nth(a, b, index int) bool {
 }
 
 // nthOf counts e among the siblings that match sels.
-func (m *matcher) nthOf(t *pseudoTest, e *element) bool {
+func (m *Matcher) nthOf(t *pseudoTest, e *Element) bool {
 	if !m.any(t.sels, e) {
 		return false
 	}
@@ -228,7 +228,7 @@ func (m *matcher) nthOf(t *pseudoTest, e *element) bool {
 			}
 		}
 	} else {
-		for s := e.next; s != nil; s = s.next {
+		for s := e.Next; s != nil; s = s.Next {
 			if m.any(t.sels, s) {
 				n++
 			}

@@ -1,4 +1,4 @@
-package css
+package selector
 
 import (
 	"strings"
@@ -6,10 +6,10 @@ import (
 	"golang.org/x/net/html"
 )
 
-// entry is one selector of a rule in the index.
-type entry struct {
-	sel  *selector
-	rule int // the number that the rule was added by
+// Entry is one selector of a rule in the index.
+type Entry struct {
+	Selector *Selector
+	Rule     int // the number that the rule was added by
 	// needs are what ancestors must have
 	needs [3]uint8
 	count uint8
@@ -33,15 +33,15 @@ func hash8(kind byte, name string) uint8 {
 }
 
 // need notes what the ancestors of s's subject must have.
-func (e *entry) need(h uint8) {
+func (e *Entry) need(h uint8) {
 	if int(e.count) < len(e.needs) {
 		e.needs[e.count] = h
 		e.count++
 	}
 }
 
-func (x *index) entry(s *selector, rule int) entry {
-	e := entry{sel: s, rule: rule}
+func (x *Index) entry(s *Selector, rule int) Entry {
+	e := Entry{Selector: s, Rule: rule}
 	for i := 1; i < len(s.parts); i++ {
 		if c := s.parts[i-1].comb; c != ' ' && c != '>' {
 			continue // a sibling, not an ancestor
@@ -61,7 +61,7 @@ func (x *index) entry(s *selector, rule int) entry {
 }
 
 // possible says whether e's ancestors may have what x needs.
-func (x *entry) possible(e *element) bool {
+func (x *Entry) possible(e *Element) bool {
 	for _, h := range x.needs[:x.count] {
 		if !e.above.has(h) {
 			return false
@@ -70,51 +70,52 @@ func (x *entry) possible(e *element) bool {
 	return true
 }
 
-// filter sets what is above e.
-func (x *index) filter(e *element) {
-	p := e.parent
+// SetAncestors sets what is above e.
+func (x *Index) SetAncestors(e *Element) {
+	p := e.Parent
 	if p == nil {
 		return
 	}
 	e.above = p.above
-	e.above.add(hash8('t', p.tag))
-	if p.id != "" {
-		e.above.add(hash8('#', x.fold(p.id)))
+	e.above.add(hash8('t', p.Tag))
+	if p.ID != "" {
+		e.above.add(hash8('#', x.fold(p.ID)))
 	}
 	for _, c := range p.classes {
 		e.above.add(hash8('.', x.fold(c)))
 	}
 }
 
-// index finds the rules that may match an element by what their subject must
+// Index finds the rules that may match an element by what their subject must
 // have: an id, a class or a type.
-type index struct {
+type Index struct {
 	quirks  bool
-	ids     map[string][]entry
-	classes map[string][]entry
-	tags    map[string][]entry
-	rest    []entry
+	ids     map[string][]Entry
+	classes map[string][]Entry
+	tags    map[string][]Entry
+	rest    []Entry
 }
 
-func newIndex(quirks bool) *index {
-	return &index{quirks: quirks, ids: map[string][]entry{}, classes: map[string][]entry{}, tags: map[string][]entry{}}
+// NewIndex returns an empty index; quirks is the mode of the document.
+func NewIndex(quirks bool) *Index {
+	return &Index{quirks: quirks, ids: map[string][]Entry{}, classes: map[string][]Entry{}, tags: map[string][]Entry{}}
 }
 
-// add puts a rule with the selectors sels into the index.
-func (x *index) add(sels []*selector, rule int) {
+// Add puts a rule with the selectors sels into the index.
+func (x *Index) Add(sels []*Selector, rule int) {
 	for _, s := range sels {
 		x.put(&s.parts[0], x.entry(s, rule), 0)
 	}
 }
 
-func (x *index) fold(s string) string {
+func (x *Index) fold(s string) string {
 	if x.quirks {
 		return strings.ToLower(s)
 	}
 	return s
 }
 
-func (x *index) put(c *compound, e entry, depth int) {
+func (x *Index) put(c *compound, e Entry, depth int) {
 	switch {
 	case len(c.ids) > 0:
 		x.ids[x.fold(c.ids[0])] = append(x.ids[x.fold(c.ids[0])], e)
@@ -136,10 +137,10 @@ func (x *index) put(c *compound, e entry, depth int) {
 	}
 }
 
-// find calls f for every rule that may match e.
-func (x *index) find(e *element, f func([]entry)) {
-	if e.id != "" {
-		f(x.ids[x.fold(e.id)])
+// Find calls f for every rule that may match e.
+func (x *Index) Find(e *Element, f func([]Entry)) {
+	if e.ID != "" {
+		f(x.ids[x.fold(e.ID)])
 	}
 	for i, c := range e.classes {
 		repeated := false
@@ -150,12 +151,12 @@ func (x *index) find(e *element, f func([]entry)) {
 			f(x.classes[x.fold(c)])
 		}
 	}
-	f(x.tags[e.tag])
+	f(x.tags[e.Tag])
 	f(x.rest)
 }
 
-// mayBeFor says whether n has an id, class or type that some subject has.
-func (x *index) mayBeFor(n *html.Node) bool {
+// MayMatch says whether n has an id, class or type that some subject has.
+func (x *Index) MayMatch(n *html.Node) bool {
 	if len(x.rest) > 0 || len(x.tags) > 0 && x.tags[strings.ToLower(n.Data)] != nil {
 		return true
 	}

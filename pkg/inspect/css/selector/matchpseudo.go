@@ -1,4 +1,4 @@
-package css
+package selector
 
 import (
 	"strconv"
@@ -11,7 +11,7 @@ import (
 
 // pseudo matches a pseudo-class with e as it is when a page has just loaded:
 // nothing hovered, focused or visited.
-func (m *matcher) pseudo(t *pseudoTest, e *element) bool {
+func (m *Matcher) pseudo(t *pseudoTest, e *Element) bool {
 	switch t.name {
 	case "is":
 		return m.any(t.sels, e)
@@ -22,7 +22,7 @@ func (m *matcher) pseudo(t *pseudoTest, e *element) bool {
 	case "-in-scope":
 		return m.inScope(t, e)
 	case "root":
-		return e.parent == nil
+		return e.Parent == nil
 	case "empty":
 		return empty(e)
 	case "lang":
@@ -30,11 +30,11 @@ func (m *matcher) pseudo(t *pseudoTest, e *element) bool {
 	case "dir":
 		return len(t.args) == 1 && direction(e) == t.args[0]
 	case "any-link", "link", "-webkit-any-link":
-		return (e.is("a", "area") || e.ns == "svg" && e.tag == "a") && e.has("href")
+		return (e.Is("a", "area") || e.Namespace == "svg" && e.Tag == "a") && e.Has("href")
 	case "defined":
-		return e.ns != "html" || !strings.Contains(e.tag, "-")
+		return e.Namespace != "html" || !strings.Contains(e.Tag, "-")
 	case "open":
-		return e.is("details", "dialog") && e.has("open")
+		return e.Is("details", "dialog") && e.Has("open")
 	case "host", "host-context", "state", "active-view-transition-type", "heading":
 		return false
 	}
@@ -54,15 +54,15 @@ func (m *matcher) pseudo(t *pseudoTest, e *element) bool {
 }
 
 // structural decides the pseudo-classes that count siblings.
-func structural(t *pseudoTest, e *element) (ok, known bool) {
+func structural(t *pseudoTest, e *Element) (ok, known bool) {
 	e.number()
 	switch t.name {
 	case "first-child":
 		return e.prev == nil, true
 	case "last-child":
-		return e.next == nil, true
+		return e.Next == nil, true
 	case "only-child":
-		return e.prev == nil && e.next == nil, true
+		return e.prev == nil && e.Next == nil, true
 	case "first-of-type":
 		return e.typeIndex == 1, true
 	case "last-of-type":
@@ -81,8 +81,8 @@ func structural(t *pseudoTest, e *element) (ok, known bool) {
 	return false, false
 }
 
-func (m *matcher) inScope(t *pseudoTest, e *element) bool {
-	for p := e; p != nil; p = p.parent {
+func (m *Matcher) inScope(t *pseudoTest, e *Element) bool {
+	for p := e; p != nil; p = p.Parent {
 		if m.any(t.sels, p) {
 			return true
 		}
@@ -93,11 +93,11 @@ func (m *matcher) inScope(t *pseudoTest, e *element) bool {
 	return false
 }
 
-func empty(e *element) bool {
-	if e.first != nil {
+func empty(e *Element) bool {
+	if e.First != nil {
 		return false
 	}
-	for c := e.node.FirstChild; c != nil; c = c.NextSibling {
+	for c := e.Node.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type == html.TextNode && c.Data != "" {
 			return false
 		}
@@ -105,9 +105,9 @@ func empty(e *element) bool {
 	return true
 }
 
-func hasLang(e *element, want []string) bool {
-	for p := e; p != nil; p = p.parent {
-		lang, ok := p.attr("lang")
+func hasLang(e *Element, want []string) bool {
+	for p := e; p != nil; p = p.Parent {
+		lang, ok := p.Attr("lang")
 		if !ok {
 			continue
 		}
@@ -123,9 +123,9 @@ func hasLang(e *element, want []string) bool {
 	return false
 }
 
-func direction(e *element) string {
-	for p := e; p != nil; p = p.parent {
-		if d, ok := p.attr("dir"); ok {
+func direction(e *Element) string {
+	for p := e; p != nil; p = p.Parent {
+		if d, ok := p.Attr("dir"); ok {
 			if d = strings.ToLower(d); d == "ltr" || d == "rtl" {
 				return d
 			}
@@ -141,34 +141,34 @@ var (
 )
 
 // formState decides the pseudo-classes of form controls from the markup.
-func formState(name string, e *element) bool {
-	control := e.is("input", "button", "select", "textarea", "fieldset", "optgroup", "option")
-	typ := e.inputType()
+func formState(name string, e *Element) bool {
+	control := e.Is("input", "button", "select", "textarea", "fieldset", "optgroup", "option")
+	typ := e.InputType()
 	switch name {
 	case "enabled":
 		return control && !disabled(e)
 	case "disabled":
 		return control && disabled(e)
 	case "checked":
-		return (typ == "checkbox" || typ == "radio") && e.has("checked") || e.is("option") && selected(e)
+		return (typ == "checkbox" || typ == "radio") && e.Has("checked") || e.Is("option") && Selected(e)
 	case "default":
-		return (typ == "checkbox" || typ == "radio") && e.has("checked") || e.is("option") && e.has("selected") || firstSubmit(e)
+		return (typ == "checkbox" || typ == "radio") && e.Has("checked") || e.Is("option") && e.Has("selected") || firstSubmit(e)
 	case "indeterminate":
-		return e.is("progress") && !e.has("value")
+		return e.Is("progress") && !e.Has("value")
 	case "required":
-		return e.is("input", "select", "textarea") && !unrequired[typ] && e.has("required")
+		return e.Is("input", "select", "textarea") && !unrequired[typ] && e.Has("required")
 	case "optional":
-		return e.is("input", "select", "textarea") && (unrequired[typ] || !e.has("required"))
+		return e.Is("input", "select", "textarea") && (unrequired[typ] || !e.Has("required"))
 	case "read-write", "read-only":
 		return writable(e) == (name == "read-write")
 	case "placeholder-shown":
-		value, _ := e.attr("value")
-		return e.has("placeholder") && (textTypes[typ] && value == "" || e.is("textarea") && e.node.FirstChild == nil)
+		value, _ := e.Attr("value")
+		return e.Has("placeholder") && (textTypes[typ] && value == "" || e.Is("textarea") && e.Node.FirstChild == nil)
 	case "in-range", "out-of-range":
 		in, ranged := inRange(e, typ)
 		return ranged && in == (name == "in-range")
 	case "valid", "invalid":
-		if e.is("form", "fieldset") {
+		if e.Is("form", "fieldset") {
 			return !invalidWithin(e) == (name == "valid")
 		}
 		return validatable(e, typ) && valid(e, typ) == (name == "valid")
@@ -176,32 +176,32 @@ func formState(name string, e *element) bool {
 	return false
 }
 
-func disabled(e *element) bool {
-	if e.has("disabled") {
+func disabled(e *Element) bool {
+	if e.Has("disabled") {
 		return true
 	}
-	if e.is("option") && e.parent != nil && e.parent.is("optgroup") {
-		return e.parent.has("disabled")
+	if e.Is("option") && e.Parent != nil && e.Parent.Is("optgroup") {
+		return e.Parent.Has("disabled")
 	}
-	for p := e.parent; p != nil && e.is("input", "button", "select", "textarea", "fieldset"); p = p.parent {
-		if p.is("fieldset") && p.has("disabled") {
+	for p := e.Parent; p != nil && e.Is("input", "button", "select", "textarea", "fieldset"); p = p.Parent {
+		if p.Is("fieldset") && p.Has("disabled") {
 			return true
 		}
 	}
 	return false
 }
 
-// selected says whether option e is chosen: marked so, or the first of a
+// Selected says whether option e is chosen: marked so, or the first of a
 // drop-down in which none is.
-func selected(e *element) bool {
-	if e.has("selected") {
+func Selected(e *Element) bool {
+	if e.Has("selected") {
 		return true
 	}
-	list := e.parent
-	for list != nil && !list.is("select") {
-		list = list.parent
+	list := e.Parent
+	for list != nil && !list.Is("select") {
+		list = list.Parent
 	}
-	if list == nil || list.has("multiple") {
+	if list == nil || list.Has("multiple") {
 		return false
 	}
 	if !list.counted {
@@ -213,17 +213,17 @@ func selected(e *element) bool {
 
 // firstOption is the option that a drop-down shows when none is marked; nil
 // when one is.
-func (e *element) firstOption() *element {
-	var first *element
+func (e *Element) firstOption() *Element {
+	var first *Element
 	marked := false
-	var visit func(*element)
-	visit = func(p *element) {
-		for c := p.first; c != nil; c = c.next {
-			if c.is("option") {
-				if first == nil && !c.has("disabled") {
+	var visit func(*Element)
+	visit = func(p *Element) {
+		for c := p.First; c != nil; c = c.Next {
+			if c.Is("option") {
+				if first == nil && !c.Has("disabled") {
 					first = c
 				}
-				marked = marked || c.has("selected")
+				marked = marked || c.Has("selected")
 			}
 			visit(c)
 		}
@@ -235,22 +235,22 @@ func (e *element) firstOption() *element {
 	return first
 }
 
-func firstSubmit(e *element) bool {
-	if t := e.inputType(); t != "submit" && t != "image" && !e.is("button") {
+func firstSubmit(e *Element) bool {
+	if t := e.InputType(); t != "submit" && t != "image" && !e.Is("button") {
 		return false
 	}
-	form := e.parent
-	for form != nil && !form.is("form") {
-		form = form.parent
+	form := e.Parent
+	for form != nil && !form.Is("form") {
+		form = form.Parent
 	}
 	if form == nil {
 		return false
 	}
-	var first func(*element) *element
-	first = func(p *element) *element {
-		for c := p.first; c != nil; c = c.next {
-			kind, typed := c.attr("type")
-			if t := c.inputType(); t == "submit" || t == "image" || c.is("button") && (!typed || strings.EqualFold(kind, "submit")) {
+	var first func(*Element) *Element
+	first = func(p *Element) *Element {
+		for c := p.First; c != nil; c = c.Next {
+			kind, typed := c.Attr("type")
+			if t := c.InputType(); t == "submit" || t == "image" || c.Is("button") && (!typed || strings.EqualFold(kind, "submit")) {
 				return c
 			}
 			if f := first(c); f != nil {
@@ -262,25 +262,25 @@ func firstSubmit(e *element) bool {
 	return first(form) == e
 }
 
-func writable(e *element) bool {
-	if v, ok := e.attr("contenteditable"); ok && !strings.EqualFold(v, "false") {
+func writable(e *Element) bool {
+	if v, ok := e.Attr("contenteditable"); ok && !strings.EqualFold(v, "false") {
 		return true
 	}
-	typ := e.inputType()
-	return (textTypes[typ] || e.is("textarea")) && !e.has("readonly") && !disabled(e)
+	typ := e.InputType()
+	return (textTypes[typ] || e.Is("textarea")) && !e.Has("readonly") && !disabled(e)
 }
 
-func inRange(e *element, typ string) (in, ranged bool) {
-	if typ != "number" && typ != "range" || !e.has("min") && !e.has("max") && typ == "number" || disabled(e) || e.has("readonly") {
+func inRange(e *Element, typ string) (in, ranged bool) {
+	if typ != "number" && typ != "range" || !e.Has("min") && !e.Has("max") && typ == "number" || disabled(e) || e.Has("readonly") {
 		return false, false
 	}
-	text, _ := e.attr("value")
+	text, _ := e.Attr("value")
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return true, true
 	}
-	lo, _ := e.attr("min")
-	hi, _ := e.attr("max")
+	lo, _ := e.Attr("min")
+	hi, _ := e.Attr("max")
 	if f, err := strconv.ParseFloat(lo, 64); err == nil && v < f {
 		return false, true
 	}
@@ -288,38 +288,38 @@ func inRange(e *element, typ string) (in, ranged bool) {
 	return err != nil || v <= f, true
 }
 
-func validatable(e *element, typ string) bool {
-	if disabled(e) || e.has("readonly") {
+func validatable(e *Element, typ string) bool {
+	if disabled(e) || e.Has("readonly") {
 		return false
 	}
-	return e.is("select", "textarea") || typ != "" && typ != "hidden" && typ != "button" && typ != "reset" ||
-		e.is("button")
+	return e.Is("select", "textarea") || typ != "" && typ != "hidden" && typ != "button" && typ != "reset" ||
+		e.Is("button")
 }
 
 // valid judges what markup alone can tell: a required value that is missing,
 // a number out of range.
-func valid(e *element, typ string) bool {
+func valid(e *Element, typ string) bool {
 	if in, ranged := inRange(e, typ); ranged && !in {
 		return false
 	}
-	if !e.has("required") || unrequired[typ] {
+	if !e.Has("required") || unrequired[typ] {
 		return true
 	}
-	value, _ := e.attr("value")
+	value, _ := e.Attr("value")
 	switch {
 	case typ == "checkbox" || typ == "radio":
-		return e.has("checked")
-	case e.is("textarea"):
-		return e.node.FirstChild != nil
-	case e.is("select"):
+		return e.Has("checked")
+	case e.Is("textarea"):
+		return e.Node.FirstChild != nil
+	case e.Is("select"):
 		return true
 	}
 	return value != ""
 }
 
-func invalidWithin(e *element) bool {
-	for c := e.first; c != nil; c = c.next {
-		if typ := c.inputType(); validatable(c, typ) && !valid(c, typ) || invalidWithin(c) {
+func invalidWithin(e *Element) bool {
+	for c := e.First; c != nil; c = c.Next {
+		if typ := c.InputType(); validatable(c, typ) && !valid(c, typ) || invalidWithin(c) {
 			return true
 		}
 	}
@@ -328,11 +328,11 @@ func invalidWithin(e *element) bool {
 
 // focused says whether e is or holds an element with autofocus. Chromium
 // matches :focus only in a window that has the focus, :focus-within always.
-func focused(e *element) bool {
-	if e.has("autofocus") {
+func focused(e *Element) bool {
+	if e.Has("autofocus") {
 		return true
 	}
-	for c := e.first; c != nil; c = c.next {
+	for c := e.First; c != nil; c = c.Next {
 		if focused(c) {
 			return true
 		}

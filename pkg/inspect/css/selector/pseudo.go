@@ -1,4 +1,4 @@
-package css
+package selector
 
 import (
 	"strconv"
@@ -40,7 +40,7 @@ var (
 )
 
 // pseudo parses a pseudo-class or pseudo-element; used counts its tokens.
-func (p *selectorParser) pseudo(ns []syntax.Value, c *compound, s *selector) (used int, ok bool) {
+func (p *selectorParser) pseudo(ns []syntax.Value, c *compound, s *Selector) (used int, ok bool) {
 	if len(ns) > 2 && ns[1].Kind == syntax.Colon {
 		return 3, p.pseudoElement(ns[2], s)
 	}
@@ -56,34 +56,34 @@ func (p *selectorParser) pseudo(ns []syntax.Value, c *compound, s *selector) (us
 		}
 		switch {
 		case dynamicStates[name]:
-			if s.dynamic == "" && !p.inNot {
-				s.dynamic = ":" + name
+			if s.State == "" && !p.inNot {
+				s.State = ":" + name
 			}
 		case !staticStates[name]:
 			return 0, false
 		}
-		s.spec += oneClass
+		s.Specificity += oneClass
 		t := pseudoTest{name: name}
 		if name == "scope" {
 			t = p.scopeRoot()
 		}
-		if s.pseudo == "" || !dynamicStates[name] { // ::-webkit-scrollbar-thumb:hover is never drawn hovered
+		if s.PseudoElement == "" || !dynamicStates[name] { // ::-webkit-scrollbar-thumb:hover is never drawn hovered
 			c.pseudos = append(c.pseudos, t)
 		} else {
 			c.pseudos = append(c.pseudos, pseudoTest{name: name})
 		}
 		return 2, true
 	}
-	if n.Kind != syntax.Function || s.pseudo != "" {
+	if n.Kind != syntax.Function || s.PseudoElement != "" {
 		return 0, false
 	}
 	t, spec, ok := p.functional(name, n, s)
-	s.spec += spec
+	s.Specificity += spec
 	c.pseudos = append(c.pseudos, t)
 	return 2, ok
 }
 
-func (p *selectorParser) pseudoElement(n syntax.Value, s *selector) bool {
+func (p *selectorParser) pseudoElement(n syntax.Value, s *Selector) bool {
 	name := strings.ToLower(n.Text)
 	switch {
 	case n.Kind == syntax.Ident && (elementPseudos[name] || strings.HasPrefix(name, "-webkit-")):
@@ -91,16 +91,16 @@ func (p *selectorParser) pseudoElement(n syntax.Value, s *selector) bool {
 	default:
 		return false
 	}
-	if s.pseudo != "" { // ::before::marker: valid, styles what has no URL of its own
-		name = s.pseudo + "::" + name
+	if s.PseudoElement != "" { // ::before::marker: valid, styles what has no URL of its own
+		name = s.PseudoElement + "::" + name
 	}
-	s.pseudo = name
-	s.spec += oneType
+	s.PseudoElement = name
+	s.Specificity += oneType
 	return true
 }
 
 // functional parses :name(…).
-func (p *selectorParser) functional(name string, n syntax.Value, s *selector) (t pseudoTest, spec specificity, ok bool) {
+func (p *selectorParser) functional(name string, n syntax.Value, s *Selector) (t pseudoTest, spec Specificity, ok bool) {
 	t.name = name
 	args := syntax.Trim(n.Args)
 	switch name {
@@ -128,9 +128,9 @@ func (p *selectorParser) functional(name string, n syntax.Value, s *selector) (t
 		q.parent, q.scope = nil, nil
 		t.sels, ok = q.list(args, true, false)
 		for _, h := range t.sels {
-			ok = ok && h.pseudo == ""
-			if s.dynamic == "" && !p.inNot {
-				s.dynamic = h.dynamic
+			ok = ok && h.PseudoElement == ""
+			if s.State == "" && !p.inNot {
+				s.State = h.State
 			}
 		}
 		return t, maxSpec(t.sels), ok && len(t.sels) > 0
@@ -151,21 +151,21 @@ func (p *selectorParser) functional(name string, n syntax.Value, s *selector) (t
 }
 
 // nested parses the list of :is() or :not(), in which "&" keeps its meaning.
-func (p *selectorParser) nested(args []syntax.Value, s *selector, forgiving bool) ([]*selector, bool) {
+func (p *selectorParser) nested(args []syntax.Value, s *Selector, forgiving bool) ([]*Selector, bool) {
 	sels, ok := p.list(args, false, forgiving)
 	for _, q := range sels {
-		if q.pseudo != "" && !forgiving {
+		if q.PseudoElement != "" && !forgiving {
 			return nil, false
 		}
-		if s.dynamic == "" && !p.inNot && len(sels) == 1 {
-			s.dynamic = q.dynamic
+		if s.State == "" && !p.inNot && len(sels) == 1 {
+			s.State = q.State
 		}
 	}
 	return sels, ok
 }
 
 // nth parses An+B [of S].
-func (p *selectorParser) nth(t pseudoTest, n syntax.Value) (pseudoTest, specificity, bool) {
+func (p *selectorParser) nth(t pseudoTest, n syntax.Value) (pseudoTest, Specificity, bool) {
 	spec := oneClass
 	args := syntax.Trim(n.Args)
 	for i, a := range args {

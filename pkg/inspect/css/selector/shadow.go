@@ -1,4 +1,4 @@
-package css
+package selector
 
 import "golang.org/x/net/html"
 
@@ -10,10 +10,10 @@ import "golang.org/x/net/html"
 
 // initRoot makes e the root of a shadow tree, which is no sibling of what the
 // host holds.
-func (e *element) initRoot(n *html.Node, host *element, scope int) {
-	e.node, e.parent, e.tag, e.ns, e.scope, e.root = n, host, "#shadow-root", "html", scope, true
-	host.slots = map[string]bool{}
-	slots(n, host.slots)
+func (e *Element) initRoot(n *html.Node, host *Element, scope int) {
+	e.Node, e.Parent, e.Tag, e.Namespace, e.Scope, e.IsShadowRoot = n, host, "#shadow-root", "html", scope, true
+	host.Slots = map[string]bool{}
+	slots(n, host.Slots)
 }
 
 // slots notes the names of the slots below n, other trees than its own left
@@ -37,9 +37,9 @@ func slots(n *html.Node, names map[string]bool) {
 }
 
 // up is the parent of e as selectors see it: none at the top of a tree.
-func (e *element) up() *element {
-	if e.parent != nil && e.parent.root {
+func (e *Element) up() *Element {
+	if e.Parent != nil && e.Parent.IsShadowRoot {
 		return nil
 	}
-	return e.parent
+	return e.Parent
 }

@@ -1,0 +1,174 @@
+package selector
+
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"libra/pkg/inspect/markup"
+)
+
+// Element is an element of the document, laid out for matching.
+type Element struct {
+	Node                     *html.Node
+	Parent                   *Element
+	prev, Next, First, last  *Element // element siblings and children
+	Tag                      string   // lower case
+	ID                       string
+	classes                  []string
+	Namespace                string          // html, svg or math
+	Order                    int             // in the document, from 0
+	above                    bloom           // what its ancestors have
+	option                   *Element        // of a drop-down: what it shows
+	counted                  bool            // option is known
+	Scope                    int             // the shadow tree it is in, 0 for none
+	IsShadowRoot             bool            // it stands for the root of that
+	Slots                    map[string]bool // of its shadow tree, nil without one
+	index, fromEnd           int             // among its siblings, from 1; 0 before asked
+	typeIndex, typeIndexLast int             // the same among siblings of its type
+}
+
+// Elements lists the elements under root in document order.
+func Elements(root *html.Node) []*Element {
+	var all []*Element
+	var slab []Element // made many at a time
+	scopes := 0
+	var add func(n *html.Node, parent *Element, scope int)
+	add = func(n *html.Node, parent *Element, scope int) {
+		for c := n.FirstChild; c != nil; c = c.NextSibling {
+			if c.Type != html.ElementNode {
+				continue
+			}
+			if len(slab) == cap(slab) {
+				slab = make([]Element, 0, min(max(len(all), 16), 256))
+			}
+			slab = slab[:len(slab)+1]
+			e := &slab[len(slab)-1]
+			e.Order = len(all)
+			all = append(all, e)
+			if e.Scope = scope; markup.IsShadowRoot(c) {
+				scopes++
+				e.initRoot(c, parent, scopes)
+				add(c, e, scopes)
+				continue
+			}
+			e.init(c, parent)
+			if e.Tag == "template" && e.Namespace == "html" {
+				continue // its contents are no part of the document
+			}
+			add(c, e, scope)
+		}
+	}
+	add(root, nil, 0)
+	return all
+}
+
+func (e *Element) init(n *html.Node, parent *Element) {
+	e.Node, e.Parent, e.Tag, e.Namespace = n, parent, strings.ToLower(n.Data), n.Namespace
+	if e.Namespace == "" {
+		e.Namespace = "html"
+	}
+	for _, a := range n.Attr {
+		switch a.Key {
+		case "id":
+			e.ID = a.Val
+		case "class":
+			e.classes = strings.Fields(a.Val)
+		}
+	}
+	if parent != nil {
+		if e.prev = parent.last; e.prev != nil {
+			e.prev.Next = e
+		} else {
+			parent.First = e
+		}
+		parent.last = e
+	}
+}
+
+// Attr gives an attribute's value.
+func (e *Element) Attr(name string) (string, bool) {
+	for _, a := range e.Node.Attr {
+		if a.Key == name || strings.EqualFold(a.Key, name) {
+			return a.Val, true
+		}
+	}
+	return "", false
+}
+
+// Has says whether e has an attribute.
+func (e *Element) Has(name string) bool {
+	_, ok := e.Attr(name)
+	return ok
+}
+
+// Is says whether e is an HTML element of one of these types.
+func (e *Element) Is(tags ...string) bool {
+	if e.Namespace != "html" {
+		return false
+	}
+	for _, t := range tags {
+		if e.Tag == t {
+			return true
+		}
+	}
+	return false
+}
+
+// InputType is the type of an input element, "" for other elements.
+func (e *Element) InputType() string {
+	if !e.Is("input") {
+		return ""
+	}
+	t, _ := e.Attr("type")
+	if t = strings.ToLower(t); t == "" {
+		return "text"
+	}
+	return t
+}
+
+// number counts e's place among its siblings, all of them at once.
+func (e *Element) number() {
+	if e.index != 0 {
+		return
+	}
+	head := e
+	for head.prev != nil {
+		head = head.prev
+	}
+	types := map[string]int{}
+	n := 0
+	var tail *Element
+	for s := head; s != nil; s = s.Next {
+		n++
+		types[s.Tag]++
+		s.index, s.typeIndex = n, types[s.Tag]
+		tail = s
+	}
+	clear(types)
+	n = 0
+	for s := tail; s != nil; s = s.prev {
+		n++
+		types[s.Tag]++
+		s.fromEnd, s.typeIndexLast = n, types[s.Tag]
+	}
+}
+
+// QuirksMode says whether the document is in quirks mode, in which classes and
+// ids are compared without case.
+func QuirksMode(root *html.Node) bool {
+	for c := root.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type != html.DoctypeNode {
+			continue
+		}
+		for _, a := range c.Attr {
+			public := strings.ToLower(a.Val)
+			if a.Key == "public" && (strings.HasPrefix(public, "-//w3c//dtd html 3") || strings.HasPrefix(public, "-//ietf//") ||
+				strings.HasPrefix(public, "-//w3c//dtd html 4.0 ") || strings.HasPrefix(public, "-//netscape")) {
+				return true
+			}
+		}
+		return false
+	}
+	return root.Type == html.DocumentNode
+}
