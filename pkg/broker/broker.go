@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"libra/pkg/component"
 )
 
 // Config is one bus.
@@ -184,10 +186,10 @@ jetstream {
 }
 `, listen, maxPayload, store, 16<<20, space)
 	fmt.Fprintf(&b, "accounts {\n  SYS {}\n  LIBRA {\n    jetstream: enabled\n    users: [\n")
-	for _, role := range Roles() {
-		r := roles[role]
+	for _, c := range component.All() {
+		r, heartbeat, inbox := roles[c.Role], "libra.beat."+c.Name+".*", "_INBOX_"+c.Role+".>"
 		fmt.Fprintf(&b, "      { nkey: %s, permissions: { publish: [%s], subscribe: [%s], allow_responses: %v } }\n",
-			keys[role], quoted(r.publish), quoted(append([]string{"_INBOX_" + role + ".>"}, r.subscribe...)), r.responds)
+			keys[c.Role], quoted(append([]string{heartbeat}, r.publish...)), quoted(append([]string{inbox}, r.subscribe...)), r.responds)
 	}
 	b.WriteString("    ]\n  }\n}\nsystem_account: SYS\n")
 	return b.String()

@@ -9,10 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
 	"libra/pkg/broker"
+	"libra/pkg/component"
+	"libra/pkg/event"
 )
 
 func TestMakeKeysIsRepeatable(t *testing.T) {
@@ -114,5 +118,66 @@ func TestStartFaults(t *testing.T) {
 		if _, err := start(t, change); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
+	}
+}
+
+// A component's key opens its own heartbeat and nobody else's.
+func TestHeartbeatPermissions(t *testing.T) {
+	var keys string
+	b, err := start(t, func(c *broker.Config) { keys = filepath.Dir(c.Keys) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect := func(c component.Component) *nats.Conn {
+		t.Helper()
+		key, err := nats.NkeyOptionFromSeed(filepath.Join(keys, c.Role+".nk"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc, err := nats.Connect("nats://"+b.Addr(), key, nats.CustomInboxPrefix("_INBOX_"+c.Role), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+		if err != nil {
+			t.Fatalf("%s: %v", c.Name, err)
+		}
+		t.Cleanup(nc.Close)
+		return nc
+	}
+	all := component.All()
+	owner := connect(all[0])
+	heard, err := owner.SubscribeSync(event.AllBeats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	for _, c := range all[1:] { // the bus itself may publish everything
+		nc := connect(c)
+		for _, of := range all {
+			if err := nc.Publish(event.BeatSubject(of.Name, "1"), []byte(c.Name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, event.BeatSubject(c.Name, "1")+" by "+c.Name)
+	}
+	if err := owner.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	pending, _, err := heard.Pending()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range pending {
+		m, err := heard.NextMsg(time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, m.Subject+" by "+string(m.Data))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("heartbeats that came through (-want +got):\n%s", diff)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,53 +11,59 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/statefile"
 )
 
-// role is what one component may say and hear; its own inbox comes on top.
+// role is what one component may publish and subscribe to, besides its own
+// heartbeat and its own inbox.
 type role struct {
 	publish, subscribe []string
 	responds           bool // answers questions
 }
 
-// roles is the bus's whole table of privileges.
+// roles has the permissions of every component, by its role in pkg/component.
 var roles = map[string]role{
 	// The bus's own client makes the streams. Its key is root's, who may use
 	// it with NATS's tools.
 	"bus": {publish: []string{">"}, subscribe: []string{">"}},
 	"web": {
-		publish: slices.Concat(beats("libra-web"),
+		publish: slices.Concat(
 			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels},
 			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream)),
 		subscribe: []string{event.AllRequests, event.AllSteps, event.AllBeats},
 	},
 	"inspector": {
-		publish: slices.Concat(beats("libra-inspector"), []string{event.AllRequests, event.AllWakes, event.AllReports, event.AllSteps},
+		publish: slices.Concat([]string{event.AllRequests, event.AllWakes, event.AllReports, event.AllSteps},
 			consumes(event.RequestStream), streamReads(event.ReportStream), consumes(event.WatchStream)),
 		subscribe: []string{event.AllWakes, event.AllWorkers},
 		responds:  true,
 	},
 	"recorder": {
-		publish: slices.Concat(beats("libra-recorder"), []string{event.AllReports, event.AllNotes, event.AllWatches},
+		publish: slices.Concat([]string{event.AllReports, event.AllNotes, event.AllWatches},
 			consumes(event.ReportStream), consumes(event.AlarmStream), consumes(event.NoteStream), consumes(event.WatchStream)),
 	},
 	"watchdog": {
-		publish: slices.Concat(beats("libra-watchdog"), []string{event.AllAlarms, event.AllNotes, event.AllDue},
+		publish: slices.Concat([]string{event.AllAlarms, event.AllNotes, event.AllDue},
 			streamReads(event.RequestStream), consumes(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream)),
 		subscribe: []string{event.AllBeats},
 	},
 	"notifier": {
-		publish:   slices.Concat(beats("libra-notifier"), []string{event.AllNotes}, consumes(event.AlarmStream), reads(event.NoteStream)),
+		publish:   slices.Concat([]string{event.AllNotes}, consumes(event.AlarmStream), reads(event.NoteStream)),
 		subscribe: []string{event.AllChannels},
 		responds:  true,
 	},
 }
 
-// Roles lists the roles by name; each has a key.
-func Roles() []string { return slices.Sorted(maps.Keys(roles)) }
-
-func beats(component string) []string { return []string{"libra.beat." + component + ".*"} }
+// Roles lists the roles of all components by name; each has a key.
+func Roles() (names []string) {
+	for _, c := range component.All() {
+		names = append(names, c.Role)
+	}
+	slices.Sort(names)
+	return names
+}
 
 // streamReads asks about a stream and for single messages of it.
 func streamReads(stream string) []string {
