@@ -6,7 +6,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -64,7 +63,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	s.cfg.WebURL = strings.TrimRight(s.server, "/") + "/up"
 	s.cfg.Database = s.database
 	s.cfg.Folder = filepath.Dir(s.database)
-	s.cfg.Expect = expected(s.inspectors)
+	s.cfg.Expect = watchdog.Expected(s.inspectors)
 	systemd := &units.Systemd{}
 	p.Cleanup("D-Bus", func(context.Context) error { return systemd.Close() })
 	cfg, fault := s.load()
@@ -83,15 +82,4 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	})
 	p.Ready("asking everything whether it is well")
 	return w.Run(ctx)
-}
-
-// expected is who must show a heartbeat.
-func expected(inspectors int) []watchdog.Target {
-	list := []watchdog.Target{
-		{Component: "libra-bus"}, {Component: "libra-web"}, {Component: "libra-recorder"}, {Component: "libra-notifier"},
-	}
-	for n := range inspectors {
-		list = append(list, watchdog.Target{Component: "libra-inspector", Instance: strconv.Itoa(n + 1)})
-	}
-	return list
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"libra/pkg/component"
 	"libra/pkg/libra"
 )
 
@@ -12,7 +13,7 @@ import (
 // timeline of the alarm that it is about.
 
 // ownName is by whom.
-const ownName = "libra-watchdog"
+const ownName = component.Watchdog
 
 // act writes an automatic action down.
 func (b *board) act(alarm, format string, args ...any) {

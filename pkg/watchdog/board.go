@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"libra/pkg/component"
 	"libra/pkg/libra"
 )
 
@@ -283,7 +284,7 @@ func (b *board) adopted(t libra.Transition) {
 	_, ours := b.probes[id]
 	_, named := b.out.sources()[id]
 	if t.Alarm.State == libra.Raised && !ours && !named && !slices.ContainsFunc(ownPrefixes, func(p string) bool { return strings.HasPrefix(id, p) }) {
-		b.out.source(id, "libra-notifier") // who names most troubles
+		b.out.source(id, component.Notifier) // who names most troubles
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"libra/pkg/component"
 	"libra/pkg/libra"
 )
 
@@ -35,7 +36,7 @@ func (w *Watchdog) allProbes() []*probe {
 	probes = append(probes, w.queueProbe())
 	for _, t := range cfg.Expect {
 		probes = append(probes, w.beatProbe(t), w.restartProbe(t))
-		if t.Component == "libra-recorder" {
+		if t.Component == component.Recorder {
 			probes = append(probes, w.behindProbe(t))
 		}
 	}
@@ -52,9 +53,9 @@ func (w *Watchdog) allProbes() []*probe {
 
 func (w *Watchdog) busProbe() *probe {
 	return &probe{
-		unit: Target{"libra-bus", ""}.unit(),
+		unit: Target{component.Bus, ""}.unit(),
 		alarm: libra.Alarm{
-			ID: busAlarm, Scope: libra.ScopeComponent, Target: "libra-bus", Severity: libra.Critical,
+			ID: busAlarm, Scope: libra.ScopeComponent, Target: component.Bus, Severity: libra.Critical,
 			Summary: "The bus does not answer: nothing new is accepted", Runbook: "#bus",
 		},
 		recovered: "The bus answers again",
@@ -64,7 +65,7 @@ func (w *Watchdog) busProbe() *probe {
 				err = w.deps.Bus.CheckStreams(ctx)
 			}
 			r := p.judge(ctx, err)
-			if how, down := w.services.down("libra-bus.service"); r.Verdict == Fail && down {
+			if how, down := w.services.down(component.Bus + ".service"); r.Verdict == Fail && down {
 				r.Evidence += "; " + how
 			}
 			return r
@@ -88,7 +89,7 @@ func (w *Watchdog) sqliteProbe() *probe {
 func (w *Watchdog) webProbe() *probe {
 	return &probe{
 		alarm: libra.Alarm{
-			ID: "web", Scope: libra.ScopeComponent, Target: "libra-web", Severity: libra.Critical,
+			ID: "web", Scope: libra.ScopeComponent, Target: component.Web, Severity: libra.Critical,
 			Summary: "The web server does not serve: people and programs are turned away", Runbook: "#web",
 		},
 		recovered: "The web server serves again",
@@ -132,7 +133,7 @@ func (w *Watchdog) beatProbe(t Target) *probe {
 		recovered: name + " is alive again",
 		check: func(_ context.Context, p *probe) Reading {
 			// That of the bus is up to the bus's own alarm, which is raised as soon.
-			if how, down := w.services.down(t.unit()); down && t.Component != "libra-bus" {
+			if how, down := w.services.down(t.unit()); down && t.Component != component.Bus {
 				return p.fail("%s", how)
 			}
 			return w.beats.read(p, t)
@@ -163,7 +164,7 @@ func (w *Watchdog) queueProbe() *probe {
 	return &probe{
 		byWay: true,
 		alarm: libra.Alarm{
-			ID: queueAlarm, Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor,
+			ID: queueAlarm, Scope: libra.ScopeComponent, Target: component.Inspector, Severity: libra.Minor,
 			Summary: "Requests wait too long", Runbook: "#queue",
 		},
 		recovered: "Requests are answered in time again",

@@ -2,7 +2,10 @@ package watchdog
 
 import (
 	"os"
+	"strconv"
 	"time"
+
+	"libra/pkg/component"
 )
 
 // Config says what to watch. The zero value of every field means its default,
@@ -40,7 +43,7 @@ type Config struct {
 	// 10 min.
 	Starts        int
 	RestartWindow time.Duration
-	// Expect lists the components whose hearts must beat: Components().
+	// Expect lists the components whose hearts must beat: those of package component.
 	Expect []Target
 	// WebURL answers 200 while web can serve: http://127.0.0.1:8080/up.
 	WebURL string
@@ -100,16 +103,25 @@ type Target struct {
 	Instance  string // "1"; "" accepts any instance
 }
 
-// Components is what an appliance of default size consists of.
-func Components() []Target {
-	return []Target{
-		{"libra-bus", ""},
-		{"libra-web", ""},
-		{"libra-inspector", "1"},
-		{"libra-inspector", "2"},
-		{"libra-recorder", ""},
-		{"libra-notifier", ""},
+// Expected lists the targets of the components that must be running, with so
+// many inspectors.
+func Expected(inspectors int) (list []Target) {
+	for _, c := range component.Required() {
+		instances := c.Instances
+		if c.Name == component.Inspector {
+			instances = inspectors
+		}
+		switch {
+		case c.Name == component.Watchdog: // asks, and is not asked
+		case c.Instances == 0:
+			list = append(list, Target{Component: c.Name})
+		default:
+			for n := range instances {
+				list = append(list, Target{c.Name, strconv.Itoa(n + 1)})
+			}
+		}
 	}
+	return list
 }
 
 func (c Config) withDefaults() Config {
@@ -136,7 +148,8 @@ func (c Config) withDefaults() Config {
 	fill(&c.PageLimits.Raise, 3)
 	c.Limits, c.HostLimits, c.PageLimits = c.Limits.withDefaults(), c.HostLimits.withDefaults(), c.PageLimits.withDefaults()
 	if c.Expect == nil {
-		c.Expect = Components()
+		inspector, _ := component.Find(component.Inspector)
+		c.Expect = Expected(inspector.Instances)
 	}
 	if c.Host == "" {
 		c.Host, _ = os.Hostname() // "" names no host, which is true then

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"libra/pkg/bus"
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 )
@@ -171,7 +172,7 @@ func (b *board) visitPages() {
 	}
 	now := time.Now()
 	b.pages.heed(now, b.cfg.Interval)
-	if !b.beats.canHear("libra-inspector") {
+	if !b.beats.canHear(component.Inspector) {
 		b.pages.book.Quiet = now // that nobody works has alarms of its own
 	}
 	cause := ""

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"libra/pkg/component"
 	"libra/pkg/libra"
 	"libra/pkg/watchdog/units"
 )
@@ -25,7 +26,7 @@ type Systemd interface {
 }
 
 // ownUnit is this watchdog's.
-const ownUnit = "libra-watchdog.service"
+const ownUnit = component.Watchdog + ".service"
 
 // services knows what systemd says of the expected components. Where there is
 // no systemd it knows nothing, and hearts are all there is to go by.
