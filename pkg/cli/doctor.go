@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"libra/configs"
+	"libra/pkg/component"
 	"libra/pkg/store"
 )
 
@@ -186,7 +187,7 @@ func seeUnits(ctx context.Context) (list []finding) {
 	for _, line := range strings.Split(string(out), "\n") {
 		f := strings.Fields(line)
 		switch {
-		case len(f) < 4, strings.HasPrefix(f[0], "libra-retry@"): // that one waits to be needed
+		case len(f) < 4, isRetry(f[0]), f[2] == "inactive" && isOptional(f[0]):
 		case f[2] == "active":
 			well++
 		default:
@@ -197,6 +198,16 @@ func seeUnits(ctx context.Context) (list []finding) {
 		list = append(list, fine("units", "none runs").do("systemctl start libra.target"))
 	}
 	return append(list, fine("units", "%d are active", well))
+}
+
+// isRetry says whether a unit is libra-retry@, which starts others and ends.
+func isRetry(unit string) bool { return strings.HasPrefix(unit, "libra-retry@") }
+
+// isOptional says whether a unit is of a component that nobody needs to start.
+func isOptional(unit string) bool {
+	name, _, _ := strings.Cut(strings.TrimSuffix(unit, ".service"), "@")
+	c, _ := component.Find(name)
+	return c.Optional
 }
 
 func seeUp(ctx context.Context, server string) []finding {

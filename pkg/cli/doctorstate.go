@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"libra/pkg/component"
 )
 
 // owned is a folder that one of Libra's users keeps things in, as its unit's
@@ -19,14 +21,21 @@ type owned struct {
 	group        string // that must be able to read it; "" for none
 }
 
-// stateFolders are where the units keep things, given the stores' own places.
-func stateFolders(state, bus, database string) []owned {
-	return []owned{
-		{folder: bus, user: "libra-bus"},
-		{folder: filepath.Dir(database), user: "libra-recorder", group: "libra-history"},
-		{folder: filepath.Join(state, "watchdog"), user: "libra-watchdog"},
-		{folder: filepath.Join(state, "notifier"), user: "libra-notifier"},
+// stateFolders are those of the components, given where the settings put the
+// bus's store and the database.
+func stateFolders(state, bus, database string) (folders []owned) {
+	moved := map[string]string{component.Bus: bus, component.Recorder: filepath.Dir(database)}
+	for _, c := range component.All() {
+		if c.State == "" {
+			continue
+		}
+		folder := moved[c.Name]
+		if folder == "" {
+			folder = filepath.Join(state, c.State)
+		}
+		folders = append(folders, owned{folder: folder, user: c.Name, group: c.Readers})
 	}
+	return folders
 }
 
 // seeSpace looks at every file system that something is kept on, once.

@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"libra/configs"
+	"libra/pkg/component"
 )
 
 // seeSettings finds names in the file that are no settings.
@@ -89,16 +90,16 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 	// What is wrong with the file itself stands among the findings on it.
 	given := slices.DeleteFunc(allSettings(file), noSetting)
 	asked, told := 0, map[string]bool{}
-	for _, name := range []string{"bus", "web", "inspector", "recorder", "watchdog", "notifier"} {
-		program := filepath.Join(folder, "libra-"+name)
+	for _, c := range component.All() {
+		program := filepath.Join(folder, c.Name)
 		if _, err := os.Stat(program); err != nil {
 			continue
 		}
 		asked++
-		for _, fault := range checkFaults(ctx, program, given) {
+		for _, fault := range checkFaults(ctx, c, program, given) {
 			if !told[fault] {
 				told[fault] = true
-				list = append(list, fine("programs", "libra-%s finds a fault in what it is given: %s", name, fault).do("mend it before anything is restarted or reloaded"))
+				list = append(list, fine("programs", "%s finds a fault in what it is given: %s", c.Name, fault).do("mend it before anything is restarted or reloaded"))
 			}
 		}
 	}
@@ -109,8 +110,8 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 }
 
 // checkFaults are the faults that a program finds in its configuration.
-func checkFaults(ctx context.Context, program string, settings []string) (faults []string) {
-	out, err := check(ctx, program, settings, unitUser(program))
+func checkFaults(ctx context.Context, c component.Component, program string, settings []string) (faults []string) {
+	out, err := check(ctx, program, settings, unitUser(c))
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) { // it lies where that user cannot reach it
 		out, err = check(ctx, program, settings, nil)
 	}
@@ -143,15 +144,13 @@ func check(ctx context.Context, program string, settings []string, as *syscall.C
 	return cmd.CombinedOutput()
 }
 
-// unitUser is as whom a program has to be asked, for root may read and write
-// everything; nil is oneself. The notifier and the bus get what they read from
-// systemd, which reads it as root.
-func unitUser(program string) *syscall.Credential {
-	name := filepath.Base(program)
-	if os.Geteuid() != 0 || name == "libra-notifier" || name == "libra-bus" {
+// unitUser is the user that a component's --check runs as, because root may read
+// and write everything; nil is the user that runs libra.
+func unitUser(c component.Component) *syscall.Credential {
+	if os.Geteuid() != 0 || c.CheckAsRoot {
 		return nil
 	}
-	u, err := user.Lookup(name)
+	u, err := user.Lookup(c.Name)
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"libra/pkg/component"
 	"libra/pkg/libra"
 )
 
@@ -116,5 +117,23 @@ func (r *runner) writeStatus(server string, s *status) {
 		seen := lasting(time.Duration(p.AgeMS)*time.Millisecond) + " ago"
 		t.add(text(p.Component), text(p.Instance), up, text(seen), count(p.PID), text(p.Version), text(p.Status))
 	}
+	for _, name := range s.unseen() {
+		t.add(text(name), text(""), cell{"?", yellow}, text(""), text(""), text(""), text("no heartbeat seen"))
+	}
 	t.write(r.out, r.screen)
+}
+
+// unseen lists the required components of which libra-web knows no heartbeat:
+// none came since it started, or the last one is long ago.
+func (s *status) unseen() (names []string) {
+	seen := map[string]bool{}
+	for _, p := range s.Components {
+		seen[p.Component] = true
+	}
+	for _, c := range component.Required() {
+		if !seen[c.Name] {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
