@@ -17,17 +17,18 @@ func TestDoctorLooksAtTheStores(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		// The other users are those who run this test.
-		"passwd":                          "root:x:0:0::/:/bin/sh\nlibra-bus:x:0:0::/:/bin/sh\nlibra-watchdog:x:0:0::/:/bin/sh\nlibra-notifier:x:0:0::/:/bin/sh\nlibra-recorder:x:12345:0::/:/bin/sh\n",
-		"group":                           "root:x:0:\nlibra-history:x:0:\n",
-		"etc/libra.env":                   "",
-		"etc/appliance.env":               "LIBRA_BUS_STORE=" + dir + "/state/elsewhere\nLIBRA_DATABASE=" + dir + "/state/history/libra.db\n",
-		"etc/credentials/slack-webhook":   "x",
-		"etc/credentials/safe":            "x",
-		"state/keys/web.nk":               "x",
-		"state/elsewhere/jetstream/1.blk": strings.Repeat("x", 5000),
-		"state/history/libra.db":          "x",
-		"state/watchdog/state":            "x",
-		"state/notifier/notes.json":       "x",
+		"passwd":                            "root:x:0:0::/:/bin/sh\nlibra-bus:x:0:0::/:/bin/sh\nlibra-watchdog:x:0:0::/:/bin/sh\nlibra-notifier:x:0:0::/:/bin/sh\nlibra-recorder:x:12345:0::/:/bin/sh\n",
+		"group":                             "root:x:0:\nlibra-history:x:0:\n",
+		"etc/libra.env":                     "",
+		"etc/appliance.env":                 "LIBRA_BUS_STORE=" + dir + "/state/elsewhere\nLIBRA_DATABASE=" + dir + "/state/history/libra.db\n",
+		"etc/credentials/slack-webhook":     "x",
+		"etc/credentials/safe":              "x",
+		"state/keys/web.nk":                 "x",
+		"state/elsewhere/jetstream/1.blk":   strings.Repeat("x", 5000),
+		"state/history/libra.db":            "x",
+		"state/watchdog/state":              "x",
+		"state/notifier/notes.json":         "x",
+		"state/watchdog/pages.json.damaged": "x",
 	} {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -65,6 +66,8 @@ func TestDoctorLooksAtTheStores(t *testing.T) {
 		"WRONG  owners    "+dir+"/state/history does not belong to libra-recorder, who writes there\n",
 		"chown -R libra-recorder:libra-history "+dir+"/state/history\n",
 		"WRONG  owners    state/watchdog has mode -rwxrwxrwx",
+		"WRONG  state     state/watchdog/pages.json.damaged could not be read and was set aside; libra-watchdog started without it\n",
+		"rm state/watchdog/pages.json.damaged\n",
 		"ok     keys      state/keys is root's alone\n",
 		"WRONG  secrets   etc/credentials/slack-webhook can be read by others than its owner\n",
 		"ok     bus       "+dir+"/state/elsewhere holds ",

@@ -77,9 +77,10 @@ func (r *runner) doctor(c *cli.Context) error {
 	if s := setting(settings, "LIBRA_BUS_SPACE"); s != "" {
 		space = s
 	}
+	folders := stateFolders(state, bus, database)
 	findings := slices.Concat(
 		seeSettings(settings), seePrograms(c.Context, c.String("programs"), settings), seeSpace(state, bus, filepath.Dir(database)),
-		seeOwners(stateFolders(state, bus, database)), seeSecrets(filepath.Join(state, "keys"), filepath.Join(filepath.Dir(settings), "credentials")),
+		seeOwners(folders), seeDamaged(folders), seeSecrets(filepath.Join(state, "keys"), filepath.Join(filepath.Dir(settings), "credentials")),
 	)
 	if setting(settings, "LIBRA_NATS_URL") == "" { // else the bus is another machine's
 		findings = append(findings, seeBus(bus, space)...)

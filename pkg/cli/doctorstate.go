@@ -118,6 +118,19 @@ func seeOwners(folders []owned) (list []finding) {
 	return list
 }
 
+// seeDamaged lists the state files that a component could not use and set aside;
+// see package statefile.
+func seeDamaged(folders []owned) (list []finding) {
+	for _, o := range folders {
+		files, _ := filepath.Glob(filepath.Join(o.folder, "*.damaged")) // the pattern is as good as the folder
+		for _, file := range files {
+			list = append(list, fine("state", "%s could not be read and was set aside; %s started without it", file, o.user).
+				do("look for the cause (disk, memory, copies by hand), then remove the file: rm "+file))
+		}
+	}
+	return list
+}
+
 // ownerOf looks at a folder and what is in it.
 func ownerOf(o owned, uid string, mode fs.FileMode) finding {
 	chown := fmt.Sprintf("chown -R %s %s", o.user, o.folder)
