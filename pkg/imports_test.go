@@ -63,6 +63,7 @@ var technologies = map[string]string{
 	"github.com/wneessen/go-mail":        "notifier",
 	"github.com/nicholas-fedor/shoutrrr": "notifier",
 	"github.com/pelletier/go-toml/v2":    "rules",
+	"github.com/prometheus":              "web",
 }
 
 func TestImports(t *testing.T) {

@@ -355,7 +355,7 @@ func TestStatus(t *testing.T) {
 			return ""
 		}
 	}, func() event.Beat {
-		return event.Beat{Component: "libra-inspector", Instance: "1", Version: daemon.Version, PID: 7, Started: noon, At: time.Now(), Status: "2 of 4 busy", Counters: map[string]int64{"reports": 42}}
+		return event.Beat{Component: "libra-inspector", Instance: "1", Version: daemon.Version, PID: 7, Started: noon, At: time.Now(), Status: "2 of 4 busy", Counters: map[string]int64{"reports_published": 42}}
 	})
 	var doc struct {
 		Status     string
@@ -373,11 +373,11 @@ func TestStatus(t *testing.T) {
 	}
 	metrics := h.get("/metrics").body
 	for _, want := range []string{
-		`libra_component_total{component="libra-inspector",instance="1",counter="reports"} 42`,
+		`libra_inspector_reports_published_total{component="libra-inspector",instance="1"} 42`,
 		`libra_component_up{component="libra-inspector",instance="1",version="0.0.0"} 1`,
-		`libra_web_requests_total{route="/api/status",code="200"}`,
-		`libra_web_request_seconds_bucket{route="/api/status",le="+Inf"}`,
-		`libra_build_info{version="0.0.0"} 1`, `libra_web_degraded{part="bus"} 0`, "libra_web_cache_bytes 0",
+		`libra_web_requests_total{code="200",route="/api/status"}`,
+		`libra_web_request_duration_seconds_bucket{route="/api/status",le="+Inf"}`,
+		`libra_build_info{version="0.0.0"} 1`, `libra_web_degraded{component="bus"} 0`, "libra_web_cache_bytes 0",
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("metrics lack %s:\n%s", want, metrics)

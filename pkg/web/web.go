@@ -88,6 +88,9 @@ type Config struct {
 	MaxConns int
 	// MaxList bounds the entries of one answer that lists; 500.
 	MaxList int
+	// MaxPageMetrics bounds the watched pages with metrics of their own, six
+	// series each; 500. Of those beyond it /metrics tells the number.
+	MaxPageMetrics int
 	// Patience is how long a read of what memory does not hold may wait for bus
 	// and SQLite together, and how long a bus that went away counts as one
 	// that is about to come back; 4 s: on a busy machine a killed bus takes 2 s
@@ -114,6 +117,7 @@ func (c Config) withDefaults() Config {
 	or(&c.MaxStreams, 256)
 	or(&c.MaxConns, 1024)
 	or(&c.MaxList, 500)
+	or(&c.MaxPageMetrics, 500)
 	or(&c.Patience, 4*time.Second)
 	or(&c.SubmitPatience, 2500*time.Millisecond)
 	or(&c.Drain, 3*time.Second)

@@ -1,0 +1,101 @@
+package web
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// pageCollector reads the figures of watched pages. It exports those of
+// Config.MaxPageMetrics pages at most, of the longest watched ones: a new watch
+// never takes the place of another page's series. Others are counted by
+// libra_watched_pages_omitted.
+type pageCollector struct{ s *Server }
+
+// maxURLLabel bounds the label url, in characters; the label page tells apart
+// what is cut.
+const maxURLLabel = 200
+
+var (
+	watchedPages = gauge("libra_watched_pages", "Pages that are watched.")
+	omittedPages = gauge("libra_watched_pages_omitted", "Watched pages without metrics of their own, because there are too many.")
+	pageUp       = pageGauge("libra_page_up", "1 where the newest inspection got the page, 0 where it failed or the answer was an error (HTTP 400 or above); left out while the page is quarantined.")
+	pageTransfer = pageGauge("libra_page_transfer_bytes", "Transfer size of the page: headers, encoded bodies and framing, by its newest report that is no error page.")
+	pageScore    = pageGauge("libra_page_score", "Score of the page, 0 to 100, by its newest complete report.")
+	pageOver     = pageGauge("libra_page_over_budget", "1 where the newest report is over the budget of the watch, else 0; left out without a budget.")
+	pageAge      = pageGauge("libra_page_last_inspection_age_seconds", "Seconds since the last inspection of the page ended, whatever came of it.")
+	pageExpiry   = pageGauge("libra_page_certificate_expiry_timestamp_seconds", "When the certificate of the page expires, in seconds since 1970.")
+)
+
+func pageGauge(name, help string) metric { return gauge(name, help, "page", "url") }
+
+// Describe implements prometheus.Collector.
+func (pageCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, m := range []metric{watchedPages, omittedPages, pageUp, pageTransfer, pageScore, pageOver, pageAge, pageExpiry} {
+		out <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c pageCollector) Collect(out chan<- prometheus.Metric) {
+	watches := c.s.watches.list(cursor{})
+	watchedPages.send(out, float64(len(watches)))
+	slices.Reverse(watches) // the longest watched first
+	exported := watches[:min(len(watches), c.s.cfg.MaxPageMetrics)]
+	omittedPages.send(out, float64(len(watches)-len(exported)))
+	now := time.Now()
+	for _, w := range exported {
+		if v, known := c.s.memory.page(w.Page); known {
+			sendPage(out, w, v.answers, now)
+		}
+	}
+}
+
+// sendPage sends what is known of a page.
+func sendPage(out chan<- prometheus.Metric, w event.Watch, a answers, now time.Time) {
+	send := func(m metric, value float64) { m.send(out, value, w.Page, short(w.URL, maxURLLabel)) }
+	if latest := a.latest(); latest != nil && !latest.quarantined {
+		send(pageUp, oneIf(latest.report.Outcome != libra.Failed && !latest.report.ErrorPage()))
+	}
+	if last := a.lastInspection(); !last.IsZero() {
+		send(pageAge, max(0, now.Sub(last).Seconds()))
+	}
+	if r := a.weighed(); r != nil {
+		send(pageTransfer, float64(r.report.Totals.TransferBytes))
+	}
+	if a.complete != nil && a.complete.score != nil {
+		send(pageScore, float64(a.complete.score.Score))
+	}
+	if a.good == nil {
+		return
+	}
+	if a.good.budget != nil {
+		send(pageOver, oneIf(len(a.good.budget.Over) > 0))
+	}
+	if until := a.good.report.CertificateUntil; !until.IsZero() {
+		send(pageExpiry, float64(until.Unix()))
+	}
+}
+
+// lastInspection is when the page was last inspected: an answer that says that
+// it is quarantined is none. The zero time is never.
+func (a answers) lastInspection() (at time.Time) {
+	for _, s := range []*summary{a.good, a.bad} {
+		if s != nil && !s.quarantined && s.at.After(at) {
+			at = s.at
+		}
+	}
+	return at
+}
+
+// weighed is the newest report with figures of the page itself; nil for none.
+func (a answers) weighed() *summary {
+	if a.good != nil && a.good.report.ErrorPage() {
+		return a.complete
+	}
+	return a.good
+}

@@ -1,0 +1,162 @@
+package web
+
+import (
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"libra/pkg/libra"
+)
+
+// metric describes a metric whose value is read when /metrics is asked for.
+type metric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+func gauge(name, help string, labels ...string) metric {
+	return metric{prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue}
+}
+
+func counter(name, help string, labels ...string) metric {
+	return metric{prometheus.NewDesc(name, help, labels, nil), prometheus.CounterValue}
+}
+
+// send hands one value over. Label values may hold anything: the exposition
+// format escapes them, and takes valid UTF-8 only.
+func (m metric) send(out chan<- prometheus.Metric, value float64, labels ...string) {
+	for i, l := range labels {
+		labels[i] = strings.ToValidUTF8(l, "\uFFFD")
+	}
+	out <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
+}
+
+var (
+	buildInfo      = gauge("libra_build_info", "Always 1; the label is the version of libra-web.", "version")
+	webUp          = gauge("libra_web_up", "1 while /up answers 200 OK, else 0.")
+	webDegraded    = gauge("libra_web_degraded", "1 while libra-web does less because of the component, else 0.", "component")
+	webPages       = gauge("libra_web_pages", "Pages in the memory of libra-web.")
+	webRequests    = gauge("libra_web_open_requests", "Inspections accepted and not yet reported.")
+	webCacheBytes  = gauge("libra_web_cache_bytes", "Memory used by the newest reports, compressed.")
+	webCached      = gauge("libra_web_cache_reports", "Reports in memory.")
+	webStreams     = gauge("libra_web_event_streams", "Clients connected to /api/events.")
+	webDropped     = counter("libra_web_event_streams_dropped_total", "Clients of /api/events that were disconnected because they did not read.")
+	webSubmissions = counter("libra_web_submissions_total", "Inspections asked for: accepted and stored, or refused because nothing could store them.", "result")
+	openAlarms     = gauge("libra_open_alarms", "Alarms that are raised.", "severity")
+	componentUp    = gauge("libra_component_up", "1 while heartbeats of the component arrive, else 0; left out ten minutes after the last one.", "component", "instance", "version")
+)
+
+// heartbeatMetrics maps the counters of heartbeats to metrics labelled with
+// component and instance. Despite their name not all of them only grow. A nil
+// entry is one that another metric shows; a counter that is not listed, of a
+// component of another version, is left out.
+var heartbeatMetrics = map[string]*metric{
+	"goroutines":         heartbeatMetric(gauge, "libra_component_goroutines", "Goroutines of the component."),
+	"requests_submitted": nil, // libra_web_submissions_total
+	"requests_refused":   nil,
+	"pages_in_hand":      heartbeatMetric(gauge, "libra_inspector_pages_in_progress", "Pages that the inspector is inspecting."),
+	"reports_published":  heartbeatMetric(counter, "libra_inspector_reports_published_total", "Reports that the inspector has published."),
+	"reports_recorded":   heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
+	"reports_restored":   heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports given back to a bus that had lost them."),
+	behindCounter:        heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
+	"messages_delivered": heartbeatMetric(counter, "libra_notifier_notifications_sent_total", "Notifications that a provider has accepted."),
+	"deliveries_failed":  heartbeatMetric(counter, "libra_notifier_notifications_failed_total", "Attempts to send a notification that failed."),
+}
+
+func heartbeatMetric(kind func(name, help string, labels ...string) metric, name, help string) *metric {
+	m := kind(name, help, "component", "instance")
+	return &m
+}
+
+// stateCollector reads what the server knows, page by page figures aside.
+type stateCollector struct{ s *Server }
+
+// Describe implements prometheus.Collector.
+func (stateCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, m := range []metric{
+		buildInfo, webUp, webDegraded, webPages, webRequests, webCacheBytes, webCached, webStreams, webDropped,
+		webSubmissions, openAlarms, componentUp,
+	} {
+		out <- m.desc
+	}
+	for _, m := range heartbeatMetrics {
+		if m != nil {
+			out <- m.desc
+		}
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c stateCollector) Collect(out chan<- prometheus.Metric) {
+	s, now := c.s, time.Now()
+	counts := s.memory.counts()
+	buildInfo.send(out, 1, s.cfg.Version)
+	webUp.send(out, oneIf(s.up().Status == statusOK))
+	webPages.send(out, float64(counts.Pages))
+	webRequests.send(out, float64(counts.Open))
+	webCacheBytes.send(out, float64(counts.ReportBytes))
+	webCached.send(out, float64(counts.Reports))
+	webStreams.send(out, float64(s.hub.size()))
+	webDropped.send(out, float64(s.hub.letGo()))
+	webSubmissions.send(out, float64(s.submitted.Load()), "accepted")
+	webSubmissions.send(out, float64(s.refused.Load()), "refused")
+	open := s.memory.openBySeverity()
+	for _, severity := range libra.Severities() {
+		openAlarms.send(out, float64(open[severity]), string(severity))
+	}
+	c.degraded(out, now)
+	c.components(out, now)
+}
+
+func (c stateCollector) degraded(out chan<- prometheus.Metric, now time.Time) {
+	down := map[string]bool{"bus": false, sqlitePart: false}
+	for _, n := range needed {
+		down[n.component] = false
+	}
+	for _, d := range c.s.degraded(now) {
+		down[d.Part] = true
+	}
+	for component, is := range down {
+		webDegraded.send(out, oneIf(is), component)
+	}
+}
+
+// components reads the newest heartbeat of every component.
+func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) {
+	for _, h := range c.s.memory.instances() {
+		b := h.beat
+		componentUp.send(out, oneIf(now.Sub(h.at) <= silence), b.Component, b.Instance, b.Version)
+		for name, value := range b.Counters {
+			m := heartbeatMetrics[name]
+			if m == nil {
+				continue
+			}
+			shown := float64(value)
+			if name == behindCounter && value > 0 {
+				shown = max(0, now.Sub(time.Unix(value, 0)).Seconds())
+			}
+			m.send(out, shown, b.Component, b.Instance)
+		}
+	}
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// openBySeverity counts the alarms that are raised.
+func (m *memory) openBySeverity() map[libra.Severity]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	open := map[libra.Severity]int{}
+	for _, t := range m.alarms {
+		if t.Alarm.State == libra.Raised {
+			open[t.Alarm.Severity]++
+		}
+	}
+	return open
+}

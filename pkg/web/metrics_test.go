@@ -1,0 +1,286 @@
+package web_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/web"
+)
+
+// promtool runs Prometheus's own checker, of Debian's package prometheus.
+func promtool(t *testing.T, stdin string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "promtool", args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	if out, err := cmd.CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 && args[0] == "check" {
+		t.Errorf("promtool %s: %v (scripts/setup installs it)\n%s\n%s", strings.Join(args, " "), err, out, stdin)
+	}
+}
+
+// heartbeatCounters lists what components count in their heartbeats: the
+// arguments of Count in the mains, and what the chassis adds.
+func heartbeatCounters(t *testing.T) map[string][]string {
+	t.Helper()
+	counters := map[string][]string{}
+	mains, err := filepath.Glob("../../cmd/libra-*/main.go")
+	if err != nil || len(mains) < 5 {
+		t.Fatalf("the mains: %v, %v", mains, err)
+	}
+	for _, path := range mains {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		component := filepath.Base(filepath.Dir(path))
+		counters[component] = []string{"goroutines"}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) != 2 {
+				return true
+			}
+			if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Count" {
+				name, err := strconv.Unquote(call.Args[0].(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				counters[component] = append(counters[component], name)
+			}
+			return true
+		})
+	}
+	return counters
+}
+
+// beat sends one heartbeat of a component.
+func (h *house) beat(b event.Beat) {
+	h.t.Helper()
+	sent := make(chan struct{})
+	stalled := "" // until the first one is sent
+	go h.bus.Connect(strings.TrimPrefix(b.Component, "libra-")).Beat(h.t.Context(), func() string { return stalled }, func() event.Beat {
+		stalled = "that was all"
+		close(sent)
+		return b
+	})
+	<-sent
+}
+
+const hostileURL = "https://example.org/?q=\"}\\ 1\nlibra_page_up{page=\"x"
+
+// metered is a server with something of everything that /metrics shows.
+func metered(t *testing.T) *house {
+	t.Helper()
+	h := newHouse(t).start(web.Config{MaxPageMetrics: 2}).ready()
+	watch := func(n int, url string) event.Request {
+		r := request(n)
+		r.URL, r.Page = url, libra.PageID(url)
+		r.Watch = &event.Watch{Page: r.Page, URL: url, Site: "home", Client: "alice", EveryS: 30, At: noon.Add(time.Duration(n) * time.Minute)}
+		if err := h.conn.SetWatch(t.Context(), *r.Watch); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	heavy := reported(watch(1, "https://example.org/heavy"), time.Now().Add(-time.Minute).UTC())
+	heavy.Budget = &event.Judged{Lines: 1, Over: []string{"total is over its budget"}}
+	heavy.Report.CertificateUntil = noon
+	failed := reported(watch(2, hostileURL), time.Now().UTC())
+	failed.Report.Outcome, failed.Report.Reasons = libra.Failed, []string{"no answer"}
+	h.publish(heavy, failed, reported(watch(3, "https://example.org/omitted"), noon))
+	h.raise(transition(1, "bus", libra.Raised, libra.Critical, 1), transition(2, "web", libra.Raised, libra.Minor, 1), transition(3, "disk", libra.Cleared, libra.Minor, 1))
+	for component, names := range heartbeatCounters(t) {
+		counters := map[string]int64{}
+		for _, name := range names {
+			counters[name] = 4711
+		}
+		h.beat(event.Beat{Component: component, Instance: "1", Version: "1.0", Started: noon, Counters: counters})
+	}
+	h.submit("https://example.org/")
+	bustest.Await(t, "everything to be measured", func() bool {
+		got := h.get("/metrics").body
+		return strings.Count(got, "\nlibra_page_up{") == 2 && strings.Count(got, "libra_component_up{") == 6 && strings.Contains(got, "libra_watched_pages 3\n")
+	})
+	return h
+}
+
+func TestMetrics(t *testing.T) {
+	h := metered(t)
+	got := h.get("/metrics")
+	if want := "text/plain; version=0.0.4"; !strings.HasPrefix(got.header.Get("Content-Type"), want) {
+		t.Errorf("Content-Type %q", got.header.Get("Content-Type"))
+	}
+	promtool(t, got.body, "check", "metrics")
+	labels := `{page="` + libra.PageID("https://example.org/heavy") + `",url="https://example.org/heavy"} `
+	hostile := `{page="` + libra.PageID(hostileURL) + `",url="https://example.org/?q=\"}\\ 1\nlibra_page_up{page=\"x"} `
+	for _, want := range []string{
+		"libra_page_up" + labels + "1\n", "libra_page_transfer_bytes" + labels + "10350\n", "libra_page_over_budget" + labels + "1\n",
+		"libra_page_score" + labels + "100\n", "libra_page_certificate_expiry_timestamp_seconds" + labels + "1.7723664e+09\n",
+		"libra_page_up" + hostile + "0\n", "libra_page_last_inspection_age_seconds" + hostile,
+		"libra_watched_pages_omitted 1\n",
+		`libra_open_alarms{severity="critical"} 1` + "\n", `libra_open_alarms{severity="minor"} 1` + "\n", `libra_open_alarms{severity="info"} 0` + "\n",
+		`libra_web_submissions_total{result="accepted"} 1` + "\n", "process_resident_memory_bytes", "go_goroutines",
+	} {
+		if !strings.Contains(got.body, want) {
+			t.Errorf("metrics lack %q:\n%s", want, got.body)
+		}
+	}
+	for _, line := range strings.Split(got.body, "\n") {
+		var age float64
+		if value, ok := strings.CutPrefix(line, "libra_page_last_inspection_age_seconds"+labels); ok {
+			if _, err := fmt.Sscan(value, &age); err != nil || age < 60 || age > 600 {
+				t.Errorf("inspected a minute ago: %s", line)
+			}
+		}
+		if strings.HasPrefix(line, "libra_") && strings.Contains(line, "omitted") && !strings.HasPrefix(line, "libra_watched_pages_omitted") || strings.HasPrefix(line, "libra_page_transfer_bytes"+hostile) {
+			t.Errorf("should not be there: %s", line)
+		}
+	}
+}
+
+// Every counter of a heartbeat is a metric of its own; a new one needs a line in
+// heartbeatMetrics.
+func TestEveryHeartbeatCounterIsExported(t *testing.T) {
+	got := metered(t).get("/metrics").body
+	shownElsewhere := []string{"requests_submitted", "requests_refused"} // libra_web_submissions_total
+	for component, names := range heartbeatCounters(t) {
+		exported := strings.Count(got, fmt.Sprintf("{component=%q,instance=\"1\"} ", component))
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(shownElsewhere, name) })
+		if exported != len(names) {
+			t.Errorf("%s counts %v, and /metrics shows %d of them", component, names, exported)
+		}
+	}
+}
+
+// docs/operations.md lists what /metrics shows of Libra, and nothing else.
+func TestMetricsAreDocumented(t *testing.T) {
+	body := metered(t).get("/metrics").body
+	doc, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented, exported []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `libra_[^|]*").FindAllString(string(doc), -1) {
+		documented = append(documented, regexp.MustCompile("libra_[a-z_]+").FindAllString(row, -1)...)
+	}
+	for _, m := range regexp.MustCompile("(?m)^# TYPE (libra_[a-z_]+)").FindAllStringSubmatch(body, -1) {
+		exported = append(exported, m[1])
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(exported, documented); diff != "" {
+		t.Errorf("operations.md (-exported +documented):\n%s", diff)
+	}
+}
+
+// dashboard lists the queries of the Grafana dashboard.
+func dashboard(t *testing.T) (queries []string) {
+	t.Helper()
+	data, err := os.ReadFile("../../configs/grafana/libra.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Templating struct {
+			List []struct{ Definition string }
+		}
+		Panels []struct {
+			Title   string
+			Type    string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range doc.Templating.List {
+		if metric, ok := strings.CutPrefix(v.Definition, "label_values("); ok {
+			metric, label, _ := strings.Cut(strings.TrimSuffix(metric, ")"), ", ")
+			queries = append(queries, fmt.Sprintf(`%s{%s!=""}`, metric, label))
+		}
+	}
+	for _, p := range doc.Panels {
+		if p.Type != "row" && len(p.Targets) == 0 {
+			t.Errorf("panel %q asks for nothing", p.Title)
+		}
+		for _, target := range p.Targets {
+			queries = append(queries, target.Expr)
+		}
+	}
+	return queries
+}
+
+var metricName = regexp.MustCompile(`\b(?:libra|go|process)_[a-z_]+\b`)
+
+// Each query of the dashboard names metrics that exist, and finds something:
+// promtool runs them over what /metrics answers, scraped every 30 s.
+func TestDashboard(t *testing.T) {
+	body := metered(t).get("/metrics").body
+	type check struct {
+		Expr    string `json:"expr"`
+		At      string `json:"eval_time"`
+		Samples []any  `json:"exp_samples"`
+	}
+	type series struct {
+		Series string `json:"series"`
+		Values string `json:"values"`
+	}
+	var scraped []series
+	for line := range strings.Lines(body) {
+		if name, value, ok := lastCut(strings.TrimSpace(line), " "); ok && !strings.HasPrefix(line, "#") {
+			if strings.HasSuffix(name, "}") {
+				name = strings.Replace(name, "{", `{job="libra",`, 1)
+			} else {
+				name += `{job="libra"}`
+			}
+			scraped = append(scraped, series{name, value + "x20"})
+		}
+	}
+	var checks []check
+	queries := dashboard(t)
+	if len(queries) < 20 {
+		t.Errorf("%d queries", len(queries))
+	}
+	replace := strings.NewReplacer("$__rate_interval", "2m", "$url", ".*", "$job", ".*")
+	for _, q := range queries {
+		for _, name := range metricName.FindAllString(q, -1) {
+			if !regexp.MustCompile(`(?m)^` + name + `[{ ]`).MatchString(body) {
+				t.Errorf("%s: /metrics has no %s", q, name)
+			}
+		}
+		some := "count(" + replace.Replace(q) + ") > bool 0"
+		checks = append(checks, check{some, "5m", []any{map[string]any{"labels": "{}", "value": 1}}})
+	}
+	data, err := json.Marshal(map[string]any{"tests": []any{map[string]any{"interval": "30s", "input_series": scraped, "promql_expr_test": checks}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "test.yaml") // JSON is YAML
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	promtool(t, "", "test", "rules", file)
+}
+
+// lastCut cuts s around the last sep.
+func lastCut(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
