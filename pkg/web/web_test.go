@@ -409,8 +409,10 @@ func TestWorkerGone(t *testing.T) {
 	h.submit("https://example.org/")
 	id := libra.PageID("https://example.org/")
 	conn := h.bus.Connect("inspector")
-	conn.PublishStep(event.Step{Request: "r", Page: id, Step: libra.Fetching})
-	bustest.Await(t, "the step", func() bool { return h.page(id).State == libra.Inspecting })
+	bustest.Await(t, "the step", func() bool {
+		conn.PublishStep(event.Step{Request: "r", Page: id, Step: libra.Fetching}) // lost while web has not subscribed
+		return h.page(id).State == libra.Inspecting
+	})
 	bustest.Await(t, "the page to be queued again", func() bool { p := h.page(id); return p.State == libra.Queued && p.Step == "" })
 }
 
