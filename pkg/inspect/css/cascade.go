@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"libra/pkg/inspect/css/syntax"
+
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/libra"
@@ -104,15 +106,24 @@ func (a *applied) key(spec selector.Specificity, important bool) key {
 
 // cascade is every rule of a page that is in force.
 type cascade struct {
-	page       *Page
+	viewport   media.Viewport
+	imported   map[string]*Sheet // by Import.URL
 	root       layer
 	rules      []*applied
 	faces      []*face
 	keyframes  map[string]*keyframes
 	registered map[string]registration
-	idle       []Use // what is not in force, labelled
+	idle       []idleRules // what is not in force
 	depth      []string
 	sized      bool // rules that only set sizes count too
+	free       []*style
+}
+
+// idleRules are rules that are not in force.
+type idleRules struct {
+	sheet string
+	rules []*rule
+	why   context // zero where the rules say it themselves
 }
 
 // keyframes is an animation and where it stands.
@@ -133,6 +144,26 @@ type frame struct {
 	scope      int
 }
 
+func newCascade(v media.Viewport, imported map[string]*Sheet, sized bool) *cascade {
+	return &cascade{viewport: v, imported: imported, sized: sized, keyframes: map[string]*keyframes{}, registered: map[string]registration{}}
+}
+
+// author adds a sheet of the page, with the media attribute and the shadow tree
+// that it is for.
+func (c *cascade) author(s *Sheet, query string, scope int) {
+	if !media.Match(query, c.viewport) {
+		c.idleSheet(s, context{"only for media " + syntax.Brief(query), libra.Conditional})
+		return
+	}
+	c.sheet(s, frame{layer: &c.root, origin: author, scope: scope})
+}
+
+// agent adds a sheet of the browser's own.
+func (c *cascade) agent(s *Sheet) { c.sheet(s, frame{layer: &c.root, origin: userAgent}) }
+
+// rank orders the layers of the sheets that were added.
+func (c *cascade) rank() { c.root.number(1) }
+
 // sheet adds a sheet, what it imports first.
 func (c *cascade) sheet(s *Sheet, f frame) {
 	const deepest = 32 // import chains, cycles included
@@ -147,13 +178,13 @@ func (c *cascade) sheet(s *Sheet, f frame) {
 	c.depth = append(c.depth, s.base)
 	defer func() { c.depth = c.depth[:len(c.depth)-1] }()
 	f.sheet = s.base
-	for _, i := range s.Imports(c.page.Viewport) {
-		sub := c.page.Imported[i.URL]
+	for _, i := range s.Imports(c.viewport) {
+		sub := c.imported[i.URL]
 		if sub == nil || i.Fetch != libra.Fetched {
 			continue
 		}
-		if !media.Match(i.Media, c.page.Viewport) {
-			c.idleSheet(sub, context{"only for @media " + brief(i.Media), libra.Conditional})
+		if !media.Match(i.Media, c.viewport) {
+			c.idleSheet(sub, context{"only for @media " + syntax.Brief(i.Media), libra.Conditional})
 			continue
 		}
 		in := f
@@ -167,10 +198,8 @@ func (c *cascade) sheet(s *Sheet, f frame) {
 
 func (c *cascade) add(rules []*rule, f frame, s *Sheet) {
 	for _, r := range rules {
-		if bar := (context{}).enter(r, c.page.Viewport); bar.reason != "" && r.kind != startingStyle && r.kind != propertyRule {
-			l := lister{v: c.page.Viewport, sheet: s}
-			l.rules([]*rule{r}, context{})
-			c.idle = append(c.idle, l.uses...)
+		if bar := (context{}).enter(r, c.viewport); bar.reason != "" && r.kind != startingStyle && r.kind != propertyRule {
+			c.idle = append(c.idle, idleRules{s.base, []*rule{r}, context{}})
 			continue
 		}
 		in := f
@@ -188,12 +217,10 @@ func (c *cascade) add(rules []*rule, f frame, s *Sheet) {
 			in.starting = true
 		case fontFaceRule:
 			if f.scope > 0 { // measured
-				l := lister{v: c.page.Viewport, sheet: s}
-				l.rules([]*rule{r}, context{"a font of a shadow tree, which Chromium does not load", libra.Unused})
-				c.idle = append(c.idle, l.uses...)
+				c.idle = append(c.idle, idleRules{s.base, []*rule{r}, context{"a font of a shadow tree, which Chromium does not load", libra.Unused}})
 				continue
 			}
-			if face, ok := newFace(r, f.sheet); ok {
+			if face, ok := newFace(r.descs, f.sheet); ok {
 				c.faces = append(c.faces, face)
 			}
 			continue
@@ -218,11 +245,9 @@ func (c *cascade) add(rules []*rule, f frame, s *Sheet) {
 	}
 }
 
-// idleSheet lists what a sheet that does not apply would make fetched.
+// idleSheet notes a sheet that does not apply.
 func (c *cascade) idleSheet(s *Sheet, why context) {
-	l := lister{v: c.page.Viewport, sheet: s}
-	l.rules(s.rules, why)
-	c.idle = append(c.idle, l.uses...)
+	c.idle = append(c.idle, idleRules{s.base, s.rules, why})
 }
 
 // register reads @property.

@@ -40,7 +40,7 @@ func TestSheetURLs(t *testing.T) {
 		.e { background: image-set("e1.png" 1x, "e2.png" 2x) }
 		@font-face { font-family: F; src: url(f.eot), url(f.woff2) format("woff2"), url(f.ttf) }`), "https://example.org/")
 	got := map[string]libra.Fetch{}
-	for _, u := range s.URLs(media.Desktop()) {
+	for _, u := range css.URLs(s, media.Desktop()) {
 		got[u.URL[len("https://example.org/"):]] = u.Fetch
 	}
 	want := map[string]libra.Fetch{

@@ -76,13 +76,13 @@ func (f *face) unless(i int) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return ", unless the reader has the font " + brief(strings.Join(names, " or "))
+	return ", unless the reader has the font " + syntax.Brief(strings.Join(names, " or "))
 }
 
-// newFace reads a @font-face rule; ok is false without family or sources.
-func newFace(r *rule, base string) (*face, bool) {
+// newFace reads the descriptors of a @font-face rule; ok is false without family or sources.
+func newFace(descriptors []syntax.Declaration, base string) (*face, bool) {
 	f := &face{weight: [2]float64{400, 400}, stretch: [2]float64{100, 100}, style: "normal", first: -1, sheet: base}
-	for _, d := range r.descs {
+	for _, d := range descriptors {
 		ns, ok := syntax.Values(d.Value)
 		if !ok || len(ns) == 0 {
 			continue
@@ -223,19 +223,9 @@ func unicodeRanges(text string) ([]runeRange, bool) {
 	return ranges, true
 }
 
-// textURLs lists the url() in any value text.
-func textURLs(text, base string) []string {
-	ns, ok := syntax.Values(text)
-	if !ok {
-		return nil
-	}
-	var urls []string
-	syntax.Walk(ns, func(n syntax.Value) {
-		if ref, ok := n.URL(); ok {
-			if abs, ok := resolve(base, ref); ok {
-				urls = append(urls, abs)
-			}
-		}
-	})
-	return urls
-}
+var (
+	fontTechs = syntax.Keywords(`features-opentype features-aat color-colrv0 color-colrv1 color-sbix color-cbdt variations
+		palettes`)
+	fontFormats = syntax.Keywords(`woff woff2 truetype opentype collection woff-variations woff2-variations truetype-variations
+		opentype-variations`)
+)

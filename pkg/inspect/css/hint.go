@@ -11,24 +11,25 @@ import (
 var hintProps = syntax.Keywords(`fill stroke filter mask clip-path cursor marker-start marker-mid marker-end display visibility
 	font-family font-weight font-style font-stretch`)
 
-// hints are the declarations that e's attributes stand for.
-func (p *pass) hints(e *selector.Element) []cand {
+// hints are the declarations that e's attributes stand for; base is the
+// document's.
+func (c *cascade) hints(e *selector.Element, base string) []cand {
 	var decls []decl
 	for _, a := range e.Node.Attr {
 		switch name := strings.ToLower(a.Key); {
 		case e.Namespace == "svg" && hintProps[name]:
-			decls = appendDecls(decls, syntax.Declaration{Name: name, Value: a.Val}, p.page.Base)
+			decls = appendDecls(decls, syntax.Declaration{Name: name, Value: a.Val}, base)
 		case name == "face" && e.Is("font"):
-			decls = appendDecls(decls, syntax.Declaration{Name: "font-family", Value: a.Val}, p.page.Base)
+			decls = appendDecls(decls, syntax.Declaration{Name: "font-family", Value: a.Val}, base)
 		case name == "background" && e.Is("body", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "col", "colgroup"):
-			v := &value{images: refImages(strings.TrimSpace(a.Val), p.page.Base)}
+			v := &value{images: refImages(strings.TrimSpace(a.Val), base)}
 			decls = append(decls, decl{id: backgroundImage, name: name, val: v})
 		}
 	}
 	if len(decls) == 0 {
 		return nil
 	}
-	a := &applied{rule: &rule{prelude: "an attribute of <" + e.Tag + ">", decls: decls}, sheet: p.page.Base, origin: hint}
+	a := &applied{rule: &rule{prelude: "an attribute of <" + e.Tag + ">", decls: decls}, sheet: base, origin: hint}
 	var cands []cand
 	for i := range decls {
 		cands = append(cands, cand{&decls[i], a, a.key(0, false)})

@@ -162,3 +162,10 @@ func (img image) all() []string {
 	}
 	return urls
 }
+
+// isImage says whether text is an image, or none.
+func isImage(text string) bool {
+	ns, ok := syntax.Values(text)
+	_, image := oneImage(ns, "")
+	return ok && image
+}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"libra/pkg/inspect/css/syntax"
+
 	"libra/pkg/libra"
 )
 
@@ -36,7 +38,7 @@ func (p *pass) attributeURLs(matched []*applied) {
 // later lists the URLs of a, to be labelled unless they turn out fetched.
 func (p *pass) later(a *applied) {
 	why := p.why(a)
-	l := lister{v: p.page.Viewport, sheet: &Sheet{base: a.sheet}}
+	l := lister{v: p.page.Viewport, base: a.sheet}
 	for _, d := range a.rule.decls {
 		if d.val == nil || len(d.val.images) > 0 {
 			l.decl(d, context{}, "")
@@ -53,14 +55,14 @@ func (p *pass) later(a *applied) {
 // why says what keeps the images of a rule that is in force from being
 // requested.
 func (p *pass) why(a *applied) context {
-	name := brief(a.rule.prelude)
+	name := syntax.Brief(a.rule.prelude)
 	switch {
 	case !a.matched:
 		if state := dynamicState(a.rule.sels); state != "" {
 			return context{"only in state " + state + " of " + name, libra.Conditional}
 		}
 		if len(a.containers) > 0 {
-			return context{"no container matches @container " + brief(a.containers[0].prelude), libra.Conditional}
+			return context{"no container matches @container " + syntax.Brief(a.containers[0].prelude), libra.Conditional}
 		}
 		return context{"no element matches " + name, libra.Unused}
 	case a.noContent && !a.shown:
@@ -68,7 +70,7 @@ func (p *pass) why(a *applied) context {
 	case !a.shown:
 		return context{name + " is not displayed", libra.Conditional}
 	case a.lostTo != "" && a.lostTo != a.rule.prelude:
-		return context{"overridden by " + brief(a.lostTo), libra.Unused}
+		return context{"overridden by " + syntax.Brief(a.lostTo), libra.Unused}
 	}
 	return context{"not needed by what " + name + " shows", libra.Unused}
 }
@@ -87,11 +89,15 @@ func (p *pass) label() {
 		if k.used {
 			why.reason = "animation " + name + " is overridden"
 		}
-		l := lister{v: p.page.Viewport, sheet: &Sheet{base: k.sheet}}
+		l := lister{v: p.page.Viewport, base: k.sheet}
 		l.rules(k.rule.rules, why)
 		p.pending = append(p.pending, l.uses...)
 	}
-	p.pending = append(p.pending, p.cascade.idle...)
+	for _, i := range p.cascade.idle {
+		l := lister{v: p.page.Viewport, base: i.sheet}
+		l.rules(i.rules, i.why)
+		p.pending = append(p.pending, l.uses...)
+	}
 	best := map[useKey]int{}
 	for _, u := range p.pending {
 		k := useKey{u.URL, u.Type}

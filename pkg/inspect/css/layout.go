@@ -118,8 +118,8 @@ func (p *Page) near(steps int) []Use {
 // newSizedPass is a pass whose cascade has the rules that only set sizes too.
 func newSizedPass(p *Page) *pass {
 	s := newPass(p, true)
-	s.cascade.sheet(agentSheet(), frame{layer: &s.cascade.root, origin: userAgent})
-	s.cascade.sheet(layoutSheet(), frame{layer: &s.cascade.root, origin: userAgent})
+	s.cascade.agent(agentSheet())
+	s.cascade.agent(layoutSheet())
 	s.index = s.cascade.index(s.m.Quirks)
 	return s
 }

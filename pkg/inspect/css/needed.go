@@ -31,21 +31,6 @@ func (p *Page) inert() bool {
 	return true
 }
 
-// bearing says whether rules, or what they hold, may name an address.
-func bearing(rules []*rule) bool {
-	for _, r := range rules {
-		if r.kind == fontFaceRule || bears(r.decls, false) || bearing(r.rules) {
-			return true
-		}
-		for _, d := range r.descs {
-			if strings.Contains(d.Value, "(") {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // needed gives the elements that need a style, in document order.
 func (p *pass) needed() []*selector.Element {
 	running := p.cascade.animates()
@@ -89,21 +74,6 @@ func (c *cascade) animates() bool {
 			if bears(f.decls, false) {
 				return true
 			}
-		}
-	}
-	return false
-}
-
-// bears says whether decls may bring a request about. running says that
-// animations may.
-func bears(decls []decl, running bool) bool {
-	for i := range decls {
-		d := &decls[i]
-		switch {
-		case d.val != nil && len(d.val.images) > 0,
-			d.pending != nil && strings.Contains(d.pending.text, "("),
-			running && d.id == animationName:
-			return true
 		}
 	}
 	return false

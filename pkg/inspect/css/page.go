@@ -1,6 +1,8 @@
 package css
 
 import (
+	"libra/pkg/inspect/css/syntax"
+
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css/media"
@@ -73,7 +75,7 @@ func (p *Page) addresses() ([]Use, int) {
 		s.tree = s.needed()
 	}
 	if len(s.tree) > 0 {
-		s.cascade.sheet(agentSheet(), frame{layer: &s.cascade.root, origin: userAgent})
+		s.cascade.agent(agentSheet())
 		s.index = s.cascade.index(s.m.Quirks)
 	}
 	s.walk()
@@ -99,15 +101,14 @@ type pass struct {
 	uses    []Use
 	seen    map[useKey]bool
 	texts   map[fontKey]*text
-	order   []fontKey // of texts, as met
-	pending []Use     // named on the page, not fetched at its place
+	order   []*text // of texts, as met
+	pending []Use   // named on the page, not fetched at its place
 	stopped bool
 	boxed   int   // objects and embeds that were styled
 	boxless []int // those without a box
 	scope   int   // of the element that is styled
 	open    []*styled
 	free    []*styled // to be used again
-	styles  []*style  // likewise
 	cands   [][]cand  // likewise
 }
 
@@ -127,18 +128,13 @@ type useKey struct {
 // newPass reads the sheets of p; sized says that rules count that only set
 // sizes.
 func newPass(p *Page, sized bool) *pass {
-	c := &cascade{page: p, sized: sized, keyframes: map[string]*keyframes{}, registered: map[string]registration{}}
+	c := newCascade(p.Viewport, p.Imported, sized)
 	for _, a := range p.Sheets {
-		if a.Sheet == nil {
-			continue
+		if a.Sheet != nil {
+			c.author(a.Sheet, a.Media, a.Scope)
 		}
-		if !media.Match(a.Media, p.Viewport) {
-			c.idleSheet(a.Sheet, context{"only for media " + brief(a.Media), libra.Conditional})
-			continue
-		}
-		c.sheet(a.Sheet, frame{layer: &c.root, origin: author, scope: a.Scope})
 	}
-	c.root.number(1)
+	c.rank()
 	return &pass{
 		page: p, cascade: c, seen: map[useKey]bool{}, texts: map[fontKey]*text{},
 		m: selector.Matcher{Quirks: !p.Standards && selector.QuirksMode(p.Doc)},
@@ -210,8 +206,7 @@ func (p *pass) enter(n *selector.Element) *styled {
 // recycle takes back e and what its style is made of.
 func (p *pass) recycle(e *styled) {
 	if e.style != nil {
-		*e.style = style{}
-		p.styles = append(p.styles, e.style)
+		p.cascade.recycle(e.style)
 	}
 	if e.own != nil {
 		clear(e.own)
@@ -219,17 +214,6 @@ func (p *pass) recycle(e *styled) {
 	}
 	*e = styled{}
 	p.free = append(p.free, e)
-}
-
-// newStyle is a style of parent's child, unset.
-func (p *pass) newStyle(parent *style) *style {
-	if k := len(p.styles) - 1; k >= 0 {
-		s := p.styles[k]
-		p.styles = p.styles[:k]
-		s.parent = parent
-		return s
-	}
-	return &style{parent: parent}
 }
 
 // pseudoCands are the declarations for one pseudo-element.
@@ -253,7 +237,7 @@ func (p *pass) element(e *styled) {
 	parent := e.parentStyle()
 	rendered := e.parent == nil || e.shown()
 	matched := p.collect(e, parent, &own, &pseudos)
-	own = append(own, p.hints(e.Element)...)
+	own = append(own, p.cascade.hints(e.Element, p.page.Base)...)
 	if attr, ok := e.Attr("style"); ok {
 		a := &applied{rule: &rule{prelude: "a style attribute"}, sheet: p.page.Base, origin: inline, matched: true}
 		decls := parseInline(attr, p.page.Base)
@@ -265,7 +249,7 @@ func (p *pass) element(e *styled) {
 	}
 	e.own = own
 	if rendered {
-		s := p.styleOf(own, parent)
+		s := p.cascade.styleOf(own, parent)
 		if s.word(display, "inline") != "none" {
 			e.style = s
 		}
@@ -347,7 +331,7 @@ func forPseudo(pseudos *[]pseudoCands, name string, by *applied) *[]cand {
 
 func (p *pass) inContainers(a *applied, parent *style) bool {
 	for _, r := range a.containers {
-		if !p.container(r, parent) {
+		if !parent.satisfies(r, p.page.Viewport) {
 			return false
 		}
 	}
@@ -359,7 +343,7 @@ func (p *pass) inContainers(a *applied, parent *style) bool {
 func (p *pass) starting(a *applied, parent *style) {
 	for i := range a.rule.decls {
 		if d := &a.rule.decls[i]; d.val != nil && parent != nil {
-			p.valueImages(d.id, d.val, "starting style of "+brief(a.rule.prelude), a.sheet)
+			p.valueImages(d.id, d.val, "starting style of "+syntax.Brief(a.rule.prelude), a.sheet)
 		}
 	}
 }
@@ -374,7 +358,7 @@ func (p *pass) images(s *style, pseudo string) {
 		if s.parent != nil && inherited[id] && s.parent.val[id] == v && pseudo == "" {
 			continue
 		}
-		p.valueImages(id, v, propNames[id]+" of "+brief(s.from[id].by.rule.prelude), s.from[id].by.sheet)
+		p.valueImages(id, v, propNames[id]+" of "+syntax.Brief(s.from[id].by.rule.prelude), s.from[id].by.sheet)
 	}
 }
 
@@ -389,7 +373,7 @@ func (p *pass) valueImages(id prop, v *value, reason, sheet string) {
 // shadowRoot styles the root of a shadow tree.
 func (p *pass) shadowRoot(e *styled) {
 	if e.shown() {
-		e.style = p.styleOf(nil, e.parentStyle())
+		e.style = p.cascade.styleOf(nil, e.parentStyle())
 		p.elementText(e)
 	}
 }

@@ -129,6 +129,22 @@ type pending struct {
 	prop *property
 }
 
+// parse gives the value of longhand id when the substitution functions of p
+// make text; ok is false where that is invalid.
+func (p *pending) parse(text string, id prop) (v *value, ok bool) {
+	ns, ok := syntax.Values(text)
+	if !ok || len(ns) == 0 || syntax.Substitutes(ns) {
+		return nil, false
+	}
+	set, ok := p.prop.settings(ns, p.base)
+	for _, x := range set {
+		if x.id == id {
+			return x.val, ok
+		}
+	}
+	return nil, ok
+}
+
 // appendDecls adds what d sets to decls, nothing when d is invalid or of no
 // interest.
 func appendDecls(decls []decl, d syntax.Declaration, base string) []decl {
@@ -242,3 +258,18 @@ var properties = func() map[string]*property {
 	add("all", func([]syntax.Value, string) ([]setting, bool) { return nil, false }, all...)
 	return m
 }()
+
+// bears says whether decls may bring a request about. running says that
+// animations may.
+func bears(decls []decl, running bool) bool {
+	for i := range decls {
+		d := &decls[i]
+		switch {
+		case d.val != nil && len(d.val.images) > 0,
+			d.pending != nil && strings.Contains(d.pending.text, "("),
+			running && d.id == animationName:
+			return true
+		}
+	}
+	return false
+}

@@ -25,30 +25,30 @@ type style struct {
 }
 
 // styleOf computes a style from the declarations in cands.
-func (p *pass) styleOf(cands []cand, parent *style) *style {
-	s := p.newStyle(parent)
+func (c *cascade) styleOf(cands []cand, parent *style) *style {
+	s := c.newStyle(parent)
 	var win [propCount]*cand
 	var own map[string]*cand
 	for i := range cands {
-		c := &cands[i]
-		if c.d.id == custom {
+		d := &cands[i]
+		if d.d.id == custom {
 			if own == nil {
 				own = map[string]*cand{}
 			}
-			if w := own[c.d.name]; w == nil || w.key.less(c.key) {
-				own[c.d.name] = c
+			if w := own[d.d.name]; w == nil || w.key.less(d.key) {
+				own[d.d.name] = d
 			}
 			continue
 		}
-		if w := win[c.d.id]; w == nil || !c.key.less(w.key) {
-			win[c.d.id] = c
+		if w := win[d.d.id]; w == nil || !d.key.less(w.key) {
+			win[d.d.id] = d
 		}
 	}
 	if parent != nil {
 		s.vars = parent.vars
 	}
-	if own != nil || s.vars == nil || len(p.cascade.registered) > 0 {
-		s.vars = &variables{parent: s.vars, own: own, registered: p.cascade.registered, viewport: p.page.Viewport}
+	if own != nil || s.vars == nil || len(c.registered) > 0 {
+		s.vars = &variables{parent: s.vars, own: own, registered: c.registered, viewport: c.viewport}
 	}
 	for id := display; id < propCount; id++ {
 		if win[id] != nil {
@@ -118,25 +118,15 @@ func (s *style) compute(id prop, c *cand) *value {
 		}
 		return c.d.val
 	}
-	pend := c.d.pending
-	text, ok := s.vars.substitute(pend.text)
+	text, ok := s.vars.substitute(c.d.pending.text)
 	if !ok {
 		return unset
 	}
-	ns, ok := syntax.Values(text)
-	if !ok || len(ns) == 0 || syntax.Substitutes(ns) {
-		return unset
-	}
-	set, ok := pend.prop.settings(ns, pend.base)
+	v, ok := c.d.pending.parse(text, id)
 	if !ok {
 		return unset
 	}
-	for _, x := range set {
-		if x.id == id {
-			return x.val
-		}
-	}
-	return nil
+	return v
 }
 
 // weigh makes bolder and lighter numbers.
@@ -180,9 +170,10 @@ func (s *style) word(id prop, initial string) string {
 	return initial
 }
 
-// container says whether the nearest query container of s satisfies r. The
-// container is taken to be as wide and high as the viewport.
-func (p *pass) container(r *rule, s *style) bool {
+// satisfies says whether the nearest query container of what s is the parent's
+// style of satisfies r. The container is taken to be as wide and high as the
+// viewport.
+func (s *style) satisfies(r *rule, v media.Viewport) bool {
 	prelude := r.prelude
 	name := ""
 	if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
@@ -194,7 +185,7 @@ func (p *pass) container(r *rule, s *style) bool {
 			continue
 		}
 		if kind := s.word(containerType, "normal"); kind != "normal" || prelude == "" {
-			return media.Match(prelude, p.page.Viewport)
+			return media.Match(prelude, v)
 		}
 	}
 	return false
@@ -209,4 +200,21 @@ func contains(v *value, word string) bool {
 		}
 	}
 	return false
+}
+
+// newStyle is a style of parent's child, unset.
+func (c *cascade) newStyle(parent *style) *style {
+	if k := len(c.free) - 1; k >= 0 {
+		s := c.free[k]
+		c.free = c.free[:k]
+		s.parent = parent
+		return s
+	}
+	return &style{parent: parent}
+}
+
+// recycle takes back a style that nothing uses any more.
+func (c *cascade) recycle(s *style) {
+	*s = style{}
+	c.free = append(c.free, s)
 }

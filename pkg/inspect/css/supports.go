@@ -4,8 +4,6 @@ import (
 	_ "embed"
 	"strings"
 
-	"libra/pkg/inspect/css/media"
-	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -15,47 +13,6 @@ var propertyList string
 // knownProperties are the properties, descriptors left out, that Chromium 156
 // takes.
 var knownProperties = syntax.Keywords(propertyList)
-
-// MatchSupports says whether the condition of @supports holds in Chromium. A
-// declaration holds when its property is known and its value passes where
-// this package knows the property's grammar.
-func MatchSupports(cond string) bool {
-	ns, ok := syntax.Values(cond)
-	return ok && media.Condition(syntax.Fields(ns), supportsLeaf(cond)) == media.Yes
-}
-
-// matchSupports takes a bare declaration too, as @import's supports() does.
-func matchSupports(cond string) bool {
-	if name, value, ok := strings.Cut(cond, ":"); ok && !strings.ContainsAny(name, "( ") {
-		return supportsDecl(strings.TrimSpace(name), value)
-	}
-	return MatchSupports(cond)
-}
-
-func supportsLeaf(src string) func(syntax.Value) media.Truth {
-	return func(n syntax.Value) media.Truth {
-		if n.Kind == syntax.OpenParen {
-			text := syntax.Inner(src, n)
-			name, value, ok := strings.Cut(text, ":")
-			return media.TruthOf(ok && supportsDecl(strings.TrimSpace(name), value))
-		}
-		text := syntax.Inner(src, n)
-		switch strings.ToLower(n.Text) {
-		case "selector":
-			return media.TruthOf(selector.Supports(text))
-		case "font-tech":
-			return media.TruthOf(fontTechs[strings.ToLower(strings.TrimSpace(text))])
-		case "font-format":
-			return media.TruthOf(fontFormats[strings.ToLower(strings.TrimSpace(text))])
-		case "at-rule":
-			name := strings.ToLower(strings.TrimPrefix(strings.TrimSpace(text), "@"))
-			_, group := groupKinds[name]
-			_, desc := descriptorKinds[name]
-			return media.TruthOf(group || desc || name == "keyframes" || name == "import" || name == "namespace")
-		}
-		return media.No
-	}
-}
 
 // rejected are values of known properties that Chromium does not take, seen
 // in feature tests of real sheets.
@@ -115,10 +72,3 @@ func supportsDecl(name, text string) bool {
 var units = syntax.Keywords(`px em rem ex ch rex rch ic ric cap rcap lh rlh in cm mm q pt pc vw vh vi vb vmin vmax svw svh svi svb
 	svmin svmax lvw lvh lvi lvb lvmin lvmax dvw dvh dvi dvb dvmin dvmax cqw cqh cqi cqb cqmin cqmax deg grad rad turn
 	s ms hz khz dppx dpi dpcm x fr`)
-
-var (
-	fontTechs = syntax.Keywords(`features-opentype features-aat color-colrv0 color-colrv1 color-sbix color-cbdt variations
-		palettes`)
-	fontFormats = syntax.Keywords(`woff woff2 truetype opentype collection woff-variations woff2-variations truetype-variations
-		opentype-variations`)
-)

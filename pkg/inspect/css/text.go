@@ -9,20 +9,6 @@ import (
 	"libra/pkg/inspect/css/selector"
 )
 
-// fontKey is a way text is set.
-type fontKey struct {
-	families *value
-	weight   float64
-	stretch  float64
-	style    string
-}
-
-// text is what is written in one such way. A line without text of its own
-// still loads the font its height comes from.
-type text struct {
-	runes map[rune]bool
-}
-
 // write notes that s renders text.
 func (p *pass) write(s *style, words string) {
 	families := s.val[fontFamily]
@@ -35,9 +21,9 @@ func (p *pass) write(s *style, words string) {
 	}
 	t := p.texts[k]
 	if t == nil {
-		t = &text{runes: map[rune]bool{}}
+		t = &text{fontKey: k, runes: map[rune]bool{}}
 		p.texts[k] = t
-		p.order = append(p.order, k)
+		p.order = append(p.order, t)
 	}
 	for _, r := range words {
 		t.runes[r] = true

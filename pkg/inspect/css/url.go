@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/inspect/markup"
 )
 
@@ -15,4 +16,21 @@ func resolve(base, ref string) (abs string, ok bool) {
 		return "", false
 	}
 	return markup.Resolve(base, ref)
+}
+
+// textURLs lists the url() in any value text.
+func textURLs(text, base string) []string {
+	ns, ok := syntax.Values(text)
+	if !ok {
+		return nil
+	}
+	var urls []string
+	syntax.Walk(ns, func(n syntax.Value) {
+		if ref, ok := n.URL(); ok {
+			if abs, ok := resolve(base, ref); ok {
+				urls = append(urls, abs)
+			}
+		}
+	})
+	return urls
 }

@@ -9,14 +9,6 @@ import (
 	"libra/pkg/libra"
 )
 
-// URLs lists what the sheet names without looking at any document: what a
-// page that used every rule of it would make a browser in v fetch.
-func (s *Sheet) URLs(v media.Viewport) []Use {
-	l := lister{v: v, sheet: s}
-	l.rules(s.rules, context{})
-	return l.uses
-}
-
 // parseInline reads a style attribute.
 func parseInline(style, base string) []decl {
 	var decls []decl
@@ -26,48 +18,17 @@ func parseInline(style, base string) []decl {
 	return decls
 }
 
-// context is what the rules around a declaration ask for. Reason is "" while
-// it holds.
-type context struct {
-	reason string
-	fetch  libra.Fetch
-}
-
-// enter is c inside r, a rule that holds others.
-func (c context) enter(r *rule, v media.Viewport) context {
-	if c.reason != "" {
-		return c
-	}
-	switch r.kind {
-	case mediaRule:
-		if !media.Match(r.prelude, v) {
-			return context{"only for @media " + brief(r.prelude), libra.Conditional}
-		}
-	case supportsRule:
-		if !MatchSupports(r.prelude) {
-			return context{"only where @supports " + brief(r.prelude) + " holds", libra.Conditional}
-		}
-	case startingStyle:
-		return context{"only while a transition starts", libra.Conditional}
-	case pageRule:
-		return context{"only when printing", libra.Unused}
-	case propertyRule, counterStyleRule, otherRule:
-		return context{"no page asks for it", libra.Unused}
-	}
-	return c
-}
-
 // lister collects the uses of one sheet.
 type lister struct {
-	v     media.Viewport
-	sheet *Sheet
-	uses  []Use
+	v    media.Viewport
+	base string // of the sheet
+	uses []Use
 }
 
 func (l *lister) rules(rules []*rule, c context) {
 	for _, r := range rules {
 		in := c.enter(r, l.v)
-		subject := brief(r.prelude)
+		subject := syntax.Brief(r.prelude)
 		switch r.kind {
 		case fontFaceRule:
 			l.face(r, in)
@@ -120,13 +81,13 @@ func (l *lister) decl(d decl, c context, subject string) {
 
 // text lists every url() in a value that is not understood further.
 func (l *lister) text(value string, c context) {
-	for _, u := range textURLs(value, l.sheet.base) {
+	for _, u := range textURLs(value, l.base) {
 		l.add(Use{URL: u, Type: libra.Image, Fetch: libra.Fetched, Reason: "in a value with var()"}, c)
 	}
 }
 
 func (l *lister) face(r *rule, c context) {
-	f, ok := newFace(r, l.sheet.base)
+	f, ok := newFace(r.descs, l.base)
 	if !ok {
 		return
 	}
@@ -146,20 +107,6 @@ func (l *lister) add(u Use, c context) {
 	if c.reason != "" && u.Fetch == libra.Fetched {
 		u.Fetch, u.Reason = c.fetch, c.reason
 	}
-	u.Sheet = l.sheet.base
+	u.Sheet = l.base
 	l.uses = append(l.uses, u)
-}
-
-// brief shortens text of a sheet for a person.
-func brief(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	const most = 60
-	if len(s) <= most {
-		return s
-	}
-	cut := most
-	for cut > 0 && s[cut]&0xc0 == 0x80 {
-		cut--
-	}
-	return s[:cut] + "…"
 }

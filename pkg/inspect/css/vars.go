@@ -72,9 +72,7 @@ func (v *variables) resolve(name string, c *cand) (string, bool) {
 	}
 	reg, ok := v.registered[name]
 	if ok && reg.image && r.ok {
-		ns, fine := syntax.Values(r.text)
-		_, r.ok = oneImage(ns, "")
-		r.ok = r.ok && fine
+		r.ok = isImage(r.text)
 	}
 	if ok && !r.ok && reg.hasInitial {
 		r = resolved{text: reg.initial, ok: true}

@@ -152,3 +152,17 @@ func Keywords(list string) map[string]bool {
 	}
 	return m
 }
+
+// Brief shortens text of a sheet for a person.
+func Brief(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for cut > 0 && s[cut]&0xc0 == 0x80 {
+		cut--
+	}
+	return s[:cut] + "…"
+}

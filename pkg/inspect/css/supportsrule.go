@@ -1,0 +1,50 @@
+package css
+
+import (
+	"strings"
+
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/syntax"
+)
+
+// MatchSupports says whether the condition of @supports holds in Chromium. A
+// declaration holds when its property is known and its value passes where
+// this package knows the property's grammar.
+func MatchSupports(cond string) bool {
+	ns, ok := syntax.Values(cond)
+	return ok && media.Condition(syntax.Fields(ns), supportsLeaf(cond)) == media.Yes
+}
+
+// matchSupports takes a bare declaration too, as @import's supports() does.
+func matchSupports(cond string) bool {
+	if name, value, ok := strings.Cut(cond, ":"); ok && !strings.ContainsAny(name, "( ") {
+		return supportsDecl(strings.TrimSpace(name), value)
+	}
+	return MatchSupports(cond)
+}
+
+func supportsLeaf(src string) func(syntax.Value) media.Truth {
+	return func(n syntax.Value) media.Truth {
+		if n.Kind == syntax.OpenParen {
+			text := syntax.Inner(src, n)
+			name, value, ok := strings.Cut(text, ":")
+			return media.TruthOf(ok && supportsDecl(strings.TrimSpace(name), value))
+		}
+		text := syntax.Inner(src, n)
+		switch strings.ToLower(n.Text) {
+		case "selector":
+			return media.TruthOf(selector.Supports(text))
+		case "font-tech":
+			return media.TruthOf(fontTechs[strings.ToLower(strings.TrimSpace(text))])
+		case "font-format":
+			return media.TruthOf(fontFormats[strings.ToLower(strings.TrimSpace(text))])
+		case "at-rule":
+			name := strings.ToLower(strings.TrimPrefix(strings.TrimSpace(text), "@"))
+			_, group := groupKinds[name]
+			_, desc := descriptorKinds[name]
+			return media.TruthOf(group || desc || name == "keyframes" || name == "import" || name == "namespace")
+		}
+		return media.No
+	}
+}
