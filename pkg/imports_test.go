@@ -50,7 +50,8 @@ var engine = map[string][]string{
 	"css/syntax":   {},
 	"css/media":    {"css/syntax"},
 	"css/selector": {"css/syntax", "markup"},
-	"css":          {"css/media", "css/selector", "css/syntax", "markup"},
+	"css/property": {"css/media", "css/syntax", "markup"},
+	"css":          {"css/media", "css/property", "css/selector", "css/syntax", "markup"},
 	"":             {"css", "css/media", "fetch", "markup"},
 }
 

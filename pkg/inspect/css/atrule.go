@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/inspect/markup"
@@ -127,7 +128,7 @@ func (p *parser) importRule(late bool) {
 	}
 	rest := syntax.Trim(ns[1:])
 	i := importRule{late: late}
-	if i.url, ok = resolve(p.sheet.base, ref); !ok {
+	if i.url, ok = property.ResolveURL(p.sheet.base, ref); !ok {
 		if _, _, ok = markup.DataURI(ref); !ok {
 			return
 		}

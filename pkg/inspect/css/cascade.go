@@ -4,10 +4,9 @@ import (
 	"strconv"
 	"strings"
 
-	"libra/pkg/inspect/css/syntax"
-
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
 

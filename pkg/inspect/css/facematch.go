@@ -5,11 +5,13 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"libra/pkg/inspect/css/property"
 )
 
 // fontKey is a way text is set.
 type fontKey struct {
-	families *value
+	families *property.Value
 	weight   float64
 	stretch  float64
 	style    string
@@ -42,12 +44,12 @@ func usedFaces(faces []*face, texts []*text, installed func(string) bool) map[*f
 func (t *text) load(families map[string][]*face, installed func(string) bool, used map[*face]bool) {
 	left := slices.Collect(maps.Keys(t.runes))
 	strut := true // wants the first font with a space
-	for _, name := range t.families.words {
+	for _, name := range t.families.Keywords {
 		if len(left) == 0 && !strut {
 			return
 		}
-		generic := strings.HasPrefix(name, genericMark)
-		name = strings.ToLower(strings.TrimPrefix(name, genericMark))
+		generic := strings.HasPrefix(name, property.GenericMark)
+		name = strings.ToLower(strings.TrimPrefix(name, property.GenericMark))
 		faces := families[name]
 		if generic || len(faces) == 0 {
 			if installed(name) {

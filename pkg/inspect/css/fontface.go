@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -89,20 +90,20 @@ func newFace(descriptors []syntax.Declaration, base string) (*face, bool) {
 		}
 		switch d.Name {
 		case "font-family":
-			if v, ok := familyValue(ns, base); ok && len(v.words) == 1 && !strings.HasPrefix(v.words[0], genericMark) {
-				f.family = v.words[0]
+			if v, ok := property.ParseFamilies(ns, base); ok && len(v.Keywords) == 1 && !strings.HasPrefix(v.Keywords[0], property.GenericMark) {
+				f.family = v.Keywords[0]
 			}
 		case "src":
 			if src, ok := sources(ns, base); ok {
 				f.sources = src
 			}
 		case "font-weight":
-			f.weight = span(ns, f.weight, weightValue)
+			f.weight = span(ns, f.weight, property.ParseWeight)
 		case "font-stretch", "font-width":
-			f.stretch = span(ns, f.stretch, stretchValue)
+			f.stretch = span(ns, f.stretch, property.ParseStretch)
 		case "font-style":
-			if v, ok := styleValue(ns, base); ok {
-				f.style = v.words[0]
+			if v, ok := property.ParseStyle(ns, base); ok {
+				f.style = v.Keywords[0]
 			}
 		case "unicode-range":
 			if ranges, ok := unicodeRanges(d.Value); ok {
@@ -120,7 +121,7 @@ func newFace(descriptors []syntax.Declaration, base string) (*face, bool) {
 }
 
 // span reads one or two numbers of a range descriptor.
-func span(ns []syntax.Value, was [2]float64, parse func([]syntax.Value, string) (*value, bool)) [2]float64 {
+func span(ns []syntax.Value, was [2]float64, parse func([]syntax.Value, string) (*property.Value, bool)) [2]float64 {
 	w := syntax.Fields(ns)
 	if len(w) == 1 && w[0].IsIdent("auto") {
 		return [2]float64{1, 1000}
@@ -130,10 +131,10 @@ func span(ns []syntax.Value, was [2]float64, parse func([]syntax.Value, string) 
 	}
 	lo, ok := parse(w[:1], "")
 	hi, ok2 := parse(w[len(w)-1:], "")
-	if !ok || !ok2 || lo.num <= 0 || hi.num <= 0 {
+	if !ok || !ok2 || lo.Number <= 0 || hi.Number <= 0 {
 		return was
 	}
-	return [2]float64{math.Min(lo.num, hi.num), math.Max(lo.num, hi.num)}
+	return [2]float64{math.Min(lo.Number, hi.Number), math.Max(lo.Number, hi.Number)}
 }
 
 // sources reads src. An entry that cannot be understood is left out, and the
@@ -147,8 +148,8 @@ func sources(ns []syntax.Value, base string) ([]source, bool) {
 		}
 		var s source
 		if w[0].IsFunction("local") {
-			if v, ok := familyValue(syntax.Trim(w[0].Args), base); ok && len(v.words) == 1 && len(w) == 1 {
-				s.local = strings.TrimPrefix(v.words[0], genericMark)
+			if v, ok := property.ParseFamilies(syntax.Trim(w[0].Args), base); ok && len(v.Keywords) == 1 && len(w) == 1 {
+				s.local = strings.TrimPrefix(v.Keywords[0], property.GenericMark)
 				list = append(list, s)
 			}
 			continue
@@ -157,7 +158,7 @@ func sources(ns []syntax.Value, base string) ([]source, bool) {
 		if !ok || !s.hints(w[1:]) {
 			continue
 		}
-		if s.url, ok = resolve(base, ref); !ok && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(ref)), "data:") {
+		if s.url, ok = property.ResolveURL(base, ref); !ok && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(ref)), "data:") {
 			continue
 		}
 		path, _, _ := strings.Cut(s.url, "?")

@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
@@ -14,16 +15,16 @@ var hintProps = syntax.Keywords(`fill stroke filter mask clip-path cursor marker
 // hints are the declarations that e's attributes stand for; base is the
 // document's.
 func (c *cascade) hints(e *selector.Element, base string) []cand {
-	var decls []decl
+	var decls []property.Declaration
 	for _, a := range e.Node.Attr {
 		switch name := strings.ToLower(a.Key); {
 		case e.Namespace == "svg" && hintProps[name]:
-			decls = appendDecls(decls, syntax.Declaration{Name: name, Value: a.Val}, base)
+			decls = property.Append(decls, syntax.Declaration{Name: name, Value: a.Val}, base)
 		case name == "face" && e.Is("font"):
-			decls = appendDecls(decls, syntax.Declaration{Name: "font-family", Value: a.Val}, base)
+			decls = property.Append(decls, syntax.Declaration{Name: "font-family", Value: a.Val}, base)
 		case name == "background" && e.Is("body", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "col", "colgroup"):
-			v := &value{images: refImages(strings.TrimSpace(a.Val), base)}
-			decls = append(decls, decl{id: backgroundImage, name: name, val: v})
+			v := &property.Value{Images: property.URLImages(strings.TrimSpace(a.Val), base)}
+			decls = append(decls, property.Declaration{ID: property.BackgroundImage, Name: name, Value: v})
 		}
 	}
 	if len(decls) == 0 {

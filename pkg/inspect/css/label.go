@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
-
 	"libra/pkg/libra"
 )
 
@@ -14,13 +14,13 @@ import (
 func (p *pass) overridden(cands []cand, s *style) {
 	for i := range cands {
 		c := &cands[i]
-		if c.by.lostTo != "" || c.by.origin == userAgent || c.d.id == custom {
+		if c.by.lostTo != "" || c.by.origin == userAgent || c.d.ID == property.Custom {
 			continue
 		}
-		if c.d.val != nil && len(c.d.val.images) == 0 {
+		if c.d.Value != nil && len(c.d.Value.Images) == 0 {
 			continue
 		}
-		if w := s.from[c.d.id]; w != nil && w.by != c.by {
+		if w := s.from[c.d.ID]; w != nil && w.by != c.by {
 			c.by.lostTo = w.by.rule.prelude
 		}
 	}
@@ -40,7 +40,7 @@ func (p *pass) later(a *applied) {
 	why := p.why(a)
 	l := lister{v: p.page.Viewport, base: a.sheet}
 	for _, d := range a.rule.decls {
-		if d.val == nil || len(d.val.images) > 0 {
+		if d.Value == nil || len(d.Value.Images) > 0 {
 			l.decl(d, context{}, "")
 		}
 	}
@@ -118,10 +118,10 @@ func (p *pass) label() {
 // hasURL says whether a's rule may name a URL.
 func (a *applied) hasURL() bool {
 	for _, d := range a.rule.decls {
-		if d.val != nil && len(d.val.images) > 0 {
+		if d.Value != nil && len(d.Value.Images) > 0 {
 			return true
 		}
-		if d.pending != nil && strings.Contains(d.pending.text, "(") {
+		if d.Pending != nil && strings.Contains(d.Pending.Text, "(") {
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/markup"
 )
@@ -36,7 +37,7 @@ func (p *pass) needed() []*selector.Element {
 	running := p.cascade.animates()
 	x := selector.NewIndex(p.m.Quirks)
 	for i, a := range p.cascade.rules {
-		if bears(a.rule.decls, running) {
+		if property.MayRequest(a.rule.decls, running) {
 			x.Add(a.rule.sels, i)
 		}
 	}
@@ -71,7 +72,7 @@ func (p *pass) needed() []*selector.Element {
 func (c *cascade) animates() bool {
 	for _, k := range c.keyframes {
 		for _, f := range k.rule.rules {
-			if bears(f.decls, false) {
+			if property.MayRequest(f.decls, false) {
 				return true
 			}
 		}
@@ -107,7 +108,7 @@ func (p *pass) attributesBear(n *html.Node, running bool) bool {
 		switch {
 		case len(a.Key) == len("style") && strings.EqualFold(a.Key, "style"):
 			// An address stands in a function, and so does what stands for one.
-			if (running || callsUnknown(a.Val)) && bears(parseInline(a.Val, p.page.Base), running) {
+			if (running || callsUnknown(a.Val)) && property.MayRequest(parseInline(a.Val, p.page.Base), running) {
 				return true
 			}
 		case len(a.Key) == len("background") && strings.EqualFold(a.Key, "background"):

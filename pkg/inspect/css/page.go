@@ -1,12 +1,12 @@
 package css
 
 import (
-	"libra/pkg/inspect/css/syntax"
-
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
 
@@ -242,7 +242,7 @@ func (p *pass) element(e *styled) {
 		a := &applied{rule: &rule{prelude: "a style attribute"}, sheet: p.page.Base, origin: inline, matched: true}
 		decls := parseInline(attr, p.page.Base)
 		for i := range decls {
-			own = append(own, cand{&decls[i], a, a.key(0, decls[i].important)})
+			own = append(own, cand{&decls[i], a, a.key(0, decls[i].Important)})
 		}
 		a.rule.decls = decls
 		matched = append(matched, a)
@@ -250,7 +250,7 @@ func (p *pass) element(e *styled) {
 	e.own = own
 	if rendered {
 		s := p.cascade.styleOf(own, parent)
-		if s.word(display, "inline") != "none" {
+		if s.word(property.Display, "inline") != "none" {
 			e.style = s
 		}
 	}
@@ -276,7 +276,7 @@ func (p *pass) element(e *styled) {
 // shown says whether e's parent renders what it holds.
 func (e *styled) shown() bool {
 	s := e.parentStyle()
-	return s != nil && s.word(contentVisibility, "visible") != "hidden" && !skipsContents(e.parent.Element, e.Element)
+	return s != nil && s.word(property.ContentVisibility, "visible") != "hidden" && !skipsContents(e.parent.Element, e.Element)
 }
 
 func (e *styled) parentStyle() *style {
@@ -311,7 +311,7 @@ func (p *pass) collect(e *styled, parent *style, own *[]cand, pseudos *[]pseudoC
 			}
 			for i := range by.rule.decls {
 				d := &by.rule.decls[i]
-				*into = append(*into, cand{d, by, by.key(x.Selector.Specificity, d.important)})
+				*into = append(*into, cand{d, by, by.key(x.Selector.Specificity, d.Important)})
 			}
 		}
 	})
@@ -342,29 +342,29 @@ func (p *pass) inContainers(a *applied, parent *style) bool {
 // first styles an element, whatever the final style is.
 func (p *pass) starting(a *applied, parent *style) {
 	for i := range a.rule.decls {
-		if d := &a.rule.decls[i]; d.val != nil && parent != nil {
-			p.valueImages(d.id, d.val, "starting style of "+syntax.Brief(a.rule.prelude), a.sheet)
+		if d := &a.rule.decls[i]; d.Value != nil && parent != nil {
+			p.valueImages(d.ID, d.Value, "starting style of "+syntax.Brief(a.rule.prelude), a.sheet)
 		}
 	}
 }
 
 // images notes what the image properties of s request.
 func (p *pass) images(s *style, pseudo string) {
-	for _, id := range imageProps {
+	for _, id := range property.Images {
 		v := s.val[id]
-		if v == nil || len(v.images) == 0 || id == offsetPath {
+		if v == nil || len(v.Images) == 0 || id == property.OffsetPath {
 			continue // Chromium does not load offset-path: url()
 		}
-		if s.parent != nil && inherited[id] && s.parent.val[id] == v && pseudo == "" {
+		if s.parent != nil && property.Inherited[id] && s.parent.val[id] == v && pseudo == "" {
 			continue
 		}
-		p.valueImages(id, v, propNames[id]+" of "+syntax.Brief(s.from[id].by.rule.prelude), s.from[id].by.sheet)
+		p.valueImages(id, v, property.Names[id]+" of "+syntax.Brief(s.from[id].by.rule.prelude), s.from[id].by.sheet)
 	}
 }
 
-func (p *pass) valueImages(id prop, v *value, reason, sheet string) {
-	for _, img := range v.images {
-		for _, u := range img.urls(p.page.Viewport.Ratio()) {
+func (p *pass) valueImages(id property.ID, v *property.Value, reason, sheet string) {
+	for _, img := range v.Images {
+		for _, u := range img.Requested(p.page.Viewport.Ratio()) {
 			p.add(u, libra.Image, reason, sheet)
 		}
 	}

@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
@@ -39,9 +40,9 @@ const (
 type rule struct {
 	kind    ruleKind
 	prelude string
-	sels    []*selector.Selector // of a styleRule, "&" resolved
-	decls   []decl               // of a styleRule or a keyframe
-	descs   []syntax.Declaration // of @font-face, @page, @property, @counter-style
+	sels    []*selector.Selector   // of a styleRule, "&" resolved
+	decls   []property.Declaration // of a styleRule or a keyframe
+	descs   []syntax.Declaration   // of @font-face, @page, @property, @counter-style
 	rules   []*rule
 	body    string // the text of decls, with what is of no interest here
 }
@@ -174,7 +175,7 @@ func (p *parser) contents(r *rule, b block) {
 					from = t.Start
 				}
 				into.body = p.Source[from:p.Pos]
-				into.decls = appendDecls(into.decls, d, p.sheet.base)
+				into.decls = property.Append(into.decls, d, p.sheet.base)
 			case ok:
 			default:
 				p.Pos = t.Start

@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
@@ -55,11 +56,11 @@ func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	case "before", "after":
 		// Chromium loads images as soon as content is declared at all, even
 		// as "none".
-		exists = s.had[content]
+		exists = s.had[property.Content]
 	case "marker":
-		exists = e.style.word(display, "inline") == "list-item"
-		if exists && s.val[content] != nil {
-			p.valueImages(content, s.val[content], "marker of "+syntax.Brief(s.from[content].by.rule.prelude), s.from[content].by.sheet)
+		exists = e.style.word(property.Display, "inline") == "list-item"
+		if exists && s.val[property.Content] != nil {
+			p.valueImages(property.Content, s.val[property.Content], "marker of "+syntax.Brief(s.from[property.Content].by.rule.prelude), s.from[property.Content].by.sheet)
 		}
 		if exists {
 			p.markerText(e, s)
@@ -70,7 +71,7 @@ func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	default:
 		exists = isPart(q.name, e.Element)
 	}
-	if !exists || s.word(display, "inline") == "none" {
+	if !exists || s.word(property.Display, "inline") == "none" {
 		for _, a := range q.by {
 			a.noContent = a.noContent || !exists
 		}
@@ -86,7 +87,7 @@ func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 }
 
 func blockContainer(s *style) bool {
-	switch s.word(display, "inline") {
+	switch s.word(property.Display, "inline") {
 	case "block", "list-item", "inline-block", "table-cell", "table-caption", "flow-root":
 		return true
 	}
@@ -96,22 +97,22 @@ func blockContainer(s *style) bool {
 // animations notes the images of the keyframes that s runs. An animation
 // that is paused, or far from its start, shows its first frame at most.
 func (p *pass) animations(s *style) {
-	names := s.val[animationName]
-	if names == nil || !s.had[animationName] {
+	names := s.val[property.AnimationName]
+	if names == nil || !s.had[property.AnimationName] {
 		return
 	}
-	for i, name := range names.words {
+	for i, name := range names.Keywords {
 		k := p.cascade.keyframes[scoped(name, p.scope)]
-		if k == nil || pick(s.val[animationDuration], i) <= 0 {
+		if k == nil || pick(s.val[property.AnimationDuration], i) <= 0 {
 			continue
 		}
 		const patience = 10 // seconds
-		if pick(s.val[animationDelay], i) > patience {
+		if pick(s.val[property.AnimationDelay], i) > patience {
 			continue
 		}
 		paused := false
-		if st := s.val[animationState]; st != nil && len(st.words) > 0 {
-			paused = st.words[i%len(st.words)] == "paused"
+		if st := s.val[property.AnimationPlayState]; st != nil && len(st.Keywords) > 0 {
+			paused = st.Keywords[i%len(st.Keywords)] == "paused"
 		}
 		k.used = k.used || !paused
 		for _, f := range k.rule.rules {
@@ -124,18 +125,18 @@ func (p *pass) animations(s *style) {
 }
 
 // pick is the time for the i-th animation; lists repeat.
-func pick(v *value, i int) float64 {
-	if v == nil || len(v.times) == 0 {
+func pick(v *property.Value, i int) float64 {
+	if v == nil || len(v.Times) == 0 {
 		return 0
 	}
-	return v.times[i%len(v.times)]
+	return v.Times[i%len(v.Times)]
 }
 
 // animated are the properties whose images keyframes load.
-var animated = func() [propCount]bool {
-	var a [propCount]bool
-	for _, id := range imageProps {
-		a[id] = id != offsetPath
+var animated = func() [property.Count]bool {
+	var a [property.Count]bool
+	for _, id := range property.Images {
+		a[id] = id != property.OffsetPath
 	}
 	return a
 }()
@@ -143,14 +144,14 @@ var animated = func() [propCount]bool {
 func (p *pass) keyframe(f *rule, s *style, reason, sheet string) {
 	for i := range f.decls {
 		d := &f.decls[i]
-		if !animated[d.id] {
+		if !animated[d.ID] {
 			continue
 		}
-		if from := s.from[d.id]; from != nil && from.d.important && s.had[d.id] {
+		if from := s.from[d.ID]; from != nil && from.d.Important && s.had[d.ID] {
 			continue // importance beats animations
 		}
-		if v := s.compute(d.id, &cand{d: d}); v != nil {
-			p.valueImages(d.id, v, reason, sheet)
+		if v := s.compute(d.ID, &cand{d: d}); v != nil {
+			p.valueImages(d.ID, v, reason, sheet)
 		}
 	}
 }

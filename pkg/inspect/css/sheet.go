@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
@@ -71,7 +72,7 @@ func (s *Sheet) Imports(v media.Viewport) []Import {
 // bearing says whether rules, or what they hold, may name an address.
 func bearing(rules []*rule) bool {
 	for _, r := range rules {
-		if r.kind == fontFaceRule || bears(r.decls, false) || bearing(r.rules) {
+		if r.kind == fontFaceRule || property.MayRequest(r.decls, false) || bearing(r.rules) {
 			return true
 		}
 		for _, d := range r.descs {

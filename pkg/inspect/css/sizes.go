@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -126,7 +127,7 @@ func expandSizes(name string, ns []syntax.Value) []sizeSetting {
 		case id >= dBorder && id < dBorder+4:
 			return []sizeSetting{{id, borderWidth(w)}}
 		case id == dDisplay:
-			if _, ok := displayValue(ns, ""); !ok {
+			if _, ok := property.ParseDisplay(ns, ""); !ok {
 				return nil
 			}
 		case !plausible(w):

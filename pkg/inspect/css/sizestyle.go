@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
@@ -81,14 +82,14 @@ func (l *layout) hits(e *selector.Element, g *sizes) (hits []hit, own map[string
 func (l *layout) custom(own map[string]*cand, by *applied, spec selector.Specificity) map[string]*cand {
 	for i := range by.rule.decls {
 		d := &by.rule.decls[i]
-		if d.id != custom {
+		if d.ID != property.Custom {
 			continue
 		}
 		if own == nil {
 			own = map[string]*cand{}
 		}
-		if c := (&cand{d, by, by.key(spec, d.important)}); own[d.name] == nil || own[d.name].key.less(c.key) {
-			own[d.name] = c
+		if c := (&cand{d, by, by.key(spec, d.Important)}); own[d.Name] == nil || own[d.Name].key.less(c.key) {
+			own[d.Name] = c
 		}
 	}
 	return own

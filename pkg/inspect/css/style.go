@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
 )
 
 // cand is a declaration that applies to an element.
 type cand struct {
-	d   *decl
+	d   *property.Declaration
 	by  *applied
 	key key
 }
@@ -18,30 +19,30 @@ type cand struct {
 // decides what is requested.
 type style struct {
 	parent *style
-	val    [propCount]*value // nil is the initial value
-	from   [propCount]*cand  // who set it, here or on the ancestor it is from
+	val    [property.Count]*property.Value // nil is the initial value
+	from   [property.Count]*cand           // who set it, here or on the ancestor it is from
 	vars   *variables
-	had    [propCount]bool // some declaration was made here
+	had    [property.Count]bool // some declaration was made here
 }
 
 // styleOf computes a style from the declarations in cands.
 func (c *cascade) styleOf(cands []cand, parent *style) *style {
 	s := c.newStyle(parent)
-	var win [propCount]*cand
+	var win [property.Count]*cand
 	var own map[string]*cand
 	for i := range cands {
 		d := &cands[i]
-		if d.d.id == custom {
+		if d.d.ID == property.Custom {
 			if own == nil {
 				own = map[string]*cand{}
 			}
-			if w := own[d.d.name]; w == nil || w.key.less(d.key) {
-				own[d.d.name] = d
+			if w := own[d.d.Name]; w == nil || w.key.less(d.key) {
+				own[d.d.Name] = d
 			}
 			continue
 		}
-		if w := win[d.d.id]; w == nil || !d.key.less(w.key) {
-			win[d.d.id] = d
+		if w := win[d.d.ID]; w == nil || !d.key.less(w.key) {
+			win[d.d.ID] = d
 		}
 	}
 	if parent != nil {
@@ -50,7 +51,7 @@ func (c *cascade) styleOf(cands []cand, parent *style) *style {
 	if own != nil || s.vars == nil || len(c.registered) > 0 {
 		s.vars = &variables{parent: s.vars, own: own, registered: c.registered, viewport: c.viewport}
 	}
-	for id := display; id < propCount; id++ {
+	for id := property.Display; id < property.Count; id++ {
 		if win[id] != nil {
 			s.had[id] = true
 		}
@@ -61,26 +62,26 @@ func (c *cascade) styleOf(cands []cand, parent *style) *style {
 }
 
 // set computes one property from its winning declaration.
-func (s *style) set(id prop, c *cand, cands []cand, depth int) {
+func (s *style) set(id property.ID, c *cand, cands []cand, depth int) {
 	v := s.compute(id, c)
-	w := wideNone
+	w := property.NotWide
 	if v != nil {
-		w = v.wide
+		w = v.Wide
 	}
 	if c == nil {
-		w = wideUnset
+		w = property.Unset
 	}
 	switch w {
-	case wideNone:
+	case property.NotWide:
 		s.val[id], s.from[id] = v, c
 		return
-	case wideRevert, wideRevertLayer:
+	case property.Revert, property.RevertLayer:
 		s.set(id, next(id, c, cands, w), cands, depth+1)
 		return
-	case wideInitial:
+	case property.Initial:
 		return
-	case wideUnset:
-		if !inherited[id] {
+	case property.Unset:
+		if !property.Inherited[id] {
 			return
 		}
 	}
@@ -90,14 +91,14 @@ func (s *style) set(id prop, c *cand, cands []cand, depth int) {
 }
 
 // next is the strongest declaration below the layer or origin of c.
-func next(id prop, c *cand, cands []cand, w wide) *cand {
+func next(id property.ID, c *cand, cands []cand, w property.Wide) *cand {
 	var best *cand
 	for i := range cands {
 		o := &cands[i]
-		if o.d.id != id || o.key.hi >= c.key.hi {
+		if o.d.ID != id || o.key.hi >= c.key.hi {
 			continue
 		}
-		if w == wideRevert && o.by.origin >= hint {
+		if w == property.Revert && o.by.origin >= hint {
 			continue
 		}
 		if best == nil || !o.key.less(best.key) {
@@ -107,22 +108,22 @@ func next(id prop, c *cand, cands []cand, w wide) *cand {
 	return best
 }
 
-var unset = &value{wide: wideUnset}
+var unset = &property.Value{Wide: property.Unset}
 
 // compute gives the value of c with var() filled in; a value that then turns
 // out to be invalid is "unset".
-func (s *style) compute(id prop, c *cand) *value {
-	if c == nil || c.d.val != nil {
+func (s *style) compute(id property.ID, c *cand) *property.Value {
+	if c == nil || c.d.Value != nil {
 		if c == nil {
 			return nil
 		}
-		return c.d.val
+		return c.d.Value
 	}
-	text, ok := s.vars.substitute(c.d.pending.text)
+	text, ok := s.vars.substitute(c.d.Pending.Text)
 	if !ok {
 		return unset
 	}
-	v, ok := c.d.pending.parse(text, id)
+	v, ok := c.d.Pending.Parse(text, id)
 	if !ok {
 		return unset
 	}
@@ -131,13 +132,13 @@ func (s *style) compute(id prop, c *cand) *value {
 
 // weigh makes bolder and lighter numbers.
 func (s *style) weigh() {
-	v := s.val[fontWeight]
-	if v == nil || v.num >= 1 {
+	v := s.val[property.FontWeight]
+	if v == nil || v.Number >= 1 {
 		return
 	}
 	was := s.parent.weight()
 	var now float64
-	if v.num == 0 {
+	if v.Number == 0 {
 		now = map[bool]float64{true: 400, false: 700}[was < 350]
 		if was >= 550 {
 			now = max(was, 900)
@@ -152,20 +153,20 @@ func (s *style) weigh() {
 			now = 700
 		}
 	}
-	s.val[fontWeight] = &value{num: now}
+	s.val[property.FontWeight] = &property.Value{Number: now}
 }
 
 func (s *style) weight() float64 {
-	if s == nil || s.val[fontWeight] == nil || s.val[fontWeight].num < 1 {
+	if s == nil || s.val[property.FontWeight] == nil || s.val[property.FontWeight].Number < 1 {
 		return 400
 	}
-	return s.val[fontWeight].num
+	return s.val[property.FontWeight].Number
 }
 
 // word is the first keyword of a property, initial where it is not set.
-func (s *style) word(id prop, initial string) string {
-	if v := s.val[id]; v != nil && len(v.words) > 0 {
-		return v.words[0]
+func (s *style) word(id property.ID, initial string) string {
+	if v := s.val[id]; v != nil && len(v.Keywords) > 0 {
+		return v.Keywords[0]
 	}
 	return initial
 }
@@ -181,19 +182,19 @@ func (s *style) satisfies(r *rule, v media.Viewport) bool {
 		prelude = strings.TrimSpace(prelude[ns[0].End:])
 	}
 	for ; s != nil; s = s.parent {
-		if name != "" && !contains(s.val[containerName], name) {
+		if name != "" && !contains(s.val[property.ContainerName], name) {
 			continue
 		}
-		if kind := s.word(containerType, "normal"); kind != "normal" || prelude == "" {
+		if kind := s.word(property.ContainerType, "normal"); kind != "normal" || prelude == "" {
 			return media.Match(prelude, v)
 		}
 	}
 	return false
 }
 
-func contains(v *value, word string) bool {
+func contains(v *property.Value, word string) bool {
 	if v != nil {
-		for _, w := range v.words {
+		for _, w := range v.Keywords {
 			if w == word {
 				return true
 			}

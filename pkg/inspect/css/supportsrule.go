@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 )
@@ -19,7 +20,7 @@ func MatchSupports(cond string) bool {
 // matchSupports takes a bare declaration too, as @import's supports() does.
 func matchSupports(cond string) bool {
 	if name, value, ok := strings.Cut(cond, ":"); ok && !strings.ContainsAny(name, "( ") {
-		return supportsDecl(strings.TrimSpace(name), value)
+		return property.Supports(strings.TrimSpace(name), value)
 	}
 	return MatchSupports(cond)
 }
@@ -29,7 +30,7 @@ func supportsLeaf(src string) func(syntax.Value) media.Truth {
 		if n.Kind == syntax.OpenParen {
 			text := syntax.Inner(src, n)
 			name, value, ok := strings.Cut(text, ":")
-			return media.TruthOf(ok && supportsDecl(strings.TrimSpace(name), value))
+			return media.TruthOf(ok && property.Supports(strings.TrimSpace(name), value))
 		}
 		text := syntax.Inner(src, n)
 		switch strings.ToLower(n.Text) {

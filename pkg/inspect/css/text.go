@@ -6,18 +6,19 @@ import (
 
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 )
 
 // write notes that s renders text.
 func (p *pass) write(s *style, words string) {
-	families := s.val[fontFamily]
+	families := s.val[property.FontFamily]
 	if families == nil || len(p.cascade.faces) == 0 {
 		return
 	}
-	k := fontKey{families, s.weight(), 100, s.word(fontStyle, "normal")}
-	if v := s.val[fontStretch]; v != nil {
-		k.stretch = v.num
+	k := fontKey{families, s.weight(), 100, s.word(property.FontStyle, "normal")}
+	if v := s.val[property.FontStretch]; v != nil {
+		k.stretch = v.Number
 	}
 	t := p.texts[k]
 	if t == nil {
@@ -38,15 +39,15 @@ func (p *pass) strut(e *styled) {
 		return
 	}
 	s := e.style
-	kind := s.word(display, "inline")
-	if kind == "list-item" && (s.word(listStyleType, "disc") != "none" || s.val[listStyleImage] != nil) {
+	kind := s.word(property.Display, "inline")
+	if kind == "list-item" && (s.word(property.ListStyleType, "disc") != "none" || s.val[property.ListStyleImage] != nil) {
 		p.write(s, "")
 	}
 	if !inlineLevel(s, e.parent) {
 		return
 	}
 	block := e.parent
-	for block != nil && block.style.word(display, "inline") == "contents" {
+	for block != nil && block.style.word(property.Display, "inline") == "contents" {
 		block = block.parent
 	}
 	if block != nil {
@@ -59,24 +60,24 @@ func (p *pass) strut(e *styled) {
 
 // inlineLevel says whether a box of style s takes part in its parent's lines.
 func inlineLevel(s *style, parent *styled) bool {
-	switch s.word(display, "inline") {
+	switch s.word(property.Display, "inline") {
 	case "inline", "inline-block", "inline-flex", "inline-grid", "inline-table", "ruby", "-webkit-inline-box", "-webkit-inline-flex":
 	default:
 		return false
 	}
-	if s.word(floating, "none") != "none" {
+	if s.word(property.Float, "none") != "none" {
 		return false
 	}
-	if pos := s.word(position, "static"); pos == "absolute" || pos == "fixed" {
+	if pos := s.word(property.Position, "static"); pos == "absolute" || pos == "fixed" {
 		return false
 	}
-	for parent != nil && parent.style.word(display, "inline") == "contents" {
+	for parent != nil && parent.style.word(property.Display, "inline") == "contents" {
 		parent = parent.parent
 	}
 	if parent == nil {
 		return false
 	}
-	switch parent.style.word(display, "inline") {
+	switch parent.style.word(property.Display, "inline") {
 	case "flex", "inline-flex", "grid", "inline-grid", "-webkit-box", "-webkit-flex", "-webkit-inline-box", "-webkit-inline-flex":
 		return false
 	}
@@ -113,7 +114,7 @@ func (p *pass) elementText(e *styled) {
 		p.write(s, value+placeholder)
 		return
 	}
-	if !showsText(e.Element) || s.word(contentVisibility, "visible") == "hidden" {
+	if !showsText(e.Element) || s.word(property.ContentVisibility, "visible") == "hidden" {
 		return
 	}
 	if e.Is("details") && !e.Has("open") {
@@ -124,14 +125,14 @@ func (p *pass) elementText(e *styled) {
 			p.write(s, c.Data)
 		}
 	}
-	if s.word(display, "inline") == "list-item" && s.val[listStyleImage] == nil && numbered(s) {
+	if s.word(property.Display, "inline") == "list-item" && s.val[property.ListStyleImage] == nil && numbered(s) {
 		p.write(s, "0123456789.")
 	}
 }
 
 // numbered says whether list items of style s have text for a marker.
 func numbered(s *style) bool {
-	switch s.word(listStyleType, "disc") {
+	switch s.word(property.ListStyleType, "disc") {
 	case "none", "disc", "circle", "square", "disclosure-open", "disclosure-closed":
 		return false
 	}
@@ -140,8 +141,8 @@ func numbered(s *style) bool {
 
 // markerText notes the text of a ::marker that has a style of its own.
 func (p *pass) markerText(e *styled, s *style) {
-	if v := s.val[content]; v != nil && len(v.words) > 0 {
-		p.write(s, strings.Join(v.words, ""))
+	if v := s.val[property.Content]; v != nil && len(v.Keywords) > 0 {
+		p.write(s, strings.Join(v.Keywords, ""))
 	} else if numbered(e.style) {
 		p.write(s, "0123456789.")
 	}
@@ -151,18 +152,18 @@ func (p *pass) markerText(e *styled, s *style) {
 func (p *pass) pseudoText(e *styled, s *style, name string) {
 	switch name {
 	case "before", "after":
-		v := s.val[content]
-		if v == nil || len(v.words)+len(v.attrs)+len(v.images) == 0 {
+		v := s.val[property.Content]
+		if v == nil || len(v.Keywords)+len(v.Attrs)+len(v.Images) == 0 {
 			return
 		}
 		if inlineLevel(s, e) {
 			p.write(e.style, "")
 		}
-		if len(v.words)+len(v.attrs) == 0 && s.word(display, "inline") != "inline" {
+		if len(v.Keywords)+len(v.Attrs) == 0 && s.word(property.Display, "inline") != "inline" {
 			return
 		}
-		words := strings.Join(v.words, "")
-		for _, a := range v.attrs {
+		words := strings.Join(v.Keywords, "")
+		for _, a := range v.Attrs {
 			t, _ := e.Attr(a)
 			words += t
 		}

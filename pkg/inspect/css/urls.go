@@ -4,16 +4,17 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
 
 // parseInline reads a style attribute.
-func parseInline(style, base string) []decl {
-	var decls []decl
+func parseInline(style, base string) []property.Declaration {
+	var decls []property.Declaration
 	for _, d := range syntax.Declarations(style) {
-		decls = appendDecls(decls, d, base)
+		decls = property.Append(decls, d, base)
 	}
 	return decls
 }
@@ -62,15 +63,15 @@ func dynamicState(sels []*selector.Selector) string {
 	return state
 }
 
-func (l *lister) decl(d decl, c context, subject string) {
-	if d.val == nil {
-		l.text(d.pending.text, c)
+func (l *lister) decl(d property.Declaration, c context, subject string) {
+	if d.Value == nil {
+		l.text(d.Pending.Text, c)
 		return
 	}
-	for _, img := range d.val.images {
-		picked := syntax.Keywords(strings.Join(img.urls(l.v.Ratio()), " "))
-		for _, u := range img.all() {
-			use := Use{URL: u, Type: libra.Image, Fetch: libra.Fetched, Reason: propNames[d.id] + " of " + subject}
+	for _, img := range d.Value.Images {
+		picked := syntax.Keywords(strings.Join(img.Requested(l.v.Ratio()), " "))
+		for _, u := range img.URLs() {
+			use := Use{URL: u, Type: libra.Image, Fetch: libra.Fetched, Reason: property.Names[d.ID] + " of " + subject}
 			if !picked[u] {
 				use.Fetch, use.Reason = libra.Unused, "image-set() has a better choice"
 			}
@@ -81,7 +82,7 @@ func (l *lister) decl(d decl, c context, subject string) {
 
 // text lists every url() in a value that is not understood further.
 func (l *lister) text(value string, c context) {
-	for _, u := range textURLs(value, l.base) {
+	for _, u := range property.URLs(value, l.base) {
 		l.add(Use{URL: u, Type: libra.Image, Fetch: libra.Fetched, Reason: "in a value with var()"}, c)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -61,18 +62,18 @@ func (v *variables) resolve(name string, c *cand) (string, bool) {
 		v.memo = map[string]resolved{}
 	}
 	v.memo[name] = resolved{busy: true}
-	text := c.d.pending.text
+	text := c.d.Pending.Text
 	var r resolved
-	switch wideWords[strings.ToLower(text)] {
-	case wideInherit, wideUnset, wideRevert, wideRevertLayer:
+	switch property.WideKeywords[strings.ToLower(text)] {
+	case property.Inherit, property.Unset, property.Revert, property.RevertLayer:
 		r.text, r.ok = v.parent.lookup(name)
-	case wideInitial:
+	case property.Initial:
 	default:
 		r.text, r.ok = v.substitute(text)
 	}
 	reg, ok := v.registered[name]
 	if ok && reg.image && r.ok {
-		r.ok = isImage(r.text)
+		r.ok = property.IsImage(r.text)
 	}
 	if ok && !r.ok && reg.hasInitial {
 		r = resolved{text: reg.initial, ok: true}

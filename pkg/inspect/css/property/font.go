@@ -1,4 +1,4 @@
-package css
+package property
 
 import (
 	"strings"
@@ -6,12 +6,12 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// familyValue reads a list of family names. Quoted names are kept as they
+// ParseFamilies reads a list of family names. Quoted names are kept as they
 // are, unquoted ones joined by single spaces; generic names stay lower case
 // words without quotes, marked by a leading NUL so that "serif" in quotes
 // is told apart.
-func familyValue(ns []syntax.Value, _ string) (*value, bool) {
-	v := &value{}
+func ParseFamilies(ns []syntax.Value, _ string) (*Value, bool) {
+	v := &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		w := syntax.Fields(part)
 		switch {
@@ -21,9 +21,9 @@ func familyValue(ns []syntax.Value, _ string) (*value, bool) {
 			if len(w) != 1 {
 				return nil, false
 			}
-			v.words = append(v.words, w[0].Text)
+			v.Keywords = append(v.Keywords, w[0].Text)
 		case len(w) == 1 && genericFamilies[strings.ToLower(w[0].Text)] && w[0].Kind == syntax.Ident:
-			v.words = append(v.words, genericMark+strings.ToLower(w[0].Text))
+			v.Keywords = append(v.Keywords, GenericMark+strings.ToLower(w[0].Text))
 		default:
 			var names []string
 			for _, n := range w {
@@ -32,33 +32,36 @@ func familyValue(ns []syntax.Value, _ string) (*value, bool) {
 				}
 				names = append(names, n.Text)
 			}
-			v.words = append(v.words, strings.Join(names, " "))
+			v.Keywords = append(v.Keywords, strings.Join(names, " "))
 		}
 	}
 	return v, true
 }
 
-const genericMark = "\x00"
+// GenericMark leads the name of a generic family.
+const GenericMark = "\x00"
 
 var genericFamilies = syntax.Keywords(`serif sans-serif monospace cursive fantasy system-ui math ui-serif ui-sans-serif
 	ui-monospace ui-rounded -webkit-body -webkit-standard`)
 
-func weightValue(ns []syntax.Value, _ string) (*value, bool) {
+// ParseWeight reads font-weight.
+func ParseWeight(ns []syntax.Value, _ string) (*Value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
 	n := ns[0]
 	if n.Kind == syntax.Number {
-		return &value{num: n.Num}, n.Num >= 1 && n.Num <= 1000
+		return &Value{Number: n.Num}, n.Num >= 1 && n.Num <= 1000
 	}
 	f, ok := map[string]float64{"normal": 400, "bold": 700, "bolder": 0, "lighter": -1}[strings.ToLower(n.Text)]
-	return &value{num: f}, ok && n.Kind == syntax.Ident || isMath(n)
+	return &Value{Number: f}, ok && n.Kind == syntax.Ident || isMath(n)
 }
 
-func styleValue(ns []syntax.Value, _ string) (*value, bool) {
+// ParseStyle reads font-style.
+func ParseStyle(ns []syntax.Value, _ string) (*Value, bool) {
 	word := strings.ToLower(ns[0].Text)
 	ok := ns[0].Kind == syntax.Ident && (word == "normal" || word == "italic" || word == "oblique")
-	return &value{words: []string{word}}, ok && (len(ns) == 1 || word == "oblique")
+	return &Value{Keywords: []string{word}}, ok && (len(ns) == 1 || word == "oblique")
 }
 
 var stretchWords = map[string]float64{
@@ -66,20 +69,21 @@ var stretchWords = map[string]float64{
 	"semi-expanded": 112.5, "expanded": 125, "extra-expanded": 150, "ultra-expanded": 200,
 }
 
-func stretchValue(ns []syntax.Value, _ string) (*value, bool) {
+// ParseStretch reads font-stretch.
+func ParseStretch(ns []syntax.Value, _ string) (*Value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
 	if ns[0].Kind == syntax.Percentage {
-		return &value{num: ns[0].Num}, ns[0].Num >= 0
+		return &Value{Number: ns[0].Num}, ns[0].Num >= 0
 	}
 	f, ok := stretchWords[strings.ToLower(ns[0].Text)]
-	return &value{num: f}, ok
+	return &Value{Number: f}, ok
 }
 
 // nameList reads animation names.
-func nameList(ns []syntax.Value, _ string) (*value, bool) {
-	v := &value{}
+func nameList(ns []syntax.Value, _ string) (*Value, bool) {
+	v := &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		if len(part) != 1 || part[0].Kind != syntax.Ident && part[0].Kind != syntax.String {
 			return nil, false
@@ -87,7 +91,7 @@ func nameList(ns []syntax.Value, _ string) (*value, bool) {
 		if part[0].IsIdent("none") {
 			continue
 		}
-		v.words = append(v.words, part[0].Text)
+		v.Keywords = append(v.Keywords, part[0].Text)
 	}
 	return v, true
 }
@@ -97,11 +101,11 @@ var systemFonts = syntax.Keywords(`caption icon menu message-box small-caption s
 // fontShorthand reads [style] [variant] [weight] [stretch] size[/height]
 // family.
 func fontShorthand(ns []syntax.Value, base string) ([]setting, bool) {
-	family, weight := &value{}, &value{num: 400}
-	style, stretch := &value{words: []string{"normal"}}, &value{num: 100}
-	all := []setting{{fontFamily, family}, {fontWeight, weight}, {fontStyle, style}, {fontStretch, stretch}}
+	family, weight := &Value{}, &Value{Number: 400}
+	style, stretch := &Value{Keywords: []string{"normal"}}, &Value{Number: 100}
+	all := []setting{{FontFamily, family}, {FontWeight, weight}, {FontStyle, style}, {FontStretch, stretch}}
 	if len(ns) == 1 && ns[0].Kind == syntax.Ident && systemFonts[strings.ToLower(ns[0].Text)] {
-		family.words = []string{genericMark + "system-ui"}
+		family.Keywords = []string{GenericMark + "system-ui"}
 		return all, true
 	}
 	for i, n := range ns {
@@ -111,17 +115,17 @@ func fontShorthand(ns []syntax.Value, base string) ([]setting, bool) {
 		case n.IsIdent("normal") || n.IsIdent("small-caps"):
 			continue
 		case n.IsIdent("italic") || n.IsIdent("oblique"):
-			style.words[0] = strings.ToLower(n.Text)
+			style.Keywords[0] = strings.ToLower(n.Text)
 			continue
 		case n.Kind == syntax.Dimension && strings.EqualFold(n.Text, "deg"):
 			continue
 		}
-		if w, ok := weightValue([]syntax.Value{n}, base); ok && !isMath(n) {
+		if w, ok := ParseWeight([]syntax.Value{n}, base); ok && !isMath(n) {
 			*weight = *w
 			continue
 		}
 		if s, ok := stretchWords[strings.ToLower(n.Text)]; ok && n.Kind == syntax.Ident {
-			stretch.num = s
+			stretch.Number = s
 			continue
 		}
 		if !isFontSize(n) {
@@ -134,7 +138,7 @@ func fontShorthand(ns []syntax.Value, base string) ([]setting, bool) {
 			}
 			rest = syntax.Trim(rest[1:])
 		}
-		f, ok := familyValue(rest, base)
+		f, ok := ParseFamilies(rest, base)
 		if !ok || len(rest) == 0 {
 			return nil, false
 		}

@@ -1,4 +1,4 @@
-package css
+package property
 
 import (
 	"strings"
@@ -7,10 +7,10 @@ import (
 	"libra/pkg/inspect/markup"
 )
 
-// resolve makes ref absolute against base. ok is false for what is no request:
+// ResolveURL makes ref absolute against base. ok is false for what is no request:
 // nothing, a fragment alone (it names the document's own elements), and any
 // address that is not http or https.
-func resolve(base, ref string) (abs string, ok bool) {
+func ResolveURL(base, ref string) (abs string, ok bool) {
 	ref = strings.TrimLeft(ref, " \t\n\r\f")
 	if ref == "" || ref[0] == '#' {
 		return "", false
@@ -18,8 +18,8 @@ func resolve(base, ref string) (abs string, ok bool) {
 	return markup.Resolve(base, ref)
 }
 
-// textURLs lists the url() in any value text.
-func textURLs(text, base string) []string {
+// URLs lists the url() in any value text.
+func URLs(text, base string) []string {
 	ns, ok := syntax.Values(text)
 	if !ok {
 		return nil
@@ -27,7 +27,7 @@ func textURLs(text, base string) []string {
 	var urls []string
 	syntax.Walk(ns, func(n syntax.Value) {
 		if ref, ok := n.URL(); ok {
-			if abs, ok := resolve(base, ref); ok {
+			if abs, ok := ResolveURL(base, ref); ok {
 				urls = append(urls, abs)
 			}
 		}

@@ -1,4 +1,4 @@
-package css
+package property
 
 import (
 	"slices"
@@ -8,18 +8,18 @@ import (
 )
 
 // timeList reads times, in seconds.
-func timeList(ns []syntax.Value, _ string) (*value, bool) {
-	v := &value{}
+func timeList(ns []syntax.Value, _ string) (*Value, bool) {
+	v := &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		if len(part) == 1 && part[0].IsIdent("auto") {
-			v.times = append(v.times, 0)
+			v.Times = append(v.Times, 0)
 			continue
 		}
 		t, ok := seconds(part)
 		if !ok {
 			return nil, false
 		}
-		v.times = append(v.times, t)
+		v.Times = append(v.Times, t)
 	}
 	return v, true
 }
@@ -43,7 +43,7 @@ var animationWords = syntax.Keywords(`ease ease-in ease-out ease-in-out linear s
 // animationShorthand finds per animation its name, which is no time, count or
 // keyword, its duration and delay, and whether it runs.
 func animationShorthand(ns []syntax.Value, _ string) ([]setting, bool) {
-	names, durations, delays, states := &value{}, &value{}, &value{}, &value{}
+	names, durations, delays, states := &Value{}, &Value{}, &Value{}, &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		name, state := "", "running"
 		var times []float64
@@ -68,27 +68,27 @@ func animationShorthand(ns []syntax.Value, _ string) ([]setting, bool) {
 			}
 		}
 		times = append(times, 0, 0)
-		names.words = append(names.words, name)
-		states.words = append(states.words, state)
-		durations.times = append(durations.times, times[0])
-		delays.times = append(delays.times, times[1])
+		names.Keywords = append(names.Keywords, name)
+		states.Keywords = append(states.Keywords, state)
+		durations.Times = append(durations.Times, times[0])
+		delays.Times = append(delays.Times, times[1])
 	}
 	return []setting{
-		{animationName, names},
-		{animationDuration, durations},
-		{animationDelay, delays},
-		{animationState, states},
+		{AnimationName, names},
+		{AnimationDuration, durations},
+		{AnimationDelay, delays},
+		{AnimationPlayState, states},
 	}, true
 }
 
 // wordList reads identifiers, case kept.
-func wordList(ns []syntax.Value, _ string) (*value, bool) {
-	v := &value{}
+func wordList(ns []syntax.Value, _ string) (*Value, bool) {
+	v := &Value{}
 	for _, n := range syntax.Fields(ns) {
 		if n.Kind != syntax.Ident {
 			return nil, false
 		}
-		v.words = append(v.words, n.Text)
+		v.Keywords = append(v.Keywords, n.Text)
 	}
 	return v, true
 }
@@ -97,10 +97,10 @@ func wordList(ns []syntax.Value, _ string) (*value, bool) {
 func containerShorthand(ns []syntax.Value, base string) ([]setting, bool) {
 	parts := syntax.Split(ns, syntax.IsSlash)
 	names, ok := wordList(parts[0], base)
-	kind := &value{words: []string{"normal"}}
+	kind := &Value{Keywords: []string{"normal"}}
 	if ok && len(parts) == 2 {
 		kind, ok = wordList(parts[1], base)
 	}
-	return []setting{{containerType, kind}, {containerName, names}}, ok && len(parts) <= 2 &&
-		!slices.Contains(names.words, "none")
+	return []setting{{ContainerType, kind}, {ContainerName, names}}, ok && len(parts) <= 2 &&
+		!slices.Contains(names.Keywords, "none")
 }

@@ -1,4 +1,4 @@
-package css
+package property
 
 import (
 	"strings"
@@ -7,12 +7,12 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// image is one image value: the alternatives of an image-set(), or one
+// Image is one image value: the alternatives of an image-set(), or one
 // option for a plain url(). An image without options (a gradient, a
 // "#fragment", data:) requests nothing.
-type image struct {
+type Image struct {
 	options []option
-	also    []image // the other images of a cross-fade()
+	also    []Image // the other images of a cross-fade()
 }
 
 // option is one alternative of an image-set.
@@ -20,7 +20,7 @@ type option struct {
 	url     string // absolute; "" for what requests nothing
 	density float64
 	unknown bool // of a type Chromium cannot show
-	also    []image
+	also    []Image
 }
 
 // gradients are the image functions that name no address.
@@ -33,27 +33,27 @@ var imageTypes = syntax.Keywords(`image/png image/apng image/jpeg image/jpg imag
 	image/jxl image/svg+xml image/bmp image/x-ms-bmp image/x-icon image/vnd.microsoft.icon image/x-xbitmap image/x-png`)
 
 // parseImage reads one image value against the sheet's base.
-func parseImage(n syntax.Value, base string) (image, bool) {
+func parseImage(n syntax.Value, base string) (Image, bool) {
 	if ref, ok := n.URL(); ok {
-		abs, _ := resolve(base, ref)
-		return image{options: []option{{url: abs, density: 1}}}, true
+		abs, _ := ResolveURL(base, ref)
+		return Image{options: []option{{url: abs, density: 1}}}, true
 	}
 	if n.Kind != syntax.Function {
-		return image{}, false
+		return Image{}, false
 	}
 	name := strings.ToLower(n.Text)
 	switch {
 	case gradients[name]:
-		return image{}, len(syntax.Trim(n.Args)) > 0 && !stacked(n.Args)
+		return Image{}, len(syntax.Trim(n.Args)) > 0 && !stacked(n.Args)
 	case name == "image-set" || name == "-webkit-image-set":
 		return imageSet(n, base)
 	case name == "light-dark": // the page is shown in light colours
 		if parts := syntax.Split(n.Args, syntax.IsComma); len(parts) == 2 && len(parts[0]) == 1 {
 			return parseImage(parts[0][0], base)
 		}
-		return image{}, false
+		return Image{}, false
 	case name == "-webkit-cross-fade":
-		var all image
+		var all Image
 		for _, part := range syntax.Split(n.Args, syntax.IsComma) {
 			for _, w := range syntax.Fields(part) {
 				if img, ok := parseImage(w, base); ok {
@@ -63,7 +63,7 @@ func parseImage(n syntax.Value, base string) (image, bool) {
 		}
 		return all, len(all.also) > 0
 	}
-	return image{}, false
+	return Image{}, false
 }
 
 // stacked says whether ns has an empty argument, as a broken gradient does.
@@ -78,8 +78,8 @@ func stacked(ns []syntax.Value) bool {
 
 // imageSet reads the options of image-set(): an image or string, then a
 // resolution and a type in any order.
-func imageSet(n syntax.Value, base string) (image, bool) {
-	var set image
+func imageSet(n syntax.Value, base string) (Image, bool) {
+	var set Image
 	for _, part := range syntax.Split(n.Args, syntax.IsComma) {
 		w := syntax.Fields(part)
 		if len(w) == 0 {
@@ -87,7 +87,7 @@ func imageSet(n syntax.Value, base string) (image, bool) {
 		}
 		o := option{density: 1}
 		if w[0].Kind == syntax.String {
-			o.url, _ = resolve(base, w[0].Text)
+			o.url, _ = ResolveURL(base, w[0].Text)
 		} else {
 			img, ok := parseImage(w[0], base)
 			if !ok || w[0].IsFunction("image-set") {
@@ -115,7 +115,7 @@ func imageSet(n syntax.Value, base string) (image, bool) {
 
 // pick gives the option of img that a screen with ratio dots per pixel shows:
 // the lowest density that is enough, else the highest; the first of equals.
-func (img image) pick(ratio float64) (option, bool) {
+func (img Image) pick(ratio float64) (option, bool) {
 	var best option
 	found := false
 	for _, o := range img.options {
@@ -129,42 +129,42 @@ func (img image) pick(ratio float64) (option, bool) {
 	return best, found
 }
 
-// urls lists what img requests at ratio.
-func (img image) urls(ratio float64) []string {
+// Requested lists what img requests at ratio.
+func (img Image) Requested(ratio float64) []string {
 	var urls []string
 	if o, ok := img.pick(ratio); ok {
 		if o.url != "" {
 			urls = append(urls, o.url)
 		}
 		for _, a := range o.also {
-			urls = append(urls, a.urls(ratio)...)
+			urls = append(urls, a.Requested(ratio)...)
 		}
 	}
 	for _, a := range img.also {
-		urls = append(urls, a.urls(ratio)...)
+		urls = append(urls, a.Requested(ratio)...)
 	}
 	return urls
 }
 
-// all lists every address in img.
-func (img image) all() []string {
+// URLs lists every address in img.
+func (img Image) URLs() []string {
 	var urls []string
 	for _, o := range img.options {
 		if o.url != "" {
 			urls = append(urls, o.url)
 		}
 		for _, a := range o.also {
-			urls = append(urls, a.all()...)
+			urls = append(urls, a.URLs()...)
 		}
 	}
 	for _, a := range img.also {
-		urls = append(urls, a.all()...)
+		urls = append(urls, a.URLs()...)
 	}
 	return urls
 }
 
-// isImage says whether text is an image, or none.
-func isImage(text string) bool {
+// IsImage says whether text is an image, or none.
+func IsImage(text string) bool {
 	ns, ok := syntax.Values(text)
 	_, image := oneImage(ns, "")
 	return ok && image

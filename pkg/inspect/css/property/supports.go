@@ -1,4 +1,4 @@
-package css
+package property
 
 import (
 	_ "embed"
@@ -29,7 +29,8 @@ var rejected = map[string]map[string]bool{
 	"-webkit-overflow-scrolling": syntax.Keywords("touch auto"),
 }
 
-func supportsDecl(name, text string) bool {
+// Supports says whether Chromium takes the declaration name: text.
+func Supports(name, text string) bool {
 	if strings.HasPrefix(name, "--") {
 		return true
 	}
@@ -54,7 +55,7 @@ func supportsDecl(name, text string) bool {
 	}
 	if len(ns) == 1 && ns[0].Kind == syntax.Ident {
 		word := strings.ToLower(ns[0].Text)
-		if strings.HasSuffix(name, "color") && wideWords[word] == wideNone && word != "auto" && !isColour(ns[0]) {
+		if strings.HasSuffix(name, "color") && WideKeywords[word] == NotWide && word != "auto" && !isColour(ns[0]) {
 			return false
 		}
 		return !rejected[name][word] && !strings.HasPrefix(word, "-moz-") && !strings.HasPrefix(word, "-ms-")

@@ -1,4 +1,4 @@
-package css
+package property
 
 import (
 	"slices"
@@ -8,72 +8,73 @@ import (
 )
 
 // oneImage reads "none" or an image.
-func oneImage(ns []syntax.Value, base string) (*value, bool) {
+func oneImage(ns []syntax.Value, base string) (*Value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
 	if ns[0].IsIdent("none") {
-		return &value{}, true
+		return &Value{}, true
 	}
 	img, ok := parseImage(ns[0], base)
-	return &value{images: []image{img}}, ok
+	return &Value{Images: []Image{img}}, ok
 }
 
 // imageList reads images separated by commas.
-func imageList(ns []syntax.Value, base string) (*value, bool) {
-	v := &value{}
+func imageList(ns []syntax.Value, base string) (*Value, bool) {
+	v := &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		one, ok := oneImage(part, base)
 		if !ok {
 			return nil, false
 		}
-		v.images = append(v.images, one.images...)
+		v.Images = append(v.Images, one.Images...)
 	}
 	return v, true
 }
 
 // urlOrNone reads "none" or one url().
-func urlOrNone(ns []syntax.Value, base string) (*value, bool) {
+func urlOrNone(ns []syntax.Value, base string) (*Value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
 	if ns[0].IsIdent("none") {
-		return &value{}, true
+		return &Value{}, true
 	}
 	ref, ok := ns[0].URL()
-	return &value{images: refImages(ref, base)}, ok
+	return &Value{Images: URLImages(ref, base)}, ok
 }
 
-func refImages(ref, base string) []image {
-	if abs, ok := resolve(base, ref); ok {
-		return []image{{options: []option{{url: abs, density: 1}}}}
+// URLImages is the image that ref names, if it is a request.
+func URLImages(ref, base string) []Image {
+	if abs, ok := ResolveURL(base, ref); ok {
+		return []Image{{options: []option{{url: abs, density: 1}}}}
 	}
 	return nil
 }
 
 // urlOrShape reads clip-path, shape-outside and offset-path.
-func urlOrShape(ns []syntax.Value, base string) (*value, bool) {
-	v := &value{}
+func urlOrShape(ns []syntax.Value, base string) (*Value, bool) {
+	v := &Value{}
 	for _, w := range syntax.Fields(ns) {
 		if img, ok := parseImage(w, base); ok {
-			v.images = append(v.images, img)
+			v.Images = append(v.Images, img)
 		} else if w.Kind != syntax.Ident && w.Kind != syntax.Function {
 			return nil, false
 		}
 	}
-	return v, len(v.images) <= 1
+	return v, len(v.Images) <= 1
 }
 
 var filterFunctions = syntax.Keywords(`blur brightness contrast drop-shadow grayscale hue-rotate invert opacity saturate sepia`)
 
-func filterValue(ns []syntax.Value, base string) (*value, bool) {
-	v := &value{}
+func filterValue(ns []syntax.Value, base string) (*Value, bool) {
+	v := &Value{}
 	if len(ns) == 1 && ns[0].IsIdent("none") {
 		return v, true
 	}
 	for _, w := range syntax.Fields(ns) {
 		if ref, ok := w.URL(); ok {
-			v.images = append(v.images, refImages(ref, base)...)
+			v.Images = append(v.Images, URLImages(ref, base)...)
 		} else if w.Kind != syntax.Function || !filterFunctions[strings.ToLower(w.Text)] {
 			return nil, false
 		}
@@ -82,20 +83,20 @@ func filterValue(ns []syntax.Value, base string) (*value, bool) {
 }
 
 // paintValue reads fill and stroke: a colour, or url() with a fallback.
-func paintValue(ns []syntax.Value, base string) (*value, bool) {
+func paintValue(ns []syntax.Value, base string) (*Value, bool) {
 	w := syntax.Fields(ns)
 	if ref, ok := w[0].URL(); ok {
-		return &value{images: refImages(ref, base)}, len(w) <= 2
+		return &Value{Images: URLImages(ref, base)}, len(w) <= 2
 	}
-	return &value{}, len(w) == 1
+	return &Value{}, len(w) == 1
 }
 
 // reflectValue reads -webkit-box-reflect: direction, offset, image.
-func reflectValue(ns []syntax.Value, base string) (*value, bool) {
-	v := &value{}
+func reflectValue(ns []syntax.Value, base string) (*Value, bool) {
+	v := &Value{}
 	for _, w := range syntax.Fields(ns) {
 		if img, ok := parseImage(w, base); ok {
-			v.images = append(v.images, img)
+			v.Images = append(v.Images, img)
 		}
 	}
 	return v, true
@@ -107,13 +108,13 @@ var cursors = syntax.Keywords(`auto default none context-menu help pointer progr
 	-webkit-grab -webkit-grabbing -webkit-zoom-in -webkit-zoom-out -internal-media-control`)
 
 // cursorValue reads images with hot spots, then the keyword that must follow.
-func cursorValue(ns []syntax.Value, base string) (*value, bool) {
+func cursorValue(ns []syntax.Value, base string) (*Value, bool) {
 	parts := syntax.Split(ns, syntax.IsComma)
 	last := parts[len(parts)-1]
 	if len(last) != 1 || last[0].Kind != syntax.Ident || !cursors[strings.ToLower(last[0].Text)] {
 		return nil, false
 	}
-	v := &value{}
+	v := &Value{}
 	for _, part := range parts[:len(parts)-1] {
 		w := syntax.Fields(part)
 		if len(w) != 1 && len(w) != 3 {
@@ -123,7 +124,7 @@ func cursorValue(ns []syntax.Value, base string) (*value, bool) {
 		if !ok {
 			return nil, false
 		}
-		v.images = append(v.images, img)
+		v.Images = append(v.Images, img)
 	}
 	return v, true
 }
@@ -132,30 +133,30 @@ var contentWords = syntax.Keywords(`normal none open-quote close-quote no-open-q
 
 // contentValue reads strings, images, counters and attr(), up to the "/"
 // before alternative text.
-func contentValue(ns []syntax.Value, base string) (*value, bool) {
-	v := &value{}
+func contentValue(ns []syntax.Value, base string) (*Value, bool) {
+	v := &Value{}
 	w := syntax.Fields(syntax.Split(ns, syntax.IsSlash)[0])
 	for _, n := range w {
 		if img, ok := parseImage(n, base); ok {
-			v.images = append(v.images, img)
+			v.Images = append(v.Images, img)
 			continue
 		}
 		switch {
 		case n.Kind == syntax.String:
-			v.words = append(v.words, n.Text)
+			v.Keywords = append(v.Keywords, n.Text)
 		case n.Kind == syntax.Ident && contentWords[strings.ToLower(n.Text)]:
 			switch word := strings.ToLower(n.Text); word {
 			case "normal", "none":
-				return &value{}, len(w) == 1
+				return &Value{}, len(w) == 1
 			case "open-quote", "close-quote":
-				v.words = append(v.words, "“")
+				v.Keywords = append(v.Keywords, "“")
 			default:
-				v.words = append(v.words, "")
+				v.Keywords = append(v.Keywords, "")
 			}
 		case n.IsFunction("attr") && len(n.Args) > 0:
-			v.attrs = append(v.attrs, strings.ToLower(n.Args[0].Text))
+			v.Attrs = append(v.Attrs, strings.ToLower(n.Args[0].Text))
 		case n.IsFunction("counter") || n.IsFunction("counters"):
-			v.words = append(v.words, "0")
+			v.Keywords = append(v.Keywords, "0")
 		default:
 			return nil, false
 		}
@@ -163,19 +164,19 @@ func contentValue(ns []syntax.Value, base string) (*value, bool) {
 	return v, len(w) > 0
 }
 
-func keywords(allowed string) func([]syntax.Value, string) (*value, bool) {
+func keywords(allowed string) func([]syntax.Value, string) (*Value, bool) {
 	ok := syntax.Keywords(allowed)
-	return func(ns []syntax.Value, _ string) (*value, bool) {
+	return func(ns []syntax.Value, _ string) (*Value, bool) {
 		if len(ns) != 1 || ns[0].Kind != syntax.Ident {
 			return nil, false
 		}
 		word := strings.ToLower(ns[0].Text)
-		return &value{words: []string{word}}, ok[word]
+		return &Value{Keywords: []string{word}}, ok[word]
 	}
 }
 
-func anyWord(ns []syntax.Value, _ string) (*value, bool) {
-	return &value{words: []string{strings.ToLower(ns[0].Text)}}, len(ns) == 1
+func anyWord(ns []syntax.Value, _ string) (*Value, bool) {
+	return &Value{Keywords: []string{strings.ToLower(ns[0].Text)}}, len(ns) == 1
 }
 
 var displays = syntax.Keywords(`none contents block inline flow flow-root inline-block list-item table inline-table
@@ -183,17 +184,17 @@ var displays = syntax.Keywords(`none contents block inline flow flow-root inline
 	table-caption flex inline-flex grid inline-grid grid-lanes inline-grid-lanes ruby ruby-text math run-in
 	-webkit-box -webkit-inline-box -webkit-flex -webkit-inline-flex block-ruby masonry inline-masonry`)
 
-// displayValue reads one keyword, or several as in "inline list-item".
-func displayValue(ns []syntax.Value, _ string) (*value, bool) {
-	v := &value{}
+// ParseDisplay reads one keyword, or several as in "inline list-item".
+func ParseDisplay(ns []syntax.Value, _ string) (*Value, bool) {
+	v := &Value{}
 	for _, w := range syntax.Fields(ns) {
 		word := strings.ToLower(w.Text)
 		if w.Kind != syntax.Ident || !displays[word] {
 			return nil, false
 		}
-		v.words = append(v.words, word)
+		v.Keywords = append(v.Keywords, word)
 	}
-	return v, len(v.words) == 1 || !slices.Contains(v.words, "none")
+	return v, len(v.Keywords) == 1 || !slices.Contains(v.Keywords, "none")
 }
 
 var (
@@ -206,23 +207,23 @@ var (
 
 // layers reads the background and mask shorthands: per layer at most one
 // image, beside words, sizes and, for a background, a colour.
-func layers(id prop, allowed map[string]bool) grammar {
+func layers(id ID, allowed map[string]bool) grammar {
 	return func(ns []syntax.Value, base string) ([]setting, bool) {
-		v := &value{}
+		v := &Value{}
 		parts := syntax.Split(ns, syntax.IsComma)
 		for i, part := range parts {
 			w := syntax.Fields(part)
 			images, colours := 0, 0
 			for _, n := range w {
 				if img, ok := parseImage(n, base); ok {
-					v.images = append(v.images, img)
+					v.Images = append(v.Images, img)
 					images++
 					continue
 				}
 				switch {
 				case n.Kind == syntax.Ident && allowed[strings.ToLower(n.Text)], n.IsDelim('/'),
 					n.Kind == syntax.Dimension, n.Kind == syntax.Percentage, n.Kind == syntax.Number && n.Num == 0, isMath(n):
-				case id == backgroundImage && isColour(n) && i == len(parts)-1:
+				case id == BackgroundImage && isColour(n) && i == len(parts)-1:
 					colours++
 				default:
 					return nil, false
@@ -239,12 +240,12 @@ func layers(id prop, allowed map[string]bool) grammar {
 var borderImageWords = syntax.Keywords(`none stretch repeat round space fill auto`)
 
 // borderImage reads an image beside slices, widths and repeats.
-func borderImage(id prop) grammar {
+func borderImage(id ID) grammar {
 	return func(ns []syntax.Value, base string) ([]setting, bool) {
-		v := &value{}
+		v := &Value{}
 		for _, n := range syntax.Fields(ns) {
 			if img, ok := parseImage(n, base); ok {
-				v.images = append(v.images, img)
+				v.Images = append(v.Images, img)
 				continue
 			}
 			switch {
@@ -254,7 +255,7 @@ func borderImage(id prop) grammar {
 				return nil, false
 			}
 		}
-		return []setting{{id, v}}, len(v.images) <= 1
+		return []setting{{id, v}}, len(v.Images) <= 1
 	}
 }
 
@@ -270,40 +271,40 @@ func borderValue(ns []syntax.Value, _ string) ([]setting, bool) {
 			return nil, false
 		}
 	}
-	return []setting{{borderImageSource, &value{}}}, true
+	return []setting{{BorderImageSource, &Value{}}}, true
 }
 
 // listStyle reads the list-style shorthand.
 func listStyle(ns []syntax.Value, base string) ([]setting, bool) {
-	img, typ := &value{}, &value{words: []string{"disc"}}
+	img, typ := &Value{}, &Value{Keywords: []string{"disc"}}
 	for _, n := range syntax.Fields(ns) {
 		if i, ok := parseImage(n, base); ok {
-			img.images = append(img.images, i)
+			img.Images = append(img.Images, i)
 			continue
 		}
 		switch {
 		case n.IsIdent("inside") || n.IsIdent("outside"):
 		case n.Kind == syntax.Ident || n.Kind == syntax.String:
-			typ.words[0] = strings.ToLower(n.Text)
+			typ.Keywords[0] = strings.ToLower(n.Text)
 		case n.IsFunction("symbols"):
 		default:
 			return nil, false
 		}
 	}
-	return []setting{{listStyleImage, img}, {listStyleType, typ}}, len(img.images) <= 1
+	return []setting{{ListStyleImage, img}, {ListStyleType, typ}}, len(img.Images) <= 1
 }
 
 func markerShorthand(ns []syntax.Value, base string) ([]setting, bool) {
 	v, ok := urlOrNone(ns, base)
-	return []setting{{markerStart, v}, {markerMid, v}, {markerEnd, v}}, ok
+	return []setting{{MarkerStart, v}, {MarkerMid, v}, {MarkerEnd, v}}, ok
 }
 
 func offsetShorthand(ns []syntax.Value, base string) ([]setting, bool) {
-	v := &value{}
+	v := &Value{}
 	for _, n := range syntax.Fields(ns) {
 		if ref, ok := n.URL(); ok {
-			v.images = append(v.images, refImages(ref, base)...)
+			v.Images = append(v.Images, URLImages(ref, base)...)
 		}
 	}
-	return []setting{{offsetPath, v}}, true
+	return []setting{{OffsetPath, v}}, true
 }
