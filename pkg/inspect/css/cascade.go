@@ -1,9 +1,11 @@
 package css
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
+	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/syntax"
@@ -109,7 +111,7 @@ type cascade struct {
 	imported   map[string]*Sheet // by Import.URL
 	root       layer
 	rules      []*applied
-	faces      []*face
+	faces      []*font.Face
 	keyframes  map[string]*keyframes
 	registered map[string]registration
 	idle       []idleRules // what is not in force
@@ -169,15 +171,14 @@ func (c *cascade) sheet(s *Sheet, f frame) {
 	if len(c.depth) == deepest {
 		return
 	}
-	for _, u := range c.depth {
-		if u == s.base && len(c.depth) > 0 && len(s.imports) > 0 {
-			return
-		}
+	imports := s.Imports(c.viewport)
+	if len(imports) > 0 && slices.Contains(c.depth, s.base) {
+		return
 	}
 	c.depth = append(c.depth, s.base)
 	defer func() { c.depth = c.depth[:len(c.depth)-1] }()
 	f.sheet = s.base
-	for _, i := range s.Imports(c.viewport) {
+	for _, i := range imports {
 		sub := c.imported[i.URL]
 		if sub == nil || i.Fetch != libra.Fetched {
 			continue
@@ -219,7 +220,7 @@ func (c *cascade) add(rules []*rule, f frame, s *Sheet) {
 				c.idle = append(c.idle, idleRules{s.base, []*rule{r}, context{"a font of a shadow tree, which Chromium does not load", libra.Unused}})
 				continue
 			}
-			if face, ok := newFace(r.descs, f.sheet); ok {
+			if face, ok := font.ParseFace(r.descs, f.sheet); ok {
 				c.faces = append(c.faces, face)
 			}
 			continue

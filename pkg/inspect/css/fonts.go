@@ -1,13 +1,14 @@
 package css
 
 import (
+	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
 
 // fonts lists the sources of all faces, and those that the text loads.
 func (p *pass) fonts() {
-	used := usedFaces(p.cascade.faces, p.order, p.installed)
+	used := font.Used(p.cascade.faces, p.order, p.installed)
 	for _, f := range p.cascade.faces {
 		p.faceUses(f, used[f])
 	}
@@ -29,31 +30,31 @@ func (p *pass) installed(name string) bool {
 
 // faceUses lists the sources of a face: the first that is supported and no
 // local() hit, when the face is used.
-func (p *pass) faceUses(f *face, used bool) {
+func (p *pass) faceUses(f *font.Face, used bool) {
 	local := -1
-	for i, s := range f.sources {
-		if s.local != "" && p.page.LocalFont != nil && p.page.LocalFont(s.local) && (f.first < 0 || i < f.first) {
+	for i, s := range f.Sources {
+		if s.Local != "" && p.page.LocalFont != nil && p.page.LocalFont(s.Local) && (f.Requested < 0 || i < f.Requested) {
 			local = i
 			break
 		}
 	}
-	for i, s := range f.sources {
-		if s.url == "" {
+	for i, s := range f.Sources {
+		if s.URL == "" {
 			continue
 		}
-		use := Use{URL: s.url, Type: libra.Font, Fetch: libra.Unused, Sheet: f.sheet}
+		use := Use{URL: s.URL, Type: libra.Font, Fetch: libra.Unused, Sheet: f.Sheet}
 		switch {
-		case used && local < 0 && i == f.first:
-			if p.add(s.url, libra.Font, "font "+f.family+" of shown text"+f.unless(i), f.sheet) {
-				p.uses[len(p.uses)-1].Fallback = f.after(i)
+		case used && local < 0 && i == f.Requested:
+			if p.add(s.URL, libra.Font, "font "+f.Family+" of shown text"+f.UnlessInstalled(i), f.Sheet) {
+				p.uses[len(p.uses)-1].Fallback = f.Fallbacks(i)
 			}
 			continue
-		case i != f.first:
-			use.Reason = s.why(f, i)
+		case i != f.Requested:
+			use.Reason = s.WhyNot(f, i)
 		case local >= 0:
-			use.Reason = "local font " + f.sources[local].local + " is installed"
+			use.Reason = "local font " + f.Sources[local].Local + " is installed"
 		default:
-			use.Reason = "no shown text uses this face of font " + f.family
+			use.Reason = "no shown text uses this face of font " + f.Family
 		}
 		p.pending = append(p.pending, use)
 	}

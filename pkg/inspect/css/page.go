@@ -3,6 +3,7 @@ package css
 import (
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
@@ -100,9 +101,9 @@ type pass struct {
 	tree    []*selector.Element
 	uses    []Use
 	seen    map[useKey]bool
-	texts   map[fontKey]*text
-	order   []*text // of texts, as met
-	pending []Use   // named on the page, not fetched at its place
+	texts   map[font.Style]*font.Text
+	order   []*font.Text // of texts, as met
+	pending []Use        // named on the page, not fetched at its place
 	stopped bool
 	boxed   int   // objects and embeds that were styled
 	boxless []int // those without a box
@@ -136,7 +137,7 @@ func newPass(p *Page, sized bool) *pass {
 	}
 	c.rank()
 	return &pass{
-		page: p, cascade: c, seen: map[useKey]bool{}, texts: map[fontKey]*text{},
+		page: p, cascade: c, seen: map[useKey]bool{}, texts: map[font.Style]*font.Text{},
 		m: selector.Matcher{Quirks: !p.Standards && selector.QuirksMode(p.Doc)},
 	}
 }

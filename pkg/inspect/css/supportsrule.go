@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
@@ -37,9 +38,9 @@ func supportsLeaf(src string) func(syntax.Value) media.Truth {
 		case "selector":
 			return media.TruthOf(selector.Supports(text))
 		case "font-tech":
-			return media.TruthOf(fontTechs[strings.ToLower(strings.TrimSpace(text))])
+			return media.TruthOf(font.Techs[strings.ToLower(strings.TrimSpace(text))])
 		case "font-format":
-			return media.TruthOf(fontFormats[strings.ToLower(strings.TrimSpace(text))])
+			return media.TruthOf(font.Formats[strings.ToLower(strings.TrimSpace(text))])
 		case "at-rule":
 			name := strings.ToLower(strings.TrimPrefix(strings.TrimSpace(text), "@"))
 			_, group := groupKinds[name]

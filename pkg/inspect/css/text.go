@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 )
@@ -16,18 +17,18 @@ func (p *pass) write(s *style, words string) {
 	if families == nil || len(p.cascade.faces) == 0 {
 		return
 	}
-	k := fontKey{families, s.weight(), 100, s.word(property.FontStyle, "normal")}
+	k := font.Style{Families: families, Weight: s.weight(), Stretch: 100, Slant: s.word(property.FontStyle, "normal")}
 	if v := s.val[property.FontStretch]; v != nil {
-		k.stretch = v.Number
+		k.Stretch = v.Number
 	}
 	t := p.texts[k]
 	if t == nil {
-		t = &text{fontKey: k, runes: map[rune]bool{}}
+		t = &font.Text{Style: k, Runes: map[rune]bool{}}
 		p.texts[k] = t
 		p.order = append(p.order, t)
 	}
 	for _, r := range words {
-		t.runes[r] = true
+		t.Runes[r] = true
 	}
 }
 

@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
@@ -88,17 +89,17 @@ func (l *lister) text(value string, c context) {
 }
 
 func (l *lister) face(r *rule, c context) {
-	f, ok := newFace(r.descs, l.base)
+	f, ok := font.ParseFace(r.descs, l.base)
 	if !ok {
 		return
 	}
-	for i, src := range f.sources {
-		use := Use{URL: src.url, Type: libra.Font, Fetch: libra.Fetched, Reason: "font " + f.family}
-		if src.url == "" {
+	for i, src := range f.Sources {
+		use := Use{URL: src.URL, Type: libra.Font, Fetch: libra.Fetched, Reason: "font " + f.Family}
+		if src.URL == "" {
 			continue
 		}
-		if i != f.first {
-			use.Fetch, use.Reason = libra.Unused, src.why(f, i)
+		if i != f.Requested {
+			use.Fetch, use.Reason = libra.Unused, src.WhyNot(f, i)
 		}
 		l.add(use, c)
 	}

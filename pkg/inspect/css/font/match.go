@@ -1,4 +1,4 @@
-package css
+package font
 
 import (
 	"maps"
@@ -9,30 +9,30 @@ import (
 	"libra/pkg/inspect/css/property"
 )
 
-// fontKey is a way text is set.
-type fontKey struct {
-	families *property.Value
-	weight   float64
-	stretch  float64
-	style    string
+// Style is a way text is set.
+type Style struct {
+	Families *property.Value
+	Weight   float64
+	Stretch  float64
+	Slant    string
 }
 
-// text is what is written in one such way. A line without text of its own
+// Text is what is written in one such way. A line without text of its own
 // still loads the font its height comes from.
-type text struct {
-	fontKey
-	runes map[rune]bool
+type Text struct {
+	Style
+	Runes map[rune]bool
 }
 
-// usedFaces are the faces that texts load. installed says which families are
+// Used are the faces that texts load. installed says which families are
 // installed, by their names in lower case.
-func usedFaces(faces []*face, texts []*text, installed func(string) bool) map[*face]bool {
-	families := map[string][]*face{}
+func Used(faces []*Face, texts []*Text, installed func(string) bool) map[*Face]bool {
+	families := map[string][]*Face{}
 	for _, f := range faces {
-		name := strings.ToLower(f.family)
+		name := strings.ToLower(f.Family)
 		families[name] = append(families[name], f)
 	}
-	used := map[*face]bool{}
+	used := map[*Face]bool{}
 	for _, t := range texts {
 		t.load(families, installed, used)
 	}
@@ -41,10 +41,10 @@ func usedFaces(faces []*face, texts []*text, installed func(string) bool) map[*f
 
 // load walks t's families until every character has a font, as Chromium does
 // while none of them has arrived.
-func (t *text) load(families map[string][]*face, installed func(string) bool, used map[*face]bool) {
-	left := slices.Collect(maps.Keys(t.runes))
+func (t *Text) load(families map[string][]*Face, installed func(string) bool, used map[*Face]bool) {
+	left := slices.Collect(maps.Keys(t.Runes))
 	strut := true // wants the first font with a space
-	for _, name := range t.families.Keywords {
+	for _, name := range t.Families.Keywords {
 		if len(left) == 0 && !strut {
 			return
 		}
@@ -58,7 +58,7 @@ func (t *text) load(families map[string][]*face, installed func(string) bool, us
 			}
 			continue
 		}
-		set := bestFaces(faces, t.fontKey)
+		set := bestFaces(faces, t.Style)
 		loads := false
 		left = slices.DeleteFunc(left, func(r rune) bool {
 			f := covering(set, r)
@@ -77,7 +77,7 @@ func (t *text) load(families map[string][]*face, installed func(string) bool, us
 }
 
 // covering is the last declared face of set that has r, nil for none.
-func covering(set []*face, r rune) *face {
+func covering(set []*Face, r rune) *Face {
 	for i := len(set) - 1; i >= 0; i-- {
 		if set[i].covers(r) {
 			return set[i]
@@ -95,14 +95,14 @@ func systemHas(r rune) bool {
 // bestFaces picks the faces nearest to k by stretch, style and weight, as CSS
 // Fonts Level 4 section 5.2 orders them; several when they differ only in
 // unicode-range.
-func bestFaces(faces []*face, k fontKey) []*face {
-	var best []*face
+func bestFaces(faces []*Face, k Style) []*Face {
+	var best []*Face
 	bestScore := [3]float64{math.Inf(1)}
 	for _, f := range faces {
-		score := [3]float64{stretchGap(f.stretch, k.stretch), styleGap(f.style, k.style), weightGap(f.weight, k.weight)}
+		score := [3]float64{stretchGap(f.stretch, k.Stretch), styleGap(f.style, k.Slant), weightGap(f.weight, k.Weight)}
 		switch c := slices.Compare(score[:], bestScore[:]); {
 		case c < 0:
-			best, bestScore = []*face{f}, score
+			best, bestScore = []*Face{f}, score
 		case c == 0:
 			best = append(best, f)
 		}

@@ -1,4 +1,12 @@
-package css
+// Package font reads @font-face rules and says which faces the text of a page
+// makes Chromium load: per way of setting text, the faces nearest in stretch,
+// style and weight (CSS Fonts Level 4, section 5.2) whose unicode-range has the
+// characters, family after family until each character has a font.
+//
+// Glyphs are unknown: a web font counts as having every character of its
+// unicode-range, an installed one all but private use, emoji and the scripts of
+// East Asia.
+package font
 
 import (
 	"math"
@@ -9,40 +17,40 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// face is one @font-face rule.
-type face struct {
-	family  string
-	sources []source
-	first   int // index of the source that is requested, -1 for none
-	weight  [2]float64
-	stretch [2]float64
-	style   string // normal, italic or oblique
-	ranges  []runeRange
-	sheet   string
+// Face is one @font-face rule.
+type Face struct {
+	Family    string
+	Sources   []Source
+	Requested int // index of the source that is requested, -1 for none
+	weight    [2]float64
+	stretch   [2]float64
+	style     string // normal, italic or oblique
+	ranges    []runeRange
+	Sheet     string
 }
 
-// source is one entry of src.
-type source struct {
-	url     string // "" for local()
-	local   string
+// Source is one entry of src.
+type Source struct {
+	URL     string // "" for local()
+	Local   string
 	unknown string // the format or technology Chromium lacks, "" when supported
 }
 
 type runeRange struct{ lo, hi rune }
 
-// why says what stands in the way of source i.
-func (s source) why(f *face, i int) string {
+// WhyNot says what stands in the way of source i.
+func (s Source) WhyNot(f *Face, i int) string {
 	switch {
 	case s.unknown != "":
 		return "font format " + s.unknown + " is not supported"
-	case f.first >= 0 && i > f.first:
-		return "an earlier source of font " + f.family + " is supported"
+	case f.Requested >= 0 && i > f.Requested:
+		return "an earlier source of font " + f.Family + " is supported"
 	}
-	return "font " + f.family + " is not requested"
+	return "font " + f.Family + " is not requested"
 }
 
 // covers says whether the face's unicode-range has r.
-func (f *face) covers(r rune) bool {
+func (f *Face) covers(r rune) bool {
 	if len(f.ranges) == 0 {
 		return true
 	}
@@ -54,24 +62,24 @@ func (f *face) covers(r rune) bool {
 	return false
 }
 
-// after lists the supported addresses after source i.
-func (f *face) after(i int) []string {
+// Fallbacks lists the supported addresses after source i.
+func (f *Face) Fallbacks(i int) []string {
 	var urls []string
-	for _, s := range f.sources[i+1:] {
-		if s.url != "" && s.unknown == "" {
-			urls = append(urls, s.url)
+	for _, s := range f.Sources[i+1:] {
+		if s.URL != "" && s.unknown == "" {
+			urls = append(urls, s.URL)
 		}
 	}
 	return urls
 }
 
-// unless names the installed fonts that a reader would be shown instead of
+// UnlessInstalled names the installed fonts that a reader would be shown instead of
 // source i.
-func (f *face) unless(i int) string {
+func (f *Face) UnlessInstalled(i int) string {
 	var names []string
-	for _, s := range f.sources[:i] {
-		if s.local != "" {
-			names = append(names, s.local)
+	for _, s := range f.Sources[:i] {
+		if s.Local != "" {
+			names = append(names, s.Local)
 		}
 	}
 	if len(names) == 0 {
@@ -80,9 +88,9 @@ func (f *face) unless(i int) string {
 	return ", unless the reader has the font " + syntax.Brief(strings.Join(names, " or "))
 }
 
-// newFace reads the descriptors of a @font-face rule; ok is false without family or sources.
-func newFace(descriptors []syntax.Declaration, base string) (*face, bool) {
-	f := &face{weight: [2]float64{400, 400}, stretch: [2]float64{100, 100}, style: "normal", first: -1, sheet: base}
+// ParseFace reads the descriptors of a @font-face rule; ok is false without family or sources.
+func ParseFace(descriptors []syntax.Declaration, base string) (*Face, bool) {
+	f := &Face{weight: [2]float64{400, 400}, stretch: [2]float64{100, 100}, style: "normal", Requested: -1, Sheet: base}
 	for _, d := range descriptors {
 		ns, ok := syntax.Values(d.Value)
 		if !ok || len(ns) == 0 {
@@ -91,11 +99,11 @@ func newFace(descriptors []syntax.Declaration, base string) (*face, bool) {
 		switch d.Name {
 		case "font-family":
 			if v, ok := property.ParseFamilies(ns, base); ok && len(v.Keywords) == 1 && !strings.HasPrefix(v.Keywords[0], property.GenericMark) {
-				f.family = v.Keywords[0]
+				f.Family = v.Keywords[0]
 			}
 		case "src":
 			if src, ok := sources(ns, base); ok {
-				f.sources = src
+				f.Sources = src
 			}
 		case "font-weight":
 			f.weight = span(ns, f.weight, property.ParseWeight)
@@ -111,13 +119,13 @@ func newFace(descriptors []syntax.Declaration, base string) (*face, bool) {
 			}
 		}
 	}
-	for i, s := range f.sources {
-		if s.unknown == "" && s.local == "" {
-			f.first = i
+	for i, s := range f.Sources {
+		if s.unknown == "" && s.Local == "" {
+			f.Requested = i
 			break
 		}
 	}
-	return f, f.family != "" && len(f.sources) > 0
+	return f, f.Family != "" && len(f.Sources) > 0
 }
 
 // span reads one or two numbers of a range descriptor.
@@ -139,17 +147,17 @@ func span(ns []syntax.Value, was [2]float64, parse func([]syntax.Value, string) 
 
 // sources reads src. An entry that cannot be understood is left out, and the
 // others stand.
-func sources(ns []syntax.Value, base string) ([]source, bool) {
-	var list []source
+func sources(ns []syntax.Value, base string) ([]Source, bool) {
+	var list []Source
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		w := syntax.Fields(part)
 		if len(w) == 0 {
 			continue
 		}
-		var s source
+		var s Source
 		if w[0].IsFunction("local") {
 			if v, ok := property.ParseFamilies(syntax.Trim(w[0].Args), base); ok && len(v.Keywords) == 1 && len(w) == 1 {
-				s.local = strings.TrimPrefix(v.Keywords[0], property.GenericMark)
+				s.Local = strings.TrimPrefix(v.Keywords[0], property.GenericMark)
 				list = append(list, s)
 			}
 			continue
@@ -158,10 +166,10 @@ func sources(ns []syntax.Value, base string) ([]source, bool) {
 		if !ok || !s.hints(w[1:]) {
 			continue
 		}
-		if s.url, ok = property.ResolveURL(base, ref); !ok && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(ref)), "data:") {
+		if s.URL, ok = property.ResolveURL(base, ref); !ok && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(ref)), "data:") {
 			continue
 		}
-		path, _, _ := strings.Cut(s.url, "?")
+		path, _, _ := strings.Cut(s.URL, "?")
 		if len(w) == 1 && strings.HasSuffix(strings.ToLower(path), ".eot") {
 			s.unknown = "eot"
 		}
@@ -171,7 +179,7 @@ func sources(ns []syntax.Value, base string) ([]source, bool) {
 }
 
 // hints reads format() and tech().
-func (s *source) hints(w []syntax.Value) bool {
+func (s *Source) hints(w []syntax.Value) bool {
 	for _, n := range w {
 		switch {
 		case n.IsFunction("format"):
@@ -179,7 +187,7 @@ func (s *source) hints(w []syntax.Value) bool {
 			if len(args) != 1 || args[0].Kind != syntax.String && args[0].Kind != syntax.Ident {
 				return false
 			}
-			if name := strings.ToLower(args[0].Text); !fontFormats[name] {
+			if name := strings.ToLower(args[0].Text); !Formats[name] {
 				if args[0].Kind == syntax.Ident {
 					return false
 				}
@@ -190,7 +198,7 @@ func (s *source) hints(w []syntax.Value) bool {
 				if len(t) != 1 || t[0].Kind != syntax.Ident {
 					return false
 				}
-				if !fontTechs[strings.ToLower(t[0].Text)] || t[0].IsIdent("color-sbix-none") {
+				if !Techs[strings.ToLower(t[0].Text)] || t[0].IsIdent("color-sbix-none") {
 					s.unknown = t[0].Text
 				}
 			}
@@ -224,9 +232,10 @@ func unicodeRanges(text string) ([]runeRange, bool) {
 	return ranges, true
 }
 
+// Techs and Formats are what tech() and format() may name.
 var (
-	fontTechs = syntax.Keywords(`features-opentype features-aat color-colrv0 color-colrv1 color-sbix color-cbdt variations
+	Techs = syntax.Keywords(`features-opentype features-aat color-colrv0 color-colrv1 color-sbix color-cbdt variations
 		palettes`)
-	fontFormats = syntax.Keywords(`woff woff2 truetype opentype collection woff-variations woff2-variations truetype-variations
+	Formats = syntax.Keywords(`woff woff2 truetype opentype collection woff-variations woff2-variations truetype-variations
 		opentype-variations`)
 )
