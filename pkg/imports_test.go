@@ -42,17 +42,19 @@ var rules = map[string][]string{
 // their paths below pkg/inspect; "" is pkg/inspect itself. No package imports
 // one that stands above it.
 var engine = map[string][]string{
-	"fetch":        {},
-	"markup":       {},
-	"budget":       {},
-	"har":          {},
-	"score":        {},
-	"css/syntax":   {},
-	"css/media":    {"css/syntax"},
-	"css/selector": {"css/syntax", "markup"},
-	"css/property": {"css/media", "css/syntax", "markup"},
-	"css":          {"css/media", "css/property", "css/selector", "css/syntax", "markup"},
-	"":             {"css", "css/media", "fetch", "markup"},
+	"fetch":          {},
+	"markup":         {},
+	"budget":         {},
+	"har":            {},
+	"score":          {},
+	"css/syntax":     {},
+	"css/media":      {"css/syntax"},
+	"css/selector":   {"css/syntax", "markup"},
+	"css/property":   {"css/media", "css/syntax", "markup"},
+	"css/font":       {"css/property", "css/syntax"},
+	"css/stylesheet": {"css/font", "css/media", "css/property", "css/selector", "css/syntax", "markup"},
+	"css":            {"css/font", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
+	"":               {"css", "css/media", "css/stylesheet", "fetch", "markup"},
 }
 
 // technologies have one importer each.

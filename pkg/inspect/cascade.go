@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
@@ -155,7 +156,7 @@ func (p *page) uses(ctx context.Context, d *document, lazy bool) []css.Use {
 
 // view is d with its style sheets, as package css sees it.
 func (p *page) view(d *document) css.Page {
-	view := css.Page{Base: d.doc.Base, Boxes: d.doc.Boxes, Standards: d.in.Base != "" && d.in.Base != opaqueBase, Viewport: p.frameViewport(d.env), Imported: map[string]*css.Sheet{}}
+	view := css.Page{Base: d.doc.Base, Boxes: d.doc.Boxes, Standards: d.in.Base != "" && d.in.Base != opaqueBase, Viewport: p.frameViewport(d.env), Imported: map[string]*stylesheet.Sheet{}}
 	for url, s := range p.sheets {
 		view.Imported[url] = s.parsed
 		p.byName(s, view.Imported)
@@ -175,7 +176,7 @@ func (p *page) view(d *document) css.Page {
 }
 
 // byName adds what s imports from elsewhere than it names, as it names it.
-func (p *page) byName(s *sheet, imported map[string]*css.Sheet) {
+func (p *page) byName(s *sheet, imported map[string]*stylesheet.Sheet) {
 	for _, i := range s.imports {
 		if i.req == nil || i.req.url == i.named || p.sheets[i.req.url] == nil {
 			continue

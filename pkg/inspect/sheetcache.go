@@ -3,7 +3,7 @@ package inspect
 import (
 	"sync"
 
-	"libra/pkg/inspect/css"
+	"libra/pkg/inspect/css/stylesheet"
 )
 
 // A site's pages share their style sheets, so what was parsed last is kept.
@@ -16,9 +16,9 @@ const (
 // sheetCache holds sheets by what they were parsed from.
 type sheetCache struct {
 	mu    sync.Mutex
-	byKey map[fingerprint]*css.Sheet // under mu
-	order []cachedSheet              // under mu, the oldest first
-	bytes int                        // under mu
+	byKey map[fingerprint]*stylesheet.Sheet // under mu
+	order []cachedSheet                     // under mu, the oldest first
+	bytes int                               // under mu
 }
 
 type cachedSheet struct {
@@ -26,13 +26,13 @@ type cachedSheet struct {
 	size int
 }
 
-func newSheetCache() *sheetCache { return &sheetCache{byKey: map[fingerprint]*css.Sheet{}} }
+func newSheetCache() *sheetCache { return &sheetCache{byKey: map[fingerprint]*stylesheet.Sheet{}} }
 
 // parse is css.Parse, with what the sheet is told by: zero where it is too
 // large.
-func (c *sheetCache) parse(text []byte, base string) (s *css.Sheet, k fingerprint) {
+func (c *sheetCache) parse(text []byte, base string) (s *stylesheet.Sheet, k fingerprint) {
 	if len(text) > cachedSheetBytes {
-		return css.Parse(text, base), fingerprint{}
+		return stylesheet.Parse(text, base), fingerprint{}
 	}
 	var m mix
 	m.text(base)
@@ -43,7 +43,7 @@ func (c *sheetCache) parse(text []byte, base string) (s *css.Sheet, k fingerprin
 	if s != nil {
 		return s, k
 	}
-	s = css.Parse(text, base)
+	s = stylesheet.Parse(text, base)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.byKey[k] == nil {

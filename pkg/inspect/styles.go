@@ -11,8 +11,8 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 
-	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
@@ -20,7 +20,7 @@ import (
 // sheet is one style sheet as read; it belongs to the request it came from or
 // to the document that holds it.
 type sheet struct {
-	parsed  *css.Sheet
+	parsed  *stylesheet.Sheet
 	key     fingerprint // of what it was parsed from; zero where that is large
 	imports []sheetImport
 }

@@ -4,13 +4,14 @@ import (
 	"sync"
 
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/markup"
 )
 
 // agentSheet is the part of the HTML standard's own style sheet that decides
 // what is rendered, and with which fonts.
-var agentSheet = sync.OnceValue(func() *Sheet {
-	return Parse([]byte(`
+var agentSheet = sync.OnceValue(func() *stylesheet.Sheet {
+	return stylesheet.Parse([]byte(`
 @namespace svg url(http://www.w3.org/2000/svg);
 area, base, basefont, datalist, head, link, meta, noembed, noframes, param, rp, script, style, template, title,
 [hidden], input[type=hidden], dialog:not([open]), [popover]:not(dialog[open]), audio:not([controls]), track,

@@ -10,6 +10,7 @@ import (
 
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/stylesheet"
 )
 
 // framework writes a style sheet of n rules in the manner of a component
@@ -39,12 +40,12 @@ func BenchmarkParse(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		css.Parse(text, "https://example.org/css/site.css")
+		stylesheet.Parse(text, "https://example.org/css/site.css")
 	}
 }
 
 func BenchmarkUses(b *testing.B) {
-	s := css.Parse(framework(b, 5000), "https://example.org/css/site.css")
+	s := stylesheet.Parse(framework(b, 5000), "https://example.org/css/site.css")
 	var t strings.Builder
 	t.WriteString("<!DOCTYPE html><body>")
 	for i := range 1250 {

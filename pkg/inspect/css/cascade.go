@@ -8,6 +8,7 @@ import (
 	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
@@ -63,14 +64,14 @@ const (
 
 // applied is a style rule that is in force, or an inline style.
 type applied struct {
-	rule       *rule
+	rule       *stylesheet.Rule
 	sheet      string
 	origin     origin
 	layer      *layer
 	order      int
-	containers []*rule // the @container rules around it
-	starting   bool    // inside @starting-style
-	scope      int     // the shadow tree it is for, 0 for none
+	containers []*stylesheet.Rule // the @container rules around it
+	starting   bool               // inside @starting-style
+	scope      int                // the shadow tree it is for, 0 for none
 
 	matched   bool   // some element matched
 	shown     bool   // some rendered element matched
@@ -108,7 +109,7 @@ func (a *applied) key(spec selector.Specificity, important bool) key {
 // cascade is every rule of a page that is in force.
 type cascade struct {
 	viewport   media.Viewport
-	imported   map[string]*Sheet // by Import.URL
+	imported   map[string]*stylesheet.Sheet // by Import.URL
 	root       layer
 	rules      []*applied
 	faces      []*font.Face
@@ -123,13 +124,13 @@ type cascade struct {
 // idleRules are rules that are not in force.
 type idleRules struct {
 	sheet string
-	rules []*rule
-	why   context // zero where the rules say it themselves
+	rules []*stylesheet.Rule
+	why   stylesheet.Barrier // zero where the rules say it themselves
 }
 
 // keyframes is an animation and where it stands.
 type keyframes struct {
-	rule  *rule
+	rule  *stylesheet.Rule
 	sheet string
 	layer *layer
 	used  bool
@@ -139,121 +140,121 @@ type keyframes struct {
 type frame struct {
 	sheet      string
 	layer      *layer
-	containers []*rule
+	containers []*stylesheet.Rule
 	starting   bool
 	origin     origin
 	scope      int
 }
 
-func newCascade(v media.Viewport, imported map[string]*Sheet, sized bool) *cascade {
+func newCascade(v media.Viewport, imported map[string]*stylesheet.Sheet, sized bool) *cascade {
 	return &cascade{viewport: v, imported: imported, sized: sized, keyframes: map[string]*keyframes{}, registered: map[string]registration{}}
 }
 
 // author adds a sheet of the page, with the media attribute and the shadow tree
 // that it is for.
-func (c *cascade) author(s *Sheet, query string, scope int) {
+func (c *cascade) author(s *stylesheet.Sheet, query string, scope int) {
 	if !media.Match(query, c.viewport) {
-		c.idleSheet(s, context{"only for media " + syntax.Brief(query), libra.Conditional})
+		c.idleSheet(s, stylesheet.Conditional("only for media "+syntax.Brief(query)))
 		return
 	}
 	c.sheet(s, frame{layer: &c.root, origin: author, scope: scope})
 }
 
 // agent adds a sheet of the browser's own.
-func (c *cascade) agent(s *Sheet) { c.sheet(s, frame{layer: &c.root, origin: userAgent}) }
+func (c *cascade) agent(s *stylesheet.Sheet) { c.sheet(s, frame{layer: &c.root, origin: userAgent}) }
 
 // rank orders the layers of the sheets that were added.
 func (c *cascade) rank() { c.root.number(1) }
 
 // sheet adds a sheet, what it imports first.
-func (c *cascade) sheet(s *Sheet, f frame) {
+func (c *cascade) sheet(s *stylesheet.Sheet, f frame) {
 	const deepest = 32 // import chains, cycles included
 	if len(c.depth) == deepest {
 		return
 	}
 	imports := s.Imports(c.viewport)
-	if len(imports) > 0 && slices.Contains(c.depth, s.base) {
+	if len(imports) > 0 && slices.Contains(c.depth, s.Base) {
 		return
 	}
-	c.depth = append(c.depth, s.base)
+	c.depth = append(c.depth, s.Base)
 	defer func() { c.depth = c.depth[:len(c.depth)-1] }()
-	f.sheet = s.base
+	f.sheet = s.Base
 	for _, i := range imports {
 		sub := c.imported[i.URL]
 		if sub == nil || i.Fetch != libra.Fetched {
 			continue
 		}
 		if !media.Match(i.Media, c.viewport) {
-			c.idleSheet(sub, context{"only for @media " + syntax.Brief(i.Media), libra.Conditional})
+			c.idleSheet(sub, stylesheet.Conditional("only for @media "+syntax.Brief(i.Media)))
 			continue
 		}
 		in := f
-		if i.layered {
+		if i.Layered {
 			in.layer = f.layer.sub(i.Layer)
 		}
 		c.sheet(sub, in)
 	}
-	c.add(s.rules, f, s)
+	c.add(s.Rules, f, s)
 }
 
-func (c *cascade) add(rules []*rule, f frame, s *Sheet) {
+func (c *cascade) add(rules []*stylesheet.Rule, f frame, s *stylesheet.Sheet) {
 	for _, r := range rules {
-		if bar := (context{}).enter(r, c.viewport); bar.reason != "" && r.kind != startingStyle && r.kind != propertyRule {
-			c.idle = append(c.idle, idleRules{s.base, []*rule{r}, context{}})
+		if bar := (stylesheet.Barrier{}).Enter(r, c.viewport); bar.Reason != "" && r.Kind != stylesheet.StartingStyleRule && r.Kind != stylesheet.PropertyRule {
+			c.idle = append(c.idle, idleRules{s.Base, []*stylesheet.Rule{r}, stylesheet.Barrier{}})
 			continue
 		}
 		in := f
-		switch r.kind {
-		case layerStatement:
-			for name := range strings.SplitSeq(r.prelude, ",") {
+		switch r.Kind {
+		case stylesheet.LayerStatement:
+			for name := range strings.SplitSeq(r.Prelude, ",") {
 				f.layer.sub(strings.TrimSpace(name))
 			}
 			continue
-		case layerBlock:
-			in.layer = f.layer.sub(r.prelude)
-		case containerRule:
+		case stylesheet.LayerBlock:
+			in.layer = f.layer.sub(r.Prelude)
+		case stylesheet.ContainerRule:
 			in.containers = append(in.containers[:len(in.containers):len(in.containers)], r)
-		case startingStyle:
+		case stylesheet.StartingStyleRule:
 			in.starting = true
-		case fontFaceRule:
+		case stylesheet.FontFaceRule:
 			if f.scope > 0 { // measured
-				c.idle = append(c.idle, idleRules{s.base, []*rule{r}, context{"a font of a shadow tree, which Chromium does not load", libra.Unused}})
+				c.idle = append(c.idle, idleRules{s.Base, []*stylesheet.Rule{r}, stylesheet.Unused("a font of a shadow tree, which Chromium does not load")})
 				continue
 			}
-			if face, ok := font.ParseFace(r.descs, f.sheet); ok {
+			if face, ok := font.ParseFace(r.Descriptors, f.sheet); ok {
 				c.faces = append(c.faces, face)
 			}
 			continue
-		case keyframesRule:
-			name := scoped(r.prelude, f.scope)
+		case stylesheet.KeyframesRule:
+			name := scoped(r.Prelude, f.scope)
 			if old := c.keyframes[name]; old == nil || old.layer == f.layer || old.layer.parent != nil {
 				c.keyframes[name] = &keyframes{rule: r, sheet: f.sheet, layer: f.layer}
 			}
 			continue
-		case propertyRule:
+		case stylesheet.PropertyRule:
 			c.register(r)
 			continue
-		case styleRule:
-			if len(r.decls) > 0 || c.sized && r.body != "" {
+		case stylesheet.StyleRule:
+			if len(r.Declarations) > 0 || c.sized && r.Body != "" {
 				c.rules = append(c.rules, &applied{
 					rule: r, sheet: f.sheet, origin: f.origin, layer: f.layer, order: len(c.rules),
 					containers: f.containers, starting: f.starting, scope: f.scope,
 				})
 			}
 		}
-		c.add(r.rules, in, s)
+		c.add(r.Rules, in, s)
 	}
 }
 
 // idleSheet notes a sheet that does not apply.
-func (c *cascade) idleSheet(s *Sheet, why context) {
-	c.idle = append(c.idle, idleRules{s.base, s.rules, why})
+func (c *cascade) idleSheet(s *stylesheet.Sheet, why stylesheet.Barrier) {
+	c.idle = append(c.idle, idleRules{s.Base, s.Rules, why})
 }
 
 // register reads @property.
-func (c *cascade) register(r *rule) {
+func (c *cascade) register(r *stylesheet.Rule) {
 	var reg registration
-	for _, d := range r.descs {
+	for _, d := range r.Descriptors {
 		switch d.Name {
 		case "syntax":
 			reg.image = strings.Trim(d.Value, `"'`) == "<image>" || strings.Trim(d.Value, `"'`) == "<url>"
@@ -263,7 +264,7 @@ func (c *cascade) register(r *rule) {
 			reg.initial, reg.hasInitial = d.Value, true
 		}
 	}
-	c.registered[r.prelude] = reg
+	c.registered[r.Prelude] = reg
 }
 
 // scoped is the key of a name that belongs to a shadow tree.
@@ -278,7 +279,7 @@ func scoped(name string, scope int) string {
 func (c *cascade) index(quirks bool) *selector.Index {
 	x := selector.NewIndex(quirks)
 	for i, a := range c.rules {
-		x.Add(a.rule.sels, i)
+		x.Add(a.rule.Selectors, i)
 	}
 	return x
 }

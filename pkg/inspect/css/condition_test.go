@@ -9,8 +9,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/stylesheet"
 )
 
 const conditionFile = "testdata/conditions.txt"
@@ -37,7 +37,7 @@ func TestConditions(t *testing.T) {
 		case "media":
 			got = media.Match(cond, media.Desktop())
 		case "supports":
-			got = css.MatchSupports(cond)
+			got = stylesheet.Supports(cond)
 		default:
 			t.Fatalf("line %q is neither media nor supports", line)
 		}

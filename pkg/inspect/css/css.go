@@ -1,16 +1,12 @@
-// Package css reads style sheets the way Chromium does, to say which URLs a
-// page makes it fetch, and why. It does no input or output: the caller reads
-// sheets, follows the imports that [Sheet.Imports] names, and asks [Page.Uses]
-// with the document and all its sheets.
+// Package css says which URLs the style sheets of a page make Chromium fetch,
+// and why. It does no input or output: the caller reads sheets with package
+// stylesheet, follows the imports that they name, and asks [Page.Uses] with the
+// document and all its sheets.
 //
-// A sheet is text in UTF-8: the caller undoes the transport's charset, the
-// byte order mark and @charset, in the order that CSS Syntax Level 3 section
-// 3.2 gives. URLs come out absolute, percent-encoded and without fragment, by
-// the rules of markup.Resolve; data: URIs and addresses that are not http or
-// https are no request and are left out; a data: URI that is imported is not.
+// data: URIs and addresses that are not http or https are no request and are
+// left out; a data: URI that is imported is not.
 //
-// Parsing never fails and takes time linear in the text; what a browser drops
-// is dropped. Where this package departs from Chromium, it is because sizes
+// Where this package departs from Chromium, it is because sizes
 // and glyphs are unknown before layout: a query container is taken to be as
 // large as the viewport, text that is clipped or off-screen counts as shown,
 // and a web font counts as having every character of its unicode-range.

@@ -7,12 +7,13 @@ import (
 
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/libra"
 )
 
 func TestImports(t *testing.T) {
 	t.Parallel()
-	s := css.Parse([]byte(`@charset "utf-8"; @layer one;
+	s := stylesheet.Parse([]byte(`@charset "utf-8"; @layer one;
 		@import url(a.css); @import "b.css" print; @import "c.css" layer(x) supports(display: bogus);
 		@import "d.css" supports(display: grid) screen; @import "#x"; p {} @import "e.css";`), "https://example.org/css/main.css?v=1")
 	var got []string
@@ -33,7 +34,7 @@ func TestImports(t *testing.T) {
 
 func TestSheetURLs(t *testing.T) {
 	t.Parallel()
-	s := css.Parse([]byte(`.a { background: url(a.png) }
+	s := stylesheet.Parse([]byte(`.a { background: url(a.png) }
 		a:hover { background: url(b.png) }
 		@media print { .a { mask: url(c.png) } }
 		@page { background: url(d.png) }

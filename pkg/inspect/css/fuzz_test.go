@@ -9,6 +9,7 @@ import (
 
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
@@ -29,9 +30,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(c.files["page.html"])
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		s := css.Parse([]byte(text), "https://example.org/a/b.css")
+		s := stylesheet.Parse([]byte(text), "https://example.org/a/b.css")
 		uses := css.URLs(s, media.Desktop())
-		if diff := cmp.Diff(uses, css.URLs(css.Parse([]byte(text), "https://example.org/a/b.css"), media.Desktop())); diff != "" {
+		if diff := cmp.Diff(uses, css.URLs(stylesheet.Parse([]byte(text), "https://example.org/a/b.css"), media.Desktop())); diff != "" {
 			t.Fatalf("second reading differs:\n%s", diff)
 		}
 		for _, i := range s.Imports(media.Mobile()) {
@@ -62,7 +63,7 @@ func FuzzMatch(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		s := css.Parse([]byte(selector+"{background:url(x.png)}"), "https://example.org/")
+		s := stylesheet.Parse([]byte(selector+"{background:url(x.png)}"), "https://example.org/")
 		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 		p.Uses()
 	})
@@ -91,7 +92,7 @@ func TestHostile(t *testing.T) {
 		"rules":       strings.Repeat("a{b:c}", 300_000),
 		"laughs":      laughs(),
 	} {
-		s := css.Parse([]byte(text), "https://example.org/")
+		s := stylesheet.Parse([]byte(text), "https://example.org/")
 		if want := name == "rules"; s.Truncated() != want {
 			t.Errorf("%s: truncated is %v", name, !want)
 		}
@@ -130,7 +131,7 @@ func TestMatchingIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := css.Parse([]byte(strings.Repeat("body:has(i) p:has(~ .b), .a:nth-child(1 of p){background:url(x.png)}", 12)), "https://example.org/")
+	s := stylesheet.Parse([]byte(strings.Repeat("body:has(i) p:has(~ .b), .a:nth-child(1 of p){background:url(x.png)}", 12)), "https://example.org/")
 	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 	if p.Uses(); !p.Truncated() {
 		t.Error("the page is not said to be truncated")

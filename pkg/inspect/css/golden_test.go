@@ -11,6 +11,7 @@ import (
 
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/libra"
 )
 
@@ -25,20 +26,20 @@ func weigh(t testing.TB, f fixture) ([]string, []css.Use) {
 		t.Fatalf("parse %s: %v", f.name, err)
 	}
 	base := site + f.name + "/"
-	p := css.Page{Doc: doc, Base: base + "page.html", Viewport: media.Desktop(), Imported: map[string]*css.Sheet{}}
+	p := css.Page{Doc: doc, Base: base + "page.html", Viewport: media.Desktop(), Imported: map[string]*stylesheet.Sheet{}}
 	p.LocalFont = func(name string) bool { return name == "DejaVu Sans" || name == "Liberation Sans" }
 	got := []string{}
 	request := func(url string) {
 		got = append(got, strings.TrimPrefix(url, base))
 	}
-	var load func(s *css.Sheet)
-	load = func(s *css.Sheet) {
+	var load func(s *stylesheet.Sheet)
+	load = func(s *stylesheet.Sheet) {
 		for _, i := range s.Imports(p.Viewport) {
 			if i.Fetch != libra.Fetched || p.Imported[i.URL] != nil {
 				continue
 			}
 			request(i.URL)
-			p.Imported[i.URL] = css.Parse([]byte(f.files[path.Base(i.URL)]), i.URL)
+			p.Imported[i.URL] = stylesheet.Parse([]byte(f.files[path.Base(i.URL)]), i.URL)
 			load(p.Imported[i.URL])
 		}
 	}
@@ -50,13 +51,13 @@ func weigh(t testing.TB, f fixture) ([]string, []css.Use) {
 		for _, a := range n.Attr {
 			attr[a.Key] = a.Val
 		}
-		var s *css.Sheet
+		var s *stylesheet.Sheet
 		switch {
 		case n.Data == "style" && n.FirstChild != nil:
-			s = css.Parse([]byte(n.FirstChild.Data), p.Base)
+			s = stylesheet.Parse([]byte(n.FirstChild.Data), p.Base)
 		case n.Data == "link" && attr["rel"] == "stylesheet":
 			request(base + attr["href"])
-			s = css.Parse([]byte(f.files[attr["href"]]), base+attr["href"])
+			s = stylesheet.Parse([]byte(f.files[attr["href"]]), base+attr["href"])
 		case n.Data == "img" && attr["src"] != "":
 			request(base + attr["src"])
 		}

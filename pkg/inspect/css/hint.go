@@ -5,6 +5,7 @@ import (
 
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -30,7 +31,7 @@ func (c *cascade) hints(e *selector.Element, base string) []cand {
 	if len(decls) == 0 {
 		return nil
 	}
-	a := &applied{rule: &rule{prelude: "an attribute of <" + e.Tag + ">", decls: decls}, sheet: base, origin: hint}
+	a := &applied{rule: &stylesheet.Rule{Prelude: "an attribute of <" + e.Tag + ">", Declarations: decls}, sheet: base, origin: hint}
 	var cands []cand
 	for i := range decls {
 		cands = append(cands, cand{&decls[i], a, a.key(0, false)})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/property"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
@@ -21,7 +22,7 @@ func (p *pass) overridden(cands []cand, s *style) {
 			continue
 		}
 		if w := s.from[c.d.ID]; w != nil && w.by != c.by {
-			c.by.lostTo = w.by.rule.prelude
+			c.by.lostTo = w.by.rule.Prelude
 		}
 	}
 }
@@ -39,14 +40,14 @@ func (p *pass) attributeURLs(matched []*applied) {
 func (p *pass) later(a *applied) {
 	why := p.why(a)
 	l := lister{v: p.page.Viewport, base: a.sheet}
-	for _, d := range a.rule.decls {
+	for _, d := range a.rule.Declarations {
 		if d.Value == nil || len(d.Value.Images) > 0 {
-			l.decl(d, context{}, "")
+			l.decl(d, stylesheet.Barrier{}, "")
 		}
 	}
 	for _, u := range l.uses {
 		if u.Fetch == libra.Fetched {
-			u.Fetch, u.Reason = why.fetch, why.reason
+			u.Fetch, u.Reason = why.Fetch, why.Reason
 		}
 		p.pending = append(p.pending, u)
 	}
@@ -54,25 +55,25 @@ func (p *pass) later(a *applied) {
 
 // why says what keeps the images of a rule that is in force from being
 // requested.
-func (p *pass) why(a *applied) context {
-	name := syntax.Brief(a.rule.prelude)
+func (p *pass) why(a *applied) stylesheet.Barrier {
+	name := syntax.Brief(a.rule.Prelude)
 	switch {
 	case !a.matched:
-		if state := dynamicState(a.rule.sels); state != "" {
-			return context{"only in state " + state + " of " + name, libra.Conditional}
+		if state := dynamicState(a.rule.Selectors); state != "" {
+			return stylesheet.Conditional("only in state " + state + " of " + name)
 		}
 		if len(a.containers) > 0 {
-			return context{"no container matches @container " + syntax.Brief(a.containers[0].prelude), libra.Conditional}
+			return stylesheet.Conditional("no container matches @container " + syntax.Brief(a.containers[0].Prelude))
 		}
-		return context{"no element matches " + name, libra.Unused}
+		return stylesheet.Unused("no element matches " + name)
 	case a.noContent && !a.shown:
-		return context{name + " generates no content", libra.Unused}
+		return stylesheet.Unused(name + " generates no content")
 	case !a.shown:
-		return context{name + " is not displayed", libra.Conditional}
-	case a.lostTo != "" && a.lostTo != a.rule.prelude:
-		return context{"overridden by " + syntax.Brief(a.lostTo), libra.Unused}
+		return stylesheet.Conditional(name + " is not displayed")
+	case a.lostTo != "" && a.lostTo != a.rule.Prelude:
+		return stylesheet.Unused("overridden by " + syntax.Brief(a.lostTo))
 	}
-	return context{"not needed by what " + name + " shows", libra.Unused}
+	return stylesheet.Unused("not needed by what " + name + " shows")
 }
 
 // label lists every URL that is named and not fetched, with the reason.
@@ -85,12 +86,12 @@ func (p *pass) label() {
 	for _, name := range slices.Sorted(maps.Keys(p.cascade.keyframes)) {
 		k := p.cascade.keyframes[name]
 		name, _, _ = strings.Cut(name, "\x00") // of a shadow tree
-		why := context{"animation " + name + " does not run", libra.Unused}
+		why := stylesheet.Unused("animation " + name + " does not run")
 		if k.used {
-			why.reason = "animation " + name + " is overridden"
+			why.Reason = "animation " + name + " is overridden"
 		}
 		l := lister{v: p.page.Viewport, base: k.sheet}
-		l.rules(k.rule.rules, why)
+		l.rules(k.rule.Rules, why)
 		p.pending = append(p.pending, l.uses...)
 	}
 	for _, i := range p.cascade.idle {
@@ -117,7 +118,7 @@ func (p *pass) label() {
 
 // hasURL says whether a's rule may name a URL.
 func (a *applied) hasURL() bool {
-	for _, d := range a.rule.decls {
+	for _, d := range a.rule.Declarations {
 		if d.Value != nil && len(d.Value.Images) > 0 {
 			return true
 		}

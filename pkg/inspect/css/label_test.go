@@ -9,6 +9,7 @@ import (
 
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/stylesheet"
 )
 
 // TestReasons holds what a person is told about every URL.
@@ -19,7 +20,7 @@ func TestReasons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := css.Parse([]byte(`
+	s := stylesheet.Parse([]byte(`
 		.hero { background: url(hero.png) }
 		.menu { display: none; background: url(menu.png) }
 		a:hover { background: url(hover.png) }

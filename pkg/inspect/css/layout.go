@@ -8,6 +8,7 @@ import (
 
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
@@ -69,7 +70,7 @@ type box struct {
 // layout is one look at a page for the places of boxes.
 type layout struct {
 	*pass
-	decls  map[*rule][]sizeDecl
+	decls  map[*stylesheet.Rule][]sizeDecl
 	roots  map[*selector.Element]*selector.Element // of shadow trees, by host
 	boxes  int
 	cut    bool // there are more than maxBoxes
@@ -87,7 +88,7 @@ type place struct {
 
 // near says of each lazy element whether it is loaded with the page.
 func (p *Page) near(steps int) []Use {
-	l := &layout{pass: newSizedPass(p), decls: map[*rule][]sizeDecl{}, roots: map[*selector.Element]*selector.Element{}, at: map[*html.Node]place{}, wanted: map[*html.Node]bool{}}
+	l := &layout{pass: newSizedPass(p), decls: map[*stylesheet.Rule][]sizeDecl{}, roots: map[*selector.Element]*selector.Element{}, at: map[*html.Node]place{}, wanted: map[*html.Node]bool{}}
 	l.m.Steps = steps
 	for _, n := range p.Lazy {
 		l.wanted[n] = true

@@ -8,6 +8,7 @@ import (
 
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
@@ -22,7 +23,7 @@ func near(t *testing.T, body, sheet string) string {
 	}
 	page := css.Page{
 		Doc: doc, Base: "http://a/", Viewport: media.Desktop(), Lazy: markup.LazyElements(doc),
-		Sheets: []css.Applied{{Sheet: css.Parse([]byte(sheet), "http://a/s.css")}},
+		Sheets: []css.Applied{{Sheet: stylesheet.Parse([]byte(sheet), "http://a/s.css")}},
 	}
 	var b strings.Builder
 	for _, u := range page.Uses() {

@@ -20,12 +20,12 @@ import (
 // whatever state: then only attributes can.
 func (p *Page) inert() bool {
 	for _, a := range p.Sheets {
-		if a.Sheet != nil && a.Sheet.bears {
+		if a.Sheet != nil && a.Sheet.MayRequest {
 			return false
 		}
 	}
 	for _, s := range p.Imported {
-		if s.bears {
+		if s.MayRequest {
 			return false
 		}
 	}
@@ -37,8 +37,8 @@ func (p *pass) needed() []*selector.Element {
 	running := p.cascade.animates()
 	x := selector.NewIndex(p.m.Quirks)
 	for i, a := range p.cascade.rules {
-		if property.MayRequest(a.rule.decls, running) {
-			x.Add(a.rule.sels, i)
+		if property.MayRequest(a.rule.Declarations, running) {
+			x.Add(a.rule.Selectors, i)
 		}
 	}
 	if p.page.Boxes == 0 && !p.named(x, p.page.Doc, running) {
@@ -71,8 +71,8 @@ func (p *pass) needed() []*selector.Element {
 // animates says whether an animation of the page names an address.
 func (c *cascade) animates() bool {
 	for _, k := range c.keyframes {
-		for _, f := range k.rule.rules {
-			if property.MayRequest(f.decls, false) {
+		for _, f := range k.rule.Rules {
+			if property.MayRequest(f.Declarations, false) {
 				return true
 			}
 		}

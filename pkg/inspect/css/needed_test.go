@@ -11,6 +11,7 @@ import (
 
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/stylesheet"
 )
 
 // TestNeeded holds the styles of what needs one against the styles of all: a
@@ -24,23 +25,23 @@ func TestNeeded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			page := css.Page{Doc: doc, Base: "http://x.test/" + f.name + "/page.html", Viewport: media.Desktop(), Imported: map[string]*css.Sheet{}}
+			page := css.Page{Doc: doc, Base: "http://x.test/" + f.name + "/page.html", Viewport: media.Desktop(), Imported: map[string]*stylesheet.Sheet{}}
 			for name, text := range f.files {
 				if strings.HasSuffix(name, ".css") && !strings.Contains(text, "@font-face") {
 					url := "http://x.test/" + f.name + "/" + name
-					page.Imported[url] = css.Parse([]byte(text), url)
+					page.Imported[url] = stylesheet.Parse([]byte(text), url)
 				}
 			}
 			for n := range doc.Descendants() {
 				if n.Data == "style" && n.FirstChild != nil {
-					page.Sheets = append(page.Sheets, css.Applied{Sheet: css.Parse([]byte(strings.ReplaceAll(n.FirstChild.Data, "@font-face", "@unknown")), page.Base)})
+					page.Sheets = append(page.Sheets, css.Applied{Sheet: stylesheet.Parse([]byte(strings.ReplaceAll(n.FirstChild.Data, "@font-face", "@unknown")), page.Base)})
 				}
 			}
 			for _, name := range slices.Sorted(maps.Keys(page.Imported)) {
 				page.Sheets = append(page.Sheets, css.Applied{Sheet: page.Imported[name]})
 			}
 			got := page.Uses()
-			page.Sheets = append(page.Sheets, css.Applied{Sheet: css.Parse([]byte(face), page.Base)})
+			page.Sheets = append(page.Sheets, css.Applied{Sheet: stylesheet.Parse([]byte(face), page.Base)})
 			var want []css.Use
 			for _, u := range page.Uses() {
 				if !strings.HasSuffix(u.URL, "never.woff2") {

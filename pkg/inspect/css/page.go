@@ -7,6 +7,7 @@ import (
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
@@ -18,7 +19,7 @@ type Page struct {
 	Sheets   []Applied  // in cascade order, alternate ones left out
 	Viewport media.Viewport
 	// Imported holds the sheets that @import loaded, by Import.URL.
-	Imported map[string]*Sheet
+	Imported map[string]*stylesheet.Sheet
 	// Lazy lists the images and frames that are loaded once they are near the
 	// viewport.
 	Lazy []*html.Node
@@ -44,7 +45,7 @@ type Page struct {
 
 // Applied is a sheet that the document links or holds.
 type Applied struct {
-	Sheet *Sheet
+	Sheet *stylesheet.Sheet
 	Media string // the media attribute, "" for all
 	// Scope is the shadow tree that the sheet is for, counted from 1 in document
 	// order; 0 is the document outside of them.
@@ -240,12 +241,12 @@ func (p *pass) element(e *styled) {
 	matched := p.collect(e, parent, &own, &pseudos)
 	own = append(own, p.cascade.hints(e.Element, p.page.Base)...)
 	if attr, ok := e.Attr("style"); ok {
-		a := &applied{rule: &rule{prelude: "a style attribute"}, sheet: p.page.Base, origin: inline, matched: true}
+		a := &applied{rule: &stylesheet.Rule{Prelude: "a style attribute"}, sheet: p.page.Base, origin: inline, matched: true}
 		decls := parseInline(attr, p.page.Base)
 		for i := range decls {
 			own = append(own, cand{&decls[i], a, a.key(0, decls[i].Important)})
 		}
-		a.rule.decls = decls
+		a.rule.Declarations = decls
 		matched = append(matched, a)
 	}
 	e.own = own
@@ -310,8 +311,8 @@ func (p *pass) collect(e *styled, parent *style, own *[]cand, pseudos *[]pseudoC
 				p.starting(by, parent)
 				continue
 			}
-			for i := range by.rule.decls {
-				d := &by.rule.decls[i]
+			for i := range by.rule.Declarations {
+				d := &by.rule.Declarations[i]
 				*into = append(*into, cand{d, by, by.key(x.Selector.Specificity, d.Important)})
 			}
 		}
@@ -342,9 +343,9 @@ func (p *pass) inContainers(a *applied, parent *style) bool {
 // starting notes the images of @starting-style, which Chromium loads when it
 // first styles an element, whatever the final style is.
 func (p *pass) starting(a *applied, parent *style) {
-	for i := range a.rule.decls {
-		if d := &a.rule.decls[i]; d.Value != nil && parent != nil {
-			p.valueImages(d.ID, d.Value, "starting style of "+syntax.Brief(a.rule.prelude), a.sheet)
+	for i := range a.rule.Declarations {
+		if d := &a.rule.Declarations[i]; d.Value != nil && parent != nil {
+			p.valueImages(d.ID, d.Value, "starting style of "+syntax.Brief(a.rule.Prelude), a.sheet)
 		}
 	}
 }
@@ -359,7 +360,7 @@ func (p *pass) images(s *style, pseudo string) {
 		if s.parent != nil && property.Inherited[id] && s.parent.val[id] == v && pseudo == "" {
 			continue
 		}
-		p.valueImages(id, v, property.Names[id]+" of "+syntax.Brief(s.from[id].by.rule.prelude), s.from[id].by.sheet)
+		p.valueImages(id, v, property.Names[id]+" of "+syntax.Brief(s.from[id].by.rule.Prelude), s.from[id].by.sheet)
 	}
 }
 

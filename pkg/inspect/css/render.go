@@ -5,6 +5,7 @@ import (
 
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -60,7 +61,7 @@ func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	case "marker":
 		exists = e.style.word(property.Display, "inline") == "list-item"
 		if exists && s.val[property.Content] != nil {
-			p.valueImages(property.Content, s.val[property.Content], "marker of "+syntax.Brief(s.from[property.Content].by.rule.prelude), s.from[property.Content].by.sheet)
+			p.valueImages(property.Content, s.val[property.Content], "marker of "+syntax.Brief(s.from[property.Content].by.rule.Prelude), s.from[property.Content].by.sheet)
 		}
 		if exists {
 			p.markerText(e, s)
@@ -115,8 +116,8 @@ func (p *pass) animations(s *style) {
 			paused = st.Keywords[i%len(st.Keywords)] == "paused"
 		}
 		k.used = k.used || !paused
-		for _, f := range k.rule.rules {
-			start := f.prelude == "from" || f.prelude == "0%"
+		for _, f := range k.rule.Rules {
+			start := f.Prelude == "from" || f.Prelude == "0%"
 			if !paused || start {
 				p.keyframe(f, s, "animation "+name, k.sheet)
 			}
@@ -141,9 +142,9 @@ var animated = func() [property.Count]bool {
 	return a
 }()
 
-func (p *pass) keyframe(f *rule, s *style, reason, sheet string) {
-	for i := range f.decls {
-		d := &f.decls[i]
+func (p *pass) keyframe(f *stylesheet.Rule, s *style, reason, sheet string) {
+	for i := range f.Declarations {
+		d := &f.Declarations[i]
 		if !animated[d.ID] {
 			continue
 		}

@@ -6,11 +6,12 @@ import (
 	"sync"
 
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/stylesheet"
 )
 
 // layoutSheet is the part of the browser's style sheet that gives boxes sizes.
-var layoutSheet = sync.OnceValue(func() *Sheet {
-	return Parse([]byte(`
+var layoutSheet = sync.OnceValue(func() *stylesheet.Sheet {
+	return stylesheet.Parse([]byte(`
 body { margin: 8px } p, dl, ul, ol, menu, dir, pre, listing, xmp, plaintext { margin: 1em 0 }
 blockquote, figure { margin: 1em 40px } dd { margin-left: 40px } ul, ol, menu, dir { padding-left: 40px }
 :is(ul, ol, menu, dir) :is(ul, ol, menu, dir) { margin: 0 }

@@ -7,6 +7,7 @@ import (
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -80,8 +81,8 @@ func (l *layout) hits(e *selector.Element, g *sizes) (hits []hit, own map[string
 
 // custom adds the custom properties of a rule to own.
 func (l *layout) custom(own map[string]*cand, by *applied, spec selector.Specificity) map[string]*cand {
-	for i := range by.rule.decls {
-		d := &by.rule.decls[i]
+	for i := range by.rule.Declarations {
+		d := &by.rule.Declarations[i]
 		if d.ID != property.Custom {
 			continue
 		}
@@ -95,10 +96,10 @@ func (l *layout) custom(own map[string]*cand, by *applied, spec selector.Specifi
 	return own
 }
 
-func (l *layout) declsOf(r *rule) []sizeDecl {
+func (l *layout) declsOf(r *stylesheet.Rule) []sizeDecl {
 	d, ok := l.decls[r]
 	if !ok {
-		d = sizeDecls(r.body)
+		d = sizeDecls(r.Body)
 		l.decls[r] = d
 	}
 	return d
@@ -108,7 +109,7 @@ func (l *layout) declsOf(r *rule) []sizeDecl {
 // that is as large as the viewport.
 func (l *layout) contained(by *applied) bool {
 	for _, r := range by.containers {
-		prelude := r.prelude
+		prelude := r.Prelude
 		if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
 			prelude = strings.TrimSpace(prelude[ns[0].End:])
 		}

@@ -5,6 +5,7 @@ import (
 
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -174,8 +175,8 @@ func (s *style) word(id property.ID, initial string) string {
 // satisfies says whether the nearest query container of what s is the parent's
 // style of satisfies r. The container is taken to be as wide and high as the
 // viewport.
-func (s *style) satisfies(r *rule, v media.Viewport) bool {
-	prelude := r.prelude
+func (s *style) satisfies(r *stylesheet.Rule, v media.Viewport) bool {
+	prelude := r.Prelude
 	name := ""
 	if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
 		name = ns[0].Text

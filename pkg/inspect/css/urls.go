@@ -7,6 +7,7 @@ import (
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
@@ -27,28 +28,28 @@ type lister struct {
 	uses []Use
 }
 
-func (l *lister) rules(rules []*rule, c context) {
+func (l *lister) rules(rules []*stylesheet.Rule, c stylesheet.Barrier) {
 	for _, r := range rules {
-		in := c.enter(r, l.v)
-		subject := syntax.Brief(r.prelude)
-		switch r.kind {
-		case fontFaceRule:
+		in := c.Enter(r, l.v)
+		subject := syntax.Brief(r.Prelude)
+		switch r.Kind {
+		case stylesheet.FontFaceRule:
 			l.face(r, in)
-		case pageRule, propertyRule, counterStyleRule, otherRule:
-			for _, d := range r.descs {
+		case stylesheet.PageRule, stylesheet.PropertyRule, stylesheet.CounterStyleRule, stylesheet.OtherRule:
+			for _, d := range r.Descriptors {
 				l.text(d.Value, in)
 			}
-		case styleRule:
-			if state := dynamicState(r.sels); state != "" && in.reason == "" {
-				in = context{"only in state " + state, libra.Conditional}
+		case stylesheet.StyleRule:
+			if state := dynamicState(r.Selectors); state != "" && in.Reason == "" {
+				in = stylesheet.Conditional("only in state " + state)
 			}
-		case keyframesRule:
-			subject = "animation " + r.prelude
+		case stylesheet.KeyframesRule:
+			subject = "animation " + r.Prelude
 		}
-		for _, d := range r.decls {
+		for _, d := range r.Declarations {
 			l.decl(d, in, subject)
 		}
-		l.rules(r.rules, in)
+		l.rules(r.Rules, in)
 	}
 }
 
@@ -64,7 +65,7 @@ func dynamicState(sels []*selector.Selector) string {
 	return state
 }
 
-func (l *lister) decl(d property.Declaration, c context, subject string) {
+func (l *lister) decl(d property.Declaration, c stylesheet.Barrier, subject string) {
 	if d.Value == nil {
 		l.text(d.Pending.Text, c)
 		return
@@ -82,14 +83,14 @@ func (l *lister) decl(d property.Declaration, c context, subject string) {
 }
 
 // text lists every url() in a value that is not understood further.
-func (l *lister) text(value string, c context) {
+func (l *lister) text(value string, c stylesheet.Barrier) {
 	for _, u := range property.URLs(value, l.base) {
 		l.add(Use{URL: u, Type: libra.Image, Fetch: libra.Fetched, Reason: "in a value with var()"}, c)
 	}
 }
 
-func (l *lister) face(r *rule, c context) {
-	f, ok := font.ParseFace(r.descs, l.base)
+func (l *lister) face(r *stylesheet.Rule, c stylesheet.Barrier) {
+	f, ok := font.ParseFace(r.Descriptors, l.base)
 	if !ok {
 		return
 	}
@@ -105,9 +106,9 @@ func (l *lister) face(r *rule, c context) {
 	}
 }
 
-func (l *lister) add(u Use, c context) {
-	if c.reason != "" && u.Fetch == libra.Fetched {
-		u.Fetch, u.Reason = c.fetch, c.reason
+func (l *lister) add(u Use, c stylesheet.Barrier) {
+	if c.Reason != "" && u.Fetch == libra.Fetched {
+		u.Fetch, u.Reason = c.Fetch, c.Reason
 	}
 	u.Sheet = l.base
 	l.uses = append(l.uses, u)

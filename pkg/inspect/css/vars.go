@@ -5,6 +5,7 @@ import (
 
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
+	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 )
 
@@ -183,7 +184,7 @@ func (v *variables) holds(text string, cond []syntax.Value) bool {
 		case n.IsFunction("media"):
 			return media.TruthOf(media.Match(mediaText(syntax.Inner(text, n)), v.viewport))
 		case n.IsFunction("supports"):
-			return media.TruthOf(matchSupports(syntax.Inner(text, n)))
+			return media.TruthOf(stylesheet.SupportsDeclaration(syntax.Inner(text, n)))
 		}
 		return media.No
 	}) == media.Yes

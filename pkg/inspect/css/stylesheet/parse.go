@@ -1,4 +1,4 @@
-package css
+package stylesheet
 
 import (
 	"strings"
@@ -15,36 +15,37 @@ const (
 	maxSelectors = 1_000_000
 )
 
-// ruleKind says what a rule is for; kinds that name nothing and hold nothing
+// Kind says what a rule is for; kinds that name nothing and hold nothing
 // of interest are not kept at all.
-type ruleKind uint8
+type Kind uint8
 
+// The rules.
 const (
-	styleRule ruleKind = iota
-	mediaRule
-	supportsRule
-	layerBlock
-	layerStatement
-	containerRule
-	scopeRule
-	startingStyle
-	fontFaceRule
-	keyframesRule
-	pageRule
-	propertyRule
-	counterStyleRule
-	otherRule // named with its prelude, never applied
+	StyleRule Kind = iota
+	MediaRule
+	SupportsRule
+	LayerBlock
+	LayerStatement
+	ContainerRule
+	ScopeRule
+	StartingStyleRule
+	FontFaceRule
+	KeyframesRule
+	PageRule
+	PropertyRule
+	CounterStyleRule
+	OtherRule // named with its prelude, never applied
 )
 
-// rule is one rule with what it holds.
-type rule struct {
-	kind    ruleKind
-	prelude string
-	sels    []*selector.Selector   // of a styleRule, "&" resolved
-	decls   []property.Declaration // of a styleRule or a keyframe
-	descs   []syntax.Declaration   // of @font-face, @page, @property, @counter-style
-	rules   []*rule
-	body    string // the text of decls, with what is of no interest here
+// Rule is one rule with what it holds.
+type Rule struct {
+	Kind         Kind
+	Prelude      string
+	Selectors    []*selector.Selector   // of a StyleRule, "&" resolved
+	Declarations []property.Declaration // of a StyleRule or a keyframe
+	Descriptors  []syntax.Declaration   // of @font-face, @page, @property, @counter-style
+	Rules        []*Rule
+	Body         string // the text of Declarations, with what is of no interest here
 }
 
 // parser reads one sheet.
@@ -89,16 +90,16 @@ func (p *parser) stylesheet() {
 			}
 			r := p.atRule(name, block{})
 			if r != nil {
-				p.sheet.rules = append(p.sheet.rules, r)
+				p.sheet.Rules = append(p.sheet.Rules, r)
 			}
-			if r != nil && r.kind != layerStatement {
+			if r != nil && r.Kind != LayerStatement {
 				importsOver = true
 			}
 		default:
 			p.Pos = t.Start
 			if r := p.qualifiedRule(block{}); r != nil {
 				importsOver = true
-				p.sheet.rules = append(p.sheet.rules, r)
+				p.sheet.Rules = append(p.sheet.Rules, r)
 			}
 		}
 	}
@@ -113,7 +114,7 @@ func (p *parser) full() bool {
 }
 
 // qualifiedRule reads a style rule or a keyframe; nil when it is invalid.
-func (p *parser) qualifiedRule(b block) *rule {
+func (p *parser) qualifiedRule(b block) *Rule {
 	p.count++
 	text, end := p.Prelude(b.depth > 0, b.parent != nil || b.raw)
 	if end != syntax.OpenBrace {
@@ -124,7 +125,7 @@ func (p *parser) qualifiedRule(b block) *rule {
 		p.SkipBlock()
 		return nil
 	}
-	r := &rule{kind: styleRule, prelude: text}
+	r := &Rule{Kind: StyleRule, Prelude: text}
 	if b.frames {
 		p.contents(r, b)
 		return r
@@ -135,7 +136,7 @@ func (p *parser) qualifiedRule(b block) *rule {
 		return nil
 	}
 	p.sels += len(sels)
-	r.sels = sels
+	r.Selectors = sels
 	b.parent = sels
 	p.contents(r, b)
 	return r
@@ -144,11 +145,11 @@ func (p *parser) qualifiedRule(b block) *rule {
 // contents reads a block's declarations and rules into r, the closing brace
 // included. Declarations that follow a nested rule become a rule of their
 // own, since order counts.
-func (p *parser) contents(r *rule, b block) {
+func (p *parser) contents(r *Rule, b block) {
 	into, from := r, -1
-	add := func(n *rule) {
+	add := func(n *Rule) {
 		if n != nil {
-			r.rules = append(r.rules, n)
+			r.Rules = append(r.Rules, n)
 			into = nil
 		}
 	}
@@ -165,17 +166,17 @@ func (p *parser) contents(r *rule, b block) {
 			d, ok := p.Declaration()
 			switch {
 			case ok && b.raw:
-				r.descs = append(r.descs, d)
+				r.Descriptors = append(r.Descriptors, d)
 			case ok && (b.parent != nil || b.frames):
-				if into == nil || into.kind != styleRule {
-					into = &rule{kind: styleRule, prelude: r.prelude, sels: b.parent}
-					r.rules = append(r.rules, into)
+				if into == nil || into.Kind != StyleRule {
+					into = &Rule{Kind: StyleRule, Prelude: r.Prelude, Selectors: b.parent}
+					r.Rules = append(r.Rules, into)
 				}
-				if into.body == "" {
+				if into.Body == "" {
 					from = t.Start
 				}
-				into.body = p.Source[from:p.Pos]
-				into.decls = property.Append(into.decls, d, p.sheet.base)
+				into.Body = p.Source[from:p.Pos]
+				into.Declarations = property.Append(into.Declarations, d, p.sheet.Base)
 			case ok:
 			default:
 				p.Pos = t.Start

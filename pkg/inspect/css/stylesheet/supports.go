@@ -1,4 +1,4 @@
-package css
+package stylesheet
 
 import (
 	"strings"
@@ -10,20 +10,20 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// MatchSupports says whether the condition of @supports holds in Chromium. A
+// Supports says whether the condition of @supports holds in Chromium. A
 // declaration holds when its property is known and its value passes where
 // this package knows the property's grammar.
-func MatchSupports(cond string) bool {
+func Supports(cond string) bool {
 	ns, ok := syntax.Values(cond)
 	return ok && media.Condition(syntax.Fields(ns), supportsLeaf(cond)) == media.Yes
 }
 
-// matchSupports takes a bare declaration too, as @import's supports() does.
-func matchSupports(cond string) bool {
+// SupportsDeclaration takes a bare declaration too, as @import's supports() does.
+func SupportsDeclaration(cond string) bool {
 	if name, value, ok := strings.Cut(cond, ":"); ok && !strings.ContainsAny(name, "( ") {
 		return property.Supports(strings.TrimSpace(name), value)
 	}
-	return MatchSupports(cond)
+	return Supports(cond)
 }
 
 func supportsLeaf(src string) func(syntax.Value) media.Truth {

@@ -1,4 +1,4 @@
-package css
+package stylesheet
 
 import (
 	"strings"
@@ -10,38 +10,38 @@ import (
 )
 
 // groupKinds are the rules that hold style rules and may stand in one.
-var groupKinds = map[string]ruleKind{
-	"media": mediaRule, "supports": supportsRule, "layer": layerBlock, "container": containerRule,
-	"scope": scopeRule, "starting-style": startingStyle,
+var groupKinds = map[string]Kind{
+	"media": MediaRule, "supports": SupportsRule, "layer": LayerBlock, "container": ContainerRule,
+	"scope": ScopeRule, "starting-style": StartingStyleRule,
 }
 
 // descriptorKinds are the rules that hold descriptors.
-var descriptorKinds = map[string]ruleKind{
-	"font-face": fontFaceRule, "page": pageRule, "property": propertyRule, "counter-style": counterStyleRule,
-	"position-try": otherRule, "view-transition": otherRule, "font-palette-values": otherRule,
-	"font-feature-values": otherRule,
+var descriptorKinds = map[string]Kind{
+	"font-face": FontFaceRule, "page": PageRule, "property": PropertyRule, "counter-style": CounterStyleRule,
+	"position-try": OtherRule, "view-transition": OtherRule, "font-palette-values": OtherRule,
+	"font-feature-values": OtherRule,
 }
 
 // atRule reads the rule whose name has just been read; nil when browsers
 // ignore it.
-func (p *parser) atRule(name string, b block) *rule {
+func (p *parser) atRule(name string, b block) *Rule {
 	p.count++
 	prelude, end := p.Prelude(b.depth > 0, true)
 	if end != syntax.OpenBrace {
 		if name == "layer" && prelude != "" && b.parent == nil {
-			return &rule{kind: layerStatement, prelude: prelude}
+			return &Rule{Kind: LayerStatement, Prelude: prelude}
 		}
 		return nil
 	}
-	r := &rule{prelude: prelude}
+	r := &Rule{Prelude: prelude}
 	b.depth++
 	if b.depth > syntax.MaxDepth {
 		p.SkipBlock()
 		return nil
 	}
 	if kind, ok := groupKinds[name]; ok && !b.raw && !b.frames {
-		r.kind = kind
-		if kind == scopeRule && !p.scope(r, &b) {
+		r.Kind = kind
+		if kind == ScopeRule && !p.scope(r, &b) {
 			p.SkipBlock()
 			return nil
 		}
@@ -53,13 +53,13 @@ func (p *parser) atRule(name string, b block) *rule {
 		return nil
 	}
 	if kind, ok := descriptorKinds[name]; ok {
-		r.kind, b.raw = kind, true
+		r.Kind, b.raw = kind, true
 		p.contents(r, b)
 		return r
 	}
 	if name == "keyframes" || name == "-webkit-keyframes" {
-		r.kind, b.frames = keyframesRule, true
-		r.prelude = keyframesName(prelude)
+		r.Kind, b.frames = KeyframesRule, true
+		r.Prelude = keyframesName(prelude)
 		p.contents(r, b)
 		return r
 	}
@@ -70,15 +70,15 @@ func (p *parser) atRule(name string, b block) *rule {
 // scope reads the prelude of @scope: (roots) to (limits). Limits are taken
 // into account when matching; a scope without roots is the sheet's owner's
 // parent, here the document.
-func (p *parser) scope(r *rule, b *block) bool {
-	ns, ok := syntax.Values(r.prelude)
+func (p *parser) scope(r *Rule, b *block) bool {
+	ns, ok := syntax.Values(r.Prelude)
 	if !ok {
 		return false
 	}
 	var roots, limits []*selector.Selector
 	w := syntax.Fields(ns)
 	if len(w) > 0 && w[0].Kind == syntax.OpenParen {
-		if roots, ok = p.parseSelectors(syntax.Inner(r.prelude, w[0]), b.parent, b.scope); !ok {
+		if roots, ok = p.parseSelectors(syntax.Inner(r.Prelude, w[0]), b.parent, b.scope); !ok {
 			return false
 		}
 		w = w[1:]
@@ -87,7 +87,7 @@ func (p *parser) scope(r *rule, b *block) bool {
 		roots, _ = p.parseSelectors(":root", nil, nil)
 	}
 	if len(w) == 2 && w[0].IsIdent("to") && w[1].Kind == syntax.OpenParen {
-		if limits, ok = p.parseSelectors(syntax.Inner(r.prelude, w[1]), nil, []*selector.Selector{selector.InScope(roots, nil)}); !ok {
+		if limits, ok = p.parseSelectors(syntax.Inner(r.Prelude, w[1]), nil, []*selector.Selector{selector.InScope(roots, nil)}); !ok {
 			return false
 		}
 	} else if len(w) > 0 {
@@ -128,7 +128,7 @@ func (p *parser) importRule(late bool) {
 	}
 	rest := syntax.Trim(ns[1:])
 	i := importRule{late: late}
-	if i.url, ok = property.ResolveURL(p.sheet.base, ref); !ok {
+	if i.url, ok = property.ResolveURL(p.sheet.Base, ref); !ok {
 		if _, _, ok = markup.DataURI(ref); !ok {
 			return
 		}

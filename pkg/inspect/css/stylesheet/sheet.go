@@ -1,4 +1,13 @@
-package css
+// Package stylesheet parses style sheets into rules, and says which of them the
+// at-rules around them let apply.
+//
+// A sheet is text in UTF-8: the caller undoes the transport's charset, the
+// byte order mark and @charset, in the order that CSS Syntax Level 3 section
+// 3.2 gives. Addresses come out absolute, percent-encoded and without fragment,
+// by the rules of markup.Resolve. Parsing never fails and takes time linear in
+// the text; what a browser drops is dropped, and what exceeds the bounds of
+// rules and selectors is left out ([Sheet.Truncated]).
+package stylesheet
 
 import (
 	"strings"
@@ -11,12 +20,12 @@ import (
 
 // Sheet is a style sheet that was read. It is immutable and may be shared.
 type Sheet struct {
-	base       string
+	Base       string // what its addresses resolve against
+	Rules      []*Rule
+	MayRequest bool // a rule may name an address
 	imports    []importRule
-	rules      []*rule
 	namespaces map[string]string
 	truncated  bool
-	bears      bool // it names an address
 }
 
 // importRule is one @import as written.
@@ -28,10 +37,10 @@ type importRule struct {
 // Parse reads text. base is the sheet's URL after redirects, or for an inline
 // sheet the document's base URL.
 func Parse(text []byte, base string) *Sheet {
-	s := &Sheet{base: base}
+	s := &Sheet{Base: base}
 	p := parser{Tokenizer: syntax.Tokenizer{Source: strings.TrimPrefix(string(text), "\ufeff")}, sheet: s}
 	p.stylesheet()
-	s.bears = bearing(s.rules)
+	s.MayRequest = mayRequest(s.Rules)
 	return s
 }
 
@@ -45,8 +54,8 @@ type Import struct {
 	Layer  string // "" when it has none, or is anonymous
 	Fetch  libra.Fetch
 	Reason string
-
-	layered bool
+	// Layered says that it is imported into a layer, which may be anonymous.
+	Layered bool
 }
 
 // Imports lists the sheet's imports in order. Chromium fetches an import
@@ -55,11 +64,11 @@ type Import struct {
 func (s *Sheet) Imports(v media.Viewport) []Import {
 	var list []Import
 	for _, r := range s.imports {
-		i := Import{URL: r.url, Media: r.media, Layer: r.layer, layered: r.layered, Fetch: libra.Fetched, Reason: "imported style sheet"}
+		i := Import{URL: r.url, Media: r.media, Layer: r.layer, Layered: r.layered, Fetch: libra.Fetched, Reason: "imported style sheet"}
 		switch {
 		case r.late:
 			i.Fetch, i.Reason = libra.Unused, "@import after another rule"
-		case r.hasSupports && !matchSupports(r.supports):
+		case r.hasSupports && !SupportsDeclaration(r.supports):
 			i.Fetch, i.Reason = libra.Unused, "@import with supports() that does not hold"
 		case !media.Match(r.media, v):
 			i.Reason = "imported style sheet for " + r.media + ", fetched although it does not apply"
@@ -69,13 +78,13 @@ func (s *Sheet) Imports(v media.Viewport) []Import {
 	return list
 }
 
-// bearing says whether rules, or what they hold, may name an address.
-func bearing(rules []*rule) bool {
+// mayRequest says whether rules, or what they hold, may name an address.
+func mayRequest(rules []*Rule) bool {
 	for _, r := range rules {
-		if r.kind == fontFaceRule || property.MayRequest(r.decls, false) || bearing(r.rules) {
+		if r.Kind == FontFaceRule || property.MayRequest(r.Declarations, false) || mayRequest(r.Rules) {
 			return true
 		}
-		for _, d := range r.descs {
+		for _, d := range r.Descriptors {
 			if strings.Contains(d.Value, "(") {
 				return true
 			}
