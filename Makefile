@@ -3,7 +3,7 @@ SHELL := /bin/bash
 GO ?= go
 VERSION := $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
 LDFLAGS := -s -w -X libra/pkg/daemon.Version=$(or $(VERSION),0.1.0) -X libra/pkg/cli.Version=$(or $(VERSION),0.1.0)
-PROGRAMS := libra libra-bus libra-web libra-inspector libra-recorder libra-watchdog libra-notifier
+PROGRAMS := $(notdir $(wildcard cmd/libra*))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build run test check bench faults soak accuracy hostile fuzz install uninstall clean

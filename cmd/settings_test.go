@@ -14,9 +14,18 @@ import (
 	"testing"
 
 	"libra/configs"
+	"libra/pkg/component"
 )
 
-var daemons = []string{"libra-bus", "libra-web", "libra-inspector", "libra-recorder", "libra-watchdog", "libra-notifier"}
+// daemons are the programs of all components.
+var daemons = names()
+
+func names() (list []string) {
+	for _, c := range component.All() {
+		list = append(list, c.Name)
+	}
+	return list
+}
 
 var bin string // where TestMain built them
 

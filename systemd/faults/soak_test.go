@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"libra/pkg/component"
 	"libra/systemd/harness"
 )
 
@@ -75,7 +76,7 @@ var mishaps = map[string]func(*scene){
 
 // pause stops a process for less than its watchdog waits.
 func pause(s *scene) {
-	units := []string{"libra-inspector@1", "libra-inspector@2", "libra-recorder", "libra-watchdog", "libra-notifier", "libra-bus"}
+	units := slices.DeleteFunc(slices.Clone(harness.Services), func(unit string) bool { return unit == component.Web })
 	pid := box.HostPID(s, units[rand.IntN(len(units))])
 	if pid == 0 || syscall.Kill(pid, syscall.SIGSTOP) != nil {
 		return // it is being restarted

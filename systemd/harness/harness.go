@@ -20,11 +20,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"libra/pkg/component"
 )
 
-// Services are the units that run a process.
-var Services = []string{
-	"libra-bus", "libra-web", "libra-inspector@1", "libra-inspector@2", "libra-recorder", "libra-watchdog", "libra-notifier",
+// Services are the units that libra.target starts.
+var Services = services()
+
+func services() (units []string) {
+	for _, c := range component.Required() {
+		units = append(units, c.Units()...)
+	}
+	return units
 }
 
 // Harness is an appliance under test.

@@ -1,0 +1,134 @@
+package systemd_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"libra/pkg/component"
+)
+
+// notComponents are units of Libra that run no process on the bus.
+var notComponents = []string{"libra-keys", "libra-retry@"}
+
+func readText(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// Every file that lists the components has all of the registry, and nothing
+// else. To add a component, add it to pkg/component/component.go; each failure
+// then names a file and what to put there.
+func TestFilesKnowEveryComponent(t *testing.T) {
+	all := units(t)
+	for _, c := range component.All() {
+		missing := func(file, what string) { t.Errorf("%s: %s: add %s", c.Name, file, what) }
+		if unit, ok := all[strings.TrimSuffix(c.UnitFile(), ".service")]; !ok {
+			missing("systemd/"+c.UnitFile(), "this file; systemd/libra-recorder.service is an example")
+		} else {
+			checkUnit(t, c, unit)
+		}
+		main := filepath.Join("cmd", c.Name, "main.go")
+		if text, err := os.ReadFile(filepath.Join("..", main)); err != nil {
+			missing(main, "this file; cmd/libra-recorder/main.go is an example")
+		} else if want := fmt.Sprintf("Name: %q", c.Name); !strings.Contains(string(text), want) {
+			missing(main, want+" to its daemon.Program")
+		}
+		if want := "\nu " + c.Name + " - "; !strings.Contains(readText(t, "sysusers.conf"), want) {
+			missing("systemd/sysusers.conf", fmt.Sprintf("the line u %s - %q", c.Name, "Libra "+c.Role))
+		}
+		if want := "\ng " + c.Readers + " -\n"; c.Readers != "" && !strings.Contains(readText(t, "sysusers.conf"), want) {
+			missing("systemd/sysusers.conf", "the line g "+c.Readers+" -")
+		}
+		name := strings.TrimSuffix(c.UnitFile(), ".service")
+		if !strings.Contains(readText(t, "../docs/architecture.md"), "\n| `"+name+"` |") {
+			missing("docs/architecture.md", "a row that begins with | `"+name+"` | to the table under The processes")
+		}
+		if !strings.Contains(readText(t, "../docs/operations.md"), "\n| `"+c.Units()[0]+"`") {
+			missing("docs/operations.md", "a row that begins with | `"+c.Units()[0]+"` to the table under The units")
+		}
+	}
+	for name := range all {
+		c, ok := component.Find(strings.TrimSuffix(name, "@"))
+		if !slices.Contains(notComponents, name) && (!ok || c.UnitFile() != name+".service") {
+			t.Errorf("systemd/%s.service: no such unit in the registry: add it to pkg/component/component.go, or remove the file", name)
+		}
+	}
+}
+
+// checkUnit compares a unit with its row of the registry.
+func checkUnit(t *testing.T, c component.Component, unit string) {
+	t.Helper()
+	state := ""
+	if c.State != "" {
+		state = "libra/" + c.State
+	}
+	for key, want := range map[string]string{
+		"User":           c.Name,
+		"StateDirectory": state,
+		"LoadCredential": "nkey:/var/lib/libra/keys/" + c.Role + ".nk",
+	} {
+		if got := value(unit, key); got != want {
+			t.Errorf("%s: systemd/%s: %s is %q, the registry says %q", c.Name, c.UnitFile(), key, got, want)
+		}
+	}
+	if group := value(unit, "Group"); c.Readers != "" && group != c.Readers {
+		t.Errorf("%s: systemd/%s: Group is %q, the registry says that %q reads %q", c.Name, c.UnitFile(), group, c.Readers, c.State)
+	}
+	if want := "\nExecStart=/opt/libra/bin/" + c.Name + " "; !strings.Contains(unit, want) {
+		t.Errorf("%s: systemd/%s: add %s", c.Name, c.UnitFile(), strings.TrimSpace(want))
+	}
+}
+
+// libra.target starts the required components, and the socket of libra-web.
+func TestTargetStartsTheRequiredComponents(t *testing.T) {
+	target := readText(t, "libra.target")
+	want := []string{"libra-web.socket"}
+	for _, c := range component.Required() {
+		for _, unit := range c.Units() {
+			want = append(want, unit+".service")
+		}
+	}
+	for _, key := range []string{"Wants", "After"} {
+		got := strings.Fields(value(target, key))
+		for _, unit := range want {
+			if !slices.Contains(got, unit) {
+				t.Errorf("systemd/libra.target: add %s to %s=", unit, key)
+			}
+		}
+		for _, unit := range got {
+			if !slices.Contains(want, unit) {
+				t.Errorf("systemd/libra.target: remove %s from %s=, or add it to pkg/component/component.go", unit, key)
+			}
+		}
+	}
+}
+
+// The Makefile builds what is in cmd/, and scripts/install and uninstall take
+// programs and units by pattern: no list of components is there to be forgotten.
+func TestScriptsTakeComponentsByPattern(t *testing.T) {
+	for file, patterns := range map[string][]string{
+		"../Makefile":          {"PROGRAMS := $(notdir $(wildcard cmd/libra*))\n"},
+		"../scripts/install":   {"install build/bin/* ", "install -m 644 systemd/*.service systemd/*.socket systemd/*.target ", "systemd/sysusers.conf "},
+		"../scripts/uninstall": {"rm -rf \"$root\"/opt/libra ", "libra{.target,-*.service,-web.socket,-.service.d}"},
+	} {
+		text := readText(t, file)
+		for _, pattern := range patterns {
+			if !strings.Contains(text, pattern) {
+				t.Errorf("%s: want %q, which takes every component", strings.TrimPrefix(file, "../"), pattern)
+			}
+		}
+		for _, c := range component.All() {
+			if strings.Contains(text, c.Name+".service") || strings.Contains(text, " "+c.Name+" ") {
+				t.Errorf("%s names %s: take components by pattern", strings.TrimPrefix(file, "../"), c.Name)
+			}
+		}
+	}
+}
