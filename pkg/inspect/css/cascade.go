@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"libra/pkg/inspect/css/property"
+
 	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/selector"
@@ -282,4 +284,21 @@ func (c *cascade) index(quirks bool) *selector.Index {
 		x.Add(a.rule.Selectors, i)
 	}
 	return x
+}
+
+// animates says whether an animation of the page names an address.
+func (c *cascade) animates() bool {
+	for _, k := range c.keyframes {
+		for _, f := range k.rule.Rules {
+			if property.MayRequest(f.Declarations, false) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// candidate is d as it applies to what a selector with spec matched.
+func (a *applied) candidate(d *property.Declaration, spec selector.Specificity) cand {
+	return cand{d, a, a.key(spec, d.Important)}
 }

@@ -34,7 +34,7 @@ func (c *cascade) hints(e *selector.Element, base string) []cand {
 	a := &applied{rule: &stylesheet.Rule{Prelude: "an attribute of <" + e.Tag + ">", Declarations: decls}, sheet: base, origin: hint}
 	var cands []cand
 	for i := range decls {
-		cands = append(cands, cand{&decls[i], a, a.key(0, false)})
+		cands = append(cands, a.candidate(&decls[i], 0))
 	}
 	return cands
 }

@@ -79,7 +79,7 @@ func (p *pass) why(a *applied) stylesheet.Barrier {
 // label lists every URL that is named and not fetched, with the reason.
 func (p *pass) label() {
 	for _, a := range p.cascade.rules {
-		if a.origin != userAgent && a.hasURL() {
+		if a.origin != userAgent && property.MayRequest(a.rule.Declarations, false) {
 			p.later(a)
 		}
 	}
@@ -114,17 +114,4 @@ func (p *pass) label() {
 		best[k] = len(p.uses)
 		p.uses = append(p.uses, u)
 	}
-}
-
-// hasURL says whether a's rule may name a URL.
-func (a *applied) hasURL() bool {
-	for _, d := range a.rule.Declarations {
-		if d.Value != nil && len(d.Value.Images) > 0 {
-			return true
-		}
-		if d.Pending != nil && strings.Contains(d.Pending.Text, "(") {
-			return true
-		}
-	}
-	return false
 }

@@ -68,18 +68,6 @@ func (p *pass) needed() []*selector.Element {
 	return list
 }
 
-// animates says whether an animation of the page names an address.
-func (c *cascade) animates() bool {
-	for _, k := range c.keyframes {
-		for _, f := range k.rule.Rules {
-			if property.MayRequest(f.Declarations, false) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // named says whether an element under n may be one that a rule of x is for, or
 // has an attribute that bears. It looks at the document itself, whose elements
 // are not made ready for matching yet.

@@ -244,7 +244,7 @@ func (p *pass) element(e *styled) {
 		a := &applied{rule: &stylesheet.Rule{Prelude: "a style attribute"}, sheet: p.page.Base, origin: inline, matched: true}
 		decls := parseInline(attr, p.page.Base)
 		for i := range decls {
-			own = append(own, cand{&decls[i], a, a.key(0, decls[i].Important)})
+			own = append(own, a.candidate(&decls[i], 0))
 		}
 		a.rule.Declarations = decls
 		matched = append(matched, a)
@@ -312,8 +312,7 @@ func (p *pass) collect(e *styled, parent *style, own *[]cand, pseudos *[]pseudoC
 				continue
 			}
 			for i := range by.rule.Declarations {
-				d := &by.rule.Declarations[i]
-				*into = append(*into, cand{d, by, by.key(x.Selector.Specificity, d.Important)})
+				*into = append(*into, by.candidate(&by.rule.Declarations[i], x.Selector.Specificity))
 			}
 		}
 	})

@@ -89,8 +89,8 @@ func (l *layout) custom(own map[string]*cand, by *applied, spec selector.Specifi
 		if own == nil {
 			own = map[string]*cand{}
 		}
-		if c := (&cand{d, by, by.key(spec, d.Important)}); own[d.Name] == nil || own[d.Name].key.less(c.key) {
-			own[d.Name] = c
+		if c := by.candidate(d, spec); own[d.Name] == nil || own[d.Name].key.less(c.key) {
+			own[d.Name] = &c
 		}
 	}
 	return own
