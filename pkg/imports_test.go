@@ -53,7 +53,8 @@ var engine = map[string][]string{
 	"css/property":   {"css/media", "css/syntax", "markup"},
 	"css/font":       {"css/property", "css/syntax"},
 	"css/stylesheet": {"css/font", "css/media", "css/property", "css/selector", "css/syntax", "markup"},
-	"css":            {"css/font", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
+	"css/cascade":    {"css/font", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
+	"css":            {"css/cascade", "css/font", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
 	"":               {"css", "css/media", "css/stylesheet", "fetch", "markup"},
 }
 

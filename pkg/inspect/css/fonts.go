@@ -8,8 +8,8 @@ import (
 
 // fonts lists the sources of all faces, and those that the text loads.
 func (p *pass) fonts() {
-	used := font.Used(p.cascade.faces, p.order, p.installed)
-	for _, f := range p.cascade.faces {
+	used := font.Used(p.cascade.Faces, p.order, p.installed)
+	for _, f := range p.cascade.Faces {
 		p.faceUses(f, used[f])
 	}
 }

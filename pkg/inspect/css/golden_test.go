@@ -17,9 +17,9 @@ import (
 
 const site = "http://page.test/"
 
-// weigh opens a fixture with this package and returns what it would make a
+// computeWeight opens a fixture with this package and returns what it would make a
 // browser request, and the page.
-func weigh(t testing.TB, f fixture) ([]string, []css.Use) {
+func computeWeight(t testing.TB, f fixture) ([]string, []css.Use) {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(f.files["page.html"]))
 	if err != nil {
@@ -81,7 +81,7 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	for _, f := range loadFixtures(t) {
 		t.Run(f.name, func(t *testing.T) {
-			got, uses := weigh(t, f)
+			got, uses := computeWeight(t, f)
 			if diff := cmp.Diff(f.want, got); diff != "" {
 				t.Errorf("Chromium (-), here (+):\n%s", diff)
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
@@ -12,35 +13,35 @@ import (
 )
 
 // overridden notes, for declarations with images that lost, what beat them.
-func (p *pass) overridden(cands []cand, s *style) {
+func (p *pass) overridden(cands []cascade.Candidate, s *cascade.Style) {
 	for i := range cands {
 		c := &cands[i]
-		if c.by.lostTo != "" || c.by.origin == userAgent || c.d.ID == property.Custom {
+		if c.Rule.LostTo != "" || c.Rule.Origin == cascade.UserAgent || c.Declaration.ID == property.Custom {
 			continue
 		}
-		if c.d.Value != nil && len(c.d.Value.Images) == 0 {
+		if c.Declaration.Value != nil && len(c.Declaration.Value.Images) == 0 {
 			continue
 		}
-		if w := s.from[c.d.ID]; w != nil && w.by != c.by {
-			c.by.lostTo = w.by.rule.Prelude
+		if w := s.From[c.Declaration.ID]; w != nil && w.Rule != c.Rule {
+			c.Rule.LostTo = w.Rule.Source.Prelude
 		}
 	}
 }
 
 // attributeURLs keeps what style attributes name; sheets are listed by label.
-func (p *pass) attributeURLs(matched []*applied) {
+func (p *pass) attributeURLs(matched []*cascade.Rule) {
 	for _, a := range matched {
-		if a.origin == inline {
+		if a.Origin == cascade.Inline {
 			p.later(a)
 		}
 	}
 }
 
 // later lists the URLs of a, to be labelled unless they turn out fetched.
-func (p *pass) later(a *applied) {
+func (p *pass) later(a *cascade.Rule) {
 	why := p.why(a)
-	l := lister{v: p.page.Viewport, base: a.sheet}
-	for _, d := range a.rule.Declarations {
+	l := lister{v: p.page.Viewport, base: a.Sheet}
+	for _, d := range a.Source.Declarations {
 		if d.Value == nil || len(d.Value.Images) > 0 {
 			l.decl(d, stylesheet.Barrier{}, "")
 		}
@@ -55,48 +56,48 @@ func (p *pass) later(a *applied) {
 
 // why says what keeps the images of a rule that is in force from being
 // requested.
-func (p *pass) why(a *applied) stylesheet.Barrier {
-	name := syntax.Brief(a.rule.Prelude)
+func (p *pass) why(a *cascade.Rule) stylesheet.Barrier {
+	name := syntax.Brief(a.Source.Prelude)
 	switch {
-	case !a.matched:
-		if state := dynamicState(a.rule.Selectors); state != "" {
+	case !a.Matched:
+		if state := dynamicState(a.Source.Selectors); state != "" {
 			return stylesheet.Conditional("only in state " + state + " of " + name)
 		}
-		if len(a.containers) > 0 {
-			return stylesheet.Conditional("no container matches @container " + syntax.Brief(a.containers[0].Prelude))
+		if len(a.Containers) > 0 {
+			return stylesheet.Conditional("no container matches @container " + syntax.Brief(a.Containers[0].Prelude))
 		}
 		return stylesheet.Unused("no element matches " + name)
-	case a.noContent && !a.shown:
+	case a.NoContent && !a.Shown:
 		return stylesheet.Unused(name + " generates no content")
-	case !a.shown:
+	case !a.Shown:
 		return stylesheet.Conditional(name + " is not displayed")
-	case a.lostTo != "" && a.lostTo != a.rule.Prelude:
-		return stylesheet.Unused("overridden by " + syntax.Brief(a.lostTo))
+	case a.LostTo != "" && a.LostTo != a.Source.Prelude:
+		return stylesheet.Unused("overridden by " + syntax.Brief(a.LostTo))
 	}
 	return stylesheet.Unused("not needed by what " + name + " shows")
 }
 
 // label lists every URL that is named and not fetched, with the reason.
 func (p *pass) label() {
-	for _, a := range p.cascade.rules {
-		if a.origin != userAgent && property.MayRequest(a.rule.Declarations, false) {
+	for _, a := range p.cascade.Rules {
+		if a.Origin != cascade.UserAgent && property.MayRequest(a.Source.Declarations, false) {
 			p.later(a)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.cascade.keyframes)) {
-		k := p.cascade.keyframes[name]
+	for _, name := range slices.Sorted(maps.Keys(p.cascade.Keyframes)) {
+		k := p.cascade.Keyframes[name]
 		name, _, _ = strings.Cut(name, "\x00") // of a shadow tree
 		why := stylesheet.Unused("animation " + name + " does not run")
-		if k.used {
+		if k.Used {
 			why.Reason = "animation " + name + " is overridden"
 		}
-		l := lister{v: p.page.Viewport, base: k.sheet}
-		l.rules(k.rule.Rules, why)
+		l := lister{v: p.page.Viewport, base: k.Sheet}
+		l.rules(k.Rule.Rules, why)
 		p.pending = append(p.pending, l.uses...)
 	}
-	for _, i := range p.cascade.idle {
-		l := lister{v: p.page.Viewport, base: i.sheet}
-		l.rules(i.rules, i.why)
+	for _, i := range p.cascade.Idle {
+		l := lister{v: p.page.Viewport, base: i.Sheet}
+		l.rules(i.Rules, i.Why)
 		p.pending = append(p.pending, l.uses...)
 	}
 	best := map[useKey]int{}

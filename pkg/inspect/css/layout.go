@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
@@ -119,9 +120,9 @@ func (p *Page) near(steps int) []Use {
 // newSizedPass is a pass whose cascade has the rules that only set sizes too.
 func newSizedPass(p *Page) *pass {
 	s := newPass(p, true)
-	s.cascade.agent(agentSheet())
-	s.cascade.agent(layoutSheet())
-	s.index = s.cascade.index(s.m.Quirks)
+	s.cascade.AddUserAgent(cascade.UserAgentSheet())
+	s.cascade.AddUserAgent(layoutSheet())
+	s.index = s.cascade.NewIndex(s.m.Quirks)
 	return s
 }
 
@@ -152,7 +153,7 @@ func (l *layout) element(e *selector.Element, s *sizes, into *box) {
 		l.cut = true
 		return
 	}
-	if e.Parent != nil && skipsContents(e.Parent, e) {
+	if e.Parent != nil && cascade.SkipsContents(e.Parent, e) {
 		return
 	}
 	g := l.style(e, s)

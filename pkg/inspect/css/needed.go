@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/markup"
@@ -34,11 +35,11 @@ func (p *Page) inert() bool {
 
 // needed gives the elements that need a style, in document order.
 func (p *pass) needed() []*selector.Element {
-	running := p.cascade.animates()
+	running := p.cascade.Animates()
 	x := selector.NewIndex(p.m.Quirks)
-	for i, a := range p.cascade.rules {
-		if property.MayRequest(a.rule.Declarations, running) {
-			x.Add(a.rule.Selectors, i)
+	for i, a := range p.cascade.Rules {
+		if property.MayRequest(a.Source.Declarations, running) {
+			x.Add(a.Source.Selectors, i)
 		}
 	}
 	if p.page.Boxes == 0 && !p.named(x, p.page.Doc, running) {
@@ -101,7 +102,7 @@ func (p *pass) attributesBear(n *html.Node, running bool) bool {
 			}
 		case len(a.Key) == len("background") && strings.EqualFold(a.Key, "background"):
 			return true
-		case n.Namespace == "svg" && strings.Contains(a.Val, "(") && hintProps[strings.ToLower(a.Key)]:
+		case n.Namespace == "svg" && strings.Contains(a.Val, "(") && cascade.HintProperties[strings.ToLower(a.Key)]:
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package css
 import (
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
@@ -71,14 +72,14 @@ func (p *Page) addresses() ([]Use, int) {
 		return nil, 0
 	}
 	s := newPass(p, false)
-	if len(s.cascade.faces) > 0 {
+	if len(s.cascade.Faces) > 0 {
 		s.tree = selector.Elements(p.Doc)
 	} else {
 		s.tree = s.needed()
 	}
 	if len(s.tree) > 0 {
-		s.cascade.agent(agentSheet())
-		s.index = s.cascade.index(s.m.Quirks)
+		s.cascade.AddUserAgent(cascade.UserAgentSheet())
+		s.index = s.cascade.NewIndex(s.m.Quirks)
 	}
 	s.walk()
 	s.boxes()
@@ -96,7 +97,7 @@ func (p *Page) Truncated() bool { return p.truncated }
 // pass is one look at a page.
 type pass struct {
 	page    *Page
-	cascade *cascade
+	cascade *cascade.Cascade
 	index   *selector.Index
 	m       selector.Matcher
 	tree    []*selector.Element
@@ -110,16 +111,16 @@ type pass struct {
 	boxless []int // those without a box
 	scope   int   // of the element that is styled
 	open    []*styled
-	free    []*styled // to be used again
-	cands   [][]cand  // likewise
+	free    []*styled             // to be used again
+	cands   [][]cascade.Candidate // likewise
 }
 
 // styled is an element with its style, while its descendants are styled.
 type styled struct {
 	*selector.Element
 	parent *styled
-	style  *style // nil where nothing is rendered
-	own    []cand // the declarations that style is made of
+	style  *cascade.Style      // nil where nothing is rendered
+	own    []cascade.Candidate // the declarations that style is made of
 }
 
 type useKey struct {
@@ -130,13 +131,13 @@ type useKey struct {
 // newPass reads the sheets of p; sized says that rules count that only set
 // sizes.
 func newPass(p *Page, sized bool) *pass {
-	c := newCascade(p.Viewport, p.Imported, sized)
+	c := cascade.New(p.Viewport, p.Imported, sized)
 	for _, a := range p.Sheets {
 		if a.Sheet != nil {
-			c.author(a.Sheet, a.Media, a.Scope)
+			c.AddAuthor(a.Sheet, a.Media, a.Scope)
 		}
 	}
-	c.rank()
+	c.RankLayers()
 	return &pass{
 		page: p, cascade: c, seen: map[useKey]bool{}, texts: map[font.Style]*font.Text{},
 		m: selector.Matcher{Quirks: !p.Standards && selector.QuirksMode(p.Doc)},
@@ -208,7 +209,7 @@ func (p *pass) enter(n *selector.Element) *styled {
 // recycle takes back e and what its style is made of.
 func (p *pass) recycle(e *styled) {
 	if e.style != nil {
-		p.cascade.recycle(e.style)
+		p.cascade.Recycle(e.style)
 	}
 	if e.own != nil {
 		clear(e.own)
@@ -221,8 +222,8 @@ func (p *pass) recycle(e *styled) {
 // pseudoCands are the declarations for one pseudo-element.
 type pseudoCands struct {
 	name  string
-	cands []cand
-	by    []*applied
+	cands []cascade.Candidate
+	by    []*cascade.Rule
 }
 
 func (p *pass) element(e *styled) {
@@ -231,7 +232,7 @@ func (p *pass) element(e *styled) {
 		p.shadowRoot(e)
 		return
 	}
-	var own []cand
+	var own []cascade.Candidate
 	if k := len(p.cands) - 1; k >= 0 {
 		own, p.cands = p.cands[k], p.cands[:k]
 	}
@@ -239,26 +240,26 @@ func (p *pass) element(e *styled) {
 	parent := e.parentStyle()
 	rendered := e.parent == nil || e.shown()
 	matched := p.collect(e, parent, &own, &pseudos)
-	own = append(own, p.cascade.hints(e.Element, p.page.Base)...)
+	own = append(own, p.cascade.Hints(e.Element, p.page.Base)...)
 	if attr, ok := e.Attr("style"); ok {
-		a := &applied{rule: &stylesheet.Rule{Prelude: "a style attribute"}, sheet: p.page.Base, origin: inline, matched: true}
+		a := &cascade.Rule{Source: &stylesheet.Rule{Prelude: "a style attribute"}, Sheet: p.page.Base, Origin: cascade.Inline, Matched: true}
 		decls := parseInline(attr, p.page.Base)
 		for i := range decls {
-			own = append(own, a.candidate(&decls[i], 0))
+			own = append(own, a.Candidate(&decls[i], 0))
 		}
-		a.rule.Declarations = decls
+		a.Source.Declarations = decls
 		matched = append(matched, a)
 	}
 	e.own = own
 	if rendered {
-		s := p.cascade.styleOf(own, parent)
-		if s.word(property.Display, "inline") != "none" {
+		s := p.cascade.StyleOf(own, parent)
+		if s.Keyword(property.Display, "inline") != "none" {
 			e.style = s
 		}
 	}
 	for _, a := range matched {
-		a.matched = true
-		a.shown = a.shown || e.style != nil
+		a.Matched = true
+		a.Shown = a.Shown || e.style != nil
 	}
 	if e.style == nil {
 		p.attributeURLs(matched)
@@ -278,10 +279,10 @@ func (p *pass) element(e *styled) {
 // shown says whether e's parent renders what it holds.
 func (e *styled) shown() bool {
 	s := e.parentStyle()
-	return s != nil && s.word(property.ContentVisibility, "visible") != "hidden" && !skipsContents(e.parent.Element, e.Element)
+	return s != nil && s.Keyword(property.ContentVisibility, "visible") != "hidden" && !cascade.SkipsContents(e.parent.Element, e.Element)
 }
 
-func (e *styled) parentStyle() *style {
+func (e *styled) parentStyle() *cascade.Style {
 	if e.parent == nil {
 		return nil
 	}
@@ -289,13 +290,13 @@ func (e *styled) parentStyle() *style {
 }
 
 // collect gathers the declarations of the rules that match e.
-func (p *pass) collect(e *styled, parent *style, own *[]cand, pseudos *[]pseudoCands) []*applied {
-	var matched []*applied
+func (p *pass) collect(e *styled, parent *cascade.Style, own *[]cascade.Candidate, pseudos *[]pseudoCands) []*cascade.Rule {
+	var matched []*cascade.Rule
 	p.index.Find(e.Element, func(list []selector.Entry) {
 		for i := range list {
 			x := &list[i]
-			by := p.cascade.rules[x.Rule]
-			if by.scope != e.Scope && by.origin != userAgent {
+			by := p.cascade.Rules[x.Rule]
+			if by.Scope != e.Scope && by.Origin != cascade.UserAgent {
 				continue
 			}
 			if !p.m.Matches(x, e.Element) || !p.inContainers(by, parent) {
@@ -307,32 +308,32 @@ func (p *pass) collect(e *styled, parent *style, own *[]cand, pseudos *[]pseudoC
 			} else {
 				matched = append(matched, by)
 			}
-			if by.starting {
+			if by.Starting {
 				p.starting(by, parent)
 				continue
 			}
-			for i := range by.rule.Declarations {
-				*into = append(*into, by.candidate(&by.rule.Declarations[i], x.Selector.Specificity))
+			for i := range by.Source.Declarations {
+				*into = append(*into, by.Candidate(&by.Source.Declarations[i], x.Selector.Specificity))
 			}
 		}
 	})
 	return matched
 }
 
-func forPseudo(pseudos *[]pseudoCands, name string, by *applied) *[]cand {
+func forPseudo(pseudos *[]pseudoCands, name string, by *cascade.Rule) *[]cascade.Candidate {
 	for i := range *pseudos {
 		if q := &(*pseudos)[i]; q.name == name {
 			q.by = append(q.by, by)
 			return &q.cands
 		}
 	}
-	*pseudos = append(*pseudos, pseudoCands{name: name, by: []*applied{by}})
+	*pseudos = append(*pseudos, pseudoCands{name: name, by: []*cascade.Rule{by}})
 	return &(*pseudos)[len(*pseudos)-1].cands
 }
 
-func (p *pass) inContainers(a *applied, parent *style) bool {
-	for _, r := range a.containers {
-		if !parent.satisfies(r, p.page.Viewport) {
+func (p *pass) inContainers(a *cascade.Rule, parent *cascade.Style) bool {
+	for _, r := range a.Containers {
+		if !parent.Satisfies(r, p.page.Viewport) {
 			return false
 		}
 	}
@@ -341,25 +342,25 @@ func (p *pass) inContainers(a *applied, parent *style) bool {
 
 // starting notes the images of @starting-style, which Chromium loads when it
 // first styles an element, whatever the final style is.
-func (p *pass) starting(a *applied, parent *style) {
-	for i := range a.rule.Declarations {
-		if d := &a.rule.Declarations[i]; d.Value != nil && parent != nil {
-			p.valueImages(d.ID, d.Value, "starting style of "+syntax.Brief(a.rule.Prelude), a.sheet)
+func (p *pass) starting(a *cascade.Rule, parent *cascade.Style) {
+	for i := range a.Source.Declarations {
+		if d := &a.Source.Declarations[i]; d.Value != nil && parent != nil {
+			p.valueImages(d.ID, d.Value, "starting style of "+syntax.Brief(a.Source.Prelude), a.Sheet)
 		}
 	}
 }
 
 // images notes what the image properties of s request.
-func (p *pass) images(s *style, pseudo string) {
+func (p *pass) images(s *cascade.Style, pseudo string) {
 	for _, id := range property.Images {
-		v := s.val[id]
+		v := s.Values[id]
 		if v == nil || len(v.Images) == 0 || id == property.OffsetPath {
 			continue // Chromium does not load offset-path: url()
 		}
-		if s.parent != nil && property.Inherited[id] && s.parent.val[id] == v && pseudo == "" {
+		if s.Parent != nil && property.Inherited[id] && s.Parent.Values[id] == v && pseudo == "" {
 			continue
 		}
-		p.valueImages(id, v, property.Names[id]+" of "+syntax.Brief(s.from[id].by.rule.Prelude), s.from[id].by.sheet)
+		p.valueImages(id, v, property.Names[id]+" of "+syntax.Brief(s.From[id].Rule.Source.Prelude), s.From[id].Rule.Sheet)
 	}
 }
 
@@ -374,7 +375,7 @@ func (p *pass) valueImages(id property.ID, v *property.Value, reason, sheet stri
 // shadowRoot styles the root of a shadow tree.
 func (p *pass) shadowRoot(e *styled) {
 	if e.shown() {
-		e.style = p.cascade.styleOf(nil, e.parentStyle())
+		e.style = p.cascade.StyleOf(nil, e.parentStyle())
 		p.elementText(e)
 	}
 }

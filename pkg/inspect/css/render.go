@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
@@ -49,19 +50,19 @@ func isPart(name string, e *selector.Element) bool {
 // pseudoElement styles a pseudo-element of e and notes its images and text.
 func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	for _, a := range q.by {
-		a.matched = true
+		a.Matched = true
 	}
-	s := p.cascade.styleOf(q.cands, e.style)
+	s := p.cascade.StyleOf(q.cands, e.style)
 	exists := false
 	switch q.name {
 	case "before", "after":
 		// Chromium loads images as soon as content is declared at all, even
 		// as "none".
-		exists = s.had[property.Content]
+		exists = s.Declared[property.Content]
 	case "marker":
-		exists = e.style.word(property.Display, "inline") == "list-item"
-		if exists && s.val[property.Content] != nil {
-			p.valueImages(property.Content, s.val[property.Content], "marker of "+syntax.Brief(s.from[property.Content].by.rule.Prelude), s.from[property.Content].by.sheet)
+		exists = e.style.Keyword(property.Display, "inline") == "list-item"
+		if exists && s.Values[property.Content] != nil {
+			p.valueImages(property.Content, s.Values[property.Content], "marker of "+syntax.Brief(s.From[property.Content].Rule.Source.Prelude), s.From[property.Content].Rule.Sheet)
 		}
 		if exists {
 			p.markerText(e, s)
@@ -72,14 +73,14 @@ func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	default:
 		exists = isPart(q.name, e.Element)
 	}
-	if !exists || s.word(property.Display, "inline") == "none" {
+	if !exists || s.Keyword(property.Display, "inline") == "none" {
 		for _, a := range q.by {
-			a.noContent = a.noContent || !exists
+			a.NoContent = a.NoContent || !exists
 		}
 		return
 	}
 	for _, a := range q.by {
-		a.shown = true
+		a.Shown = true
 	}
 	p.images(s, q.name)
 	p.overridden(q.cands, s)
@@ -87,8 +88,8 @@ func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	p.pseudoText(e, s, q.name)
 }
 
-func blockContainer(s *style) bool {
-	switch s.word(property.Display, "inline") {
+func blockContainer(s *cascade.Style) bool {
+	switch s.Keyword(property.Display, "inline") {
 	case "block", "list-item", "inline-block", "table-cell", "table-caption", "flow-root":
 		return true
 	}
@@ -97,29 +98,29 @@ func blockContainer(s *style) bool {
 
 // animations notes the images of the keyframes that s runs. An animation
 // that is paused, or far from its start, shows its first frame at most.
-func (p *pass) animations(s *style) {
-	names := s.val[property.AnimationName]
-	if names == nil || !s.had[property.AnimationName] {
+func (p *pass) animations(s *cascade.Style) {
+	names := s.Values[property.AnimationName]
+	if names == nil || !s.Declared[property.AnimationName] {
 		return
 	}
 	for i, name := range names.Keywords {
-		k := p.cascade.keyframes[scoped(name, p.scope)]
-		if k == nil || pick(s.val[property.AnimationDuration], i) <= 0 {
+		k := p.cascade.Keyframes[cascade.ScopedName(name, p.scope)]
+		if k == nil || pick(s.Values[property.AnimationDuration], i) <= 0 {
 			continue
 		}
 		const patience = 10 // seconds
-		if pick(s.val[property.AnimationDelay], i) > patience {
+		if pick(s.Values[property.AnimationDelay], i) > patience {
 			continue
 		}
 		paused := false
-		if st := s.val[property.AnimationPlayState]; st != nil && len(st.Keywords) > 0 {
+		if st := s.Values[property.AnimationPlayState]; st != nil && len(st.Keywords) > 0 {
 			paused = st.Keywords[i%len(st.Keywords)] == "paused"
 		}
-		k.used = k.used || !paused
-		for _, f := range k.rule.Rules {
+		k.Used = k.Used || !paused
+		for _, f := range k.Rule.Rules {
 			start := f.Prelude == "from" || f.Prelude == "0%"
 			if !paused || start {
-				p.keyframe(f, s, "animation "+name, k.sheet)
+				p.keyframe(f, s, "animation "+name, k.Sheet)
 			}
 		}
 	}
@@ -142,16 +143,16 @@ var animated = func() [property.Count]bool {
 	return a
 }()
 
-func (p *pass) keyframe(f *stylesheet.Rule, s *style, reason, sheet string) {
+func (p *pass) keyframe(f *stylesheet.Rule, s *cascade.Style, reason, sheet string) {
 	for i := range f.Declarations {
 		d := &f.Declarations[i]
 		if !animated[d.ID] {
 			continue
 		}
-		if from := s.from[d.ID]; from != nil && from.d.Important && s.had[d.ID] {
+		if from := s.From[d.ID]; from != nil && from.Declaration.Important && s.Declared[d.ID] {
 			continue // importance beats animations
 		}
-		if v := s.compute(d.ID, &cand{d: d}); v != nil {
+		if v := s.Compute(d.ID, &cascade.Candidate{Declaration: d}); v != nil {
 			p.valueImages(d.ID, v, reason, sheet)
 		}
 	}

@@ -3,6 +3,7 @@ package css
 import (
 	"strings"
 
+	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
@@ -266,7 +267,7 @@ func plausible(w []syntax.Value) bool {
 // sizes are the layout properties of one element; nil is the initial value.
 type sizes struct {
 	val    [dimCount]*sizeSetting
-	vars   *variables
+	vars   *cascade.Variables
 	view   media.Viewport
 	font   float64 // size in pixels
 	root   float64 // of the root's font

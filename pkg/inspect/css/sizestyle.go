@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
@@ -20,23 +21,22 @@ func (l *layout) style(e *selector.Element, parent *sizes) *sizes {
 	}
 	hits, own := l.hits(e, g)
 	if own != nil {
-		g.vars = &variables{parent: parent.vars, own: own, registered: l.cascade.registered, viewport: parent.view}
+		g.vars = l.cascade.NewVariables(parent.vars, own)
 	}
 	if text := attributeSizes(e); text != "" {
-		hits = append(hits, hit{sizeDecls(text), &applied{origin: hint}, 0})
+		hits = append(hits, hit{sizeDecls(text), &cascade.Rule{Origin: cascade.Hint}, 0})
 	}
 	if text, ok := e.Attr("style"); ok {
-		hits = append(hits, hit{sizeDecls(text), &applied{origin: inline}, 0})
+		hits = append(hits, hit{sizeDecls(text), &cascade.Rule{Origin: cascade.Inline}, 0})
 	}
-	var won [dimCount]key
+	var won [dimCount]cascade.Key
 	for _, h := range hits {
 		for i := range h.decls {
 			d := &h.decls[i]
-			k := h.by.key(h.spec, d.Important)
-			k.hi++ // no key is zero
+			k := h.by.Key(h.spec, d.Important)
 			set := d.settings(g.vars)
 			for i := range set {
-				if x := &set[i]; !k.less(won[x.id]) {
+				if x := &set[i]; !k.Less(won[x.id]) {
 					won[x.id], g.val[x.id] = k, x
 				}
 			}
@@ -49,23 +49,23 @@ func (l *layout) style(e *selector.Element, parent *sizes) *sizes {
 // hit is a rule that is for an element.
 type hit struct {
 	decls []sizeDecl
-	by    *applied
+	by    *cascade.Rule
 	spec  selector.Specificity
 }
 
 // hits gathers the rules for e and the custom properties that they set.
-func (l *layout) hits(e *selector.Element, g *sizes) (hits []hit, own map[string]*cand) {
+func (l *layout) hits(e *selector.Element, g *sizes) (hits []hit, own map[string]*cascade.Candidate) {
 	l.index.Find(e, func(list []selector.Entry) {
 		for i := range list {
 			x := &list[i]
-			by := l.cascade.rules[x.Rule]
-			if by.scope != e.Scope && by.origin != userAgent {
+			by := l.cascade.Rules[x.Rule]
+			if by.Scope != e.Scope && by.Origin != cascade.UserAgent {
 				continue
 			}
-			if by.starting || x.Selector.PseudoElement != "" && x.Selector.PseudoElement != "after" || !l.m.Matches(x, e) || !l.contained(by) {
+			if by.Starting || x.Selector.PseudoElement != "" && x.Selector.PseudoElement != "after" || !l.m.Matches(x, e) || !l.contained(by) {
 				continue
 			}
-			decls := l.declsOf(by.rule)
+			decls := l.declsOf(by.Source)
 			if x.Selector.PseudoElement == "after" {
 				g.clears = g.clears || slices.ContainsFunc(decls, func(d sizeDecl) bool { return d.Name == "clear" })
 				continue
@@ -80,16 +80,16 @@ func (l *layout) hits(e *selector.Element, g *sizes) (hits []hit, own map[string
 }
 
 // custom adds the custom properties of a rule to own.
-func (l *layout) custom(own map[string]*cand, by *applied, spec selector.Specificity) map[string]*cand {
-	for i := range by.rule.Declarations {
-		d := &by.rule.Declarations[i]
+func (l *layout) custom(own map[string]*cascade.Candidate, by *cascade.Rule, spec selector.Specificity) map[string]*cascade.Candidate {
+	for i := range by.Source.Declarations {
+		d := &by.Source.Declarations[i]
 		if d.ID != property.Custom {
 			continue
 		}
 		if own == nil {
-			own = map[string]*cand{}
+			own = map[string]*cascade.Candidate{}
 		}
-		if c := by.candidate(d, spec); own[d.Name] == nil || own[d.Name].key.less(c.key) {
+		if c := by.Candidate(d, spec); own[d.Name] == nil || own[d.Name].Key.Less(c.Key) {
 			own[d.Name] = &c
 		}
 	}
@@ -107,8 +107,8 @@ func (l *layout) declsOf(r *stylesheet.Rule) []sizeDecl {
 
 // contained says whether the queries of containers around a rule hold in one
 // that is as large as the viewport.
-func (l *layout) contained(by *applied) bool {
-	for _, r := range by.containers {
+func (l *layout) contained(by *cascade.Rule) bool {
+	for _, r := range by.Containers {
 		prelude := r.Prelude
 		if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
 			prelude = strings.TrimSpace(prelude[ns[0].End:])
@@ -121,11 +121,11 @@ func (l *layout) contained(by *applied) bool {
 }
 
 // settings are what d sets, with var() filled in.
-func (d *sizeDecl) settings(vars *variables) []sizeSetting {
+func (d *sizeDecl) settings(vars *cascade.Variables) []sizeSetting {
 	if !d.varies {
 		return d.set
 	}
-	text, ok := vars.substitute(d.Value)
+	text, ok := vars.Substitute(d.Value)
 	if !ok {
 		return nil
 	}

@@ -6,19 +6,20 @@ import (
 
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/font"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 )
 
 // write notes that s renders text.
-func (p *pass) write(s *style, words string) {
-	families := s.val[property.FontFamily]
-	if families == nil || len(p.cascade.faces) == 0 {
+func (p *pass) write(s *cascade.Style, words string) {
+	families := s.Values[property.FontFamily]
+	if families == nil || len(p.cascade.Faces) == 0 {
 		return
 	}
-	k := font.Style{Families: families, Weight: s.weight(), Stretch: 100, Slant: s.word(property.FontStyle, "normal")}
-	if v := s.val[property.FontStretch]; v != nil {
+	k := font.Style{Families: families, Weight: s.Weight(), Stretch: 100, Slant: s.Keyword(property.FontStyle, "normal")}
+	if v := s.Values[property.FontStretch]; v != nil {
 		k.Stretch = v.Number
 	}
 	t := p.texts[k]
@@ -40,15 +41,15 @@ func (p *pass) strut(e *styled) {
 		return
 	}
 	s := e.style
-	kind := s.word(property.Display, "inline")
-	if kind == "list-item" && (s.word(property.ListStyleType, "disc") != "none" || s.val[property.ListStyleImage] != nil) {
+	kind := s.Keyword(property.Display, "inline")
+	if kind == "list-item" && (s.Keyword(property.ListStyleType, "disc") != "none" || s.Values[property.ListStyleImage] != nil) {
 		p.write(s, "")
 	}
 	if !inlineLevel(s, e.parent) {
 		return
 	}
 	block := e.parent
-	for block != nil && block.style.word(property.Display, "inline") == "contents" {
+	for block != nil && block.style.Keyword(property.Display, "inline") == "contents" {
 		block = block.parent
 	}
 	if block != nil {
@@ -60,25 +61,25 @@ func (p *pass) strut(e *styled) {
 }
 
 // inlineLevel says whether a box of style s takes part in its parent's lines.
-func inlineLevel(s *style, parent *styled) bool {
-	switch s.word(property.Display, "inline") {
+func inlineLevel(s *cascade.Style, parent *styled) bool {
+	switch s.Keyword(property.Display, "inline") {
 	case "inline", "inline-block", "inline-flex", "inline-grid", "inline-table", "ruby", "-webkit-inline-box", "-webkit-inline-flex":
 	default:
 		return false
 	}
-	if s.word(property.Float, "none") != "none" {
+	if s.Keyword(property.Float, "none") != "none" {
 		return false
 	}
-	if pos := s.word(property.Position, "static"); pos == "absolute" || pos == "fixed" {
+	if pos := s.Keyword(property.Position, "static"); pos == "absolute" || pos == "fixed" {
 		return false
 	}
-	for parent != nil && parent.style.word(property.Display, "inline") == "contents" {
+	for parent != nil && parent.style.Keyword(property.Display, "inline") == "contents" {
 		parent = parent.parent
 	}
 	if parent == nil {
 		return false
 	}
-	switch parent.style.word(property.Display, "inline") {
+	switch parent.style.Keyword(property.Display, "inline") {
 	case "flex", "inline-flex", "grid", "inline-grid", "-webkit-box", "-webkit-flex", "-webkit-inline-box", "-webkit-inline-flex":
 		return false
 	}
@@ -115,7 +116,7 @@ func (p *pass) elementText(e *styled) {
 		p.write(s, value+placeholder)
 		return
 	}
-	if !showsText(e.Element) || s.word(property.ContentVisibility, "visible") == "hidden" {
+	if !showsText(e.Element) || s.Keyword(property.ContentVisibility, "visible") == "hidden" {
 		return
 	}
 	if e.Is("details") && !e.Has("open") {
@@ -126,14 +127,14 @@ func (p *pass) elementText(e *styled) {
 			p.write(s, c.Data)
 		}
 	}
-	if s.word(property.Display, "inline") == "list-item" && s.val[property.ListStyleImage] == nil && numbered(s) {
+	if s.Keyword(property.Display, "inline") == "list-item" && s.Values[property.ListStyleImage] == nil && numbered(s) {
 		p.write(s, "0123456789.")
 	}
 }
 
 // numbered says whether list items of style s have text for a marker.
-func numbered(s *style) bool {
-	switch s.word(property.ListStyleType, "disc") {
+func numbered(s *cascade.Style) bool {
+	switch s.Keyword(property.ListStyleType, "disc") {
 	case "none", "disc", "circle", "square", "disclosure-open", "disclosure-closed":
 		return false
 	}
@@ -141,8 +142,8 @@ func numbered(s *style) bool {
 }
 
 // markerText notes the text of a ::marker that has a style of its own.
-func (p *pass) markerText(e *styled, s *style) {
-	if v := s.val[property.Content]; v != nil && len(v.Keywords) > 0 {
+func (p *pass) markerText(e *styled, s *cascade.Style) {
+	if v := s.Values[property.Content]; v != nil && len(v.Keywords) > 0 {
 		p.write(s, strings.Join(v.Keywords, ""))
 	} else if numbered(e.style) {
 		p.write(s, "0123456789.")
@@ -150,17 +151,17 @@ func (p *pass) markerText(e *styled, s *style) {
 }
 
 // pseudoText notes the text that a pseudo-element shows.
-func (p *pass) pseudoText(e *styled, s *style, name string) {
+func (p *pass) pseudoText(e *styled, s *cascade.Style, name string) {
 	switch name {
 	case "before", "after":
-		v := s.val[property.Content]
+		v := s.Values[property.Content]
 		if v == nil || len(v.Keywords)+len(v.Attrs)+len(v.Images) == 0 {
 			return
 		}
 		if inlineLevel(s, e) {
 			p.write(e.style, "")
 		}
-		if len(v.Keywords)+len(v.Attrs) == 0 && s.word(property.Display, "inline") != "inline" {
+		if len(v.Keywords)+len(v.Attrs) == 0 && s.Keyword(property.Display, "inline") != "inline" {
 			return
 		}
 		words := strings.Join(v.Keywords, "")

@@ -1,4 +1,4 @@
-package css
+package cascade
 
 import (
 	"strings"
@@ -9,17 +9,17 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// hintProps are the presentation attributes of SVG that matter here.
-var hintProps = syntax.Keywords(`fill stroke filter mask clip-path cursor marker-start marker-mid marker-end display visibility
+// HintProperties are the presentation attributes of SVG that matter here.
+var HintProperties = syntax.Keywords(`fill stroke filter mask clip-path cursor marker-start marker-mid marker-end display visibility
 	font-family font-weight font-style font-stretch`)
 
-// hints are the declarations that e's attributes stand for; base is the
+// Hints are the declarations that e's attributes stand for; base is the
 // document's.
-func (c *cascade) hints(e *selector.Element, base string) []cand {
+func (c *Cascade) Hints(e *selector.Element, base string) []Candidate {
 	var decls []property.Declaration
 	for _, a := range e.Node.Attr {
 		switch name := strings.ToLower(a.Key); {
-		case e.Namespace == "svg" && hintProps[name]:
+		case e.Namespace == "svg" && HintProperties[name]:
 			decls = property.Append(decls, syntax.Declaration{Name: name, Value: a.Val}, base)
 		case name == "face" && e.Is("font"):
 			decls = property.Append(decls, syntax.Declaration{Name: "font-family", Value: a.Val}, base)
@@ -31,10 +31,10 @@ func (c *cascade) hints(e *selector.Element, base string) []cand {
 	if len(decls) == 0 {
 		return nil
 	}
-	a := &applied{rule: &stylesheet.Rule{Prelude: "an attribute of <" + e.Tag + ">", Declarations: decls}, sheet: base, origin: hint}
-	var cands []cand
+	a := &Rule{Source: &stylesheet.Rule{Prelude: "an attribute of <" + e.Tag + ">", Declarations: decls}, Sheet: base, Origin: Hint}
+	var cands []Candidate
 	for i := range decls {
-		cands = append(cands, a.candidate(&decls[i], 0))
+		cands = append(cands, a.Candidate(&decls[i], 0))
 	}
 	return cands
 }

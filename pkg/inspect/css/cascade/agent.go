@@ -1,4 +1,4 @@
-package css
+package cascade
 
 import (
 	"sync"
@@ -8,9 +8,9 @@ import (
 	"libra/pkg/inspect/markup"
 )
 
-// agentSheet is the part of the HTML standard's own style sheet that decides
+// UserAgentSheet is the part of the HTML standard's own style sheet that decides
 // what is rendered, and with which fonts.
-var agentSheet = sync.OnceValue(func() *stylesheet.Sheet {
+var UserAgentSheet = sync.OnceValue(func() *stylesheet.Sheet {
 	return stylesheet.Parse([]byte(`
 @namespace svg url(http://www.w3.org/2000/svg);
 area, base, basefont, datalist, head, link, meta, noembed, noframes, param, rp, script, style, template, title,
@@ -36,9 +36,9 @@ textarea { font-family: monospace } ol { list-style-type: decimal } ul, menu, di
 `), "")
 })
 
-// skipsContents says whether parent renders no child such as e: replaced
+// SkipsContents says whether parent renders no child such as e: replaced
 // elements and closed details.
-func skipsContents(parent, e *selector.Element) bool {
+func SkipsContents(parent, e *selector.Element) bool {
 	switch {
 	case parent.Slots != nil && !e.IsShadowRoot:
 		name, _ := e.Attr("slot")

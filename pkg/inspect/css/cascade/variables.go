@@ -1,4 +1,4 @@
-package css
+package cascade
 
 import (
 	"strings"
@@ -13,14 +13,19 @@ import (
 // doubling references stay cheap. Chromium's own bound is 2 MiB.
 const maxSubstituted = 64 << 10
 
-// variables holds an element's custom properties; those it inherits are its
+// Variables holds an element's custom properties; those it inherits are its
 // parent's.
-type variables struct {
-	parent     *variables
-	own        map[string]*cand
+type Variables struct {
+	parent     *Variables
+	own        map[string]*Candidate
 	registered map[string]registration
 	viewport   media.Viewport
 	memo       map[string]resolved
+}
+
+// NewVariables holds the custom properties own of a child of what parent is for.
+func (c *Cascade) NewVariables(parent *Variables, own map[string]*Candidate) *Variables {
+	return &Variables{parent: parent, own: own, registered: c.registered, viewport: c.viewport}
 }
 
 // registration is an @property rule.
@@ -38,7 +43,7 @@ type resolved struct {
 }
 
 // lookup gives the computed value of a custom property.
-func (v *variables) lookup(name string) (string, bool) {
+func (v *Variables) lookup(name string) (string, bool) {
 	for s := v; s != nil; s = s.parent {
 		if c, ok := s.own[name]; ok {
 			return s.resolve(name, c)
@@ -55,7 +60,7 @@ func (v *variables) lookup(name string) (string, bool) {
 	return "", false
 }
 
-func (v *variables) resolve(name string, c *cand) (string, bool) {
+func (v *Variables) resolve(name string, c *Candidate) (string, bool) {
 	if r, ok := v.memo[name]; ok {
 		return r.text, r.ok && !r.busy
 	}
@@ -63,14 +68,14 @@ func (v *variables) resolve(name string, c *cand) (string, bool) {
 		v.memo = map[string]resolved{}
 	}
 	v.memo[name] = resolved{busy: true}
-	text := c.d.Pending.Text
+	text := c.Declaration.Pending.Text
 	var r resolved
 	switch property.WideKeywords[strings.ToLower(text)] {
 	case property.Inherit, property.Unset, property.Revert, property.RevertLayer:
 		r.text, r.ok = v.parent.lookup(name)
 	case property.Initial:
 	default:
-		r.text, r.ok = v.substitute(text)
+		r.text, r.ok = v.Substitute(text)
 	}
 	reg, ok := v.registered[name]
 	if ok && reg.image && r.ok {
@@ -83,8 +88,8 @@ func (v *variables) resolve(name string, c *cand) (string, bool) {
 	return r.text, r.ok
 }
 
-// substitute replaces var(), env() and if() in text.
-func (v *variables) substitute(text string) (string, bool) {
+// Substitute replaces var(), env() and if() in text.
+func (v *Variables) Substitute(text string) (string, bool) {
 	if !strings.Contains(text, "(") {
 		return text, true
 	}
@@ -103,7 +108,7 @@ func (v *variables) substitute(text string) (string, bool) {
 
 // splice writes text up to the end of ns with its functions replaced; at is
 // how far it has come.
-func (v *variables) splice(b *strings.Builder, text string, ns []syntax.Value, at *int) bool {
+func (v *Variables) splice(b *strings.Builder, text string, ns []syntax.Value, at *int) bool {
 	for _, n := range ns {
 		name := ""
 		if n.Kind == syntax.Function {
@@ -137,7 +142,7 @@ func (v *variables) splice(b *strings.Builder, text string, ns []syntax.Value, a
 }
 
 // reference replaces one var().
-func (v *variables) reference(text string, n syntax.Value) (string, bool) {
+func (v *Variables) reference(text string, n syntax.Value) (string, bool) {
 	args := syntax.Trim(n.Args)
 	if len(args) == 0 || args[0].Kind != syntax.Ident || !strings.HasPrefix(args[0].Text, "--") {
 		return "", false
@@ -149,10 +154,10 @@ func (v *variables) reference(text string, n syntax.Value) (string, bool) {
 }
 
 // fallback is what stands after the first comma of n, or otherwise.
-func (v *variables) fallback(text string, n syntax.Value, otherwise string) (string, bool) {
+func (v *Variables) fallback(text string, n syntax.Value, otherwise string) (string, bool) {
 	for _, a := range n.Args {
 		if a.Kind == syntax.Comma {
-			return v.substitute(strings.TrimSuffix(text[a.End:n.End], ")"))
+			return v.Substitute(strings.TrimSuffix(text[a.End:n.End], ")"))
 		}
 	}
 	return otherwise, otherwise != ""
@@ -160,14 +165,14 @@ func (v *variables) fallback(text string, n syntax.Value, otherwise string) (str
 
 // choose takes the first branch of if() whose condition holds. Conditions on
 // style are not evaluated and never hold.
-func (v *variables) choose(text string, n syntax.Value) (string, bool) {
+func (v *Variables) choose(text string, n syntax.Value) (string, bool) {
 	for _, branch := range syntax.Split(n.Args, func(n syntax.Value) bool { return n.Kind == syntax.Semicolon }) {
 		for i, x := range branch {
 			if x.Kind != syntax.Colon {
 				continue
 			}
 			if v.holds(text, syntax.Trim(branch[:i])) && i+1 < len(branch) {
-				return v.substitute(text[x.End:branch[len(branch)-1].End])
+				return v.Substitute(text[x.End:branch[len(branch)-1].End])
 			}
 			break
 		}
@@ -175,7 +180,7 @@ func (v *variables) choose(text string, n syntax.Value) (string, bool) {
 	return "", false
 }
 
-func (v *variables) holds(text string, cond []syntax.Value) bool {
+func (v *Variables) holds(text string, cond []syntax.Value) bool {
 	if len(cond) == 1 && cond[0].IsIdent("else") {
 		return true
 	}
