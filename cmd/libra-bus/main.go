@@ -79,15 +79,18 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	return watch(ctx, p.Heart.Loop("bus"), conn, health)
 }
 
-// watch ends with an error when the server has given up, and stops beating
-// when it no longer answers.
+// answerTime is how long the bus may go without an answer to its own process.
+const answerTime = 3 * time.Second
+
+// watch ends with an error when the server has given up, and exceeds what it
+// declared to loop when the server no longer answers.
 func watch(ctx context.Context, loop *daemon.Loop, conn *bus.Conn, health func() error) error {
 	for {
 		if err := health(); err != nil {
 			return err
 		}
 		if conn.Ping(ctx) == nil {
-			loop.Beat()
+			loop.Allow(answerTime)
 		}
 		select {
 		case <-ctx.Done():

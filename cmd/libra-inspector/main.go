@@ -63,10 +63,10 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if err != nil {
 		return err
 	}
+	s.cfg.Status = p.Status
 	i := inspector.New(s.cfg, conn, p.Log)
 	p.Count("pages_in_hand", i.InHand)
 	p.Count("reports_published", i.Done)
-	work, due := p.Heart.Loop("dispatcher"), p.Heart.Loop("due watches")
 	p.Ready("waiting for requests")
-	return i.Run(ctx, inspector.Loops{Work: func() { work.Beat(); p.Status(i.Status()) }, Due: due.Beat})
+	return i.Run(ctx, inspector.Loops{Work: p.Heart.Loop("dispatcher"), Due: p.Heart.Loop("due watches")})
 }

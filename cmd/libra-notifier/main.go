@@ -76,7 +76,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 	s.cfg.Version = daemon.Version
 	n := notifier.New(s.cfg, notifier.Deps{
 		Bus: conn, Log: p.Log, Status: p.Status,
-		Loop: func(name string) (tick, done func()) { l := p.Heart.Loop(name); return l.Beat, l.Done },
+		Loop: func(name string) notifier.Loop { return p.Heart.Loop(name) },
 	})
 	p.Count("messages_delivered", func() int64 { delivered, _ := n.Counters(); return delivered })
 	p.Count("deliveries_failed", func() int64 { _, failed := n.Counters(); return failed })

@@ -68,7 +68,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Cleanup("D-Bus", func(context.Context) error { return systemd.Close() })
 	cfg, fault := s.load()
 	w := watchdog.New(cfg, watchdog.Deps{
-		Bus: conn, SQLite: history, Systemd: systemd, Log: p.Log, Tick: p.Heart.Loop("probes").Beat, Status: p.Status,
+		Bus: conn, SQLite: history, Systemd: systemd, Log: p.Log, Loop: p.Heart.Loop("probes"), Status: p.Status,
 	})
 	s.standing = settingsTroubles(p.Borne)
 	w.Name(s.troubles(fault))

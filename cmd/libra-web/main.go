@@ -72,10 +72,8 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	}
 	history := store.NewReader(s.database)
 	p.Cleanup("history", func(context.Context) error { return history.Close() })
-	s.cfg.Version, s.cfg.Hosts = daemon.Version, s.hosts()
-	loop := p.Heart.Loop("answering")
-	var server *web.Server
-	server = web.New(s.cfg, p.Log, conn, history, func() { loop.Beat(); p.Status(server.Status()) })
+	s.cfg.Version, s.cfg.Hosts, s.cfg.Status = daemon.Version, s.hosts(), p.Status
+	server := web.New(s.cfg, p.Log, conn, history, p.Heart.Loop("answering"))
 	p.Count("requests_submitted", server.Submitted)
 	p.Count("requests_refused", server.Refused)
 	p.Ready("answering at http://" + listener.Addr().String() + "/")

@@ -126,7 +126,7 @@ func serve(t *testing.T, b *bustest.Bus) (url string) {
 	t.Cleanup(wg.Wait) // after t.Context() has ended
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	i := inspector.New(inspector.Config{Instance: "1", Workers: 2, Inspect: inspect.Config{Allow: loopback, PageTimeout: 10 * time.Second}}, b.Connect("inspector"), b.Log())
-	wg.Go(func() { i.Run(t.Context(), inspector.Loops{Work: func() {}, Due: func() {}}) })
+	wg.Go(func() { i.Run(t.Context(), inspector.Loops{}) })
 
 	history := store.NewReader(filepath.Join(t.TempDir(), "none.sqlite"))
 	t.Cleanup(func() { history.Close() })
@@ -134,7 +134,7 @@ func serve(t *testing.T, b *bustest.Bus) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := web.New(web.Config{Version: "1.2.3"}, b.Log(), b.Connect("web"), history, func() {})
+	s := web.New(web.Config{Version: "1.2.3"}, b.Log(), b.Connect("web"), history, nil)
 	wg.Go(func() { s.Run(t.Context(), l) })
 	url = "http://" + l.Addr().String()
 	bustest.Await(t, "web to be up", func() bool {

@@ -56,64 +56,87 @@ const mostAlarms = 1000
 // alarmLease is how long whoever holds a transition may be silent about it.
 const alarmLease = 3 * time.Second
 
-// DeliverAlarms hands transitions to fn, in order, under a durable name, and
-// acknowledges them when fn returns nil; until then nothing overtakes. It hands
-// over one, unless take says more when it is told how many are waiting. fn may
-// take as long as it likes, and calls tick meanwhile; DeliverAlarms calls it
-// once a second otherwise. A durable that the bus does not know begins with
-// what was stored at since, with everything where that is zero.
-func (c *Conn) DeliverAlarms(ctx context.Context, durable string, since time.Time, tick func(), take func(waiting int) int, fn func(context.Context, []AlarmDelivery) error) error {
+// AlarmConsumer says how DeliverAlarms consumes transitions.
+type AlarmConsumer struct {
+	// Durable names the consumer on the bus, which remembers how far it is.
+	Durable string
+	// Since is where a durable that the bus does not know begins: with what was
+	// stored then, with everything where it is zero.
+	Since time.Time
+	// Most returns how many transitions one call of Deliver takes when so many
+	// are waiting.
+	Most func(waiting int) int
+	// Deliver handles transitions. It may block for as long as it needs, and
+	// then declares that to Loop itself.
+	Deliver func(context.Context, []AlarmDelivery) error
+	// Loop supervises the goroutine that calls DeliverAlarms; may be nil.
+	Loop Loop
+}
+
+// DeliverAlarms calls a.Deliver with transitions in order, until ctx ends, and
+// acknowledges them when it returns nil; until then nothing overtakes.
+func (c *Conn) DeliverAlarms(ctx context.Context, a AlarmConsumer) error {
+	return alarmReader{supervised{c, a.Loop}, a}.run(ctx)
+}
+
+// alarmReader is one call of DeliverAlarms.
+type alarmReader struct {
+	supervised
+	AlarmConsumer
+}
+
+func (r alarmReader) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		cons, err := c.alarmConsumer(ctx, durable, since, tick)
+		cons, err := r.consumer(ctx)
 		if err != nil {
 			return err
 		}
 		for err == nil && ctx.Err() == nil {
-			tick()
+			r.allow()
 			var batch []jetstream.Msg
-			if batch, err = fetchAlarms(ctx, cons, take); len(batch) > 0 {
-				c.deliver(ctx, batch, tick, fn)
+			if batch, err = fetchAlarms(ctx, cons, r.Most); len(batch) > 0 {
+				r.deliver(ctx, batch)
 			}
 		}
-		c.log.Debug("consuming alarms, starting over", "durable", durable, "err", err)
+		r.log.Debug("consuming alarms, starting over", "durable", r.Durable, "err", err)
 	}
 	return ctx.Err()
 }
 
-// alarmConsumer finds or makes the consumer. What an earlier holder had in hand
+// consumer finds or makes the consumer. What an earlier holder had in hand
 // is made to come again first, not when its lease runs out: newer transitions
 // would overtake it.
-func (c *Conn) alarmConsumer(ctx context.Context, durable string, since time.Time, tick func()) (cons jetstream.Consumer, err error) {
+func (r alarmReader) consumer(ctx context.Context) (cons jetstream.Consumer, err error) {
 	makeIt := func(lease time.Duration) func() error {
 		return func() (err error) {
 			try, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
 			cfg := jetstream.ConsumerConfig{
-				Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: -1, MaxAckPending: 2 * mostAlarms,
+				Durable: r.Durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: -1, MaxAckPending: 2 * mostAlarms,
 			}
-			old, err := c.js.Consumer(try, event.AlarmStream, durable)
+			old, err := r.js.Consumer(try, event.AlarmStream, r.Durable)
 			switch {
 			case err == nil: // where it began cannot be changed
 				was := old.CachedInfo().Config
 				cfg.DeliverPolicy, cfg.OptStartTime = was.DeliverPolicy, was.OptStartTime
 			case !errors.Is(err, jetstream.ErrConsumerNotFound):
 				return err
-			case !since.IsZero():
-				cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
+			case !r.Since.IsZero():
+				cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 			}
-			cons, err = c.js.CreateOrUpdateConsumer(try, event.AlarmStream, cfg)
+			cons, err = r.js.CreateOrUpdateConsumer(try, event.AlarmStream, cfg)
 			return err
 		}
 	}
-	what := "make consumer " + durable
-	if err := c.retryTicking(ctx, what, tick, makeIt(alarmLease)); err != nil {
+	what := "make consumer " + r.Durable
+	if err := r.retry(ctx, what, makeIt(alarmLease)); err != nil {
 		return nil, err
 	}
 	if cons.CachedInfo().NumAckPending == 0 {
 		return cons, nil
 	}
 	const short = 10 * time.Millisecond
-	if err := c.retryTicking(ctx, what, tick, makeIt(short)); err != nil {
+	if err := r.retry(ctx, what, makeIt(short)); err != nil {
 		return nil, err
 	}
 	select { // the server looks 100 ms after such a change
@@ -121,7 +144,7 @@ func (c *Conn) alarmConsumer(ctx context.Context, durable string, since time.Tim
 		return nil, ctx.Err()
 	case <-time.After(150 * time.Millisecond):
 	}
-	return cons, c.retryTicking(ctx, what, tick, makeIt(alarmLease))
+	return cons, r.retry(ctx, what, makeIt(alarmLease))
 }
 
 // DropAlarms forgets a durable of DeliverAlarms: nobody is told by it any more.
@@ -174,12 +197,12 @@ func collect(batch []jetstream.Msg, from jetstream.MessageBatch) []jetstream.Msg
 }
 
 // deliver hands one batch over, keeping its lease, and acknowledges it.
-func (c *Conn) deliver(ctx context.Context, batch []jetstream.Msg, tick func(), fn func(context.Context, []AlarmDelivery) error) {
+func (r alarmReader) deliver(ctx context.Context, batch []jetstream.Msg) {
 	var deliveries []AlarmDelivery
 	for _, m := range batch {
 		var d AlarmDelivery
 		if err := json.Unmarshal(m.Data(), &d.Transition); err != nil {
-			c.log.Error("message cannot be read, dropped", "subject", m.Subject(), "err", err)
+			r.log.Error("message cannot be read, dropped", "subject", m.Subject(), "err", err)
 			continue
 		}
 		d.Attempt = 1
@@ -190,18 +213,19 @@ func (c *Conn) deliver(ctx context.Context, batch []jetstream.Msg, tick func(), 
 	}
 	if len(deliveries) > 0 {
 		release := lendAlarms(ctx, batch)
-		err := c.retryTicking(ctx, "hand over alarms", tick, func() error { return fn(ctx, deliveries) })
+		err := r.retry(ctx, "hand over alarms", func() error { return r.Deliver(ctx, deliveries) })
 		release()
 		if err != nil {
 			return // ctx has ended
 		}
 	}
 	for _, m := range batch {
+		r.allow()
 		try, cancel := context.WithTimeout(ctx, patience)
 		err := m.DoubleAck(try)
 		cancel()
 		if err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
-			c.log.Warn("acknowledge alarms, they will come again", "err", err)
+			r.log.Warn("acknowledge alarms, they will come again", "err", err)
 			return
 		}
 	}

@@ -27,8 +27,8 @@ func within(t *testing.T) context.Context {
 func recordReports(ctx context.Context, c *bus.Conn, store func([]event.Reported) error) {
 	var at event.Position
 	c.RecordReports(ctx, bus.Recording[event.Reported]{
-		Durable: "recorder", Tick: func() {},
-		From: func(context.Context) (event.Position, error) { return at, nil },
+		Durable: "recorder",
+		From:    func(context.Context) (event.Position, error) { return at, nil },
 		Store: func(_ context.Context, batch []event.Reported, after event.Position) error {
 			if len(batch) == 0 {
 				return nil
@@ -134,7 +134,7 @@ func TestRequestToReport(t *testing.T) {
 		})
 	})
 	wg.Go(func() {
-		inspector.Work(ctx, bustest.Slots(2), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		inspector.Work(ctx, bustest.Slots(2), time.Minute, nil, func(ctx context.Context, j bus.Job) {
 			stop, err := inspector.ServeStep(j.Request.Page, func() event.Step { return event.Step{Request: j.Request.ID, Step: libra.Weighing} })
 			if err != nil {
 				t.Error(err)
@@ -202,7 +202,7 @@ func TestClientsTakeTurns(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
-		inspector.Work(ctx, bustest.Slots(1), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		inspector.Work(ctx, bustest.Slots(1), time.Minute, nil, func(ctx context.Context, j bus.Job) {
 			mu.Lock()
 			defer mu.Unlock()
 			order = append(order, j.Request.Client)
@@ -248,7 +248,7 @@ func TestBusAway(t *testing.T) {
 		})
 	})
 	wg.Go(func() {
-		inspector.Work(ctx, bustest.Slots(1), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		inspector.Work(ctx, bustest.Slots(1), time.Minute, nil, func(ctx context.Context, j bus.Job) {
 			// An outage may cut either short; then the job comes again.
 			if err := inspector.PublishReport(ctx, event.Reported{Request: j.Request}); errors.Is(err, libra.ErrUnavailable) {
 				return
@@ -292,8 +292,8 @@ func TestRecordingStartsOver(t *testing.T) {
 	defer cancel()
 	wg.Go(func() {
 		recorder.RecordReports(ctx, bus.Recording[event.Reported]{
-			Durable: "recorder", Tick: func() {},
-			From: func(context.Context) (event.Position, error) { mu.Lock(); defer mu.Unlock(); return at, nil },
+			Durable: "recorder",
+			From:    func(context.Context) (event.Position, error) { mu.Lock(); defer mu.Unlock(); return at, nil },
 			Began: func(_ context.Context, fresh bool) {
 				mu.Lock()
 				defer mu.Unlock()

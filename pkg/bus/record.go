@@ -34,8 +34,9 @@ type Recording[T any] struct {
 	// Began is told the incarnation of the stream whenever reading begins.
 	// fresh says that the store knew another one. May be nil.
 	Began func(ctx context.Context, fresh bool)
-	// Tick is called at least once a second.
-	Tick func()
+	// Loop supervises the goroutine that records; may be nil. From and Store
+	// each return within a second or two, or declare more to it themselves.
+	Loop Loop
 	// Most is how many messages a batch has, for a reader with little memory:
 	// 256.
 	Most int
@@ -52,15 +53,17 @@ func (r Recording[T]) most() int {
 // not the bus, knows how far it is: whatever becomes of either of them, what
 // the store lacks is read again, and what it has is not.
 func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Recording[T]) error {
+	s, what := supervised{c, r.Loop}, "record stream "+stream
 	for ctx.Err() == nil {
 		var cons jetstream.Consumer
 		var created time.Time
 		fresh := false
-		err := c.retryTicking(ctx, "record stream "+stream, r.Tick, func() (err error) {
-			var from event.Position
-			if from, err = r.From(ctx); err != nil {
+		err := s.retry(ctx, what, func() error {
+			from, err := r.From(ctx)
+			if err != nil {
 				return err
 			}
+			s.allow()
 			cons, created, fresh, err = c.consumerFrom(ctx, stream, subjects, r.Durable, from)
 			return err
 		})
@@ -70,7 +73,7 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 		if r.Began != nil {
 			r.Began(ctx, fresh)
 		}
-		if err := pull(ctx, c, cons, created, r); err != nil {
+		if err := pull(ctx, s, cons, created, r); err != nil {
 			return err
 		}
 	}
@@ -107,7 +110,7 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable strin
 
 // pull takes batches until ctx ends (an error), or reading has to begin anew
 // (nil).
-func pull[T any](ctx context.Context, c *Conn, cons jetstream.Consumer, created time.Time, r Recording[T]) error {
+func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, created time.Time, r Recording[T]) error {
 	msgs := make(chan jetstream.Msg, r.most())
 	done := make(chan struct{})
 	defer close(done)
@@ -118,29 +121,29 @@ func pull[T any](ctx context.Context, c *Conn, cons jetstream.Consumer, created 
 		}
 	}, jetstream.PullMaxMessages(r.most()), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
 		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
-			c.log.Debug("recording", "durable", r.Durable, "err", err)
+			s.log.Debug("recording", "durable", r.Durable, "err", err)
 		}))
 	if err != nil {
-		c.log.Warn("record, trying again", "durable", r.Durable, "err", err)
+		s.log.Warn("record, trying again", "durable", r.Durable, "err", err)
 		return ctx.Err()
 	}
 	defer cc.Stop()
 	idle := time.NewTicker(time.Second)
 	defer idle.Stop()
 	for {
-		r.Tick()
+		s.allow()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-cc.Closed():
-			c.log.Warn("recording ended, starting over", "durable", r.Durable)
+			s.log.Warn("recording ended, starting over", "durable", r.Durable)
 			return nil
 		case <-idle.C:
-			if err := r.Store(ctx, nil, event.Position{}); errors.Is(err, ErrRewind) || c.gone(ctx, cons) {
+			if err := r.Store(ctx, nil, event.Position{}); errors.Is(err, ErrRewind) || s.gone(ctx, cons) {
 				return nil
 			}
 		case m := <-msgs:
-			err := c.store(ctx, drain(m, msgs, r.most()), created, r.Tick, decoder(c, r.Store))
+			err := s.store(ctx, drain(m, msgs, r.most()), created, decoder(s.Conn, r.Store))
 			if errors.Is(err, ErrRewind) {
 				return nil
 			}
@@ -191,19 +194,21 @@ func decoder[T any](c *Conn, store func(context.Context, []T, event.Position) er
 }
 
 // store hands a batch over, as often as it takes, and acknowledges it.
-func (c *Conn) store(ctx context.Context, batch []jetstream.Msg, created time.Time, tick func(), do func(context.Context, []jetstream.Msg, event.Position) error) error {
+func (s supervised) store(ctx context.Context, batch []jetstream.Msg, created time.Time, do func(context.Context, []jetstream.Msg, event.Position) error) error {
 	last, err := batch[len(batch)-1].Metadata()
 	if err != nil {
 		return fmt.Errorf("read position: %w", err)
 	}
 	after := event.Position{Created: created, Sequence: last.Sequence.Stream}
 	var rewind error
-	err = c.retryTicking(ctx, "store messages", func() {
-		tick()
+	first := true
+	err = s.retry(ctx, "store messages", func() error {
 		for _, m := range batch {
-			_ = m.InProgress() // lost with the connection: then it comes again
+			if !first {
+				_ = m.InProgress() // lost with the connection: then it comes again
+			}
 		}
-	}, func() error {
+		first = false
 		err := do(ctx, batch, after)
 		if errors.Is(err, ErrRewind) {
 			rewind, err = err, nil
@@ -215,20 +220,8 @@ func (c *Conn) store(ctx context.Context, batch []jetstream.Msg, created time.Ti
 	}
 	for _, m := range batch {
 		if err := m.Ack(); err != nil {
-			c.log.Warn("acknowledge, it will come again", "subject", m.Subject(), "err", err)
+			s.log.Warn("acknowledge, it will come again", "subject", m.Subject(), "err", err)
 		}
 	}
 	return nil
-}
-
-// retryTicking is retry for a loop that has to show progress meanwhile.
-func (c *Conn) retryTicking(ctx context.Context, what string, tick func(), do func() error) error {
-	first := true
-	return c.retry(ctx, what, func() error {
-		if !first {
-			tick()
-		}
-		first = false
-		return do()
-	})
 }

@@ -130,10 +130,10 @@ func (j Job) Drop(reason string) error { return unavailable(j.msg.TermWithReason
 // do for each in a goroutine of its own. Clients take turns, so that one with ten
 // thousand requests does not keep another waiting. A job's lease is prolonged
 // until do returns or longest has passed. Work returns when ctx has ended and
-// every do has returned. tick is called at least once a second while the
-// dispatching goes on.
-func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration, tick func(), do func(context.Context, Job)) error {
-	d := &dispatcher{conn: c, woken: make(chan string, 1024), consumers: map[string]jetstream.Consumer{}}
+// every do has returned. loop supervises the goroutine that dispatches; it may
+// be nil.
+func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration, loop Loop, do func(context.Context, Job)) error {
+	d := &dispatcher{conn: supervised{c, loop}, woken: make(chan string, 1024), consumers: map[string]jetstream.Consumer{}}
 	sub, err := c.nc.Subscribe(event.AllWakes, func(m *nats.Msg) {
 		select {
 		case d.woken <- m.Subject:
@@ -153,7 +153,7 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 	defer poll.Stop()
 	d.poll(ctx) // what waited for us
 	for {
-		tick()
+		d.conn.allow()
 		if inHand.Load() >= int64(slots()) {
 			select {
 			case <-ctx.Done():
@@ -164,7 +164,7 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 			}
 			continue
 		}
-		job, ok := d.next(ctx, poll.C, tick)
+		job, ok := d.next(ctx, poll.C)
 		if !ok {
 			return ctx.Err()
 		}
@@ -203,16 +203,16 @@ func (j Job) prolong(longest time.Duration) (stop func()) {
 // dispatcher goes round the clients that have requests waiting. It belongs to
 // Work's goroutine.
 type dispatcher struct {
-	conn      *Conn
+	conn      supervised
 	woken     chan string // subjects of wake-ups
 	ring      []string    // clients ("site.client") to ask next, in turn
 	consumers map[string]jetstream.Consumer
 }
 
 // next returns the next job, waiting for one if need be.
-func (d *dispatcher) next(ctx context.Context, poll <-chan time.Time, tick func()) (Job, bool) {
+func (d *dispatcher) next(ctx context.Context, poll <-chan time.Time) (Job, bool) {
 	for {
-		tick()
+		d.conn.allow()
 		d.gather()
 		if len(d.ring) > 0 {
 			client := d.ring[0]

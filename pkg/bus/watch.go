@@ -93,12 +93,13 @@ const dueConsumer = "due"
 const dueAtOnce = 32
 
 // RelayDue makes a request of every watch whose time has come, until ctx ends.
-// Where the page's last request is still open, this time is left out. tick is
-// called at least once a second.
-func (c *Conn) RelayDue(ctx context.Context, tick func()) error {
+// Where the page's last request is still open, this time is left out. loop
+// supervises the goroutine that calls it; it may be nil.
+func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
+	s := supervised{c, loop}
 	for ctx.Err() == nil {
 		var cons jetstream.Consumer
-		err := c.retryTicking(ctx, "make consumer "+dueConsumer, tick, func() (err error) {
+		err := s.retry(ctx, "make consumer "+dueConsumer, func() (err error) {
 			try, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
 			cons, err = c.js.CreateOrUpdateConsumer(try, event.WatchStream, jetstream.ConsumerConfig{
@@ -107,8 +108,8 @@ func (c *Conn) RelayDue(ctx context.Context, tick func()) error {
 			return err
 		})
 		for err == nil && ctx.Err() == nil {
-			tick()
-			err = c.relay(ctx, cons)
+			s.allow()
+			err = s.relay(ctx, cons)
 		}
 		c.log.Debug("carrying what is due, starting over", "err", err)
 	}
@@ -117,7 +118,7 @@ func (c *Conn) RelayDue(ctx context.Context, tick func()) error {
 
 // relay waits up to a second for what is due. An error asks for the consumer
 // to be looked up again.
-func (c *Conn) relay(ctx context.Context, cons jetstream.Consumer) error {
+func (s supervised) relay(ctx context.Context, cons jetstream.Consumer) error {
 	try, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	batch, err := cons.Fetch(1, jetstream.FetchContext(try))
@@ -135,10 +136,11 @@ func (c *Conn) relay(ctx context.Context, cons jetstream.Consumer) error {
 		return err
 	}
 	msgs = collect(msgs, batch)
+	s.allow()
 	var wg sync.WaitGroup
 	failed := make(chan error, len(msgs))
 	for _, m := range msgs {
-		wg.Go(func() { failed <- c.submitDue(ctx, m) }) // what fails comes again after its lease
+		wg.Go(func() { failed <- s.submitDue(ctx, m) }) // what fails comes again after its lease
 	}
 	wg.Wait()
 	close(failed)

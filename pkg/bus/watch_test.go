@@ -39,9 +39,9 @@ func background(t *testing.T, run func(context.Context) error) {
 // inspecting relays what is due and works on it.
 func inspecting(t *testing.T, c *bus.Conn) *asked {
 	a := &asked{}
-	background(t, func(ctx context.Context) error { return c.RelayDue(ctx, func() {}) })
+	background(t, func(ctx context.Context) error { return c.RelayDue(ctx, nil) })
 	background(t, func(ctx context.Context) error {
-		return c.Work(ctx, bustest.Slots(1), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		return c.Work(ctx, bustest.Slots(1), time.Minute, nil, func(ctx context.Context, j bus.Job) {
 			a.mu.Lock()
 			a.requests = append(a.requests, j.Request)
 			a.mu.Unlock()
@@ -127,7 +127,7 @@ func TestDueWhileOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	background(t, func(ctx context.Context) error { return inspector.RelayDue(ctx, func() {}) })
+	background(t, func(ctx context.Context) error { return inspector.RelayDue(ctx, nil) })
 	bustest.Await(t, "the other page to be asked for", func() bool {
 		r, err := web.OpenRequest(t.Context(), "p2")
 		return err == nil && r.Watch != nil
@@ -158,8 +158,8 @@ func TestFollowAndRecordWatches(t *testing.T) {
 	})
 	background(t, func(ctx context.Context) error {
 		return recorder.RecordWatches(ctx, bus.Recording[event.Watch]{
-			Durable: "recorder", Tick: func() {},
-			From: func(context.Context) (event.Position, error) { return event.Position{}, nil },
+			Durable: "recorder",
+			From:    func(context.Context) (event.Position, error) { return event.Position{}, nil },
 			Store: func(_ context.Context, batch []event.Watch, _ event.Position) error {
 				mu.Lock()
 				defer mu.Unlock()

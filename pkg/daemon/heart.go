@@ -8,38 +8,46 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Stall is how long a loop may go without progress before the heart stops.
+// Stall is how long a loop may block that has just been registered.
 const Stall = 3 * time.Second
 
-// Heart beats while every loop that was registered with it makes progress.
-// A component that waits on something for ever is thus ended by systemd's
-// watchdog although some timer in it still runs.
+// Heart beats while no registered loop exceeds the time for which it declared
+// that it may block. A component that waits on something for ever is thus ended
+// by systemd's watchdog although some timer in it still runs.
 type Heart struct {
 	mu    sync.Mutex
-	loops map[*Loop]time.Time // last progress, under mu
+	loops map[*Loop]allowance // under mu
 }
 
-// Loop is one loop of a component. It calls Beat at least once a second,
-// however idle it is.
+// Loop is one loop of a component. It calls Allow in every round, before it
+// does what may block, however idle it is.
 type Loop struct {
 	heart *Heart
 	name  string
 }
 
-func newHeart() *Heart { return &Heart{loops: map[*Loop]time.Time{}} }
+// allowance is what a loop declared last.
+type allowance struct {
+	at   time.Time
+	time time.Duration
+}
 
-// Loop registers a loop, which counts as having just made progress.
+func newHeart() *Heart { return &Heart{loops: map[*Loop]allowance{}} }
+
+// Loop registers a loop, which may block for Stall until it says otherwise.
 func (h *Heart) Loop(name string) *Loop {
 	l := &Loop{h, name}
-	l.Beat()
+	l.Allow(Stall)
 	return l
 }
 
-// Beat says that the loop has gone round.
-func (l *Loop) Beat() {
+// Allow declares that the loop blocks for at most d before it calls Allow
+// again, or Done. A call whose context ends after t is declared as t and a
+// second or two for a loaded machine.
+func (l *Loop) Allow(d time.Duration) {
 	l.heart.mu.Lock()
 	defer l.heart.mu.Unlock()
-	l.heart.loops[l] = time.Now()
+	l.heart.loops[l] = allowance{time.Now(), d}
 }
 
 // Done takes the loop out: it has ended, as it should.
@@ -49,16 +57,22 @@ func (l *Loop) Done() {
 	delete(l.heart.loops, l)
 }
 
-// Stalled names a loop without progress, or "" when all is well.
+// Stalled names a loop that has exceeded its allowance, or "" when all is well.
 func (h *Heart) Stalled() string {
+	name, _ := h.stalled()
+	return name
+}
+
+// stalled also returns how long the loop was allowed to block.
+func (h *Heart) stalled() (name string, allowed time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for l, at := range h.loops {
-		if time.Since(at) > Stall {
-			return l.name
+	for l, a := range h.loops {
+		if time.Since(a.at) > a.time {
+			return l.name, a.time
 		}
 	}
-	return ""
+	return "", 0
 }
 
 // heartbeat feeds systemd's watchdog until ctx ends, if the unit has one.
@@ -71,11 +85,11 @@ func (p *Process) heartbeat(ctx context.Context) {
 	defer tick.Stop()
 	was := ""
 	for {
-		stalled := p.Heart.Stalled()
+		stalled, allowed := p.Heart.stalled()
 		if stalled == "" {
 			p.notify(sd.SdNotifyWatchdog)
 		} else if was == "" {
-			p.Log.Error("a loop makes no progress, systemd will end this process", "loop", stalled, "for", Stall)
+			p.Log.Error("a loop makes no progress, systemd will end this process", "loop", stalled, "allowed", allowed)
 		}
 		was = stalled
 		select {

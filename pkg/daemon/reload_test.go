@@ -15,7 +15,7 @@ import (
 // SIGHUP reloads, however often; what goes wrong is logged and ends nothing.
 // systemd hears of both ends of it.
 func TestReload(t *testing.T) {
-	heard := systemd(t)
+	received := listenNotify(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	reloads := make(chan bool)
 	ended := make(chan string)
@@ -36,7 +36,7 @@ func TestReload(t *testing.T) {
 		}})
 		ended <- stderr
 	}()
-	if !heard("READY=1\nSTATUS=here") {
+	if !received("READY=1\nSTATUS=here", patience) {
 		t.Fatal("not ready")
 	}
 	for range 3 {
@@ -44,7 +44,7 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-reloads
-		if !heard("RELOADING=1\nMONOTONIC_USEC=") || !heard("READY=1") {
+		if !received("RELOADING=1\nMONOTONIC_USEC=", patience) || !received("READY=1", patience) {
 			t.Error("systemd was not told")
 		}
 	}

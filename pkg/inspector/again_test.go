@@ -140,7 +140,7 @@ func TestWeighsWithoutPrevious(t *testing.T) {
 		return nil
 	}}, b.Connect("inspector"), b.Log())
 	var wg sync.WaitGroup
-	wg.Go(func() { i.Run(ctx, inspector.Loops{Work: func() {}, Due: func() {}}) })
+	wg.Go(func() { i.Run(ctx, inspector.Loops{}) })
 	defer wg.Wait()
 	defer cancel()
 	web := b.Connect("web")

@@ -34,6 +34,8 @@ type Config struct {
 	// to which "--weigh URL" is added.
 	Program string
 	Args    []string
+	// Status takes one line for systemctl status, every second. May be nil.
+	Status func(string)
 	// Before is called with each page's URL before it is weighed. May be nil.
 	Before func(ctx context.Context, url string) error
 }
@@ -72,11 +74,10 @@ func (i *Inspector) Done() int64 { return i.done.Load() }
 // InHand counts the pages being weighed.
 func (i *Inspector) InHand() int64 { return i.inHand.Load() }
 
-// Loops are the loops of an inspector; each calls its own at least once a
-// second.
+// Loops supervise the loops of an inspector; each may be nil.
 type Loops struct {
-	Work func() // takes requests
-	Due  func() // makes requests of watches whose time has come
+	Work bus.Loop // takes requests
+	Due  bus.Loop // makes requests of watches whose time has come
 }
 
 // Run takes requests until ctx ends; what it has in hand then goes back to
@@ -86,10 +87,13 @@ func (i *Inspector) Run(ctx context.Context, loops Loops) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go i.guard(ctx, cancel)
-	var due sync.WaitGroup
-	defer due.Wait()
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	defer cancel(nil)
-	due.Go(func() { _ = i.conn.RelayDue(ctx, loops.Due) }) // it ends with ctx
+	if i.cfg.Status != nil {
+		beside.Go(func() { i.showStatus(ctx) })
+	}
+	beside.Go(func() { _ = i.conn.RelayDue(ctx, loops.Due) }) // it ends with ctx
 	// Lone attempts come one after the other under one lease.
 	longest := crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
 	err := i.conn.Work(ctx, i.room.slots, longest, loops.Work, func(ctx context.Context, job bus.Job) {
@@ -305,7 +309,16 @@ func (w *worker) now() event.Step {
 	return w.step
 }
 
-// Status is the line for systemctl status.
-func (i *Inspector) Status() string {
-	return fmt.Sprintf("pages: %d in hand, %d done", i.InHand(), i.Done())
+// showStatus keeps the line for systemctl status until ctx ends.
+func (i *Inspector) showStatus(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		i.cfg.Status(fmt.Sprintf("pages: %d in hand, %d done", i.InHand(), i.Done()))
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }

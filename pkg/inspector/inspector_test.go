@@ -50,7 +50,7 @@ func run(t *testing.T, conn *bus.Conn, b *bustest.Bus, instance string) (stop fu
 	ctx, cancel := context.WithCancel(t.Context())
 	i := inspector.New(inspector.Config{Instance: instance, Workers: 2, Inspect: loopback, Program: os.Args[0]}, conn, b.Log())
 	var wg sync.WaitGroup
-	wg.Go(func() { i.Run(ctx, inspector.Loops{Work: func() {}, Due: func() {}}) })
+	wg.Go(func() { i.Run(ctx, inspector.Loops{}) })
 	return func() { cancel(); wg.Wait() }
 }
 
@@ -145,7 +145,7 @@ func TestPoison(t *testing.T) {
 	// Somebody took both and was lost.
 	lost, lose := context.WithCancel(t.Context())
 	taken := make(chan error, 2)
-	go b.Connect("inspector").Work(lost, bustest.Slots(2), time.Minute, func() {}, func(_ context.Context, j bus.Job) { taken <- j.Again(0) })
+	go b.Connect("inspector").Work(lost, bustest.Slots(2), time.Minute, nil, func(_ context.Context, j bus.Job) { taken <- j.Again(0) })
 	for range 2 {
 		if err := <-taken; err != nil {
 			t.Fatal(err)

@@ -51,7 +51,7 @@ func TestLoneTurns(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	taken, giveBack, left := make(chan struct{}, len(lost)), make(chan struct{}), make(chan error)
 	go func() {
-		left <- b.Connect("inspector").Work(gone, bustest.Slots(len(lost)), time.Minute, func() {}, func(_ context.Context, j bus.Job) {
+		left <- b.Connect("inspector").Work(gone, bustest.Slots(len(lost)), time.Minute, nil, func(_ context.Context, j bus.Job) {
 			taken <- struct{}{}
 			<-giveBack
 			if err := j.Again(0); err != nil {
@@ -62,7 +62,7 @@ func TestLoneTurns(t *testing.T) {
 	for range lost {
 		<-taken
 	}
-	wg.Go(func() { i.Run(ctx, inspector.Loops{Work: func() {}, Due: func() {}}) })
+	wg.Go(func() { i.Run(ctx, inspector.Loops{}) })
 	for n := range 4 { // with each that ends, there is room for one more
 		r := request(fmt.Sprintf("%s/at-once/%d", site.URL, n))
 		if err := web.Submit(t.Context(), r); err != nil {

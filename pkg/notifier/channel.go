@@ -138,65 +138,63 @@ func (ch *channel) take(waiting int) int {
 	return 1
 }
 
+// supervised is a channel in the hands of one of its loops.
+type supervised struct {
+	*channel
+	loop Loop
+}
+
 // run tells until ctx ends: first what a killed process was telling, then what
 // comes by the bus and by the socket, and what becomes due.
-func (ch *channel) run(ctx context.Context, b Bus, durable string, since time.Time, loop func(string) (tick, done func())) {
+func (ch *channel) run(ctx context.Context, b Bus, durable string, since time.Time, loop func(name string) Loop) {
 	defer ch.ledger.shelf.flush()
-	tick, done := loop(ch.name)
-	err := ch.resume(ctx, tick)
-	if err != nil {
-		done()
+	queue := supervised{ch, loop(ch.name)}
+	if queue.resume(ctx) != nil {
+		queue.loop.Done()
 		return
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {
-		tick, done := loop(ch.name + " direct")
-		defer done()
-		ch.runDirect(ctx, tick)
+		direct := supervised{ch, loop(ch.name + " direct")}
+		defer direct.loop.Done()
+		direct.runDirect(ctx)
 	})
 	wg.Go(func() {
-		tick, done := loop(ch.name + " due")
-		defer done()
-		ch.runDue(ctx, tick)
+		due := supervised{ch, loop(ch.name + " due")}
+		defer due.loop.Done()
+		due.runDue(ctx)
 	})
-	defer done()
-	ch.awaitNotes(ctx, tick)
-	_ = b.DeliverAlarms(ctx, durable, since, tick, ch.take, func(ctx context.Context, batch []bus.AlarmDelivery) error {
+	defer queue.loop.Done()
+	queue.awaitNotes(ctx)
+	deliver := func(ctx context.Context, batch []bus.AlarmDelivery) error {
 		var list []delivery
 		for _, d := range batch {
 			list = append(list, delivery{Transition: d.Transition, Repeat: d.Attempt > 1})
 		}
-		return ch.deliver(ctx, list, tick)
-	}) // it ends with ctx
+		return queue.deliver(ctx, list)
+	}
+	_ = b.DeliverAlarms(ctx, bus.AlarmConsumer{Durable: durable, Since: since, Most: ch.take, Deliver: deliver, Loop: queue.loop}) // it ends with ctx
 }
 
 // longestNotes is how long the bus may take to tell of silences before alarms
 // are told without.
 const longestNotes = 2 * time.Second
 
-func (ch *channel) awaitNotes(ctx context.Context, tick func()) {
+func (ch supervised) awaitNotes(ctx context.Context) {
+	ch.loop.Allow(longestNotes + roundTime)
 	late := time.NewTimer(longestNotes)
 	defer late.Stop()
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for {
-		tick()
-		select {
-		case <-ctx.Done():
-			return
-		case <-ch.desk.ready:
-			return
-		case <-late.C:
-			return
-		case <-beat.C:
-		}
+	select {
+	case <-ctx.Done():
+	case <-ch.desk.ready:
+	case <-late.C:
 	}
 }
 
 // resume ends what a killed process had begun.
-func (ch *channel) resume(ctx context.Context, tick func()) error {
-	if err := hold(ctx, ch.gate, tick); err != nil {
+func (ch supervised) resume(ctx context.Context) error {
+	if err := ch.hold(ctx); err != nil {
 		return err
 	}
 	defer func() { <-ch.gate }()
@@ -206,34 +204,34 @@ func (ch *channel) resume(ctx context.Context, tick func()) error {
 	if m == nil {
 		return nil
 	}
-	return ch.tell(ctx, *m, tick)
+	return ch.tell(ctx, *m)
 }
 
 // deliver returns nil when every one of batch is told, or withheld and
 // remembered; an error only when ctx has ended.
-func (ch *channel) deliver(ctx context.Context, batch []delivery, tick func()) error {
-	if err := hold(ctx, ch.gate, tick); err != nil {
+func (ch supervised) deliver(ctx context.Context, batch []delivery) error {
+	if err := ch.hold(ctx); err != nil {
 		return err
 	}
 	defer func() { <-ch.gate }()
 	if batch = ch.sort(batch, time.Now()); len(batch) == 0 {
 		return nil
 	}
-	return ch.tell(ctx, message{Kind: news, Deliveries: batch}, tick)
+	return ch.tell(ctx, message{Kind: news, Deliveries: batch})
 }
 
 // runDue tells what was withheld, once it may be told, and reminds. It waits in
 // line at the gate, or one message after another would keep it out.
-func (ch *channel) runDue(ctx context.Context, tick func()) {
-	ch.awaitNotes(ctx, tick)
+func (ch supervised) runDue(ctx context.Context) {
+	ch.awaitNotes(ctx)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	for hold(ctx, ch.gate, tick) == nil {
+	for ch.hold(ctx) == nil {
 		held, reminders := ch.due(time.Now())
 		if len(held) > 0 {
-			_ = ch.tell(ctx, message{Kind: news, Deliveries: held}, tick) // ends with ctx
+			_ = ch.tell(ctx, message{Kind: news, Deliveries: held}) // ends with ctx
 		} else if len(reminders) > 0 {
-			_ = ch.tell(ctx, message{Kind: reminded, Deliveries: reminders}, tick)
+			_ = ch.tell(ctx, message{Kind: reminded, Deliveries: reminders})
 		}
 		<-ch.gate
 		select {

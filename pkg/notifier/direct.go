@@ -79,11 +79,11 @@ func (ch *channel) accept(t libra.Transition) error {
 }
 
 // runDirect tells what came by the socket until ctx ends.
-func (ch *channel) runDirect(ctx context.Context, tick func()) {
+func (ch supervised) runDirect(ctx context.Context) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for ctx.Err() == nil {
-		tick()
+		ch.loop.Allow(roundTime)
 		batch := ch.beginDirect()
 		if len(batch) == 0 {
 			select {
@@ -93,7 +93,7 @@ func (ch *channel) runDirect(ctx context.Context, tick func()) {
 			}
 			continue
 		}
-		if ch.deliver(ctx, batch, tick) == nil {
+		if ch.deliver(ctx, batch) == nil {
 			ch.endDirect(batch)
 		}
 	}

@@ -109,7 +109,7 @@ func (c *consumers) rename(from, to string) {
 // change makes the running channels those of f. One that is as it was, but for
 // its name, goes on; one that is new begins with what happens from now on; one
 // that is gone is forgotten.
-func (n *Notifier) change(ctx context.Context, f rules.File, tick func()) {
+func (n *Notifier) change(ctx context.Context, f rules.File) {
 	n.cfg.Rules = f
 	n.cfg = n.cfg.withDefaults()
 	n.desk.setRules(n.cfg.Rules)
@@ -123,7 +123,7 @@ func (n *Notifier) change(ctx context.Context, f rules.File, tick func()) {
 			leave = append(leave, m)
 		}
 	}
-	stopAll(leave, tick)
+	stopAll(leave)
 	for _, m := range leave {
 		n.delivered.Add(m.sent.Load())
 		n.failed.Add(m.failed.Load())
@@ -181,23 +181,12 @@ func (c Config) filesOf(channel string) []string {
 }
 
 // stopAll returns when all of list have stopped.
-func stopAll(list []*member, tick func()) {
+func stopAll(list []*member) {
 	var wg sync.WaitGroup
 	for _, m := range list {
 		wg.Go(m.stop)
 	}
-	stopped := make(chan struct{})
-	go func() { wg.Wait(); close(stopped) }()
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for {
-		select {
-		case <-stopped:
-			return
-		case <-beat.C:
-			tick() // a call may be under way that takes its time to end
-		}
-	}
+	wg.Wait()
 }
 
 // same says that a channel need not be made anew.
@@ -266,4 +255,4 @@ func (n *Notifier) running() (list []*channel) {
 }
 
 // leave stops every channel.
-func (n *Notifier) leave() { stopAll(n.runningMembers(), func() {}) }
+func (n *Notifier) leave() { stopAll(n.runningMembers()) }

@@ -115,7 +115,7 @@ func fill[T comparable](field *T, value T) {
 
 // Bus is what the notifier needs of bus.Conn.
 type Bus interface {
-	DeliverAlarms(ctx context.Context, durable string, since time.Time, tick func(), take func(waiting int) int, fn func(context.Context, []bus.AlarmDelivery) error) error
+	DeliverAlarms(ctx context.Context, a bus.AlarmConsumer) error
 	DropAlarms(ctx context.Context, durable string) error
 	WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error
 	PublishNote(ctx context.Context, n libra.Note) error
@@ -126,12 +126,27 @@ type Bus interface {
 type Deps struct {
 	Bus Bus
 	Log *slog.Logger
-	// Loop registers a loop and returns what it calls, at least once a second,
-	// while it makes progress, and once it has ended. May be nil.
-	Loop func(name string) (tick, done func())
+	// Loop registers a loop to be supervised. May be nil.
+	Loop func(name string) Loop
 	// Status takes one line for systemctl status. May be nil.
 	Status func(string)
 }
+
+// Loop supervises one loop: Allow declares how long it may block, Done that it
+// has ended.
+type Loop interface {
+	bus.Loop
+	Done()
+}
+
+// unsupervised is the Loop of a notifier without one.
+type unsupervised struct{}
+
+func (unsupervised) Allow(time.Duration) {}
+func (unsupervised) Done()               {}
+
+// roundTime is what a loop declares for a round in which it calls no provider.
+const roundTime = 3 * time.Second
 
 // Notifier tells. Make it with New.
 type Notifier struct {
@@ -156,7 +171,7 @@ type Notifier struct {
 func New(cfg Config, deps Deps) *Notifier {
 	n := &Notifier{cfg: cfg.withDefaults(), deps: deps, applied: make(chan applied), fault: cfg.RulesFault, sender: newSender}
 	if deps.Loop == nil {
-		n.deps.Loop = func(string) (func(), func()) { return func() {}, func() {} }
+		n.deps.Loop = func(string) Loop { return unsupervised{} }
 	}
 	if deps.Status == nil {
 		n.deps.Status = func(string) {}
@@ -192,7 +207,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel(nil)
-	n.change(ctx, n.cfg.Rules, func() {})
+	n.change(ctx, n.cfg.Rules)
 	defer n.leave()
 	if listener != nil {
 		wg.Go(func() {
@@ -246,8 +261,8 @@ func (n *Notifier) Fault(err error) {
 
 // report keeps the status line, and changes the rules, until ctx ends.
 func (n *Notifier) report(ctx context.Context) {
-	loop, done := n.deps.Loop("status")
-	defer done()
+	loop := n.deps.Loop("status")
+	defer loop.Done()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -256,12 +271,13 @@ func (n *Notifier) report(ctx context.Context) {
 			text = append(text, ch.name+": "+ch.state())
 		}
 		n.deps.Status(strings.Join(text, "; "))
-		loop()
+		loop.Allow(roundTime)
 		select {
 		case <-ctx.Done():
 			return
 		case a := <-n.applied:
-			n.change(ctx, a.rules, loop)
+			loop.Allow(n.cfg.callTime()) // a channel that leaves may have a call under way
+			n.change(ctx, a.rules)
 			close(a.done)
 		case <-tick.C:
 			n.dropGone(ctx)

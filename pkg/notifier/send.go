@@ -7,17 +7,18 @@ import (
 
 // tell returns nil when the provider has taken m, and an error only when ctx
 // has ended. ch.gate is held.
-func (ch *channel) tell(ctx context.Context, m message, tick func()) error {
+func (ch supervised) tell(ctx context.Context, m message) error {
 	for _, d := range m.Deliveries {
 		m.Repeat = m.Repeat || d.Repeat
 	}
 	for {
-		if err := pause(ctx, ch.notBefore, tick); err != nil {
+		if err := ch.pause(ctx); err != nil {
 			return err
 		}
 		m.at = time.Now()
 		ch.begin(m)
-		got, err := ch.attempt(ctx, m, tick)
+		ch.loop.Allow(ch.cfg.callTime())
+		got, err := ch.attempt(ctx, m)
 		if err == nil {
 			ch.delivered(m, got)
 			return nil
@@ -27,7 +28,7 @@ func (ch *channel) tell(ctx context.Context, m message, tick func()) error {
 		}
 		m.Repeat = m.Repeat || refused(err) == nil
 		if parts := ch.reduce(m, err); parts != nil {
-			return ch.tellAll(ctx, parts, tick)
+			return ch.tellAll(ctx, parts)
 		}
 		ch.undelivered(m, err)
 	}
@@ -59,9 +60,9 @@ func (ch *channel) reduce(m message, err error) (parts []message) {
 
 // tellAll is tell of one message after the other. What is not told when ctx ends
 // comes again, because it has not been acknowledged.
-func (ch *channel) tellAll(ctx context.Context, parts []message, tick func()) error {
+func (ch supervised) tellAll(ctx context.Context, parts []message) error {
 	for _, part := range parts {
-		if err := ch.tell(ctx, part, tick); err != nil {
+		if err := ch.tell(ctx, part); err != nil {
 			return err
 		}
 	}
@@ -88,30 +89,14 @@ func (ch *channel) notBefore() time.Time {
 	return ch.next
 }
 
-// attempt makes one call, beside us, so that one that hangs stops no heart;
-// its own timeout ends it.
-func (ch *channel) attempt(ctx context.Context, m message, tick func()) (receipt, error) {
+// callTime is what a loop declares for a round in which it calls a provider.
+func (c Config) callTime() time.Duration { return c.Timeout + roundTime }
+
+// attempt makes one call, which its own timeout ends.
+func (ch *channel) attempt(ctx context.Context, m message) (receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, ch.cfg.Timeout)
 	defer cancel()
-	type answer struct {
-		receipt
-		err error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		got, err := ch.to.send(ctx, m.cut())
-		answers <- answer{got, err}
-	}()
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for {
-		tick()
-		select {
-		case a := <-answers:
-			return a.receipt, a.err
-		case <-beat.C:
-		}
-	}
+	return ch.to.send(ctx, m.cut())
 }
 
 func (ch *channel) delivered(m message, got receipt) {
@@ -169,11 +154,11 @@ func (ch *channel) undelivered(m message, err error) {
 // heartbeat is how often a loop that waits says that it waits.
 const heartbeat = 500 * time.Millisecond
 
-// pause waits until the time that until says, which may come nearer meanwhile.
-func pause(ctx context.Context, until func() time.Time, tick func()) error {
+// pause waits until notBefore, which may come nearer meanwhile.
+func (ch supervised) pause(ctx context.Context) error {
 	for {
-		tick()
-		wait := time.Until(until())
+		ch.loop.Allow(roundTime)
+		wait := time.Until(ch.notBefore())
 		if wait <= 0 {
 			return ctx.Err()
 		}
@@ -187,16 +172,17 @@ func pause(ctx context.Context, until func() time.Time, tick func()) error {
 	}
 }
 
-// hold waits for the gate.
-func hold(ctx context.Context, gate chan struct{}, tick func()) error {
+// hold waits for the gate, for as long as another loop, which is supervised
+// too, calls the provider.
+func (ch supervised) hold(ctx context.Context) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		tick()
+		ch.loop.Allow(roundTime)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case gate <- struct{}{}:
+		case ch.gate <- struct{}{}:
 			return nil
 		case <-beat.C:
 		}

@@ -81,23 +81,24 @@ func (s *story) run() {
 
 func (s *story) restart() { s.end(); s.run() }
 
-func (s *story) DeliverAlarms(ctx context.Context, durable string, since time.Time, tick func(), take func(int) int, fn func(context.Context, []bus.AlarmDelivery) error) error {
+func (s *story) DeliverAlarms(ctx context.Context, a bus.AlarmConsumer) error {
+	durable, since := a.Durable, a.Since
 	s.mu.Lock()
 	for _, known := s.acked[durable]; !known && s.acked[durable] < len(s.stream) && s.stream[s.acked[durable]].At.Before(since); {
 		s.acked[durable]++
 	}
 	s.mu.Unlock()
 	for ctx.Err() == nil {
-		tick()
+		a.Loop.Allow(time.Second)
 		s.mu.Lock()
 		waiting, changed := s.stream[s.acked[durable]:], s.changed
 		s.mu.Unlock()
 		if len(waiting) > 0 {
 			var batch []bus.AlarmDelivery
-			for _, t := range waiting[:min(take(len(waiting)), 1000)] { // as bus.Conn does
+			for _, t := range waiting[:min(a.Most(len(waiting)), 1000)] { // as bus.Conn does
 				batch = append(batch, bus.AlarmDelivery{Transition: t, Attempt: 1})
 			}
-			if fn(ctx, batch) == nil {
+			if a.Deliver(ctx, batch) == nil {
 				s.mu.Lock()
 				s.acked[durable] += len(batch)
 				s.mu.Unlock()

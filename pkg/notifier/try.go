@@ -36,13 +36,14 @@ func (n *Notifier) Try(ctx context.Context, name string) event.Tried {
 }
 
 func (ch *channel) try(ctx context.Context) (receipt, error) {
-	nothing := func() {}
-	if err := hold(ctx, ch.trials, nothing); err != nil {
-		return receipt{}, fmt.Errorf("the trial before is still under way: %w", err)
+	select {
+	case <-ctx.Done():
+		return receipt{}, fmt.Errorf("the trial before is still under way: %w", ctx.Err())
+	case ch.trials <- struct{}{}:
 	}
 	now := time.Now()
 	m := message{Kind: trial, at: now, Deliveries: []delivery{{Transition: libra.Transition{ID: "trial", At: now, Host: ch.cfg.Host}}}}
-	got, err := ch.attempt(ctx, m, nothing)
+	got, err := ch.attempt(ctx, m)
 	// The next trial waits for the pace, this answer does not.
 	time.AfterFunc(ch.cfg.Pace, func() { <-ch.trials })
 	ch.log.Info("trial message", "ok", err == nil, "err", err)

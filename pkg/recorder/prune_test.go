@@ -45,7 +45,7 @@ func TestMakesRoom(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
-		r.Run(ctx, recorder.Loops{Reports: func() {}, Alarms: func() {}, Notes: func() {}, Watches: func() {}})
+		r.Run(ctx, recorder.Loops{})
 	})
 	notes := make(chan libra.Note, 9)
 	wg.Go(func() { b.Connect("web").WatchNotes(ctx, func() {}, func(n libra.Note) { notes <- n }) })

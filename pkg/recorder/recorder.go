@@ -41,10 +41,13 @@ type Recorder struct {
 	log    *slog.Logger
 	status func(string) // for systemctl status
 
-	mu     sync.Mutex      // one writer, a loop for each stream
-	writer *store.Writer   // under mu; nil until the database could be opened
-	opened int             // under mu; how often; a loop rewinds when it has changed
-	stuck  map[string]bool // under mu; the loops whose last attempt failed, by stream
+	mu      sync.Mutex      // one writer, a loop for each stream
+	writer  *store.Writer   // under mu; nil until the database could be opened
+	opening *opening        // under mu; the one under way; nil when there is none
+	opened  int             // under mu; how often; a loop rewinds when it has changed
+	stuck   map[string]bool // under mu; the loops whose last attempt failed, by stream
+
+	openStore func(context.Context, string) (*store.Writer, error)
 
 	recorded atomic.Int64
 	restored atomic.Int64
@@ -53,7 +56,7 @@ type Recorder struct {
 
 // New makes a recorder that reports its state to status.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger, status func(string)) *Recorder {
-	return &Recorder{cfg: cfg, conn: conn, log: log, status: status, stuck: map[string]bool{}}
+	return &Recorder{cfg: cfg, conn: conn, log: log, status: status, stuck: map[string]bool{}, openStore: store.Open}
 }
 
 // Recorded counts the reports stored since the start.
@@ -66,9 +69,9 @@ func (r *Recorder) Restored() int64 { return r.restored.Load() }
 // while it does.
 func (r *Recorder) BehindSince() int64 { return r.behind.Load() }
 
-// Loops are the loops of a recorder; each calls its own at least once a
-// second.
-type Loops struct{ Reports, Alarms, Notes, Watches func() }
+// Loops supervise the loops of a recorder, one for each stream; each may be
+// nil.
+type Loops struct{ Reports, Alarms, Notes, Watches bus.Loop }
 
 // Run records until ctx ends.
 func (r *Recorder) Run(ctx context.Context, loops Loops) error {
@@ -85,10 +88,10 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 			}
 		}
 	}
-	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, tick: loops.Reports, add: r.addReports}
-	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, tick: loops.Alarms, add: (*store.Writer).AddAlarms}
-	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, tick: loops.Notes, add: (*store.Writer).AddNotes}
-	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, tick: loops.Watches, add: (*store.Writer).AddWatches}
+	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, loop: loops.Reports, add: r.addReports}
+	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, loop: loops.Alarms, add: (*store.Writer).AddAlarms}
+	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, loop: loops.Notes, add: (*store.Writer).AddNotes}
+	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, loop: loops.Watches, add: (*store.Writer).AddWatches}
 	record := []func() error{
 		func() error { return r.conn.RecordReports(ctx, reports.recording(restored(r.restoreReports))) },
 		func() error { return r.conn.RecordAlarms(ctx, alarms.recording(nil)) },
@@ -113,18 +116,18 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 type loop[T any] struct {
 	*Recorder
 	stream string
-	tick   func()
+	loop   bus.Loop
 	add    func(*store.Writer, context.Context, []T, event.Position) error
 	seen   int // the opening of the database that this loop stands on
 }
 
 func (l *loop[T]) recording(began func(context.Context, bool)) bus.Recording[T] {
-	return bus.Recording[T]{Durable: Durable, From: l.from, Store: l.store, Began: began, Tick: l.tick}
+	return bus.Recording[T]{Durable: Durable, From: l.from, Store: l.store, Began: began, Loop: l.loop}
 }
 
 // from says where the database stands.
 func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
-	err = l.write(ctx, l.stream, l.tick, func(w *store.Writer, opened int) error {
+	err = l.write(ctx, l.stream, func(w *store.Writer, opened int) error {
 		l.seen = opened
 		p, err = w.Position(ctx, l.stream)
 		return err
@@ -134,7 +137,7 @@ func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
 
 // store keeps a batch; with an empty one it only looks after the database.
 func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) error {
-	return l.write(ctx, l.stream, l.tick, func(w *store.Writer, opened int) error {
+	return l.write(ctx, l.stream, func(w *store.Writer, opened int) error {
 		if opened != l.seen {
 			return bus.ErrRewind
 		}
@@ -161,17 +164,20 @@ func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []even
 // write runs do on a writer whose file is intact, opening and replacing it as
 // need be, and keeps account of how the database is to the loop of a stream;
 // "" is nobody's. One loop may have nothing to write while another cannot.
-func (r *Recorder) write(ctx context.Context, stream string, tick func(), do func(w *store.Writer, opened int) error) error {
+func (r *Recorder) write(ctx context.Context, stream string, do func(w *store.Writer, opened int) error) error {
+	err := r.open(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := r.open(ctx, tick)
+	if err == nil && r.writer == nil {
+		err = errOpening // another loop has shut it meanwhile
+	}
 	if err == nil {
 		if err = r.writer.Intact(); err == nil {
 			err = do(r.writer, r.opened)
 		}
 	}
 	switch {
-	case errors.Is(err, bus.ErrRewind):
+	case errors.Is(err, bus.ErrRewind), errors.Is(err, errOpening):
 		return err
 	case errors.Is(err, store.ErrDamaged):
 		err = errors.Join(err, r.setAside(err))
@@ -184,35 +190,65 @@ func (r *Recorder) write(ctx context.Context, stream string, tick func(), do fun
 	return err
 }
 
-// open opens the database if it is not open. Reading all of it may take its
-// time; tick goes on meanwhile. Callers hold mu.
-func (r *Recorder) open(ctx context.Context, tick func()) error {
+// opening is one attempt to open the database. It reads all of it, which may
+// take minutes, so no loop waits for its end in one round.
+type opening struct {
+	done   chan struct{} // closed when the others are set
+	writer *store.Writer
+	err    error
+}
+
+// errOpening says that the database is still being opened: try again.
+var errOpening = errors.New("the database is still being opened")
+
+// openWait is how long one round waits for an opening under way.
+const openWait = 500 * time.Millisecond
+
+// open opens the database if it is not open. Of those that wait for one opening
+// a single one gets its error.
+func (r *Recorder) open(ctx context.Context) error {
+	r.mu.Lock()
 	if r.writer != nil {
+		r.mu.Unlock()
 		return nil
 	}
-	type opened struct {
-		w   *store.Writer
-		err error
+	if r.opening == nil {
+		r.opening = r.beginOpening(ctx)
 	}
-	done := make(chan opened, 1)
-	go func() {
-		w, err := store.Open(ctx, r.cfg.Path)
-		done <- opened{w, err}
-	}()
-	wait := time.NewTicker(500 * time.Millisecond)
+	o := r.opening
+	r.mu.Unlock()
+	wait := time.NewTimer(openWait)
 	defer wait.Stop()
-	for {
-		select {
-		case o := <-done:
-			if o.err == nil {
-				r.writer = o.w
-				r.opened++
-			}
-			return o.err
-		case <-wait.C:
-			tick()
-		}
+	select {
+	case <-o.done:
+		return r.endOpening(o)
+	case <-wait.C:
+		return errOpening
 	}
+}
+
+func (r *Recorder) beginOpening(ctx context.Context) *opening {
+	o := &opening{done: make(chan struct{})}
+	go func() {
+		o.writer, o.err = r.openStore(ctx, r.cfg.Path)
+		close(o.done)
+	}()
+	return o
+}
+
+// endOpening takes over what came of o, unless another caller has.
+func (r *Recorder) endOpening(o *opening) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.opening != o {
+		return errOpening
+	}
+	r.opening = nil
+	if o.err == nil {
+		r.writer = o.writer
+		r.opened++
+	}
+	return o.err
 }
 
 // setAside moves a damaged database out of the way, so that the next attempt
@@ -257,7 +293,15 @@ func (r *Recorder) account(stream string, err error) {
 	r.status(fmt.Sprintf("history is behind since %s: %v", time.Unix(r.behind.Load(), 0).UTC().Format(time.TimeOnly), err))
 }
 
+// close is for the end, when the context of an opening has ended, too.
 func (r *Recorder) close() {
+	r.mu.Lock()
+	o := r.opening
+	r.mu.Unlock()
+	if o != nil {
+		<-o.done
+		_ = r.endOpening(o) // nobody wants the database any more
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.shut()

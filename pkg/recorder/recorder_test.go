@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,11 +40,11 @@ func watch(every int) event.Watch {
 // run starts a recorder and returns what ends it.
 func run(t *testing.T, b *bustest.Bus, path string) (stop func()) {
 	t.Helper()
-	_, stop = runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() {}, Notes: func() {}, Watches: func() {}})
+	_, stop = runSupervised(t, b, path, recorder.Loops{})
 	return stop
 }
 
-func runTicking(t *testing.T, b *bustest.Bus, path string, loops recorder.Loops) (r *recorder.Recorder, stop func()) {
+func runSupervised(t *testing.T, b *bustest.Bus, path string, loops recorder.Loops) (r *recorder.Recorder, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r = recorder.New(recorder.Config{Path: path}, b.Connect("recorder"), b.Log(), func(string) {})
@@ -93,14 +92,48 @@ func TestRecords(t *testing.T) {
 	bustest.Await(t, "the second report", has(2))
 }
 
+// While the database is being opened, which reads all of it, no loop blocks for
+// longer than it declares; then what the bus has is recorded.
+func TestSlowOpening(t *testing.T) {
+	b := bustest.Start(t)
+	path := filepath.Join(t.TempDir(), "libra.db")
+	if err := b.Connect("inspector").PublishReport(t.Context(), reported(1)); err != nil {
+		t.Fatal(err)
+	}
+	var loops [4]bustest.Loop
+	opened := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	r := recorder.New(recorder.Config{Path: path}, b.Connect("recorder"), b.Log(), func(string) {})
+	r.OpenWith(func(ctx context.Context, path string) (*store.Writer, error) {
+		<-opened
+		return store.Open(ctx, path)
+	})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() {
+		r.Run(ctx, recorder.Loops{Reports: &loops[0], Alarms: &loops[1], Notes: &loops[2], Watches: &loops[3]})
+	})
+	for i := range loops {
+		bustest.Await(t, "three rounds of every loop", func() bool { return loops[i].Rounds() >= 3 })
+	}
+	close(opened)
+	read := store.NewReader(path)
+	defer read.Close()
+	bustest.Await(t, "the report", func() bool { _, err := read.ByRequest(t.Context(), "r1"); return err == nil })
+	for i := range loops {
+		loops[i].InTime(t, fmt.Sprint(i))
+	}
+}
+
 // While somebody holds the database, reports wait, and the recorder says since
 // when, whatever the loop of the alarms has to do; then all are there.
 func TestLockedDatabase(t *testing.T) {
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	inspector := b.Connect("inspector")
-	var rounds atomic.Int64
-	r, stop := runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() { rounds.Add(1) }, Notes: func() {}, Watches: func() {}})
+	var alarms bustest.Loop
+	r, stop := runSupervised(t, b, path, recorder.Loops{Alarms: &alarms})
 	defer stop()
 	read := store.NewReader(path)
 	defer read.Close()
@@ -127,8 +160,8 @@ func TestLockedDatabase(t *testing.T) {
 		t.Errorf("while locked: %d reports, %v", len(list), err)
 	}
 	bustest.Await(t, "the recorder to be behind", func() bool { return r.BehindSince() != 0 })
-	since, was := r.BehindSince(), rounds.Load()
-	bustest.Await(t, "three rounds of the alarms' loop", func() bool { return rounds.Load() >= was+3 })
+	since, was := r.BehindSince(), alarms.Rounds()
+	bustest.Await(t, "three rounds of the alarms' loop", func() bool { return alarms.Rounds() >= was+3 })
 	if now := r.BehindSince(); now != since {
 		t.Errorf("behind since %d, and then since %d", since, now)
 	}
@@ -227,7 +260,7 @@ func TestWipedNotes(t *testing.T) {
 	}
 	read := store.NewReader(path)
 	defer read.Close()
-	r, stop := runTicking(t, b, path, recorder.Loops{Reports: func() {}, Alarms: func() {}, Notes: func() {}, Watches: func() {}})
+	r, stop := runSupervised(t, b, path, recorder.Loops{})
 	defer stop()
 	bustest.Await(t, "everything to be recorded", func() bool {
 		notes, err := read.Notes(t.Context(), "", store.Mark{}, 9)

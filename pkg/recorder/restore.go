@@ -86,11 +86,16 @@ func (r *Recorder) giveBack(ctx context.Context, what string, do func() error) {
 	}
 }
 
-// use works with the database, and leaves the account of it to the loops.
+// use works with the database once it is open, and leaves the account of it to
+// the loops.
 func use[T any](ctx context.Context, r *Recorder, from func(*store.Writer) (T, error)) (v T, err error) {
-	err = r.write(ctx, "", func() {}, func(w *store.Writer, _ int) (err error) {
-		v, err = from(w)
-		return err
-	})
-	return v, err
+	for {
+		err = r.write(ctx, "", func(w *store.Writer, _ int) (err error) {
+			v, err = from(w)
+			return err
+		})
+		if !errors.Is(err, errOpening) || ctx.Err() != nil {
+			return v, err
+		}
+	}
 }

@@ -110,14 +110,16 @@ func (b *board) remember(id string, t Tally, l Limits) {
 	}
 }
 
+// visitTime is how long one round may take, beside the wait for the next tick:
+// it writes small files, most of them into memory.
+const visitTime = 2 * time.Second
+
 // run judges readings until ctx ends.
 func (b *board) run(ctx context.Context, in inputs) error {
 	tick := time.NewTicker(b.cfg.Interval)
 	defer tick.Stop()
-	beat := time.NewTicker(500 * time.Millisecond)
-	defer beat.Stop()
 	for {
-		b.deps.Tick()
+		b.deps.Loop.Allow(b.cfg.Interval + visitTime)
 		b.round.Add(1)
 		batches := b.pages.batches
 		if !b.mayJudge(pagePrefix) {
@@ -136,7 +138,6 @@ func (b *board) run(ctx context.Context, in inputs) error {
 			b.apply(s)
 		case t := <-in.history:
 			b.learn(t)
-		case <-beat.C:
 		case <-tick.C:
 			b.visit()
 			b.visitPages()

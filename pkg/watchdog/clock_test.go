@@ -84,18 +84,23 @@ func TestQuarantineWhileTheClockWasAhead(t *testing.T) {
 	})
 }
 
+// sleepy is a loop whose machine sleeps for the durations that are sent to it.
+type sleepy chan time.Duration
+
+func (s sleepy) Allow(time.Duration) {
+	select {
+	case d := <-s:
+		time.Sleep(d)
+	default:
+	}
+}
+
 // Time in which this machine slept is no silence of a page.
 func TestMachineSlept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := inspected(t)
-		asleep := make(chan time.Duration, 1)
-		r.tick = func() {
-			select {
-			case d := <-asleep:
-				time.Sleep(d)
-			default:
-			}
-		}
+		asleep := make(sleepy, 1)
+		r.loop = asleep
 		r.start()
 		r.report(r.watch(10, ""), nil)
 		r.pass(3, true)

@@ -95,7 +95,6 @@ func (p *pages) read(ctx context.Context, b Bus) {
 		Durable: "watchdog",
 		From:    func(context.Context) (event.Position, error) { return *p.position.Load(), nil },
 		Store:   p.hand,
-		Tick:    func() {},
 		Most:    16, // reports can be large, and this process is small
 	})
 }

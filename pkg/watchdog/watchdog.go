@@ -89,9 +89,8 @@ type Deps struct {
 	// NotifierSocket.
 	Tell func(ctx context.Context, t libra.Transition) error
 	Log  *slog.Logger
-	// Tick is called while the watchdog makes progress, at least once a
-	// second. May be nil.
-	Tick func()
+	// Loop supervises the goroutine that judges. May be nil.
+	Loop bus.Loop
 	// Status takes one line for systemctl status. May be nil.
 	Status func(string)
 }
@@ -118,8 +117,8 @@ func New(cfg Config, deps Deps) *Watchdog {
 	if deps.Tell == nil {
 		deps.Tell = socketTeller(cfg.NotifierSocket)
 	}
-	if deps.Tick == nil {
-		deps.Tick = func() {}
+	if deps.Loop == nil {
+		deps.Loop = unsupervised{}
 	}
 	if deps.Status == nil {
 		deps.Status = func(string) {}
@@ -131,6 +130,11 @@ func New(cfg Config, deps Deps) *Watchdog {
 	w.probes = w.allProbes()
 	return w
 }
+
+// unsupervised is the Loop of a watchdog without one.
+type unsupervised struct{}
+
+func (unsupervised) Allow(time.Duration) {}
 
 // config is the one in force.
 func (w *Watchdog) config() *Config { return w.live.Load() }

@@ -19,6 +19,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/watchdog"
@@ -48,7 +49,7 @@ type room struct {
 	units   *house                      // systemd; nil is none
 	running *watchdog.Watchdog          // the newest
 	log     strings.Builder             // under mu
-	tick    func()                      // Deps.Tick
+	loop    bus.Loop                    // Deps.Loop
 }
 
 func newRoom(t *testing.T) *room {
@@ -161,7 +162,7 @@ func (r *room) Write(p []byte) (int, error) {
 func (r *room) start() (stop, kill func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := watchdog.New(r.cfg, watchdog.Deps{
-		Bus: r, SQLite: r, Web: r, Tell: r.tell, Systemd: r.systemd(), Tick: r.tick, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Bus: r, SQLite: r, Web: r, Tell: r.tell, Systemd: r.systemd(), Loop: r.loop, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	r.running = w
 	done := make(chan error, 1)

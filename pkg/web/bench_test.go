@@ -43,7 +43,7 @@ func serve(b *testing.B) *web.Server {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := web.New(web.Config{}, quiet(), house.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), func() {})
+	s := web.New(web.Config{}, quiet(), house.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, l) }()
@@ -92,7 +92,7 @@ func startOnce(b *testing.B, conn *bus.Conn, db string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s := web.New(web.Config{}, quiet(), conn, store.NewReader(db), func() {})
+		s := web.New(web.Config{}, quiet(), conn, store.NewReader(db), nil)
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx, l) }()

@@ -373,8 +373,8 @@ func TestNewestWins(t *testing.T) {
 func TestHeartbeatAndEnd(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	h := newHouse(t).start(web.Config{Drain: time.Hour}).ready()
-	was := h.ticks.Load()
-	bustest.Await(t, "three beats", func() bool { return h.ticks.Load() >= was+3 })
+	was := h.loop.Rounds()
+	bustest.Await(t, "three beats", func() bool { return h.loop.Rounds() >= was+3 })
 	resp, err := http.Get(h.base + "/api/events")
 	if err != nil {
 		t.Fatal(err)

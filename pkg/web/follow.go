@@ -90,8 +90,11 @@ func (s *Server) onRequest(r event.Request) {
 	}
 }
 
-// heartbeat asks the server itself whether it answers, and only then says so.
-// A lock that nobody gives back thus ends the process.
+// answerTime is what the server declares for its next answer to itself.
+const answerTime = 3 * time.Second
+
+// heartbeat asks the server itself whether it answers, and only then declares
+// the next round. A lock that nobody gives back thus ends the process.
 func (s *Server) heartbeat(ctx context.Context) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/up", nil)
 	if err != nil {
@@ -100,8 +103,11 @@ func (s *Server) heartbeat(ctx context.Context) {
 	every(ctx, probeEvery, func() {
 		w := &discard{header: http.Header{}}
 		s.handler.ServeHTTP(w, req)
-		if w.code != 0 {
-			s.tick()
+		if w.code != 0 && s.loop != nil {
+			s.loop.Allow(answerTime)
+		}
+		if s.cfg.Status != nil {
+			s.cfg.Status(s.Status())
 		}
 	})
 }

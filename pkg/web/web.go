@@ -75,6 +75,8 @@ type Config struct {
 	// RunbookURL is where docs/operations.md is published, for links; by default
 	// our own /runbook.
 	RunbookURL string
+	// Status takes one line for systemctl status, every second. May be nil.
+	Status func(string)
 	// Version of the build, as /api/status and /metrics tell it.
 	Version string
 	// CacheBytes bounds the compressed full reports in memory; 32 MB.
@@ -167,7 +169,7 @@ type Server struct {
 	log     *slog.Logger
 	conn    *bus.Conn
 	history History
-	tick    func()
+	loop    bus.Loop
 
 	memory  *memory
 	notes   *notebook
@@ -187,12 +189,12 @@ type Server struct {
 	refused   atomic.Int64
 }
 
-// New makes a server. conn may be disconnected. tick is called at least once a
-// second while HTTP is answered.
-func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History, tick func()) *Server {
+// New makes a server. conn may be disconnected. loop supervises that
+// HTTP is answered; it may be nil.
+func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History, loop bus.Loop) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{
-		cfg: cfg, log: log, conn: conn, history: history, tick: tick,
+		cfg: cfg, log: log, conn: conn, history: history, loop: loop,
 		memory: newMemory(cfg), notes: newNotebook(), watches: newWatchlist(), health: newHealth(time.Now()), hub: newHub(cfg.MaxStreams),
 		workers: newAsker(conn), stopping: make(chan struct{}),
 		cross: http.NewCrossOriginProtection(),

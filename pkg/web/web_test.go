@@ -39,7 +39,7 @@ type house struct {
 	db    string
 	base  string
 	reads atomic.Int64 // of SQLite, on behalf of those who ask
-	ticks atomic.Int64
+	loop  bustest.Loop
 	web   *web.Server
 	log   *slog.Logger // web's
 	stop  func() error // ends the server and returns what Run said
@@ -99,7 +99,7 @@ func (h *house) start(cfg web.Config) *house {
 	h.conn = h.connect()
 	reader := store.NewReader(h.db)
 	h.t.Cleanup(func() { reader.Close() })
-	h.web = web.New(cfg, h.log, h.conn, counted{reader, &h.reads}, func() { h.ticks.Add(1) })
+	h.web = web.New(cfg, h.log, h.conn, counted{reader, &h.reads}, &h.loop)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		h.t.Fatal(err)
@@ -193,7 +193,7 @@ func (h *house) inspect(weigh func(ctx context.Context, conn *bus.Conn, j bus.Jo
 	var wg sync.WaitGroup
 	h.t.Cleanup(func() { cancel(); wg.Wait() })
 	wg.Go(func() {
-		conn.Work(ctx, bustest.Slots(4), time.Minute, func() {}, func(ctx context.Context, j bus.Job) {
+		conn.Work(ctx, bustest.Slots(4), time.Minute, nil, func(ctx context.Context, j bus.Job) {
 			r := weigh(ctx, conn, j)
 			if r.Request.ID == "" {
 				return
