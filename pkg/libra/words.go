@@ -1,6 +1,13 @@
 package libra
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// How counts, sizes and durations read on pages, in the command line and in
+// notifications. JSON and logs have plain numbers instead.
 
 // Several counts things for people: "1 page", "2 pages".
 func Several(n int, noun string) string {
@@ -8,4 +15,64 @@ func Several(n int, noun string) string {
 		noun += "s"
 	}
 	return strconv.Itoa(n) + " " + noun
+}
+
+// FormatBytes writes a size in decimal units, with one digit after the point:
+// "850 B", "307.2 kB" (1 kB is 1000 bytes), "1.4 MB".
+func FormatBytes(n int64) string {
+	if n < 0 {
+		return "-" + FormatBytes(-n)
+	}
+	if n < 1000 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	value, unit := float64(n)/1000, 0
+	for value >= 999.95 && unit < len(byteUnits)-1 {
+		value, unit = value/1000, unit+1
+	}
+	return strconv.FormatFloat(value, 'f', 1, 64) + " " + byteUnits[unit]
+}
+
+var byteUnits = []string{"kB", "MB", "GB", "TB", "PB", "EB"}
+
+// FormatDuration writes a duration in at most two units: "850 ms", "1.4 s",
+// "45 s", "1 min 45 s", "2 h 5 min", "3 days 4 h". What is below a millisecond
+// reads "0 ms".
+func FormatDuration(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "-" + FormatDuration(-d)
+	case d < 999500*time.Microsecond:
+		return fmt.Sprintf("%d ms", d.Round(time.Millisecond)/time.Millisecond)
+	case d < 9950*time.Millisecond:
+		return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64) + " s"
+	}
+	// The first unit that d reaches, with as many of the next as remain.
+	d = d.Round(time.Second)
+	for i, u := range durationUnits {
+		if d < u.size {
+			continue
+		}
+		text := u.count(d)
+		if i+1 < len(durationUnits) && d%u.size >= durationUnits[i+1].size {
+			text += " " + durationUnits[i+1].count(d%u.size)
+		}
+		return text
+	}
+	return "0 s"
+}
+
+type durationUnit struct {
+	size time.Duration
+	name string
+}
+
+var durationUnits = []durationUnit{{24 * time.Hour, "day"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+
+func (u durationUnit) count(d time.Duration) string {
+	n := int(d / u.size)
+	if u.name == "day" {
+		return Several(n, u.name)
+	}
+	return strconv.Itoa(n) + " " + u.name
 }
