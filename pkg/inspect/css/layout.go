@@ -11,7 +11,6 @@ import (
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
-	"libra/pkg/libra"
 )
 
 // Where the boxes of a page stand is estimated for lazy loading, which asks
@@ -68,9 +67,19 @@ type box struct {
 	late       []hole // floats that stick out at the bottom
 }
 
+// Document is what is laid out.
+type Document struct {
+	Root     *html.Node
+	Cascade  *cascade.Cascade  // of all rules, those included that only set sizes
+	Matcher  *selector.Matcher // bounds the steps of matching
+	Viewport media.Viewport
+	Stop     func() bool // whether to give up
+}
+
 // layout is one look at a page for the places of boxes.
 type layout struct {
-	*pass
+	Document
+	index  *selector.Index
 	decls  map[*stylesheet.Rule][]sizeDecl
 	roots  map[*selector.Element]*selector.Element // of shadow trees, by host
 	boxes  int
@@ -87,51 +96,52 @@ type place struct {
 	near bool
 }
 
-// near says of each lazy element whether it is loaded with the page.
-func (p *Page) near(steps int) []Use {
-	l := &layout{pass: newSizedPass(p), decls: map[*stylesheet.Rule][]sizeDecl{}, roots: map[*selector.Element]*selector.Element{}, at: map[*html.Node]place{}, wanted: map[*html.Node]bool{}}
-	l.m.Steps = steps
-	for _, n := range p.Lazy {
+// Proximity says whether an element is loaded with the page, and why.
+type Proximity struct {
+	Near   bool
+	Reason string // for a person
+}
+
+// Near says of each of the lazy elements whether it is near the viewport.
+func Near(d Document, lazy []*html.Node) []Proximity {
+	d.Cascade.AddUserAgent(cascade.UserAgentSheet())
+	d.Cascade.AddUserAgent(layoutSheet())
+	l := &layout{
+		Document: d, index: d.Cascade.NewIndex(d.Matcher.Quirks), decls: map[*stylesheet.Rule][]sizeDecl{},
+		roots: map[*selector.Element]*selector.Element{}, at: map[*html.Node]place{}, wanted: map[*html.Node]bool{},
+	}
+	for _, n := range lazy {
 		l.wanted[n] = true
 	}
 	l.run()
-	var uses []Use
-	for i, n := range p.Lazy {
-		u := Use{Lazy: i + 1, Fetch: libra.Lazy}
-		r, ok := l.at[n]
-		switch {
-		case !ok && !l.cut:
-			u.Reason = "not displayed"
-		case !ok:
-			u.Reason = "far down a page of very many elements"
-		case r.near:
-			u.Fetch, u.Reason = libra.Fetched, "near the viewport"
-		case r.y > float64(p.Viewport.Height)+lazyDistance:
-			u.Reason = fmt.Sprintf("about %.0f px down the page", r.y)
-		default:
-			u.Reason = fmt.Sprintf("out of sight, %.0f px from the left and %.0f px from the top", r.x, r.y)
-		}
-		uses = append(uses, u)
+	var list []Proximity
+	for _, n := range lazy {
+		list = append(list, l.proximity(n))
 	}
-	p.truncated = p.truncated || l.m.Exhausted() || l.stopped
-	return uses
+	return list
 }
 
-// newSizedPass is a pass whose cascade has the rules that only set sizes too.
-func newSizedPass(p *Page) *pass {
-	s := newPass(p, true)
-	s.cascade.AddUserAgent(cascade.UserAgentSheet())
-	s.cascade.AddUserAgent(layoutSheet())
-	s.index = s.cascade.NewIndex(s.m.Quirks)
-	return s
+func (l *layout) proximity(n *html.Node) Proximity {
+	r, ok := l.at[n]
+	switch {
+	case !ok && !l.cut:
+		return Proximity{Reason: "not displayed"}
+	case !ok:
+		return Proximity{Reason: "far down a page of very many elements"}
+	case r.near:
+		return Proximity{true, "near the viewport"}
+	case r.y > float64(l.Viewport.Height)+lazyDistance:
+		return Proximity{Reason: fmt.Sprintf("about %.0f px down the page", r.y)}
+	}
+	return Proximity{Reason: fmt.Sprintf("out of sight, %.0f px from the left and %.0f px from the top", r.x, r.y)}
 }
 
 func (l *layout) run() {
-	view := l.page.Viewport
+	view := l.Viewport
 	width, height := float64(view.Width), float64(view.Height)
 	root := &sizes{view: view, font: 16, root: 16, line: 18, wraps: true}
 	page := &box{s: root}
-	all := selector.Elements(l.page.Doc)
+	all := selector.Elements(l.Root)
 	for _, e := range all {
 		if e.IsShadowRoot {
 			l.roots[e.Parent] = e
@@ -149,7 +159,7 @@ func (l *layout) run() {
 
 // element gives e, whose parent has the sizes s, a box in into.
 func (l *layout) element(e *selector.Element, s *sizes, into *box) {
-	if l.boxes >= maxBoxes || l.stop() {
+	if l.boxes >= maxBoxes || l.Stop() {
 		l.cut = true
 		return
 	}
@@ -354,7 +364,7 @@ func (l *layout) settle(b *box, x, y float64, a around) {
 			l.at[b.node] = place{at, at.meets(a.clip)}
 		}
 		if b.s.scrolls() {
-			a.clip = a.clip.and(at.grown(l.page.Viewport))
+			a.clip = a.clip.and(at.grown(l.Viewport))
 		}
 		if b.s.word(dPosition, "static") != "static" {
 			a.from, a.outer = at, a.clip
@@ -370,8 +380,8 @@ func (l *layout) settle(b *box, x, y float64, a around) {
 		}
 		in := a
 		if in.clip = a.outer; k.s.word(dPosition, "") == "fixed" {
-			window := rect{0, 0, float64(l.page.Viewport.Width), float64(l.page.Viewport.Height)}
-			in.from, in.clip = window, window.grown(l.page.Viewport)
+			window := rect{0, 0, float64(l.Viewport.Width), float64(l.Viewport.Height)}
+			in.from, in.clip = window, window.grown(l.Viewport)
 		}
 		kx, ky := l.position(k, x+k.x, y+k.y, in.from)
 		l.settle(k, kx, ky, in)

@@ -379,3 +379,20 @@ func (p *pass) shadowRoot(e *styled) {
 		p.elementText(e)
 	}
 }
+
+// near says of each lazy element whether it is loaded with the page. Matching
+// goes on from the steps that were taken.
+func (p *Page) near(steps int) []Use {
+	s := newPass(p, true)
+	s.m.Steps = steps
+	var uses []Use
+	for i, n := range Near(Document{Root: p.Doc, Cascade: s.cascade, Matcher: &s.m, Viewport: p.Viewport, Stop: s.stop}, p.Lazy) {
+		u := Use{Lazy: i + 1, Fetch: libra.Lazy, Reason: n.Reason}
+		if n.Near {
+			u.Fetch = libra.Fetched
+		}
+		uses = append(uses, u)
+	}
+	p.truncated = p.truncated || s.m.Exhausted() || s.stopped
+	return uses
+}

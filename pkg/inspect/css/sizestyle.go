@@ -21,7 +21,7 @@ func (l *layout) style(e *selector.Element, parent *sizes) *sizes {
 	}
 	hits, own := l.hits(e, g)
 	if own != nil {
-		g.vars = l.cascade.NewVariables(parent.vars, own)
+		g.vars = l.Cascade.NewVariables(parent.vars, own)
 	}
 	if text := attributeSizes(e); text != "" {
 		hits = append(hits, hit{sizeDecls(text), &cascade.Rule{Origin: cascade.Hint}, 0})
@@ -58,11 +58,11 @@ func (l *layout) hits(e *selector.Element, g *sizes) (hits []hit, own map[string
 	l.index.Find(e, func(list []selector.Entry) {
 		for i := range list {
 			x := &list[i]
-			by := l.cascade.Rules[x.Rule]
+			by := l.Cascade.Rules[x.Rule]
 			if by.Scope != e.Scope && by.Origin != cascade.UserAgent {
 				continue
 			}
-			if by.Starting || x.Selector.PseudoElement != "" && x.Selector.PseudoElement != "after" || !l.m.Matches(x, e) || !l.contained(by) {
+			if by.Starting || x.Selector.PseudoElement != "" && x.Selector.PseudoElement != "after" || !l.Matcher.Matches(x, e) || !l.contained(by) {
 				continue
 			}
 			decls := l.declsOf(by.Source)
@@ -113,7 +113,7 @@ func (l *layout) contained(by *cascade.Rule) bool {
 		if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
 			prelude = strings.TrimSpace(prelude[ns[0].End:])
 		}
-		if !media.Match(prelude, l.page.Viewport) {
+		if !media.Match(prelude, l.Viewport) {
 			return false
 		}
 	}
