@@ -54,7 +54,8 @@ var engine = map[string][]string{
 	"css/font":       {"css/property", "css/syntax"},
 	"css/stylesheet": {"css/font", "css/media", "css/property", "css/selector", "css/syntax", "markup"},
 	"css/cascade":    {"css/font", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
-	"css":            {"css/cascade", "css/font", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
+	"css/layout":     {"css/cascade", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax"},
+	"css":            {"css/cascade", "css/font", "css/layout", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
 	"":               {"css", "css/media", "css/stylesheet", "fetch", "markup"},
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/font"
+	"libra/pkg/inspect/css/layout"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
@@ -386,7 +387,7 @@ func (p *Page) near(steps int) []Use {
 	s := newPass(p, true)
 	s.m.Steps = steps
 	var uses []Use
-	for i, n := range Near(Document{Root: p.Doc, Cascade: s.cascade, Matcher: &s.m, Viewport: p.Viewport, Stop: s.stop}, p.Lazy) {
+	for i, n := range layout.Near(layout.Document{Root: p.Doc, Cascade: s.cascade, Matcher: &s.m, Viewport: p.Viewport, Stop: s.stop}, p.Lazy) {
 		u := Use{Lazy: i + 1, Fetch: libra.Lazy, Reason: n.Reason}
 		if n.Near {
 			u.Fetch = libra.Fetched

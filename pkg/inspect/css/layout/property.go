@@ -1,4 +1,4 @@
-package css
+package layout
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package css_test
+package layout_test
 
 import (
 	"strings"
