@@ -336,61 +336,7 @@ func (s *sizes) length(n syntax.Value, base float64) (float64, bool) {
 		}
 		return media.Length(n, s.view)
 	case syntax.Function, syntax.OpenParen:
-		return s.math(n, base)
+		return media.Calc(n, func(n syntax.Value) (float64, bool) { return s.length(n, base) })
 	}
 	return 0, false
-}
-
-// math evaluates calc(), min(), max() and clamp().
-func (s *sizes) math(n syntax.Value, base float64) (float64, bool) {
-	var args []float64
-	for _, part := range syntax.Split(n.Args, syntax.IsComma) {
-		v, ok := s.sum(syntax.Fields(part), base)
-		if !ok {
-			return 0, false
-		}
-		args = append(args, v)
-	}
-	switch name := strings.ToLower(n.Text); {
-	case len(args) == 2 && name == "min":
-		return min(args[0], args[1]), true
-	case len(args) == 2 && name == "max":
-		return max(args[0], args[1]), true
-	case len(args) == 3 && name == "clamp":
-		return max(args[0], min(args[1], args[2])), true
-	case len(args) == 1 && (n.Kind == syntax.OpenParen || name == "calc" || name == "min" || name == "max" || name == "-webkit-calc"):
-		return args[0], true
-	}
-	return 0, false
-}
-
-func (s *sizes) sum(w []syntax.Value, base float64) (float64, bool) {
-	total, term, op := 0., 0., byte('+')
-	for i, x := range w {
-		if i%2 == 1 {
-			if x.Kind != syntax.Delim || !strings.Contains("+-*/", x.Text) {
-				return 0, false
-			}
-			op = x.Text[0]
-			continue
-		}
-		v, ok := s.length(x, base)
-		if x.Kind == syntax.Number {
-			v, ok = x.Num, true
-		}
-		if !ok {
-			return 0, false
-		}
-		switch op {
-		case '*':
-			term *= v
-		case '/':
-			term /= v
-		case '-':
-			total, term = total+term, -v
-		default:
-			total, term = total+term, v
-		}
-	}
-	return total + term, len(w)%2 == 1
 }

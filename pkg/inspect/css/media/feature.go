@@ -45,7 +45,7 @@ func mediaNumber(name string, ns []syntax.Value, v Viewport) (float64, bool) {
 	}
 	n := ns[0]
 	if IsLengthFunction(n) {
-		return mathLength(n, v)
+		return Calc(n, func(n syntax.Value) (float64, bool) { return Length(n, v) })
 	}
 	switch name {
 	case "width", "height", "device-width", "device-height":
@@ -94,34 +94,31 @@ func Resolution(n syntax.Value) (float64, bool) {
 	return 0, false
 }
 
-// mathLength evaluates calc(), min(), max() and clamp() of lengths.
-func mathLength(n syntax.Value, v Viewport) (float64, bool) {
+// Calc evaluates calc(), min(), max(), clamp() and the parentheses in them.
+// length gives operands that are no numbers and no such functions.
+func Calc(n syntax.Value, length func(syntax.Value) (float64, bool)) (float64, bool) {
 	var args []float64
 	for _, part := range syntax.Split(n.Args, syntax.IsComma) {
-		f, ok := sumLength(syntax.Fields(part), v)
+		f, ok := sum(syntax.Fields(part), length)
 		if !ok {
 			return 0, false
 		}
 		args = append(args, f)
 	}
-	switch strings.ToLower(n.Text) {
-	case "min":
+	switch name := strings.ToLower(n.Text); {
+	case name == "min":
 		return slices.Min(args), true
-	case "max":
+	case name == "max":
 		return slices.Max(args), true
-	case "clamp":
-		if len(args) != 3 {
-			return 0, false
-		}
+	case name == "clamp" && len(args) == 3:
 		return max(args[0], min(args[1], args[2])), true
 	}
-	return args[0], len(args) == 1
+	return args[0], len(args) == 1 && (n.Kind == syntax.OpenParen || n.IsFunction("calc") || n.IsFunction("-webkit-calc"))
 }
 
-// sumLength evaluates sums, differences, products and quotients.
-func sumLength(w []syntax.Value, v Viewport) (float64, bool) {
-	total, term, sign := 0., 0., 1.
-	op := byte('+')
+// sum evaluates sums, differences, products and quotients.
+func sum(w []syntax.Value, length func(syntax.Value) (float64, bool)) (float64, bool) {
+	total, term, op := 0., 0., byte('+')
 	for i, x := range w {
 		if i%2 == 1 {
 			if x.Kind != syntax.Delim || !strings.Contains("+-*/", x.Text) {
@@ -130,11 +127,11 @@ func sumLength(w []syntax.Value, v Viewport) (float64, bool) {
 			op = x.Text[0]
 			continue
 		}
-		f, ok := Length(x, v)
-		if x.Kind == syntax.Number {
-			f, ok = x.Num, true
-		} else if isGroup(x) {
-			f, ok = mathLength(x, v)
+		f, ok := x.Num, true
+		if isGroup(x) {
+			f, ok = Calc(x, length)
+		} else if x.Kind != syntax.Number {
+			f, ok = length(x)
 		}
 		if !ok {
 			return 0, false
@@ -144,15 +141,13 @@ func sumLength(w []syntax.Value, v Viewport) (float64, bool) {
 			term *= f
 		case '/':
 			term /= f
+		case '-':
+			total, term = total+term, -f
 		default:
-			total += sign * term
-			term, sign = f, 1
-			if op == '-' {
-				sign = -1
-			}
+			total, term = total+term, f
 		}
 	}
-	return total + sign*term, len(w)%2 == 1
+	return total + term, len(w)%2 == 1
 }
 
 // keywordFeatures lists the discrete features Chromium knows with the values
