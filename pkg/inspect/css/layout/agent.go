@@ -9,8 +9,8 @@ import (
 	"libra/pkg/inspect/css/stylesheet"
 )
 
-// layoutSheet is the part of the browser's style sheet that gives boxes sizes.
-var layoutSheet = sync.OnceValue(func() *stylesheet.Sheet {
+// userAgentSheet is the part of the browser's own sheet that sizes boxes.
+var userAgentSheet = sync.OnceValue(func() *stylesheet.Sheet {
 	return stylesheet.Parse([]byte(`
 body { margin: 8px } p, dl, ul, ol, menu, dir, pre, listing, xmp, plaintext { margin: 1em 0 }
 blockquote, figure { margin: 1em 40px } dd { margin-left: 40px } ul, ol, menu, dir { padding-left: 40px }
@@ -30,8 +30,9 @@ center > table { margin-left: auto; margin-right: auto }
 `), "")
 })
 
-// attributeSizes is what an element's attributes set, as declarations.
-func attributeSizes(e *selector.Element) string {
+// presentationalHints are the declarations that an element's attributes stand
+// for.
+func presentationalHints(e *selector.Element) string {
 	if e.Namespace != "html" && e.Tag != "svg" {
 		return ""
 	}
@@ -40,13 +41,13 @@ func attributeSizes(e *selector.Element) string {
 	for _, a := range e.Node.Attr {
 		switch key := strings.ToLower(a.Key); {
 		case sized && (key == "width" || key == "height"):
-			if v, ok := attributeLength(a.Val); ok {
+			if v, ok := parseDimension(a.Val); ok {
 				b.WriteString(key + ":" + v + ";")
 			}
 		case key == "align" && e.Is("img", "table", "iframe", "object") && (strings.EqualFold(a.Val, "left") || strings.EqualFold(a.Val, "right")):
 			b.WriteString("float:" + a.Val + ";")
 		case key == "cellspacing" && e.Is("table"):
-			if v, ok := attributeLength(a.Val); ok {
+			if v, ok := parseDimension(a.Val); ok {
 				b.WriteString("border-spacing:" + v + ";")
 			}
 		case key == "nowrap" && e.Is("td", "th"):
@@ -56,8 +57,8 @@ func attributeSizes(e *selector.Element) string {
 	return b.String()
 }
 
-// attributeLength reads "300", "300px" or "50%".
-func attributeLength(s string) (string, bool) {
+// parseDimension reads a dimension value of HTML: "300", "300px" or "50%".
+func parseDimension(s string) (string, bool) {
 	s = strings.TrimSpace(s)
 	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
 	if end < 0 {

@@ -7,56 +7,55 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// widths are those of b's border if each line is as short as can be, and if
-// nothing wraps.
-func (l *layout) widths(b *box) (least, most float64) {
+// intrinsicWidths are the min-content and max-content width of b's border box.
+func (l *layout) intrinsicWidths(b *box) (least, most float64) {
 	if b.measured {
-		return b.min, b.max
+		return b.minContent, b.maxContent
 	}
 	b.measured = true
-	_, across, _, along := b.edges(0)
+	_, across, _, along := b.borderPadding(0)
 	if b.inner == replaced {
-		l.replacedSize(b, 0, frameOf{width: -1, height: -1}, across, along)
-		b.min, b.max = b.w, b.w
-		if b.percent(dWidth) || b.percent(dMaxWidth) {
-			b.min = 0
+		l.layoutReplaced(b, 0, constraints{width: -1, height: -1}, across, along)
+		b.minContent, b.maxContent = b.w, b.w
+		if b.isPercentage(propWidth) || b.isPercentage(propMaxWidth) {
+			b.minContent = 0
 		}
-		return b.min, b.max
+		return b.minContent, b.maxContent
 	}
-	if w, ok := b.sized(dWidth, -1, across); ok {
-		b.min, b.max = w, w
+	if w, ok := b.borderBoxSize(propWidth, -1, across); ok {
+		b.minContent, b.maxContent = w, w
 	} else {
-		b.min, b.max = l.contentWidths(b)
-		b.min, b.max = b.min+across, b.max+across
+		b.minContent, b.maxContent = l.intrinsicContentWidths(b)
+		b.minContent, b.maxContent = b.minContent+across, b.maxContent+across
 	}
-	b.min = b.bound(b.min, dMinWidth, dMaxWidth, -1, across)
-	b.max = b.bound(b.max, dMinWidth, dMaxWidth, -1, across)
-	return b.min, b.max
+	b.minContent = b.clampSize(b.minContent, propMinWidth, propMaxWidth, -1, across)
+	b.maxContent = b.clampSize(b.maxContent, propMinWidth, propMaxWidth, -1, across)
+	return b.minContent, b.maxContent
 }
 
-func (b *box) percent(id dim) bool {
-	ns := b.s.get(id)
+func (b *box) isPercentage(id longhand) bool {
+	ns := b.style.value(id)
 	return len(ns) == 1 && ns[0].Kind == syntax.Percentage
 }
 
-// contentWidths is widths of what b holds.
-func (l *layout) contentWidths(b *box) (least, most float64) {
-	row := b.inner == flexing && !strings.HasPrefix(b.s.word(dDirection, "row"), "column") || b.isRow()
-	wraps := b.inner == flexing && b.s.word(dWrap, "nowrap") != "nowrap"
+// intrinsicContentWidths are those of its content box.
+func (l *layout) intrinsicContentWidths(b *box) (least, most float64) {
+	row := b.inner == innerFlex && !strings.HasPrefix(b.style.keyword(propDirection, "row"), "column") || b.isTableRow()
+	wraps := b.inner == innerFlex && b.style.keyword(propWrap, "nowrap") != "nowrap"
 	sum, sumLeast := 0., 0.
-	for _, k := range b.kids {
-		if k.out() || k.breaks {
+	for _, k := range b.children {
+		if k.outOfFlow() || k.lineBreak {
 			most, sum = max(most, sum), 0
 			continue
 		}
-		kl, km := l.widths(k)
+		kl, km := l.intrinsicWidths(k)
 		if !k.isText {
 			_, across, _, _ := k.margins(0)
 			kl, km = kl+across, km+across
 		}
 		least = max(least, kl)
 		switch {
-		case row || k.inline || k.floats():
+		case row || k.inlineLevel || k.isFloat():
 			sum, sumLeast = sum+km, sumLeast+kl
 		default:
 			most, sum = max(most, sum, km), 0
@@ -66,35 +65,35 @@ func (l *layout) contentWidths(b *box) (least, most float64) {
 		least = sumLeast
 	}
 	switch b.inner {
-	case gridding:
-		gap := b.s.or(dColumnGap, 0, 0)
-		n := float64(len(b.tracks(1280, gap, len(b.kids))))
+	case innerGrid:
+		gap := b.style.pxOr(propColumnGap, 0, 0)
+		n := float64(len(b.gridTracks(1280, gap, len(b.children))))
 		return n*least + (n-1)*gap, n*most + (n-1)*gap
-	case tabling:
-		return least, most + b.spacing()*float64(len(b.kids[:min(len(b.kids), 1)])+1)
+	case innerTable:
+		return least, most + b.borderSpacing()*float64(len(b.children[:min(len(b.children), 1)])+1)
 	}
 	return least, most
 }
 
-func (b *box) isRow() bool { return b.s.word(dDisplay, "inline") == "table-row" }
+func (b *box) isTableRow() bool { return b.style.keyword(propDisplay, "inline") == "table-row" }
 
-// flex lays out rows of boxes, or a column.
-func (l *layout) flex(b *box, width float64) float64 {
-	rowGap, gap := b.s.or(dRowGap, width, 0), b.s.or(dColumnGap, width, 0)
-	if strings.HasPrefix(b.s.word(dDirection, "row"), "column") {
-		return l.column(b, width, rowGap)
+// layoutFlex lays out a flex container and returns its content height.
+func (l *layout) layoutFlex(b *box, width float64) float64 {
+	rowGap, gap := b.style.pxOr(propRowGap, width, 0), b.style.pxOr(propColumnGap, width, 0)
+	if strings.HasPrefix(b.style.keyword(propDirection, "row"), "column") {
+		return l.layoutFlexColumn(b, width, rowGap)
 	}
 	var row []*box
 	y, used := 0., 0.
-	wraps := b.s.word(dWrap, "nowrap") != "nowrap"
-	for _, k := range b.kids {
-		if k.out() {
+	wraps := b.style.keyword(propWrap, "nowrap") != "nowrap"
+	for _, k := range b.children {
+		if k.outOfFlow() {
 			k.x, k.y = 0, y
 			continue
 		}
-		w := l.basis(k, width)
+		w := l.flexBasis(k, width)
 		if len(row) > 0 && wraps && used+gap+w > width+.5 {
-			y += l.row(row, y, width, gap) + rowGap
+			y += l.layoutFlexLine(row, y, width, gap) + rowGap
 			row, used = row[:0], 0
 		}
 		if len(row) > 0 {
@@ -102,82 +101,83 @@ func (l *layout) flex(b *box, width float64) float64 {
 		}
 		row, used = append(row, k), used+w
 	}
-	return y + l.row(row, y, width, gap)
+	return y + l.layoutFlexLine(row, y, width, gap)
 }
 
-// basis is the width that k has in a row before it grows or shrinks, margins
-// included; it is left in k.w without them.
-func (l *layout) basis(k *box, width float64) float64 {
+// flexBasis is the hypothetical main size of an item of a row, margins included;
+// k.w is set to it without them.
+func (l *layout) flexBasis(k *box, width float64) float64 {
 	if k.isText {
-		k.w = k.max
+		k.w = k.maxContent
 		return k.w
 	}
-	_, across, _, _ := k.edges(width)
-	w, ok := k.sized(dBasis, width, across)
-	if ns := k.s.get(dBasis); len(ns) == 1 && ns[0].Kind == syntax.Number {
+	_, across, _, _ := k.borderPadding(width)
+	w, ok := k.borderBoxSize(propBasis, width, across)
+	if ns := k.style.value(propBasis); len(ns) == 1 && ns[0].Kind == syntax.Number {
 		w, ok = across, true // flex: 1
 	}
 	if !ok {
-		w, ok = k.sized(dWidth, width, across)
+		w, ok = k.borderBoxSize(propWidth, width, across)
 	}
 	if !ok {
-		_, w = l.widths(k)
+		_, w = l.intrinsicWidths(k)
 	}
-	k.w = k.bound(w, dMinWidth, dMaxWidth, width, across)
-	if _, bounded := k.s.px(dMinWidth, width); !bounded && k.s.number(dShrink, 1) > 0 && k.s.get(dBasis) != nil {
-		least, _ := l.widths(k)
+	k.w = k.clampSize(w, propMinWidth, propMaxWidth, width, across)
+	if _, bounded := k.style.px(propMinWidth, width); !bounded && k.style.number(propShrink, 1) > 0 && k.style.value(propBasis) != nil {
+		least, _ := l.intrinsicWidths(k)
 		k.w = max(k.w, min(least, width))
 	}
 	_, m, _, _ := k.margins(width)
 	return k.w + m
 }
 
-// row lays out one row of boxes and returns its height.
-func (l *layout) row(row []*box, y, width, gap float64) float64 {
+// layoutFlexLine distributes the free space of one line, lays out its items and
+// returns its cross size.
+func (l *layout) layoutFlexLine(row []*box, y, width, gap float64) float64 {
 	free, grow, shrink := width-gap*float64(len(row)-1), 0., 0.
 	for _, k := range row {
 		_, m, _, _ := k.margins(width)
 		free -= k.w + m
-		grow += k.s.number(dGrow, 0)
-		shrink += k.s.number(dShrink, 1) * k.w
+		grow += k.style.number(propGrow, 0)
+		shrink += k.style.number(propShrink, 1) * k.w
 	}
-	x, tall := 0., 0.
+	x, cross := 0., 0.
 	for _, k := range row {
 		left, m, top, along := k.margins(width)
-		_, across, _, _ := k.edges(width)
+		_, across, _, _ := k.borderPadding(width)
 		w := k.w
 		switch {
 		case free > 0 && grow > 0 && !k.isText:
-			w = k.bound(w+free*k.s.number(dGrow, 0)/max(grow, 1), dMinWidth, dMaxWidth, width, across)
+			w = k.clampSize(w+free*k.style.number(propGrow, 0)/max(grow, 1), propMinWidth, propMaxWidth, width, across)
 		case free < 0 && shrink > 0:
-			least, _ := l.widths(k)
-			if _, ok := k.s.px(dMinWidth, width); ok || k.s.word(dOverflow, "visible") != "visible" {
+			least, _ := l.intrinsicWidths(k)
+			if _, ok := k.style.px(propMinWidth, width); ok || k.style.keyword(propOverflow, "visible") != "visible" {
 				least = 0
 			}
-			w = max(w+free*k.s.number(dShrink, 1)*w/shrink, min(least, w))
+			w = max(w+free*k.style.number(propShrink, 1)*w/shrink, min(least, w))
 		}
-		l.item(k, w, width)
+		l.layoutItem(k, w, width)
 		k.x, k.y = x+left, y+top
-		x, tall = x+w+m+gap, max(tall, k.h+along)
+		x, cross = x+w+m+gap, max(cross, k.h+along)
 	}
-	return tall
+	return cross
 }
 
-// item lays out a box whose width is known.
-func (l *layout) item(k *box, w, width float64) {
+// layoutItem lays out a box at the width that its container gives it.
+func (l *layout) layoutItem(k *box, w, width float64) {
 	if !k.isText {
-		l.place(k, w, frameOf{width: width, height: -1, given: max(w, .01)})
+		l.layoutBox(k, w, constraints{width: width, height: -1, definiteWidth: max(w, .01)})
 		return
 	}
 	k.w = w
-	k.h = k.s.line * math.Ceil(max(k.max, 1)/max(w, 16))
+	k.h = k.style.lineHeight * math.Ceil(max(k.maxContent, 1)/max(w, 16))
 }
 
-// column lays out boxes below each other.
-func (l *layout) column(b *box, width, gap float64) float64 {
+// layoutFlexColumn lays out a column container of one line.
+func (l *layout) layoutFlexColumn(b *box, width, gap float64) float64 {
 	y := 0.
-	for i, k := range b.kids {
-		if k.out() {
+	for i, k := range b.children {
+		if k.outOfFlow() {
 			k.x, k.y = 0, y
 			continue
 		}
@@ -185,15 +185,15 @@ func (l *layout) column(b *box, width, gap float64) float64 {
 			y += gap
 		}
 		if k.isText {
-			l.item(k, min(k.max, width), width)
+			l.layoutItem(k, min(k.maxContent, width), width)
 		} else {
-			align := b.s.word(dAlign, "stretch")
-			l.place(k, width, frameOf{width: width, height: -1, shrink: align != "stretch" && align != "normal"})
+			align := b.style.keyword(propAlign, "stretch")
+			l.layoutBox(k, width, constraints{width: width, height: -1, shrinkToFit: align != "stretch" && align != "normal"})
 		}
 		_, _, top, along := k.margins(width)
-		k.x, k.y = k.aside(width), y+top
+		k.x, k.y = k.marginOffset(width), y+top
 		y += k.h + along
-		if basis, ok := k.s.px(dBasis, -1); ok && basis > k.h && !k.isText {
+		if basis, ok := k.style.px(propBasis, -1); ok && basis > k.h && !k.isText {
 			y += basis - k.h
 		}
 	}

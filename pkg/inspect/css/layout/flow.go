@@ -2,137 +2,140 @@ package layout
 
 import "math"
 
-// flow lays out blocks below each other and lines of what stands in them.
+// flow is block and inline layout of the children of one box.
 type flow struct {
 	l             *layout
 	b             *box
 	width, height float64
-	y             float64 // the top of the line, or where the next block goes
-	x             float64 // how far the line is filled
-	tall          float64 // how high it is
-	open          bool    // it holds something
-	gap           float64 // the margin below the last block
-	started       bool    // there is something above
-	holes         []hole
-	deepest       float64 // where the last float ends
-	floor         float64 // the top of the last float
+	y             float64 // the top of the line box, or of the next block but for its margin
+	inlineOffset  float64 // how far the line box is filled
+	lineHeight    float64 // of the line box
+	lineOpen      bool    // the line box has content
+	pendingMargin float64 // the bottom margin of the last block
+	hasContent    bool    // there is content above
+	floats        []floatArea
+	floatBottom   float64 // the bottom of the lowest float
+	floatTop      float64 // the top of the last float, above which no other starts
 }
 
-// run returns the height of it all.
+// run lays out the children and returns the height of the content.
 func (f *flow) run() float64 {
-	for _, k := range f.b.kids {
+	for _, k := range f.b.children {
 		switch {
-		case k.out():
+		case k.outOfFlow():
 			k.x, k.y = 0, f.y
-		case k.breaks:
-			f.tall = max(f.tall, k.s.line)
-			f.line()
-			f.open = true
-			f.end()
+		case k.lineBreak:
+			f.lineHeight = max(f.lineHeight, k.style.lineHeight)
+			f.startLine()
+			f.lineOpen = true
+			f.endLine()
 		case k.isText:
-			f.text(k)
-		case k.floats():
-			f.float(k)
-		case k.inline:
-			f.atom(k)
+			f.addText(k)
+		case k.isFloat():
+			f.addFloat(k)
+		case k.inlineLevel:
+			f.addAtomicInline(k)
 		default:
-			f.block(k)
+			f.addBlock(k)
 		}
 	}
-	f.end()
-	if through, _ := f.b.lets(); !through {
-		f.y += f.gap
+	f.endLine()
+	if below, _ := f.b.collapses(); !below {
+		f.y += f.pendingMargin
 	}
-	if f.b.encloses() {
-		return max(f.y, f.deepest)
+	if f.b.containsFloats() {
+		return max(f.y, f.floatBottom)
 	}
-	for _, x := range f.holes {
-		if x.own && x.bottom > f.y {
-			f.b.late = append(f.b.late, x)
+	for _, x := range f.floats {
+		if x.local && x.bottom > f.y {
+			f.b.overhanging = append(f.b.overhanging, x)
 		}
 	}
 	return f.y
 }
 
-// encloses says whether b is as high as the floats in it.
-func (b *box) encloses() bool {
-	if b.s.clears || b.node == nil || b.node.Data == "html" || b.out() || b.floats() || b.inline || b.s.word(dOverflow, "visible") != "visible" {
+// containsFloats says whether b grows to contain its floats: it establishes a
+// block formatting context, or has a clearfix.
+func (b *box) containsFloats() bool {
+	if b.style.clearfix || b.node == nil || b.node.Data == "html" || b.outOfFlow() || b.isFloat() || b.inlineLevel || b.style.keyword(propOverflow, "visible") != "visible" {
 		return true
 	}
-	switch b.s.word(dDisplay, "inline") {
+	switch b.style.keyword(propDisplay, "inline") {
 	case "flow-root", "table-cell", "table-caption", "inline-block":
 		return true
 	}
-	return b.s.get(dColumnCount) != nil || b.s.get(dColumnWidth) != nil
+	return b.style.value(propColumnCount) != nil || b.style.value(propColumnWidth) != nil
 }
 
-// lets says whether the margins of what b holds reach through it: below, above.
-func (b *box) lets() (below, above bool) {
-	if b.inner != flowing || b.encloses() {
+// collapses says whether b's margins collapse with those of its last and first
+// child: below, above.
+func (b *box) collapses() (below, above bool) {
+	if b.inner != innerFlow || b.containsFloats() {
 		return false, false
 	}
-	_, _, top, along := b.edges(0)
-	_, fixed := b.s.px(dHeight, -1)
-	_, least := b.s.px(dMinHeight, -1)
+	_, _, top, along := b.borderPadding(0)
+	_, fixed := b.style.px(propHeight, -1)
+	_, least := b.style.px(propMinHeight, -1)
 	return along == top && !fixed && !least, top == 0
 }
 
-// margin is the margin of b on one side with what reaches through it.
-func (l *layout) margin(b *box, base float64, bottom bool) float64 {
+// collapsedMargin is the top or bottom margin of b, collapsed with those of its
+// children.
+func (l *layout) collapsedMargin(b *box, base float64, bottom bool) float64 {
 	i := 0
 	if bottom {
 		i = 1
 	}
 	if !b.known[i] {
-		b.through[i], b.known[i] = l.ownMargin(b, base, bottom), true
+		b.collapsed[i], b.known[i] = l.computeMargin(b, base, bottom), true
 	}
-	return b.through[i]
+	return b.collapsed[i]
 }
 
-func (l *layout) ownMargin(b *box, base float64, bottom bool) float64 {
-	side := dMargin
+func (l *layout) computeMargin(b *box, base float64, bottom bool) float64 {
+	side := propMargin
 	if bottom {
 		side += 2
 	}
-	m := b.s.or(side, base, 0)
-	below, above := b.lets()
+	m := b.style.pxOr(side, base, 0)
+	below, above := b.collapses()
 	if bottom && !below || !bottom && !above {
 		return m
 	}
-	for i := range b.kids {
-		k := b.kids[i]
+	for i := range b.children {
+		k := b.children[i]
 		if bottom {
-			k = b.kids[len(b.kids)-1-i]
+			k = b.children[len(b.children)-1-i]
 		}
-		if k.spaceOnly || k.out() || k.floats() {
+		if k.whiteSpace || k.outOfFlow() || k.isFloat() {
 			continue
 		}
-		if k.inline {
+		if k.inlineLevel {
 			break
 		}
-		return max(m, l.margin(k, base, bottom))
+		return max(m, l.collapsedMargin(k, base, bottom))
 	}
 	return m
 }
 
-// line begins what stands in a line.
-func (f *flow) line() {
-	f.y += f.gap
-	f.gap, f.started = 0, true
+// startLine makes room for inline content below the last block.
+func (f *flow) startLine() {
+	f.y += f.pendingMargin
+	f.pendingMargin, f.hasContent = 0, true
 }
 
-// end closes the line.
-func (f *flow) end() {
-	if f.open {
-		f.y += f.tall
+// endLine closes the line box.
+func (f *flow) endLine() {
+	if f.lineOpen {
+		f.y += f.lineHeight
 	}
-	f.x, f.tall, f.open = 0, 0, false
+	f.inlineOffset, f.lineHeight, f.lineOpen = 0, 0, false
 }
 
-// room is where a line at y begins and ends.
-func (f *flow) room(y float64) (left, right float64) {
+// lineEdges are the left and right edge of a line box at y, beside the floats.
+func (f *flow) lineEdges(y float64) (left, right float64) {
 	right = f.width
-	for _, h := range f.holes {
+	for _, h := range f.floats {
 		if h.bottom <= y || h.top > y+1 {
 			continue
 		}
@@ -145,10 +148,10 @@ func (f *flow) room(y float64) (left, right float64) {
 	return left, right
 }
 
-// below is where the first float ends that stands beside y, y if none does.
-func (f *flow) below(y float64) float64 {
+// nextFloatEdge is the bottom of the first float beside y to end, y without one.
+func (f *flow) nextFloatEdge(y float64) float64 {
 	next := math.Inf(1)
-	for _, h := range f.holes {
+	for _, h := range f.floats {
 		if h.bottom > y && h.top <= y+1 {
 			next = min(next, h.bottom)
 		}
@@ -159,11 +162,11 @@ func (f *flow) below(y float64) float64 {
 	return next
 }
 
-// fit moves y down until w fits beside the floats.
-func (f *flow) fit(y, w float64) (at, left, right float64) {
+// findRoom moves y down until a width of w fits beside the floats.
+func (f *flow) findRoom(y, w float64) (at, left, right float64) {
 	for {
-		left, right = f.room(y)
-		next := f.below(y)
+		left, right = f.lineEdges(y)
+		next := f.nextFloatEdge(y)
 		if right-left >= w-.5 || next <= y {
 			return y, left, right
 		}
@@ -171,106 +174,107 @@ func (f *flow) fit(y, w float64) (at, left, right float64) {
 	}
 }
 
-// text writes t into lines.
-func (f *flow) text(t *box) {
-	if t.spaceOnly {
-		if f.open {
-			f.x += t.max
+// addText breaks t into line boxes.
+func (f *flow) addText(t *box) {
+	if t.whiteSpace {
+		if f.lineOpen {
+			f.inlineOffset += t.maxContent
 		}
 		return
 	}
-	f.line()
-	if t.rows > 1 {
-		f.end()
-		f.y += float64(t.rows-1) * t.s.line
+	f.startLine()
+	if t.forcedLines > 1 {
+		f.endLine()
+		f.y += float64(t.forcedLines-1) * t.style.lineHeight
 	}
-	rest := t.max
+	rest := t.maxContent
 	for range 1000 { // lines beside floats
-		if !f.open {
-			f.y, _, _ = f.fit(f.y, min(t.min, f.width))
+		if !f.lineOpen {
+			f.y, _, _ = f.findRoom(f.y, min(t.minContent, f.width))
 		}
-		left, right := f.room(f.y)
-		room := right - left - f.x
-		f.tall = max(f.tall, t.s.line)
-		if rest <= room || !t.s.wraps {
+		left, right := f.lineEdges(f.y)
+		room := right - left - f.inlineOffset
+		f.lineHeight = max(f.lineHeight, t.style.lineHeight)
+		if rest <= room || !t.style.wraps {
 			break
 		}
-		if !f.open {
-			room = max(room, 16) // something always fits
+		if !f.lineOpen {
+			room = max(room, 16) // a line takes some text, however narrow
 		}
 		rest -= max(room, 0)
-		f.open = true
-		f.end()
-		if len(f.holes) == 0 && rest > f.width {
+		f.lineOpen = true
+		f.endLine()
+		if len(f.floats) == 0 && rest > f.width {
 			lines := math.Floor(rest / max(f.width, 16))
-			f.y += lines * t.s.line
+			f.y += lines * t.style.lineHeight
 			rest -= lines * max(f.width, 16)
 		}
 	}
-	f.x, f.tall, f.open = f.x+min(rest, f.width), max(f.tall, t.s.line), true
+	f.inlineOffset, f.lineHeight, f.lineOpen = f.inlineOffset+min(rest, f.width), max(f.lineHeight, t.style.lineHeight), true
 }
 
-// atom puts a box into a line.
-func (f *flow) atom(k *box) {
-	f.line()
-	f.l.place(k, f.width, frameOf{width: f.width, height: f.height, shrink: true})
+// addAtomicInline puts an atomic inline into a line box.
+func (f *flow) addAtomicInline(k *box) {
+	f.startLine()
+	f.l.layoutBox(k, f.width, constraints{width: f.width, height: f.height, shrinkToFit: true})
 	left, across, top, along := k.margins(f.width)
 	w, h := k.w+across, k.h+along
-	lineLeft, right := f.room(f.y)
-	if f.open && f.x+w > right-lineLeft+.5 && k.s.wraps {
-		f.end()
+	lineLeft, right := f.lineEdges(f.y)
+	if f.lineOpen && f.inlineOffset+w > right-lineLeft+.5 && k.style.wraps {
+		f.endLine()
 	}
-	if !f.open {
-		f.y, lineLeft, _ = f.fit(f.y, min(w, f.width))
+	if !f.lineOpen {
+		f.y, lineLeft, _ = f.findRoom(f.y, min(w, f.width))
 	}
-	if k.s.word(dVerticalAlign, "baseline") == "baseline" {
-		h += .22 * k.s.font // it stands on the baseline
+	if k.style.keyword(propVerticalAlign, "baseline") == "baseline" {
+		h += .22 * k.style.fontSize // room for descenders below the baseline
 	}
-	k.x, k.y = lineLeft+f.x+left, f.y+top
-	f.x, f.tall, f.open = f.x+w, max(f.tall, h, f.b.s.line), true
+	k.x, k.y = lineLeft+f.inlineOffset+left, f.y+top
+	f.inlineOffset, f.lineHeight, f.lineOpen = f.inlineOffset+w, max(f.lineHeight, h, f.b.style.lineHeight), true
 }
 
+// margins are those of b: left, left and right, top, top and bottom; auto is 0.
 func (b *box) margins(base float64) (left, across, top, along float64) {
-	left, top = b.s.or(dMargin+3, base, 0), b.s.or(dMargin, base, 0)
-	return left, left + b.s.or(dMargin+1, base, 0), top, top + b.s.or(dMargin+2, base, 0)
+	left, top = b.style.pxOr(propMargin+3, base, 0), b.style.pxOr(propMargin, base, 0)
+	return left, left + b.style.pxOr(propMargin+1, base, 0), top, top + b.style.pxOr(propMargin+2, base, 0)
 }
 
-// float puts k to the side.
-func (f *flow) float(k *box) {
-	f.l.place(k, f.width, frameOf{width: f.width, height: f.height, shrink: true})
+// addFloat places a float beside or below those before it.
+func (f *flow) addFloat(k *box) {
+	f.l.layoutBox(k, f.width, constraints{width: f.width, height: f.height, shrinkToFit: true})
 	left, across, top, along := k.margins(f.width)
-	y := max(f.y+f.gap, f.floor)
-	y = f.clear(k, y)
-	y, from, to := f.fit(y, k.w+across)
-	f.floor = y
-	h := hole{top: y, bottom: y + k.h + along, own: true, edge: from + k.w + across}
+	y := max(f.y+f.pendingMargin, f.floatTop)
+	y = f.clearance(k, y)
+	y, from, to := f.findRoom(y, k.w+across)
+	f.floatTop = y
+	h := floatArea{top: y, bottom: y + k.h + along, local: true, edge: from + k.w + across}
 	k.x, k.y = from+left, y+top
-	if side := k.s.word(dFloat, ""); side == "right" || side == "inline-end" {
+	if side := k.style.keyword(propFloat, ""); side == "right" || side == "inline-end" {
 		h.right, h.edge = true, to-k.w-across
 		k.x = h.edge + left
 	}
-	f.deepest = max(f.deepest, h.bottom)
-	f.add(h)
+	f.floatBottom = max(f.floatBottom, h.bottom)
+	f.recordFloat(h)
 }
 
-// add notes a float, and forgets those that are passed.
-func (f *flow) add(h hole) {
-	kept := f.holes[:0]
-	for _, x := range f.holes {
-		if x.bottom > min(f.y, f.floor) {
+// recordFloat notes a float and drops those that end above the content to come.
+func (f *flow) recordFloat(h floatArea) {
+	kept := f.floats[:0]
+	for _, x := range f.floats {
+		if x.bottom > min(f.y, f.floatTop) {
 			kept = append(kept, x)
 		}
 	}
 	const most = 200
-	if f.holes = kept; h.bottom > h.top && len(f.holes) < most {
-		f.holes = append(f.holes, h)
+	if f.floats = kept; h.bottom > h.top && len(f.floats) < most {
+		f.floats = append(f.floats, h)
 	}
 }
 
-// clear moves y below the floats that k does not stand beside.
-func (f *flow) clear(k *box, y float64) float64 {
-	side := k.s.word(dClear, "none")
-	for _, h := range f.holes {
+// clearance moves y below the floats that k clears.
+func (f *flow) clearance(k *box, y float64) float64 {
+	side := k.style.keyword(propClear, "none")
+	for _, h := range f.floats {
 		if side == "both" || h.right && (side == "right" || side == "inline-end") || !h.right && (side == "left" || side == "inline-start") {
 			y = max(y, h.bottom)
 		}
@@ -278,60 +282,60 @@ func (f *flow) clear(k *box, y float64) float64 {
 	return y
 }
 
-// block puts k below what stands above it.
-func (f *flow) block(k *box) {
-	f.end()
-	top := f.l.margin(k, f.width, false)
-	_, first := f.b.lets()
-	if first = first && !f.started; first {
-		top = 0 // it is b's own
+// addBlock places a block-level box below the content so far.
+func (f *flow) addBlock(k *box) {
+	f.endLine()
+	top := f.l.collapsedMargin(k, f.width, false)
+	_, first := f.b.collapses()
+	if first = first && !f.hasContent; first {
+		top = 0 // it collapsed with b's own
 	}
 	if top < 0 {
-		f.gap += top
+		f.pendingMargin += top
 	} else {
-		f.gap = max(f.gap, top)
+		f.pendingMargin = max(f.pendingMargin, top)
 	}
-	y := f.clear(k, f.y+f.gap)
-	room := frameOf{width: f.width, height: f.height}
+	y := f.clearance(k, f.y+f.pendingMargin)
+	room := constraints{width: f.width, height: f.height}
 	x, avail := 0., f.width
-	if k.encloses() || k.inner != flowing {
-		least, _ := f.l.widths(k)
+	if k.containsFloats() || k.inner != innerFlow {
+		least, _ := f.l.intrinsicWidths(k)
 		var right float64
-		y, x, right = f.fit(y, min(least, f.width))
+		y, x, right = f.findRoom(y, min(least, f.width))
 		avail = right - x
 	} else {
-		left := max(k.s.or(dMargin+3, f.width, 0), 0)
-		for _, h := range f.holes {
+		left := max(k.style.pxOr(propMargin+3, f.width, 0), 0)
+		for _, h := range f.floats {
 			if h.bottom > y {
-				h.edge, h.top, h.bottom, h.own = h.edge-left, h.top-y, h.bottom-y, false
-				room.holes = append(room.holes, h)
+				h.edge, h.top, h.bottom, h.local = h.edge-left, h.top-y, h.bottom-y, false
+				room.floats = append(room.floats, h)
 			}
 		}
 	}
-	f.l.place(k, avail, room)
-	k.x, k.y = x+k.aside(avail), y
-	if k.s.word(dPosition, "static") == "relative" {
-		k.y += k.s.or(dInset, f.height, 0)
+	f.l.layoutBox(k, avail, room)
+	k.x, k.y = x+k.marginOffset(avail), y
+	if k.style.keyword(propPosition, "static") == "relative" {
+		k.y += k.style.pxOr(propInset, f.height, 0)
 	}
-	bottom := f.l.margin(k, f.width, true)
-	for _, h := range k.late {
+	bottom := f.l.collapsedMargin(k, f.width, true)
+	for _, h := range k.overhanging {
 		h.edge, h.top, h.bottom = h.edge+k.x, h.top+y, h.bottom+y
-		f.deepest = max(f.deepest, h.bottom)
-		f.add(h)
+		f.floatBottom = max(f.floatBottom, h.bottom)
+		f.recordFloat(h)
 	}
-	k.late = nil
-	if k.h == 0 && y == f.y+f.gap { // margins collapse through what is empty
+	k.overhanging = nil
+	if k.h == 0 && y == f.y+f.pendingMargin { // margins collapse through what is empty
 		if !first {
-			f.gap = max(f.gap, bottom)
+			f.pendingMargin = max(f.pendingMargin, bottom)
 		}
 		return
 	}
-	f.y, f.gap, f.started = y+k.h, bottom, true
+	f.y, f.pendingMargin, f.hasContent = y+k.h, bottom, true
 }
 
-// aside is how far from the left b stands by its margins.
-func (b *box) aside(avail float64) float64 {
-	auto := func(i dim) bool { return b.s.word(dMargin+i, "") == "auto" }
+// marginOffset is the left margin of b, with auto margins resolved.
+func (b *box) marginOffset(avail float64) float64 {
+	auto := func(i longhand) bool { return b.style.keyword(propMargin+i, "") == "auto" }
 	left, across, _, _ := b.margins(avail)
 	switch {
 	case auto(3) && auto(1):

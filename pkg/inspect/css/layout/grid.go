@@ -6,15 +6,15 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// track is a column of a grid: a length, a share of what is free, or both.
+// track is the sizing of a column: a length, a share of the free space, or both.
 type track struct{ px, fr float64 }
 
-// tracks are the columns of a grid for n boxes.
-func (b *box) tracks(width, gap float64, n int) []track {
+// gridTracks are the columns of a grid with n items, repetitions expanded.
+func (b *box) gridTracks(width, gap float64, n int) []track {
 	var list []track
-	for _, x := range b.s.get(dGridColumns) {
+	for _, x := range b.style.value(propGridColumns) {
 		if !x.IsFunction("repeat") {
-			list = b.track(list, x, width)
+			list = b.appendTrack(list, x, width)
 			continue
 		}
 		parts := syntax.Split(x.Args, syntax.IsComma)
@@ -23,7 +23,7 @@ func (b *box) tracks(width, gap float64, n int) []track {
 		}
 		var each []track
 		for _, y := range syntax.Fields(parts[1]) {
-			each = b.track(each, y, width)
+			each = b.appendTrack(each, y, width)
 		}
 		if len(list) > maxTracks {
 			break
@@ -52,15 +52,15 @@ func (b *box) tracks(width, gap float64, n int) []track {
 // maxTracks bounds the columns of grids and tables.
 const maxTracks = 1000
 
-// track adds what n stands for to list.
-func (b *box) track(list []track, n syntax.Value, width float64) []track {
+// appendTrack appends the track that n describes.
+func (b *box) appendTrack(list []track, n syntax.Value, width float64) []track {
 	if n.Kind == syntax.OpenBracket {
-		return list // a name
+		return list // line names
 	}
 	if n.IsFunction("minmax") {
 		if parts := syntax.Split(n.Args, syntax.IsComma); len(parts) == 2 && len(parts[0]) == 1 && len(parts[1]) == 1 {
-			least := b.track(nil, parts[0][0], width)[0]
-			most := b.track(nil, parts[1][0], width)[0]
+			least := b.appendTrack(nil, parts[0][0], width)[0]
+			most := b.appendTrack(nil, parts[1][0], width)[0]
 			if most.fr == 0 && parts[1][0].Kind != syntax.Ident {
 				return append(list, track{px: max(least.px, most.px)})
 			}
@@ -70,14 +70,14 @@ func (b *box) track(list []track, n syntax.Value, width float64) []track {
 	if n.Kind == syntax.Dimension && strings.EqualFold(n.Text, "fr") {
 		return append(list, track{fr: n.Num})
 	}
-	if v, ok := b.s.length(n, width); ok {
+	if v, ok := b.style.length(n, width); ok {
 		return append(list, track{px: v})
 	}
 	return append(list, track{fr: 1})
 }
 
-// divide gives each track its width.
-func divide(list []track, width, gap float64) []float64 {
+// trackSizes are the widths of the tracks of a grid of a width.
+func trackSizes(list []track, width, gap float64) []float64 {
 	free, fr := width-gap*float64(len(list)-1), 0.
 	for _, t := range list {
 		if fr += t.fr; t.fr == 0 {
@@ -94,19 +94,19 @@ func divide(list []track, width, gap float64) []float64 {
 	return widths
 }
 
-// grid lays out boxes in the cells of a grid, row by row.
-func (l *layout) grid(b *box, width float64) float64 {
-	gap, rowGap := b.s.or(dColumnGap, width, 0), b.s.or(dRowGap, width, 0)
-	widths := divide(b.tracks(width, gap, len(b.kids)), width, gap)
-	y, tall, column := 0., 0., 0
-	for _, k := range b.kids {
-		if k.out() {
+// layoutGrid auto-places the items row by row and returns the content height.
+func (l *layout) layoutGrid(b *box, width float64) float64 {
+	gap, rowGap := b.style.pxOr(propColumnGap, width, 0), b.style.pxOr(propRowGap, width, 0)
+	widths := trackSizes(b.gridTracks(width, gap, len(b.children)), width, gap)
+	y, rowHeight, column := 0., 0., 0
+	for _, k := range b.children {
+		if k.outOfFlow() {
 			k.x, k.y = 0, y
 			continue
 		}
-		span := min(k.span(len(widths)), len(widths))
+		span := min(k.columnSpan(len(widths)), len(widths))
 		if column+span > len(widths) {
-			y, tall, column = y+tall+rowGap, 0, 0
+			y, rowHeight, column = y+rowHeight+rowGap, 0, 0
 		}
 		x, w := 0., gap*float64(span-1)
 		for i := range column + span {
@@ -118,37 +118,38 @@ func (l *layout) grid(b *box, width float64) float64 {
 		}
 		left, m, top, along := k.margins(w)
 		if k.inner == replaced {
-			l.place(k, w-m, frameOf{width: w, height: -1})
+			l.layoutBox(k, w-m, constraints{width: w, height: -1})
 		} else {
-			l.item(k, k.inCell(w, w-m), w)
+			l.layoutItem(k, k.cellWidth(w, w-m), w)
 		}
 		k.x, k.y = x+left, y+top
-		tall, column = max(tall, k.h+along), column+span
+		rowHeight, column = max(rowHeight, k.h+along), column+span
 	}
-	return y + tall
+	return y + rowHeight
 }
 
-// inCell is how wide b is in a cell of width w where avail is free.
-func (b *box) inCell(w, avail float64) float64 {
+// cellWidth is the width of an item in a grid area of width w, avail of it
+// without margins.
+func (b *box) cellWidth(w, avail float64) float64 {
 	if b.isText {
 		return avail
 	}
-	_, across, _, _ := b.edges(w)
-	if v, ok := b.sized(dWidth, w, across); ok {
+	_, across, _, _ := b.borderPadding(w)
+	if v, ok := b.borderBoxSize(propWidth, w, across); ok {
 		avail = v
 	}
-	return b.bound(avail, dMinWidth, dMaxWidth, w, across)
+	return b.clampSize(avail, propMinWidth, propMaxWidth, w, across)
 }
 
-// span is how many of n columns b takes.
-func (b *box) span(n int) int {
+// columnSpan is how many of n columns an item spans.
+func (b *box) columnSpan(n int) int {
 	if b.isText {
 		return 1
 	}
 	var lines []int
-	for i, x := range b.s.get(dGridColumn) {
+	for i, x := range b.style.value(propGridColumn) {
 		switch {
-		case x.Kind == syntax.Number && i > 0 && b.s.get(dGridColumn)[i-1].IsIdent("span"):
+		case x.Kind == syntax.Number && i > 0 && b.style.value(propGridColumn)[i-1].IsIdent("span"):
 			return max(int(x.Num), 1)
 		case x.Kind == syntax.Number:
 			at := int(x.Num)

@@ -41,42 +41,43 @@ import (
 )
 
 // lazyDistance is how far above and below the viewport Chromium starts to load
-// lazy images and frames on a fast connection, in CSS pixels; aside it is half
-// of the viewport's width. A box that scrolls has such surroundings of its own.
+// lazy images and frames on a fast connection, in CSS pixels; to the sides it is
+// half of the viewport's width. A scroll container has such a margin of its own.
 const lazyDistance = 1250
 
 // maxBoxes bounds the boxes of a page, which take about 700 bytes each.
 const maxBoxes = 10_000
 
-// inside says how a box lays out what it holds.
-type inside uint8
+// innerDisplay is the inner display type: how a box lays out its children.
+type innerDisplay uint8
 
 const (
-	flowing inside = iota
-	flexing
-	gridding
-	tabling
-	replaced // what it holds does not matter
+	innerFlow innerDisplay = iota
+	innerFlex
+	innerGrid
+	innerTable
+	replaced // a replaced element, whose children are not laid out
 )
 
-// box is an element's box, or a run of text in one.
+// box is an element's box, or a run of text in one. Its size is that of the
+// border box; its position is relative to its parent's border box.
 type box struct {
-	node       *html.Node
-	s          *sizes
-	kids       []*box
-	inner      inside
-	isText     bool
-	inline     bool // stands in a line
-	breaks     bool // a <br>
-	spaceOnly  bool // text that is white space
-	rows       int  // of text that breaks where its source does
-	x, y, w, h float64
-	ratio      float64 // of width to height, 0 for none
-	min, max   float64 // widths: of the longest word, of all in one line
-	measured   bool
-	through    [2]float64 // top and bottom, with what reaches through
-	known      [2]bool
-	late       []hole // floats that stick out at the bottom
+	node                   *html.Node
+	style                  *style
+	children               []*box
+	inner                  innerDisplay
+	isText                 bool
+	inlineLevel            bool // it takes part in line boxes
+	lineBreak              bool // a <br>
+	whiteSpace             bool // collapsible text
+	forcedLines            int  // of preformatted text
+	x, y, w, h             float64
+	aspectRatio            float64     // of width to height, 0 for none
+	minContent, maxContent float64     // widths: of the longest word, of all in one line
+	measured               bool        // minContent and maxContent are known
+	collapsed              [2]float64  // top and bottom margin, collapsed with its children's
+	known                  [2]bool     // collapsed is
+	overhanging            []floatArea // floats that reach below it
 }
 
 // Document is what is laid out.
@@ -88,22 +89,22 @@ type Document struct {
 	Stop     func() bool // whether to give up
 }
 
-// layout is one look at a page for the places of boxes.
+// layout is one layout of a document.
 type layout struct {
 	Document
-	index  *selector.Index
-	decls  map[*stylesheet.Rule][]sizeDecl
-	roots  map[*selector.Element]*selector.Element // of shadow trees, by host
-	boxes  int
-	cut    bool // there are more than maxBoxes
-	at     map[*html.Node]place
-	wanted map[*html.Node]bool
+	index        *selector.Index
+	declarations map[*stylesheet.Rule][]declaration
+	roots        map[*selector.Element]*selector.Element // of shadow trees, by host
+	boxes        int
+	truncated    bool // there are more than maxBoxes
+	placed       map[*html.Node]placement
+	lazy         map[*html.Node]bool
 }
 
 type rect struct{ x, y, w, h float64 }
 
-// place is where a box is, and whether that is near the viewport.
-type place struct {
+// placement is where a box is, and whether that is near the viewport.
+type placement struct {
 	rect
 	near bool
 }
@@ -117,13 +118,13 @@ type Proximity struct {
 // Near says of each of the lazy elements whether it is near the viewport.
 func Near(d Document, lazy []*html.Node) []Proximity {
 	d.Cascade.AddUserAgent(cascade.UserAgentSheet())
-	d.Cascade.AddUserAgent(layoutSheet())
+	d.Cascade.AddUserAgent(userAgentSheet())
 	l := &layout{
-		Document: d, index: d.Cascade.NewIndex(d.Matcher.Quirks), decls: map[*stylesheet.Rule][]sizeDecl{},
-		roots: map[*selector.Element]*selector.Element{}, at: map[*html.Node]place{}, wanted: map[*html.Node]bool{},
+		Document: d, index: d.Cascade.NewIndex(d.Matcher.Quirks), declarations: map[*stylesheet.Rule][]declaration{},
+		roots: map[*selector.Element]*selector.Element{}, placed: map[*html.Node]placement{}, lazy: map[*html.Node]bool{},
 	}
 	for _, n := range lazy {
-		l.wanted[n] = true
+		l.lazy[n] = true
 	}
 	l.run()
 	var list []Proximity
@@ -134,9 +135,9 @@ func Near(d Document, lazy []*html.Node) []Proximity {
 }
 
 func (l *layout) proximity(n *html.Node) Proximity {
-	r, ok := l.at[n]
+	r, ok := l.placed[n]
 	switch {
-	case !ok && !l.cut:
+	case !ok && !l.truncated:
 		return Proximity{Reason: "not displayed"}
 	case !ok:
 		return Proximity{Reason: "far down a page of very many elements"}
@@ -151,8 +152,8 @@ func (l *layout) proximity(n *html.Node) Proximity {
 func (l *layout) run() {
 	view := l.Viewport
 	width, height := float64(view.Width), float64(view.Height)
-	root := &sizes{view: view, font: 16, root: 16, line: 18, wraps: true}
-	page := &box{s: root}
+	root := &style{viewport: view, fontSize: 16, rootFontSize: 16, lineHeight: 18, wraps: true}
+	page := &box{style: root}
 	all := selector.Elements(l.Root)
 	for _, e := range all {
 		if e.IsShadowRoot {
@@ -161,26 +162,26 @@ func (l *layout) run() {
 	}
 	for _, e := range all {
 		if e.Parent == nil {
-			l.element(e, root, page)
+			l.generate(e, root, page)
 		}
 	}
-	l.place(page, width, frameOf{width: width, height: height})
+	l.layoutBox(page, width, constraints{width: width, height: height})
 	window := rect{0, 0, width, height}
-	l.settle(page, 0, 0, around{window, window.grown(view), window.grown(view)})
+	l.setPositions(page, 0, 0, ancestry{window, window.loadingArea(view), window.loadingArea(view)})
 }
 
-// element gives e, whose parent has the sizes s, a box in into.
-func (l *layout) element(e *selector.Element, s *sizes, into *box) {
+// generate appends the box of e, whose parent has style s, to into.
+func (l *layout) generate(e *selector.Element, s *style, into *box) {
 	if l.boxes >= maxBoxes || l.Stop() {
-		l.cut = true
+		l.truncated = true
 		return
 	}
 	if e.Parent != nil && cascade.SkipsContents(e.Parent, e) {
 		return
 	}
-	g := l.style(e, s)
-	display := g.word(dDisplay, "inline")
-	if ns := g.get(dDisplay); len(ns) > 1 { // "inline flex"
+	g := l.computeStyle(e, s)
+	display := g.keyword(propDisplay, "inline")
+	if ns := g.value(propDisplay); len(ns) > 1 { // "inline flex"
 		display = strings.ToLower(ns[1].Text)
 	}
 	if display == "none" {
@@ -189,47 +190,47 @@ func (l *layout) element(e *selector.Element, s *sizes, into *box) {
 	l.boxes++
 	isReplaced := e.Is("img", "iframe", "video", "canvas", "embed", "audio", "input", "textarea", "select", "meter", "progress") ||
 		e.Is("object") && e.Has("data") || e.Tag == "svg"
-	b := &box{node: e.Node, s: g}
-	out := b.out()
-	if !isReplaced && !out && !b.floats() && (display == "inline" || display == "contents" || e.Is("picture")) {
+	b := &box{node: e.Node, style: g}
+	out := b.outOfFlow()
+	if !isReplaced && !out && !b.isFloat() && (display == "inline" || display == "contents" || e.Is("picture")) {
 		if e.Is("br") {
-			into.kids = append(into.kids, &box{s: g, inline: true, breaks: true})
+			into.children = append(into.children, &box{style: g, inlineLevel: true, lineBreak: true})
 			return
 		}
-		l.children(e, g, into)
+		l.generateChildren(e, g, into)
 		return
 	}
 	switch display {
 	case "flex", "inline-flex", "-webkit-flex", "-webkit-inline-flex":
-		b.inner = flexing
+		b.inner = innerFlex
 	case "grid", "inline-grid":
-		b.inner = gridding
+		b.inner = innerGrid
 	case "table", "inline-table":
-		b.inner = tabling
+		b.inner = innerTable
 	}
-	b.inline = strings.HasPrefix(display, "inline") && !out && !b.floats() && into.inner != flexing && into.inner != gridding
-	into.kids = append(into.kids, b)
+	b.inlineLevel = strings.HasPrefix(display, "inline") && !out && !b.isFloat() && into.inner != innerFlex && into.inner != innerGrid
+	into.children = append(into.children, b)
 	if isReplaced {
-		b.inner, b.ratio = replaced, ratioOf(e, g)
+		b.inner, b.aspectRatio = replaced, aspectRatio(e, g)
 		return
 	}
-	l.children(e, g, b)
+	l.generateChildren(e, g, b)
 }
 
-// children gives what e holds boxes in into.
-func (l *layout) children(e *selector.Element, s *sizes, into *box) {
+// generateChildren appends the boxes of e's children to into.
+func (l *layout) generateChildren(e *selector.Element, s *style, into *box) {
 	if root := l.roots[e]; root != nil {
 		l.index.SetAncestors(root)
 		e = root
 	}
-	if e.Scope == 0 || !e.Is("slot") || !l.slotted(e, s, into) {
-		l.each(e, s, into, func(*selector.Element) bool { return true })
+	if e.Scope == 0 || !e.Is("slot") || !l.generateSlotted(e, s, into) {
+		l.generateEach(e, s, into, func(*selector.Element) bool { return true })
 	}
 }
 
-// each gives boxes in into to the text in e, where it is wanted, and to the
-// elements in it that are.
-func (l *layout) each(e *selector.Element, s *sizes, into *box, wanted func(*selector.Element) bool) (some bool) {
+// generateEach appends the boxes of those children of e that are wanted (nil
+// stands for text) to into, and says whether there were any.
+func (l *layout) generateEach(e *selector.Element, s *style, into *box, wanted func(*selector.Element) bool) (some bool) {
 	next := e.First
 	for c := e.Node.FirstChild; c != nil; c = c.NextSibling {
 		var k *selector.Element // nil for text
@@ -243,22 +244,22 @@ func (l *layout) each(e *selector.Element, s *sizes, into *box, wanted func(*sel
 			continue
 		}
 		if some = true; k != nil {
-			l.element(k, s, into)
+			l.generate(k, s, into)
 		} else {
-			into.write(c.Data, s)
+			into.addText(c.Data, s)
 		}
 	}
 	return some
 }
 
-// slotted gives boxes to what the host of a shadow tree holds for a slot.
-func (l *layout) slotted(slot *selector.Element, s *sizes, into *box) bool {
+// generateSlotted appends the boxes of the host's children that a slot takes.
+func (l *layout) generateSlotted(slot *selector.Element, s *style, into *box) bool {
 	name, _ := slot.Attr("name")
 	root := slot.Parent
 	for root != nil && !root.IsShadowRoot {
 		root = root.Parent
 	}
-	return root != nil && l.each(root.Parent, s, into, func(k *selector.Element) bool {
+	return root != nil && l.generateEach(root.Parent, s, into, func(k *selector.Element) bool {
 		if k == nil {
 			return name == ""
 		}
@@ -267,8 +268,8 @@ func (l *layout) slotted(slot *selector.Element, s *sizes, into *box) bool {
 	})
 }
 
-// write adds text to b.
-func (b *box) write(text string, s *sizes) {
+// addText appends a run of text to b.
+func (b *box) addText(text string, s *style) {
 	chars, word, longest, spaces, rows := 0, 0, 0, 0, 0
 	for _, r := range text {
 		switch r {
@@ -285,30 +286,31 @@ func (b *box) write(text string, s *sizes) {
 			word++
 		}
 	}
-	if chars+spaces == 0 || chars == 0 && (b.inner != flowing || s.pre) {
+	if chars+spaces == 0 || chars == 0 && (b.inner != innerFlow || s.preservesBreaks) {
 		return
 	}
-	const wide, blank = 0.45, 0.25 // of the font's size
-	t := &box{s: s, isText: true, inline: true, spaceOnly: chars == 0, measured: true}
-	t.max = s.font * (wide*float64(chars) + blank*float64(spaces))
-	t.min = s.font * wide * float64(max(longest, word))
+	const advance, space = 0.45, 0.25 // of the font size
+	t := &box{style: s, isText: true, inlineLevel: true, whiteSpace: chars == 0, measured: true}
+	t.maxContent = s.fontSize * (advance*float64(chars) + space*float64(spaces))
+	t.minContent = s.fontSize * advance * float64(max(longest, word))
 	if !s.wraps {
-		t.min = t.max
+		t.minContent = t.maxContent
 	}
-	if s.pre {
-		t.rows = rows + 1
+	if s.preservesBreaks {
+		t.forcedLines = rows + 1
 	}
-	if k := len(b.kids) - 1; k >= 0 && b.kids[k].isText && b.kids[k].s == s && t.rows == 0 && !b.kids[k].spaceOnly {
-		last := b.kids[k]
-		last.max, last.min = last.max+t.max, max(last.min, t.min)
+	if k := len(b.children) - 1; k >= 0 && b.children[k].isText && b.children[k].style == s && t.forcedLines == 0 && !b.children[k].whiteSpace {
+		last := b.children[k]
+		last.maxContent, last.minContent = last.maxContent+t.maxContent, max(last.minContent, t.minContent)
 		return
 	}
-	b.kids = append(b.kids, t)
+	b.children = append(b.children, t)
 }
 
-// ratioOf is what an image keeps when one of its sides is given.
-func ratioOf(e *selector.Element, s *sizes) float64 {
-	if ns := s.get(dRatio); len(ns) > 0 {
+// aspectRatio is the preferred aspect ratio: the property's, or that of the
+// attributes of e, if e is not nil; 0 for none.
+func aspectRatio(e *selector.Element, s *style) float64 {
+	if ns := s.value(propRatio); len(ns) > 0 {
 		var nums []float64
 		for _, n := range ns {
 			if n.Kind == syntax.Number && n.Num > 0 {
@@ -328,7 +330,7 @@ func ratioOf(e *selector.Element, s *sizes) float64 {
 	pair := [2]float64{}
 	for i, name := range [2]string{"width", "height"} {
 		text, _ := e.Attr(name)
-		if v, ok := attributeLength(text); ok {
+		if v, ok := parseDimension(text); ok {
 			ns, _ := syntax.Values(v)
 			pair[i], _ = s.length(ns[0], -1)
 		}
@@ -346,105 +348,106 @@ func ratioOf(e *selector.Element, s *sizes) float64 {
 	return 0
 }
 
-// out says whether b is taken out of the flow.
-func (b *box) out() bool {
+// outOfFlow says whether b is absolutely positioned or fixed.
+func (b *box) outOfFlow() bool {
 	if b.isText {
 		return false
 	}
-	pos := b.s.word(dPosition, "static")
+	pos := b.style.keyword(propPosition, "static")
 	return pos == "absolute" || pos == "fixed"
 }
 
-func (b *box) floats() bool {
-	switch b.s.word(dFloat, "none") {
+func (b *box) isFloat() bool {
+	switch b.style.keyword(propFloat, "none") {
 	case "left", "right", "inline-start", "inline-end":
 		return !b.isText
 	}
 	return false
 }
 
-// around is what stands around a box: what absolute positions count from, and
-// what may be near the viewport, in b and in a box with an absolute position.
-type around struct{ from, clip, outer rect }
+// ancestry is what the ancestors of a box decide: the containing block of
+// absolutely positioned boxes, and the area in which boxes count as near the
+// viewport, in the flow and absolutely positioned.
+type ancestry struct{ containingBlock, near, nearAbsolute rect }
 
-// settle gives b, whose corner is at x and y of the page, and what it holds
-// their places.
-func (l *layout) settle(b *box, x, y float64, a around) {
+// setPositions records where the lazy elements in b are, whose corner is at x
+// and y of the page, and lays out the absolutely positioned boxes in it.
+func (l *layout) setPositions(b *box, x, y float64, a ancestry) {
 	at := rect{x, y, b.w, b.h}
 	if b.node != nil {
-		if l.wanted[b.node] {
-			l.at[b.node] = place{at, at.meets(a.clip)}
+		if l.lazy[b.node] {
+			l.placed[b.node] = placement{at, at.intersects(a.near)}
 		}
-		if b.s.scrolls() {
-			a.clip = a.clip.and(at.grown(l.Viewport))
+		if b.style.isScrollContainer() {
+			a.near = a.near.intersection(at.loadingArea(l.Viewport))
 		}
-		if b.s.word(dPosition, "static") != "static" {
-			a.from, a.outer = at, a.clip
+		if b.style.keyword(propPosition, "static") != "static" {
+			a.containingBlock, a.nearAbsolute = at, a.near
 		}
 	}
-	for _, k := range b.kids {
-		if k.isText || k.breaks {
+	for _, k := range b.children {
+		if k.isText || k.lineBreak {
 			continue
 		}
-		if !k.out() {
-			l.settle(k, x+k.x, y+k.y, a)
+		if !k.outOfFlow() {
+			l.setPositions(k, x+k.x, y+k.y, a)
 			continue
 		}
 		in := a
-		if in.clip = a.outer; k.s.word(dPosition, "") == "fixed" {
+		if in.near = a.nearAbsolute; k.style.keyword(propPosition, "") == "fixed" {
 			window := rect{0, 0, float64(l.Viewport.Width), float64(l.Viewport.Height)}
-			in.from, in.clip = window, window.grown(l.Viewport)
+			in.containingBlock, in.near = window, window.loadingArea(l.Viewport)
 		}
-		kx, ky := l.position(k, x+k.x, y+k.y, in.from)
-		l.settle(k, kx, ky, in)
+		kx, ky := l.layoutAbsolute(k, x+k.x, y+k.y, in.containingBlock)
+		l.setPositions(k, kx, ky, in)
 	}
 }
 
-// scrolls says whether what a box holds is seen in it only.
-func (s *sizes) scrolls() bool {
-	word := s.word(dOverflow, "visible")
+// isScrollContainer says whether overflow is clipped or scrolled.
+func (s *style) isScrollContainer() bool {
+	word := s.keyword(propOverflow, "visible")
 	return word == "hidden" || word == "auto" || word == "scroll"
 }
 
-// grown is r with what is near it.
-func (r rect) grown(v media.Viewport) rect {
+// loadingArea is r with the margin in which lazy elements load.
+func (r rect) loadingArea(v media.Viewport) rect {
 	aside := float64(v.Width) / 2 // measured
 	return rect{r.x - aside, r.y - lazyDistance, r.w + 2*aside, r.h + 2*lazyDistance}
 }
 
-func (r rect) and(o rect) rect {
+func (r rect) intersection(o rect) rect {
 	x, y := max(r.x, o.x), max(r.y, o.y)
 	return rect{x, y, min(r.x+r.w, o.x+o.w) - x, min(r.y+r.h, o.y+o.h) - y}
 }
 
-func (r rect) meets(o rect) bool {
+func (r rect) intersects(o rect) bool {
 	return r.x <= o.x+o.w && o.x <= r.x+r.w && r.y <= o.y+o.h && o.y <= r.y+r.h
 }
 
-// position lays out a box that is out of the flow, where it would have stood at
-// x and y, and says where it stands.
-func (l *layout) position(k *box, x, y float64, from rect) (float64, float64) {
-	top, hasTop := k.s.px(dInset, from.h)
-	right, hasRight := k.s.px(dInset+1, from.w)
-	bottom, hasBottom := k.s.px(dInset+2, from.h)
-	left, hasLeft := k.s.px(dInset+3, from.w)
-	f := frameOf{width: from.w, height: from.h, shrink: true}
+// layoutAbsolute lays out an absolutely positioned box, whose static position is
+// x and y, in the containing block from, and returns its position.
+func (l *layout) layoutAbsolute(k *box, x, y float64, from rect) (float64, float64) {
+	top, hasTop := k.style.px(propInset, from.h)
+	right, hasRight := k.style.px(propInset+1, from.w)
+	bottom, hasBottom := k.style.px(propInset+2, from.h)
+	left, hasLeft := k.style.px(propInset+3, from.w)
+	f := constraints{width: from.w, height: from.h, shrinkToFit: true}
 	if hasLeft && hasRight && k.inner != replaced {
-		f.shrink = false
+		f.shrinkToFit = false
 	}
-	l.place(k, max(from.w-left-right, 0), f)
-	if _, sized := k.s.px(dHeight, from.h); hasTop && hasBottom && !sized && k.inner != replaced {
+	l.layoutBox(k, max(from.w-left-right, 0), f)
+	if _, sized := k.style.px(propHeight, from.h); hasTop && hasBottom && !sized && k.inner != replaced {
 		k.h = max(from.h-top-bottom, 0)
 	}
 	switch {
 	case hasLeft:
-		x = from.x + left + k.s.or(dMargin+3, from.w, 0)
+		x = from.x + left + k.style.pxOr(propMargin+3, from.w, 0)
 	case hasRight:
 		x = from.x + from.w - right - k.w
 	}
 	switch {
 	case hasTop:
-		y = from.y + top + k.s.or(dMargin, from.w, 0)
+		y = from.y + top + k.style.pxOr(propMargin, from.w, 0)
 	case hasBottom:
 		y = from.y + from.h - bottom - k.h
 	}

@@ -9,110 +9,111 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// dim names a property that decides where a box stands. They are read from the
-// text of a rule when a layout asks for them and not when the sheet is parsed:
-// most pages need none.
-type dim uint8
+// longhand is a property that layout depends on. They are read from the text of
+// a rule when a layout needs them and not when the sheet is parsed: most pages
+// need no layout.
+type longhand uint8
 
 const (
-	dDisplay dim = iota
-	dPosition
-	dFloat
-	dClear
-	dBoxSizing
-	dOverflow
-	dWidth
-	dMinWidth
-	dMaxWidth
-	dHeight
-	dMinHeight
-	dMaxHeight
-	dRatio
-	dFontSize
-	dLineHeight
-	dWhiteSpace
-	dVerticalAlign
-	dDirection
-	dWrap
-	dAlign
-	dGrow
-	dShrink
-	dBasis
-	dRowGap
-	dColumnGap
-	dGridColumns
-	dGridColumn
-	dColumnCount
-	dColumnWidth
-	dSpacing
-	dCollapse
-	dMargin // top; then right, bottom, left
+	propDisplay longhand = iota
+	propPosition
+	propFloat
+	propClear
+	propBoxSizing
+	propOverflow
+	propWidth
+	propMinWidth
+	propMaxWidth
+	propHeight
+	propMinHeight
+	propMaxHeight
+	propRatio
+	propFontSize
+	propLineHeight
+	propWhiteSpace
+	propVerticalAlign
+	propDirection
+	propWrap
+	propAlign
+	propGrow
+	propShrink
+	propBasis
+	propRowGap
+	propColumnGap
+	propGridColumns
+	propGridColumn
+	propColumnCount
+	propColumnWidth
+	propSpacing
+	propCollapse
+	propMargin // top; then right, bottom, left
 )
 
 const (
-	dPadding = dMargin + 4
-	dBorder  = dPadding + 4
-	dInset   = dBorder + 4
-	dimCount = dInset + 4
+	propPadding   = propMargin + 4
+	propBorder    = propPadding + 4
+	propInset     = propBorder + 4
+	longhandCount = propInset + 4
 )
 
-// dimNames are the longhands as written.
-var dimNames = func() map[string]dim {
-	m := map[string]dim{
-		"display": dDisplay, "position": dPosition, "float": dFloat, "clear": dClear, "box-sizing": dBoxSizing, "overflow": dOverflow, "overflow-x": dOverflow,
-		"width": dWidth, "min-width": dMinWidth, "max-width": dMaxWidth, "height": dHeight, "min-height": dMinHeight, "max-height": dMaxHeight,
-		"inline-size": dWidth, "min-inline-size": dMinWidth, "max-inline-size": dMaxWidth, "block-size": dHeight, "min-block-size": dMinHeight, "max-block-size": dMaxHeight,
-		"aspect-ratio": dRatio, "font-size": dFontSize, "line-height": dLineHeight, "white-space": dWhiteSpace, "vertical-align": dVerticalAlign,
-		"flex-direction": dDirection, "flex-wrap": dWrap, "align-items": dAlign, "flex-grow": dGrow, "flex-shrink": dShrink, "flex-basis": dBasis,
-		"row-gap": dRowGap, "column-gap": dColumnGap, "grid-row-gap": dRowGap, "grid-column-gap": dColumnGap,
-		"grid-template-columns": dGridColumns, "grid-column": dGridColumn, "column-count": dColumnCount, "column-width": dColumnWidth,
-		"border-spacing": dSpacing, "border-collapse": dCollapse,
+// longhands are they by name.
+var longhands = func() map[string]longhand {
+	m := map[string]longhand{
+		"display": propDisplay, "position": propPosition, "float": propFloat, "clear": propClear, "box-sizing": propBoxSizing, "overflow": propOverflow, "overflow-x": propOverflow,
+		"width": propWidth, "min-width": propMinWidth, "max-width": propMaxWidth, "height": propHeight, "min-height": propMinHeight, "max-height": propMaxHeight,
+		"inline-size": propWidth, "min-inline-size": propMinWidth, "max-inline-size": propMaxWidth, "block-size": propHeight, "min-block-size": propMinHeight, "max-block-size": propMaxHeight,
+		"aspect-ratio": propRatio, "font-size": propFontSize, "line-height": propLineHeight, "white-space": propWhiteSpace, "vertical-align": propVerticalAlign,
+		"flex-direction": propDirection, "flex-wrap": propWrap, "align-items": propAlign, "flex-grow": propGrow, "flex-shrink": propShrink, "flex-basis": propBasis,
+		"row-gap": propRowGap, "column-gap": propColumnGap, "grid-row-gap": propRowGap, "grid-column-gap": propColumnGap,
+		"grid-template-columns": propGridColumns, "grid-column": propGridColumn, "column-count": propColumnCount, "column-width": propColumnWidth,
+		"border-spacing": propSpacing, "border-collapse": propCollapse,
 	}
 	for i, side := range [4][3]string{{"top", "block-start"}, {"right", "inline-end"}, {"bottom", "block-end"}, {"left", "inline-start"}} {
 		for _, s := range side[:2] {
-			m["margin-"+s], m["padding-"+s], m["border-"+s+"-width"] = dMargin+dim(i), dPadding+dim(i), dBorder+dim(i)
-			m["border-"+s], m["inset-"+s] = dBorder+dim(i), dInset+dim(i)
+			m["margin-"+s], m["padding-"+s], m["border-"+s+"-width"] = propMargin+longhand(i), propPadding+longhand(i), propBorder+longhand(i)
+			m["border-"+s], m["inset-"+s] = propBorder+longhand(i), propInset+longhand(i)
 		}
-		m[side[0]] = dInset + dim(i)
+		m[side[0]] = propInset + longhand(i)
 	}
 	return m
 }()
 
-// dimShorthands are those for sides: all four, or two from the second number.
-var dimShorthands = map[string][2]dim{
-	"margin": {dMargin}, "padding": {dPadding}, "inset": {dInset}, "border-width": {dBorder},
-	"margin-inline": {dMargin, 1}, "padding-inline": {dPadding, 1}, "inset-inline": {dInset, 1},
-	"margin-block": {dMargin, 2}, "padding-block": {dPadding, 2}, "inset-block": {dInset, 2},
+// sideShorthands expand to four sides, or to those of one axis: 1 is inline, 2
+// is block.
+var sideShorthands = map[string][2]longhand{
+	"margin": {propMargin}, "padding": {propPadding}, "inset": {propInset}, "border-width": {propBorder},
+	"margin-inline": {propMargin, 1}, "padding-inline": {propPadding, 1}, "inset-inline": {propInset, 1},
+	"margin-block": {propMargin, 2}, "padding-block": {propPadding, 2}, "inset-block": {propInset, 2},
 }
 
-// otherShorthands are expanded one by one.
-var otherShorthands = syntax.Keywords("flex flex-flow gap grid-gap columns border font grid-template grid")
+// shorthands are the others.
+var shorthands = syntax.Keywords("flex flex-flow gap grid-gap columns border font grid-template grid")
 
-// sizeSetting is one longhand of a declaration.
-type sizeSetting struct {
-	id dim
-	ns []syntax.Value
+// setting is one longhand of a declaration.
+type setting struct {
+	id    longhand
+	value []syntax.Value
 }
 
-// sizeDecl is a declaration that has to do with layout.
-type sizeDecl struct {
+// declaration is a declaration of a property that layout depends on.
+type declaration struct {
 	syntax.Declaration
-	varies bool          // var() is to be filled in
-	set    []sizeSetting // unless it varies
+	hasVariables bool      // var() is to be substituted
+	constant     []setting // what it sets otherwise
 }
 
-// sizeDecls reads what has to do with layout from a rule's declarations.
-func sizeDecls(text string) []sizeDecl {
-	var list []sizeDecl
+// parseDeclarations reads the declarations that layout depends on.
+func parseDeclarations(text string) []declaration {
+	var list []declaration
 	for _, d := range syntax.Declarations(text) {
-		_, long := dimNames[d.Name]
-		if _, sides := dimShorthands[d.Name]; !long && !sides && !otherShorthands[d.Name] {
+		_, long := longhands[d.Name]
+		if _, sides := sideShorthands[d.Name]; !long && !sides && !shorthands[d.Name] {
 			continue
 		}
 		if ns, ok := syntax.Values(d.Value); ok && len(ns) > 0 {
-			x := sizeDecl{Declaration: d, varies: syntax.Substitutes(ns)}
-			if !x.varies {
-				x.set = expandSizes(d.Name, ns)
+			x := declaration{Declaration: d, hasVariables: syntax.Substitutes(ns)}
+			if !x.hasVariables {
+				x.constant = expand(d.Name, ns)
 			}
 			list = append(list, x)
 		}
@@ -120,43 +121,43 @@ func sizeDecls(text string) []sizeDecl {
 	return list
 }
 
-// expandSizes gives the longhands that name: ns sets, none where it is invalid.
-func expandSizes(name string, ns []syntax.Value) []sizeSetting {
+// expand gives the longhands that name: ns sets, none where it is invalid.
+func expand(name string, ns []syntax.Value) []setting {
 	w := syntax.Fields(ns)
-	if id, ok := dimNames[name]; ok {
+	if id, ok := longhands[name]; ok {
 		switch {
-		case id >= dBorder && id < dBorder+4:
-			return []sizeSetting{{id, borderWidth(w)}}
-		case id == dDisplay:
+		case id >= propBorder && id < propBorder+4:
+			return []setting{{id, borderWidth(w)}}
+		case id == propDisplay:
 			if _, ok := property.ParseDisplay(ns, ""); !ok {
 				return nil
 			}
 		case !plausible(w):
 			return nil
 		}
-		return []sizeSetting{{id, w}}
+		return []setting{{id, w}}
 	}
-	if s, ok := dimShorthands[name]; ok {
+	if s, ok := sideShorthands[name]; ok {
 		return sides(s[0], s[1], w)
 	}
 	return expandOther(name, w)
 }
 
 // sides expands margin, padding and the like.
-func sides(first, axis dim, w []syntax.Value) []sizeSetting {
+func sides(first, axis longhand, w []syntax.Value) []setting {
 	if len(w) == 0 || len(w) > 4 || !plausible(w) {
 		return nil
 	}
 	at := func(i int) []syntax.Value { return w[i%len(w) : i%len(w)+1] }
 	switch {
 	case axis == 1:
-		return []sizeSetting{{first + 3, at(0)}, {first + 1, at(1)}}
+		return []setting{{first + 3, at(0)}, {first + 1, at(1)}}
 	case axis == 2:
-		return []sizeSetting{{first, at(0)}, {first + 2, at(1)}}
+		return []setting{{first, at(0)}, {first + 2, at(1)}}
 	case len(w) == 3:
-		return []sizeSetting{{first, at(0)}, {first + 1, at(1)}, {first + 2, at(2)}, {first + 3, at(1)}}
+		return []setting{{first, at(0)}, {first + 1, at(1)}, {first + 2, at(2)}, {first + 3, at(1)}}
 	}
-	return []sizeSetting{{first, at(0)}, {first + 1, at(1)}, {first + 2, at(2)}, {first + 3, at(3)}}
+	return []setting{{first, at(0)}, {first + 1, at(1)}, {first + 2, at(2)}, {first + 3, at(3)}}
 }
 
 // borderWidth finds the width in a border shorthand; without one nothing is
@@ -184,7 +185,7 @@ func borderWidth(w []syntax.Value) []syntax.Value {
 	return width
 }
 
-func expandOther(name string, w []syntax.Value) []sizeSetting {
+func expandOther(name string, w []syntax.Value) []setting {
 	slash := len(w)
 	for i, n := range w {
 		if n.IsDelim('/') {
@@ -194,20 +195,20 @@ func expandOther(name string, w []syntax.Value) []sizeSetting {
 	switch name {
 	case "border":
 		b := borderWidth(w)
-		return []sizeSetting{{dBorder, b}, {dBorder + 1, b}, {dBorder + 2, b}, {dBorder + 3, b}}
+		return []setting{{propBorder, b}, {propBorder + 1, b}, {propBorder + 2, b}, {propBorder + 3, b}}
 	case "gap", "grid-gap":
-		return []sizeSetting{{dRowGap, w[:1]}, {dColumnGap, w[len(w)-1:]}}
+		return []setting{{propRowGap, w[:1]}, {propColumnGap, w[len(w)-1:]}}
 	case "grid", "grid-template":
 		if slash < len(w) {
-			return []sizeSetting{{dGridColumns, w[slash+1:]}}
+			return []setting{{propGridColumns, w[slash+1:]}}
 		}
 		return nil
 	case "font":
 		for i, n := range w {
 			if n.Kind == syntax.Dimension || n.Kind == syntax.Percentage {
-				s := []sizeSetting{{dFontSize, w[i : i+1]}, {dLineHeight, nil}}
+				s := []setting{{propFontSize, w[i : i+1]}, {propLineHeight, nil}}
 				if i+2 < len(w) && i+1 == slash {
-					s[1].ns = w[i+2 : i+3]
+					s[1].value = w[i+2 : i+3]
 				}
 				return s
 			}
@@ -218,37 +219,37 @@ func expandOther(name string, w []syntax.Value) []sizeSetting {
 }
 
 // expandFlex reads flex, flex-flow and columns.
-func expandFlex(name string, w []syntax.Value) []sizeSetting {
+func expandFlex(name string, w []syntax.Value) []setting {
 	one := func(v float64) []syntax.Value {
 		return []syntax.Value{{Token: syntax.Token{Kind: syntax.Number, Num: v}}}
 	}
-	var set []sizeSetting
+	var set []setting
 	if name == "flex" {
-		set = []sizeSetting{{dGrow, one(1)}, {dShrink, one(1)}, {dBasis, one(0)}}
+		set = []setting{{propGrow, one(1)}, {propShrink, one(1)}, {propBasis, one(0)}}
 	}
 	numbers := 0
 	for i, n := range w {
 		this := w[i : i+1]
 		switch {
 		case name == "flex" && n.IsIdent("none"):
-			return []sizeSetting{{dGrow, one(0)}, {dShrink, one(0)}, {dBasis, nil}}
+			return []setting{{propGrow, one(0)}, {propShrink, one(0)}, {propBasis, nil}}
 		case name == "flex" && n.IsIdent("auto"):
-			set[2].ns = this
+			set[2].value = this
 		case name == "flex" && n.IsIdent("initial"):
-			return []sizeSetting{{dGrow, one(0)}, {dShrink, one(1)}, {dBasis, nil}}
+			return []setting{{propGrow, one(0)}, {propShrink, one(1)}, {propBasis, nil}}
 		case name == "flex" && n.Kind == syntax.Number && numbers < 2:
-			set[numbers].ns = this
+			set[numbers].value = this
 			numbers++
 		case name == "flex":
-			set[2].ns = this
+			set[2].value = this
 		case name == "flex-flow" && (n.IsIdent("wrap") || n.IsIdent("nowrap") || n.IsIdent("wrap-reverse")):
-			set = append(set, sizeSetting{dWrap, this})
+			set = append(set, setting{propWrap, this})
 		case name == "flex-flow":
-			set = append(set, sizeSetting{dDirection, this})
+			set = append(set, setting{propDirection, this})
 		case n.Kind == syntax.Number:
-			set = append(set, sizeSetting{dColumnCount, this})
+			set = append(set, setting{propColumnCount, this})
 		case n.Kind == syntax.Dimension:
-			set = append(set, sizeSetting{dColumnWidth, this})
+			set = append(set, setting{propColumnWidth, this})
 		}
 	}
 	return set
@@ -264,39 +265,39 @@ func plausible(w []syntax.Value) bool {
 	return len(w) > 0
 }
 
-// sizes are the layout properties of one element; nil is the initial value.
-type sizes struct {
-	val    [dimCount]*sizeSetting
-	vars   *cascade.Variables
-	view   media.Viewport
-	font   float64 // size in pixels
-	root   float64 // of the root's font
-	line   float64 // height in pixels
-	lines  float64 // a number that line heights are given by, 0 for none
-	wraps  bool    // text breaks at the end of a line
-	pre    bool    // text breaks where its source does
-	clears bool    // ::after clears floats
+// style is the computed style of one element, as far as layout depends on it.
+type style struct {
+	values           [longhandCount]*setting // nil is the initial value
+	variables        *cascade.Variables
+	viewport         media.Viewport
+	fontSize         float64 // in pixels
+	rootFontSize     float64 // of the root element
+	lineHeight       float64 // in pixels
+	lineHeightFactor float64 // line-height as a number, 0 for normal, -1 for a length
+	wraps            bool    // lines break at soft wrap opportunities
+	preservesBreaks  bool    // segment breaks of the source are kept
+	clearfix         bool    // ::after clears floats
 }
 
-// get is the value of a property.
-func (s *sizes) get(id dim) []syntax.Value {
-	if x := s.val[id]; x != nil {
-		return x.ns
+// value is the value of a property.
+func (s *style) value(id longhand) []syntax.Value {
+	if x := s.values[id]; x != nil {
+		return x.value
 	}
 	return nil
 }
 
-// word is a property's only keyword.
-func (s *sizes) word(id dim, initial string) string {
-	if ns := s.get(id); len(ns) == 1 && ns[0].Kind == syntax.Ident {
+// keyword is a property's only keyword.
+func (s *style) keyword(id longhand, initial string) string {
+	if ns := s.value(id); len(ns) == 1 && ns[0].Kind == syntax.Ident {
 		return strings.ToLower(ns[0].Text)
 	}
 	return initial
 }
 
 // number is a property's only number.
-func (s *sizes) number(id dim, initial float64) float64 {
-	if ns := s.get(id); len(ns) == 1 && ns[0].Kind == syntax.Number {
+func (s *style) number(id longhand, initial float64) float64 {
+	if ns := s.value(id); len(ns) == 1 && ns[0].Kind == syntax.Number {
 		return ns[0].Num
 	}
 	return initial
@@ -304,22 +305,22 @@ func (s *sizes) number(id dim, initial float64) float64 {
 
 // px is a length in pixels, where base is 100 % and negative if unknown; ok is
 // false for auto and for what depends on what is unknown.
-func (s *sizes) px(id dim, base float64) (v float64, ok bool) {
-	if ns := s.get(id); len(ns) == 1 {
+func (s *style) px(id longhand, base float64) (v float64, ok bool) {
+	if ns := s.value(id); len(ns) == 1 {
 		return s.length(ns[0], base)
 	}
 	return 0, false
 }
 
-// or is px with a value for auto.
-func (s *sizes) or(id dim, base, initial float64) float64 {
+// pxOr is px with a value for auto.
+func (s *style) pxOr(id longhand, base, initial float64) float64 {
 	if v, ok := s.px(id, base); ok {
 		return v
 	}
 	return initial
 }
 
-func (s *sizes) length(n syntax.Value, base float64) (float64, bool) {
+func (s *style) length(n syntax.Value, base float64) (float64, bool) {
 	switch n.Kind {
 	case syntax.Number:
 		return 0, n.Num == 0
@@ -330,11 +331,11 @@ func (s *sizes) length(n syntax.Value, base float64) (float64, bool) {
 		case "px":
 			return n.Num, true
 		case "em":
-			return n.Num * s.font, true
+			return n.Num * s.fontSize, true
 		case "rem":
-			return n.Num * s.root, true
+			return n.Num * s.rootFontSize, true
 		}
-		return media.Length(n, s.view)
+		return media.Length(n, s.viewport)
 	case syntax.Function, syntax.OpenParen:
 		return media.Calc(n, func(n syntax.Value) (float64, bool) { return s.length(n, base) })
 	}

@@ -2,115 +2,117 @@ package layout
 
 import "math"
 
-// frameOf is the room that a box is placed in.
-type frameOf struct {
-	width, height float64 // of the containing block; the height is negative if unknown
-	shrink        bool    // as wide as what it holds, if no width is set
-	given         float64 // the width that a row gives it, 0 for none
-	holes         []hole  // floats beside it
+// constraints are what the container of a box sets for its layout.
+type constraints struct {
+	width, height float64     // of the containing block; the height is negative if indefinite
+	shrinkToFit   bool        // an auto width is fit-content
+	definiteWidth float64     // set by a flex line or a cell, 0 for none
+	floats        []floatArea // in the same block formatting context
 }
 
-// hole is what a float takes of lines beside it.
-type hole struct {
+// floatArea is the margin box of a float, as far as it shortens line boxes.
+type floatArea struct {
 	right       bool
-	edge        float64 // where the room for lines begins, or ends
+	edge        float64 // its inner edge
 	top, bottom float64
-	own         bool // not of a box around
+	local       bool // it is a float of this box, not of an ancestor
 }
 
-// edges are the paddings and borders of b: left and right, top and bottom.
-func (b *box) edges(base float64) (left, across, top, along float64) {
-	side := func(i dim) float64 {
-		return max(b.s.or(dPadding+i, base, 0), 0) + max(b.s.or(dBorder+i, base, 0), 0)
+// borderPadding are the borders and paddings of b: left, left and right, top, top
+// and bottom.
+func (b *box) borderPadding(base float64) (left, across, top, along float64) {
+	side := func(i longhand) float64 {
+		return max(b.style.pxOr(propPadding+i, base, 0), 0) + max(b.style.pxOr(propBorder+i, base, 0), 0)
 	}
 	left, top = side(3), side(0)
 	return left, left + side(1), top, top + side(2)
 }
 
-// sized is a width or height of b as its border has it: what the property says
-// of its content goes without the edges.
-func (b *box) sized(id dim, base, edges float64) (float64, bool) {
-	v, ok := b.s.px(id, base)
-	if ok && b.s.word(dBoxSizing, "content-box") == "content-box" {
+// borderBoxSize is a size property of b as a size of the border box, by its
+// box-sizing.
+func (b *box) borderBoxSize(id longhand, base, edges float64) (float64, bool) {
+	v, ok := b.style.px(id, base)
+	if ok && b.style.keyword(propBoxSizing, "content-box") == "content-box" {
 		v += edges
 	}
 	return max(v, 0), ok
 }
 
-// bound holds v between the bounds of b.
-func (b *box) bound(v float64, least, most dim, base, edges float64) float64 {
-	if m, ok := b.sized(most, base, edges); ok {
+// clampSize is v, not above the max property of b and not below the min property.
+func (b *box) clampSize(v float64, least, most longhand, base, edges float64) float64 {
+	if m, ok := b.borderBoxSize(most, base, edges); ok {
 		v = min(v, m)
 	}
-	if m, ok := b.sized(least, base, edges); ok {
+	if m, ok := b.borderBoxSize(least, base, edges); ok {
 		v = max(v, m)
 	}
 	return v
 }
 
-// place lays out b where avail pixels are free in a row.
-func (l *layout) place(b *box, avail float64, f frameOf) {
-	left, across, top, along := b.edges(f.width)
+// layoutBox lays out b where avail pixels of width are available.
+func (l *layout) layoutBox(b *box, avail float64, f constraints) {
+	left, across, top, along := b.borderPadding(f.width)
 	if b.inner == replaced {
-		l.replacedSize(b, avail, f, across, along)
+		l.layoutReplaced(b, avail, f, across, along)
 		return
 	}
-	w, ok := b.sized(dWidth, f.width, across)
+	w, ok := b.borderBoxSize(propWidth, f.width, across)
 	switch {
-	case f.given > 0:
-		w = f.given
-	case !ok && (f.shrink || b.inner == tabling):
-		least, most := l.widths(b)
+	case f.definiteWidth > 0:
+		w = f.definiteWidth
+	case !ok && (f.shrinkToFit || b.inner == innerTable):
+		least, most := l.intrinsicWidths(b)
 		w = min(most, max(least, avail))
 	case !ok:
-		w = avail - b.s.or(dMargin+1, f.width, 0) - b.s.or(dMargin+3, f.width, 0)
+		w = avail - b.style.pxOr(propMargin+1, f.width, 0) - b.style.pxOr(propMargin+3, f.width, 0)
 	}
-	if f.given <= 0 {
-		w = b.bound(w, dMinWidth, dMaxWidth, f.width, across)
+	if f.definiteWidth <= 0 {
+		w = b.clampSize(w, propMinWidth, propMaxWidth, f.width, across)
 	}
-	h, fixed := b.sized(dHeight, f.height, along)
+	h, fixed := b.borderBoxSize(propHeight, f.height, along)
 	ch := -1.
 	if fixed {
 		ch = max(h-along, 0)
 	}
 	b.w = max(w, across)
-	holes := make([]hole, 0, len(f.holes))
-	for _, x := range f.holes {
+	floats := make([]floatArea, 0, len(f.floats))
+	for _, x := range f.floats {
 		x.edge, x.top, x.bottom = x.edge-left, x.top-top, x.bottom-top
-		holes = append(holes, x)
+		floats = append(floats, x)
 	}
-	content := l.contents(b, b.w-across, ch, holes)
-	if ratio := ratioOf(nil, b.s); !fixed && ratio > 0 {
+	content := l.layoutContents(b, b.w-across, ch, floats)
+	if ratio := aspectRatio(nil, b.style); !fixed && ratio > 0 {
 		h = max(b.w/ratio, content+along)
 	} else if !fixed {
 		h = content + along
 	}
-	b.h = b.bound(h, dMinHeight, dMaxHeight, f.height, along)
-	for _, k := range b.kids {
+	b.h = b.clampSize(h, propMinHeight, propMaxHeight, f.height, along)
+	for _, k := range b.children {
 		k.x, k.y = k.x+left, k.y+top
 	}
-	for i := range b.late {
-		b.late[i].edge, b.late[i].top, b.late[i].bottom = b.late[i].edge+left, b.late[i].top+top, b.late[i].bottom+top
+	for i := range b.overhanging {
+		b.overhanging[i].edge, b.overhanging[i].top, b.overhanging[i].bottom = b.overhanging[i].edge+left, b.overhanging[i].top+top, b.overhanging[i].bottom+top
 	}
 }
 
-// contents lays out what b holds, in a width of w, and returns its height.
-func (l *layout) contents(b *box, w, h float64, holes []hole) float64 {
+// layoutContents lays out the children of b in a content box of width w and
+// height h, negative if indefinite, and returns the height of the content.
+func (l *layout) layoutContents(b *box, w, h float64, floats []floatArea) float64 {
 	w = max(w, 0)
 	switch b.inner {
-	case flexing:
-		return l.flex(b, w)
-	case gridding:
-		return l.grid(b, w)
-	case tabling:
-		return l.table(b, w)
+	case innerFlex:
+		return l.layoutFlex(b, w)
+	case innerGrid:
+		return l.layoutGrid(b, w)
+	case innerTable:
+		return l.layoutTable(b, w)
 	}
-	columns, gap := b.columns(w)
-	fl := flow{l: l, b: b, width: (w+gap)/columns - gap, height: h, holes: holes}
+	columns, gap := b.columnCount(w)
+	fl := flow{l: l, b: b, width: (w+gap)/columns - gap, height: h, floats: floats}
 	height := fl.run()
 	if columns > 1 {
 		each := math.Ceil(height / columns)
-		for _, k := range b.kids {
+		for _, k := range b.children {
 			i := math.Min(math.Floor((k.y+k.h/2)/max(each, 1)), columns-1)
 			k.x, k.y = k.x+i*(fl.width+gap), k.y-i*each
 		}
@@ -119,11 +121,12 @@ func (l *layout) contents(b *box, w, h float64, holes []hole) float64 {
 	return height
 }
 
-// columns counts the columns that a width of w is divided into.
-func (b *box) columns(w float64) (n, gap float64) {
-	n = b.s.number(dColumnCount, 0)
-	gap = b.s.or(dColumnGap, w, b.s.font)
-	if each, ok := b.s.px(dColumnWidth, w); ok && each > 0 {
+// columnCount is the number of columns of a multi-column container of width w,
+// and the gap between them.
+func (b *box) columnCount(w float64) (n, gap float64) {
+	n = b.style.number(propColumnCount, 0)
+	gap = b.style.pxOr(propColumnGap, w, b.style.fontSize)
+	if each, ok := b.style.px(propColumnWidth, w); ok && each > 0 {
 		fit := max(math.Floor((w+gap)/(each+gap)), 1)
 		if n = min(n, fit); n == 0 {
 			n = fit
@@ -135,29 +138,29 @@ func (b *box) columns(w float64) (n, gap float64) {
 	return n, gap
 }
 
-// replacedSize gives an image its size: what is set, else by its ratio.
-func (l *layout) replacedSize(b *box, avail float64, f frameOf, across, along float64) {
-	w, hasW := b.sized(dWidth, f.width, across)
-	h, hasH := b.sized(dHeight, f.height, along)
-	if f.given > 0 {
-		w, hasW = f.given, true
+// layoutReplaced sizes a replaced element: as set, else by its aspect ratio.
+func (l *layout) layoutReplaced(b *box, avail float64, f constraints, across, along float64) {
+	w, hasW := b.borderBoxSize(propWidth, f.width, across)
+	h, hasH := b.borderBoxSize(propHeight, f.height, along)
+	if f.definiteWidth > 0 {
+		w, hasW = f.definiteWidth, true
 	}
 	switch {
-	case !hasW && hasH && b.ratio > 0:
-		w = (h-along)*b.ratio + across
-	case !hasW && b.ratio > 0 && b.node.Data == "svg":
+	case !hasW && hasH && b.aspectRatio > 0:
+		w = (h-along)*b.aspectRatio + across
+	case !hasW && b.aspectRatio > 0 && b.node.Data == "svg":
 		w, hasW = avail, true
 	case !hasW:
 		w = across
 	}
-	if f.given <= 0 {
-		w = b.bound(w, dMinWidth, dMaxWidth, f.width, across)
+	if f.definiteWidth <= 0 {
+		w = b.clampSize(w, propMinWidth, propMaxWidth, f.width, across)
 	}
 	if !hasH {
 		h = along
-		if b.ratio > 0 {
-			h += (w - across) / b.ratio
+		if b.aspectRatio > 0 {
+			h += (w - across) / b.aspectRatio
 		}
 	}
-	b.w, b.h = w, b.bound(h, dMinHeight, dMaxHeight, f.height, along)
+	b.w, b.h = w, b.clampSize(h, propMinHeight, propMaxHeight, f.height, along)
 }

@@ -12,49 +12,49 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// style computes the layout properties of e.
-func (l *layout) style(e *selector.Element, parent *sizes) *sizes {
+// computeStyle computes the layout properties of e.
+func (l *layout) computeStyle(e *selector.Element, parent *style) *style {
 	l.index.SetAncestors(e)
-	g := &sizes{
-		view: parent.view, font: parent.font, root: parent.root, line: parent.line, lines: parent.lines,
-		wraps: parent.wraps, pre: parent.pre, vars: parent.vars,
+	g := &style{
+		viewport: parent.viewport, fontSize: parent.fontSize, rootFontSize: parent.rootFontSize, lineHeight: parent.lineHeight, lineHeightFactor: parent.lineHeightFactor,
+		wraps: parent.wraps, preservesBreaks: parent.preservesBreaks, variables: parent.variables,
 	}
-	hits, own := l.hits(e, g)
+	matched, own := l.matchRules(e, g)
 	if own != nil {
-		g.vars = l.Cascade.NewVariables(parent.vars, own)
+		g.variables = l.Cascade.NewVariables(parent.variables, own)
 	}
-	if text := attributeSizes(e); text != "" {
-		hits = append(hits, hit{sizeDecls(text), &cascade.Rule{Origin: cascade.Hint}, 0})
+	if text := presentationalHints(e); text != "" {
+		matched = append(matched, matchedRule{parseDeclarations(text), &cascade.Rule{Origin: cascade.Hint}, 0})
 	}
 	if text, ok := e.Attr("style"); ok {
-		hits = append(hits, hit{sizeDecls(text), &cascade.Rule{Origin: cascade.Inline}, 0})
+		matched = append(matched, matchedRule{parseDeclarations(text), &cascade.Rule{Origin: cascade.Inline}, 0})
 	}
-	var won [dimCount]cascade.Key
-	for _, h := range hits {
-		for i := range h.decls {
-			d := &h.decls[i]
+	var won [longhandCount]cascade.Key
+	for _, h := range matched {
+		for i := range h.declarations {
+			d := &h.declarations[i]
 			k := h.by.Key(h.spec, d.Important)
-			set := d.settings(g.vars)
+			set := d.settings(g.variables)
 			for i := range set {
 				if x := &set[i]; !k.Less(won[x.id]) {
-					won[x.id], g.val[x.id] = k, x
+					won[x.id], g.values[x.id] = k, x
 				}
 			}
 		}
 	}
-	g.inherit(e, parent)
+	g.computeInherited(e, parent)
 	return g
 }
 
-// hit is a rule that is for an element.
-type hit struct {
-	decls []sizeDecl
-	by    *cascade.Rule
-	spec  selector.Specificity
+// matchedRule is a rule that matches an element.
+type matchedRule struct {
+	declarations []declaration
+	by           *cascade.Rule
+	spec         selector.Specificity
 }
 
-// hits gathers the rules for e and the custom properties that they set.
-func (l *layout) hits(e *selector.Element, g *sizes) (hits []hit, own map[string]*cascade.Candidate) {
+// matchRules gathers the rules that match e and the custom properties they set.
+func (l *layout) matchRules(e *selector.Element, g *style) (matched []matchedRule, own map[string]*cascade.Candidate) {
 	l.index.Find(e, func(list []selector.Entry) {
 		for i := range list {
 			x := &list[i]
@@ -62,25 +62,25 @@ func (l *layout) hits(e *selector.Element, g *sizes) (hits []hit, own map[string
 			if by.Scope != e.Scope && by.Origin != cascade.UserAgent {
 				continue
 			}
-			if by.Starting || x.Selector.PseudoElement != "" && x.Selector.PseudoElement != "after" || !l.Matcher.Matches(x, e) || !l.contained(by) {
+			if by.Starting || x.Selector.PseudoElement != "" && x.Selector.PseudoElement != "after" || !l.Matcher.Matches(x, e) || !l.inContainers(by) {
 				continue
 			}
-			decls := l.declsOf(by.Source)
+			decls := l.declarationsOf(by.Source)
 			if x.Selector.PseudoElement == "after" {
-				g.clears = g.clears || slices.ContainsFunc(decls, func(d sizeDecl) bool { return d.Name == "clear" })
+				g.clearfix = g.clearfix || slices.ContainsFunc(decls, func(d declaration) bool { return d.Name == "clear" })
 				continue
 			}
 			if len(decls) > 0 {
-				hits = append(hits, hit{decls, by, x.Selector.Specificity})
+				matched = append(matched, matchedRule{decls, by, x.Selector.Specificity})
 			}
-			own = l.custom(own, by, x.Selector.Specificity)
+			own = l.customProperties(own, by, x.Selector.Specificity)
 		}
 	})
-	return hits, own
+	return matched, own
 }
 
-// custom adds the custom properties of a rule to own.
-func (l *layout) custom(own map[string]*cascade.Candidate, by *cascade.Rule, spec selector.Specificity) map[string]*cascade.Candidate {
+// customProperties adds those of a rule to own.
+func (l *layout) customProperties(own map[string]*cascade.Candidate, by *cascade.Rule, spec selector.Specificity) map[string]*cascade.Candidate {
 	for i := range by.Source.Declarations {
 		d := &by.Source.Declarations[i]
 		if d.ID != property.Custom {
@@ -96,18 +96,18 @@ func (l *layout) custom(own map[string]*cascade.Candidate, by *cascade.Rule, spe
 	return own
 }
 
-func (l *layout) declsOf(r *stylesheet.Rule) []sizeDecl {
-	d, ok := l.decls[r]
+func (l *layout) declarationsOf(r *stylesheet.Rule) []declaration {
+	d, ok := l.declarations[r]
 	if !ok {
-		d = sizeDecls(r.Body)
-		l.decls[r] = d
+		d = parseDeclarations(r.Body)
+		l.declarations[r] = d
 	}
 	return d
 }
 
-// contained says whether the queries of containers around a rule hold in one
-// that is as large as the viewport.
-func (l *layout) contained(by *cascade.Rule) bool {
+// inContainers says whether the @container rules around a rule hold in a
+// container that is as large as the viewport.
+func (l *layout) inContainers(by *cascade.Rule) bool {
 	for _, r := range by.Containers {
 		prelude := r.Prelude
 		if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
@@ -120,10 +120,10 @@ func (l *layout) contained(by *cascade.Rule) bool {
 	return true
 }
 
-// settings are what d sets, with var() filled in.
-func (d *sizeDecl) settings(vars *cascade.Variables) []sizeSetting {
-	if !d.varies {
-		return d.set
+// settings are the longhands that d sets, with var() substituted.
+func (d *declaration) settings(vars *cascade.Variables) []setting {
+	if !d.hasVariables {
+		return d.constant
 	}
 	text, ok := vars.Substitute(d.Value)
 	if !ok {
@@ -133,43 +133,43 @@ func (d *sizeDecl) settings(vars *cascade.Variables) []sizeSetting {
 	if !ok || len(ns) == 0 || syntax.Substitutes(ns) {
 		return nil
 	}
-	return expandSizes(d.Name, ns)
+	return expand(d.Name, ns)
 }
 
-// inherit computes what other lengths depend on, and what children inherit.
-func (s *sizes) inherit(e *selector.Element, parent *sizes) {
-	if ns := s.get(dFontSize); len(ns) == 1 {
-		base := sizes{view: s.view, font: parent.font, root: s.root}
-		if v, ok := base.length(ns[0], parent.font); ok {
-			s.font = v
+// computeInherited computes the inherited properties, which lengths depend on.
+func (s *style) computeInherited(e *selector.Element, parent *style) {
+	if ns := s.value(propFontSize); len(ns) == 1 {
+		base := style{viewport: s.viewport, fontSize: parent.fontSize, rootFontSize: s.rootFontSize}
+		if v, ok := base.length(ns[0], parent.fontSize); ok {
+			s.fontSize = v
 		} else if f := fontSizes[strings.ToLower(ns[0].Text)]; f > 0 {
-			s.font = f
+			s.fontSize = f
 		}
 	}
 	if e.Parent == nil {
-		s.root = s.font
+		s.rootFontSize = s.fontSize
 	}
-	switch ns := s.get(dLineHeight); {
+	switch ns := s.value(propLineHeight); {
 	case len(ns) == 1 && ns[0].Kind == syntax.Number:
-		s.lines = ns[0].Num
+		s.lineHeightFactor = ns[0].Num
 	case len(ns) == 1 && ns[0].IsIdent("normal"):
-		s.lines = 0
+		s.lineHeightFactor = 0
 	case len(ns) == 1:
-		if v, ok := s.length(ns[0], s.font); ok {
-			s.line, s.lines = v, -1
+		if v, ok := s.length(ns[0], s.fontSize); ok {
+			s.lineHeight, s.lineHeightFactor = v, -1
 		}
 	}
 	switch {
-	case s.lines > 0:
-		s.line = s.lines * s.font
-	case s.lines == 0:
-		s.line = 1.15 * s.font
+	case s.lineHeightFactor > 0:
+		s.lineHeight = s.lineHeightFactor * s.fontSize
+	case s.lineHeightFactor == 0:
+		s.lineHeight = 1.15 * s.fontSize
 	}
-	if ns := s.get(dWhiteSpace); len(ns) == 1 {
+	if ns := s.value(propWhiteSpace); len(ns) == 1 {
 		word := strings.ToLower(ns[0].Text)
-		s.wraps, s.pre = word != "nowrap" && word != "pre", strings.HasPrefix(word, "pre")
+		s.wraps, s.preservesBreaks = word != "nowrap" && word != "pre", strings.HasPrefix(word, "pre")
 	}
 }
 
-// fontSizes are the sizes that have names.
+// fontSizes are the absolute size keywords.
 var fontSizes = map[string]float64{"xx-small": 9, "x-small": 10, "small": 13, "medium": 16, "large": 18, "x-large": 24, "xx-large": 32}

@@ -2,22 +2,22 @@ package layout
 
 import "libra/pkg/inspect/css/syntax"
 
-// spacing is what stands between the cells of a table.
-func (b *box) spacing() float64 {
-	if b.s.word(dCollapse, "separate") == "collapse" {
+// borderSpacing is the distance between the cells of a table.
+func (b *box) borderSpacing() float64 {
+	if b.style.keyword(propCollapse, "separate") == "collapse" {
 		return 0
 	}
-	if ns := b.s.get(dSpacing); len(ns) > 0 {
-		v, _ := b.s.length(ns[0], -1)
+	if ns := b.style.value(propSpacing); len(ns) > 0 {
+		v, _ := b.style.length(ns[0], -1)
 		return v
 	}
 	return 0
 }
 
-// table lays out the rows of a table.
-func (l *layout) table(b *box, width float64) float64 {
-	rows := tableRows(b.kids, nil)
-	gap := b.spacing()
+// layoutTable lays out the rows of a table and returns the content height.
+func (l *layout) layoutTable(b *box, width float64) float64 {
+	rows := tableRows(b.children, nil)
+	gap := b.borderSpacing()
 	columns := 0
 	for _, r := range rows {
 		n := 0
@@ -32,7 +32,7 @@ func (l *layout) table(b *box, width float64) float64 {
 	widths := l.columnWidths(rows, columns, width-gap*float64(columns+1))
 	y := gap
 	for _, r := range rows {
-		x, tall, column := gap, 0., 0
+		x, rowHeight, column := gap, 0., 0
 		for _, c := range r {
 			w := -gap
 			for range c.colspan() {
@@ -41,23 +41,23 @@ func (l *layout) table(b *box, width float64) float64 {
 				}
 				column++
 			}
-			l.item(c, max(w, 0), width)
+			l.layoutItem(c, max(w, 0), width)
 			c.x, c.y = x, y
-			x, tall = x+w+gap, max(tall, c.h)
+			x, rowHeight = x+w+gap, max(rowHeight, c.h)
 		}
-		y += tall + gap
+		y += rowHeight + gap
 	}
 	return y
 }
 
-// tableRows lists the cells of each row below kids; what is no cell, a caption
-// for example, has a row of its own.
+// tableRows lists the cells of each row below kids; a box that is no part of a
+// row, such as a caption, counts as a row of its own.
 func tableRows(kids []*box, rows [][]*box) [][]*box {
 	var loose []*box // cells without a row
 	for _, k := range kids {
 		display := ""
-		if !k.isText && !k.out() {
-			display = k.s.word(dDisplay, "inline")
+		if !k.isText && !k.outOfFlow() {
+			display = k.style.keyword(propDisplay, "inline")
 		}
 		switch display {
 		case "":
@@ -65,11 +65,11 @@ func tableRows(kids []*box, rows [][]*box) [][]*box {
 			loose = append(loose, k)
 			continue
 		case "table-row-group", "table-header-group", "table-footer-group":
-			rows = tableRows(k.kids, rows)
+			rows = tableRows(k.children, rows)
 		case "table-row":
 			var cells []*box
-			for _, c := range k.kids {
-				if !c.isText && !c.out() && !c.breaks {
+			for _, c := range k.children {
+				if !c.isText && !c.outOfFlow() && !c.lineBreak {
 					cells = append(cells, c)
 				}
 			}
@@ -85,7 +85,7 @@ func tableRows(kids []*box, rows [][]*box) [][]*box {
 	return rows
 }
 
-// colspan is how many columns a cell takes.
+// colspan is how many columns a cell spans.
 func (b *box) colspan() int {
 	if b.node != nil {
 		for _, a := range b.node.Attr {
@@ -99,15 +99,16 @@ func (b *box) colspan() int {
 	return 1
 }
 
-// columnWidths divides the width of a table by what its cells ask for.
+// columnWidths distributes the width of a table over its columns by the
+// intrinsic widths of their cells.
 func (l *layout) columnWidths(rows [][]*box, n int, width float64) []float64 {
 	least, most := make([]float64, n), make([]float64, n)
 	for _, r := range rows {
 		column := 0
 		for _, c := range r {
 			if span := c.colspan(); span == 1 && column < n {
-				cl, cm := l.widths(c)
-				if v, ok := c.s.px(dWidth, width); ok && c.percent(dWidth) {
+				cl, cm := l.intrinsicWidths(c)
+				if v, ok := c.style.px(propWidth, width); ok && c.isPercentage(propWidth) {
 					cm = max(v, cl)
 				}
 				least[column], most[column] = max(least[column], cl), max(most[column], cm)
