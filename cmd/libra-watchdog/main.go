@@ -7,13 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
-	"libra/pkg/event"
-	"libra/pkg/rules"
 	"libra/pkg/store"
 	"libra/pkg/watchdog"
 	"libra/pkg/watchdog/units"
@@ -24,9 +21,7 @@ type settings struct {
 	cfg        watchdog.Config
 	server     string
 	database   string
-	alarms     rules.Keeper // of alarms.toml
 	inspectors int
-	standing   []event.Trouble // of the settings; they last as long as the process
 }
 
 func main() {
@@ -38,12 +33,12 @@ func main() {
 			daemon.Setting{Name: "inspectors", Default: "2", Spare: true, Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Spare: true, Usage: "SQLite `file` to read", Into: daemon.Path(&s.database)},
 			daemon.Setting{Name: "page-timeout", Default: "60s", Spare: true, Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.PageTimeout, time.Second, time.Hour)},
-			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.alarms.File)},
+			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.cfg.AlarmsFile)},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` of the notifier, for when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.NotifierSocket)},
 			daemon.Setting{Name: "heartbeat-url-file", Usage: "`file` with a URL of an outside service that expects to be asked every 30 s; where there is none, none is asked", FlagOnly: true, Into: s.heartbeat},
 			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},
 			daemon.Setting{Name: "runtime", Usage: "`folder` for what must outlive this process", FlagOnly: true, Into: daemon.Folder(&s.cfg.Runtime)}),
-		Examine: s.examine,
+		Examine: func() []error { return watchdog.CheckAlarms(s.cfg.AlarmsFile) },
 		Run:     s.run,
 	}))
 }
@@ -66,20 +61,11 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	s.cfg.Expect = watchdog.Expected(s.inspectors)
 	systemd := &units.Systemd{}
 	p.Cleanup("D-Bus", func(context.Context) error { return systemd.Close() })
-	cfg, fault := s.load()
-	w := watchdog.New(cfg, watchdog.Deps{
+	s.cfg.SettingsFaults = p.Borne
+	w := watchdog.New(s.cfg, watchdog.Deps{
 		Bus: conn, SQLite: history, Systemd: systemd, Log: p.Log, Loop: p.Heart.Loop("probes"), Status: p.Status,
 	})
-	s.standing = settingsTroubles(p.Borne)
-	w.Name(s.troubles(fault))
-	defer p.OnReload(func() error { return s.reload(w) })()
-	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	defer cancel()
-	watching.Go(func() {
-		s.alarms.Follow(ctx, func(fault error) { w.Name(s.troubles(readable(fault))) })
-	})
+	defer p.OnReload(w.Reload)()
 	p.Ready("asking everything whether it is well")
 	return w.Run(ctx)
 }

@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -126,7 +127,7 @@ func (p Program) run(ctx context.Context, log *slog.Logger, borne []error) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	proc := newProcess(p.Name, log)
-	proc.Borne = borne
+	proc.Borne = slices.DeleteFunc(borne, Passing)
 	var beside sync.WaitGroup
 	beside.Go(func() { proc.heartbeat(ctx) })
 	beside.Go(func() { <-ctx.Done(); proc.notify("STOPPING=1") })

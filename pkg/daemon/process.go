@@ -25,7 +25,8 @@ type Process struct {
 	Log *slog.Logger
 	// Heart keeps systemd's watchdog, and Libra's, content.
 	Heart *Heart
-	// Borne are the faults that the process was started in spite of.
+	// Borne are the faults of the configuration that the process was started in
+	// spite of.
 	Borne []error
 
 	started time.Time

@@ -43,7 +43,7 @@ type silent struct {
 }
 
 func newBeats(cfg Config) *beats {
-	return &beats{interval: cfg.Interval, silence: cfg.Silence, ears: map[Target]ear{}}
+	return &beats{interval: cfg.Interval, silence: cfg.Heartbeat, ears: map[Target]ear{}}
 }
 
 func (b *beats) hear(beat event.Beat) {

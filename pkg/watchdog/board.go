@@ -209,7 +209,7 @@ func (b *board) tell(o observation, is Tally, change Change) {
 		a.Summary, a.Cause = o.probe.recovered, before.Alarm.Cause
 	}
 	a.Since = a.Since.UTC()
-	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: o.at.UTC(), Host: b.cfg.Host})
+	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: o.at.UTC(), Host: b.cfg.Hostname})
 	b.keep()
 	if a.ID == busAlarm && change == Clear { // it may have come back without its store
 		b.reading = o.at
@@ -235,7 +235,7 @@ func evidence(o observation, is Tally, change Change, l Limits) string {
 		text := fmt.Sprintf("%s; %d of %d %s in a row failed", o.reading.Evidence, is.Fails, l.Raise, rows)
 		if is.Flapping {
 			text += fmt.Sprintf("; raised %d times within %s, so it stays raised until %d %s in a row pass",
-				len(is.Raises), l.FlapWindow, l.Calm, rows)
+				len(is.Raises), l.Within, l.Calm, rows)
 		}
 		return text
 	}
@@ -314,7 +314,7 @@ func (b *board) abandon(t libra.Transition, summary, evidence string) {
 	now := time.Now().UTC()
 	t.Alarm.State, t.Alarm.Until = libra.Cleared, now
 	t.Alarm.Summary, t.Alarm.Evidence = summary, evidence
-	b.hand(libra.Transition{ID: rand.Text(), Alarm: t.Alarm, At: now, Host: b.cfg.Host})
+	b.hand(libra.Transition{ID: rand.Text(), Alarm: t.Alarm, At: now, Host: b.cfg.Hostname})
 }
 
 func (b *board) keep() {

@@ -12,6 +12,7 @@ import (
 
 	"libra/pkg/component"
 	"libra/pkg/libra"
+	"libra/pkg/rules"
 )
 
 // busAlarm is the alarm that explains the silence of every heart.
@@ -153,7 +154,7 @@ func (w *Watchdog) restartProbe(t Target) *probe {
 		recovered: name + " stays up again",
 		check: func(_ context.Context, p *probe) Reading {
 			cfg := w.config()
-			return w.beats.readStarts(p, t, cfg.Starts, w.services.recent(t.unit(), cfg.RestartWindow), cfg.RestartWindow)
+			return w.beats.readStarts(p, t, cfg.Restarts, w.services.recent(t.unit(), cfg.RestartsWithin), cfg.RestartsWithin)
 		},
 	}
 }
@@ -204,14 +205,9 @@ func (w *Watchdog) queueProbe() *probe {
 	}
 }
 
-// Thresholds are percentages of a disk or of memory in use. 0 is none.
-type Thresholds struct {
-	Minor, Major, Critical float64
-}
-
-// over says how bad it is that used per cent are in use, and which threshold
-// that passes.
-func (t Thresholds) over(used float64) (s libra.Severity, limit float64) {
+// exceeded returns how bad it is that used per cent are in use, and the limit
+// that passes; "" where it passes none.
+func exceeded(used float64, t rules.Percent) (s libra.Severity, limit float64) {
 	switch {
 	case t.Critical > 0 && used >= t.Critical:
 		return libra.Critical, t.Critical
@@ -244,7 +240,7 @@ func (w *Watchdog) diskProbe() *probe {
 
 // judgeDisk counts as df does: what is kept for root is neither used nor free.
 // Few inodes are as bad as few bytes.
-func judgeDisk(fs unix.Statfs_t, limits Thresholds) Reading {
+func judgeDisk(fs unix.Statfs_t, limits rules.Percent) Reading {
 	used, what := percent(fs.Blocks-fs.Bfree, fs.Bavail), "space"
 	if inodes := percent(fs.Files-fs.Ffree, fs.Ffree); inodes > used {
 		used, what = inodes, "inodes"

@@ -6,20 +6,21 @@ import (
 	"testing/synctest"
 	"time"
 
-	"libra/pkg/watchdog"
+	"libra/pkg/rules"
 )
 
 // The disk's alarm has the severity of the threshold that is passed, and says
 // what was measured.
 func TestDisk(t *testing.T) {
 	for _, c := range []struct {
-		limits watchdog.Thresholds
+		limits rules.Percent
 		want   []string
 	}{
-		{watchdog.Thresholds{Minor: 1e-9, Major: 101, Critical: 101}, []string{"0 disk raised minor"}},
-		{watchdog.Thresholds{Minor: 1e-9, Major: 1e-9, Critical: 101}, []string{"0 disk raised major"}},
-		{watchdog.Thresholds{Minor: 1e-9, Major: 1e-9, Critical: 1e-9}, []string{"0 disk raised critical"}},
-		{watchdog.Thresholds{Minor: 101}, nil},
+		{rules.Percent{Minor: 1e-9, Major: 101, Critical: 101}, []string{"0 disk raised minor"}},
+		{rules.Percent{Minor: 1e-9, Major: 1e-9, Critical: 101}, []string{"0 disk raised major"}},
+		{rules.Percent{Minor: 1e-9, Major: 1e-9, Critical: 1e-9}, []string{"0 disk raised critical"}},
+		{rules.Percent{Minor: 101}, nil},
+		{rules.Percent{}, nil},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRoom(t)

@@ -19,7 +19,7 @@ func TestRunbookHasEveryAlarm(t *testing.T) {
 	if len(alarms) < 20 {
 		t.Errorf("only %d alarms", len(alarms))
 	}
-	// What others name; see pkg/notifier and cmd/libra-watchdog.
+	// What is named as a trouble; see pkg/notifier and settings.go.
 	for _, anchor := range []string{"channel", "alarms-file", "settings"} {
 		if !strings.Contains(string(doc), "\n### "+anchor+"\n") {
 			t.Errorf("operations.md has no section %q", anchor)

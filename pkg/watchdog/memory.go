@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"libra/pkg/libra"
+	"libra/pkg/rules"
 )
 
 // memoryProbe asks the kernel for how much of the last minute some process of
@@ -40,8 +41,8 @@ func (w *Watchdog) memoryProbe() *probe {
 }
 
 // over judges a share against thresholds.
-func over(share float64, limits Thresholds, what, more string) Reading {
-	severity, limit := limits.over(share)
+func over(share float64, limits rules.Percent, what, more string) Reading {
+	severity, limit := exceeded(share, limits)
 	if severity == "" {
 		return Reading{Verdict: Pass}
 	}

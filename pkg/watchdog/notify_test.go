@@ -26,6 +26,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/notifier"
+	"libra/pkg/rules"
 	"libra/pkg/watchdog"
 )
 
@@ -97,10 +98,10 @@ func newAppliance(t testing.TB) *appliance {
 	up := httptest.NewServer(a.web)
 	t.Cleanup(up.Close)
 	a.cfg = watchdog.Config{
-		Interval: 50 * time.Millisecond, Timeout: 3 * time.Second, Grace: 300 * time.Millisecond, Silence: 2 * time.Second,
+		Interval: 50 * time.Millisecond, Timeout: 3 * time.Second, Grace: 300 * time.Millisecond, Thresholds: thresholds(),
 		Expect: []watchdog.Target{{Component: "libra-recorder"}},
-		WebURL: up.URL + "/up", Folder: t.TempDir(), Disk: watchdog.Thresholds{Critical: 101}, Proc: t.TempDir(),
-		State: t.TempDir(), Runtime: t.TempDir(), Host: "box",
+		WebURL: up.URL + "/up", Folder: t.TempDir(), Proc: t.TempDir(),
+		State: t.TempDir(), Runtime: t.TempDir(), Hostname: "box",
 		NotifierSocket: filepath.Join(t.TempDir(), "alarm.sock"),
 	}
 	a.seen = a.bus.Connect("bus")
@@ -233,7 +234,7 @@ func TestBusDown(t *testing.T) {
 	a.awaitTexts(busDown)
 	a.web.fail(errors.New("down"))
 	a.awaitTexts(busDown, webDown)
-	bustest.Await(t, "a silence that would count", func() bool { return a.silent("libra-recorder") > a.cfg.Silence })
+	bustest.Await(t, "a silence that would count", func() bool { return a.silent("libra-recorder") > a.cfg.Heartbeat })
 	a.bus.Up()
 	a.awaitTexts(busDown, webDown, busUp)
 	a.web.heal()
@@ -347,7 +348,8 @@ func TestOutsideHeartbeat(t *testing.T) {
 func BenchmarkFaultToSlack(b *testing.B) {
 	a := newAppliance(b)
 	a.beat("libra-recorder")
-	a.cfg.Interval, a.cfg.Grace, a.cfg.Limits = time.Second, 5*time.Second, watchdog.Limits{Raise: 3, Clear: 1, Flaps: 1000}
+	a.cfg.Interval, a.cfg.Grace = time.Second, 5*time.Second
+	a.cfg.Component, a.cfg.Flap.Raises = rules.Rows{Raise: 3, Clear: 1}, 1000
 	a.startNotifier(func(c *notifier.Config) { c.Pace = 0 })
 	a.startWatchdog()
 	bustest.Await(b, "watchdog to know that all is well", func() bool { return a.counted(`"beat.recorder":{"state":"good"`) })

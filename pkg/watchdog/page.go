@@ -13,6 +13,7 @@ import (
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/rules"
 )
 
 // pagePrefix begins the ids of the alarms of watched pages; the page's id ends
@@ -110,7 +111,7 @@ func (p *probe) readBudget(r event.Reported, ours bool, was weight) Reading {
 }
 
 // readCertificate says how long the certificate still lasts.
-func (p *probe) readCertificate(until, now time.Time, limits Days) Reading {
+func (p *probe) readCertificate(until, now time.Time, limits rules.Days) Reading {
 	if until.IsZero() {
 		return Reading{Evidence: "no certificate was seen"}
 	}

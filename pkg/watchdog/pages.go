@@ -319,7 +319,7 @@ func (b *board) leavePages() {
 // worthKeeping says whether a page's tally differs from that of any page that is
 // well.
 func (t Tally) worthKeeping(now time.Time, l Limits) bool {
-	return t.State == Bad || t.Fails > 0 || len(t.Raises) > 0 && now.Sub(t.Raises[len(t.Raises)-1]) < l.FlapWindow
+	return t.State == Bad || t.Fails > 0 || len(t.Raises) > 0 && now.Sub(t.Raises[len(t.Raises)-1]) < l.Within
 }
 
 // isPage tells a page's id from anything else, which would be no subject.

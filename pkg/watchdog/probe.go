@@ -28,27 +28,26 @@ type probe struct {
 type rows int
 
 const (
-	onePart rows = iota // probes, by Config.Limits
-	oneHost             // probes, by Config.HostLimits
-	onePage             // inspections of a page, by Config.PageLimits
+	onePart rows = iota // probes, by Thresholds.Component
+	oneHost             // probes, by Thresholds.Host
+	onePage             // inspections of a page, by Thresholds.Page
 	once                // inspections that need no second one
 	stated              // what others have found out, and need not show twice
 )
 
 func (r rows) limits(c Config) Limits {
-	switch l := c.Limits; r {
+	l := Limits{c.Component, c.Flap}
+	switch r {
 	case oneHost:
-		return c.HostLimits
+		l.Rows = c.Host
 	case onePage:
-		return c.PageLimits
+		l.Rows = c.Page
 	case once:
 		l.Raise, l.Clear = 1, 1
-		return l
 	case stated:
 		l.Raise = 1
-		return l
 	}
-	return c.Limits
+	return l
 }
 
 func (r rows) String() string {

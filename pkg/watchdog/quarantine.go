@@ -139,12 +139,12 @@ func (b *board) visit() {
 func (b *board) confine(page string, w ward) {
 	a := quarantineAlarm(page, w.url)
 	a.State, a.Since, a.Evidence = libra.Raised, w.since.UTC(), w.reason
-	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: b.cfg.Host})
+	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: b.cfg.Hostname})
 }
 
 func (b *board) release(t libra.Transition, at time.Time) {
 	a := t.Alarm
 	a.State, a.Until = libra.Cleared, at
 	a.Summary, a.Evidence = fmt.Sprintf("The page %s is not in quarantine any more", a.Target), "it had a newer answer"
-	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: b.cfg.Host})
+	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: b.cfg.Hostname})
 }

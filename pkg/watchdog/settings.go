@@ -1,58 +1,100 @@
 package watchdog
 
-import "libra/pkg/event"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/rules"
+)
 
 // settings are a change while the watchdog runs.
 type settings struct {
-	cfg      *Config // nil: as it is
-	troubles []event.Trouble
+	thresholds *rules.Thresholds // nil: as they are
+	troubles   []event.Trouble   // in place of those of the change before
 }
 
-// Apply changes the thresholds of a running watchdog; its counters and alarms
-// stay as they are. Of cfg only what says how much is too much is looked at:
-// Limits, HostLimits, PageLimits, Missed, Certificate, Silence, Queue,
-// QueueLength, Starts, RestartWindow, Aside, Behind, Disk, Memory
-// and MemoryUsed.
-// troubles are as for Name.
-func (w *Watchdog) Apply(cfg Config, troubles []event.Trouble) {
-	merged := w.merge(cfg)
-	w.change(settings{&merged, troubles})
+// CheckAlarms names every fault of alarms.toml at path.
+func CheckAlarms(path string) []error {
+	_, _, err := rules.Load(path, "")
+	return rules.Faults(readable(err))
 }
 
-// Name has the watchdog raise faults that its surroundings see, instead of
-// those that it was told of before.
-func (w *Watchdog) Name(troubles []event.Trouble) { w.change(settings{nil, troubles}) }
+// readable adds what to do about a file that only root may read.
+func readable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: chmod a+r it, and a+x its folder; no secret belongs there", err)
+	}
+	return err
+}
+
+// Reload reads alarms.toml again. With a fault, which it returns, the thresholds
+// of the last good file stay in force. The counters and alarms stay as they are.
+func (w *Watchdog) Reload() error {
+	thresholds, fault := w.load()
+	w.change(settings{&thresholds, w.troubles(fault)})
+	return fault
+}
+
+// load returns the thresholds of alarms.toml: of the last good one, of which
+// Config.State has a copy, or the defaults, while there is a fault.
+func (w *Watchdog) load() (t rules.Thresholds, fault error) {
+	file, fault, err := w.alarms.Load()
+	if err != nil {
+		return rules.Defaults().Thresholds, err
+	}
+	return file.Thresholds, fault
+}
+
+// nameFault raises a fault of alarms.toml, and clears that of before.
+func (w *Watchdog) nameFault(fault error) { w.change(settings{nil, w.troubles(readable(fault))}) }
 
 func (w *Watchdog) change(next settings) {
 	w.changing.Lock()
 	defer w.changing.Unlock()
 	select {
 	case before := <-w.changes: // overtaken, but for what next leaves as it is
-		if next.cfg == nil {
-			next.cfg = before.cfg
+		if next.thresholds == nil {
+			next.thresholds = before.thresholds
 		}
 	default:
 	}
 	w.changes <- next
 }
 
-// merge is the configuration in force with the thresholds of cfg.
-func (w *Watchdog) merge(cfg Config) Config {
-	cfg, is := cfg.withDefaults(), *w.config()
-	is.Limits, is.HostLimits, is.PageLimits = cfg.Limits, cfg.HostLimits, cfg.PageLimits
-	is.Missed, is.Certificate, is.Silence = cfg.Missed, cfg.Certificate, cfg.Silence
-	is.Queue, is.QueueLength, is.Starts, is.RestartWindow = cfg.Queue, cfg.QueueLength, cfg.Starts, cfg.RestartWindow
-	is.Aside, is.Behind = cfg.Aside, cfg.Behind
-	is.Disk, is.Memory, is.MemoryUsed = cfg.Disk, cfg.Memory, cfg.MemoryUsed
-	return is
+// troubles are the faults of alarms.toml and of the settings.
+func (w *Watchdog) troubles(fault error) (list []event.Trouble) {
+	if fault != nil {
+		list = append(list, event.Trouble{
+			ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
+			Summary: rules.Summary(fault), Evidence: strings.ReplaceAll(fault.Error(), "\n", "; "),
+		})
+	}
+	var faults []string
+	for _, err := range w.config().SettingsFaults {
+		faults = append(faults, err.Error())
+	}
+	if len(faults) > 0 {
+		list = append(list, event.Trouble{
+			ID: "settings", Target: "libra.env", Severity: libra.Major, Runbook: "#settings",
+			Summary:  "Settings are wrong: the watchdog goes by their defaults, others may not start",
+			Evidence: strings.Join(faults, "; "),
+		})
+	}
+	return list
 }
 
 // apply takes a change over, between two readings.
 func (b *board) apply(s settings) {
-	if s.cfg != nil {
-		b.cfg = *s.cfg
-		b.live.Store(s.cfg)
-		b.beats.patience(s.cfg.Silence)
+	if s.thresholds != nil {
+		cfg := b.cfg
+		cfg.Thresholds = *s.thresholds
+		b.cfg = cfg
+		b.live.Store(&cfg)
+		b.beats.patience(cfg.Heartbeat)
 		b.deps.Log.Info("thresholds applied")
 	}
 	b.own = nil

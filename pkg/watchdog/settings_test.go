@@ -1,40 +1,130 @@
 package watchdog_test
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/rules"
 	"libra/pkg/watchdog"
 )
 
-// Thresholds change while the rows they are for go on; what the surroundings
-// see is raised, and overtakes no change.
-func TestApply(t *testing.T) {
+// alarmsFile gives the room an alarms.toml with no limit for the disk of the
+// machine that tests. write replaces what stands after that.
+func (r *room) alarmsFile() (write func(text string)) {
+	r.cfg.AlarmsFile = filepath.Join(r.t.TempDir(), "alarms.toml")
+	return func(text string) {
+		r.t.Helper()
+		text = "[thresholds.disk]\nminor = 0\nmajor = 0\ncritical = 0\n" + text
+		if err := os.WriteFile(r.cfg.AlarmsFile, []byte(text), 0o600); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// Thresholds change while the rows that they are for go on; a bad edit is
+// raised, and changes nothing.
+func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
-		r.cfg.Limits = watchdog.Limits{Raise: 100}
+		write := r.alarmsFile()
+		write("[thresholds.component]\nraise = 100\n")
 		r.start()
 		r.pass(10, true)
 		r.set(func() { r.web = errDown })
 		r.pass(5, true)
-		next := r.cfg
-		next.Limits = watchdog.Limits{Raise: 8, Clear: 1}
-		next.Folder = "/nowhere" // is not one of those that change
-		r.running.Apply(next, nil)
-		r.running.Name([]event.Trouble{{ID: "alarms-file", Target: "alarms.toml", Summary: "It is bad", Evidence: "alarms.toml:3: x", Severity: libra.Minor, Runbook: "#alarms-file"}})
+		good := "[thresholds.component]\nraise = 8\nclear = 1\n"
+		write(good)
+		if err := r.running.Reload(); err != nil {
+			t.Error(err)
+		}
+		write(good + "[thresholds.page]\nraise = 0\n")
+		if err := r.running.Reload(); err == nil || !strings.Contains(err.Error(), "alarms.toml:9: ") {
+			t.Errorf("a bad edit is taken over: %v", err)
+		}
 		r.pass(5, true)
 		r.wantStored("16 alarms-file raised minor", "16 web raised critical")
-		if want := "alarms.toml:3: x"; r.evidence(0) != want {
-			t.Errorf("evidence %q, want %q", r.evidence(0), want)
+		if got := r.evidence(0); !strings.Contains(got, "alarms.toml:9: ") {
+			t.Errorf("evidence %q", got)
 		}
 		r.set(func() { r.web = nil })
-		r.running.Name(nil)
+		write(good)
+		if err := r.running.Reload(); err != nil {
+			t.Error(err)
+		}
 		r.pass(5, true)
 		r.wantStored("16 alarms-file raised minor", "16 web raised critical", "20 web cleared critical", "21 alarms-file cleared minor")
+	})
+}
+
+// A bad edit is named with its line, and what was good before stays in force,
+// for the next process too.
+func TestBadEdit(t *testing.T) {
+	file, state := filepath.Join(t.TempDir(), "alarms.toml"), t.TempDir()
+	start := func() rules.Thresholds {
+		return watchdog.New(watchdog.Config{AlarmsFile: file, State: state}, watchdog.Deps{Log: slog.New(slog.DiscardHandler)}).Thresholds()
+	}
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(rules.Defaults().Thresholds, start()); diff != "" || len(watchdog.CheckAlarms(file)) != 0 {
+		t.Errorf("without a file: %s", diff)
+	}
+	write("[thresholds.disk]\nminor = 70\n")
+	if got := start().Disk; got != (rules.Percent{Minor: 70, Major: 90, Critical: 95}) {
+		t.Errorf("%+v", got)
+	}
+	write("[thresholds.disk]\nminor = 60\nmagor = 61\n[thresholds.page]\nraise = 0\n")
+	if got := start().Disk; got.Minor != 70 || len(watchdog.CheckAlarms(file)) != 2 {
+		t.Errorf("%+v, %v", got, watchdog.CheckAlarms(file))
+	}
+}
+
+// Limits that are 0 or "off" raise nothing, also where all of them are.
+func TestOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.cfg.Folder = "/"
+		r.alarmsFile()("[thresholds.queue]\nminor = \"off\"\nmajor = \"off\"\n[thresholds.certificate_days]\nminor = 0\nmajor = 0\ncritical = 0\n")
+		r.start()
+		r.set(func() { r.open, r.oldest = 1000, time.Now().Add(-100*time.Hour) })
+		r.report(r.watch(2, ""), func(a *event.Reported) { a.Report.CertificateUntil = time.Now() })
+		r.pass(10, true)
+		r.wantStored()
+	})
+}
+
+// Settings for which the watchdog uses the defaults are an alarm.
+func TestSettingsFaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(t)
+		r.cfg.SettingsFaults = []error{errors.New("LIBRA_PAGE_TIMEOUT is 1"), errors.New("LIBRA_SERVER is foo")}
+		write := r.alarmsFile()
+		write("[thresholds.page]\nraise = 0\n")
+		r.start()
+		r.pass(3, true)
+		r.wantStored("1 alarms-file raised minor", "1 settings raised major")
+		if got := r.evidence(1); got != "LIBRA_PAGE_TIMEOUT is 1; LIBRA_SERVER is foo" {
+			t.Errorf("evidence %q", got)
+		}
+		write("")
+		if err := r.running.Reload(); err != nil {
+			t.Error(err)
+		}
+		r.pass(5, true)
+		r.wantStored("1 alarms-file raised minor", "1 settings raised major", "6 alarms-file cleared minor")
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/rules"
 )
 
 // Verdict is what one reading says of its target.
@@ -41,25 +42,10 @@ const (
 	Bad     State = "bad"
 )
 
-// Limits say how many readings it takes. The zero value of a field means its
-// default.
+// Limits say how many readings it takes.
 type Limits struct {
-	Raise int // failures in a row that raise: 1
-	Clear int // passes in a row that clear, or ease: 3
-	// Flaps raises within FlapWindow make an alarm a flapping one, which
-	// stays raised until Calm passes in a row: 3 in 10 min, 60.
-	Flaps      int
-	FlapWindow time.Duration
-	Calm       int
-}
-
-func (l Limits) withDefaults() Limits {
-	fill(&l.Raise, 1)
-	fill(&l.Clear, 3)
-	fill(&l.Flaps, 3)
-	fill(&l.FlapWindow, 10*time.Minute)
-	fill(&l.Calm, 60)
-	return l
+	rules.Rows
+	rules.Flap
 }
 
 // Tally is what is remembered of a target: the state and the counters that
@@ -145,8 +131,8 @@ func (t Tally) fail(severity libra.Severity, now time.Time, l Limits) (Tally, Ch
 
 func (t Tally) raise(severity libra.Severity, now time.Time, l Limits) Tally {
 	t.State, t.Severity, t.Eased = Bad, severity, 0
-	recent := slices.DeleteFunc(slices.Clone(t.Raises), func(at time.Time) bool { return now.Sub(at) > l.FlapWindow })
+	recent := slices.DeleteFunc(slices.Clone(t.Raises), func(at time.Time) bool { return now.Sub(at) > l.Within })
 	t.Raises = append(recent, now)
-	t.Flapping = len(t.Raises) >= l.Flaps
+	t.Flapping = len(t.Raises) >= l.Raises
 	return t
 }

@@ -44,6 +44,7 @@ import (
 	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/rules"
 )
 
 // Bus is what the watchdog needs of bus.Conn.
@@ -104,11 +105,13 @@ type Watchdog struct {
 	wards    *wards
 	watches  *watches
 	services *services
+	alarms   rules.Keeper // of Config.AlarmsFile
 	changing sync.Mutex
 	changes  chan settings // one at most; sent to under changing
 }
 
-// New applies the defaults. It does no input or output.
+// New applies the defaults and reads alarms.toml. Whatever is wrong with that
+// file is an alarm, and the last good one, or the defaults, are in force.
 func New(cfg Config, deps Deps) *Watchdog {
 	cfg = cfg.withDefaults()
 	if deps.Web == nil {
@@ -126,7 +129,14 @@ func New(cfg Config, deps Deps) *Watchdog {
 	w := &Watchdog{
 		deps: deps, beats: newBeats(cfg), wards: newWards(), watches: newWatches(), services: newServices(cfg, deps), changes: make(chan settings, 1),
 	}
+	var fault error
+	if cfg.AlarmsFile != "" {
+		w.alarms.File, w.alarms.LastGood = cfg.AlarmsFile, join(cfg.State, "alarms.toml.good")
+		cfg.Thresholds, fault = w.load()
+		w.beats.patience(cfg.Heartbeat)
+	}
 	w.live.Store(&cfg)
+	w.change(settings{nil, w.troubles(fault)})
 	w.probes = w.allProbes()
 	return w
 }
@@ -170,6 +180,9 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	results, history := make(chan observation), make(chan *libra.Transition)
 	for _, p := range w.probes {
 		wg.Go(func() { p.watch(ctx, cfg.Interval, results) })
+	}
+	if cfg.AlarmsFile != "" {
+		wg.Go(func() { w.alarms.Follow(ctx, w.nameFault) })
 	}
 	wg.Go(func() { out.run(ctx) })
 	wg.Go(func() { out.runNotes(ctx) })

@@ -22,6 +22,7 @@ import (
 	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/rules"
 	"libra/pkg/watchdog"
 )
 
@@ -52,12 +53,19 @@ type room struct {
 	loop    bus.Loop                    // Deps.Loop
 }
 
+// thresholds are the defaults, but that of the disk of the machine that tests.
+func thresholds() rules.Thresholds {
+	t := rules.Defaults().Thresholds
+	t.Disk = rules.Percent{}
+	return t
+}
+
 func newRoom(t *testing.T) *room {
 	return &room{
 		t: t, began: time.Now(), beat: event.Beat{Component: "libra-recorder", Instance: "1", PID: 7, Status: "recording"}, check: func(context.Context) error { return nil },
 		cfg: watchdog.Config{
-			Expect: []watchdog.Target{{Component: "libra-recorder"}}, Folder: t.TempDir(), Disk: watchdog.Thresholds{Critical: 101},
-			Proc: t.TempDir(), State: t.TempDir(), Runtime: t.TempDir(), Host: "box",
+			Expect: []watchdog.Target{{Component: "libra-recorder"}}, Folder: t.TempDir(), Thresholds: thresholds(),
+			Proc: t.TempDir(), State: t.TempDir(), Runtime: t.TempDir(), Hostname: "box",
 		},
 	}
 }
@@ -341,7 +349,7 @@ func TestHangingProbe(t *testing.T) {
 func TestKilledAgainAndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(t)
-		r.cfg.Limits = watchdog.Limits{Raise: 3}
+		r.cfg.Component.Raise = 3
 		_, kill := r.start()
 		r.pass(10, true)
 		r.set(func() { r.web = errDown })
