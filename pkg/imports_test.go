@@ -23,6 +23,7 @@ var rules = map[string][]string{
 	"event":     {"libra"},
 	"inspect":   {"libra"},
 	"statefile": {},
+	"notes":     {"libra"},
 	"component": {},
 	"bus":       base,
 	"store":     append([]string{"statefile"}, base...),
@@ -30,12 +31,12 @@ var rules = map[string][]string{
 	"broker":    {"libra", "event", "statefile", "component"},
 	"fault":     {"libra"},
 	"cli":       {"libra", "inspect", "store", "configs", "component"},
-	"web":       append([]string{"bus", "store", "docs"}, base...),
+	"web":       append([]string{"bus", "store", "docs", "notes"}, base...),
 	"inspector": append([]string{"bus", "fault"}, base...),
 	"recorder":  append([]string{"bus", "store"}, base...),
 	"rules":     {"libra", "statefile"},
 	"watchdog":  append([]string{"bus", "store", "rules", "statefile", "component"}, base...),
-	"notifier":  append([]string{"bus", "rules", "statefile"}, base...),
+	"notifier":  append([]string{"bus", "rules", "statefile", "notes"}, base...),
 }
 
 // engine says which packages of the engine each package of it may import, by

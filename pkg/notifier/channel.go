@@ -187,7 +187,7 @@ func (ch supervised) awaitNotes(ctx context.Context) {
 	defer late.Stop()
 	select {
 	case <-ctx.Done():
-	case <-ch.desk.ready:
+	case <-ch.desk.book.Complete():
 	case <-late.C:
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/notes"
 	"libra/pkg/rules"
 )
 
@@ -18,84 +19,51 @@ import (
 type desk struct {
 	log     *slog.Logger
 	minutes minutes
-	shelf   *shelf        // for a start without a bus
-	ready   chan struct{} // closed once the bus has told all notes
+	book    *notes.Book
+	shelf   *shelf // the book, for a start without a bus
 
-	mu       sync.Mutex
-	rules    rules.File            // under mu
-	caughtUp bool                  // under mu
-	silences map[string]libra.Note // under mu; the newest of each silence
-	acks     map[string]libra.Note // under mu; the newest of each alarm
+	mu    sync.Mutex
+	rules rules.File // under mu
 }
 
 func newDesk(shelf *shelf, f rules.File, log *slog.Logger) *desk {
-	d := &desk{log: log, minutes: newMinutes(log), shelf: shelf, ready: make(chan struct{}), rules: f, silences: map[string]libra.Note{}, acks: map[string]libra.Note{}}
+	d := &desk{log: log, minutes: newMinutes(log), book: notes.New(0), shelf: shelf, rules: f}
 	for _, file := range shelf.files() {
-		var notes []libra.Note
+		var list []libra.Note
 		data, err := os.ReadFile(file)
 		if err == nil {
-			err = json.Unmarshal(data, &notes)
+			err = json.Unmarshal(data, &list)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			log.Warn("cannot use the silences of before the restart, waiting for the bus", "file", file, "err", err)
 		}
-		for _, n := range notes {
-			d.enter(n)
+		for _, n := range list {
+			d.book.Add(n)
 		}
 	}
 	return d
 }
 
-// enter takes a note up, unless a newer one is known. d.mu is held, or d new.
-func (d *desk) enter(n libra.Note) (news bool) {
-	where, key := d.acks, n.Alarm
-	switch {
-	case n.Kind == libra.Silenced && n.Silence != nil:
-		where, key = d.silences, n.Silence.ID
-	case n.Kind != libra.Acknowledged:
-		return false
-	}
-	if old, ok := where[key]; ok && !n.At.After(old.At) {
-		return false
-	}
-	where[key] = n
-	return true
-}
-
-// note is told every note, some twice.
+// note adds a note from the bus. One goroutine calls note and caught.
 func (d *desk) note(n libra.Note) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.enter(n) && d.caughtUp {
+	if d.book.Add(n) && d.book.IsComplete() {
 		d.keep()
 	}
 }
 
-// caught says that the bus has told all notes there are.
+// caught says that the bus has delivered all notes there are.
 func (d *desk) caught() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.caughtUp {
-		d.caughtUp = true
-		close(d.ready)
-		d.keep()
+	if d.book.IsComplete() {
+		return
 	}
+	d.book.MarkComplete()
+	d.keep()
 }
 
-// keep writes the notes for a start without a bus. d.mu is held.
+// keep writes the book for a start without a bus.
 func (d *desk) keep() {
-	var notes []libra.Note
-	old := time.Now().Add(-libra.LongestSilence)
-	for _, list := range []map[string]libra.Note{d.silences, d.acks} {
-		for key, n := range list {
-			if n.At.Before(old) && (n.Silence == nil || n.Silence.Until.Before(time.Now())) {
-				delete(list, key)
-				continue
-			}
-			notes = append(notes, n)
-		}
-	}
-	data, err := json.Marshal(notes)
+	d.book.Prune(time.Now())
+	data, err := json.Marshal(d.book.Notes())
 	if err == nil {
 		err = d.shelf.put(data)
 	}
@@ -119,14 +87,11 @@ func (d *desk) telling() rules.Telling {
 // about is what the desk contributes to circumstances.
 func (d *desk) about(channel string, a libra.Alarm, now time.Time) circumstances {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	c := circumstances{now: now, routed: d.rules.Tells(channel, a), telling: d.rules.Telling}
-	for _, n := range d.silences {
-		if n.Silence.Covers(a, now) && (c.silence == nil || n.Silence.Until.After(c.silence.Until)) {
-			c.silence = n.Silence
-		}
+	d.mu.Unlock()
+	if s, ok := d.book.Silenced(a, now); ok {
+		c.silence = &s
 	}
-	ack, ok := d.acks[a.ID]
-	c.acked = ok && !ack.At.Before(a.Since)
+	_, c.acked = d.book.Acknowledged(a)
 	return c
 }

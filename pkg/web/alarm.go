@@ -44,15 +44,14 @@ func done(n libra.Note) doneDoc { return doneDoc{n.ID, n.At, n.By, n.Text} }
 // alarmDoc puts together what is known of an alarm.
 func (s *Server) alarmDoc(t libra.Transition, silences []libra.Silence, now time.Time) alarmDoc {
 	doc := alarmDoc{Alarm: t.Alarm, At: t.At, Host: t.Host, Actions: []doneDoc{}}
-	ack, actions := s.notes.about(t.Alarm)
-	for _, n := range actions {
+	for _, n := range s.notes.actions(t.Alarm) {
 		doc.Actions = append(doc.Actions, done(n))
 	}
 	if t.Alarm.State != libra.Raised {
 		return doc
 	}
-	if ack != nil {
-		d := done(*ack)
+	if ack, ok := s.notes.Acknowledged(t.Alarm); ok {
+		d := done(ack)
 		doc.Acknowledged = &d
 	}
 	if i := slices.IndexFunc(silences, func(s libra.Silence) bool { return s.Covers(t.Alarm, now) }); i >= 0 {
@@ -71,11 +70,11 @@ func (s *Server) alarms(ctx context.Context, state libra.AlarmState, limit int) 
 			list = newest(append(list, old...))
 		}
 	}
-	if why := s.behind(caughtUp && s.notes.ready(), "alarms"); why != "" {
+	if why := s.behind(caughtUp && s.notes.IsComplete(), "alarms"); why != "" {
 		doc.Stale, doc.Reasons = true, []string{why}
 	}
 	now := time.Now()
-	silences := s.notes.standing(now)
+	silences := s.notes.Silences(now)
 	for _, t := range list {
 		switch {
 		case state != "" && t.Alarm.State != state:
@@ -154,7 +153,7 @@ func (s *Server) detail(ctx context.Context, id string, after cursor, limit int)
 		return detailDoc{}, p
 	}
 	now := time.Now()
-	standing := s.notes.standing(now)
+	standing := s.notes.Silences(now)
 	doc := detailDoc{alarmDoc: s.alarmDoc(t, standing, now), Silences: []silenceDoc{}, timelineDoc: s.timeline(ctx, id, after, limit)}
 	for _, sil := range standing {
 		if sil.Match.Fits(t.Alarm) {
@@ -219,8 +218,8 @@ func (s *Server) acknowledge(r *http.Request, id, text string) (n libra.Note, p 
 			Detail: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge: see /alarms/%s for what happened", id, stamp(t.At), id),
 		}
 	}
-	if was, _ := s.notes.about(t.Alarm); text == "" && was != nil {
-		text = saidBefore(*was, by)
+	if was, ok := s.notes.Acknowledged(t.Alarm); ok && text == "" {
+		text = saidBefore(was, by)
 	}
 	now := time.Now().UTC()
 	n = libra.Note{ID: requestID(now), Kind: libra.Acknowledged, At: now, By: by, Text: text, Alarm: id}

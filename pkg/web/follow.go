@@ -31,7 +31,7 @@ func (s *Server) follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.followLive(ctx) })
 	wg.Go(func() { s.conn.WatchReports(ctx, s.caughtUp, s.onReport) })
 	wg.Go(func() { s.conn.WatchAlarms(ctx, s.memory.setAlarmed, s.onAlarm) })
-	wg.Go(func() { s.conn.WatchNotes(ctx, s.notes.setCaughtUp, s.onNote) })
+	wg.Go(func() { s.conn.WatchNotes(ctx, s.notes.MarkComplete, s.onNote) })
 	wg.Go(func() { s.conn.FollowWatches(ctx, s.watches.setCaughtUp, s.onWatch) })
 }
 
@@ -71,7 +71,7 @@ func (s *Server) onAlarm(t libra.Transition) {
 }
 
 func (s *Server) onNote(n libra.Note) {
-	if !s.notes.take(n) || !s.notes.ready() {
+	if !s.notes.take(n) || !s.notes.IsComplete() {
 		return
 	}
 	t, _, _ := s.memory.alarmOf(n.Alarm)
@@ -269,7 +269,7 @@ func (s *Server) followLive(ctx context.Context) {
 	every(ctx, time.Second, func() {
 		now := time.Now()
 		s.memory.forget(now.Add(-forgetAfter))
-		s.notes.forget(now.Add(-libra.LongestSilence))
+		s.notes.Prune(now)
 		for _, page := range s.memory.doubtful(now.Add(-stepAge)) {
 			if s.busUp() {
 				s.whetherLive(ctx, page)

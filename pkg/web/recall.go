@@ -15,7 +15,7 @@ import (
 // newer word, that one stays. done says that this was the last time.
 func (s *Server) recall(ctx context.Context) (done bool) {
 	_, alarmed := s.memory.ready()
-	done = alarmed && s.notes.ready() && s.watches.ready() // before SQLite is read: what the bus lacks is there
+	done = alarmed && s.notes.IsComplete() && s.watches.ready() // before SQLite is read: what the bus lacks is there
 	open, err := ofHistory(ctx, s, s.history.OpenAlarms)
 	notes, noteErr := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
 		return s.history.Notes(ctx, "", store.Mark{}, maxNotes)

@@ -74,10 +74,10 @@ func stateOf(s libra.Silence, now time.Time) silenceState {
 func (s *Server) silences() silencesDoc {
 	doc := silencesDoc{Silences: []silenceDoc{}, Reasons: []string{}}
 	now := time.Now()
-	for _, sil := range s.notes.standing(now) {
+	for _, sil := range s.notes.Silences(now) {
 		doc.Silences = append(doc.Silences, s.silenceDoc(sil, now))
 	}
-	if why := s.behind(s.notes.ready(), "silences"); why != "" {
+	if why := s.behind(s.notes.IsComplete(), "silences"); why != "" {
 		doc.Stale, doc.Reasons = true, []string{why}
 	}
 	return doc
@@ -224,8 +224,8 @@ func (s *Server) endSilence(r *http.Request, id string) (sil libra.Silence, p *p
 		return sil, p
 	}
 	now := time.Now().UTC()
-	sil, said, standing := s.notes.silence(id, now)
-	if !standing && !s.notes.ready() {
+	sil, said, standing := s.notes.Silence(id, now)
+	if !standing && !s.notes.IsComplete() {
 		return sil, unavailable("not-readable", fmt.Sprintf("silence %q is not in memory, and not everything can be read from the bus right now: try again in a few seconds", id))
 	}
 	if !standing {

@@ -102,7 +102,7 @@ func (s *Server) timeline(ctx context.Context, alarm string, after cursor, limit
 	}
 	doc.Timeline = append(doc.Timeline, list...)
 	_, alarmed := s.memory.ready()
-	if why := s.behind(alarmed && s.notes.ready(), "alarms"); why != "" {
+	if why := s.behind(alarmed && s.notes.IsComplete(), "alarms"); why != "" {
 		doc.Stale, doc.Reasons = true, append(doc.Reasons, why)
 	}
 	if err := errors.Join(err, noteErr); unreadable(err) {
