@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"libra/pkg/cli"
+	"libra/pkg/component"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -96,7 +99,24 @@ func TestTables(t *testing.T) {
 		if code != c.code || errs != "" {
 			t.Errorf("%v: code %d, stderr %q; want %d and nothing", c.args, code, errs, c.code)
 		}
+		out = withoutUnseen.ReplaceAllString(out, "")
 		golden(t, c.golden, strings.ReplaceAll(out, url, "http://appliance"))
+	}
+}
+
+// withoutUnseen matches the rows of components without a heartbeat, which follow
+// the registry.
+var withoutUnseen = regexp.MustCompile(`(?m)^libra-.* no heartbeat seen\n`)
+
+// The status has a row for each required component, with a heartbeat or without.
+func TestStatusShowsEveryRequiredComponent(t *testing.T) {
+	_, out, _ := libra(t, "status", "--server", server(t))
+	seen := []string{component.Inspector, component.Recorder} // in status.json
+	for _, c := range component.Required() {
+		row := regexp.MustCompile(`(?m)^` + c.Name + ` .*\n`).FindString(out)
+		if row == "" || withoutUnseen.MatchString(row) == slices.Contains(seen, c.Name) {
+			t.Errorf("%s has the row %q", c.Name, row)
+		}
 	}
 }
 
