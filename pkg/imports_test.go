@@ -104,7 +104,7 @@ func TestImports(t *testing.T) {
 func check(t *testing.T, path, from, imported string) {
 	may, known := rules[from]
 	if !known {
-		t.Errorf("%s: package %s stands in no rule", path, from)
+		t.Errorf("%s: pkg/imports_test.go: add %q to rules, with the packages of Libra that it may import", path, from)
 		return
 	}
 	if ours, ok := strings.CutPrefix(imported, "libra/"); ok {

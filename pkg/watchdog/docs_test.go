@@ -29,7 +29,7 @@ func TestRunbookHasEveryAlarm(t *testing.T) {
 	for _, a := range alarms {
 		heading := "\n### " + strings.TrimPrefix(a.Runbook, "#") + "\n"
 		if strings.Count(string(doc), heading) != 1 {
-			t.Errorf("alarm %q: operations.md has no section %q", a.ID, heading)
+			t.Errorf("alarm %q: docs/operations.md: add one section %q", a.ID, strings.TrimSpace(heading))
 		}
 		if strings.Trim(a.ID, "abcdefghijklmnopqrstuvwxyz0123456789._-") != "" || seen[a.ID] {
 			t.Errorf("alarm id %q is taken, or not fit for a subject", a.ID)
