@@ -243,7 +243,7 @@ func TestStartFromHistory(t *testing.T) {
 	}
 	h.fill(all...)
 	h.bus.Down()
-	h.start(web.Config{})
+	h.start(web.Config{HistoryCheck: 50 * time.Millisecond})
 	bustest.Await(t, "OK", func() bool { return h.get("/up").code == 200 })
 	p := h.page(request(3).Page)
 	if !p.Stale || p.Report == nil || len(p.Report.Assets) != 3 || p.URL != request(3).URL {

@@ -15,7 +15,6 @@ import (
 // How often web looks for itself, where the bus does not tell.
 const (
 	probeEvery  = 500 * time.Millisecond
-	checkEvery  = 2 * time.Second
 	resyncEvery = 30 * time.Second
 	forgetAfter = 10 * time.Minute
 	// lookups bounds the open requests that one resync asks the bus for.
@@ -30,14 +29,31 @@ func (s *Server) follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.followRequests(ctx) })
 	wg.Go(func() { s.followLive(ctx) })
 	wg.Go(func() { s.conn.WatchReports(ctx, s.caughtUp, s.onReport) })
-	wg.Go(func() { s.conn.WatchAlarms(ctx, s.memory.setAlarmed, s.onAlarm) })
-	wg.Go(func() { s.conn.WatchNotes(ctx, s.notes.MarkComplete, s.onNote) })
-	wg.Go(func() { s.conn.FollowWatches(ctx, s.watches.setCaughtUp, s.onWatch) })
+	wg.Go(func() { s.conn.WatchAlarms(ctx, s.thenRecall(s.memory.setAlarmed), s.onAlarm) })
+	wg.Go(func() { s.conn.WatchNotes(ctx, s.thenRecall(s.notes.MarkComplete), s.onNote) })
+	wg.Go(func() { s.conn.FollowWatches(ctx, s.thenRecall(s.watches.setCaughtUp), s.onWatch) })
 }
 
 func (s *Server) caughtUp() {
 	if s.memory.setCaughtUp() {
 		s.log.Info("newest reports are in memory", "pages", s.memory.counts().Pages)
+		s.recallSoon()
+	}
+}
+
+// thenRecall is caughtUp, and has checkHistory read at once what the bus lacks.
+func (s *Server) thenRecall(caughtUp func()) func() {
+	return func() {
+		caughtUp()
+		s.recallSoon()
+	}
+}
+
+// recallSoon starts the next round of checkHistory; it never blocks.
+func (s *Server) recallSoon() {
+	select {
+	case s.recallNow <- struct{}{}:
+	default: // one is due already
 	}
 }
 
@@ -180,9 +196,11 @@ func (s *Server) probeBus(ctx context.Context) {
 	}
 }
 
+// checkHistory looks at SQLite at an interval, and when something on the bus has
+// been read to its end: only then is it known what to look for in SQLite.
 func (s *Server) checkHistory(ctx context.Context) {
 	recalled := false
-	every(ctx, checkEvery, func() {
+	check := func() {
 		try, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		fault := ""
@@ -201,7 +219,17 @@ func (s *Server) checkHistory(ctx context.Context) {
 		if fault == "" && !recalled {
 			recalled = s.recall(ctx)
 		}
-	})
+	}
+	tick := time.NewTicker(s.cfg.HistoryCheck)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		check()
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		case <-s.recallNow:
+		}
+	}
 }
 
 // subscribe starts what the bus tells without storing. The subscription lasts
@@ -270,16 +298,13 @@ func (s *Server) followLive(ctx context.Context) {
 		now := time.Now()
 		s.memory.forget(now.Add(-forgetAfter))
 		s.notes.Prune(now)
-		for _, page := range s.memory.doubtful(now.Add(-stepAge)) {
+		for _, page := range s.memory.doubtful(now.Add(-s.cfg.StepTimeout)) {
 			if s.busUp() {
 				s.whetherLive(ctx, page)
 			}
 		}
 	})
 }
-
-// stepAge is how old a step may be before its worker is asked whether it lives.
-const stepAge = 3 * time.Second
 
 // whetherLive asks who works on a page, and notes the answer.
 func (s *Server) whetherLive(ctx context.Context, page string) {

@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// silence is how long a component may go unheard before it counts as out. It
-// shows itself every second.
-const silence = 3500 * time.Millisecond
-
 // needed are the components without which Libra does less, and what is less.
 var needed = []struct{ component, means string }{
 	{"libra-inspector", "accepted pages wait"},
@@ -22,6 +18,8 @@ var needed = []struct{ component, means string }{
 // health is how the parts that web leans on are. Its mutex is held for
 // lookups only.
 type health struct {
+	timeout time.Duration // for how long a refusal counts
+
 	mu      sync.Mutex
 	bus     part      // under mu
 	history part      // under mu
@@ -44,8 +42,8 @@ type degraded struct {
 	Since  time.Time `json:"since"`
 }
 
-func newHealth(now time.Time) *health {
-	return &health{bus: part{fault: "not connected yet", since: now}, history: part{fault: "not read yet", since: now}}
+func newHealth(now time.Time, timeout time.Duration) *health {
+	return &health{timeout: timeout, bus: part{fault: "not connected yet", since: now}, history: part{fault: "not read yet", since: now}}
 }
 
 // set notes how a part was found, and says whether that is news.
@@ -85,7 +83,7 @@ func (h *health) setStoring(fault string, now time.Time) {
 func (h *health) notStoring(now time.Time) (part, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.storing, h.storing.fault != "" && now.Sub(h.refused) < silence
+	return h.storing, h.storing.fault != "" && now.Sub(h.refused) < h.timeout
 }
 
 func (h *health) parts() (bus, history part) {
@@ -174,7 +172,7 @@ func (s *Server) degraded(now time.Time) []degraded {
 	if since, why := s.historyBehind(now); !since.IsZero() {
 		list = append(list, degraded{sqlitePart, fmt.Sprintf("history is behind since %s: %s", stamp(since), why), since})
 	}
-	if bus.fault != "" || now.Sub(bus.since) < silence {
+	if bus.fault != "" || now.Sub(bus.since) < s.cfg.HeartbeatTimeout {
 		return list
 	}
 	beats := s.memory.instances()
@@ -185,7 +183,7 @@ func (s *Server) degraded(now time.Time) []degraded {
 				last = h.at
 			}
 		}
-		if now.Sub(last) > silence {
+		if now.Sub(last) > s.cfg.HeartbeatTimeout {
 			list = append(list, degraded{n.component, "has not shown itself: " + n.means, last.UTC()})
 		}
 	}
@@ -260,7 +258,7 @@ func (s *Server) status() statusDoc {
 		}
 		doc.Components = append(doc.Components, component{
 			Component: b.Component, Instance: b.Instance, Version: b.Version, Status: b.Status, PID: b.PID,
-			Up: now.Sub(h.at) <= silence, Since: b.Started, AgeMS: now.Sub(h.at).Milliseconds(), Counters: b.Counters,
+			Up: now.Sub(h.at) <= s.cfg.HeartbeatTimeout, Since: b.Started, AgeMS: now.Sub(h.at).Milliseconds(), Counters: b.Counters,
 		})
 	}
 	return doc

@@ -87,7 +87,7 @@ func (s *Server) historyBehind(now time.Time) (since time.Time, why string) {
 	}
 	for _, b := range s.memory.instances() {
 		seconds := b.beat.Counters[behindCounter]
-		if b.beat.Component != recorderName || seconds <= 0 || now.Sub(b.at) > silence {
+		if b.beat.Component != recorderName || seconds <= 0 || now.Sub(b.at) > s.cfg.HeartbeatTimeout {
 			continue
 		}
 		if at := time.Unix(seconds, 0).UTC(); since.IsZero() || at.Before(since) {

@@ -126,7 +126,7 @@ func (c stateCollector) degraded(out chan<- prometheus.Metric, now time.Time) {
 func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) {
 	for _, h := range c.s.memory.instances() {
 		b := h.beat
-		componentUp.send(out, oneIf(now.Sub(h.at) <= silence), b.Component, b.Instance, b.Version)
+		componentUp.send(out, oneIf(now.Sub(h.at) <= c.s.cfg.HeartbeatTimeout), b.Component, b.Instance, b.Version)
 		for name, value := range b.Counters {
 			m := heartbeatMetrics[name]
 			if m == nil {

@@ -69,19 +69,6 @@ func heartbeatCounters(t *testing.T) map[string][]string {
 	return counters
 }
 
-// beat sends one heartbeat of a component.
-func (h *house) beat(b event.Beat) {
-	h.t.Helper()
-	sent := make(chan struct{})
-	stalled := "" // until the first one is sent
-	go h.bus.Connect(strings.TrimPrefix(b.Component, "libra-")).Beat(h.t.Context(), func() string { return stalled }, func() event.Beat {
-		stalled = "that was all"
-		close(sent)
-		return b
-	})
-	<-sent
-}
-
 const hostileURL = "https://example.org/?q=\"}\\ 1\nlibra_page_up{page=\"x"
 
 // metered is a server with something of everything that /metrics shows.

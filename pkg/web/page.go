@@ -53,7 +53,7 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 	if v.unsound() && v.complete == nil && !v.sought {
 		s.seekVerdict(ctx, &v)
 	}
-	if (v.open > 0 || v.step.Step != "") && time.Since(v.stepAt) > stepAge && s.busUp() {
+	if (v.open > 0 || v.step.Step != "") && time.Since(v.stepAt) > s.cfg.StepTimeout && s.busUp() {
 		s.whetherLive(ctx, id)
 		if now, ok := s.memory.page(id); ok {
 			v = now

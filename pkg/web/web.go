@@ -101,6 +101,14 @@ type Config struct {
 	// SubmitPatience is how long what is to be stored, a submission or a note,
 	// may wait for the bus before it is refused; 2.5 s where it is 0.
 	SubmitPatience time.Duration
+	// HeartbeatTimeout is how long a component may go without a heartbeat, which
+	// is sent every second, before it counts as down; 3.5 s.
+	HeartbeatTimeout time.Duration
+	// StepTimeout is how old the last step of an inspection may be before its
+	// worker is asked whether it still has the page; 3 s.
+	StepTimeout time.Duration
+	// HistoryCheck is how often SQLite is looked at; 2 s.
+	HistoryCheck time.Duration
 	// Drain is how long answers under way may take once asked to stop; 3 s.
 	Drain time.Duration
 }
@@ -122,6 +130,9 @@ func (c Config) withDefaults() Config {
 	or(&c.MaxPageMetrics, 500)
 	or(&c.Patience, 4*time.Second)
 	or(&c.SubmitPatience, 2500*time.Millisecond)
+	or(&c.HeartbeatTimeout, 3500*time.Millisecond)
+	or(&c.StepTimeout, 3*time.Second)
+	or(&c.HistoryCheck, 2*time.Second)
 	or(&c.Drain, 3*time.Second)
 	return c
 }
@@ -182,6 +193,7 @@ type Server struct {
 	cross   *http.CrossOriginProtection
 
 	reads     sync.WaitGroup // of SQLite; some outlast whoever asked
+	recallNow chan struct{}  // of one; see recallSoon
 	stopping  chan struct{}  // closed when Run begins to end; streams leave then
 	gate      sync.RWMutex   // read-locked by every handler; Run ends by locking it
 	birth     atomic.Int64   // of the history, in Unix seconds; 0 while it is not known
@@ -195,8 +207,8 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History, loop bus
 	cfg = cfg.withDefaults()
 	s := &Server{
 		cfg: cfg, log: log, conn: conn, history: history, loop: loop,
-		memory: newMemory(cfg), notes: newNotebook(), watches: newWatchlist(), health: newHealth(time.Now()), hub: newHub(cfg.MaxStreams),
-		workers: newAsker(conn), stopping: make(chan struct{}),
+		memory: newMemory(cfg), notes: newNotebook(), watches: newWatchlist(), health: newHealth(time.Now(), cfg.HeartbeatTimeout), hub: newHub(cfg.MaxStreams),
+		workers: newAsker(conn), stopping: make(chan struct{}), recallNow: make(chan struct{}, 1),
 		cross: http.NewCrossOriginProtection(),
 	}
 	s.metrics = newMeter(s)
