@@ -105,6 +105,7 @@ func (a alarmAnswer) kinds() (list []string) {
 
 // An alarm is acknowledged: it is on the bus, and everybody sees by whom.
 func TestAcknowledge(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.fill() // what is neither on the bus nor in SQLite never was
 	h.start(web.Config{}).ready()
@@ -173,6 +174,7 @@ func TestAcknowledge(t *testing.T) {
 
 // In a storm the worst is not lost among the newest.
 func TestManyAlarms(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t).start(web.Config{MaxList: 2}).ready()
 	h.raise(transition(1, "bus", libra.Raised, libra.Critical, 1), transition(2, "disk", libra.Raised, libra.Minor, 2), transition(3, "web", libra.Raised, libra.Minor, 3))
 	var doc struct {
@@ -191,6 +193,7 @@ func TestManyAlarms(t *testing.T) {
 
 // Without scripts: a name is asked for once.
 func TestAlarmForms(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	h.raise(transition(1, "bus", libra.Raised, libra.Major, 1))
 	got := h.form("/alarms/bus/acknowledge", url.Values{"name": {"Änn"}, "text": {"on it"}})
@@ -239,6 +242,7 @@ func TestAlarmForms(t *testing.T) {
 }
 
 func TestSilences(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	h.raise(transition(1, "disk", libra.Raised, libra.Major, 1), transition(2, "beat.web", libra.Raised, libra.Minor, 2))
 	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
@@ -326,6 +330,7 @@ func TestSilences(t *testing.T) {
 // A silence that was made by a clock that was ahead can be ended all the same,
 // for whoever goes by the newest word on it.
 func TestSilenceFromTheFuture(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	now := time.Now().UTC()
 	sil := libra.Silence{ID: "s1", Match: libra.Match{Alarm: "disk"}, From: now, Until: now.Add(3 * time.Hour), By: "ann", Why: "new disks"}

@@ -64,7 +64,7 @@ const refused = `connection refused by 192.0.2.1:443`
 // A page shows its newest good report, and says that it is not the latest
 // word: from the bus, after a restart, and from SQLite without the bus.
 func TestLastGoodReport(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := started(t)
 	good, bad := reported(request(1), noon.Add(time.Minute)), failed(again(request(1), "second"), noon.Add(time.Hour), `cannot fetch "https://example.org/0001/": `+refused)
 	never := failed(request(2), noon, refused)
@@ -123,7 +123,7 @@ func TestLastGoodReport(t *testing.T) {
 
 // A good report that the bus no longer has is found in SQLite.
 func TestGoodReportFromHistory(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t)
 	good, bad := reported(request(1), noon), failed(again(request(1), "second"), noon.Add(8*24*time.Hour), refused)
 	h.fill(good, bad)
@@ -143,6 +143,7 @@ func quarantined(r event.Request, at time.Time) event.Reported {
 }
 
 func TestQuarantine(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t).start(impatient).ready()
 	const form = "application/x-www-form-urlencoded"
 	r := request(1)
@@ -209,6 +210,7 @@ func TestQuarantine(t *testing.T) {
 // A page in quarantine that memory has no room for is refused all the same,
 // and keeps the good report that it had.
 func TestQuarantineOutsideMemory(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	reports := []event.Reported{reported(request(0), noon), quarantined(again(request(0), "second"), noon.Add(time.Second))}
 	for n := 1; n < 8; n++ {
@@ -230,7 +232,7 @@ func TestQuarantineOutsideMemory(t *testing.T) {
 
 // What only history lacks is a mark, and no error anywhere.
 func TestHistoryIsBehind(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t)
 	h.fill(reported(request(1), noon))
 	h.publish(reported(request(2), noon))
@@ -262,7 +264,7 @@ func TestHistoryIsBehind(t *testing.T) {
 
 // Another program holds SQLite: once that is known, nobody waits for it.
 func TestLockedHistory(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t)
 	h.fill(reported(request(1), noon))
 	h.publish(reported(request(2), noon))
@@ -309,6 +311,7 @@ func (h *house) everyPathAnswers() {
 
 // A name that somebody else has pointed here gets nothing.
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t).start(web.Config{Hosts: []string{"Libra.Example:8080"}}).ready()
 	for host, code := range map[string]int{
 		"127.0.0.1": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200, "[::1]": 200, "localhost": 200, "LOCALHOST:1": 200,
@@ -349,6 +352,7 @@ func TestHosts(t *testing.T) {
 // The score stands beside the report, with all its terms, and only beside a
 // complete one.
 func TestScore(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	heavy, partial := reported(request(1), noon), reported(request(2), noon)
 	heavy.Report.Assets[1].EncodedBytes = 2_400_000

@@ -72,7 +72,7 @@ var audit string
 // and usable on a screen and on a phone, in light and dark, with every form
 // open.
 func TestBrowserAlarms(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	ctx := browser(t)
 	h := started(t)
 	page := transition(2, "page.shop", libra.Raised, libra.Minor, 2)
@@ -112,7 +112,7 @@ func TestBrowserAlarms(t *testing.T) {
 // A person types an address, watches, and reads the report, in a browser that
 // holds the pages to their policy.
 func TestBrowser(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	ctx := browser(t)
 	h := started(t)
 	seen := make(chan struct{})

@@ -23,6 +23,7 @@ type problem struct {
 }
 
 func TestProblems(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	long := strings.Repeat("a", 70_000)
 	for _, c := range []struct {
@@ -89,7 +90,7 @@ func TestProblems(t *testing.T) {
 // The bus goes away and comes back: what was known is read, marked stale;
 // what cannot be durable is refused at once; nothing is done by hand.
 func TestBusAway(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t).start(impatient).ready()
 	known := reported(request(1), time.Now().UTC())
 	h.publish(known)
@@ -127,7 +128,7 @@ func TestBusAway(t *testing.T) {
 // A page that only the bus knows is waited for while the bus is about to come
 // back: web and bus were killed at once.
 func TestBusBackSoon(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t)
 	known := reported(request(1), noon)
 	h.fill(reported(request(2), noon))
@@ -151,7 +152,7 @@ func TestBusBackSoon(t *testing.T) {
 
 // A bus that answers and cannot store is one that is out, until it stores.
 func TestBusStoresNothing(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := started(t)
 	h.bus.Down()
 	h.bus.Wipe()
@@ -173,6 +174,7 @@ func TestBusStoresNothing(t *testing.T) {
 // Started with nothing there, web listens and says so; it is well when the bus
 // comes.
 func TestStartWithNothing(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.publish(reported(request(1), time.Now().UTC()))
 	h.bus.Down()
@@ -215,7 +217,7 @@ func (h *house) fill(reports ...event.Reported) {
 // A history that is new says so: else pages that are gone would look as if they
 // had never been.
 func TestNewHistory(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t)
 	h.fill()
 	h.start(web.Config{}).ready()
@@ -235,7 +237,7 @@ func TestNewHistory(t *testing.T) {
 
 // Without the bus, SQLite answers.
 func TestStartFromHistory(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t)
 	var all []event.Reported
 	for n := range 7 {
@@ -290,6 +292,7 @@ func walk(h *house, limit int) (list []string) {
 // Paging shows every page once, from memory and then from SQLite, in whatever
 // portions.
 func TestPaging(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	var old, young []event.Reported
 	for n := range 12 {
@@ -312,6 +315,7 @@ func TestPaging(t *testing.T) {
 
 // Memory is bounded: what does not fit is read from the bus again.
 func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	var all []event.Reported
 	for n := range 30 {
@@ -340,6 +344,7 @@ func TestMemoryIsBounded(t *testing.T) {
 // A failed report of a page is no crash of the list, and an older one does not
 // replace a newer one.
 func TestNewestWins(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	newer, older := reported(request(1), noon.Add(time.Hour)), reported(request(1), noon)
 	newer.Report.Outcome, newer.Report.Reasons, newer.Report.Assets = libra.Failed, []string{"no such host"}, nil
@@ -371,7 +376,7 @@ func TestNewestWins(t *testing.T) {
 // The heartbeat goes on while HTTP is answered, and Run ends although a stream
 // is open.
 func TestHeartbeatAndEnd(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t).start(web.Config{Drain: time.Hour}).ready()
 	was := h.loop.Rounds()
 	bustest.Await(t, "three beats", func() bool { return h.loop.Rounds() >= was+3 })

@@ -22,6 +22,7 @@ import (
 
 // What a page says about itself stays text, wherever it is shown.
 func TestHostileText(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>`
 	r := request(1)
@@ -76,6 +77,7 @@ func mustJSON(t *testing.T, v any) []byte {
 
 // Nothing on a page needs more than the policy allows.
 func TestSecurityHeaders(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	h.publish(reported(request(1), time.Now().UTC()))
 	bustest.Await(t, "the report", func() bool { return h.page(request(1).Page).State == libra.Reported })
@@ -100,6 +102,7 @@ func TestSecurityHeaders(t *testing.T) {
 }
 
 func TestCompression(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	h.publish(reported(request(1), time.Now().UTC()))
 	bustest.Await(t, "the report", func() bool { return h.page(request(1).Page).State == libra.Reported })
@@ -168,6 +171,7 @@ func next(t *testing.T, events <-chan string) string {
 }
 
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	bustest.Await(t, "alarms to be read", func() bool { return !strings.Contains(h.get("/api/alarms").body, `"stale":true`) })
 	r := request(1)
@@ -234,7 +238,7 @@ func TestEvents(t *testing.T) {
 
 // A client that does not read is let go, and the others hear everything.
 func TestSlowReader(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := started(t)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
 	if err != nil {
@@ -263,6 +267,7 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestTooManyStreams(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t).start(web.Config{MaxStreams: 1}).ready()
 	next(t, h.events("/api/events"))
 	if got := h.get("/api/events"); got.code != 503 || got.header.Get("Retry-After") == "" {
@@ -272,6 +277,7 @@ func TestTooManyStreams(t *testing.T) {
 
 // The runbook is at hand with the alarm: every anchor of it is served.
 func TestRunbook(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	page := h.get("/runbook", "Accept", "text/html").body
 	anchors := regexp.MustCompile(`href="#([a-z-]+)"`).FindAllStringSubmatch(page, -1)
@@ -301,6 +307,7 @@ func TestRunbook(t *testing.T) {
 }
 
 func TestAlarms(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	watchdog := h.bus.Connect("watchdog")
 	tell := func(n int, alarm string, state libra.AlarmState) {
@@ -343,6 +350,7 @@ func TestAlarms(t *testing.T) {
 // What components say of themselves is in status and metrics, and their
 // silence is noticed.
 func TestStatus(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t).start(web.Config{HeartbeatTimeout: 300 * time.Millisecond}).ready()
 	beat := func() {
 		h.beat(event.Beat{Component: "libra-inspector", Instance: "1", Version: daemon.Version, PID: 7, Started: noon, At: time.Now(), Status: "2 of 4 busy", Counters: map[string]int64{"reports_published": 42}})

@@ -108,6 +108,7 @@ func metered(t *testing.T) *house {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	h := metered(t)
 	got := h.get("/metrics")
 	if want := "text/plain; version=0.0.4"; !strings.HasPrefix(got.header.Get("Content-Type"), want) {
@@ -144,6 +145,7 @@ func TestMetrics(t *testing.T) {
 // Every counter of a heartbeat is a metric of its own; a new one needs a line in
 // heartbeatMetrics.
 func TestEveryHeartbeatCounterIsExported(t *testing.T) {
+	t.Parallel()
 	got := metered(t).get("/metrics").body
 	shownElsewhere := []string{"requests_submitted", "requests_refused"} // libra_web_submissions_total
 	for component, names := range heartbeatCounters(t) {
@@ -157,6 +159,7 @@ func TestEveryHeartbeatCounterIsExported(t *testing.T) {
 
 // docs/operations.md lists what /metrics shows of Libra, and nothing else.
 func TestMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
 	body := metered(t).get("/metrics").body
 	doc, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
@@ -217,6 +220,7 @@ var metricName = regexp.MustCompile(`\b(?:libra|go|process)_[a-z_]+\b`)
 // Each query of the dashboard names metrics that exist, and finds something:
 // promtool runs them over what /metrics answers, scraped every 30 s.
 func TestDashboard(t *testing.T) {
+	t.Parallel()
 	body := metered(t).get("/metrics").body
 	type check struct {
 		Expr    string `json:"expr"`

@@ -37,6 +37,7 @@ func (h *house) record(alarms []libra.Transition, notes []libra.Note, watches ..
 
 // The timeline is SQLite's and memory's in one, in whatever portions.
 func TestTimeline(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	var all []libra.Transition
 	var notes []libra.Note
@@ -95,7 +96,7 @@ func TestTimeline(t *testing.T) {
 // A bus that has lost its store, or has forgotten an old alarm, does not make
 // web forget what is raised; where the bus knows better, it does.
 func TestOpenAlarmsFromHistory(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t)
 	now := time.Now().UTC()
 	h.record([]libra.Transition{transition(1, "bus", libra.Raised, libra.Major, 1), transition(2, "web", libra.Raised, libra.Major, 2)},
@@ -115,7 +116,7 @@ func TestOpenAlarmsFromHistory(t *testing.T) {
 
 // While the bus is away, what is known is read, and nothing is promised.
 func TestAlarmsWithoutBus(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := newHouse(t)
 	now := time.Now().UTC()
 	sil := libra.Silence{ID: "s1", Match: libra.Match{Alarm: "bus"}, From: now, Until: now.Add(time.Hour), By: "ann", Why: "moving house"}
@@ -162,6 +163,7 @@ func TestAlarmsWithoutBus(t *testing.T) {
 
 // A trial message: what came of it, and what channels there are.
 func TestChannels(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	if got := h.post("/api/channels/ops/test", ""); got.code != 503 || !strings.Contains(got.body, "systemctl status libra-notifier") {
 		t.Errorf("without a notifier = %d %s", got.code, got.body)

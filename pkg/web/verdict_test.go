@@ -13,7 +13,7 @@ import (
 // An error page has no score, be its report complete or partial, and what the
 // page itself scored stands: from the bus, and from SQLite after a restart.
 func TestErrorPageHasNoScore(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := started(t)
 	sound, gone := reported(request(1), noon), reported(again(request(1), "second"), noon.Add(time.Hour))
 	gone.Report.Status = 404
@@ -47,7 +47,7 @@ func TestErrorPageHasNoScore(t *testing.T) {
 // The last complete verdict stands while newer reports are cut short: from the
 // bus, and from SQLite after a restart.
 func TestLastVerdictStands(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	h := started(t)
 	complete, partial := reported(request(1), noon.Add(time.Minute)), reported(again(request(1), "second"), noon.Add(time.Hour))
 	partial.Report.Outcome, partial.Report.Reasons, partial.Report.Started = libra.Partial, []string{"too many assets"}, noon.Add(time.Hour)

@@ -23,6 +23,7 @@ func (h *house) watched(page string) string {
 const sampleBudget = `[ {"resourceSizes": [{"resourceType": "total", "budget": 300}]} ]`
 
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	const page = "https://example.org/"
 	id := libra.PageID(page)
@@ -119,6 +120,7 @@ func TestWatch(t *testing.T) {
 
 // A disk that is nearly full takes no new watches, and keeps those it has.
 func TestNoRoomToWatch(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	put := func(page string) answer {
 		return h.post("/api/pages", fmt.Sprintf(`{"url":%q,"every":"30s"}`, page))

@@ -278,6 +278,7 @@ func golden(t *testing.T, name, got string) {
 
 // A page is submitted, seen while it is weighed, and read.
 func TestLifeOfAPage(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	got := h.submit("https://Example.org", "X-Libra-Client", "alice")
 	id := libra.PageID("https://example.org/")
@@ -333,6 +334,7 @@ func TestLifeOfAPage(t *testing.T) {
 }
 
 func TestForm(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	const form, browser = "application/x-www-form-urlencoded", "text/html,application/xhtml+xml,*/*;q=0.8"
 	got := h.do("POST", "/pages", "url=https%3A%2F%2Fexample.org%2F", "Content-Type", form, "Accept", browser)
@@ -351,6 +353,7 @@ func TestForm(t *testing.T) {
 
 // The second request for an open page is the first.
 func TestAskedTwice(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	first, second := h.submit("https://example.org/"), h.submit("https://example.org/#again")
 	var a, b struct{ ID, Note string }
@@ -370,6 +373,7 @@ func TestAskedTwice(t *testing.T) {
 
 // Who asks is the header, else the peer's address.
 func TestClient(t *testing.T) {
+	t.Parallel()
 	h := started(t)
 	h.submit("https://example.org/a")
 	open, err := h.conn.OpenRequest(t.Context(), libra.PageID("https://example.org/a"))
@@ -383,6 +387,7 @@ func TestClient(t *testing.T) {
 
 // Request ids sort by time and never repeat; web's journal knows them, too.
 func TestRequestIDs(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	var journal strings.Builder // the handler writes one line at a time
 	h.log = slog.New(slog.NewTextHandler(&journal, nil))
@@ -417,6 +422,7 @@ func TestRequestIDs(t *testing.T) {
 // A worker that is gone without a report leaves its page queued, not in
 // inspection for ever.
 func TestWorkerGone(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t).start(web.Config{StepTimeout: 100 * time.Millisecond}).ready()
 	h.submit("https://example.org/")
 	id := libra.PageID("https://example.org/")
@@ -431,6 +437,7 @@ func TestWorkerGone(t *testing.T) {
 // Open requests that web never heard of, as after a restart, are found; those
 // that are gone are forgotten.
 func TestOpenRequestsAreFound(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	r := request(1)
 	if err := h.connect().Wait(t.Context()); err != nil {
