@@ -1,12 +1,9 @@
 package cascade
 
 import (
-	"strings"
-
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/stylesheet"
-	"libra/pkg/inspect/css/syntax"
 )
 
 // Candidate is a declaration that applies to an element.
@@ -177,18 +174,13 @@ func (s *Style) Keyword(id property.ID, initial string) string {
 // style of satisfies r. The container is taken to be as wide and high as the
 // viewport.
 func (s *Style) Satisfies(r *stylesheet.Rule, v media.Viewport) bool {
-	prelude := r.Prelude
-	name := ""
-	if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
-		name = ns[0].Text
-		prelude = strings.TrimSpace(prelude[ns[0].End:])
-	}
+	name, query := r.ContainerQuery()
 	for ; s != nil; s = s.Parent {
 		if name != "" && !contains(s.Values[property.ContainerName], name) {
 			continue
 		}
-		if kind := s.Keyword(property.ContainerType, "normal"); kind != "normal" || prelude == "" {
-			return media.Match(prelude, v)
+		if kind := s.Keyword(property.ContainerType, "normal"); kind != "normal" || query == "" {
+			return media.Match(query, v)
 		}
 	}
 	return false

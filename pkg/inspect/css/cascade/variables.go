@@ -5,6 +5,7 @@ import (
 
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
+	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
 )
@@ -201,4 +202,22 @@ func mediaText(s string) string {
 		return "(" + s + ")"
 	}
 	return s
+}
+
+// CustomProperties adds those that a sets, where a selector with spec matched, to
+// own, which may be nil.
+func (a *Rule) CustomProperties(own map[string]*Candidate, spec selector.Specificity) map[string]*Candidate {
+	for i := range a.Source.Declarations {
+		d := &a.Source.Declarations[i]
+		if d.ID != property.Custom {
+			continue
+		}
+		if own == nil {
+			own = map[string]*Candidate{}
+		}
+		if c := a.Candidate(d, spec); own[d.Name] == nil || own[d.Name].Key.Less(c.Key) {
+			own[d.Name] = &c
+		}
+	}
+	return own
 }

@@ -132,42 +132,28 @@ func (f *flow) endLine() {
 	f.inlineOffset, f.lineHeight, f.lineOpen = 0, 0, false
 }
 
-// lineEdges are the left and right edge of a line box at y, beside the floats.
-func (f *flow) lineEdges(y float64) (left, right float64) {
-	right = f.width
+// lineEdges are the left and right edge of a line box at y, beside the floats, and
+// the bottom of the first of those to end, infinite without one.
+func (f *flow) lineEdges(y float64) (left, right, next float64) {
+	right, next = f.width, math.Inf(1)
 	for _, h := range f.floats {
 		if h.bottom <= y || h.top > y+1 {
 			continue
 		}
-		if h.right {
+		if next = min(next, h.bottom); h.right {
 			right = min(right, h.edge)
 		} else {
 			left = max(left, h.edge)
 		}
 	}
-	return left, right
-}
-
-// nextFloatEdge is the bottom of the first float beside y to end, y without one.
-func (f *flow) nextFloatEdge(y float64) float64 {
-	next := math.Inf(1)
-	for _, h := range f.floats {
-		if h.bottom > y && h.top <= y+1 {
-			next = min(next, h.bottom)
-		}
-	}
-	if math.IsInf(next, 1) {
-		return y
-	}
-	return next
+	return left, right, next
 }
 
 // findRoom moves y down until a width of w fits beside the floats.
 func (f *flow) findRoom(y, w float64) (at, left, right float64) {
 	for {
-		left, right = f.lineEdges(y)
-		next := f.nextFloatEdge(y)
-		if right-left >= w-.5 || next <= y {
+		left, right, next := f.lineEdges(y)
+		if right-left >= w-.5 || math.IsInf(next, 1) {
 			return y, left, right
 		}
 		y = next
@@ -192,7 +178,7 @@ func (f *flow) addText(t *box) {
 		if !f.lineOpen {
 			f.y, _, _ = f.findRoom(f.y, min(t.minContent, f.width))
 		}
-		left, right := f.lineEdges(f.y)
+		left, right, _ := f.lineEdges(f.y)
 		room := right - left - f.inlineOffset
 		f.lineHeight = max(f.lineHeight, t.style.lineHeight)
 		if rest <= room || !t.style.wraps {
@@ -219,7 +205,7 @@ func (f *flow) addAtomicInline(k *box) {
 	f.l.layoutBox(k, f.width, constraints{width: f.width, height: f.height, shrinkToFit: true})
 	left, across, top, along := k.margins(f.width)
 	w, h := k.w+across, k.h+along
-	lineLeft, right := f.lineEdges(f.y)
+	lineLeft, right, _ := f.lineEdges(f.y)
 	if f.lineOpen && f.inlineOffset+w > right-lineLeft+.5 && k.style.wraps {
 		f.endLine()
 	}

@@ -30,6 +30,7 @@ package layout
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 
@@ -270,21 +271,17 @@ func (l *layout) generateSlotted(slot *selector.Element, s *style, into *box) bo
 
 // addText appends a run of text to b.
 func (b *box) addText(text string, s *style) {
-	chars, word, longest, spaces, rows := 0, 0, 0, 0, 0
-	for _, r := range text {
-		switch r {
-		case ' ', '\t', '\n', '\r', '\f':
-			if r == '\n' {
-				rows++
-			}
-			if word > 0 || chars == 0 && spaces == 0 {
-				spaces++
-			}
-			longest, word = max(longest, word), 0
-		default:
-			chars++
-			word++
-		}
+	words, chars, longest := 0, 0, 0
+	for word := range strings.FieldsFuncSeq(text, collapsible) {
+		n := utf8.RuneCountInString(word)
+		words, chars, longest = words+1, chars+n, max(longest, n)
+	}
+	spaces := max(words-1, 0)
+	if words == 0 && text != "" || words > 0 && collapsible(rune(text[0])) {
+		spaces++
+	}
+	if words > 0 && collapsible(rune(text[len(text)-1])) {
+		spaces++
 	}
 	if chars+spaces == 0 || chars == 0 && (b.inner != innerFlow || s.preservesBreaks) {
 		return
@@ -292,12 +289,12 @@ func (b *box) addText(text string, s *style) {
 	const advance, space = 0.45, 0.25 // of the font size
 	t := &box{style: s, isText: true, inlineLevel: true, whiteSpace: chars == 0, measured: true}
 	t.maxContent = s.fontSize * (advance*float64(chars) + space*float64(spaces))
-	t.minContent = s.fontSize * advance * float64(max(longest, word))
+	t.minContent = s.fontSize * advance * float64(longest)
 	if !s.wraps {
 		t.minContent = t.maxContent
 	}
 	if s.preservesBreaks {
-		t.forcedLines = rows + 1
+		t.forcedLines = strings.Count(text, "\n") + 1
 	}
 	if k := len(b.children) - 1; k >= 0 && b.children[k].isText && b.children[k].style == s && t.forcedLines == 0 && !b.children[k].whiteSpace {
 		last := b.children[k]
@@ -306,6 +303,8 @@ func (b *box) addText(text string, s *style) {
 	}
 	b.children = append(b.children, t)
 }
+
+func collapsible(r rune) bool { return r < 128 && strings.IndexByte(" \t\n\r\f", byte(r)) >= 0 }
 
 // aspectRatio is the preferred aspect ratio: the property's, or that of the
 // attributes of e, if e is not nil; 0 for none.

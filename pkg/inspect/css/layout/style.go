@@ -6,7 +6,6 @@ import (
 
 	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/media"
-	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
@@ -73,27 +72,10 @@ func (l *layout) matchRules(e *selector.Element, g *style) (matched []matchedRul
 			if len(decls) > 0 {
 				matched = append(matched, matchedRule{decls, by, x.Selector.Specificity})
 			}
-			own = l.customProperties(own, by, x.Selector.Specificity)
+			own = by.CustomProperties(own, x.Selector.Specificity)
 		}
 	})
 	return matched, own
-}
-
-// customProperties adds those of a rule to own.
-func (l *layout) customProperties(own map[string]*cascade.Candidate, by *cascade.Rule, spec selector.Specificity) map[string]*cascade.Candidate {
-	for i := range by.Source.Declarations {
-		d := &by.Source.Declarations[i]
-		if d.ID != property.Custom {
-			continue
-		}
-		if own == nil {
-			own = map[string]*cascade.Candidate{}
-		}
-		if c := by.Candidate(d, spec); own[d.Name] == nil || own[d.Name].Key.Less(c.Key) {
-			own[d.Name] = &c
-		}
-	}
-	return own
 }
 
 func (l *layout) declarationsOf(r *stylesheet.Rule) []declaration {
@@ -109,11 +91,7 @@ func (l *layout) declarationsOf(r *stylesheet.Rule) []declaration {
 // container that is as large as the viewport.
 func (l *layout) inContainers(by *cascade.Rule) bool {
 	for _, r := range by.Containers {
-		prelude := r.Prelude
-		if ns, ok := syntax.Values(prelude); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
-			prelude = strings.TrimSpace(prelude[ns[0].End:])
-		}
-		if !media.Match(prelude, l.Viewport) {
+		if _, query := r.ContainerQuery(); !media.Match(query, l.Viewport) {
 			return false
 		}
 	}

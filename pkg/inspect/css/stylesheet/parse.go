@@ -185,3 +185,13 @@ func (p *parser) contents(r *Rule, b block) {
 		}
 	}
 }
+
+// ContainerQuery is the name that a @container rule asks for, "" for any, and
+// the condition.
+func (r *Rule) ContainerQuery() (name, query string) {
+	query = r.Prelude
+	if ns, ok := syntax.Values(query); ok && len(ns) > 0 && ns[0].Kind == syntax.Ident && !ns[0].IsIdent("not") {
+		name, query = ns[0].Text, strings.TrimSpace(query[ns[0].End:])
+	}
+	return name, query
+}
