@@ -40,6 +40,7 @@ func (f *flow) run() float64 {
 		}
 	}
 	f.endLine()
+	f.b.empty = !f.hasContent && !f.b.containsFloats()
 	if below, _ := f.b.collapses(); !below {
 		f.y += f.pendingMargin
 	}
@@ -310,7 +311,7 @@ func (f *flow) addBlock(k *box) {
 		f.recordFloat(h)
 	}
 	k.overhanging = nil
-	if k.h == 0 && y == f.y+f.pendingMargin { // margins collapse through what is empty
+	if k.h == 0 && k.empty && y == f.y+f.pendingMargin { // its margins collapse through it
 		if !first {
 			f.pendingMargin = max(f.pendingMargin, bottom)
 		}

@@ -78,6 +78,7 @@ type box struct {
 	measured               bool        // minContent and maxContent are known
 	collapsed              [2]float64  // top and bottom margin, collapsed with its children's
 	known                  [2]bool     // collapsed is
+	empty                  bool        // no line box and no block in it has a height
 	overhanging            []floatArea // floats that reach below it
 }
 
@@ -166,7 +167,7 @@ func (l *layout) run() {
 			l.generate(e, root, page)
 		}
 	}
-	l.layoutBox(page, width, constraints{width: width, height: height})
+	l.layoutContents(page, width, height, nil)
 	window := rect{0, 0, width, height}
 	l.setPositions(page, 0, 0, ancestry{window, window.loadingArea(view), window.loadingArea(view)})
 }
