@@ -59,7 +59,7 @@ func (p *page) read(ctx context.Context, d *document) bool {
 		d.in.Body, leave = nil, func() {}
 	}
 	d.doc = markup.Parse(d.in, d.env)
-	d.doc.Free()
+	d.doc.Root = nil
 	leave()
 	return ok
 }
@@ -92,18 +92,15 @@ func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, le
 	if !ok {
 		d.in.Body, give = nil, func() {}
 	}
-	again := markup.Tree(d.in, d.env)
+	root = markup.Tree(d.in, d.env)
 	p.returnTree(d)
-	return again.Root, func() {
-		again.Free()
-		give()
-	}
+	return root, give
 }
 
 // returnTree gives back what the tree of d takes, if one is held.
 func (p *page) returnTree(d *document) {
 	d.in.Body = nil
-	d.doc.Free()
+	d.doc.Root = nil
 	if d.leave != nil {
 		d.leave()
 		d.leave = nil

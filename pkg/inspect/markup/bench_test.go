@@ -1,20 +1,17 @@
 package markup_test
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/net/html"
-
 	"libra/pkg/inspect/markup"
 )
 
-// benchmark does something with the fixture pages, or with those in
-// LIBRA_QUICK_DIR.
-func benchmark(b *testing.B, do func(text []byte)) {
-	dir := os.Getenv("LIBRA_QUICK_DIR")
+// BenchmarkParse builds trees of the fixture pages, or of those in
+// LIBRA_PAGES_DIR, and reads them.
+func BenchmarkParse(b *testing.B) {
+	dir := os.Getenv("LIBRA_PAGES_DIR")
 	if dir == "" {
 		dir = "../testdata/site"
 	}
@@ -29,9 +26,6 @@ func benchmark(b *testing.B, do func(text []byte)) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := html.Parse(bytes.NewReader(text)); err != nil {
-			continue // nested deeper than html.Parse goes
-		}
 		texts = append(texts, text)
 		size += len(text)
 	}
@@ -39,26 +33,7 @@ func benchmark(b *testing.B, do func(text []byte)) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, text := range texts {
-			do(text)
+			markup.Parse(markup.Input{Body: text, MediaType: "text/html", Charset: "utf-8", URL: "http://a.test/dir/page"}, desktop)
 		}
 	}
-}
-
-// BenchmarkTree builds trees, beside html.Parse.
-func BenchmarkTree(b *testing.B) {
-	b.Run("quick", func(b *testing.B) { benchmark(b, func(text []byte) { markup.ParseQuick(text, true) }) })
-	b.Run("html", func(b *testing.B) {
-		benchmark(b, func(text []byte) {
-			if _, err := html.Parse(bytes.NewReader(text)); err != nil {
-				b.Fatal(err)
-			}
-		})
-	})
-}
-
-// BenchmarkParse builds trees and reads them.
-func BenchmarkParse(b *testing.B) {
-	benchmark(b, func(text []byte) {
-		markup.Parse(markup.Input{Body: text, MediaType: "text/html", Charset: "utf-8", URL: "http://a.test/dir/page"}, desktop)
-	})
 }

@@ -169,15 +169,6 @@ type Document struct {
 	Cut bool
 	// Unlisted counts the references past MaxReferences.
 	Unlisted int
-
-	slabs slabs // that the tree is made of
-}
-
-// Free gives back the memory of the tree, which must not be used again, and
-// sets Root to nil.
-func (d *Document) Free() {
-	d.Root = nil
-	d.slabs.free()
 }
 
 // Input is a document to read.
@@ -201,13 +192,13 @@ func Parse(in Input, env Env) *Document {
 		doc.Base = in.URL
 	}
 	t := tree(in, env.Scripting, env.MaxElements)
-	doc.Root, doc.slabs, doc.Charset, doc.Cut, doc.Elements = t.root, t.slabs, t.label, t.cut, t.nodes
+	doc.Root, doc.Charset, doc.Cut, doc.Elements = t.root, t.label, t.cut, t.nodes
 	if env.Mobile && !env.Framed {
 		env.Width, env.Height = layoutViewport(doc.Root, env.Width, env.Height)
 	}
 	doc.Width, doc.Height = env.Width, env.Height
 	w := walker{doc: doc, env: env, resolver: newResolver(doc.Base, doc.Charset)}
-	if t.lazy && env.Scripting {
+	if env.Scripting {
 		w.lazy = map[*html.Node]int{}
 		for i, n := range LazyElements(doc.Root) {
 			w.lazy[n] = i + 1
@@ -224,17 +215,13 @@ func Parse(in Input, env Env) *Document {
 	return doc
 }
 
-// Tree returns a Document of which Root alone is set: to what it is after Parse
-// of the same.
-func Tree(in Input, env Env) *Document {
-	t := tree(in, env.Scripting, env.MaxElements)
-	return &Document{Root: t.root, slabs: t.slabs}
-}
+// Tree returns what Root is after Parse of the same.
+func Tree(in Input, env Env) *html.Node { return tree(in, env.Scripting, env.MaxElements).root }
 
 // Treeless is a copy of d without the tree.
 func (d *Document) Treeless() Document {
 	c := *d
-	c.Root, c.slabs = nil, slabs{}
+	c.Root = nil
 	return c
 }
 

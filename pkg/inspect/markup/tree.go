@@ -23,8 +23,6 @@ type built struct {
 	label string     // of the charset
 	nodes int        // elements and comments, at least
 	cut   bool       // the document goes on
-	lazy  bool       // some element may load lazily
-	slabs slabs      // that the nodes are from, if any are
 }
 
 // tree decodes and parses a document, up to limit nodes.
@@ -35,12 +33,8 @@ func tree(in Input, scripting bool, limit int) built {
 		}
 	}
 	text, label := decode(in.Body, in.Charset)
-	if t := parseQuick(text, scripting, limit); t.root != nil {
-		t.label = label
-		return t
-	}
 	text, nodes, cut, flat := bound(text, limit)
-	t := built{label: label, nodes: nodes, cut: cut, lazy: true}
+	t := built{label: label, nodes: nodes, cut: cut}
 	var err error
 	if !flat {
 		t.root, err = html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(scripting))
@@ -213,7 +207,7 @@ func parseXML(body []byte, label string, limit int) (t built, ok bool) {
 		}
 		return charset.NewReaderLabel(name, r)
 	}
-	t = built{root: &html.Node{Type: html.DocumentNode}, label: "utf-8", lazy: true}
+	t = built{root: &html.Node{Type: html.DocumentNode}, label: "utf-8"}
 	at, depth := t.root, 0
 	for {
 		tok, err := d.Token()
