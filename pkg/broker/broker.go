@@ -1,12 +1,14 @@
 // Package broker is the bus itself: a NATS server with JetStream inside
-// libra-bus. What it must hold:
+// libra-bus, and the keys and permissions of its clients.
 //
-//   - an acknowledged message is on disk: JetStream's default is to sync every
-//     two minutes, here it syncs every write;
-//   - nobody without a key gets in, and a key opens what its role needs;
-//   - it stays below the space it was given, so that it says "full" while the
-//     disk can still be written. A stream that meets a full disk is dead until
-//     the server starts again.
+// Contract:
+//
+//   - An acknowledged message is on disk: JetStream syncs every two minutes by
+//     default, here it syncs every write.
+//   - A client without a key is refused; a key permits what its role needs.
+//   - JetStream stays below the space that it is given, so that it reports a full
+//     store while the disk still has room: a stream whose write fails stops until
+//     the server is restarted.
 package broker
 
 import (
@@ -28,15 +30,15 @@ import (
 	"libra/pkg/component"
 )
 
-// Config is one bus.
+// Config is that of one bus.
 type Config struct {
 	Listen string // host:port, on loopback; port 0 chooses one
 	Store  string // folder for JetStream's files
-	// Keys is the file of public keys, a "role key" pair to the line, that
-	// MakeKeys wrote.
+	// Keys is the file of public keys that MakeKeys writes: "role key" on each
+	// line.
 	Keys string
-	// Space is the most that JetStream may store, in bytes. At most half of
-	// the partition is taken, whatever it says.
+	// Space is the most that JetStream stores, in bytes; at most half of the
+	// partition.
 	Space int64
 	Log   *slog.Logger
 }
@@ -51,7 +53,7 @@ type Broker struct {
 	store string
 }
 
-// Start returns when the bus takes connections and its streams are recovered.
+// Start returns when the bus accepts connections and its streams are recovered.
 func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	keys, err := readKeys(cfg.Keys)
 	if err != nil {
@@ -66,7 +68,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	}
 	listen := cfg.Listen
 	if host, ok := strings.CutSuffix(listen, ":0"); ok {
-		listen = host + ":-1" // NATS takes 0 for its default port
+		listen = host + ":-1" // 0 means NATS's default port
 	}
 	text := configuration(listen, filepath.Clean(cfg.Store), space, keys)
 	opts := &server.Options{}
@@ -85,35 +87,35 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 		select {
 		case why := <-fatal:
 			srv.Shutdown()
-			return nil, fmt.Errorf("bus at %s did not come up: %s", cfg.Listen, why)
+			return nil, fmt.Errorf("start the bus at %s: %s", cfg.Listen, why)
 		case <-ctx.Done():
 			srv.Shutdown()
-			return nil, fmt.Errorf("bus at %s did not come up: %w", cfg.Listen, ctx.Err())
+			return nil, fmt.Errorf("start the bus at %s: %w", cfg.Listen, ctx.Err())
 		default:
 		}
 	}
 	if !srv.JetStreamEnabled() {
 		srv.Shutdown()
-		return nil, fmt.Errorf("bus at %s runs without its store %q: see the lines above", cfg.Listen, cfg.Store)
+		return nil, fmt.Errorf("start the bus at %s: JetStream cannot use the store %q: see the lines above", cfg.Listen, cfg.Store)
 	}
 	return &Broker{srv: srv, space: space, store: cfg.Store}, nil
 }
 
-// Space is what JetStream may store, in bytes.
+// Space is the most that JetStream stores, in bytes.
 func (b *Broker) Space() int64 { return b.space }
 
-// Addr is where the bus listens.
+// Addr returns the address at which the bus listens.
 func (b *Broker) Addr() string { return b.srv.Addr().String() }
 
 // InProcessConn opens a connection without a socket.
 func (b *Broker) InProcessConn() (net.Conn, error) { return b.srv.InProcessConn() }
 
-// Connections counts the clients.
+// Connections returns the number of clients.
 func (b *Broker) Connections() int { return b.srv.NumClients() }
 
-// Healthy says why the bus cannot do its part; nil when it can. A stream that
-// met a full disk is dead until the server starts again: it counts as ill once
-// there is room, when a restart mends it.
+// Healthy returns nil, or why the bus needs a restart. A stream whose write failed
+// on a full disk stops until the server is restarted; that counts once the disk
+// has room again, because before that a restart changes nothing.
 func (b *Broker) Healthy() error {
 	if !b.srv.Running() {
 		return errors.New("the server has stopped")
@@ -121,54 +123,54 @@ func (b *Broker) Healthy() error {
 	if !b.srv.JetStreamEnabled() {
 		return errors.New("JetStream has stopped")
 	}
-	var answer answer
-	b.srv.HandleHealthz(&answer, &http.Request{URL: &url.URL{Path: "/healthz"}})
-	if answer.status == 0 || answer.status == http.StatusOK {
+	var health response
+	b.srv.HandleHealthz(&health, &http.Request{URL: &url.URL{Path: "/healthz"}})
+	if health.status == 0 || health.status == http.StatusOK {
 		return nil
 	}
 	if free, err := freeSpace(b.store); err != nil || free < room {
 		return nil
 	}
-	return fmt.Errorf("the server says that it is ill: %s", strings.TrimSpace(answer.body.String()))
+	return fmt.Errorf("the server reports: %s", strings.TrimSpace(health.body.String()))
 }
 
-// room is the free space, in bytes, at which a bus that is ill of a full disk
-// starts again.
+// room is the free space, in bytes, from which on a restart repairs the streams
+// that a full disk has stopped.
 const room = 4 << 20
 
-// answer keeps what the server's health handler says.
-type answer struct {
+// response records what the server's health handler writes.
+type response struct {
 	status int
 	body   bytes.Buffer
 	header http.Header
 }
 
-func (a *answer) Header() http.Header {
-	if a.header == nil {
-		a.header = http.Header{}
+func (r *response) Header() http.Header {
+	if r.header == nil {
+		r.header = http.Header{}
 	}
-	return a.header
+	return r.header
 }
-func (a *answer) WriteHeader(status int)      { a.status = status }
-func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+func (r *response) WriteHeader(status int)      { r.status = status }
+func (r *response) Write(p []byte) (int, error) { return r.body.Write(p) }
 
 func freeSpace(dir string) (int64, error) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(dir, &fs); err != nil {
-		return 0, fmt.Errorf("look at the partition of %q: %w", dir, err)
+		return 0, fmt.Errorf("read the free space of %q: %w", dir, err)
 	}
 	return int64(fs.Bavail) * fs.Bsize, nil
 }
 
-// Stop ends the bus and returns when its files are closed.
+// Stop stops the bus and returns when its files are closed.
 func (b *Broker) Stop() {
 	b.srv.Shutdown()
 	b.srv.WaitForShutdown()
 }
 
-// configuration is the server's own format. Accounts must be declared here: a
-// system account set in Go, with users in the global account only, lets
-// anonymous clients in with every right.
+// configuration returns the server's configuration file. The accounts must be
+// declared in it: with a system account set in Go and users in the global account
+// only, the server gives anonymous clients every permission.
 func configuration(listen, store string, space int64, keys map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
@@ -203,20 +205,21 @@ func quoted(subjects []string) string {
 	return strings.Join(q, ", ")
 }
 
-// spaceFor keeps the wanted space within half of the partition.
+// spaceFor limits the wanted space to half of the partition.
 func spaceFor(dir string, want int64) (int64, error) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(dir, &fs); err != nil {
-		return 0, fmt.Errorf("look at the partition of %q: %w", dir, err)
+		return 0, fmt.Errorf("read the free space of %q: %w", dir, err)
 	}
 	return min(want, int64(fs.Blocks)*fs.Bsize/2), nil
 }
 
-// free says plainly what the server would bury: the port is taken.
+// free checks that the address is free, because the server's own error about it is
+// hard to find.
 func free(listen string) error {
 	l, err := net.Listen("tcp", listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("LIBRA_BUS_LISTEN=%q is in use by another process: end that (ss -ltnp), or choose another port there and in LIBRA_NATS_URL", listen)
+		return fmt.Errorf("LIBRA_BUS_LISTEN=%q is in use by another process: stop that process (ss -ltnp shows it), or choose another port there and in LIBRA_NATS_URL", listen)
 	}
 	if err != nil {
 		return fmt.Errorf("listen for the bus: %w", err)
@@ -224,11 +227,11 @@ func free(listen string) error {
 	return l.Close()
 }
 
-// natsLog brings the server's log into ours. Its notices are about itself and
-// go to debug; nobody at night wants the banner.
+// natsLog writes the server's log to a slog.Logger. Its notices, such as the
+// banner, have the level debug.
 type natsLog struct {
 	log   *slog.Logger
-	fatal chan<- string // why the server has given up; room for the first
+	fatal chan<- string // why the server cannot start; buffers the first reason
 }
 
 func (l natsLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
@@ -238,7 +241,7 @@ func (l natsLog) Warnf(format string, v ...any)   { l.log.Warn("nats: " + fmt.Sp
 
 func (l natsLog) Errorf(format string, v ...any) { l.log.Error("nats: " + fmt.Sprintf(format, v...)) }
 
-// Fatalf is called by parts of the server that have given up, during the start.
+// Fatalf is called by the server when it cannot start.
 func (l natsLog) Fatalf(format string, v ...any) {
 	select {
 	case l.fatal <- fmt.Sprintf(format, v...):

@@ -19,7 +19,7 @@ import (
 	"libra/pkg/event"
 )
 
-func TestMakeKeysIsRepeatable(t *testing.T) {
+func TestMakeKeysKeepsExistingKeys(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	read := func() string {
 		t.Helper()
@@ -45,9 +45,9 @@ func TestMakeKeysIsRepeatable(t *testing.T) {
 	}
 	first := read()
 	if err := broker.MakeKeys(dir); err != nil || read() != first {
-		t.Errorf("made again, the keys are others: %v", err)
+		t.Errorf("a second MakeKeys changed the keys: %v", err)
 	}
-	// Interrupted before the last file: the rest comes, the others stay.
+	// Interrupted before the last file: the missing keys are added, the others stay.
 	for _, f := range []string{"public", "web.nk"} {
 		if err := os.Remove(filepath.Join(dir, f)); err != nil {
 			t.Fatal(err)
@@ -56,11 +56,11 @@ func TestMakeKeysIsRepeatable(t *testing.T) {
 	if err := broker.MakeKeys(dir); err != nil || !strings.Contains(read(), first[strings.Index(first, "\nSU")+1:][:58]) {
 		t.Errorf("after an interruption: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "web.nk"), []byte("rubbish"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "web.nk"), []byte("garbage"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := broker.MakeKeys(dir); err == nil || !strings.Contains(err.Error(), "delete the file") {
-		t.Errorf("a broken key: %v", err)
+		t.Errorf("a damaged key: %v", err)
 	}
 }
 
@@ -79,7 +79,7 @@ func start(t *testing.T, change func(*broker.Config)) (*broker.Broker, error) {
 	return b, err
 }
 
-func TestStart(t *testing.T) {
+func TestAnonymousClientsAreRefused(t *testing.T) {
 	b, err := start(t, func(*broker.Config) {})
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-func TestStartFaults(t *testing.T) {
+func TestStartNamesTheFault(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -112,8 +112,8 @@ func TestStartFaults(t *testing.T) {
 	for want, change := range map[string]func(*broker.Config){
 		"in use by another process":  func(c *broker.Config) { c.Listen = busy.Addr().String() },
 		"systemctl start libra-keys": func(c *broker.Config) { c.Keys = "/no/such/file" },
-		"holds no key in the line":   func(c *broker.Config) { c.Keys = bad },
-		"look at the partition of":   func(c *broker.Config) { c.Store = "/no/such/folder" },
+		"no key in line":             func(c *broker.Config) { c.Keys = bad },
+		"read the free space of":     func(c *broker.Config) { c.Store = "/no/such/folder" },
 	} {
 		if _, err := start(t, change); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
@@ -121,8 +121,8 @@ func TestStartFaults(t *testing.T) {
 	}
 }
 
-// A component's key opens its own heartbeat and nobody else's.
-func TestHeartbeatPermissions(t *testing.T) {
+// A component's key permits its own heartbeat and no other's.
+func TestKeyPermitsOnlyItsOwnHeartbeat(t *testing.T) {
 	var keys string
 	b, err := start(t, func(c *broker.Config) { keys = filepath.Dir(c.Keys) })
 	if err != nil {
@@ -143,7 +143,7 @@ func TestHeartbeatPermissions(t *testing.T) {
 	}
 	all := component.All()
 	owner := connect(all[0])
-	heard, err := owner.SubscribeSync(event.AllBeats)
+	heartbeats, err := owner.SubscribeSync(event.AllBeats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,12 +166,12 @@ func TestHeartbeatPermissions(t *testing.T) {
 	if err := owner.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	pending, _, err := heard.Pending()
+	pending, _, err := heartbeats.Pending()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range pending {
-		m, err := heard.NextMsg(time.Second)
+		m, err := heartbeats.NextMsg(time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}

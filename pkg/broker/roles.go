@@ -20,13 +20,13 @@ import (
 // heartbeat and its own inbox.
 type role struct {
 	publish, subscribe []string
-	responds           bool // answers questions
+	responds           bool // replies to requests
 }
 
 // roles has the permissions of every component, by its role in pkg/component.
 var roles = map[string]role{
-	// The bus's own client makes the streams. Its key is root's, who may use
-	// it with NATS's tools.
+	// The bus's own client makes the streams. Root may use its key with NATS's
+	// tools.
 	"bus": {publish: []string{">"}, subscribe: []string{">"}},
 	"web": {
 		publish: slices.Concat(
@@ -65,12 +65,12 @@ func Roles() (names []string) {
 	return names
 }
 
-// streamReads asks about a stream and for single messages of it.
+// streamReads permits to get the state of a stream and single messages of it.
 func streamReads(stream string) []string {
 	return []string{"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.MSG.GET." + stream, "$JS.API.DIRECT.GET." + stream, "$JS.API.DIRECT.GET." + stream + ".>"}
 }
 
-// reads adds ordered consumers, which are made and deleted as they go.
+// reads adds ordered consumers, which are created and deleted while they are used.
 func reads(stream string) []string {
 	return append(streamReads(stream),
 		"$JS.API.CONSUMER.CREATE."+stream, "$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.INFO."+stream+".*",
@@ -82,12 +82,12 @@ func consumes(stream string) []string { return append(reads(stream), "$JS.ACK."+
 
 const publicFile = "public"
 
-// MakeKeys makes the keys that are missing in dir, one file <role>.nk each
-// with the seed, and the file "public" with the public halves. Interrupted or
-// repeated, it ends with the same keys.
+// MakeKeys creates the keys that are missing in dir, a file <role>.nk with the
+// seed for each role, and the file "public" with the public keys. It keeps
+// existing keys, so that it can be interrupted and repeated.
 func MakeKeys(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make folder for bus keys: %w", err)
+		return fmt.Errorf("create folder for bus keys: %w", err)
 	}
 	var public strings.Builder
 	for _, role := range Roles() {
@@ -109,10 +109,10 @@ func makeKey(file string) (public string, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		pair, err := nkeys.CreateUser()
 		if err != nil {
-			return "", fmt.Errorf("make bus key: %w", err)
+			return "", fmt.Errorf("create bus key: %w", err)
 		}
 		if seed, err = pair.Seed(); err != nil {
-			return "", fmt.Errorf("make bus key: %w", err)
+			return "", fmt.Errorf("create bus key: %w", err)
 		}
 		if err := state.Write(seed); err != nil {
 			return "", err
@@ -122,7 +122,7 @@ func makeKey(file string) (public string, err error) {
 	}
 	pair, err := nkeys.FromSeed(seed)
 	if err != nil {
-		return "", fmt.Errorf("read bus key %q: %w: delete the file, then restart libra-keys and every libra unit", file, err)
+		return "", fmt.Errorf("read bus key %q: %w: delete the file, then restart libra-keys and all units of Libra", file, err)
 	}
 	return pair.PublicKey()
 }
@@ -130,19 +130,19 @@ func makeKey(file string) (public string, err error) {
 func readKeys(file string) (map[string]string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read the bus's public keys (systemctl start libra-keys makes them): %w", err)
+		return nil, fmt.Errorf("read the bus's public keys (systemctl start libra-keys creates them): %w", err)
 	}
 	keys := map[string]string{}
 	for line := range strings.Lines(string(data)) {
 		role, key, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if !nkeys.IsValidPublicUserKey(key) {
-			return nil, fmt.Errorf("read the bus's public keys: %q holds no key in the line %q", file, line)
+			return nil, fmt.Errorf("read the bus's public keys: no key in line %q of %q", line, file)
 		}
 		keys[role] = key
 	}
 	for _, role := range Roles() {
 		if keys[role] == "" {
-			return nil, fmt.Errorf("read the bus's public keys: %q has none for %q: systemctl restart libra-keys adds it", file, role)
+			return nil, fmt.Errorf("read the bus's public keys: no key for %q in %q: systemctl restart libra-keys adds it", role, file)
 		}
 	}
 	return keys, nil

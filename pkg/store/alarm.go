@@ -35,8 +35,8 @@ func (r *Reader) Alarms(ctx context.Context, limit int) ([]libra.Transition, err
 	return bodies[libra.Transition](ctx, r, `SELECT body FROM transition ORDER BY at DESC, id DESC LIMIT ?`, limit)
 }
 
-// Mark is a place in a list that is ordered by time, newest first: the entry
-// that was the last one read. The zero Mark is before the first.
+// Mark is a position in a list that is ordered by time, newest first: the last
+// entry that was read. The zero Mark is before the first entry.
 type Mark struct {
 	At time.Time
 	ID string
@@ -60,9 +60,9 @@ func (r *Reader) Transitions(ctx context.Context, alarm string, after Mark, limi
 	return bodies[libra.Transition](ctx, r, `SELECT body FROM transition WHERE alarm = ? AND (at, id) < (?, ?) ORDER BY at DESC, id DESC LIMIT ?`, alarm, at, id, limit)
 }
 
-// openAlarms are the newest transitions of the alarms that are raised, the
-// oldest first. It goes from alarm to alarm in the index, however many
-// transitions each has.
+// openAlarms selects the newest transition of each raised alarm, the oldest
+// first. It steps from alarm to alarm in the index, so that its cost does not
+// depend on the number of transitions.
 const openAlarms = `WITH RECURSIVE a (alarm) AS (
 		SELECT min(alarm) FROM transition UNION ALL
 		SELECT (SELECT min(alarm) FROM transition WHERE alarm > a.alarm) FROM a WHERE a.alarm IS NOT NULL)
@@ -70,13 +70,12 @@ const openAlarms = `WITH RECURSIVE a (alarm) AS (
 		(SELECT rowid FROM transition WHERE alarm = a.alarm ORDER BY at DESC, id DESC LIMIT 1)
 	WHERE t.state = 'raised' ORDER BY t.at, t.id`
 
-// OpenAlarms lists the newest transition of every alarm that is raised, the
-// oldest first.
+// OpenAlarms lists the newest transition of each raised alarm, the oldest first.
 func (r *Reader) OpenAlarms(ctx context.Context) ([]libra.Transition, error) {
 	return bodies[libra.Transition](ctx, r, openAlarms)
 }
 
-// bodies reads the JSON of one column.
+// bodies decodes the JSON of a column for a Reader.
 func bodies[T any](ctx context.Context, r *Reader, query string, args ...any) ([]T, error) {
 	rows, done, err := r.query(ctx, query, args...)
 	if err != nil {

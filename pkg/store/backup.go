@@ -18,14 +18,15 @@ import (
 )
 
 // ErrExists says that a file would be overwritten.
-var ErrExists = errors.New("exists already")
+var ErrExists = errors.New("already exists")
 
-// ErrTarget says that the copy is what cannot be written; the database is well.
+// ErrTarget says that the copy cannot be written; the database is not at fault.
 var ErrTarget = errors.New("cannot be written")
 
-// Backup writes a consistent copy of the database at path to file, while it is
-// in use. The file is there whole or not at all, and never overwritten. What is
-// wrong with the file itself, or with the disk that it is on, is an ErrTarget.
+// Backup writes a consistent copy of the database at path to file, while the
+// database is in use. The file is complete or missing, also after a power cut,
+// and an existing one is never overwritten (ErrExists). A fault of the file or
+// of its disk is an ErrTarget.
 func Backup(ctx context.Context, path, file string) error {
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%q %w", file, ErrExists)
@@ -55,8 +56,8 @@ func Backup(ctx context.Context, path, file string) error {
 	return nil
 }
 
-// touch makes an empty file, which VACUUM INTO fills: what is against it, SQLite
-// would not say.
+// touch creates the empty file that VACUUM INTO fills, because SQLite's error
+// does not say why it cannot create one.
 func touch(file string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -65,7 +66,7 @@ func touch(file string) error {
 	return f.Close()
 }
 
-// target blames the copy, by the name that somebody gave it.
+// target returns an ErrTarget that names the file as the caller does.
 func target(file string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -74,7 +75,8 @@ func target(file string, err error) error {
 	return fmt.Errorf("backup %q %w: %w", file, ErrTarget, err)
 }
 
-// Verify reads all of a database once and says how many reports it holds.
+// Verify reads all of a database once and counts its reports. It returns
+// ErrDamaged if the file is not sound.
 func Verify(ctx context.Context, path string) (reports int, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return 0, err
@@ -98,13 +100,13 @@ func Verify(ctx context.Context, path string) (reports int, err error) {
 	return reports, nil
 }
 
-// Restore puts a copy of file in the place of the database at path, with the
-// owner and the rights of what stood there, which is set aside under the
-// returned name. A recorder that runs notices, and adds what the copy lacks
-// from the bus. Without force, a database that is there stays.
+// Restore replaces the database at path by a copy of file, with the owner and the
+// permissions of the old one, which is set aside under the returned name. A
+// running recorder notices the new file and adds from the bus what it lacks.
+// Without force, an existing database stays (ErrExists).
 func Restore(ctx context.Context, file, path string, force bool, now time.Time) (aside string, err error) {
 	if _, err := Verify(ctx, file); err != nil {
-		return "", fmt.Errorf("look at the backup: %w", err)
+		return "", fmt.Errorf("verify the backup: %w", err)
 	}
 	like, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

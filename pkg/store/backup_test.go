@@ -43,21 +43,21 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("restore over a database: %v", err)
 	}
 	if _, err := store.Restore(ctx, filepath.Join(dir, "nothing"), path, true, start); err == nil {
-		t.Error("restored from a file that is not there")
+		t.Error("restored from a missing file")
 	}
 	aside, err := store.Restore(ctx, file, path, true, start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n, err := store.Verify(ctx, aside); n != 2 || err != nil {
-		t.Errorf("what was set aside holds %d reports, %v", n, err)
+		t.Errorf("the file set aside holds %d reports, %v", n, err)
 	}
 	if err := w.Intact(); !errors.Is(err, store.ErrReplaced) {
 		t.Errorf("the running writer sees %v", err)
 	}
 	w2 := openWriter(t, path)
 	if p, err := w2.Position(ctx, event.ReportStream); err != nil || p.Sequence != 1 {
-		t.Errorf("the restored database stands at %v, %v", p, err)
+		t.Errorf("the restored database has the position %v, %v", p, err)
 	}
 	r := store.NewReader(path)
 	defer r.Close()
@@ -65,7 +65,7 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("restored: %v, %v", ids(list), err)
 	}
 
-	// Where nothing stands, nothing need be forced.
+	// Without an existing database, no force is needed.
 	empty := filepath.Join(dir, "empty")
 	if err := os.Mkdir(empty, 0o750); err != nil {
 		t.Fatal(err)
@@ -75,8 +75,8 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
-// What is wrong with the copy is not blamed on the database.
-func TestBackupToNowhere(t *testing.T) {
+// A fault of the copy is not reported as one of the database.
+func TestBackupFaultsNameTheCopy(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "libra.db")
 	openWriter(t, path)
@@ -92,7 +92,7 @@ func TestBackupToNowhere(t *testing.T) {
 		}
 	}
 	if err := store.Backup(t.Context(), filepath.Join(dir, "none.db"), filepath.Join(dir, "x.db")); err == nil || errors.Is(err, store.ErrTarget) {
-		t.Errorf("of no database: %v", err)
+		t.Errorf("backup of a missing database: %v", err)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "x.db*")); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)

@@ -12,19 +12,19 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// ErrDamaged says that the file at the path is not the database it was: gone,
-// replaced, truncated or corrupt. SetAside makes room for a new one.
+// ErrDamaged says that the file at the path is not the database that was opened:
+// deleted, replaced, truncated or corrupt. SetAside makes room for a new one.
 var ErrDamaged = errors.New("damaged")
 
-// ErrReplaced is an ErrDamaged: somebody put another file there, which stays.
+// ErrReplaced is an ErrDamaged: another file is at the path, and stays there.
 var ErrReplaced = fmt.Errorf("%w: replaced", ErrDamaged)
 
-// ErrReadOnly says that the writer has no right to write, and has it no sooner
-// than it is opened again.
+// ErrReadOnly says that the writer has no write permission. Opening it again is
+// the only remedy.
 var ErrReadOnly = errors.New("read-only")
 
-// damaged tells what SQLite finds wrong with the file itself from what may
-// pass: locks, full disks, permissions.
+// damaged says whether SQLite's error is about the content of the file, and not
+// about a lock, a full disk or a permission, which may pass.
 func damaged(err error) bool {
 	var se sqlite3.Error
 	if !errors.As(err, &se) {
@@ -33,9 +33,9 @@ func damaged(err error) bool {
 	return se.Code == sqlite3.ErrCorrupt || se.Code == sqlite3.ErrNotADB || se.ExtendedCode == sqlite3.ErrIoErrShortRead
 }
 
-// Intact looks at the path: nil while the file that the writer has open still
-// stands there, and has not shrunk. A deleted file can be written to for ever,
-// and nothing of it is kept.
+// Intact returns nil while the file that the writer has open is still at the path
+// and has not shrunk, else ErrDamaged. Writes to a deleted file succeed, and
+// nothing of them is kept.
 func (w *Writer) Intact() error {
 	info, err := os.Stat(w.path)
 	switch {
@@ -66,10 +66,10 @@ func quickCheck(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// SetAside moves a damaged database out of the way, with what lies beside it,
-// to names that end in the time, and returns the new name. It is called with
-// no writer open on the path, or one that is closed next. A file that somebody
-// put in the place of the old one stays: only the old one's log goes.
+// SetAside renames a damaged database, its -wal and its -shm to names that end in
+// the time, and returns the new name. No writer may be open on the path, except
+// one that is closed next. If the database was replaced, the new file stays and
+// only the log of the old one is renamed.
 func SetAside(path string, replaced bool, now time.Time) (string, error) {
 	aside := path + ".damaged-" + now.UTC().Format("20060102T150405.000Z")
 	for _, suffix := range []string{"", "-wal", "-shm"} {

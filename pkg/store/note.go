@@ -47,39 +47,39 @@ func (r *Reader) Notes(ctx context.Context, alarm string, after Mark, limit int)
 	return bodies[libra.Note](ctx, r, `SELECT body FROM note WHERE alarm = ? AND (at, id) < (?, ?) ORDER BY at DESC, id DESC LIMIT ?`, alarm, at, id, limit)
 }
 
-// lastWords are the newest notes of the silences that have not ended, the
+// openSilences selects the newest note of each silence that has not ended, the
 // oldest first.
-const lastWords = `SELECT body FROM note AS n WHERE silence > '' AND until > ? AND NOT EXISTS
+const openSilences = `SELECT body FROM note AS n WHERE silence > '' AND until > ? AND NOT EXISTS
 	(SELECT 1 FROM note WHERE silence = n.silence AND (at, id) > (n.at, n.id)) ORDER BY at, id`
 
 // Silences lists the silences in force or to come at a time: the newest note
 // of each, the oldest first.
 func (r *Reader) Silences(ctx context.Context, at time.Time) ([]libra.Note, error) {
-	return bodies[libra.Note](ctx, r, lastWords, stamp(at))
+	return bodies[libra.Note](ctx, r, openSilences, stamp(at))
 }
 
-// NotesInForce lists what a bus that has lost its notes has to know at a time:
-// the silences in force or to come, and the notes on open alarms since they
-// were raised, of each alarm the newest acknowledgement first.
+// NotesInForce lists the notes that a bus which has lost its store must get back
+// at a time: those of silences in force or to come, and those on open alarms
+// since they were raised, of each alarm the newest acknowledgement first.
 func (w *Writer) NotesInForce(ctx context.Context, at time.Time) (list []libra.Note, err error) {
-	open, err := written[libra.Transition](ctx, w, openAlarms)
+	open, err := writerBodies[libra.Transition](ctx, w, openAlarms)
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range open {
-		notes, err := written[libra.Note](ctx, w, `SELECT body FROM note WHERE alarm = ? AND at >= ?
+		notes, err := writerBodies[libra.Note](ctx, w, `SELECT body FROM note WHERE alarm = ? AND at >= ?
 			ORDER BY kind = ? DESC, at DESC, id DESC`, t.Alarm.ID, stamp(t.Alarm.Since), libra.Acknowledged)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, notes...)
 	}
-	silences, err := written[libra.Note](ctx, w, lastWords, stamp(at))
+	silences, err := writerBodies[libra.Note](ctx, w, openSilences, stamp(at))
 	return append(list, silences...), err
 }
 
-// AddWatches stores the newest word on each page's watch, as AddReports stores
-// reports. An older one changes nothing.
+// AddWatches stores the newest state of each page's watch, as AddReports stores
+// reports. An older state changes nothing.
 func (w *Writer) AddWatches(ctx context.Context, watches []event.Watch, after event.Position) error {
 	return explain(w.path, w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, v := range watches {
@@ -107,11 +107,11 @@ func (r *Reader) Watches(ctx context.Context) ([]event.Watch, error) {
 
 // Watches lists the pages that are watched, the newest first.
 func (w *Writer) Watches(ctx context.Context) ([]event.Watch, error) {
-	return written[event.Watch](ctx, w, watched)
+	return writerBodies[event.Watch](ctx, w, watched)
 }
 
-// written is bodies for the one who writes.
-func written[T any](ctx context.Context, w *Writer, query string, args ...any) ([]T, error) {
+// writerBodies decodes the JSON of a column for a Writer.
+func writerBodies[T any](ctx context.Context, w *Writer, query string, args ...any) ([]T, error) {
 	rows, err := w.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, explain(w.path, err)

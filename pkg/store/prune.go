@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Pruned is what a pruning took away.
+// Pruned counts what Prune has removed.
 type Pruned struct {
 	Reports int
-	Until   time.Time // when the youngest of them was published
+	Until   time.Time // when the newest of them was published
 }
 
-// Prune takes away the oldest reports from before a time, so many at most, and
-// gives their space back to the file system. The newest report of each outcome
-// of every page stays, however old it is.
+// Prune removes the oldest reports from before a time, at most so many, and
+// returns their space to the file system. The newest report of each outcome of
+// every page stays, however old it is.
 func (w *Writer) Prune(ctx context.Context, before time.Time, most int) (p Pruned, err error) {
 	err = w.inTx(ctx, func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, `DELETE FROM report WHERE request IN (
@@ -47,19 +47,19 @@ func (w *Writer) Prune(ctx context.Context, before time.Time, most int) (p Prune
 	return p, explain(w.path, err)
 }
 
-// vacuum returns free pages to the file system. A file that was made before
-// Libra asked for that keeps them, and fills them again.
+// vacuum returns free pages to the file system. A file that was created without
+// incremental vacuum keeps them and uses them again.
 func (w *Writer) vacuum(ctx context.Context) error {
 	rows, err := w.db.QueryContext(ctx, "PRAGMA incremental_vacuum")
 	if err != nil {
 		return err
 	}
-	for rows.Next() { // a row for every page
+	for rows.Next() { // a row for each page
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
-	// A reader can keep the file from shrinking until a later checkpoint.
+	// A reader can delay the shrinking until a later checkpoint.
 	w.shrinking = true
 	if err := w.db.QueryRowContext(ctx, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").Scan(&w.least); err != nil {
 		return err

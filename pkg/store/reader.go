@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// Reader reads a database that another process writes. The file may come
-// later, go away and be replaced: the reader follows the path, not the file
-// it happened to open first. Its methods may be called concurrently.
+// Reader reads a database that another process writes. The file may be created
+// later, be deleted and be replaced: each query runs on the file that is at the
+// path then. Its methods may be called concurrently; they return
+// libra.ErrUnavailable while the file cannot be read.
 type Reader struct {
 	path string
 
@@ -20,10 +21,10 @@ type Reader struct {
 	file os.FileInfo // under mu; the file that db has open
 }
 
-// NewReader opens nothing yet, so it cannot fail.
+// NewReader returns a reader of path. It opens the file with the first query.
 func NewReader(path string) *Reader { return &Reader{path: path} }
 
-// Close ends the reader.
+// Close closes the reader.
 func (r *Reader) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -35,7 +36,7 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// Check reads something: nil means that the database answers.
+// Check returns nil if the database can be read.
 func (r *Reader) Check(ctx context.Context) error {
 	rows, done, err := r.query(ctx, `SELECT max(at) FROM report`)
 	if err != nil {
@@ -47,9 +48,9 @@ func (r *Reader) Check(ctx context.Context) error {
 	return explain(r.path, rows.Err())
 }
 
-// Birth is since when the history goes: when the database was made, or of one
-// that is older than this record, its first request.
-func (r *Reader) Birth(ctx context.Context) (at time.Time, err error) {
+// Since returns the time from which on the history is complete: when the database
+// was created, or the first request of a database that is older than this record.
+func (r *Reader) Since(ctx context.Context) (at time.Time, err error) {
 	rows, done, err := r.query(ctx, `SELECT at FROM birth`)
 	if err != nil {
 		return at, explain(r.path, err)
@@ -67,7 +68,7 @@ func (r *Reader) Birth(ctx context.Context) (at time.Time, err error) {
 	return at, explain(r.path, rows.Err())
 }
 
-// query runs a query on the file that stands at the path now.
+// query runs a query on the file that is at the path now.
 func (r *Reader) query(ctx context.Context, query string, args ...any) (*sql.Rows, func(), error) {
 	db, err := r.current()
 	if err != nil {
@@ -91,7 +92,7 @@ func (r *Reader) current() (*sql.DB, error) {
 		return r.db, nil
 	}
 	if r.db != nil {
-		r.db.Close() // waits for no query: those that run see an error, once
+		r.db.Close() // does not wait: running queries fail, once
 		r.db = nil
 	}
 	db, err := open(r.path, url.Values{"mode": {"ro"}, "_busy_timeout": {"1000"}, "_query_only": {"on"}, "_cache_size": {"-2000"}})

@@ -15,9 +15,9 @@ import (
 	"libra/pkg/event"
 )
 
-// AddReports stores reports, and how far their stream is read with them, in
-// one transaction, on disk when it returns nil. A report whose request is
-// answered already is left out; added counts the others.
+// AddReports stores reports and the position of their stream in one transaction,
+// which is on disk when it returns nil. It skips a report whose request has one
+// already; added counts the others.
 func (w *Writer) AddReports(ctx context.Context, reports []event.Reported, after event.Position) (added int, err error) {
 	err = w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, r := range reports {
@@ -61,14 +61,15 @@ func (w *Writer) inTx(ctx context.Context, do func(*sql.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // nothing after a commit
+	defer tx.Rollback() // no effect after a commit
 	if err := do(tx); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
-// Position is how far a stream is read; the zero position where it is not.
+// Position returns the position up to which a stream is stored; the zero position
+// if nothing of it is.
 func (w *Writer) Position(ctx context.Context, stream string) (p event.Position, err error) {
 	var created string
 	err = w.db.QueryRowContext(ctx, `SELECT created, sequence FROM position WHERE stream = ?`, stream).Scan(&created, &p.Sequence)
@@ -88,7 +89,7 @@ func setPosition(ctx context.Context, tx *sql.Tx, stream string, p event.Positio
 	return err
 }
 
-// Newest lists the requests whose answers are the newest good or the newest
+// Newest lists the requests whose reports are the newest successful or the newest
 // failed one of their page, the oldest first.
 func (w *Writer) Newest(ctx context.Context) (requests []string, err error) {
 	rows, err := w.db.QueryContext(ctx, `SELECT request FROM report AS r WHERE NOT EXISTS (SELECT 1 FROM report
@@ -107,7 +108,7 @@ func (w *Writer) Newest(ctx context.Context) (requests []string, err error) {
 	return requests, explain(w.path, rows.Err())
 }
 
-// ByRequest is the report that answered a request, or libra.ErrNotFound.
+// ByRequest returns the report of a request, or libra.ErrNotFound.
 func (w *Writer) ByRequest(ctx context.Context, request string) (r event.Reported, err error) {
 	var body []byte
 	if err := w.db.QueryRowContext(ctx, `SELECT body FROM report WHERE request = ?`, request).Scan(&body); err != nil {
@@ -116,24 +117,24 @@ func (w *Writer) ByRequest(ctx context.Context, request string) (r event.Reporte
 	return unpack(body)
 }
 
-// Report is a page's newest good report, or the newest failed one where there
-// is no good one, or libra.ErrNotFound.
+// Report returns a page's newest successful report, or the newest failed one if
+// there is no other, or libra.ErrNotFound.
 func (r *Reader) Report(ctx context.Context, page string) (event.Reported, error) {
 	return r.one(ctx, `SELECT body FROM report WHERE page = ? ORDER BY outcome = 'failed', at DESC LIMIT 1`, page)
 }
 
-// Failure is a page's newest failed report, or libra.ErrNotFound.
+// Failure returns a page's newest failed report, or libra.ErrNotFound.
 func (r *Reader) Failure(ctx context.Context, page string) (event.Reported, error) {
 	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND outcome = 'failed' ORDER BY at DESC LIMIT 1`, page)
 }
 
-// Complete is a page's newest report that may be judged (libra.Report.Sound), or
-// libra.ErrNotFound.
+// Complete returns a page's newest report that budgets apply to
+// (libra.Report.Sound), or libra.ErrNotFound.
 func (r *Reader) Complete(ctx context.Context, page string) (event.Reported, error) {
 	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND (outcome = 'failed') = 0 AND outcome = 'complete' AND status < 400 ORDER BY at DESC LIMIT 1`, page)
 }
 
-// ByRequest is the report that answered a request, or libra.ErrNotFound.
+// ByRequest returns the report of a request, or libra.ErrNotFound.
 func (r *Reader) ByRequest(ctx context.Context, request string) (event.Reported, error) {
 	return r.one(ctx, `SELECT body FROM report WHERE request = ?`, request)
 }
@@ -149,9 +150,9 @@ func (r *Reader) one(ctx context.Context, query string, args ...any) (event.Repo
 	return list[0], nil
 }
 
-// Latest lists for each page its newest good report, else its newest failed
-// one, of those published before a time, newest first. The zero time means
-// now.
+// Latest lists for each page its newest successful report, or else its newest
+// failed one, of those published before a time, newest first. The zero time
+// means now.
 func (r *Reader) Latest(ctx context.Context, before time.Time, limit int) ([]event.Reported, error) {
 	until := "~" // after every time
 	if !before.IsZero() {
@@ -183,16 +184,16 @@ func (r *Reader) reports(ctx context.Context, query string, args ...any) (list [
 	return list, rows.Err()
 }
 
-// deflaters are a megabyte each to make.
+// deflaters are reused, because each takes a megabyte.
 var deflaters = sync.Pool{New: func() any {
 	z, err := flate.NewWriter(io.Discard, flate.BestSpeed)
 	if err != nil {
-		panic(err) // BestSpeed is a level
+		panic(err) // BestSpeed is a valid level
 	}
 	return z
 }}
 
-// pack makes a report about a tenth of its JSON.
+// pack compresses a report to about a tenth of its JSON.
 func pack(r event.Reported) ([]byte, error) {
 	var buf bytes.Buffer
 	z := deflaters.Get().(*flate.Writer)

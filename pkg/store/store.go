@@ -1,9 +1,16 @@
-// Package store keeps everything that was ever reported in one SQLite file.
-// There is one Writer, in the recorder; everybody else opens a Reader, which
-// cannot write and needs no right to. Whatever is stored twice is stored once.
+// Package store keeps the history in one SQLite file: reports, alarms, notes and
+// watches.
 //
-// The file is in WAL mode, so that readers and the writer do not wait for each
-// other, and stays so when nobody has it open.
+// Contract:
+//
+//   - There is one Writer, in libra-recorder; other processes open a Reader,
+//     which cannot write and needs no permission to.
+//   - What a Writer method has stored is on disk when the method returns nil.
+//     Storing the same id again changes nothing.
+//   - The file is in WAL mode, so that readers and the writer do not wait for each
+//     other, and stays in it when no process has the file open.
+//   - A file that is not sound is never repaired: Open and Intact return
+//     ErrDamaged, and SetAside renames it.
 package store
 
 import (
@@ -39,15 +46,15 @@ type Writer struct {
 	db   *sql.DB
 	path string
 	file os.FileInfo // what was opened
-	// least is how small the file may be, in bytes: how large it has become;
-	// after a pruning that still has to reach the file, how small that makes it.
+	// least is the smallest size of the file, in bytes, that is not damage: the
+	// largest size seen; after Prune, the size that the file shrinks to.
 	least     int64
 	shrinking bool
 }
 
-// Open opens or makes the database at path, reads all of it once to see that
-// it is sound, and brings its schema up to date. ErrDamaged says that it is
-// not sound, and can be set aside.
+// Open opens or creates the database at path, reads all of it once to check it,
+// and migrates its schema. It returns ErrDamaged if the file is not sound and
+// can be set aside, libra.ErrUnavailable or libra.ErrFull if it cannot be used.
 func Open(ctx context.Context, path string) (*Writer, error) {
 	if err := writable(path); err != nil {
 		return nil, err
@@ -55,7 +62,7 @@ func Open(ctx context.Context, path string) (*Writer, error) {
 	db, err := open(path, url.Values{
 		"_busy_timeout": {"1000"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"},
 		"_foreign_keys": {"on"}, "_txlock": {"immediate"}, "_cache_size": {"-4000"},
-		"_auto_vacuum": {"incremental"}, // of a file that it makes; see Prune
+		"_auto_vacuum": {"incremental"}, // of a file that it creates; see Prune
 	})
 	if err != nil {
 		return nil, err
@@ -72,18 +79,19 @@ func Open(ctx context.Context, path string) (*Writer, error) {
 	return w, nil
 }
 
-// writable looks before all of a file is read in vain: SQLite opens one that
-// it may not write, and complains later. One that is not there is made. The
-// file is not opened: closing it would take this process's locks away.
+// writable checks the permission before the whole file is read: SQLite opens a
+// file without write permission, and fails later. A missing file is created
+// later. The file is not opened, because closing it would drop the locks of this
+// process.
 func writable(path string) error {
-	const mayWrite = 2 // W_OK of unistd.h
-	if err := syscall.Access(path, mayWrite); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: database %q: it may not be written: %w", libra.ErrUnavailable, path, err)
+	const writeOK = 2 // W_OK of unistd.h
+	if err := syscall.Access(path, writeOK); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: database %q: no write permission: %w", libra.ErrUnavailable, path, err)
 	}
 	return nil
 }
 
-// Close ends the writer; the file stays readable without it.
+// Close closes the writer; the file stays readable without it.
 func (w *Writer) Close() error { return w.db.Close() }
 
 func open(path string, params url.Values) (*sql.DB, error) {
@@ -100,8 +108,8 @@ func (w *Writer) prepare(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	// Keep -wal and -shm when the last connection closes: readers may not
-	// make them.
+	// Keep -wal and -shm when the last connection closes: readers cannot create
+	// them.
 	err = conn.Raw(func(c any) error {
 		return c.(*sqlite3.SQLiteConn).SetFileControlInt("main", sqlite3.SQLITE_FCNTL_PERSIST_WAL, 1)
 	})
@@ -114,8 +122,8 @@ func (w *Writer) prepare(ctx context.Context) error {
 	return migrate(ctx, conn)
 }
 
-// migrate applies the migrations that the database has not seen, each in a
-// transaction of its own.
+// migrate applies the migrations that the database lacks, each in a transaction
+// of its own.
 func migrate(ctx context.Context, conn *sql.Conn) error {
 	files, err := fs.Glob(migrations, "migration/*.sql") // in order of their numbers
 	if err != nil {
@@ -126,7 +134,7 @@ func migrate(ctx context.Context, conn *sql.Conn) error {
 		return err
 	}
 	if version > len(files) {
-		return fmt.Errorf("its schema is version %d, this program knows %d: install the newer Libra again, or move the file away", version, len(files))
+		return fmt.Errorf("schema version %d is newer than version %d of this program: install the newer Libra again, or move the file away", version, len(files))
 	}
 	for ; version < len(files); version++ {
 		text, err := migrations.ReadFile(files[version])
@@ -148,7 +156,8 @@ func migrate(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// explain names the file and, where SQLite says little, what to look at.
+// explain adds the path and, where SQLite's own message is unspecific, what to
+// look at; it maps SQLite's codes to the errors of this package and of libra.
 func explain(path string, err error) error {
 	var se sqlite3.Error
 	switch {
@@ -167,7 +176,7 @@ func explain(path string, err error) error {
 	case se.Code == sqlite3.ErrCantOpen:
 		hint := "it does not exist yet"
 		if _, serr := os.Stat(path); serr == nil {
-			hint = "it, or its -wal and -shm beside it, cannot be opened by this user"
+			hint = "this user cannot open it, or its -wal or -shm"
 		} else if !errors.Is(serr, fs.ErrNotExist) {
 			hint = strings.TrimSpace(serr.Error())
 		}

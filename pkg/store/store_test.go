@@ -46,7 +46,7 @@ func openWriter(t *testing.T, path string) *store.Writer {
 	return w
 }
 
-func TestReports(t *testing.T) {
+func TestReportsAreStoredOnce(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "a folder?", "libra.db")
 	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
@@ -71,7 +71,7 @@ func TestReports(t *testing.T) {
 		t.Errorf("Position = %v, %v", p, err)
 	}
 	if p, err := w.Position(ctx, event.AlarmStream); err != nil || p != (event.Position{}) {
-		t.Errorf("Position of what was never read = %v, %v", p, err)
+		t.Errorf("Position of a stream that was never stored = %v, %v", p, err)
 	}
 	got, err := r.Report(ctx, batch[0].Request.Page)
 	if err != nil {
@@ -83,12 +83,12 @@ func TestReports(t *testing.T) {
 	if got, err := r.ByRequest(ctx, "r1-1"); err != nil || got.Request.ID != "r1-1" {
 		t.Errorf("ByRequest = %v, %v", got.Request.ID, err)
 	}
-	for _, ask := range []func() error{
+	for _, get := range []func() error{
 		func() error { _, err := r.Report(ctx, "nopage"); return err },
 		func() error { _, err := r.ByRequest(ctx, "norequest"); return err },
 	} {
-		if err := ask(); !errors.Is(err, libra.ErrNotFound) {
-			t.Errorf("asking for what is not there: %v", err)
+		if err := get(); !errors.Is(err, libra.ErrNotFound) {
+			t.Errorf("get something that is not stored: %v", err)
 		}
 	}
 	for _, c := range []struct {
@@ -107,8 +107,8 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// A failure does not hide the last good report.
-func TestFailures(t *testing.T) {
+// A failure does not hide the last successful report.
+func TestFailureDoesNotHideTheLastSuccess(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "libra.db")
 	w, r := openWriter(t, path), store.NewReader(path)
@@ -118,12 +118,12 @@ func TestFailures(t *testing.T) {
 	if _, err := w.AddReports(ctx, []event.Reported{good, failed, only}, event.Position{}); err != nil {
 		t.Fatal(err)
 	}
-	for want, ask := range map[string]func() (event.Reported, error){
+	for want, get := range map[string]func() (event.Reported, error){
 		"r1-1": func() (event.Reported, error) { return r.Report(ctx, good.Request.Page) },
 		"r1-2": func() (event.Reported, error) { return r.Failure(ctx, good.Request.Page) },
 		"r2-3": func() (event.Reported, error) { return r.Report(ctx, only.Request.Page) },
 	} {
-		if got, err := ask(); err != nil || got.Request.ID != want {
+		if got, err := get(); err != nil || got.Request.ID != want {
 			t.Errorf("got %s, %v; want %s", got.Request.ID, err, want)
 		}
 	}
@@ -138,8 +138,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A partial report does not hide the last complete one.
-func TestComplete(t *testing.T) {
+func TestPartialReportDoesNotHideTheLastComplete(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "libra.db")
 	w, r := openWriter(t, path), store.NewReader(path)
@@ -156,13 +155,13 @@ func TestComplete(t *testing.T) {
 		t.Errorf("Report = %s, %v", got.Request.ID, err)
 	}
 	if _, err := r.Complete(ctx, other.Request.Page); !errors.Is(err, libra.ErrNotFound) {
-		t.Errorf("Complete of a page that never was: %v", err)
+		t.Errorf("Complete of a page without a complete report: %v", err)
 	}
 }
 
-// Whatever happens to the file is noticed, and a new one takes its place.
-func TestDamage(t *testing.T) {
-	for name, harm := range map[string]func(path string) error{
+// Damage is noticed while the writer is open, and a new file takes the place.
+func TestDamageIsNoticedAndSetAside(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
 		"deleted":   os.Remove,
 		"truncated": func(path string) error { return os.Truncate(path, 100) },
 		"replaced": func(path string) error {
@@ -178,7 +177,7 @@ func TestDamage(t *testing.T) {
 			if err := w.Intact(); err != nil {
 				t.Fatal(err)
 			}
-			if err := harm(path); err != nil {
+			if err := damage(path); err != nil {
 				t.Fatal(err)
 			}
 			if err := w.Intact(); !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), name) {
@@ -195,8 +194,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// Pages of rubbish in the middle of the file are found when it is opened.
-func TestCorruptInside(t *testing.T) {
+// Corrupt pages in the middle of the file are found when it is opened.
+func TestOpenFindsCorruptPages(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libra.db")
 	w := openWriter(t, path)
 	var batch []event.Reported
@@ -219,7 +218,7 @@ func TestCorruptInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := f.WriteAt([]byte(strings.Repeat("rubbish!", 4096)), 8192); err != nil {
+	if _, err := f.WriteAt([]byte(strings.Repeat("garbage!", 4096)), 8192); err != nil {
 		t.Fatal(err)
 	}
 	if w, err := store.Open(t.Context(), path); !errors.Is(err, store.ErrDamaged) {
@@ -230,7 +229,7 @@ func TestCorruptInside(t *testing.T) {
 	}
 }
 
-func TestAlarms(t *testing.T) {
+func TestAlarmsAreStoredOnce(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "libra.db")
 	w, r := openWriter(t, path), store.NewReader(path)
@@ -248,8 +247,8 @@ func TestAlarms(t *testing.T) {
 	}
 }
 
-// A reader goes on when the writer has gone, and follows the path to a new file.
-func TestReaderFollows(t *testing.T) {
+// A reader works without a writer, and reads the file that is at the path now.
+func TestReaderFollowsThePath(t *testing.T) {
 	ctx := t.Context()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "libra.db")
@@ -287,7 +286,7 @@ func TestReaderFollows(t *testing.T) {
 	}
 }
 
-func TestOpenFaults(t *testing.T) {
+func TestOpenNamesTheFileAndTheFault(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	dir := t.TempDir()
@@ -333,16 +332,14 @@ func BenchmarkAddReports(b *testing.B) {
 	}
 }
 
-// TestBirth: a new history says since when it goes, and an older one goes as
-// far back as what it holds.
-func TestBirth(t *testing.T) {
+func TestSinceIsTheCreationOrTheFirstRequest(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "libra.db")
 	r := store.NewReader(path)
 	defer r.Close()
 	before := time.Now().Truncate(time.Second)
 	w := openWriter(t, path)
-	if at, err := r.Birth(ctx); err != nil || at.Before(before) || at.After(time.Now()) {
+	if at, err := r.Since(ctx); err != nil || at.Before(before) || at.After(time.Now()) {
 		t.Errorf("made at %v: %v, %v", before, at, err)
 	}
 	if _, err := w.AddReports(ctx, []event.Reported{reported(1, 1)}, event.Position{}); err != nil {
@@ -357,11 +354,11 @@ func TestBirth(t *testing.T) {
 		t.Fatal(err)
 	}
 	db.Close()
-	if at, err := r.Birth(ctx); !errors.Is(err, libra.ErrUnavailable) {
-		t.Errorf("of an older Libra: %v, %v", at, err)
+	if at, err := r.Since(ctx); !errors.Is(err, libra.ErrUnavailable) {
+		t.Errorf("of an older version: %v, %v", at, err)
 	}
 	openWriter(t, path)
-	if at, err := r.Birth(ctx); err != nil || !at.Equal(start) {
+	if at, err := r.Since(ctx); err != nil || !at.Equal(start) {
 		t.Errorf("after the upgrade: %v, %v; want %v", at, err, start)
 	}
 }

@@ -206,7 +206,7 @@ func (s *Server) checkHistory(ctx context.Context) {
 		fault := ""
 		if err := s.history.Check(try); err != nil {
 			fault = err.Error()
-		} else if birth, err := s.history.Birth(try); err == nil { // else it is of an older Libra, or about to fail Check
+		} else if birth, err := s.history.Since(try); err == nil { // else it is of an older Libra, or about to fail Check
 			s.birth.Store(birth.Unix())
 		}
 		if ctx.Err() != nil {

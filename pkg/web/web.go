@@ -167,8 +167,8 @@ type History interface {
 	Silences(ctx context.Context, at time.Time) ([]libra.Note, error)
 	// Watches lists the pages that are watched.
 	Watches(ctx context.Context) ([]event.Watch, error)
-	// Birth is since when it goes.
-	Birth(ctx context.Context) (time.Time, error)
+	// Since is the time from which on it is complete.
+	Since(ctx context.Context) (time.Time, error)
 	// Check reads something.
 	Check(ctx context.Context) error
 }

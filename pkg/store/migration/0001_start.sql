@@ -1,12 +1,12 @@
--- One row for every page that was ever reported.
+-- One row for each page that has a report.
 CREATE TABLE page (
 	id         TEXT PRIMARY KEY,
 	url        TEXT NOT NULL,
 	first_asked TEXT NOT NULL
 ) STRICT;
 
--- One row for every request that was answered. The request id makes storing
--- an answer twice harmless: the first stays.
+-- One row for each request that has a report. The request id is the key, so that
+-- storing a report twice keeps the first.
 CREATE TABLE report (
 	request        TEXT PRIMARY KEY,
 	page           TEXT NOT NULL REFERENCES page (id),
@@ -21,7 +21,7 @@ CREATE TABLE report (
 CREATE INDEX report_page_at ON report (page, at);
 CREATE INDEX report_at ON report (at);
 
--- The log of alarms: one row for every time one was raised or cleared.
+-- The log of alarms: one row for each time one was raised or cleared.
 CREATE TABLE transition (
 	id       TEXT PRIMARY KEY,
 	alarm    TEXT NOT NULL,

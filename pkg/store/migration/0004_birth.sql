@@ -1,5 +1,5 @@
--- Since when this history goes: one row. A database that was made anew says so,
--- where pages that are gone would look as if they had never been.
+-- The time from which on this history is complete: one row. Without it, a page that
+-- a new database lacks would look as if it had never been inspected.
 CREATE TABLE birth (
 	at TEXT NOT NULL -- RFC 3339, UTC
 ) STRICT;
