@@ -1,9 +1,9 @@
-// Libra-bus is the bus that Libra's processes meet on: NATS with JetStream,
-// embedded; or, where LIBRA_NATS_URL names a server elsewhere, the one that
-// keeps Libra's streams in order there.
+// Libra-bus runs the bus of Libra's components: NATS with JetStream, embedded. If
+// LIBRA_NATS_URL names another server, it only creates and checks Libra's streams
+// there.
 //
-// It writes its store and nothing else. With --make-keys it makes the bus keys
-// that are missing and exits.
+// It writes its store and nothing else. With --make-keys it creates the missing
+// keys of the bus and exits.
 package main
 
 import (
@@ -27,17 +27,17 @@ type settings struct {
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
-		Name: "libra-bus", Usage: "carries messages between Libra's processes and keeps them until they are dealt with",
+		Name: "libra-bus", Usage: "carries messages between Libra's components and stores them until they are consumed",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "bus-store", Default: "/var/lib/libra/bus", Usage: "`folder` for what the bus keeps", Into: daemon.Text(&s.broker.Store)},
-			daemon.Setting{Name: "bus-space", Default: "1G", Usage: "most that the bus may keep, in `bytes`", Into: daemon.Bytes(&s.broker.Space, 32<<20)},
+			daemon.Setting{Name: "bus-store", Default: "/var/lib/libra/bus", Usage: "`folder` of the bus's store", Into: daemon.Text(&s.broker.Store)},
+			daemon.Setting{Name: "bus-space", Default: "1G", Usage: "most that the bus stores, in `bytes`", Into: daemon.Bytes(&s.broker.Space, 32<<20)},
 			daemon.Setting{Name: "bus-keys", Default: "/var/lib/libra/keys/public", Usage: "`file` of public keys", FlagOnly: true, Into: daemon.Text(&s.broker.Keys)},
-			daemon.Setting{Name: "make-keys", Usage: "make the keys that are missing in `folder`, and exit", FlagOnly: true, Into: daemon.Text(&s.makeKeys)}),
+			daemon.Setting{Name: "make-keys", Usage: "create the missing keys in `folder`, and exit", FlagOnly: true, Into: daemon.Text(&s.makeKeys)}),
 		Check: s.check, Run: s.run,
 	}))
 }
 
-// check looks at what only an embedded bus needs.
+// check checks what only an embedded bus needs.
 func (s *settings) check() []error {
 	if s.line.Outside() || s.makeKeys != "" {
 		return nil
@@ -47,7 +47,7 @@ func (s *settings) check() []error {
 		faults = append(faults, fmt.Errorf("LIBRA_BUS_STORE is %q: %w", s.broker.Store, err))
 	}
 	if err := daemon.File(&s.broker.Keys)(s.broker.Keys); err != nil {
-		faults = append(faults, fmt.Errorf("--bus-keys is %q: %w; systemctl start libra-keys makes it", s.broker.Keys, err))
+		faults = append(faults, fmt.Errorf("--bus-keys is %q: %w; systemctl start libra-keys creates it", s.broker.Keys, err))
 	}
 	return faults
 }
@@ -79,11 +79,11 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	return watch(ctx, p.Heart.Loop("bus"), conn, health)
 }
 
-// answerTime is how long the bus may go without an answer to its own process.
+// answerTime is how long the bus may leave its own process without an answer.
 const answerTime = 3 * time.Second
 
-// watch ends with an error when the server has given up, and exceeds what it
-// declared to loop when the server no longer answers.
+// watch returns an error when the server needs a restart, and exceeds its
+// allowance of loop when the server no longer answers.
 func watch(ctx context.Context, loop *daemon.Loop, conn *bus.Conn, health func() error) error {
 	for {
 		if err := health(); err != nil {

@@ -19,9 +19,9 @@ import (
 	"libra/pkg/libra"
 )
 
-// With a NATS server elsewhere, libra-bus serves nothing itself: it makes
-// Libra's streams there, and everybody meets there, with or without it.
-func TestOutsideServer(t *testing.T) {
+// With another NATS server, libra-bus serves nothing itself: it creates Libra's
+// streams there, and clients use them, with or without libra-bus.
+func TestLibraBusCreatesStreamsOnAnotherServer(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "libra-bus")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
@@ -41,14 +41,14 @@ func TestOutsideServer(t *testing.T) {
 	}
 	defer server.Stop()
 
-	unused, err := net.Listen("tcp", "127.0.0.1:0") // taken: libra-bus must not want it
+	occupied, err := net.Listen("tcp", "127.0.0.1:0") // libra-bus must not listen there
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unused.Close()
+	defer occupied.Close()
 	url := "nats://" + server.Addr()
 	cmd := exec.Command(program, "--nats-seed", filepath.Join(keys, "bus.nk"))
-	cmd.Env = append(os.Environ(), "LIBRA_NATS_URL="+url, "LIBRA_BUS_LISTEN="+unused.Addr().String(), "LIBRA_BUS_SPACE=64M")
+	cmd.Env = append(os.Environ(), "LIBRA_NATS_URL="+url, "LIBRA_BUS_LISTEN="+occupied.Addr().String(), "LIBRA_BUS_SPACE=64M")
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestOutsideServer(t *testing.T) {
 	page := func(n string) event.Request {
 		return event.Request{ID: n, Page: n, URL: "https://example.org/" + n, Site: "home", Client: "alice"}
 	}
-	bustest.Await(t, "a request to be taken", func() bool { return web.Submit(ctx, page("p1")) == nil })
+	bustest.Await(t, "a request to be accepted", func() bool { return web.Submit(ctx, page("p1")) == nil })
 
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
