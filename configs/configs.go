@@ -1,5 +1,5 @@
-// Package configs holds what an operator finds in /etc/libra, commented: the one
-// list of Libra's settings, libra.env, which every unit reads, and alarms.toml.
+// Package configs embeds the commented files that are installed in /etc/libra:
+// libra.env, the list of all settings, which every unit reads, and alarms.toml.
 package configs
 
 import (
@@ -19,18 +19,18 @@ var env string
 //go:embed alarms.toml
 var Alarms []byte
 
-// prefix begins every setting's name.
+// prefix is that of every setting.
 const prefix = "LIBRA_"
 
-// Setting is one line of libra.env.
+// Setting is a setting of libra.env.
 type Setting struct {
 	Env     string // "LIBRA_LISTEN"
-	Default string // what holds when the line stays commented
+	Default string // in force while the line is commented out
 }
 
 var line = regexp.MustCompile(`(?m)^#?(LIBRA_[A-Z_]+)=(.*)$`)
 
-// Settings lists every setting there is.
+// Settings lists all settings.
 func Settings() []Setting {
 	var all []Setting
 	for _, m := range line.FindAllStringSubmatch(env, -1) {
@@ -39,7 +39,7 @@ func Settings() []Setting {
 	return all
 }
 
-// Default is what holds when nothing is said; "" for what is no setting.
+// Default returns the default of a setting; "" for an unknown one.
 func Default(name string) string {
 	for _, s := range Settings() {
 		if s.Env == name {
@@ -49,11 +49,12 @@ func Default(name string) string {
 	return ""
 }
 
-// Suggest says what may have been meant by a name that is no setting.
+// Suggest returns a remedy for an unknown setting: the known one that is most
+// similar, if any.
 func Suggest(name string) string {
 	best, most := "", 0.75
 	for _, s := range Settings() {
-		// What all have in common makes none more likely.
+		// The common prefix does not count.
 		if alike := smetrics.JaroWinkler(strings.TrimPrefix(name, prefix), strings.TrimPrefix(s.Env, prefix), 0.7, 4); alike > most {
 			best, most = s.Env, alike
 		}

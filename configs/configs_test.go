@@ -7,8 +7,8 @@ import (
 	"libra/configs"
 )
 
-// What every name begins with makes none more likely to be meant.
-func TestSuggest(t *testing.T) {
+// The prefix that all settings have makes none of them more similar.
+func TestSuggestIgnoresThePrefix(t *testing.T) {
 	for name, want := range map[string]string{
 		"LIBRA_FOO": "", "LIBRA_DEBUG": "", "LIBRA_LOG_LEVEL": "",
 		"LIBRA_WORKRES": "LIBRA_WORKERS", "LIBRA_CASHE": "LIBRA_CACHE", "LIBRA_ALOW": "LIBRA_ALLOW",
