@@ -74,7 +74,7 @@ func TestDiskThatCannotBeWritten(t *testing.T) {
 					}
 					return strings.Contains(said.String(), "msg=ready")
 				})
-				if !strings.Contains(said.String(), "goes on with a fault: ") {
+				if !strings.Contains(said.String(), "configuration fault tolerated: ") {
 					t.Errorf("not warned:\n%s", said.String())
 				}
 				cancel()

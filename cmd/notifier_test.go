@@ -151,7 +151,7 @@ func TestReloadOfAlarmsFile(t *testing.T) {
 		}
 	}
 	hup()
-	bustest.Await(t, "the refusal", p.logged("cannot reload, going on as before: alarms.toml:1: give either url"))
+	bustest.Await(t, "the refusal", p.logged("cannot reload, the configuration before stays in force: alarms.toml:1: give either url"))
 	p.kill()
 	p.start()
 	bustest.Await(t, "the last good file", p.logged("alarms.toml is bad, going on with the one before it: alarms.toml:4: ulr is no key"))

@@ -71,12 +71,12 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if err != nil {
 		return err
 	}
-	wire.Beat(ctx, p, conn, "1")
+	wire.PublishHeartbeats(ctx, p, conn, "1")
 	if err := conn.EnsureStreams(ctx, space); err != nil {
 		return err
 	}
 	p.Ready("serving at " + cfg.URL)
-	return watch(ctx, p.Heart.Loop("bus"), conn, health)
+	return watch(ctx, p.Liveness.Loop("bus"), conn, health)
 }
 
 // answerTime is how long the bus may leave its own process without an answer.

@@ -46,7 +46,7 @@ func (s *settings) examine() (faults []error) {
 	}
 	s.cfg.Rules = f
 	for _, err := range notifier.Check(s.cfg) {
-		faults = append(faults, daemon.Bearable(err))
+		faults = append(faults, daemon.Tolerable(err))
 	}
 	return faults
 }
@@ -76,7 +76,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 	s.cfg.Version = daemon.Version
 	n := notifier.New(s.cfg, notifier.Deps{
 		Bus: conn, Log: p.Log, Status: p.Status,
-		Loop: func(name string) notifier.Loop { return p.Heart.Loop(name) },
+		Loop: func(name string) notifier.Loop { return p.Liveness.Loop(name) },
 	})
 	p.Count("messages_delivered", func() int64 { delivered, _ := n.Counters(); return delivered })
 	p.Count("deliveries_failed", func() int64 { _, failed := n.Counters(); return failed })

@@ -49,8 +49,8 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("reports_restored", r.Restored)
 	p.Count("behind_since_unix", r.BehindSince)
 	loops := recorder.Loops{
-		Reports: p.Heart.Loop("reports"), Alarms: p.Heart.Loop("alarms"),
-		Notes: p.Heart.Loop("notes"), Watches: p.Heart.Loop("watches"),
+		Reports: p.Liveness.Loop("reports"), Alarms: p.Liveness.Loop("alarms"),
+		Notes: p.Liveness.Loop("notes"), Watches: p.Liveness.Loop("watches"),
 	}
 	p.Ready("recording into " + s.cfg.Path)
 	return r.Run(ctx, loops)

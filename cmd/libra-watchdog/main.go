@@ -61,9 +61,9 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	s.cfg.Expect = watchdog.Expected(s.inspectors)
 	systemd := &units.Systemd{}
 	p.Cleanup("D-Bus", func(context.Context) error { return systemd.Close() })
-	s.cfg.SettingsFaults = p.Borne
+	s.cfg.SettingsFaults = p.Tolerated
 	w := watchdog.New(s.cfg, watchdog.Deps{
-		Bus: conn, SQLite: history, Systemd: systemd, Log: p.Log, Loop: p.Heart.Loop("probes"), Status: p.Status,
+		Bus: conn, SQLite: history, Systemd: systemd, Log: p.Log, Loop: p.Liveness.Loop("probes"), Status: p.Status,
 	})
 	defer p.OnReload(w.Reload)()
 	p.Ready("asking everything whether it is well")

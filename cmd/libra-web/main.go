@@ -73,7 +73,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	history := store.NewReader(s.database)
 	p.Cleanup("history", func(context.Context) error { return history.Close() })
 	s.cfg.Version, s.cfg.Hosts, s.cfg.Status = daemon.Version, s.hosts(), p.Status
-	server := web.New(s.cfg, p.Log, conn, history, p.Heart.Loop("answering"))
+	server := web.New(s.cfg, p.Log, conn, history, p.Liveness.Loop("answering"))
 	p.Count("requests_submitted", server.Submitted)
 	p.Count("requests_refused", server.Refused)
 	p.Ready("answering at http://" + listener.Addr().String() + "/")

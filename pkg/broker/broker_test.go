@@ -143,7 +143,7 @@ func TestKeyPermitsOnlyItsOwnHeartbeat(t *testing.T) {
 	}
 	all := component.All()
 	owner := connect(all[0])
-	heartbeats, err := owner.SubscribeSync(event.AllBeats)
+	heartbeats, err := owner.SubscribeSync(event.AllHeartbeats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,14 +154,14 @@ func TestKeyPermitsOnlyItsOwnHeartbeat(t *testing.T) {
 	for _, c := range all[1:] { // the bus itself may publish everything
 		nc := connect(c)
 		for _, of := range all {
-			if err := nc.Publish(event.BeatSubject(of.Name, "1"), []byte(c.Name)); err != nil {
+			if err := nc.Publish(event.HeartbeatSubject(of.Name, "1"), []byte(c.Name)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if err := nc.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		want = append(want, event.BeatSubject(c.Name, "1")+" by "+c.Name)
+		want = append(want, event.HeartbeatSubject(c.Name, "1")+" by "+c.Name)
 	}
 	if err := owner.Flush(); err != nil {
 		t.Fatal(err)

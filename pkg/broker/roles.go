@@ -32,7 +32,7 @@ var roles = map[string]role{
 		publish: slices.Concat(
 			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels},
 			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream)),
-		subscribe: []string{event.AllRequests, event.AllSteps, event.AllBeats},
+		subscribe: []string{event.AllRequests, event.AllSteps, event.AllHeartbeats},
 	},
 	"inspector": {
 		publish: slices.Concat([]string{event.AllRequests, event.AllWakes, event.AllReports, event.AllSteps},
@@ -47,7 +47,7 @@ var roles = map[string]role{
 	"watchdog": {
 		publish: slices.Concat([]string{event.AllAlarms, event.AllNotes, event.AllDue},
 			streamReads(event.RequestStream), consumes(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream)),
-		subscribe: []string{event.AllBeats},
+		subscribe: []string{event.AllHeartbeats},
 	},
 	"notifier": {
 		publish:   slices.Concat([]string{event.AllNotes}, consumes(event.AlarmStream), reads(event.NoteStream)),

@@ -14,10 +14,10 @@ import (
 	"libra/pkg/libra"
 )
 
-// CheckStreams asks every stream whether it is there.
+// CheckStreams asks the bus for every stream.
 func (c *Conn) CheckStreams(ctx context.Context) error {
 	for _, name := range event.Streams() {
-		try, cancel := context.WithTimeout(ctx, patience)
+		try, cancel := context.WithTimeout(ctx, callTime)
 		_, err := c.js.Stream(try, name)
 		cancel()
 		if err != nil {
@@ -27,10 +27,10 @@ func (c *Conn) CheckStreams(ctx context.Context) error {
 	return nil
 }
 
-// OldestRequest says how many requests are open, and since when the oldest of
+// OldestRequest returns how many requests are open, and since when the oldest of
 // them is; the zero time where there is none.
 func (c *Conn) OldestRequest(ctx context.Context) (open int, since time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	s, err := c.js.Stream(ctx, event.RequestStream)
 	if err != nil {
@@ -42,18 +42,19 @@ func (c *Conn) OldestRequest(ctx context.Context) (open int, since time.Time, er
 	return 0, since, nil
 }
 
-// AlarmDelivery is a transition on its way to somebody who must be told.
+// AlarmDelivery is a transition on its way to a channel.
 type AlarmDelivery struct {
 	Transition libra.Transition
-	// Attempt is the delivery number, from 1. Above 1, whoever had it before
-	// may have told already and died before it could say so.
+	// Attempt is the delivery number, from 1. Above 1, a notifier that was killed
+	// before it acknowledged may have sent it already.
 	Attempt int
 }
 
-// mostAlarms are handed over at once; what is in hand is acknowledged together.
+// mostAlarms are delivered at once, and acknowledged together.
 const mostAlarms = 1000
 
-// alarmLease is how long whoever holds a transition may be silent about it.
+// alarmLease is how long a consumer may hold a transition without a sign of
+// progress.
 const alarmLease = 3 * time.Second
 
 // AlarmConsumer says how DeliverAlarms consumes transitions.
@@ -103,13 +104,13 @@ func (r alarmReader) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// consumer finds or makes the consumer. What an earlier holder had in hand
-// is made to come again first, not when its lease runs out: newer transitions
-// would overtake it.
+// consumer finds or creates the consumer. What an earlier process had claimed is
+// redelivered first, not when its lease runs out: newer transitions would
+// overtake it.
 func (r alarmReader) consumer(ctx context.Context) (cons jetstream.Consumer, err error) {
 	makeIt := func(lease time.Duration) func() error {
 		return func() (err error) {
-			try, cancel := context.WithTimeout(ctx, patience)
+			try, cancel := context.WithTimeout(ctx, callTime)
 			defer cancel()
 			cfg := jetstream.ConsumerConfig{
 				Durable: r.Durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: -1, MaxAckPending: 2 * mostAlarms,
@@ -147,9 +148,9 @@ func (r alarmReader) consumer(ctx context.Context) (cons jetstream.Consumer, err
 	return cons, r.retry(ctx, what, makeIt(alarmLease))
 }
 
-// DropAlarms forgets a durable of DeliverAlarms: nobody is told by it any more.
+// DropAlarms deletes a durable of DeliverAlarms, for a channel that is gone.
 func (c *Conn) DropAlarms(ctx context.Context, durable string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	err := c.js.DeleteConsumer(ctx, event.AlarmStream, durable)
 	if err == nil || errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -161,7 +162,7 @@ func (c *Conn) DropAlarms(ctx context.Context, durable string) error {
 // fetchAlarms waits up to a second for a message, and takes more that are
 // there. Messages and an error can come together.
 func fetchAlarms(ctx context.Context, cons jetstream.Consumer, take func(waiting int) int) ([]jetstream.Msg, error) {
-	try, cancel := context.WithTimeout(ctx, patience)
+	try, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	first, err := cons.Fetch(1, jetstream.FetchContext(try))
 	if err != nil {
@@ -196,7 +197,8 @@ func collect(batch []jetstream.Msg, from jetstream.MessageBatch) []jetstream.Msg
 	return batch
 }
 
-// deliver hands one batch over, keeping its lease, and acknowledges it.
+// deliver passes one batch to Deliver, extends its lease meanwhile, and
+// acknowledges it.
 func (r alarmReader) deliver(ctx context.Context, batch []jetstream.Msg) {
 	var deliveries []AlarmDelivery
 	for _, m := range batch {
@@ -212,8 +214,8 @@ func (r alarmReader) deliver(ctx context.Context, batch []jetstream.Msg) {
 		deliveries = append(deliveries, d)
 	}
 	if len(deliveries) > 0 {
-		release := lendAlarms(ctx, batch)
-		err := r.retry(ctx, "hand over alarms", func() error { return r.Deliver(ctx, deliveries) })
+		release := extendLeases(ctx, batch)
+		err := r.retry(ctx, "deliver alarms", func() error { return r.Deliver(ctx, deliveries) })
 		release()
 		if err != nil {
 			return // ctx has ended
@@ -221,30 +223,30 @@ func (r alarmReader) deliver(ctx context.Context, batch []jetstream.Msg) {
 	}
 	for _, m := range batch {
 		r.allow()
-		try, cancel := context.WithTimeout(ctx, patience)
+		try, cancel := context.WithTimeout(ctx, callTime)
 		err := m.DoubleAck(try)
 		cancel()
 		if err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
-			r.log.Warn("acknowledge alarms, they will come again", "err", err)
+			r.log.Warn("cannot acknowledge alarms, they are redelivered", "err", err)
 			return
 		}
 	}
 }
 
-// lendAlarms keeps the lease of a batch until it is released.
-func lendAlarms(ctx context.Context, batch []jetstream.Msg) (release func()) {
+// extendLeases extends the lease of a batch until it is released.
+func extendLeases(ctx context.Context, batch []jetstream.Msg) (release func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		beat := time.NewTicker(alarmLease / 4)
-		defer beat.Stop()
+		tick := time.NewTicker(alarmLease / 4)
+		defer tick.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-beat.C:
+			case <-tick.C:
 				for _, m := range batch {
-					_ = m.InProgress() // lost with the connection: then it comes again
+					_ = m.InProgress() // lost with the connection: then it is redelivered
 				}
 			}
 		}

@@ -2,9 +2,9 @@
 // It is the only importer of nats.go, and knows subjects, streams and
 // consumers, but not what the messages are for.
 //
-// Every call that asks the bus something ends within its context or about a
-// second; what cannot be had is libra.ErrUnavailable. Every subscription comes
-// back by itself when the bus does, however long it was gone.
+// Every call to the bus ends with its context or after about a second; while the
+// bus is unavailable the error is libra.ErrUnavailable. Every subscription
+// resumes by itself when the bus is back, however long it was away.
 package bus
 
 import (
@@ -24,40 +24,41 @@ import (
 	"libra/pkg/libra"
 )
 
-// patience is how long one question to the bus may take. A request that is
-// under way when the connection breaks never fails early.
-const patience = time.Second
+// callTime is how long one call to the bus may take. A request in progress does
+// not fail earlier when the connection breaks.
+const callTime = time.Second
 
-// Config says which bus, and as whom.
+// Config says which bus to connect to, in which role.
 type Config struct {
 	// URL of the bus: nats://127.0.0.1:4222. Several are separated by commas.
 	URL string
 	// Seed is the file with this role's nkey seed; "" connects without a key.
 	Seed string
-	// Role is who connects ("web"), as in Roles. It prefixes the inbox.
+	// Role is that of the component ("web"), as in package component. It prefixes
+	// the inbox.
 	Role string
 	// Name tells connections of a role apart in the server's logs.
 	Name string
 	// InProcess is the server itself, when it runs in this process.
 	InProcess nats.InProcessConnProvider
-	// Remind is how often a bus that is away is said to be: once a minute.
+	// Remind is how often the log repeats that the bus is away: every minute.
 	Remind time.Duration
 	Log    *slog.Logger
 }
 
-// Conn is a connection to the bus, or one that is being sought: it is usable
-// at once and never gives up. Its methods may be called concurrently.
+// Conn is a connection to the bus. It is usable at once and reconnects forever.
+// Its methods may be called concurrently.
 type Conn struct {
 	cfg     Config
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	log     *slog.Logger
-	away    away
-	streams sync.Map // handles by name: a look-up costs more than most questions
+	outage  outage
+	streams sync.Map // handles by name: a look-up costs more than most calls
 }
 
-// Connect starts connecting and returns. Errors are faults of the
-// configuration: a bus that is down is none.
+// Connect starts connecting and returns. An error is a fault of the
+// configuration; a bus that is down is not an error.
 func Connect(cfg Config) (*Conn, error) {
 	if cfg.Remind == 0 {
 		cfg.Remind = time.Minute
@@ -70,16 +71,16 @@ func Connect(cfg Config) (*Conn, error) {
 		nats.MaxReconnects(-1),
 		nats.CustomReconnectDelay(reconnectDelay),
 		nats.ReconnectBufSize(-1), // an error now beats a stale message later
-		nats.Timeout(patience),
+		nats.Timeout(callTime),
 		nats.PingInterval(2 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.IgnoreAuthErrorAbort(), // the bus may come back with the right keys
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.away.attempt(err) }),
-		nats.ConnectHandler(func(nc *nats.Conn) { c.away.over(); c.log.Info("bus connected", "url", nc.ConnectedUrl()) }),
-		nats.ReconnectHandler(func(nc *nats.Conn) { c.away.over(); c.log.Info("bus connected again", "url", nc.ConnectedUrl()) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.outage.failed(err) }),
+		nats.ConnectHandler(func(nc *nats.Conn) { c.outage.end(); c.log.Info("bus connected", "url", nc.ConnectedUrl()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { c.outage.end(); c.log.Info("bus reconnected", "url", nc.ConnectedUrl()) }),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
 			if !nc.IsClosed() {
-				c.log.Warn("bus connection lost, trying again", "url", redacted(cfg.URL), "err", err)
+				c.log.Warn("bus connection lost, reconnecting", "url", redacted(cfg.URL), "err", err)
 			}
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
@@ -87,7 +88,7 @@ func Connect(cfg Config) (*Conn, error) {
 			if sub != nil {
 				subject = sub.Subject
 			}
-			c.log.Warn("bus complains", "subject", subject, "err", err)
+			c.log.Warn("bus reported an error", "subject", subject, "err", err)
 		}),
 	}
 	if cfg.InProcess != nil {
@@ -99,7 +100,7 @@ func Connect(cfg Config) (*Conn, error) {
 		}
 		opt, err := nats.NkeyOptionFromSeed(cfg.Seed)
 		if err != nil {
-			return nil, fmt.Errorf("read nkey seed %q: %w: systemctl restart libra-keys makes what is missing, systemctl restart libra.target takes it", cfg.Seed, err)
+			return nil, fmt.Errorf("read nkey seed %q: %w: systemctl restart libra-keys creates missing keys, systemctl restart libra.target loads them", cfg.Seed, err)
 		}
 		opts = append(opts, opt)
 	}
@@ -108,33 +109,33 @@ func Connect(cfg Config) (*Conn, error) {
 		return nil, fmt.Errorf("bus at %q: %w", cfg.URL, err)
 	}
 	c.nc = nc
-	if c.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(patience)); err != nil {
+	if c.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(callTime)); err != nil {
 		nc.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-// reconnectDelay grows from 100 ms to half a second, so that everybody is back
-// within a second of the bus, and not all in the same instant.
+// reconnectDelay grows from 100 ms to half a second, so that all components
+// reconnect within a second of the bus, and not in the same instant.
 func reconnectDelay(attempts int) time.Duration {
 	return min(time.Duration(attempts)*50*time.Millisecond, 400*time.Millisecond) + rand.N(100*time.Millisecond)
 }
 
-// Close ends the connection at once; what was answered is safe.
+// Close ends the connection at once. What was acknowledged is stored.
 func (c *Conn) Close() { c.nc.Close() }
 
-// Connected says whether the bus can be talked to right now.
+// Connected reports whether there is a connection now.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
-// Ping asks the bus for an answer. Where there is no connection, the error says
-// why.
+// Ping asks the bus for an answer. Without a connection, the error says why
+// there is none.
 func (c *Conn) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	err := c.nc.FlushWithContext(ctx)
 	if err != nil && !c.Connected() {
-		err = c.unreached(err) // it says more than that time was up
+		err = c.outageCause(err) // it says more than that the deadline has passed
 	}
 	return unavailable(err)
 }
@@ -149,27 +150,27 @@ func (c *Conn) Wait(ctx context.Context) error {
 	})
 }
 
-// quiet is how many attempts may fail before it is worth a line: a bus that
-// starts beside us takes two or three.
-const quiet = 5
+// quietAttempts may fail before retry logs: a bus that starts at the same time
+// takes two or three.
+const quietAttempts = 5
 
-// retry calls do until it succeeds or ctx ends, with growing pauses up to half
-// a second. It logs that the bus does not answer, now and then, and that it does
-// again.
+// retry calls do until it succeeds or ctx ends, with growing pauses of at most
+// half a second. It logs, at intervals of Config.Remind, that do fails, and once
+// that it succeeds again.
 func (c *Conn) retry(ctx context.Context, what string, do func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := do()
 		if err == nil {
-			if attempt > quiet {
-				c.log.Info("bus answers again", "doing", what, "attempt", attempt)
+			if attempt > quietAttempts {
+				c.log.Info("bus operation succeeded after retries", "operation", what, "attempt", attempt)
 			}
 			return nil
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if attempt >= quiet {
-			c.complain(what, err)
+		if attempt >= quietAttempts {
+			c.logOutage(what, err)
 		}
 		pause := time.NewTimer(reconnectDelay(attempt))
 		select {
@@ -181,7 +182,7 @@ func (c *Conn) retry(ctx context.Context, what string, do func() error) error {
 	}
 }
 
-// unavailable translates what NATS says into the vocabulary.
+// unavailable translates an error of NATS into one of package libra.
 func unavailable(err error) error {
 	var api *jetstream.APIError
 	switch {
@@ -193,7 +194,7 @@ func unavailable(err error) error {
 		return fmt.Errorf("%w: %s", libra.ErrFull, api.Description)
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return libra.ErrNotFound
-	case errors.Is(err, nats.ErrReconnectBufExceeded): // there is none: see Connect
+	case errors.Is(err, nats.ErrReconnectBufExceeded): // there is no such buffer: see Connect
 		return fmt.Errorf("%w: bus: not connected", libra.ErrUnavailable)
 	}
 	return fmt.Errorf("%w: bus: %w", libra.ErrUnavailable, err)

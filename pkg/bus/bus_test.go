@@ -111,7 +111,7 @@ func TestRequestToReport(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
-		web.WatchReports(ctx, func() { caughtUp <- struct{}{} }, func(r event.Reported) {
+		web.ConsumeReports(ctx, func() { caughtUp <- struct{}{} }, func(r event.Reported) {
 			mu.Lock()
 			defer mu.Unlock()
 			watched = append(watched, r.Request.ID)
@@ -235,7 +235,7 @@ func TestBusAway(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
-		web.WatchReports(ctx, func() {}, func(r event.Reported) { mu.Lock(); watched[r.Request.ID] = true; mu.Unlock() })
+		web.ConsumeReports(ctx, func() {}, func(r event.Reported) { mu.Lock(); watched[r.Request.ID] = true; mu.Unlock() })
 	})
 	wg.Go(func() {
 		recordReports(ctx, recorder, func(batch []event.Reported) error {
@@ -318,7 +318,7 @@ func TestRecordingStartsOver(t *testing.T) {
 	})
 	watched := map[string]bool{}
 	wg.Go(func() {
-		b.Connect("web").WatchReports(ctx, func() {}, func(r event.Reported) { mu.Lock(); watched[r.Request.ID] = true; mu.Unlock() })
+		b.Connect("web").ConsumeReports(ctx, func() {}, func(r event.Reported) { mu.Lock(); watched[r.Request.ID] = true; mu.Unlock() })
 	})
 	has := func(want ...string) func() bool {
 		return func() bool { mu.Lock(); defer mu.Unlock(); return slices.Equal(got, want) }
@@ -380,7 +380,7 @@ func TestStopWatchingWhileTheBusIsAway(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			web.WatchReports(ctx, func() { caughtUp <- struct{}{} }, func(event.Reported) {})
+			web.ConsumeReports(ctx, func() { caughtUp <- struct{}{} }, func(event.Reported) {})
 		}()
 		<-caughtUp
 		b.Down()

@@ -10,19 +10,19 @@ import (
 	"libra/pkg/event"
 )
 
-// What is live is lossy by design: steps and beats are told to whoever
-// listens, and forgotten.
+// Steps and heartbeats are lossy by design: they reach those that subscribe at
+// that moment, and are stored nowhere.
 
-// PublishStep tells whoever listens how far a page is.
-func (c *Conn) PublishStep(s event.Step) { c.tell(event.StepSubject(s.Page), s) }
+// PublishStep publishes how far the inspection of a page is.
+func (c *Conn) PublishStep(s event.Step) { c.publishLossy(event.StepSubject(s.Page), s) }
 
-// WatchSteps calls fn with every step that is told.
-func (c *Conn) WatchSteps(fn func(event.Step)) (stop func(), err error) {
+// SubscribeSteps calls fn with every step that is published.
+func (c *Conn) SubscribeSteps(fn func(event.Step)) (stop func(), err error) {
 	return subscribe(c, event.AllSteps, fn)
 }
 
-// ServeStep answers for a page while this process works on it. When the
-// process is gone, AskStep knows at once.
+// ServeStep answers AskStep for a page while this process inspects it. When the
+// process is gone, AskStep fails at once.
 func (c *Conn) ServeStep(page string, now func() event.Step) (stop func(), err error) {
 	sub, err := c.nc.Subscribe(event.WorkerSubject(page), func(m *nats.Msg) {
 		if data, err := json.Marshal(now()); err == nil {
@@ -35,10 +35,10 @@ func (c *Conn) ServeStep(page string, now func() event.Step) (stop func(), err e
 	return func() { sub.Unsubscribe() }, nil
 }
 
-// AskStep asks the worker of a page how far it is; libra.ErrUnavailable when
-// nobody works on it.
+// AskStep asks the worker of a page how far it is; libra.ErrUnavailable when no
+// worker has it.
 func (c *Conn) AskStep(ctx context.Context, page string) (s event.Step, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	m, err := c.nc.RequestWithContext(ctx, event.WorkerSubject(page), nil)
 	if err != nil {
@@ -47,15 +47,15 @@ func (c *Conn) AskStep(ctx context.Context, page string) (s event.Step, err erro
 	return s, json.Unmarshal(m.Data, &s)
 }
 
-// Beat shows every second that the component lives, until ctx ends. While
-// stalled names a loop without progress it stays silent.
-func (c *Conn) Beat(ctx context.Context, stalled func() string, now func() event.Beat) {
+// PublishHeartbeats publishes a heartbeat every second until ctx ends, but none
+// while stalled names a loop without progress.
+func (c *Conn) PublishHeartbeats(ctx context.Context, stalled func() string, now func() event.Heartbeat) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		if stalled() == "" {
 			b := now()
-			c.tell(event.BeatSubject(b.Component, b.Instance), b)
+			c.publishLossy(event.HeartbeatSubject(b.Component, b.Instance), b)
 		}
 		select {
 		case <-ctx.Done():
@@ -65,18 +65,19 @@ func (c *Conn) Beat(ctx context.Context, stalled func() string, now func() event
 	}
 }
 
-// WatchBeats calls fn with every beat.
-func (c *Conn) WatchBeats(fn func(event.Beat)) (stop func(), err error) {
-	return subscribe(c, event.AllBeats, fn)
+// SubscribeHeartbeats calls fn with every heartbeat.
+func (c *Conn) SubscribeHeartbeats(fn func(event.Heartbeat)) (stop func(), err error) {
+	return subscribe(c, event.AllHeartbeats, fn)
 }
 
-func (c *Conn) tell(subject string, v any) {
+// publishLossy publishes v to those that subscribe at this moment.
+func (c *Conn) publishLossy(subject string, v any) {
 	data, err := json.Marshal(v)
 	if err == nil {
 		err = c.nc.Publish(subject, data)
 	}
 	if err != nil {
-		c.log.Debug("tell", "subject", subject, "err", err)
+		c.log.Debug("publish", "subject", subject, "err", err)
 	}
 }
 

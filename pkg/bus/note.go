@@ -18,20 +18,20 @@ func (c *Conn) PublishNote(ctx context.Context, n libra.Note) error {
 	return c.publish(ctx, event.NoteSubject(n), n.ID, n)
 }
 
-// RestoreNote puts a note back that the bus has lost: nil when it is there, or
-// a newer one on its subject.
+// RestoreNote stores a note again that the bus has lost: nil also when the note,
+// or a newer one, is on its subject already.
 func (c *Conn) RestoreNote(ctx context.Context, n libra.Note) error {
-	return known(c.publish(ctx, event.NoteSubject(n), n.ID, n, jetstream.WithExpectLastSequencePerSubject(0)))
+	return ignoreExisting(c.publish(ctx, event.NoteSubject(n), n.ID, n, jetstream.WithExpectLastSequencePerSubject(0)))
 }
 
-// WatchNotes calls fn with every note that the bus remembers, in order, then
-// with every new one; caughtUp once the first are through. After a disturbance
+// ConsumeNotes calls fn with every note that the bus has stored, in order, then
+// with every new one, and caughtUp after the stored ones. After an interruption
 // it may start over.
-func (c *Conn) WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error {
-	return follow(ctx, c, event.NoteStream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}, caughtUp, fn)
+func (c *Conn) ConsumeNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error {
+	return consumeDecoded(ctx, c, event.NoteStream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}, caughtUp, fn)
 }
 
-// RecordNotes hands every note to fn as RecordReports does.
+// RecordNotes passes every note to r.Store as RecordReports does.
 func (c *Conn) RecordNotes(ctx context.Context, r Recording[libra.Note]) error {
 	return record(ctx, c, event.NoteStream, event.AllNotes, r)
 }
@@ -39,8 +39,8 @@ func (c *Conn) RecordNotes(ctx context.Context, r Recording[libra.Note]) error {
 // longestTrial is how long a provider may take to answer a trial message.
 const longestTrial = 20 * time.Second
 
-// TryChannel has the notifier send a trial message, and returns what came of
-// it; libra.ErrUnavailable when no notifier answers.
+// TryChannel has the notifier send a trial message and returns the outcome;
+// libra.ErrUnavailable when no notifier answers.
 func (c *Conn) TryChannel(ctx context.Context, channel string) (t event.Tried, err error) {
 	ctx, cancel := context.WithTimeout(ctx, longestTrial)
 	defer cancel()
@@ -69,8 +69,9 @@ func (c *Conn) ServeChannels(ctx context.Context, fn func(ctx context.Context, c
 	return func() { sub.Unsubscribe() }, nil
 }
 
-// known takes "there is one already" for a success.
-func known(err error) error {
+// ignoreExisting takes the error "the subject has a message already" for a
+// success.
+func ignoreExisting(err error) error {
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
 		return nil

@@ -12,27 +12,27 @@ import (
 	"libra/pkg/event"
 )
 
-// batchSize is how many messages are handed over at once, at most.
+// batchSize is how many messages one call of Store gets, at most.
 const batchSize = 256
 
 // ErrRewind is what Recording.Store returns when its store is not the one it
 // was: reading starts again from Recording.From.
 var ErrRewind = errors.New("the store has changed: start over from where it stands")
 
-// Recording is how a stream is taken down.
+// Recording says how a stream is recorded.
 type Recording[T any] struct {
 	// Durable names the reader; the bus shows under it how far it is.
 	Durable string
-	// From says where the store stands. It is asked at the start, and after
-	// every ErrRewind. While it fails, it is asked again.
+	// From returns the position of the store. It is called at the start, after
+	// every ErrRewind, and again while it fails.
 	From func(context.Context) (event.Position, error)
-	// Store keeps a batch, and the position after it, in one transaction.
-	// While it fails, the same batch is tried again: nothing overtakes. When
-	// there is nothing to store, it is called with an empty batch now and
-	// then, to look after itself.
+	// Store stores a batch, and the position after it, in one transaction.
+	// While it fails, the same batch is tried again: nothing overtakes. While
+	// there is nothing to store, it is called with an empty batch every second,
+	// to check the store.
 	Store func(ctx context.Context, batch []T, after event.Position) error
-	// Began is told the incarnation of the stream whenever reading begins.
-	// fresh says that the store knew another one. May be nil.
+	// Began is called whenever reading begins; fresh is set where the store's
+	// position is of another incarnation of the stream. May be nil.
 	Began func(ctx context.Context, fresh bool)
 	// Loop supervises the goroutine that records; may be nil. From and Store
 	// each return within a second or two, or declare more to it themselves.
@@ -49,9 +49,9 @@ func (r Recording[T]) most() int {
 	return batchSize
 }
 
-// record reads a stream from where the store stands until ctx ends. The store,
-// not the bus, knows how far it is: whatever becomes of either of them, what
-// the store lacks is read again, and what it has is not.
+// record reads a stream from the position of the store until ctx ends. The
+// store, not the bus, holds that position: whatever happens to either of them,
+// what the store lacks is read again, and what it has is not.
 func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Recording[T]) error {
 	s, what := supervised{c, r.Loop}, "record stream "+stream
 	for ctx.Err() == nil {
@@ -84,7 +84,7 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 // where from is a place in another incarnation of the stream (fresh), or one
 // that the stream has not reached.
 func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable string, from event.Position) (cons jetstream.Consumer, created time.Time, fresh bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	ctx, cancel := context.WithTimeout(ctx, 2*callTime)
 	defer cancel()
 	s, err := c.js.Stream(ctx, stream)
 	if err != nil {
@@ -108,7 +108,7 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable strin
 	return cons, info.Created, fresh, nil
 }
 
-// pull takes batches until ctx ends (an error), or reading has to begin anew
+// pull stores batches until ctx ends (an error), or reading has to begin anew
 // (nil).
 func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, created time.Time, r Recording[T]) error {
 	msgs := make(chan jetstream.Msg, r.most())
@@ -139,7 +139,7 @@ func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, cre
 			s.log.Warn("recording ended, starting over", "durable", r.Durable)
 			return nil
 		case <-idle.C:
-			if err := r.Store(ctx, nil, event.Position{}); errors.Is(err, ErrRewind) || s.gone(ctx, cons) {
+			if err := r.Store(ctx, nil, event.Position{}); errors.Is(err, ErrRewind) || s.consumerLost(ctx, cons) {
 				return nil
 			}
 		case m := <-msgs:
@@ -154,10 +154,10 @@ func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, cre
 	}
 }
 
-// gone says that the bus does not know the consumer any more: it has lost its
-// store. Consuming would wait for ever, without an error.
-func (c *Conn) gone(ctx context.Context, cons jetstream.Consumer) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// consumerLost reports that the bus has no such consumer: it has lost its store.
+// Consuming would wait forever, without an error.
+func (c *Conn) consumerLost(ctx context.Context, cons jetstream.Consumer) bool {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	_, err := cons.Info(ctx)
 	return errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
@@ -176,8 +176,8 @@ func drain(first jetstream.Msg, more <-chan jetstream.Msg, most int) []jetstream
 	return batch
 }
 
-// decoder turns messages into values for store. What cannot be read is not
-// ours to mend, and must not block what comes after it.
+// decoder turns messages into values for store. A message that cannot be read is
+// dropped, as it must not block what comes after it.
 func decoder[T any](c *Conn, store func(context.Context, []T, event.Position) error) func(context.Context, []jetstream.Msg, event.Position) error {
 	return func(ctx context.Context, batch []jetstream.Msg, after event.Position) error {
 		var values []T
@@ -193,7 +193,7 @@ func decoder[T any](c *Conn, store func(context.Context, []T, event.Position) er
 	}
 }
 
-// store hands a batch over, as often as it takes, and acknowledges it.
+// store calls do with a batch until it succeeds, and acknowledges the batch.
 func (s supervised) store(ctx context.Context, batch []jetstream.Msg, created time.Time, do func(context.Context, []jetstream.Msg, event.Position) error) error {
 	last, err := batch[len(batch)-1].Metadata()
 	if err != nil {
@@ -205,7 +205,7 @@ func (s supervised) store(ctx context.Context, batch []jetstream.Msg, created ti
 	err = s.retry(ctx, "store messages", func() error {
 		for _, m := range batch {
 			if !first {
-				_ = m.InProgress() // lost with the connection: then it comes again
+				_ = m.InProgress() // lost with the connection: then it is redelivered
 			}
 		}
 		first = false
@@ -220,7 +220,7 @@ func (s supervised) store(ctx context.Context, batch []jetstream.Msg, created ti
 	}
 	for _, m := range batch {
 		if err := m.Ack(); err != nil {
-			s.log.Warn("acknowledge, it will come again", "subject", m.Subject(), "err", err)
+			s.log.Warn("cannot acknowledge, it is redelivered", "subject", m.Subject(), "err", err)
 		}
 	}
 	return nil

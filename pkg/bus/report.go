@@ -27,21 +27,21 @@ func (c *Conn) LastFailure(ctx context.Context, page string) (event.Reported, er
 	return lastOf[event.Reported](ctx, c, event.ReportStream, event.FailureSubject(page))
 }
 
-// RestoreReport puts a report back that the bus has lost: nil when it is there,
-// or a newer one of its page.
+// RestoreReport stores a report again that the bus has lost: nil also when the
+// report, or a newer one of its page, is there already.
 func (c *Conn) RestoreReport(ctx context.Context, r event.Reported) error {
-	return known(c.publish(ctx, r.Subject(), r.Request.ID, r, jetstream.WithExpectLastSequencePerSubject(0)))
+	return ignoreExisting(c.publish(ctx, r.Subject(), r.Request.ID, r, jetstream.WithExpectLastSequencePerSubject(0)))
 }
 
-// WatchReports calls fn with the newest good and the newest failed report of
-// every page, then with every new one, until ctx ends; caughtUp once the first are through. After a
-// disturbance it may start over.
-func (c *Conn) WatchReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error {
-	return follow(ctx, c, event.ReportStream, latest, caughtUp, fn)
+// ConsumeReports calls fn with the newest good and the newest failed report of
+// every page, then with every new one, until ctx ends, and caughtUp after the
+// stored ones. After an interruption it may start over.
+func (c *Conn) ConsumeReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error {
+	return consumeDecoded(ctx, c, event.ReportStream, lastPerSubject, caughtUp, fn)
 }
 
-// RecordReports hands every report to fn, in batches and in order, from where
-// the recorder's own store says it stands. See record.
+// RecordReports passes every report to r.Store, in batches and in order, from
+// the position that r.From returns. See record.
 func (c *Conn) RecordReports(ctx context.Context, r Recording[event.Reported]) error {
 	return record(ctx, c, event.ReportStream, event.AllReports, r)
 }
@@ -51,22 +51,23 @@ func (c *Conn) PublishAlarm(ctx context.Context, t libra.Transition) error {
 	return c.publish(ctx, event.AlarmSubject(t.Alarm.ID), t.ID, t)
 }
 
-// WatchAlarms calls fn with the newest transition of every alarm, then with
-// every new one, as WatchReports does.
-func (c *Conn) WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error {
-	return follow(ctx, c, event.AlarmStream, latest, caughtUp, fn)
+// ConsumeAlarms calls fn with the newest transition of every alarm, then with
+// every new one, as ConsumeReports does.
+func (c *Conn) ConsumeAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error {
+	return consumeDecoded(ctx, c, event.AlarmStream, lastPerSubject, caughtUp, fn)
 }
 
-// RecordAlarms hands every transition to fn as RecordReports does.
+// RecordAlarms passes every transition to r.Store as RecordReports does.
 func (c *Conn) RecordAlarms(ctx context.Context, r Recording[libra.Transition]) error {
 	return record(ctx, c, event.AlarmStream, event.AllAlarms, r)
 }
 
-// latest reads the last message of every subject first.
-var latest = jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+// lastPerSubject consumes the last message of every subject first.
+var lastPerSubject = jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
 
-// follow decodes what an ordered consumer reads, and says once it has caught up.
-func follow[T any](ctx context.Context, c *Conn, stream string, cfg jetstream.OrderedConsumerConfig, caughtUp func(), fn func(T)) error {
+// consumeDecoded decodes what an ordered consumer reads, and calls caughtUp when
+// nothing is pending.
+func consumeDecoded[T any](ctx context.Context, c *Conn, stream string, cfg jetstream.OrderedConsumerConfig, caughtUp func(), fn func(T)) error {
 	return c.consume(ctx, stream, cfg, func(pending uint64) {
 		if pending == 0 {
 			caughtUp()

@@ -18,20 +18,20 @@ import (
 	"libra/pkg/libra"
 )
 
-// lease is how long a worker may be silent about a request before another
-// worker gets it.
+// lease is how long a worker may claim a request without a sign of progress
+// before another worker gets it.
 const lease = 5 * time.Second
 
 func isUnavailable(err error) bool { return errors.Is(err, libra.ErrUnavailable) }
 
-// Submit stores a request: nil means that it is on disk. libra.ErrOpen says
-// that this client's earlier request for the page is still open, ErrFull and
-// ErrUnavailable that it was not taken.
+// Submit stores a request: nil means that it is on disk. It returns
+// libra.ErrOpen when this client's earlier request for the page is still open,
+// ErrFull and ErrUnavailable when the request is not stored.
 func (c *Conn) Submit(ctx context.Context, r event.Request) error {
 	if err := c.publish(ctx, event.RequestSubject(r.Site, r.Client, r.Page), r.ID, r); err != nil {
 		return err
 	}
-	_ = c.nc.Publish(event.WakeSubject(r.Site, r.Client), nil) // the poll finds what is not told
+	_ = c.nc.Publish(event.WakeSubject(r.Site, r.Client), nil) // the poll finds a request whose wake-up is lost
 	return nil
 }
 
@@ -55,14 +55,14 @@ func (c *Conn) OpenRequest(ctx context.Context, page string) (event.Request, err
 	return lastOf[event.Request](ctx, c, event.RequestStream, event.PageRequests(page))
 }
 
-// WatchRequests calls fn for every request as it is accepted. It is lossy
+// SubscribeRequests calls fn for every request as it is accepted. It is lossy
 // while the bus is away: see OpenPages.
-func (c *Conn) WatchRequests(fn func(event.Request)) (stop func(), err error) {
+func (c *Conn) SubscribeRequests(fn func(event.Request)) (stop func(), err error) {
 	return subscribe(c, event.AllRequests, fn)
 }
 
 func (c *Conn) requestSubjects(ctx context.Context) (map[string]uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	s, err := c.stream(ctx, event.RequestStream)
 	if err != nil {
@@ -75,7 +75,7 @@ func (c *Conn) requestSubjects(ctx context.Context) (map[string]uint64, error) {
 	return info.State.Subjects, nil
 }
 
-// stream is a handle that outlives outages; what it is asked may fail.
+// stream is a handle that outlives outages; calls on it may fail.
 func (c *Conn) stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	if s, ok := c.streams.Load(name); ok {
 		return s.(jetstream.Stream), nil
@@ -89,7 +89,7 @@ func (c *Conn) stream(ctx context.Context, name string) (jetstream.Stream, error
 
 // lastOf reads the last message that matches subject.
 func lastOf[T any](ctx context.Context, c *Conn, stream, subject string) (v T, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	s, err := c.stream(ctx, stream)
 	if err != nil {
@@ -105,8 +105,8 @@ func lastOf[T any](ctx context.Context, c *Conn, stream, subject string) (v T, e
 	return v, nil
 }
 
-// Job is a request in the hands of a worker. Exactly one of Done, Again and
-// Drop ends it; a job that is not ended comes again after its lease.
+// Job is a request that a worker has claimed. Exactly one of Done, Retry and Drop
+// ends it; a job that is not ended is redelivered after its lease.
 type Job struct {
 	Request event.Request
 	Attempt int // delivery number, from 1
@@ -115,20 +115,20 @@ type Job struct {
 
 // Done ends the job: its report is stored.
 func (j Job) Done(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return unavailable(j.msg.DoubleAck(ctx))
 }
 
-// Again gives the job back, to be delivered again after a pause.
-func (j Job) Again(pause time.Duration) error { return unavailable(j.msg.NakWithDelay(pause)) }
+// Retry gives the job back, to be delivered again after a pause.
+func (j Job) Retry(pause time.Duration) error { return unavailable(j.msg.NakWithDelay(pause)) }
 
-// Drop takes the job off the bus without an answer.
+// Drop removes the job from the bus without a report.
 func (j Job) Drop(reason string) error { return unavailable(j.msg.TermWithReason(reason)) }
 
-// Work takes requests off the bus, at any time as many as slots says, and calls
-// do for each in a goroutine of its own. Clients take turns, so that one with ten
-// thousand requests does not keep another waiting. A job's lease is prolonged
+// Work claims requests, at any time as many as slots returns, and calls do for
+// each in a goroutine of its own. Clients take turns, so that one with ten
+// thousand requests does not keep another waiting. A job's lease is extended
 // until do returns or longest has passed. Work returns when ctx has ended and
 // every do has returned. loop supervises the goroutine that dispatches; it may
 // be nil.
@@ -147,18 +147,18 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	var inHand atomic.Int64
-	ended := make(chan struct{}, 1) // since it was last looked
+	var running atomic.Int64
+	ended := make(chan struct{}, 1) // a job ended since the last receive
 	poll := time.NewTicker(time.Second)
 	defer poll.Stop()
-	d.poll(ctx) // what waited for us
+	d.poll(ctx) // requests stored before
 	for {
 		d.conn.allow()
-		if inHand.Load() >= int64(slots()) {
+		if running.Load() >= int64(slots()) {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-poll.C: // show that dispatching lives
+			case <-poll.C: // go round, for the loop's supervision
 				d.poll(ctx)
 			case <-ended:
 			}
@@ -168,12 +168,12 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 		if !ok {
 			return ctx.Err()
 		}
-		inHand.Add(1)
+		running.Add(1)
 		wg.Go(func() {
-			stop := job.prolong(longest)
+			stop := job.extendLease(longest)
 			do(ctx, job)
 			stop()
-			inHand.Add(-1)
+			running.Add(-1)
 			select {
 			case ended <- struct{}{}:
 			default:
@@ -182,18 +182,18 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 	}
 }
 
-// prolong keeps the lease for at most longest.
-func (j Job) prolong(longest time.Duration) (stop func()) {
+// extendLease extends the lease for at most longest.
+func (j Job) extendLease(longest time.Duration) (stop func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	go func() {
-		beat := time.NewTicker(lease / 4)
-		defer beat.Stop()
+		tick := time.NewTicker(lease / 4)
+		defer tick.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-beat.C:
-				_ = j.msg.InProgress() // lost with the connection: then it comes again
+			case <-tick.C:
+				_ = j.msg.InProgress() // lost with the connection: then it is redelivered
 			}
 		}
 	}()
@@ -226,7 +226,7 @@ func (d *dispatcher) next(ctx context.Context, poll <-chan time.Time) (Job, bool
 				if err != nil {
 					d.conn.log.Debug("fetch request", "client", client, "err", err)
 				}
-				continue // nothing waits there; a wake-up or the poll brings it back
+				continue // the client has no request waiting; a wake-up or the poll adds it again
 			}
 		}
 		select {
@@ -240,7 +240,7 @@ func (d *dispatcher) next(ctx context.Context, poll <-chan time.Time) (Job, bool
 	}
 }
 
-// gather takes in the wake-ups that are there.
+// gather adds the clients of the wake-ups received so far.
 func (d *dispatcher) gather() {
 	for {
 		select {
@@ -252,14 +252,14 @@ func (d *dispatcher) gather() {
 	}
 }
 
-// add takes in a wake-up.
+// add adds the client of a wake-up.
 func (d *dispatcher) add(subject string) {
 	if site, client, ok := event.WakeOf(subject); ok {
 		d.join(site + "." + client)
 	}
 }
 
-// join puts a client into the ring, once.
+// join adds a client to the ring, once.
 func (d *dispatcher) join(client string) {
 	if !slices.Contains(d.ring, client) {
 		d.ring = append(d.ring, client)
@@ -269,7 +269,7 @@ func (d *dispatcher) join(client string) {
 // poll finds requests whose wake-up was lost, or whose lease has run out.
 func (d *dispatcher) poll(ctx context.Context) {
 	if len(d.ring) > 0 {
-		return // there is work enough
+		return // there is enough work
 	}
 	subjects, err := d.conn.requestSubjects(ctx)
 	if err != nil {
@@ -297,7 +297,7 @@ func (d *dispatcher) fetch(ctx context.Context, client string) (Job, bool, error
 		return d.job(msg)
 	}
 	if err := batch.Error(); err != nil {
-		delete(d.consumers, client) // it may have gone with a lost store
+		delete(d.consumers, client) // it may be lost with the bus's store
 		return Job{}, false, err
 	}
 	return Job{}, false, nil
@@ -316,14 +316,14 @@ func (d *dispatcher) job(msg jetstream.Msg) (Job, bool, error) {
 	return job, true, nil
 }
 
-// consumer is the client's own queue; the bus forgets it some minutes after
-// the client's last request.
+// consumer is the client's own queue; the bus deletes it ten minutes after the
+// client's last request.
 func (d *dispatcher) consumer(ctx context.Context, client string) (jetstream.Consumer, error) {
 	if cons := d.consumers[client]; cons != nil {
 		return cons, nil
 	}
 	site, name, _ := strings.Cut(client, ".")
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	cons, err := d.conn.js.CreateOrUpdateConsumer(ctx, event.RequestStream, jetstream.ConsumerConfig{
 		Durable: site + "_" + name, FilterSubject: event.ClientRequests(site, name),

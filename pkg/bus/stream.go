@@ -14,7 +14,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// How long the bus keeps what it was given; SQLite keeps it for good.
+// How long the bus stores messages; SQLite stores them for good.
 const (
 	reportAge = 7 * 24 * time.Hour
 	alarmAge  = 30 * 24 * time.Hour
@@ -43,8 +43,8 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 		{
 			Name: event.AlarmStream, Subjects: []string{event.AllAlarms},
 			Description: "alarms raised and cleared",
-			// Limits, not Interest: with Interest a transition that nobody
-			// consumes yet would be answered and dropped.
+			// Limits, not Interest: with Interest a transition without a consumer
+			// would be acknowledged and dropped.
 			Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
 			MaxAge: alarmAge, MaxBytes: space / 16, Discard: jetstream.DiscardOld,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
@@ -67,8 +67,8 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 	}
 }
 
-// EnsureStreams makes the streams what this version wants them to be, within
-// space bytes, as soon as the bus answers.
+// EnsureStreams creates the streams, or updates them to what this version
+// needs, within space bytes, as soon as the bus answers.
 func (c *Conn) EnsureStreams(ctx context.Context, space int64) error {
 	for _, cfg := range streams(space, 1) {
 		err := c.retry(ctx, "make stream "+cfg.Name, func() error {
@@ -93,7 +93,7 @@ func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...j
 	}
 	msg := &nats.Msg{Subject: subject, Data: data}
 	for attempt := 1; ; attempt++ {
-		try, cancel := context.WithTimeout(ctx, patience)
+		try, cancel := context.WithTimeout(ctx, callTime)
 		_, err = c.js.PublishMsg(try, msg, append(opts, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))...)
 		cancel()
 		if err == nil {
@@ -106,14 +106,14 @@ func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...j
 }
 
 // consume calls fn for every message of an ordered consumer, from what cfg
-// says, until ctx ends. After trouble it starts over, so fn sees messages
-// again and must not mind.
+// says, until ctx ends. After an error it starts over, so fn must expect
+// messages that it has seen.
 func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig, started func(pending uint64), fn func(jetstream.Msg)) error {
 	for ctx.Err() == nil {
 		var s jetstream.Stream
 		var cons jetstream.Consumer
 		err := c.retry(ctx, "read stream "+stream, func() (err error) {
-			try, cancel := context.WithTimeout(ctx, 2*patience)
+			try, cancel := context.WithTimeout(ctx, 2*callTime)
 			defer cancel()
 			if s, err = c.js.Stream(try, stream); err != nil {
 				return err
@@ -127,8 +127,8 @@ func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.Ordered
 		if info := cons.CachedInfo(); info != nil {
 			started(info.NumPending)
 		}
-		turn := &turnstile{fn: fn}
-		cc, err := cons.Consume(turn.pass, jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
+		through := &gate{fn: fn}
+		cc, err := cons.Consume(through.pass, jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
 			jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 				c.log.Debug("reading stream", "stream", stream, "err", err)
 			}))
@@ -137,33 +137,33 @@ func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.Ordered
 			continue
 		}
 		c.untilReplaced(ctx, s, cc.Closed())
-		turn.close()
-		go cc.Stop() // while it looks for its bus, it hears of this up to ten seconds later
+		through.close()
+		go cc.Stop() // while it reconnects, it takes up to ten seconds
 	}
 	return ctx.Err()
 }
 
-// turnstile lets messages through until it is closed. An ordered consumer that
-// looks for its bus cannot be waited for when it is told to stop.
-type turnstile struct {
+// gate passes messages on until it is closed. An ordered consumer that is
+// reconnecting cannot be waited for when it is stopped.
+type gate struct {
 	mu     sync.Mutex
 	fn     func(jetstream.Msg)
 	closed bool // under mu
 }
 
-func (t *turnstile) pass(m jetstream.Msg) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.closed {
-		t.fn(m)
+func (g *gate) pass(m jetstream.Msg) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.fn(m)
 	}
 }
 
-// close returns when no message is under way; none comes after it.
-func (t *turnstile) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.closed = true
+// close returns when no call of fn is in progress; none follows.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
 }
 
 // untilReplaced returns when ctx ends, when reading has ended, or when the
@@ -181,7 +181,7 @@ func (c *Conn) untilReplaced(ctx context.Context, s jetstream.Stream, closed <-c
 			c.log.Warn("reading a stream ended, starting over", "stream", name)
 			return
 		case <-look.C:
-			try, cancel := context.WithTimeout(ctx, patience)
+			try, cancel := context.WithTimeout(ctx, callTime)
 			info, err := s.Info(try)
 			cancel()
 			if err == nil && !info.Created.Equal(created) {

@@ -24,17 +24,17 @@ import (
 // nil means that it is on disk and in force.
 func (c *Conn) SetWatch(ctx context.Context, w event.Watch) error {
 	if w.EveryS > 0 {
-		if err := c.roomForWatches(ctx); err != nil {
+		if err := c.checkWatchSpace(ctx); err != nil {
 			return err
 		}
 	}
 	return c.publishWatch(ctx, w)
 }
 
-// RestoreWatch puts a watch back that the bus has lost: nil when it is there,
-// or a newer word on it.
+// RestoreWatch stores a watch again that the bus has lost: nil also when it, or a
+// newer state of it, is there already.
 func (c *Conn) RestoreWatch(ctx context.Context, w event.Watch) error {
-	return known(c.publishWatch(ctx, w, jetstream.WithExpectLastSequencePerSubject(0)))
+	return ignoreExisting(c.publishWatch(ctx, w, jetstream.WithExpectLastSequencePerSubject(0)))
 }
 
 func (c *Conn) publishWatch(ctx context.Context, w event.Watch, opts ...jetstream.PublishOpt) error {
@@ -45,10 +45,10 @@ func (c *Conn) publishWatch(ctx context.Context, w event.Watch, opts ...jetstrea
 	return c.publish(ctx, event.WatchSubject(w.Page), id, w, opts...)
 }
 
-// roomForWatches refuses in time: the stream itself cannot refuse, it would
-// drop its oldest watch.
-func (c *Conn) roomForWatches(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// checkWatchSpace refuses a watch before the stream is full: the stream itself
+// would drop its oldest watch.
+func (c *Conn) checkWatchSpace(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	s, err := c.js.Stream(ctx, event.WatchStream)
 	if err != nil {
@@ -60,47 +60,47 @@ func (c *Conn) roomForWatches(ctx context.Context) error {
 	return nil
 }
 
-// WatchNow has a watched page weighed once beside its turns; occasion tells
-// one such wish from the next.
-func (c *Conn) WatchNow(ctx context.Context, w event.Watch, occasion string) error {
+// InspectNow has a watched page inspected once, beside its schedule; occasion
+// distinguishes one such request from the next.
+func (c *Conn) InspectNow(ctx context.Context, w event.Watch, occasion string) error {
 	return c.publish(ctx, event.DueSubject(w.Page), w.Page+"-now-"+occasion, w)
 }
 
-// WatchOf is the newest word on a page's watch, or libra.ErrNotFound.
+// WatchOf is the newest state of a page's watch, or libra.ErrNotFound.
 func (c *Conn) WatchOf(ctx context.Context, page string) (event.Watch, error) {
 	return lastOf[event.Watch](ctx, c, event.WatchStream, event.WatchSubject(page))
 }
 
-// FollowWatches calls fn with the newest word on every watch, those that have
-// ended too, then with every change, as WatchReports does.
-func (c *Conn) FollowWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error {
-	return follow(ctx, c, event.WatchStream, jetstream.OrderedConsumerConfig{
+// ConsumeWatches calls fn with the newest state of every watch, those that have
+// ended too, then with every change, as ConsumeReports does.
+func (c *Conn) ConsumeWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error {
+	return consumeDecoded(ctx, c, event.WatchStream, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{event.AllWatches}, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 	}, caughtUp, fn)
 }
 
-// RecordWatches hands every word on a watch to fn as RecordReports does.
+// RecordWatches passes every change of a watch to r.Store as RecordReports does.
 func (c *Conn) RecordWatches(ctx context.Context, r Recording[event.Watch]) error {
 	return record(ctx, c, event.WatchStream, event.AllWatches, r)
 }
 
-// dueConsumer is shared by all inspectors: each thing that is due is carried
-// by one of them.
+// dueConsumer is shared by all inspectors: each watch that is due is relayed by
+// one of them.
 const dueConsumer = "due"
 
-// dueAtOnce are carried at a time: the bus syncs each to disk, several
+// dueBatch is how many are relayed at a time: the bus syncs several to disk
 // together.
-const dueAtOnce = 32
+const dueBatch = 32
 
-// RelayDue makes a request of every watch whose time has come, until ctx ends.
-// Where the page's last request is still open, this time is left out. loop
+// RelayDue makes a request of every watch that is due, until ctx ends. Where the
+// page's last request is still open, this occasion is skipped. loop
 // supervises the goroutine that calls it; it may be nil.
 func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
 	s := supervised{c, loop}
 	for ctx.Err() == nil {
 		var cons jetstream.Consumer
 		err := s.retry(ctx, "make consumer "+dueConsumer, func() (err error) {
-			try, cancel := context.WithTimeout(ctx, patience)
+			try, cancel := context.WithTimeout(ctx, callTime)
 			defer cancel()
 			cons, err = c.js.CreateOrUpdateConsumer(try, event.WatchStream, jetstream.ConsumerConfig{
 				Durable: dueConsumer, FilterSubject: event.AllDue, AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: -1,
@@ -111,15 +111,15 @@ func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
 			s.allow()
 			err = s.relay(ctx, cons)
 		}
-		c.log.Debug("carrying what is due, starting over", "err", err)
+		c.log.Debug("relaying due watches, starting over", "err", err)
 	}
 	return ctx.Err()
 }
 
-// relay waits up to a second for what is due. An error asks for the consumer
-// to be looked up again.
+// relay waits up to a second for watches that are due. After an error the
+// consumer is to be looked up again.
 func (s supervised) relay(ctx context.Context, cons jetstream.Consumer) error {
-	try, cancel := context.WithTimeout(ctx, patience)
+	try, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	batch, err := cons.Fetch(1, jetstream.FetchContext(try))
 	if err != nil {
@@ -132,7 +132,7 @@ func (s supervised) relay(ctx context.Context, cons jetstream.Consumer) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	if batch, err = cons.FetchNoWait(dueAtOnce - 1); err != nil {
+	if batch, err = cons.FetchNoWait(dueBatch - 1); err != nil {
 		return err
 	}
 	msgs = collect(msgs, batch)
@@ -167,11 +167,11 @@ func (c *Conn) submitDue(ctx context.Context, m jetstream.Msg) error {
 	err = c.Submit(ctx, event.Request{ID: id, Page: w.Page, URL: w.URL, Site: w.Site, Client: w.Client, Asked: meta.Timestamp.UTC(), Watch: &w})
 	switch {
 	case errors.Is(err, libra.ErrOpen):
-		c.log.Debug("page is due while its last request is open, left out", "page", w.Page)
+		c.log.Debug("page is due while its last request is open, skipped", "page", w.Page)
 	case err != nil:
 		return err
 	}
-	try, cancel := context.WithTimeout(ctx, patience)
+	try, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return m.DoubleAck(try)
 }

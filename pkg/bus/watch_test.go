@@ -150,7 +150,7 @@ func TestFollowAndRecordWatches(t *testing.T) {
 	seen, recorded := map[string]int{}, map[string]int{}
 	caught := false
 	background(t, func(ctx context.Context) error {
-		return watchdog.FollowWatches(ctx, func() { mu.Lock(); caught = true; mu.Unlock() }, func(w event.Watch) {
+		return watchdog.ConsumeWatches(ctx, func() { mu.Lock(); caught = true; mu.Unlock() }, func(w event.Watch) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen[w.Page] = w.EveryS
@@ -218,7 +218,7 @@ func TestNotes(t *testing.T) {
 	var got []libra.Note
 	caught := 0
 	background(t, func(ctx context.Context) error {
-		return notifier.WatchNotes(ctx, func() { mu.Lock(); caught = len(got); mu.Unlock() }, func(n libra.Note) { mu.Lock(); got = append(got, n); mu.Unlock() })
+		return notifier.ConsumeNotes(ctx, func() { mu.Lock(); caught = len(got); mu.Unlock() }, func(n libra.Note) { mu.Lock(); got = append(got, n); mu.Unlock() })
 	})
 	count := func(n int) func() bool {
 		return func() bool { mu.Lock(); defer mu.Unlock(); return len(got) == n }

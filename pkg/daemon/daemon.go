@@ -1,15 +1,15 @@
-// Package daemon is the chassis under every one of Libra's processes: it reads
-// flags and environment, names every fault of them at once, gives the
-// component a logger and a context that ends with SIGTERM, tells systemd when
-// it is ready and that it still makes progress, and turns the end of it into
-// an exit code:
+// Package daemon is what every one of Libra's processes runs on: it reads flags
+// and environment, reports every fault of them at once, gives the component a
+// logger and a context that ends with SIGTERM, notifies systemd when it is ready
+// and for as long as its loops make progress, and turns its end into an exit
+// code:
 //
-//	0  asked to stop, and did
-//	1  something broke; a restart may mend it
-//	2  the configuration is wrong; a restart cannot mend it
+//	0  stopped when asked to
+//	1  an error that a restart may mend
+//	2  an error of the configuration that a restart cannot mend
 //
-// A disk that is full, read-only or ill is no fault of the configuration: see
-// Passing and Bearable.
+// A disk that is full, read-only or faulty is no fault of the configuration: see
+// Transient and Tolerable.
 //
 // A panic or SIGABRT ends the process by signal with every goroutine's stack
 // on standard error, never with the Go runtime's usual exit code 2, which
@@ -44,8 +44,8 @@ type Program struct {
 	Name     string // as its unit is called: "libra-web"
 	Usage    string // what it does, in one sentence
 	Settings []Setting
-	// Check looks at settings together, whatever is wrong with one of them: all
-	// faults are told at once. May be nil.
+	// Check validates settings together, whatever is wrong with one of them: all
+	// faults are reported at once. May be nil.
 	Check func() []error
 	// Examine is Check for --check alone: it names faults in what a start
 	// would survive, such as a file of which there is an earlier good copy. May
@@ -104,12 +104,12 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 		faults = append(faults, p.Examine()...)
 	}
 	code := exitCode(faults)
-	tell := toldAtStart(log)
+	report := logFault(log)
 	if check {
-		tell = toldByCheck(stderr, log, os.Getenv)
+		report = printFault(stderr, log, os.Getenv)
 	}
 	for _, err := range faults {
-		tell(err)
+		report(err)
 	}
 	switch {
 	case code != 0:
@@ -123,13 +123,13 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	return p.run(ctx, log, faults)
 }
 
-func (p Program) run(ctx context.Context, log *slog.Logger, borne []error) int {
+func (p Program) run(ctx context.Context, log *slog.Logger, tolerated []error) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	proc := newProcess(p.Name, log)
-	proc.Borne = slices.DeleteFunc(borne, Passing)
+	proc.Tolerated = slices.DeleteFunc(tolerated, Transient)
 	var beside sync.WaitGroup
-	beside.Go(func() { proc.heartbeat(ctx) })
+	beside.Go(func() { proc.feedWatchdog(ctx) })
 	beside.Go(func() { <-ctx.Done(); proc.notify("STOPPING=1") })
 
 	err := p.Run(ctx, proc)
@@ -140,10 +140,10 @@ func (p Program) run(ctx context.Context, log *slog.Logger, borne []error) int {
 	case err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		log.Info("stopped", "after", time.Since(proc.started).Round(time.Millisecond))
 		return 0
-	case errors.Is(err, ErrConfig) && !Passing(err):
+	case errors.Is(err, ErrConfig) && !Transient(err):
 		log.Error("cannot start: " + err.Error())
 		return 2
 	}
-	log.Error("cannot go on: " + err.Error())
+	log.Error("cannot continue: " + err.Error())
 	return 1
 }

@@ -93,7 +93,7 @@ func TestExitCodes(t *testing.T) {
 		text string
 	}{
 		{nil, 0, "stopped"},
-		{errors.New("the disk is gone"), 1, "cannot go on: the disk is gone"},
+		{errors.New("the disk is gone"), 1, "cannot continue: the disk is gone"},
 		{fmt.Errorf("%w: no such channel", daemon.ErrConfig), 2, "cannot start: configuration: no such channel"},
 	} {
 		code, text := run(t.Context(), daemon.Program{Name: "libra-test", Run: func(context.Context, *daemon.Process) error { return c.err }})
@@ -110,11 +110,11 @@ func TestHeart(t *testing.T) {
 		p := program(t, func(p *daemon.Process) {
 			stalled := func(want string) {
 				t.Helper()
-				if got := p.Heart.Stalled(); got != want {
+				if got := p.Liveness.Stalled(); got != want {
 					t.Errorf("stalled is %q, want %q", got, want)
 				}
 			}
-			running, hanging := p.Heart.Loop("running"), p.Heart.Loop("hanging")
+			running, hanging := p.Liveness.Loop("running"), p.Liveness.Loop("hanging")
 			stalled("")
 			for range 4 {
 				time.Sleep(time.Second)
@@ -133,11 +133,11 @@ func TestHeart(t *testing.T) {
 func TestLoopDeclaresHowLongItMayBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := program(t, func(p *daemon.Process) {
-			l := p.Heart.Loop("calling")
+			l := p.Liveness.Loop("calling")
 			after := func(pause time.Duration, want string) {
 				t.Helper()
 				time.Sleep(pause)
-				if got := p.Heart.Stalled(); got != want {
+				if got := p.Liveness.Stalled(); got != want {
 					t.Errorf("stalled is %q, want %q", got, want)
 				}
 			}
@@ -160,7 +160,7 @@ func TestWatchdogIsNotFedWhileALoopHangs(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", fmt.Sprint((4 * period).Microseconds()))
 	t.Setenv("WATCHDOG_PID", fmt.Sprint(os.Getpid()))
 	_, text := run(t.Context(), daemon.Program{Name: "libra-test", Run: func(_ context.Context, p *daemon.Process) error {
-		l := p.Heart.Loop("hanging")
+		l := p.Liveness.Loop("hanging")
 		l.Allow(0)
 		for received("WATCHDOG=1", 10*period) { // those of before; then none comes any more
 		}
@@ -179,7 +179,7 @@ func TestWatchdogIsNotFedWhileALoopHangs(t *testing.T) {
 func TestBeat(t *testing.T) {
 	program(t, func(p *daemon.Process) {
 		p.Count("pages_in_hand", func() int64 { return 3 })
-		b := p.Beat("2")
+		b := p.Heartbeat("2")
 		if b.Component != "libra-test" || b.Instance != "2" || b.Counters["pages_in_hand"] != 3 || b.Counters["goroutines"] < 2 {
 			t.Errorf("beat: %+v", b)
 		}

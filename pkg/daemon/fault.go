@@ -9,35 +9,35 @@ import (
 	"syscall"
 )
 
-// passing are what a machine is short of or ill with for a while: they say
-// nothing about the configuration.
-var passing = []error{
+// transient are the errors of a machine that lacks a resource, or whose disk is
+// faulty, for a while: they are no fault of the configuration.
+var transient = []error{
 	syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ESTALE,
 }
 
-// Passing says that an error is of the machine and not of the configuration: a
-// disk that is full, read-only or ill, or no file left to open. A later start
-// may do better, so it is never exit code 2.
-func Passing(err error) bool {
-	return slices.ContainsFunc(passing, func(p error) bool { return errors.Is(err, p) })
+// Transient reports whether an error is of the machine and not of the
+// configuration: a disk that is full, read-only or faulty, or no file
+// descriptor left. A later start may succeed, so it never becomes exit code 2.
+func Transient(err error) bool {
+	return slices.ContainsFunc(transient, func(p error) bool { return errors.Is(err, p) })
 }
 
-// Bearable marks a fault that the program can live with: a start only warns
-// of it and goes on, and --check names it and exits with 0 all the same.
-func Bearable(err error) error { return bearable{err} }
+// Tolerable marks a fault that does not keep the program from running: a start
+// logs a warning and continues, and --check prints it and exits with 0.
+func Tolerable(err error) error { return tolerable{err} }
 
-type bearable struct{ error }
+type tolerable struct{ error }
 
-func (b bearable) Unwrap() error { return b.error }
+func (t tolerable) Unwrap() error { return t.error }
 
-func isBearable(err error) bool { return errors.As(err, new(bearable)) }
+func isTolerable(err error) bool { return errors.As(err, new(tolerable)) }
 
-// exitCode is what faults found before the start come to; 0 lets it go on.
+// exitCode is the exit code for faults found before the start; 0 lets it go on.
 func exitCode(faults []error) (code int) {
 	for _, err := range faults {
 		switch {
-		case isBearable(err):
-		case Passing(err):
+		case isTolerable(err):
+		case Transient(err):
 			code = max(code, 1)
 		default:
 			return 2
@@ -46,28 +46,28 @@ func exitCode(faults []error) (code int) {
 	return code
 }
 
-// toldAtStart logs a fault that a start meets.
-func toldAtStart(log *slog.Logger) func(error) {
+// logFault returns a function that logs a fault found at a start.
+func logFault(log *slog.Logger) func(error) {
 	return func(err error) {
-		if isBearable(err) {
-			log.Warn("goes on with a fault: " + oneLine(err.Error()))
+		if isTolerable(err) {
+			log.Warn("configuration fault tolerated: " + oneLine(err.Error()))
 		} else {
 			log.Error("cannot start: " + oneLine(err.Error()))
 		}
 	}
 }
 
-// toldByCheck writes a fault that --check finds: a plain line for whoever called
-// it, a line of the log for the journal, where a reload asks.
-func toldByCheck(w io.Writer, log *slog.Logger, getenv func(string) string) func(error) {
+// printFault returns a function that writes a fault found by --check: a plain
+// line on a terminal, a line of the log under journald, where a reload runs it.
+func printFault(w io.Writer, log *slog.Logger, getenv func(string) string) func(error) {
 	return func(err error) {
 		text := oneLine(err.Error())
-		switch bearable, journal := isBearable(err), getenv("JOURNAL_STREAM") != ""; {
-		case !journal && bearable:
+		switch tolerable, journal := isTolerable(err), getenv("JOURNAL_STREAM") != ""; {
+		case !journal && tolerable:
 			fmt.Fprintln(w, "warning: "+text)
 		case !journal:
 			fmt.Fprintln(w, "wrong: "+text)
-		case bearable:
+		case tolerable:
 			log.Warn("the configuration has a fault: " + text)
 		default:
 			log.Error("the configuration is wrong: " + text)

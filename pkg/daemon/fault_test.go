@@ -100,17 +100,17 @@ func TestPassing(t *testing.T) {
 // A spare setting that is wrong has its default, and a start goes on.
 func TestSpare(t *testing.T) {
 	var count int
-	var borne []error
+	var tolerated []error
 	p := daemon.Program{
 		Name:     "libra-test",
 		Settings: []daemon.Setting{{Name: "count", FlagOnly: true, Spare: true, Default: "3", Into: daemon.Count(&count, 1, 9)}},
-		Run:      func(_ context.Context, p *daemon.Process) error { borne = p.Borne; return nil },
+		Run:      func(_ context.Context, p *daemon.Process) error { tolerated = p.Tolerated; return nil },
 	}
-	if code, text := run(t.Context(), p, "--count", "abc"); code != 0 || count != 3 || len(borne) != 1 || !strings.Contains(borne[0].Error(), `--count is "abc": give a whole number`) {
-		t.Errorf("exit code %d, count %d, %v: %s", code, count, borne, text)
+	if code, text := run(t.Context(), p, "--count", "abc"); code != 0 || count != 3 || len(tolerated) != 1 || !strings.Contains(tolerated[0].Error(), `--count is "abc": give a whole number`) {
+		t.Errorf("exit code %d, count %d, %v: %s", code, count, tolerated, text)
 	}
-	p.Check = func() []error { return []error{daemon.Bearable(syscall.EROFS)} } // is no fault of the configuration
-	if code, _ := run(t.Context(), p, "--count", "5"); code != 0 || count != 5 || len(borne) != 0 {
-		t.Errorf("exit code %d, count %d, %v", code, count, borne)
+	p.Check = func() []error { return []error{daemon.Tolerable(syscall.EROFS)} } // is no fault of the configuration
+	if code, _ := run(t.Context(), p, "--count", "5"); code != 0 || count != 5 || len(tolerated) != 0 {
+		t.Errorf("exit code %d, count %d, %v", code, count, tolerated)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// newHandler writes logs for whoever reads: under journald one line of
+// newHandler writes logs for their reader: under journald one line of
 // key=value with the priority as a "<N>" prefix and no time (the journal has
 // both), elsewhere slog's text.
 func newHandler(w io.Writer, getenv func(string) string) slog.Handler {

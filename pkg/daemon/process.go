@@ -18,23 +18,24 @@ import (
 // the units' TimeoutStopSec.
 const cleanupBound = 5 * time.Second
 
-// Process is what the chassis gives a running component.
+// Process is what this package gives a running component.
 type Process struct {
 	Name string
 	// Log writes to the journal; see newHandler.
 	Log *slog.Logger
-	// Heart keeps systemd's watchdog, and Libra's, content.
-	Heart *Heart
+	// Liveness supervises the process's loops: while one hangs, neither systemd's
+	// watchdog is fed nor a heartbeat published.
+	Liveness *Liveness
 	// Borne are the faults of the configuration that the process was started in
 	// spite of.
-	Borne []error
+	Tolerated []error
 
 	started time.Time
 
 	mu       sync.Mutex
 	status   string                   // under mu
-	told     string                   // under mu; the status that systemd has
-	toldAt   time.Time                // under mu
+	sent     string                   // under mu; the status that systemd has
+	sentAt   time.Time                // under mu
 	cleanups []cleanup                // under mu
 	counters []func() (string, int64) // under mu
 	troubles []func() []event.Trouble // under mu
@@ -46,10 +47,10 @@ type cleanup struct {
 }
 
 func newProcess(name string, log *slog.Logger) *Process {
-	return &Process{Name: name, Log: log, Heart: newHeart(), started: time.Now(), status: "starting"}
+	return &Process{Name: name, Log: log, Liveness: newLiveness(), started: time.Now(), status: "starting"}
 }
 
-// Ready tells systemd that the process does its part. Status is the line that
+// Ready notifies systemd that the process does its work. Status is the line that
 // systemctl status shows.
 func (p *Process) Ready(status string) {
 	p.setStatus(status)
@@ -57,24 +58,24 @@ func (p *Process) Ready(status string) {
 	p.Log.Info("ready", "status", status, "dur", time.Since(p.started).Round(time.Microsecond), "version", Version)
 }
 
-// Status replaces the line that systemctl status shows. Whoever has one says it
-// again and again: systemd hears of a change once a second at most, since it
-// passes each on to everybody who follows its units.
+// Status replaces the line that systemctl status shows. It may
+// be called often: systemd is notified of a change once a second at most, since
+// it passes each on to every client that subscribes to its units.
 func (p *Process) Status(status string) {
 	if p.setStatus(status) {
 		p.notify("STATUS=" + oneLine(status))
 	}
 }
 
-// setStatus says whether systemd is to be told.
+// setStatus stores the line and reports whether to notify systemd.
 func (p *Process) setStatus(s string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.status = s
-	if p.told == s || time.Since(p.toldAt) < time.Second {
+	if p.sent == s || time.Since(p.sentAt) < time.Second {
 		return false
 	}
-	p.told, p.toldAt = s, time.Now()
+	p.sent, p.sentAt = s, time.Now()
 	return true
 }
 
@@ -86,18 +87,19 @@ func (p *Process) Cleanup(name string, do func(context.Context) error) {
 	p.cleanups = append(p.cleanups, cleanup{name, do})
 }
 
-// Count adds a counter to the process's beats, beside that of its goroutines.
+// Count adds a counter to the process's heartbeats, beside that of its
+// goroutines.
 func (p *Process) Count(name string, value func() int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counters = append(p.counters, func() (string, int64) { return name, value() })
 }
 
-// Beat describes the process, for the bus.
-func (p *Process) Beat(instance string) event.Beat {
+// Heartbeat describes the process, for the bus.
+func (p *Process) Heartbeat(instance string) event.Heartbeat {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	b := event.Beat{
+	b := event.Heartbeat{
 		Component: p.Name, Instance: instance, Version: Version, PID: os.Getpid(),
 		Started: p.started.UTC(), At: time.Now().UTC(), Status: p.status,
 		Counters: map[string]int64{"goroutines": int64(runtime.NumGoroutine())},
@@ -132,13 +134,13 @@ func (p *Process) clean(bound time.Duration) {
 				p.Log.Warn("cleanup", "name", last.name, "err", err)
 			}
 		case <-ctx.Done():
-			p.Log.Warn("cleanup takes too long, leaving it", "name", last.name, "bound", bound)
+			p.Log.Warn("cleanup exceeds its bound, abandoned", "name", last.name, "bound", bound)
 			return
 		}
 	}
 }
 
-// notify speaks to systemd; where there is none, that is no fault.
+// notify sends a message to systemd; without one it does nothing.
 func (p *Process) notify(state string) {
 	if _, err := sd.SdNotify(false, state); err != nil {
 		p.Log.Warn("notify systemd", "err", err)

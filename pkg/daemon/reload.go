@@ -13,16 +13,16 @@ import (
 	"libra/pkg/event"
 )
 
-// Trouble adds what now returns to the troubles that the process's beats name.
+// Trouble adds what now returns to the troubles that the process's heartbeats name.
 func (p *Process) Trouble(now func() []event.Trouble) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.troubles = append(p.troubles, now)
 }
 
-// OnReload has do called at every SIGHUP (systemctl reload), one at a time,
-// until stop is called. Before OnReload, SIGHUP ends the process. An error of
-// do is logged: what held before goes on.
+// OnReload calls do at every SIGHUP (systemctl reload), one at a time, until
+// stop is called. Before OnReload, SIGHUP ends the process. An error of do is
+// logged, and what held before stays in force.
 func (p *Process) OnReload(do func() error) (stop func()) {
 	hup, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(hup, syscall.SIGHUP)
@@ -36,7 +36,7 @@ func (p *Process) OnReload(do func() error) (stop func()) {
 			}
 			p.notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonic()))
 			if err := do(); err != nil {
-				p.Log.Error("cannot reload, going on as before: " + err.Error())
+				p.Log.Error("cannot reload, the configuration before stays in force: " + err.Error())
 			} else {
 				p.Log.Info("reloaded")
 			}

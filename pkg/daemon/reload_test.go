@@ -49,7 +49,7 @@ func TestReload(t *testing.T) {
 		}
 	}
 	cancel()
-	if stderr := <-ended; strings.Count(stderr, "msg=reloaded") != 2 || !strings.Contains(stderr, "cannot reload, going on as before: line 3 is bad") {
+	if stderr := <-ended; strings.Count(stderr, "msg=reloaded") != 2 || !strings.Contains(stderr, "cannot reload, the configuration before stays in force: line 3 is bad") {
 		t.Errorf("logged: %s", stderr)
 	}
 }
@@ -65,7 +65,7 @@ func TestExamine(t *testing.T) {
 		t.Errorf("--check: exit code %d: %s", code, stderr)
 	}
 	p.Examine = func() []error {
-		return []error{daemon.Bearable(errors.New(`"x" is gone`)), errors.New("line 5")}
+		return []error{daemon.Tolerable(errors.New(`"x" is gone`)), errors.New("line 5")}
 	}
 	if code, stderr := run(t.Context(), p, "--check"); code != 2 || stderr != "warning: \"x\" is gone\nwrong: line 5\n" {
 		t.Errorf("--check: exit code %d: %s", code, stderr)
@@ -84,11 +84,11 @@ func TestTroubles(t *testing.T) {
 	code, stderr := run(t.Context(), daemon.Program{Name: "libra-test", Run: func(_ context.Context, p *daemon.Process) error {
 		var now []event.Trouble
 		p.Trouble(func() []event.Trouble { return now })
-		if got := p.Beat("1").Troubles; got != nil {
+		if got := p.Heartbeat("1").Troubles; got != nil {
 			t.Errorf("troubles %v", got)
 		}
 		now = []event.Trouble{{ID: "channel.ops", Severity: libra.Major}}
-		if got := p.Beat("1").Troubles; len(got) != 1 || got[0] != now[0] {
+		if got := p.Heartbeat("1").Troubles; len(got) != 1 || got[0] != now[0] {
 			t.Errorf("troubles %v, want %v", got, now)
 		}
 		return nil

@@ -24,13 +24,13 @@ type Setting struct {
 	Name    string // of the flag: "bus-store"
 	Default string // "" where there is none
 	Usage   string
-	// FlagOnly settings are the unit file's business: no environment variable.
+	// FlagOnly settings belong in the unit file: no environment variable.
 	FlagOnly bool
-	// Spare settings keep nobody from starting: where one is wrong, the default
-	// holds, and Process.Borne says so.
+	// Spare settings keep no process from starting: where one is wrong, its
+	// default holds, and the fault is one of Process.Tolerated.
 	Spare bool
-	// Into takes the text and says what is wrong with it: see Text, Duration
-	// and their like.
+	// Into parses the text into the program's configuration; its error says what
+	// is allowed: see Text, Duration and the others.
 	Into func(string) error
 }
 
@@ -43,7 +43,7 @@ func (s Setting) Env() string {
 }
 
 // value adapts a Setting to flag.Value. Faults are collected, not returned, so
-// that all of them are told at once.
+// that all of them are reported at once.
 type value struct {
 	Setting
 	text   string
@@ -58,7 +58,7 @@ func (v *value) Set(s string) error {
 	for _, err := range each(v.Into(s)) {
 		err = fmt.Errorf("%s is %q: %w", v.called(), s, err)
 		if v.Spare {
-			v.given, err = false, Bearable(err)
+			v.given, err = false, Tolerable(err)
 		}
 		*v.faults = append(*v.faults, err)
 	}
@@ -86,7 +86,7 @@ func (v *value) fill() {
 	}
 }
 
-// called is the setting's name as whoever has to mend it knows it.
+// called is the setting's name as the operator who corrects it knows it.
 func (v *value) called() string {
 	if v.FlagOnly {
 		return "--" + v.Name
@@ -231,14 +231,14 @@ func Prefixes(p *[]netip.Prefix) func(string) error {
 	}
 }
 
-// Folder takes a directory that this process can write to. That it cannot for
-// the moment, as its disk is full, say, is Bearable.
+// Folder takes a directory that this process can write to. A transient fault,
+// such as a full disk, is Tolerable.
 func Folder(p *string) func(string) error {
 	return func(s string) error {
 		f, err := os.CreateTemp(s, ".libra-check-*")
-		if Passing(err) {
+		if Transient(err) {
 			*p = s
-			return Bearable(fmt.Errorf("cannot write there (%w): look at its disk with df, df -i, mount and dmesg", bare(err)))
+			return Tolerable(fmt.Errorf("cannot write there (%w): look at its disk with df, df -i, mount and dmesg", bare(err)))
 		}
 		if err != nil {
 			return fmt.Errorf("cannot write there (%w): create the folder, or give it to this unit's user with chown", bare(err))

@@ -1,21 +1,21 @@
-// Package event is the contract between Libra's processes: what they say to
-// each other, on which subjects, in which JSON. Messages only ever gain
-// fields, so that processes can be upgraded in any order; the golden files in
-// testdata hold them to it. It does no input or output.
+// Package event is the contract between Libra's processes: the messages that they
+// publish, on which subjects, in which JSON. Messages only ever gain fields, so
+// that processes can be upgraded in any order; the golden files in testdata are
+// the test of that. It does no input or output.
 //
-//	subject                                  kind      message    said by
+//	subject                                  kind      message    published by
 //	libra.request.<site>.<client>.<page>     stream    Request    web
 //	libra.report.<page>                      stream    Reported   inspector
-//	libra.report.<page>.failed               stream    Reported   inspector, when the page could not be had
+//	libra.report.<page>.failed               stream    Reported   inspector, when the page could not be fetched
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
 //	libra.note.<alarm or silence>            stream    libra.Note        web, watchdog, recorder, notifier
-//	libra.schedule.<page>                    stream    Watch      web: the newest word on a watch
+//	libra.schedule.<page>                    stream    Watch      web: the newest state of a watch
 //	libra.due.<page>                         stream    Watch      the bus's own schedules, watchdog
 //	libra.channel.<channel>                  question  Tried      web asks the notifier to send a trial message
 //	libra.wake.<site>.<client>               lossy     (empty)    web, when a request is stored
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      question  Step       inspector, while it works
-//	libra.beat.<component>.<instance>        lossy     Beat       all, every second
+//	libra.beat.<component>.<instance>        lossy     Heartbeat  all, every second
 package event
 
 import (
@@ -44,17 +44,17 @@ func Streams() []string {
 
 // Subject patterns that select every message of a kind.
 const (
-	AllRequests = "libra.request.>"
-	AllReports  = "libra.report.>"
-	AllAlarms   = "libra.alarm.>"
-	AllNotes    = "libra.note.>"
-	AllWatches  = "libra.schedule.*"
-	AllDue      = "libra.due.*"
-	AllChannels = "libra.channel.*"
-	AllWakes    = "libra.wake.*.*"
-	AllSteps    = "libra.step.*"
-	AllWorkers  = "libra.worker.*"
-	AllBeats    = "libra.beat.>"
+	AllRequests   = "libra.request.>"
+	AllReports    = "libra.report.>"
+	AllAlarms     = "libra.alarm.>"
+	AllNotes      = "libra.note.>"
+	AllWatches    = "libra.schedule.*"
+	AllDue        = "libra.due.*"
+	AllChannels   = "libra.channel.*"
+	AllWakes      = "libra.wake.*.*"
+	AllSteps      = "libra.step.*"
+	AllWorkers    = "libra.worker.*"
+	AllHeartbeats = "libra.beat.>"
 )
 
 // RequestSubject is where a client's request for a page waits. The site comes
@@ -78,9 +78,9 @@ func RequestOf(subject string) (site, client, page string, ok bool) {
 	return f[2], f[3], f[4], true
 }
 
-// WakeSubject is where inspectors hear that a client has a request stored. The
-// request's own subject would tell them too early: subscribers hear a message
-// before the stream has it on disk.
+// WakeSubject notifies inspectors that a client has a request stored. The
+// request's own subject would be too early: subscribers get a message before the
+// stream has it on disk.
 func WakeSubject(site, client string) string {
 	return "libra.wake." + Token(site) + "." + Token(client)
 }
@@ -97,18 +97,18 @@ func WakeOf(subject string) (site, client string, ok bool) {
 // PageRequests selects the requests of every client for one page.
 func PageRequests(page string) string { return "libra.request.*.*." + page }
 
-// ReportSubject keeps the reports of a page; its last message is the newest
-// good one.
+// ReportSubject holds the reports of a page; its last message is the newest good
+// one.
 func ReportSubject(page string) string { return "libra.report." + page }
 
-// FailureSubject keeps the reports that say why a page could not be had, so
-// that the last good one stays the last of its own subject.
+// FailureSubject holds the reports of pages that could not be fetched, so that
+// the last good report stays the last of its own subject.
 func FailureSubject(page string) string { return "libra.report." + page + ".failed" }
 
-// AlarmSubject keeps the transitions of an alarm.
+// AlarmSubject holds the transitions of an alarm.
 func AlarmSubject(alarm string) string { return "libra.alarm." + alarm }
 
-// NoteSubject keeps what was done about an alarm, or became of a silence.
+// NoteSubject holds the notes about an alarm, or about a silence.
 func NoteSubject(n libra.Note) string {
 	if n.Silence != nil {
 		return "libra.note.silence-" + Token(n.Silence.ID)
@@ -116,23 +116,23 @@ func NoteSubject(n libra.Note) string {
 	return "libra.note." + n.Alarm
 }
 
-// WatchSubject keeps the newest word on whether a page is watched.
+// WatchSubject holds the newest state of a page's watch.
 func WatchSubject(page string) string { return "libra.schedule." + page }
 
-// DueSubject is where the bus says that a watched page's time has come.
+// DueSubject holds a watch of a page that is due.
 func DueSubject(page string) string { return "libra.due." + page }
 
 // ChannelSubject is answered by the notifier that has the channel.
 func ChannelSubject(channel string) string { return "libra.channel." + Token(channel) }
 
-// StepSubject is where a page's progress is told while somebody listens.
+// StepSubject carries a page's progress to those that subscribe.
 func StepSubject(page string) string { return "libra.step." + page }
 
-// WorkerSubject is answered by whoever inspects the page, and by nobody else.
+// WorkerSubject is answered by the inspector of the page, and by no other.
 func WorkerSubject(page string) string { return "libra.worker." + page }
 
-// BeatSubject is where a component shows that it lives.
-func BeatSubject(component, instance string) string {
+// HeartbeatSubject carries the heartbeats of a component.
+func HeartbeatSubject(component, instance string) string {
 	return "libra.beat." + Token(component) + "." + Token(instance)
 }
 
@@ -151,7 +151,7 @@ func Token(s string) string {
 	return "h-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:16]
 }
 
-// Request asks for one weighing of one page.
+// Request asks for one inspection of one page.
 type Request struct {
 	ID     string    `json:"id"` // unique; every log line of the work carries it
 	Page   string    `json:"page"`
@@ -161,23 +161,23 @@ type Request struct {
 	Asked  time.Time `json:"asked"`
 	// Release asks for a page that is in quarantine.
 	Release bool `json:"release,omitempty"`
-	// Watch is the watch whose time had come, null for somebody's own request.
+	// Watch is the watch that was due, null for a request without one.
 	Watch *Watch `json:"watch,omitempty"`
 }
 
-// Watch has a page weighed again and again.
+// Watch has a page inspected at an interval.
 type Watch struct {
 	Page   string    `json:"page"`
 	URL    string    `json:"url"`
 	Site   string    `json:"site"`
-	Client string    `json:"client"`  // who asks, and whose turn the requests take
+	Client string    `json:"client"`  // who asks; the requests take this client's turns
 	EveryS int       `json:"every_s"` // seconds; 0: not watched any more
 	At     time.Time `json:"at"`      // since when it is so
 	// Budget is a LightWallet budget file, null for none.
 	Budget json.RawMessage `json:"budget,omitempty"`
 }
 
-// Tried is what came of a trial message.
+// Tried is the outcome of a trial message.
 type Tried struct {
 	Channel string `json:"channel"`
 	OK      bool   `json:"ok"`
@@ -188,28 +188,28 @@ type Tried struct {
 }
 
 // Reported answers a request. A request delivered twice is answered twice
-// with the same Request.ID; whoever stores answers keeps the first.
+// with the same Request.ID; a reader that stores answers keeps the first.
 type Reported struct {
 	Request   Request      `json:"request"`
 	Attempt   int          `json:"attempt"`   // delivery number, from 1
 	Inspector string       `json:"inspector"` // instance that did the work
 	At        time.Time    `json:"at"`
 	Report    libra.Report `json:"report"`
-	// Quarantined says that the page has ended its inspector again and again,
-	// and is left alone until a request with Release.
+	// Quarantined says that the page has ended its inspector repeatedly, and is
+	// not inspected until a request with Release.
 	Quarantined bool `json:"quarantined,omitempty"`
-	// Budget is what the report is worth against Request.Watch.Budget; null
+	// Budget is the result of the report against Request.Watch.Budget; null
 	// without one, and for a failed report.
 	Budget *Judged `json:"budget,omitempty"`
 }
 
-// Judged is a report held against a budget.
+// Judged is the result of a report against a budget.
 type Judged struct {
 	Lines int      `json:"lines"` // of the budget that is for this page
 	Over  []string `json:"over"`  // those that are over, in words; never null
 }
 
-// Subject is where the answer belongs.
+// Subject is the subject that the answer is published on.
 func (r Reported) Subject() string {
 	if r.Report.Outcome == libra.Failed {
 		return FailureSubject(r.Request.Page)
@@ -223,13 +223,14 @@ type Step struct {
 	Page      string     `json:"page"`
 	Step      libra.Step `json:"step"`
 	Found     int        `json:"found"` // assets known so far
-	Done      int        `json:"done"`  // assets weighed so far
+	Done      int        `json:"done"`  // assets measured so far
 	Inspector string     `json:"inspector"`
 	At        time.Time  `json:"at"`
 }
 
-// Beat shows that a component lives and its loops make progress.
-type Beat struct {
+// Heartbeat is the periodic sign of life of a component whose loops make
+// progress.
+type Heartbeat struct {
 	Component string           `json:"component"` // "libra-web"
 	Instance  string           `json:"instance"`  // "1"
 	Version   string           `json:"version"`
@@ -238,15 +239,15 @@ type Beat struct {
 	At        time.Time        `json:"at"`
 	Status    string           `json:"status"`   // one line, as systemctl status shows it
 	Counters  map[string]int64 `json:"counters"` // ever-growing counts, snake_case
-	// Troubles are what the component wants an alarm for.
+	// Troubles are the faults that the component wants an alarm for.
 	Troubles []Trouble `json:"troubles,omitempty"`
 }
 
 // Trouble is a fault that a component sees in something it depends on, and
-// that the watchdog makes an alarm of while the beats name it.
+// that is an alarm while the component's heartbeats name it.
 type Trouble struct {
 	ID       string         `json:"id"`       // of the alarm: "channel.ops"
-	Target   string         `json:"target"`   // what is unwell: "channel ops"
+	Target   string         `json:"target"`   // what has the fault: "channel ops"
 	Summary  string         `json:"summary"`  // one sentence
 	Evidence string         `json:"evidence"` // what was seen
 	Severity libra.Severity `json:"severity"`

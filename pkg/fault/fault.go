@@ -1,12 +1,12 @@
-// Package fault makes an inspector fail on purpose, so that suites and curious
-// operators can see what holds. It is compiled in and does nothing until
-// LIBRA_FAULTS=yes allows it. Then a page whose path holds /libra-fault/KIND
-// has its inspector do, before it weighs the page:
+// Package fault makes an inspector fail on purpose, for test suites and for
+// operators who want to see the consequences. It is compiled in and does nothing
+// until LIBRA_FAULTS=yes allows it. Then a page whose path contains
+// /libra-fault/KIND has its inspector do the following before the inspection:
 //
-//	error    give up with an error
-//	slow     calculate for three seconds, then go on
-//	spin     calculate for ever, deaf to every deadline
-//	hunger   take memory until something ends it
+//	error    return an error
+//	slow     compute for three seconds, then continue
+//	spin     compute forever and ignore every deadline
+//	hunger   allocate memory until the process is ended
 //	crash    panic
 package fault
 
@@ -24,12 +24,11 @@ const marker = "/libra-fault/"
 // ErrAsked is the error of the kind "error".
 var ErrAsked = errors.New("the page's address asks for an error (LIBRA_FAULTS)")
 
-// Inject does what the page's address asks for. An address that asks for
-// nothing is none of its business.
+// Inject does what the page's address asks for, if anything.
 func Inject(_ context.Context, page string) error {
 	u, err := url.Parse(page)
 	if err != nil {
-		return nil // the engine says what is wrong with it
+		return nil // the engine reports it
 	}
 	_, rest, ok := strings.Cut(u.Path, marker)
 	if !ok {
@@ -53,13 +52,13 @@ func Inject(_ context.Context, page string) error {
 	return nil
 }
 
-// spin calculates and looks at nothing but the time.
+// spin computes for d and checks nothing but the time.
 func spin(d time.Duration) {
 	for start := time.Now(); time.Since(start) < d; {
 	}
 }
 
-// eat takes memory and touches all of it.
+// eat allocates memory and writes all of it.
 func eat() {
 	var all [][]byte
 	for {
@@ -68,7 +67,7 @@ func eat() {
 			chunk[i] = byte(i)
 		}
 		all = append(all, chunk)
-		time.Sleep(time.Millisecond) // about a gigabyte a second would take the machine with it
+		time.Sleep(time.Millisecond) // about a gigabyte a second; more would bring the machine down
 		_ = all
 	}
 }

@@ -286,7 +286,7 @@ func (w *worker) giveBack(ctx context.Context) state {
 	if ctx.Err() != nil {
 		pause = 0 // another inspector may have it at once
 	}
-	if err := w.job.Again(pause); err != nil {
+	if err := w.job.Retry(pause); err != nil {
 		w.log.Warn("give request back, it comes again by itself", "err", err)
 	} else {
 		w.log.Info("request given back")

@@ -145,7 +145,7 @@ func TestPoison(t *testing.T) {
 	// Somebody took both and was lost.
 	lost, lose := context.WithCancel(t.Context())
 	taken := make(chan error, 2)
-	go b.Connect("inspector").Work(lost, bustest.Slots(2), time.Minute, nil, func(_ context.Context, j bus.Job) { taken <- j.Again(0) })
+	go b.Connect("inspector").Work(lost, bustest.Slots(2), time.Minute, nil, func(_ context.Context, j bus.Job) { taken <- j.Retry(0) })
 	for range 2 {
 		if err := <-taken; err != nil {
 			t.Fatal(err)

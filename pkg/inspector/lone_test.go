@@ -54,7 +54,7 @@ func TestLoneTurns(t *testing.T) {
 		left <- b.Connect("inspector").Work(gone, bustest.Slots(len(lost)), time.Minute, nil, func(_ context.Context, j bus.Job) {
 			taken <- struct{}{}
 			<-giveBack
-			if err := j.Again(0); err != nil {
+			if err := j.Retry(0); err != nil {
 				t.Error(err)
 			}
 		})

@@ -117,7 +117,7 @@ func fill[T comparable](field *T, value T) {
 type Bus interface {
 	DeliverAlarms(ctx context.Context, a bus.AlarmConsumer) error
 	DropAlarms(ctx context.Context, durable string) error
-	WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error
+	ConsumeNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error
 	PublishNote(ctx context.Context, n libra.Note) error
 	ServeChannels(ctx context.Context, fn func(ctx context.Context, channel string) event.Tried) (stop func(), err error)
 }
@@ -217,7 +217,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		})
 	}
 	wg.Go(func() { n.desk.minutes.publish(ctx, n.deps.Bus) })
-	wg.Go(func() { _ = n.deps.Bus.WatchNotes(ctx, n.desk.caught, n.desk.note) }) // it ends with ctx
+	wg.Go(func() { _ = n.deps.Bus.ConsumeNotes(ctx, n.desk.caught, n.desk.note) }) // it ends with ctx
 	stop, err := n.deps.Bus.ServeChannels(ctx, n.Try)
 	if err != nil {
 		return fmt.Errorf("serve trial messages: %w", err)

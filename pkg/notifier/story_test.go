@@ -118,7 +118,7 @@ func (s *story) change() { close(s.changed); s.changed = make(chan struct{}) }
 
 func (s *story) DropAlarms(context.Context, string) error { return nil }
 
-func (s *story) WatchNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error {
+func (s *story) ConsumeNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error {
 	time.Sleep(s.notesTake)
 	for seen := 0; ctx.Err() == nil; {
 		s.mu.Lock()

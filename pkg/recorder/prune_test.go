@@ -48,7 +48,7 @@ func TestMakesRoom(t *testing.T) {
 		r.Run(ctx, recorder.Loops{})
 	})
 	notes := make(chan libra.Note, 9)
-	wg.Go(func() { b.Connect("web").WatchNotes(ctx, func() {}, func(n libra.Note) { notes <- n }) })
+	wg.Go(func() { b.Connect("web").ConsumeNotes(ctx, func() {}, func(n libra.Note) { notes <- n }) })
 	if n := <-notes; n.Alarm != "disk" || n.Kind != libra.Action || n.By != "libra-recorder" || !strings.HasPrefix(n.Text, "removed 1200 reports up to ") {
 		t.Errorf("noted: %+v", n)
 	}

@@ -279,7 +279,7 @@ func TestWipedNotes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var got []string
-	web.WatchNotes(ctx, cancel, func(n libra.Note) { got = append(got, n.ID) })
+	web.ConsumeNotes(ctx, cancel, func(n libra.Note) { got = append(got, n.ID) })
 	if slices.Sort(got); !slices.Equal(got, []string{"n-bus", "n-now"}) {
 		t.Errorf("notes on the bus: %v", got)
 	}

@@ -30,7 +30,7 @@ type beats struct {
 type ear struct {
 	from  time.Time // its silence counts from here
 	fresh bool      // from is a beat of this process's time
-	beat  event.Beat
+	beat  event.Heartbeat
 	// starts of the component, by its own account, oldest first.
 	starts []time.Time
 }
@@ -46,7 +46,7 @@ func newBeats(cfg Config) *beats {
 	return &beats{interval: cfg.Interval, silence: cfg.Heartbeat, ears: map[Target]ear{}}
 }
 
-func (b *beats) hear(beat event.Beat) {
+func (b *beats) hear(beat event.Heartbeat) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.proof = time.Now()

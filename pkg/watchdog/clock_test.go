@@ -31,7 +31,7 @@ func inspected(t *testing.T) *room {
 	r := newRoom(t)
 	r.cfg.PageTimeout = 10 * time.Second
 	r.cfg.Expect = []watchdog.Target{{Component: "libra-inspector", Instance: "1"}}
-	r.beat = event.Beat{Component: "libra-inspector", Instance: "1", PID: 7}
+	r.beat = event.Heartbeat{Component: "libra-inspector", Instance: "1", PID: 7}
 	return r
 }
 

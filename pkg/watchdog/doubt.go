@@ -67,7 +67,7 @@ func (p *pages) ask(ctx context.Context, bus Bus) {
 				}
 				try, cancel := context.WithTimeout(ctx, time.Second)
 				defer cancel()
-				_ = bus.WatchNow(try, d.watch, d.occasion)
+				_ = bus.InspectNow(try, d.watch, d.occasion)
 			})
 		}
 	}

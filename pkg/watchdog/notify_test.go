@@ -126,7 +126,7 @@ func (a *appliance) run(run func(context.Context) error) (stop func()) {
 func (a *appliance) beat(component string) (stop func()) {
 	conn := a.bus.Connect("bus")
 	return a.run(func(ctx context.Context) error {
-		conn.Beat(ctx, func() string { return "" }, func() event.Beat { return event.Beat{Component: component, Instance: "1", PID: 7} })
+		conn.PublishHeartbeats(ctx, func() string { return "" }, func() event.Heartbeat { return event.Heartbeat{Component: component, Instance: "1", PID: 7} })
 		return nil
 	})
 }
@@ -280,7 +280,7 @@ func (a *appliance) silent(component string) time.Duration {
 func (a *appliance) newest(alarm string) (newest libra.Transition, ok bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	a.seen.WatchAlarms(ctx, cancel, func(t libra.Transition) {
+	a.seen.ConsumeAlarms(ctx, cancel, func(t libra.Transition) {
 		if t.Alarm.ID == alarm {
 			newest, ok = t, true
 		}

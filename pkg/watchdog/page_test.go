@@ -41,7 +41,7 @@ func (r *room) RecordReports(ctx context.Context, rec bus.Recording[event.Report
 	return ctx.Err()
 }
 
-func (r *room) FollowWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error {
+func (r *room) ConsumeWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error {
 	for seen := 0; ctx.Err() == nil; {
 		r.mu.Lock()
 		news := r.watches[seen:]
@@ -68,7 +68,7 @@ func (r *room) PublishNote(_ context.Context, n libra.Note) error {
 	})
 }
 
-func (r *room) WatchNow(_ context.Context, w event.Watch, occasion string) error {
+func (r *room) InspectNow(_ context.Context, w event.Watch, occasion string) error {
 	return r.locked(func() error {
 		r.now = append(r.now, fmt.Sprintf("%.1f %s %s", time.Since(r.began).Seconds(), w.Page, occasion))
 		return nil
@@ -378,7 +378,7 @@ func TestPageMissed(t *testing.T) {
 		r := newRoom(t)
 		r.cfg.PageTimeout = 10 * time.Second
 		r.cfg.Expect = []watchdog.Target{{Component: "libra-inspector", Instance: "1"}}
-		r.beat = event.Beat{Component: "libra-inspector", Instance: "1", PID: 7}
+		r.beat = event.Heartbeat{Component: "libra-inspector", Instance: "1", PID: 7}
 		r.start()
 		w := r.watch(10, "")
 		r.report(w, nil)

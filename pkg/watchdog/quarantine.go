@@ -47,7 +47,7 @@ func newWards() *wards {
 
 // watch takes answers until ctx ends.
 func (q *wards) watch(ctx context.Context, bus Bus) {
-	_ = bus.WatchReports(ctx, func() { // it ends with ctx
+	_ = bus.ConsumeReports(ctx, func() { // it ends with ctx
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.ready = true

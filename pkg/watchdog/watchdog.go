@@ -52,19 +52,19 @@ type Bus interface {
 	Ping(ctx context.Context) error
 	CheckStreams(ctx context.Context) error
 	PublishAlarm(ctx context.Context, t libra.Transition) error
-	WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error
+	ConsumeAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error
 	// WatchReports says the newest good and the newest failed report of every
 	// page, then every new one; some twice, and not always in order.
-	WatchReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error
+	ConsumeReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error
 	// RecordReports says every report, once and in order, from where the
 	// reader stands.
 	RecordReports(ctx context.Context, r bus.Recording[event.Reported]) error
 	// FollowWatches says the newest word on every watch, then every change.
-	FollowWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error
+	ConsumeWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error
 	PublishNote(ctx context.Context, n libra.Note) error
 	// WatchNow has a watched page weighed once beside its turns.
-	WatchNow(ctx context.Context, w event.Watch, occasion string) error
-	WatchBeats(fn func(event.Beat)) (stop func(), err error)
+	InspectNow(ctx context.Context, w event.Watch, occasion string) error
+	SubscribeHeartbeats(fn func(event.Heartbeat)) (stop func(), err error)
 	// OldestRequest says how many requests are open, and since when the
 	// oldest of them is; the zero time where there is none.
 	OldestRequest(ctx context.Context) (open int, since time.Time, err error)
@@ -164,7 +164,7 @@ func (w *Watchdog) Alarms() []libra.Alarm {
 
 // Run watches until ctx ends.
 func (w *Watchdog) Run(ctx context.Context) error {
-	stop, err := w.deps.Bus.WatchBeats(w.beats.hear)
+	stop, err := w.deps.Bus.SubscribeHeartbeats(w.beats.hear)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func readHistory(ctx context.Context, bus Bus, history chan<- *libra.Transition)
 		}
 	}
 	// What comes after the first has been caught up with is our own.
-	_ = bus.WatchAlarms(reading, func() { once.Do(func() { say(nil); done() }) }, func(t libra.Transition) {
+	_ = bus.ConsumeAlarms(reading, func() { once.Do(func() { say(nil); done() }) }, func(t libra.Transition) {
 		if reading.Err() == nil {
 			say(&t)
 		}

@@ -37,10 +37,10 @@ type room struct {
 	bus     error                       // under mu; nil is well
 	web     error                       // under mu
 	check   func(context.Context) error // under mu; SQLite's
-	hear    func(event.Beat)            // under mu
+	hear    func(event.Heartbeat)       // under mu
 	open    int                         // under mu; requests
 	oldest  time.Time                   // under mu; request
-	beat    event.Beat                  // under mu; what the heart says
+	beat    event.Heartbeat             // under mu; what the heart says
 	stored  []libra.Transition          // under mu; on the bus
 	answers []event.Reported            // under mu; on the bus
 	told    []libra.Transition          // under mu; past the bus
@@ -62,7 +62,7 @@ func thresholds() rules.Thresholds {
 
 func newRoom(t *testing.T) *room {
 	return &room{
-		t: t, began: time.Now(), beat: event.Beat{Component: "libra-recorder", Instance: "1", PID: 7, Status: "recording"}, check: func(context.Context) error { return nil },
+		t: t, began: time.Now(), beat: event.Heartbeat{Component: "libra-recorder", Instance: "1", PID: 7, Status: "recording"}, check: func(context.Context) error { return nil },
 		cfg: watchdog.Config{
 			Expect: []watchdog.Target{{Component: "libra-recorder"}}, Folder: t.TempDir(), Thresholds: thresholds(),
 			Proc: t.TempDir(), State: t.TempDir(), Runtime: t.TempDir(), Hostname: "box",
@@ -89,7 +89,7 @@ func (r *room) PublishAlarm(_ context.Context, t libra.Transition) error {
 	})
 }
 
-func (r *room) WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error {
+func (r *room) ConsumeAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error {
 	for r.Ping(ctx) != nil {
 		select {
 		case <-ctx.Done():
@@ -111,7 +111,7 @@ func (r *room) WatchAlarms(ctx context.Context, caughtUp func(), fn func(libra.T
 	return ctx.Err()
 }
 
-func (r *room) WatchReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error {
+func (r *room) ConsumeReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error {
 	for seen := 0; ctx.Err() == nil; {
 		if r.Ping(ctx) == nil {
 			r.mu.Lock()
@@ -137,7 +137,7 @@ func (r *room) OldestRequest(context.Context) (int, time.Time, error) {
 	return r.open, r.oldest, r.bus
 }
 
-func (r *room) WatchBeats(fn func(event.Beat)) (func(), error) {
+func (r *room) SubscribeHeartbeats(fn func(event.Heartbeat)) (func(), error) {
 	return func() {}, r.locked(func() error { r.hear = fn; return nil })
 }
 

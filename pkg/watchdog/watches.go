@@ -28,7 +28,7 @@ func newWatches() *watches { return &watches{pages: map[string]watched{}} }
 
 // follow hears of watches until ctx ends.
 func (w *watches) follow(ctx context.Context, bus Bus) {
-	_ = bus.FollowWatches(ctx, func() { // it ends with ctx
+	_ = bus.ConsumeWatches(ctx, func() { // it ends with ctx
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.since.IsZero() {

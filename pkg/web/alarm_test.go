@@ -63,7 +63,7 @@ func (h *house) onBus() (notes []libra.Note) {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
 	defer cancel()
-	h.bus.Connect("notifier").WatchNotes(ctx, cancel, func(n libra.Note) { notes = append(notes, n) })
+	h.bus.Connect("notifier").ConsumeNotes(ctx, cancel, func(n libra.Note) { notes = append(notes, n) })
 	return notes
 }
 

@@ -238,7 +238,7 @@ func TestHistoryIsBehind(t *testing.T) {
 	h.publish(reported(request(2), noon))
 	h.start(web.Config{HeartbeatTimeout: time.Hour}).ready()
 	behind := func(since int64) {
-		h.beat(event.Beat{
+		h.beat(event.Heartbeat{
 			Component: "libra-recorder", Instance: "1", Version: daemon.Version, Started: noon, At: time.Now(),
 			Status: "history is behind since 12:00:00: database is locked", Counters: map[string]int64{"behind_since_unix": since},
 		})

@@ -28,10 +28,10 @@ func (s *Server) follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.checkHistory(ctx) })
 	wg.Go(func() { s.followRequests(ctx) })
 	wg.Go(func() { s.followLive(ctx) })
-	wg.Go(func() { s.conn.WatchReports(ctx, s.caughtUp, s.onReport) })
-	wg.Go(func() { s.conn.WatchAlarms(ctx, s.thenRecall(s.memory.setAlarmed), s.onAlarm) })
-	wg.Go(func() { s.conn.WatchNotes(ctx, s.thenRecall(s.notes.MarkComplete), s.onNote) })
-	wg.Go(func() { s.conn.FollowWatches(ctx, s.thenRecall(s.watches.setCaughtUp), s.onWatch) })
+	wg.Go(func() { s.conn.ConsumeReports(ctx, s.caughtUp, s.onReport) })
+	wg.Go(func() { s.conn.ConsumeAlarms(ctx, s.thenRecall(s.memory.setAlarmed), s.onAlarm) })
+	wg.Go(func() { s.conn.ConsumeNotes(ctx, s.thenRecall(s.notes.MarkComplete), s.onNote) })
+	wg.Go(func() { s.conn.ConsumeWatches(ctx, s.thenRecall(s.watches.setCaughtUp), s.onWatch) })
 }
 
 func (s *Server) caughtUp() {
@@ -246,7 +246,7 @@ func subscribe[T any](s *Server, watch func(func(T)) (func(), error), fn func(T)
 // followRequests keeps the open requests right: told by the bus, set right
 // after every time it was away, and every half minute.
 func (s *Server) followRequests(ctx context.Context) {
-	defer subscribe(s, s.conn.WatchRequests, s.onRequest)()
+	defer subscribe(s, s.conn.SubscribeRequests, s.onRequest)()
 	var last time.Time
 	every(ctx, probeEvery/2, func() {
 		switch {
@@ -289,11 +289,11 @@ func (s *Server) resync(ctx context.Context) error {
 
 // followLive listens to what is told and forgotten: steps and beats.
 func (s *Server) followLive(ctx context.Context) {
-	defer subscribe(s, s.conn.WatchSteps, func(step event.Step) {
+	defer subscribe(s, s.conn.SubscribeSteps, func(step event.Step) {
 		s.memory.step(step, time.Now())
 		s.hub.tell("step", step.Page, step)
 	})()
-	defer subscribe(s, s.conn.WatchBeats, func(b event.Beat) { s.memory.beat(b, time.Now()) })()
+	defer subscribe(s, s.conn.SubscribeHeartbeats, func(b event.Heartbeat) { s.memory.beat(b, time.Now()) })()
 	every(ctx, time.Second, func() {
 		now := time.Now()
 		s.memory.forget(now.Add(-forgetAfter))

@@ -353,7 +353,7 @@ func TestStatus(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t).start(web.Config{HeartbeatTimeout: 300 * time.Millisecond}).ready()
 	beat := func() {
-		h.beat(event.Beat{Component: "libra-inspector", Instance: "1", Version: daemon.Version, PID: 7, Started: noon, At: time.Now(), Status: "2 of 4 busy", Counters: map[string]int64{"reports_published": 42}})
+		h.beat(event.Heartbeat{Component: "libra-inspector", Instance: "1", Version: daemon.Version, PID: 7, Started: noon, At: time.Now(), Status: "2 of 4 busy", Counters: map[string]int64{"reports_published": 42}})
 	}
 	var doc struct {
 		Status     string

@@ -66,7 +66,7 @@ type summary struct {
 }
 
 type heard struct {
-	beat event.Beat
+	beat event.Heartbeat
 	at   time.Time // by our clock
 }
 
@@ -302,7 +302,7 @@ func pageOf(a libra.Alarm) string {
 }
 
 // beat takes in a sign of life.
-func (m *memory) beat(b event.Beat, now time.Time) {
+func (m *memory) beat(b event.Heartbeat, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := b.Component + "/" + b.Instance

@@ -97,7 +97,7 @@ func metered(t *testing.T) *house {
 		for _, name := range names {
 			counters[name] = 4711
 		}
-		h.beat(event.Beat{Component: component, Instance: "1", Version: "1.0", Started: noon, Counters: counters})
+		h.beat(event.Heartbeat{Component: component, Instance: "1", Version: "1.0", Started: noon, Counters: counters})
 	}
 	h.submit("https://example.org/")
 	bustest.Await(t, "everything to be measured", func() bool {

@@ -237,11 +237,11 @@ func (h *house) publish(reports ...event.Reported) {
 }
 
 // beat sends one heartbeat of a component.
-func (h *house) beat(b event.Beat) {
+func (h *house) beat(b event.Heartbeat) {
 	h.t.Helper()
 	sent := make(chan struct{})
 	stalled := "" // until the first one is sent
-	go h.bus.Connect(strings.TrimPrefix(b.Component, "libra-")).Beat(h.t.Context(), func() string { return stalled }, func() event.Beat {
+	go h.bus.Connect(strings.TrimPrefix(b.Component, "libra-")).PublishHeartbeats(h.t.Context(), func() string { return stalled }, func() event.Heartbeat {
 		stalled = "that was all"
 		close(sent)
 		return b

@@ -1,4 +1,4 @@
-// Package wire holds what the mains of all processes on the bus do alike.
+// Package wire holds what the mains of all processes on the bus have in common.
 package wire
 
 import (
@@ -9,7 +9,7 @@ import (
 	"libra/pkg/event"
 )
 
-// Line is where the bus is and how to be let in, as settings say.
+// Line is the address of the bus and the key for it, from the settings.
 type Line struct {
 	Listen string // of libra-bus
 	URL    string // of another bus instead; "" for libra-bus
@@ -25,10 +25,10 @@ func (l *Line) Settings() []daemon.Setting {
 	}
 }
 
-// Outside says that the bus is not libra-bus's own.
+// Outside reports whether the bus is another NATS server than libra-bus's own.
 func (l *Line) Outside() bool { return l.URL != "" }
 
-// Config is how a role connects.
+// Config is the configuration of a role's connection.
 func (l *Line) Config(p *daemon.Process, role string) bus.Config {
 	url := l.URL
 	if url == "" {
@@ -37,19 +37,19 @@ func (l *Line) Config(p *daemon.Process, role string) bus.Config {
 	return bus.Config{URL: url, Seed: l.Seed, Role: role, Name: p.Name, Log: p.Log}
 }
 
-// Connect connects a role and shows on the bus that it lives, until ctx ends.
+// Connect connects a role and publishes its heartbeats until ctx ends.
 func (l *Line) Connect(ctx context.Context, p *daemon.Process, role, instance string) (*bus.Conn, error) {
 	conn, err := bus.Connect(l.Config(p, role))
 	if err != nil {
 		return nil, err
 	}
-	Beat(ctx, p, conn, instance)
+	PublishHeartbeats(ctx, p, conn, instance)
 	return conn, nil
 }
 
-// Beat shows on the bus that the process lives, until ctx ends; the connection
-// is closed when the process ends.
-func Beat(ctx context.Context, p *daemon.Process, conn *bus.Conn, instance string) {
+// PublishHeartbeats publishes the process's heartbeats until ctx ends; the
+// connection is closed when the process ends.
+func PublishHeartbeats(ctx context.Context, p *daemon.Process, conn *bus.Conn, instance string) {
 	p.Cleanup("bus connection", func(context.Context) error { conn.Close(); return nil })
-	go conn.Beat(ctx, p.Heart.Stalled, func() event.Beat { return p.Beat(instance) })
+	go conn.PublishHeartbeats(ctx, p.Liveness.Stalled, func() event.Heartbeat { return p.Heartbeat(instance) })
 }

@@ -58,8 +58,8 @@ func TestUnreached(t *testing.T) {
 		want []string
 	}{
 		"nothing there": {bus.Config{URL: "nats://ann:secret@127.0.0.1:1"}, []string{"url=nats://ann:xxxxx@127.0.0.1:1", "connection refused", "systemctl start libra-bus"}},
-		"no key":        {bus.Config{URL: b.URL()}, []string{"url=" + b.URL(), "Authorization Violation", "no key was given: --nats-seed"}},
-		"no NATS":       {bus.Config{URL: "nats://" + other.Addr().String()}, []string{"is that a NATS server"}},
+		"no key":        {bus.Config{URL: b.URL()}, []string{"url=" + b.URL(), "Authorization Violation", "no key is configured: --nats-seed"}},
+		"no NATS":       {bus.Config{URL: "nats://" + other.Addr().String()}, []string{"check that a NATS server listens"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +74,7 @@ func TestUnreached(t *testing.T) {
 				go conn.Wait(t.Context())
 			}
 			bustest.Await(t, "two complaints with reason and remedy", func() bool {
-				if log.count("bus cannot be reached, trying again") < 2 {
+				if log.count("bus cannot be reached, retrying") < 2 {
 					return false
 				}
 				for _, want := range c.want {

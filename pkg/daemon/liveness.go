@@ -11,10 +11,11 @@ import (
 // Stall is how long a loop may block that has just been registered.
 const Stall = 3 * time.Second
 
-// Heart beats while no registered loop exceeds the time for which it declared
-// that it may block. A component that waits on something for ever is thus ended
-// by systemd's watchdog although some timer in it still runs.
-type Heart struct {
+// Liveness supervises the loops of a component: it is alive while no registered
+// loop exceeds the time for which it declared that it may block. systemd's
+// watchdog thus ends a component that waits on something forever, although some
+// timer in it still runs.
+type Liveness struct {
 	mu    sync.Mutex
 	loops map[*Loop]allowance // under mu
 }
@@ -22,8 +23,8 @@ type Heart struct {
 // Loop is one loop of a component. It calls Allow in every round, before it
 // does what may block, however idle it is.
 type Loop struct {
-	heart *Heart
-	name  string
+	liveness *Liveness
+	name     string
 }
 
 // allowance is what a loop declared last.
@@ -32,10 +33,10 @@ type allowance struct {
 	time time.Duration
 }
 
-func newHeart() *Heart { return &Heart{loops: map[*Loop]allowance{}} }
+func newLiveness() *Liveness { return &Liveness{loops: map[*Loop]allowance{}} }
 
-// Loop registers a loop, which may block for Stall until it says otherwise.
-func (h *Heart) Loop(name string) *Loop {
+// Loop registers a loop, which may block for Stall until it declares otherwise.
+func (h *Liveness) Loop(name string) *Loop {
 	l := &Loop{h, name}
 	l.Allow(Stall)
 	return l
@@ -45,26 +46,26 @@ func (h *Heart) Loop(name string) *Loop {
 // again, or Done. A call whose context ends after t is declared as t and a
 // second or two for a loaded machine.
 func (l *Loop) Allow(d time.Duration) {
-	l.heart.mu.Lock()
-	defer l.heart.mu.Unlock()
-	l.heart.loops[l] = allowance{time.Now(), d}
+	l.liveness.mu.Lock()
+	defer l.liveness.mu.Unlock()
+	l.liveness.loops[l] = allowance{time.Now(), d}
 }
 
-// Done takes the loop out: it has ended, as it should.
+// Done removes a loop that has ended.
 func (l *Loop) Done() {
-	l.heart.mu.Lock()
-	defer l.heart.mu.Unlock()
-	delete(l.heart.loops, l)
+	l.liveness.mu.Lock()
+	defer l.liveness.mu.Unlock()
+	delete(l.liveness.loops, l)
 }
 
-// Stalled names a loop that has exceeded its allowance, or "" when all is well.
-func (h *Heart) Stalled() string {
+// Stalled names a loop that has exceeded its allowance, or "".
+func (h *Liveness) Stalled() string {
 	name, _ := h.stalled()
 	return name
 }
 
 // stalled also returns how long the loop was allowed to block.
-func (h *Heart) stalled() (name string, allowed time.Duration) {
+func (h *Liveness) stalled() (name string, allowed time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for l, a := range h.loops {
@@ -75,8 +76,8 @@ func (h *Heart) stalled() (name string, allowed time.Duration) {
 	return "", 0
 }
 
-// heartbeat feeds systemd's watchdog until ctx ends, if the unit has one.
-func (p *Process) heartbeat(ctx context.Context) {
+// feedWatchdog feeds systemd's watchdog until ctx ends, if the unit has one.
+func (p *Process) feedWatchdog(ctx context.Context) {
 	interval, err := sd.SdWatchdogEnabled(false)
 	if err != nil || interval == 0 {
 		return
@@ -85,7 +86,7 @@ func (p *Process) heartbeat(ctx context.Context) {
 	defer tick.Stop()
 	was := ""
 	for {
-		stalled, allowed := p.Heart.stalled()
+		stalled, allowed := p.Liveness.stalled()
 		if stalled == "" {
 			p.notify(sd.SdNotifyWatchdog)
 		} else if was == "" {

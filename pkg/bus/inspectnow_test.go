@@ -16,7 +16,7 @@ func TestWatchNow(t *testing.T) {
 	}
 	a := inspecting(t, inspector)
 	for n, occasion := range []string{"r1", "r2"} {
-		if err := watchdog.WatchNow(t.Context(), w, occasion); err != nil {
+		if err := watchdog.InspectNow(t.Context(), w, occasion); err != nil {
 			t.Fatal(err)
 		}
 		bustest.Await(t, "the request", func() bool { return len(a.all()) > n })
