@@ -19,22 +19,22 @@ import (
 
 // A page in quarantine is told to people with the reason, once, however often
 // the watchdog is killed; and its end, once.
-func TestQuarantineIsTold(t *testing.T) {
-	allowFaults(t, "")
-	quiet(t)
+func TestQuarantineIsNotified(t *testing.T) {
+	enableFaults(t, "")
+	awaitNoAlarms(t)
 	url := site(t).URL + "/libra-fault/crash"
 	id := box.Submit(t, url)
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "quarantine." + id, Scope: libra.ScopePage, Target: url, Page: id, Severity: libra.Major,
 		Summary: "The page " + url + " ended its inspector again and again: it is in quarantine", Runbook: "#quarantine",
 	}, "3 times")
 
-	box.Sink.Forget()
+	box.Sink.Reset()
 	was := box.MainPID(t, "libra-watchdog")
 	box.Systemctl(t, "kill", "--kill-whom=main", "--signal=KILL", "libra-watchdog")
 	harness.Await(t, "the watchdog's return", 20*time.Second, func() bool {
 		pid := box.MainPID(t, "libra-watchdog")
-		return pid != 0 && pid != was && strings.Contains(box.Show(t, "libra-watchdog", "StatusText"), "1 page in quarantine")
+		return pid != 0 && pid != was && strings.Contains(box.Property(t, "libra-watchdog", "StatusText"), "1 page in quarantine")
 	})
 
 	file := filepath.Join(filepath.Dir(box.State()), "etc", "libra.env")
@@ -46,19 +46,19 @@ func TestQuarantineIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	box.Systemctl(t, "restart", "libra-inspector@1", "libra-inspector@2")
-	if out, err := cli(t, "release", "--server", box.URL, id); err != nil {
+	if out, err := runCLI(t, "release", "--server", box.URL, id); err != nil {
 		t.Fatalf("release: %v\n%s", err, out)
 	}
 	harness.Await(t, "the page's report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
-	over(t, url, "The page "+url+" is not in quarantine any more")
-	if m := box.Sink.Find("[major]", url); m != nil {
+	wantCleared(t, url, "The page "+url+" is not in quarantine any more")
+	if m := box.Sink.FindMessage("[major]", url); m != nil {
 		t.Errorf("told again: %v", m["text"])
 	}
 }
 
 // An outside service is asked once its URL is there, and no more after.
 func TestOutsideHeartbeat(t *testing.T) {
-	box.Settle(t)
+	box.EnsureHealthy(t)
 	var asked atomic.Int64
 	outside := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ping/sesame" {
@@ -75,7 +75,7 @@ func TestOutsideHeartbeat(t *testing.T) {
 			t.Error(err)
 		}
 		box.Systemctl(t, "restart", "libra-watchdog")
-		box.Settle(t)
+		box.EnsureHealthy(t)
 	})
 	box.Systemctl(t, "restart", "libra-watchdog")
 	harness.Await(t, "a heartbeat", 20*time.Second, func() bool { return asked.Load() > 0 })
@@ -87,7 +87,7 @@ func TestOutsideHeartbeat(t *testing.T) {
 // What ends because all of it is shut down is no news, however long the watchdog
 // is the last to go: the first that people hear afterwards is of what happens
 // then.
-func TestShutdownIsNotTold(t *testing.T) {
+func TestShutdownNotifiesNobody(t *testing.T) {
 	folder := filepath.Join(box.Home, "units", "libra-watchdog.service.d")
 	t.Cleanup(func() {
 		os.RemoveAll(folder)
@@ -110,16 +110,16 @@ func TestShutdownIsNotTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			box.Systemctl(t, "daemon-reload")
-			quiet(t)
+			awaitNoAlarms(t)
 			again()
-			box.Settle(t)
+			box.EnsureHealthy(t)
 			box.Systemctl(t, "stop", "libra-inspector@2")
-			atSlack(t, part("beat.inspector.2", "libra-inspector@2"), "libra-inspector@2.service was stopped (dead)")
-			if all := box.Sink.All(); len(all) != 1 {
+			wantAtSlack(t, missingHeartbeat("beat.inspector.2", "libra-inspector@2"), "libra-inspector@2.service was stopped (dead)")
+			if all := box.Sink.Messages(); len(all) != 1 {
 				t.Errorf("told was:\n%s", strings.Join(all, "\n---\n"))
 			}
 			box.Systemctl(t, "start", "libra-inspector@2")
-			over(t, "libra-inspector@2", "libra-inspector@2 is alive again")
+			wantCleared(t, "libra-inspector@2", "libra-inspector@2 is alive again")
 		})
 	}
 }

@@ -25,8 +25,8 @@ import (
 )
 
 // Each unit stops, starts and restarts, and no other unit minds.
-func TestEveryUnitAlone(t *testing.T) {
-	box.Settle(t)
+func TestEachUnitRestartsAlone(t *testing.T) {
+	box.EnsureHealthy(t)
 	for _, unit := range harness.Services {
 		t.Run(unit, func(t *testing.T) {
 			others := map[string]int{}
@@ -40,14 +40,14 @@ func TestEveryUnitAlone(t *testing.T) {
 				box.Systemctl(t, "stop", "libra-web.socket")
 			}
 			box.Systemctl(t, "stop", unit)
-			if state := box.Show(t, unit, "ActiveState"); state != "inactive" {
+			if state := box.Property(t, unit, "ActiveState"); state != "inactive" {
 				t.Errorf("after stop it is %s", state)
 			}
 			box.Systemctl(t, "start", unit)
 			first := box.MainPID(t, unit)
 			box.Systemctl(t, "restart", unit)
 			if !box.Active(t, unit) || box.MainPID(t, unit) == first {
-				t.Errorf("after restart it is %s, pid %d, before %d", box.Show(t, unit, "ActiveState"), box.MainPID(t, unit), first)
+				t.Errorf("after restart it is %s, pid %d, before %d", box.Property(t, unit, "ActiveState"), box.MainPID(t, unit), first)
 			}
 			for s, pid := range others {
 				if now := box.MainPID(t, s); now != pid {
@@ -56,12 +56,12 @@ func TestEveryUnitAlone(t *testing.T) {
 			}
 		})
 	}
-	box.Settle(t)
+	box.EnsureHealthy(t)
 }
 
 // A killed process of each kind is ready again.
-func TestKilled(t *testing.T) {
-	box.Settle(t)
+func TestKilledProcessIsRestarted(t *testing.T) {
+	box.EnsureHealthy(t)
 	for _, unit := range harness.Services {
 		t.Run(unit, func(t *testing.T) {
 			was := box.MainPID(t, unit)
@@ -70,12 +70,12 @@ func TestKilled(t *testing.T) {
 			t.Logf("ready again after %s", took.Round(time.Millisecond))
 		})
 	}
-	box.Settle(t)
+	box.EnsureHealthy(t)
 }
 
 // A stopped process of each kind is ended by systemd's watchdog and comes back.
-func TestStopped(t *testing.T) {
-	box.Settle(t)
+func TestHungProcessIsRestarted(t *testing.T) {
+	box.EnsureHealthy(t)
 	was := map[string]int{}
 	for _, unit := range harness.Services {
 		was[unit] = box.MainPID(t, unit)
@@ -87,13 +87,13 @@ func TestStopped(t *testing.T) {
 			t.Errorf("%s: no watchdog timeout in the journal", unit)
 		}
 	}
-	box.Settle(t)
+	box.EnsureHealthy(t)
 }
 
 // A hanging process leaves its stacks in the journal, and is restarted although
 // the Go runtime's own exit code would read as a fault of the configuration.
 func TestAbortLeavesStacks(t *testing.T) {
-	box.Settle(t)
+	box.EnsureHealthy(t)
 	was := box.MainPID(t, "libra-recorder")
 	box.Signal(t, "libra-recorder", syscall.SIGABRT)
 	harness.Await(t, "another process", 10*time.Second, func() bool { return box.Active(t, "libra-recorder") && box.MainPID(t, "libra-recorder") != was })
@@ -104,13 +104,13 @@ func TestAbortLeavesStacks(t *testing.T) {
 }
 
 // systemctl start returns when the unit does its part, not before.
-func TestReadyOnlyWhenReady(t *testing.T) {
-	box.Settle(t)
+func TestStartReturnsWhenReady(t *testing.T) {
+	box.EnsureHealthy(t)
 	for _, unit := range harness.Services {
-		if kind := box.Show(t, unit, "Type"); kind != "notify" {
+		if kind := box.Property(t, unit, "Type"); kind != "notify" {
 			t.Errorf("%s is of type %s", unit, kind)
 		}
-		if status := box.Show(t, unit, "StatusText"); status == "" {
+		if status := box.Property(t, unit, "StatusText"); status == "" {
 			t.Errorf("%s shows no status", unit)
 		}
 	}
@@ -121,14 +121,14 @@ func TestReadyOnlyWhenReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if out, err := box.Appliance("systemctl", "start", "libra-bus"); err == nil {
+	if out, err := box.RunScript("systemctl", "start", "libra-bus"); err == nil {
 		t.Errorf("a bus without its port became ready: %s", out)
 	}
 	if log := box.Journal(t, "--unit", "libra-bus", "--since=-20s"); !strings.Contains(log, "is in use by another process") {
 		t.Errorf("the journal does not say why:\n%s", log)
 	}
 	l.Close()
-	box.Settle(t)
+	box.EnsureHealthy(t)
 	if _, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", box.BusPort)); err != nil {
 		t.Errorf("the bus is ready and does not listen: %v", err)
 	}
@@ -157,8 +157,8 @@ func site(t *testing.T) *httptest.Server {
 
 // A page submitted over HTTP is reported, found in SQLite, and still there
 // after the appliance was down.
-func TestPageToSQLite(t *testing.T) {
-	box.Settle(t)
+func TestReportIsRecordedAndSurvivesReboot(t *testing.T) {
+	box.EnsureHealthy(t)
 	id := box.Submit(t, site(t).URL+"/")
 	harness.Await(t, "the report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
 	p := box.Page(t, id)
@@ -182,7 +182,7 @@ func TestPageToSQLite(t *testing.T) {
 	if out, err := box.Up(); err != nil {
 		t.Fatalf("up: %v\n%s", err, out)
 	}
-	box.Settle(t)
+	box.EnsureHealthy(t)
 	if again := box.Page(t, id); again.Report == nil || again.Report.Totals.TransferBytes != p.Report.Totals.TransferBytes {
 		t.Errorf("after down and up: %+v", again)
 	}
@@ -190,29 +190,29 @@ func TestPageToSQLite(t *testing.T) {
 
 // An alarm reaches Slack's door in Slack's format, and so does its end.
 func TestAlarmReachesSlack(t *testing.T) {
-	quiet(t) // what is raised already is not told again
+	awaitNoAlarms(t) // what is raised already is not told again
 	box.Systemctl(t, "stop", "libra-recorder")
-	defer box.Settle(t)
+	defer box.EnsureHealthy(t)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(box.Journal(t, "--unit", "libra-watchdog", "--unit", "libra-notifier", "--lines", "60"))
 		}
 	})
-	took := harness.Await(t, "the alarm", 20*time.Second, func() bool { return box.Sink.Find("libra-recorder") != nil })
+	took := harness.Await(t, "the alarm", 20*time.Second, func() bool { return box.Sink.FindMessage("libra-recorder") != nil })
 	t.Logf("raised in Slack %s after the stop", took.Round(time.Millisecond))
-	message := box.Sink.Find("libra-recorder")
+	message := box.Sink.FindMessage("libra-recorder")
 	if blocks := fmt.Sprint(message["blocks"], message["attachments"]); !strings.Contains(blocks, "libra-recorder") {
 		t.Errorf("no blocks in the message: %v", message)
 	}
-	box.Sink.Forget()
+	box.Sink.Reset()
 	box.Systemctl(t, "start", "libra-recorder")
-	took = harness.Await(t, "the all-clear", 30*time.Second, func() bool { return box.Sink.Find("libra-recorder") != nil })
+	took = harness.Await(t, "the all-clear", 30*time.Second, func() bool { return box.Sink.FindMessage("libra-recorder") != nil })
 	t.Logf("cleared in Slack %s after the start", took.Round(time.Millisecond))
 }
 
 // Nobody gets onto the bus without a key, and no part can read another's.
-func TestKeys(t *testing.T) {
-	box.Settle(t)
+func TestKeysAreRequiredAndPrivate(t *testing.T) {
+	box.EnsureHealthy(t)
 	if nc, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", box.BusPort)); !errors.Is(err, nats.ErrAuthorization) {
 		if nc != nil {
 			nc.Close()
@@ -220,18 +220,18 @@ func TestKeys(t *testing.T) {
 		t.Errorf("an anonymous client got %v", err)
 	}
 	for _, file := range []string{"/var/lib/libra/keys/web.nk", "/run/credentials/libra-inspector@1.service/nkey"} {
-		if out, err := box.Appliance("shell", "setpriv", "--reuid=libra-web", "--regid=libra-web", "--clear-groups", "cat", file); err == nil {
+		if out, err := box.RunScript("shell", "setpriv", "--reuid=libra-web", "--regid=libra-web", "--clear-groups", "cat", file); err == nil {
 			t.Errorf("the user of web reads %s: %s", file, out)
 		}
-		if out, err := box.Appliance("shell", "cat", file); err != nil {
+		if out, err := box.RunScript("shell", "cat", file); err != nil {
 			t.Errorf("the file %s is not there for root either: %s", file, out)
 		}
 	}
 }
 
 // A wrong configuration is told at once, all of it, and does not loop.
-func TestWrongConfiguration(t *testing.T) {
-	box.Settle(t)
+func TestInvalidConfigurationDoesNotRestart(t *testing.T) {
+	box.EnsureHealthy(t)
 	file := filepath.Join(box.Home, "etc", "libra.env")
 	good, err := os.ReadFile(file)
 	if err != nil {
@@ -241,16 +241,16 @@ func TestWrongConfiguration(t *testing.T) {
 		if err := os.WriteFile(file, good, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		box.Settle(t)
+		box.EnsureHealthy(t)
 	}()
 	bad := string(good) + "\nLIBRA_WORKERS=many\nLIBRA_PAGE_TIMOUT=3s\nLIBRA_PROFILE=watch\n"
 	if err := os.WriteFile(file, []byte(bad), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := box.Appliance("systemctl", "restart", "libra-inspector@1"); err == nil {
+	if out, err := box.RunScript("systemctl", "restart", "libra-inspector@1"); err == nil {
 		t.Errorf("it started: %s", out)
 	}
-	if state, code := box.Show(t, "libra-inspector@1", "ActiveState"), box.Show(t, "libra-inspector@1", "ExecMainStatus"); state != "failed" || code != "2" {
+	if state, code := box.Property(t, "libra-inspector@1", "ActiveState"), box.Property(t, "libra-inspector@1", "ExecMainStatus"); state != "failed" || code != "2" {
 		t.Errorf("state %s, exit code %s; want failed, 2", state, code)
 	}
 	log := box.Journal(t, "--unit", "libra-inspector@1", "--since=-10s")
@@ -272,15 +272,15 @@ func TestUnitsVerify(t *testing.T) {
 	for i, u := range units {
 		units[i] = "/etc/systemd/system/" + strings.Replace(u, "@.", "@1.", 1)
 	}
-	out, err := box.Appliance(append([]string{"shell", "systemd-analyze", "verify", "--man=no"}, units...)...)
+	out, err := box.RunScript(append([]string{"shell", "systemd-analyze", "verify", "--man=no"}, units...)...)
 	if err != nil || strings.Contains(out, "libra") {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 }
 
 // The CLI as an operator uses it, against the appliance.
-func TestCommandLine(t *testing.T) {
-	quiet(t) // libra alarms tells by its exit code
+func TestCLIAgainstAppliance(t *testing.T) {
+	awaitNoAlarms(t) // libra alarms tells by its exit code
 	url := site(t).URL + "/"
 	for _, c := range []struct {
 		args []string
@@ -301,22 +301,22 @@ func TestCommandLine(t *testing.T) {
 }
 
 // A maintenance window that is planned can be cancelled before it begins.
-func TestMaintenanceIsCancelled(t *testing.T) {
-	box.Settle(t)
+func TestPlannedSilenceCanBeCancelled(t *testing.T) {
+	box.EnsureHealthy(t)
 	server := "--server=" + box.URL
 	window := []string{"alarms", "silence", "--alarm", "beat.inspector.2", "--from", time.Now().Add(time.Hour).Format(time.RFC3339), "--for", "1h", "--why", "new disks", server}
-	out, err := cli(t, window...)
+	out, err := runCLI(t, window...)
 	id, rest, _ := strings.Cut(out, " ")
 	if err != nil || !strings.HasPrefix(rest, "silences alarm beat.inspector.2 from ") {
 		t.Fatalf("plan: %v\n%s", err, out)
 	}
-	if out, err := cli(t, "alarms", "silences", server); err != nil || !strings.Contains(out, "planned") {
+	if out, err := runCLI(t, "alarms", "silences", server); err != nil || !strings.Contains(out, "planned") {
 		t.Errorf("list: %v\n%s", err, out)
 	}
-	if out, err := cli(t, "alarms", "unsilence", id, server); err != nil || !strings.Contains(out, id+" has ended: alarm beat.inspector.2") {
+	if out, err := runCLI(t, "alarms", "unsilence", id, server); err != nil || !strings.Contains(out, id+" has ended: alarm beat.inspector.2") {
 		t.Errorf("cancel: %v\n%s", err, out)
 	}
-	if out, err := cli(t, "alarms", "silences", server); err != nil || strings.Contains(out, id) {
+	if out, err := runCLI(t, "alarms", "silences", server); err != nil || strings.Contains(out, id) {
 		t.Errorf("list, once it is cancelled: %v\n%s", err, out)
 	}
 }

@@ -68,7 +68,7 @@ func BenchmarkAppliance(b *testing.B) {
 	}
 	var f figures
 	defer f.print()
-	box.Settle(b)
+	box.EnsureHealthy(b)
 	startFigures(b, &f)
 	memoryFigures(b, &f)
 	recoveryFigures(b, &f)
@@ -86,13 +86,13 @@ func startFigures(b *testing.B, f *figures) {
 		box.Systemctl(b, append([]string{"reset-failed", "libra.target", "libra-web.socket"}, harness.Services...)...)
 		began := harness.Monotonic()
 		box.Systemctl(b, "start", "libra.target")
-		end := box.Times(b, "libra.target")["ActiveEnter"]
+		end := box.Timestamps(b, "libra.target")["ActiveEnter"]
 		for _, unit := range harness.Services {
-			end = max(end, box.Times(b, unit)["ActiveEnter"])
+			end = max(end, box.Timestamps(b, unit)["ActiveEnter"])
 		}
 		ready = append(ready, end-began)
-		if !box.Active(b, "libra-web.socket") || !box.Well(b) {
-			harness.Await(b, "the appliance to be well", 10*time.Second, func() bool { return box.Well(b) })
+		if !box.Active(b, "libra-web.socket") || !box.Healthy(b) {
+			harness.Await(b, "the appliance to be well", 10*time.Second, func() bool { return box.Healthy(b) })
 		}
 	}
 	f.aim("systemctl start libra.target to all ready", ready.String(), "≤ 500 ms", ready.median() <= 500*time.Millisecond)
@@ -110,13 +110,13 @@ func startFigures(b *testing.B, f *figures) {
 			b.Fatalf("the first answer is %s", res.Status)
 		}
 		harness.Await(b, "web to be active", 5*time.Second, func() bool { return box.Active(b, "libra-web") })
-		web = append(web, answered-box.Times(b, "libra-web")["ExecMainStart"])
+		web = append(web, answered-box.Timestamps(b, "libra-web")["ExecMainStart"])
 	}
 	f.aim("libra-web, systemd's fork to first 200", web.String(), "≤ 50 ms", web.median() <= 50*time.Millisecond)
 	if said := regexp.MustCompile(`msg=ready .* dur=(\S+)`).FindAllStringSubmatch(box.Journal(b, "--unit", "libra-web"), -1); said != nil {
 		f.add("  of which in libra-web itself; the rest is its sandbox", said[len(said)-1][1])
 	}
-	box.Settle(b)
+	box.EnsureHealthy(b)
 }
 
 func memoryFigures(b *testing.B, f *figures) {
@@ -141,14 +141,14 @@ func recoveryFigures(b *testing.B, f *figures) {
 	for _, unit := range harness.Services {
 		var took sample
 		for range 3 {
-			took = append(took, killed(b, unit))
+			took = append(took, killAndAwait(b, unit))
 		}
 		f.aim("kill -9 "+unit+" to ready again", took.String(), "≤ 1 s", slices.Max(took) <= time.Second)
 	}
-	box.Settle(b)
+	box.EnsureHealthy(b)
 }
 
-func killed(b *testing.B, unit string) time.Duration {
+func killAndAwait(b *testing.B, unit string) time.Duration {
 	b.Helper()
 	box.Systemctl(b, "reset-failed", unit)
 	pid := box.HostPID(b, unit)
@@ -161,7 +161,7 @@ func killed(b *testing.B, unit string) time.Duration {
 	}
 	var ready time.Duration
 	harness.Await(b, unit+" to be ready again", 20*time.Second, func() bool {
-		ready = box.Times(b, unit)["ActiveEnter"]
+		ready = box.Timestamps(b, unit)["ActiveEnter"]
 		return ready > began && box.Active(b, unit)
 	})
 	return ready - began

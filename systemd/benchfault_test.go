@@ -23,7 +23,7 @@ func faultFigures(b *testing.B, f *figures) {
 	for range 200 {
 		submit()
 	}
-	harness.Await(b, "pages to lose", 30*time.Second, func() bool { return box.Open(b) == 0 })
+	harness.Await(b, "pages to lose", 30*time.Second, func() bool { return box.OpenRequests(b) == 0 })
 	harness.Await(b, "them in SQLite", 30*time.Second, func() bool { return recorded(b) >= n })
 	all := recorded(b)
 	whole := func(pages int) func() bool {
@@ -33,27 +33,27 @@ func faultFigures(b *testing.B, f *figures) {
 		}
 	}
 	for _, unit := range []string{"libra-bus", "libra-web", "libra-recorder"} {
-		took := hung(b, unit)
+		took := hangAndAwait(b, unit)
 		f.aim(unit+" hangs: to ready again", ms(took), "≤ 10 s", took <= 10*time.Second)
 	}
-	box.Settle(b)
+	box.EnsureHealthy(b)
 
-	release := box.Lock(b)
+	release := box.LockHistory(b)
 	for range 20 {
 		submit()
 	}
-	harness.Await(b, "reports that are not recorded", 30*time.Second, func() bool { return box.Open(b) == 0 })
+	harness.Await(b, "reports that are not recorded", 30*time.Second, func() bool { return box.OpenRequests(b) == 0 })
 	release()
 	recovery(b, f, "SQLite locked: from its end to nothing missing", 2*time.Second, whole(all+20))
 	box.WipeHistory(b)
 	recovery(b, f, fmt.Sprintf("SQLite deleted: to %d pages in a new one", all+20), 5*time.Second, whole(all+20))
 	box.CorruptHistory(b)
 	recovery(b, f, fmt.Sprintf("SQLite corrupt: to %d pages in a new one", all+20), 5*time.Second, whole(all+20))
-	box.Tidy(b)
+	box.RemoveDamagedDatabases(b)
 
-	box.Sink.Forget()
+	box.Sink.Reset()
 	box.Systemctl(b, "stop", "libra-bus")
-	took, ok := harness.Within(30*time.Second, func() bool { return box.Sink.Find("bus does not answer") != nil })
+	took, ok := harness.Within(30*time.Second, func() bool { return box.Sink.FindMessage("bus does not answer") != nil })
 	f.aim("bus stopped: to the message at Slack's", ms(took), "≤ 2.5 s", ok && took <= 2500*time.Millisecond)
 	<-time.After(5 * time.Second)
 	box.Systemctl(b, "start", "libra-bus")
@@ -65,7 +65,7 @@ func faultFigures(b *testing.B, f *figures) {
 		res.Body.Close()
 		return res.StatusCode == http.StatusAccepted
 	})
-	box.Settle(b)
+	box.EnsureHealthy(b)
 }
 
 func recovery(b *testing.B, f *figures, name string, aim time.Duration, well func() bool) {
@@ -75,13 +75,13 @@ func recovery(b *testing.B, f *figures, name string, aim time.Duration, well fun
 }
 
 // hung stops a unit's process until systemd's watchdog ends it.
-func hung(b *testing.B, unit string) time.Duration {
+func hangAndAwait(b *testing.B, unit string) time.Duration {
 	b.Helper()
 	began := harness.Monotonic()
 	box.Signal(b, unit, syscall.SIGSTOP)
 	var ready time.Duration
 	harness.Await(b, unit+" to be ready again", 30*time.Second, func() bool {
-		ready = box.Times(b, unit)["ActiveEnter"]
+		ready = box.Timestamps(b, unit)["ActiveEnter"]
 		return ready > began && box.Active(b, unit)
 	})
 	return ready - began

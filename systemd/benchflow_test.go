@@ -51,7 +51,7 @@ func flowFigures(b *testing.B, f *figures) {
 
 	var beside sample
 	for i := range 10 {
-		if box.Open(b) == 0 {
+		if box.OpenRequests(b) == 0 {
 			break // the flood is through: it is no company any more
 		}
 		began := time.Now()
@@ -63,8 +63,8 @@ func flowFigures(b *testing.B, f *figures) {
 		f.aim("one page of another client beside that flood", fmt.Sprintf("%s (%.1f times alone)", beside, ratio), "about 2 times", ratio <= 2.5)
 	}
 	began = time.Now()
-	left := box.Open(b)
-	harness.Await(b, "the flood to be done", time.Minute, func() bool { return box.Open(b) == 0 })
+	left := box.OpenRequests(b)
+	harness.Await(b, "the flood to be done", time.Minute, func() bool { return box.OpenRequests(b) == 0 })
 	f.add(fmt.Sprintf("pages weighed, %d waiting", left), fmt.Sprintf("%.0f/s", float64(left)/time.Since(began).Seconds()))
 }
 
@@ -80,9 +80,9 @@ func readFigures(b *testing.B, f *figures) {
 	defer site.Close()
 	g := load.Start(b, load.Config{URL: box.URL, Site: site.URL, Name: "reads", Submits: 20, Readers: 4})
 	defer g.Stop()
-	harness.Await(b, "pages to read", 20*time.Second, func() bool { return len(g.Ids().Reported) >= 50 })
-	g.Hold()
-	harness.Await(b, "the last submission to be done", 30*time.Second, func() bool { return box.Open(b) == 0 })
+	harness.Await(b, "pages to read", 20*time.Second, func() bool { return len(g.IDs().Reported) >= 50 })
+	g.StopSubmitting()
+	harness.Await(b, "the last submission to be done", 30*time.Second, func() bool { return box.OpenRequests(b) == 0 })
 	measure := func() load.Stats { g.Mark(); <-time.After(5 * time.Second); return g.Mark() }
 	well := measure()
 	f.add("reads with everything well, 4 readers", stats(well))
@@ -90,7 +90,7 @@ func readFigures(b *testing.B, f *figures) {
 		apart := 100 * (float64(s.Answered)/s.Seconds/(float64(well.Answered)/well.Seconds) - 1)
 		f.aim("reads "+name, fmt.Sprintf("%s (%+.0f %%)", stats(s), apart), "within 10 %", math.Abs(apart) <= 10 && s.AnsweredShare() == 1 && s.Lost == 0)
 	}
-	release := box.Lock(b)
+	release := box.LockHistory(b)
 	beside("with SQLite locked", measure())
 	release()
 	ctx, cancel := context.WithCancel(b.Context())
@@ -115,7 +115,7 @@ func readFigures(b *testing.B, f *figures) {
 	<-done
 	box.Systemctl(b, "stop", "libra-bus")
 	beside("with the bus stopped", measure())
-	box.Settle(b)
+	box.EnsureHealthy(b)
 }
 
 func stats(s load.Stats) string {
@@ -136,9 +136,9 @@ func historyFigures(b *testing.B, f *figures) {
 	box.WipeBus(b)
 	box.Systemctl(b, "start", "libra-bus")
 	pages := recorded(b)
-	took, ok := harness.Within(time.Minute, func() bool { return box.OnBus(b) >= pages })
+	took, ok := harness.Within(time.Minute, func() bool { return box.PagesOnBus(b) >= pages })
 	if !ok {
-		f.add("pages restored to a wiped bus", fmt.Sprintf("%d of %d in a minute", box.OnBus(b), pages))
+		f.add("pages restored to a wiped bus", fmt.Sprintf("%d of %d in a minute", box.PagesOnBus(b), pages))
 		return
 	}
 	f.add(fmt.Sprintf("%d pages restored to a wiped bus", pages), fmt.Sprintf("%.0f/s", float64(pages)/took.Seconds()))
@@ -173,7 +173,7 @@ func publish(b *testing.B, n int) {
 
 func recorded(b *testing.B) int {
 	b.Helper()
-	pages, err := box.Recorded()
+	pages, err := box.RecordedReports()
 	if err != nil {
 		return -1
 	}

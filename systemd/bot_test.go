@@ -21,11 +21,11 @@ import (
 )
 
 // bot is where the appliance's bot speaks; nil while figures are taken.
-var bot *botDoor
+var bot *botProxy
 
-// botDoor is slack-go's own stand-in for Slack, behind a door that keeps what
+// botProxy is slack-go's own stand-in for Slack, behind a door that keeps what
 // it has taken.
-type botDoor struct {
+type botProxy struct {
 	*httptest.Server
 	behind *slacktest.Server
 
@@ -33,8 +33,8 @@ type botDoor struct {
 	taken []message // under mu; posted, or put in the place of another
 }
 
-func newBotDoor() *botDoor {
-	b := &botDoor{behind: slacktest.NewTestServer(func(c slacktest.Customize) {
+func newBotProxy() *botProxy {
+	b := &botProxy{behind: slacktest.NewTestServer(func(c slacktest.Customize) {
 		c.Handle("/chat.update", func(w http.ResponseWriter, _ *http.Request) { // it knows none
 			io.WriteString(w, `{"ok":true,"channel":"C1","ts":"1"}`)
 		})
@@ -44,7 +44,7 @@ func newBotDoor() *botDoor {
 	return b
 }
 
-func (b *botDoor) serve(w http.ResponseWriter, r *http.Request) {
+func (b *botProxy) serve(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -74,7 +74,7 @@ func (b *botDoor) serve(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-func (b *botDoor) keep(form url.Values) {
+func (b *botProxy) keep(form url.Values) {
 	var blocks slack.Blocks
 	var attachments []slack.Attachment
 	if json.Unmarshal([]byte(form.Get("blocks")), &blocks) != nil || json.Unmarshal([]byte(form.Get("attachments")), &attachments) != nil {
@@ -86,7 +86,7 @@ func (b *botDoor) keep(form url.Values) {
 }
 
 // find is the first message that begins with text.
-func (b *botDoor) find(text string) (message, bool) {
+func (b *botProxy) find(text string) (message, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, m := range b.taken {
@@ -97,7 +97,7 @@ func (b *botDoor) find(text string) (message, bool) {
 	return message{}, false
 }
 
-func (b *botDoor) all() (texts []string) {
+func (b *botProxy) all() (texts []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, m := range b.taken {
@@ -106,14 +106,14 @@ func (b *botDoor) all() (texts []string) {
 	return texts
 }
 
-func (b *botDoor) forget() {
+func (b *botProxy) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.taken = nil
 }
 
-// channels are both of Slack's ways, for alarms.toml.
-func channels() string {
+// channels are both of Slack's slackChannels, for alarms.toml.
+func channelRules() string {
 	return fmt.Sprintf(`
 [[channel]]
 name = "slack"
@@ -130,6 +130,6 @@ url = %q
 
 // installBot gives the appliance its token.
 func installBot(h *harness.Harness) error {
-	bot = newBotDoor()
+	bot = newBotProxy()
 	return os.WriteFile(filepath.Join(h.Home, "etc", "credentials", "slack-token"), []byte("xoxb-suite\n"), 0o600)
 }

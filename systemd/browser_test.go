@@ -32,7 +32,7 @@ func browser(t *testing.T) context.Context {
 }
 
 // seen runs an action in the browser and wants its value.
-func seen[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
+func runInBrowser[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	t.Helper()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {
@@ -42,35 +42,35 @@ func seen[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 }
 
 // A person gives an address and reads the report.
-func TestBrowser(t *testing.T) {
-	box.Settle(t)
+func TestBrowserSubmitsAndShowsReport(t *testing.T) {
+	box.EnsureHealthy(t)
 	ctx, url := browser(t), site(t).URL+"/"
-	seen(t, ctx, chromedp.Navigate(box.URL+"/"))
-	seen(t, ctx, chromedp.SendKeys("#url", url))
-	seen(t, ctx, chromedp.Submit("#url"))
-	seen(t, ctx, chromedp.WaitVisible("#assets"))
-	report := seen(t, ctx, chromedp.Text("main"))
+	runInBrowser(t, ctx, chromedp.Navigate(box.URL+"/"))
+	runInBrowser(t, ctx, chromedp.SendKeys("#url", url))
+	runInBrowser(t, ctx, chromedp.Submit("#url"))
+	runInBrowser(t, ctx, chromedp.WaitVisible("#assets"))
+	report := runInBrowser(t, ctx, chromedp.Text("main"))
 	for _, want := range []string{strings.Trim(strings.TrimPrefix(url, "http:"), "/"), "style.css", "dot.png", "2.00 kB", "complete"} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report does not show %q:\n%s", want, report)
 		}
 	}
-	if title := seen(t, ctx, chromedp.Title()); !strings.Contains(title, "127.0.0.1") {
+	if title := runInBrowser(t, ctx, chromedp.Title()); !strings.Contains(title, "127.0.0.1") {
 		t.Errorf("the title is %q", title)
 	}
 	file := filepath.Join(box.Home, "report.png")
-	if err := os.WriteFile(file, seen(t, ctx, chromedp.FullScreenshot(100)), 0o644); err != nil {
+	if err := os.WriteFile(file, runInBrowser(t, ctx, chromedp.FullScreenshot(100)), 0o644); err != nil {
 		t.Error(err)
 	}
 	t.Logf("the report as seen: %s", file)
 
 	// A mistake is answered with its remedy, beside the field.
-	seen(t, ctx, chromedp.Navigate(box.URL+"/"))
-	seen(t, ctx, chromedp.Evaluate[bool](`document.querySelector("form.submit").noValidate = true`))
-	seen(t, ctx, chromedp.SendKeys("#url", "example.org"))
-	seen(t, ctx, chromedp.Submit("#url"))
-	seen(t, ctx, chromedp.WaitVisible("#fault"))
-	if fault := seen(t, ctx, chromedp.Text("#fault")); !strings.Contains(fault, "start it with https://") {
+	runInBrowser(t, ctx, chromedp.Navigate(box.URL+"/"))
+	runInBrowser(t, ctx, chromedp.Evaluate[bool](`document.querySelector("form.submit").noValidate = true`))
+	runInBrowser(t, ctx, chromedp.SendKeys("#url", "example.org"))
+	runInBrowser(t, ctx, chromedp.Submit("#url"))
+	runInBrowser(t, ctx, chromedp.WaitVisible("#fault"))
+	if fault := runInBrowser(t, ctx, chromedp.Text("#fault")); !strings.Contains(fault, "start it with https://") {
 		t.Errorf("a mistake is answered with %q", fault)
 	}
 }

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	figures := given("test.bench")
+	figures := flagIsSet("test.bench")
 	if figures {
 		box.Name = "bench" // beside a suite that runs at the same time
 	}
@@ -38,17 +38,17 @@ func TestMain(m *testing.M) {
 		return errors.Join(installBot(h), writeRules(h, ""))
 	}
 	code := harness.Run(m, &box)
-	if code == 0 && !figures && !given("test.run") && !given("test.skip") && !given("test.list") {
-		code = everyKind()
+	if code == 0 && !figures && !flagIsSet("test.run") && !flagIsSet("test.skip") && !flagIsSet("test.list") {
+		code = checkEveryKind()
 	}
 	os.Exit(code)
 }
 
-func given(name string) bool { return flag.Lookup(name).Value.String() != "" }
+func flagIsSet(name string) bool { return flag.Lookup(name).Value.String() != "" }
 
-// everyKind is the exit code of a suite that has had every kind of alarm told.
-func everyKind() int {
-	list, err := untold()
+// checkEveryKind is the exit code of a suite that has had every kind of alarm told.
+func checkEveryKind() int {
+	list, err := kindsNotNotified()
 	if err == nil && len(list) > 0 {
 		err = fmt.Errorf("the runbook has alarms of which no test here has people told: %q", list)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // cli runs the command line on this side of the container.
-func cli(t *testing.T, args ...string) (string, error) {
+func runCLI(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	out, err := exec.Command("../build/bin/libra", args...).CombinedOutput()
 	return string(out), err
@@ -24,7 +24,7 @@ func cli(t *testing.T, args ...string) (string, error) {
 // A backup is taken and put back while everything runs; what came after it is
 // filled in from the bus.
 func TestBackupAndRestore(t *testing.T) {
-	box.Settle(t)
+	box.EnsureHealthy(t)
 	database := box.State("history", "libra.db")
 	history := store.NewReader(database)
 	defer history.Close()
@@ -35,39 +35,39 @@ func TestBackupAndRestore(t *testing.T) {
 	harness.Await(t, "the first report in SQLite", 20*time.Second, recorded(before))
 
 	file := filepath.Join(t.TempDir(), "backup.db")
-	if out, err := cli(t, "backup", "--database", database, file); err != nil || !strings.Contains(out, "reports in "+file) {
+	if out, err := runCLI(t, "backup", "--database", database, file); err != nil || !strings.Contains(out, "reports in "+file) {
 		t.Fatalf("backup: %v\n%s", err, out)
 	}
 	after := box.Submit(t, site(t).URL+"/")
 	harness.Await(t, "the second report in SQLite", 20*time.Second, recorded(after))
 
-	if out, err := cli(t, "restore", "--database", database, file); err == nil || !strings.Contains(out, "--force") {
+	if out, err := runCLI(t, "restore", "--database", database, file); err == nil || !strings.Contains(out, "--force") {
 		t.Errorf("restore without --force: %v\n%s", err, out)
 	}
-	if out, err := cli(t, "restore", "--force", "--database", database, file); err != nil {
+	if out, err := runCLI(t, "restore", "--force", "--database", database, file); err != nil {
 		t.Fatalf("restore: %v\n%s", err, out)
 	}
 	harness.Await(t, "what the backup lacked", 20*time.Second, func() bool { return recorded(before)() && recorded(after)() })
 	if box.Page(t, after).State != libra.Reported {
 		t.Error("the page after the backup is not reported any more")
 	}
-	if len(box.Aside(t)) == 0 {
+	if len(box.DamagedDatabases(t)) == 0 {
 		t.Error("nothing was set aside")
 	}
-	box.Tidy(t)
+	box.RemoveDamagedDatabases(t)
 }
 
 // The doctor finds nothing on a sound machine, and says what is wrong and what
 // to do on another.
-func TestDoctor(t *testing.T) {
-	box.Settle(t)
+func TestDoctorFindsAStoppedUnit(t *testing.T) {
+	box.EnsureHealthy(t)
 	doctor := []string{"/opt/libra/bin/libra", "doctor", "--server", box.URL}
-	if out, err := box.Inside(doctor...); err != nil {
+	if out, err := box.Exec(doctor...); err != nil {
 		t.Errorf("a sound machine: %v\n%s", err, out)
 	}
 	box.Systemctl(t, "stop", "libra-recorder")
-	defer box.Settle(t)
-	out, err := box.Inside(doctor...)
+	defer box.EnsureHealthy(t)
+	out, err := box.Exec(doctor...)
 	if err == nil || !strings.Contains(out, "libra-recorder.service is inactive") || !strings.Contains(out, "systemctl start libra-recorder") {
 		t.Errorf("with a stopped recorder: %v\n%s", err, out)
 	}

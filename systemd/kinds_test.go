@@ -27,7 +27,7 @@ import (
 // what the API says. Those of pages are in pagekinds_test.go.
 
 // part is the alarm of a component that does not live.
-func part(id, target string) libra.Alarm {
+func missingHeartbeat(id, target string) libra.Alarm {
 	runbook, _, _ := strings.Cut(strings.ReplaceAll(id, ".", "-"), "-1")
 	runbook, _, _ = strings.Cut(runbook, "-2")
 	return libra.Alarm{
@@ -36,72 +36,72 @@ func part(id, target string) libra.Alarm {
 }
 
 // Parts that are stopped, hang, do not listen or crash again and again.
-func TestPartsAreTold(t *testing.T) {
-	quiet(t)
-	t.Cleanup(func() { box.Settle(t) })
+func TestComponentAlarmsAreNotified(t *testing.T) {
+	awaitNoAlarms(t)
+	t.Cleanup(func() { box.EnsureHealthy(t) })
 	box.Signal(t, "libra-recorder", syscall.SIGSTOP)
 	box.Systemctl(t, "stop", "libra-inspector@1")
 	box.Systemctl(t, "stop", "libra-web.socket", "libra-web")
-	atSlack(t, part("beat.inspector.1", "libra-inspector@1"), "libra-inspector@1.service was stopped (dead)")
-	atSlack(t, part("beat.web", "libra-web"), "libra-web.service was stopped (dead)")
-	atSlack(t, libra.Alarm{
+	wantAtSlack(t, missingHeartbeat("beat.inspector.1", "libra-inspector@1"), "libra-inspector@1.service was stopped (dead)")
+	wantAtSlack(t, missingHeartbeat("beat.web", "libra-web"), "libra-web.service was stopped (dead)")
+	wantAtSlack(t, libra.Alarm{
 		ID: "web", Target: "libra-web", Severity: libra.Critical, Runbook: "#web",
 		Summary: "The web server does not serve: people and programs are turned away",
 	}, "connection refused")
-	atSlack(t, part("beat.recorder", "libra-recorder"), "no beat for ")
+	wantAtSlack(t, missingHeartbeat("beat.recorder", "libra-recorder"), "no beat for ")
 	box.Systemctl(t, "start", "libra-web.socket", "libra-web", "libra-inspector@1")
 
 	for range 30 { // the start limit is 20 in 30 s
-		if box.Show(t, "libra-inspector@2", "ActiveState") == "failed" {
+		if box.Property(t, "libra-inspector@2", "ActiveState") == "failed" {
 			break
 		}
 		if pid := box.MainPID(t, "libra-inspector@2"); pid != 0 {
-			box.Inside("kill", "-KILL", fmt.Sprint(pid)) // it may have ended by itself
+			box.Exec("kill", "-KILL", fmt.Sprint(pid)) // it may have ended by itself
 		}
 		harness.Within(5*time.Second, func() bool {
-			state := box.Show(t, "libra-inspector@2", "ActiveState")
+			state := box.Property(t, "libra-inspector@2", "ActiveState")
 			return state == "active" || state == "failed"
 		})
 	}
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "restarts.inspector.2", Scope: libra.ScopeComponent, Target: "libra-inspector@2", Severity: libra.Minor,
 		Summary: "libra-inspector@2 is restarted again and again", Runbook: "#restarts",
 	}, "limit 5")
-	told(t, part("beat.inspector.2", "libra-inspector@2"), "systemd has given it up after ", "(start-limit-hit)")
-	actions(t, "restarts.inspector.2", "systemd started libra-inspector@2 again")
-	actions(t, "beat.recorder", "systemd started libra-recorder again: it hung, and was ended")
-	box.Settle(t)
+	wantNotified(t, missingHeartbeat("beat.inspector.2", "libra-inspector@2"), "systemd has given it up after ", "(start-limit-hit)")
+	wantAction(t, "restarts.inspector.2", "systemd started libra-inspector@2 again")
+	wantAction(t, "beat.recorder", "systemd started libra-recorder again: it hung, and was ended")
+	box.EnsureHealthy(t)
 	for _, target := range []string{"libra-inspector@1", "libra-recorder", "libra-inspector@2", "libra-web"} {
-		over(t, target, target+" is alive again")
+		wantCleared(t, target, target+" is alive again")
 	}
-	over(t, "libra-web", "The web server serves again")
+	wantCleared(t, "libra-web", "The web server serves again")
 }
 
 // Those that carry the news: the bus, which is told of while it is down; libra-bus
 // when another program answers in its place; and the notifier, once it is back.
-func TestMessengersAreTold(t *testing.T) {
-	quiet(t)
-	t.Cleanup(func() { box.Settle(t) })
+func TestBusAndNotifierAlarmsAreNotified(t *testing.T) {
+	awaitNoAlarms(t)
+	t.Cleanup(func() { box.EnsureHealthy(t) })
 	box.Systemctl(t, "stop", "libra-bus")
-	atSlack(t, libra.Alarm{
+	wantAtSlack(t, libra.Alarm{
 		ID: "bus", Target: "libra-bus", Severity: libra.Critical, Runbook: "#bus", Summary: "The bus does not answer: nothing new is accepted",
 	}, "libra-bus.service was stopped (dead)")
-	stop := anotherBus(t)
-	over(t, "libra-bus", "The bus answers again")
-	told(t, part("beat.bus", "libra-bus"), "no beat for ", ", limit 2s")
+	stop := startOtherBus(t)
+	wantCleared(t, "libra-bus", "The bus answers again")
+	wantNotified(t, missingHeartbeat("beat.bus", "libra-bus"), "no beat for ", ", limit 2s")
 	stop()
 	box.Systemctl(t, "start", "libra-bus")
-	over(t, "libra-bus", "libra-bus is alive again")
+	wantCleared(t, "libra-bus", "libra-bus is alive again")
 
 	box.Systemctl(t, "stop", "libra-notifier")
-	listed(t, part("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
+	wantListed(t, missingHeartbeat("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
 	box.Systemctl(t, "start", "libra-notifier")
-	atSlack(t, part("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
-	over(t, "libra-notifier", "libra-notifier is alive again")
+	wantAtSlack(t, missingHeartbeat("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
+	wantCleared(t, "libra-notifier", "libra-notifier is alive again")
 }
 
 // anotherBus answers where libra-bus should, with what that has stored.
-func anotherBus(t *testing.T) (stop func()) {
+func startOtherBus(t *testing.T) (stop func()) {
 	t.Helper()
 	store := box.State("bus")
 	owner, err := os.Stat(store)
@@ -129,9 +129,9 @@ func anotherBus(t *testing.T) (stop func()) {
 }
 
 // rulesFile writes the appliance's alarms.toml. Nothing flaps, unless text says
-// otherwise; people are told by both of Slack's ways, each alarm in a message of
+// otherwise; people are told by both of Slack's slackChannels, each alarm in a message of
 // its own.
-func rulesFile(t testing.TB, text string) {
+func setRules(t testing.TB, text string) {
 	t.Helper()
 	if err := writeRules(&box, text); err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func writeRules(h *harness.Harness, text string) error {
 		text += "\n[thresholds.flap]\nraises = 1000\n" // the tests stop the same parts again and again
 	}
 	if bot != nil {
-		text += "[telling]\ndigest = 1000\n" + channels()
+		text += "[telling]\ndigest = 1000\n" + channelRules()
 	}
 	file := filepath.Join(h.Home, "etc", "alarms.toml")
 	return errors.Join(os.WriteFile(file, []byte(text), 0o644), os.Chmod(file, 0o644))
@@ -152,15 +152,15 @@ func writeRules(h *harness.Harness, text string) error {
 // Thresholds are edited live: a good edit is taken over by a reload, a bad one
 // is refused with its line, is an alarm, and changes nothing, over a kill too.
 // Among them a channel whose provider refuses, which is an alarm at once.
-func TestThresholdsAreEditedLive(t *testing.T) {
-	quiet(t)
+func TestThresholdsReload(t *testing.T) {
+	awaitNoAlarms(t)
 	disk := libra.Alarm{
 		ID: "disk", Scope: libra.ScopeHost, Target: "/var/lib/libra/history", Severity: libra.Major,
 		Summary: "The disk under /var/lib/libra/history is filling up", Runbook: "#disk",
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(gone.Close)
-	rulesFile(t, `
+	setRules(t, `
 [thresholds.disk]
 minor = 0.0001
 major = 0.0001
@@ -174,39 +174,39 @@ type = "webhook"
 url = "`+gone.URL+`/"
 `)
 	t.Cleanup(func() {
-		rulesFile(t, "")
+		setRules(t, "")
 		box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
-		box.Settle(t)
+		box.EnsureHealthy(t)
 	})
 	pid := box.MainPID(t, "libra-watchdog")
 	box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
 	box.Systemctl(t, "stop", "libra-inspector@1", "libra-inspector@2")
 	box.Submit(t, newShop(t).URL+"/queue")
-	stop := starve(t)
-	told(t, disk, "% used, limit 0.0001 %, ")
-	actions(t, "disk", "new watches are refused until less than 0.0001 % is in use")
+	stop := exhaustMemory(t)
+	wantNotified(t, disk, "% used, limit 0.0001 %, ")
+	wantAction(t, "disk", "new watches are refused until less than 0.0001 % is in use")
 
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor, Summary: "Requests wait too long", Runbook: "#queue",
 	}, "1 request waiting, the oldest for ", ", limit 1s; ")
 	box.Systemctl(t, "start", "libra-inspector@1", "libra-inspector@2")
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "memory", Scope: libra.ScopeHost, Target: "memory", Severity: libra.Minor, Summary: "The host is short of memory", Runbook: "#memory",
 	}, "some process waited for memory during ", " % of the last minute, limit 0.01 %, ", " MiB available; 1 of 1 probes in a row failed")
 	stop()
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "channel.ops", Scope: libra.ScopeComponent, Target: "channel ops", Severity: libra.Major,
 		Summary: "Alarms do not reach people by the channel ops", Runbook: "#channel",
 	}, "404")
 
-	rulesFile(t, "[thresholds.disk]\nminor = 0.0001\nmagor = 50\n")
-	if out, err := box.Inside("systemctl", "reload", "libra-watchdog"); err == nil {
+	setRules(t, "[thresholds.disk]\nminor = 0.0001\nmagor = 50\n")
+	if out, err := box.Exec("systemctl", "reload", "libra-watchdog"); err == nil {
 		t.Errorf("a bad edit is taken: %s", out)
 	}
 	if journal := box.Journal(t, "-u", "libra-watchdog"); !strings.Contains(journal, "alarms.toml:3: ") {
 		t.Error("the journal does not name the line")
 	}
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "alarms-file", Scope: libra.ScopeComponent, Target: "alarms.toml", Severity: libra.Minor,
 		Summary: "alarms.toml is refused: the last good one stays in force", Runbook: "#alarms-file",
 	}, "alarms.toml:3: ", "magor")
@@ -216,21 +216,21 @@ url = "`+gone.URL+`/"
 	box.Signal(t, "libra-watchdog", syscall.SIGKILL)
 	harness.Await(t, "the watchdog's return", 20*time.Second, func() bool {
 		now := box.MainPID(t, "libra-watchdog")
-		return now != 0 && now != pid && strings.Contains(box.Show(t, "libra-watchdog", "StatusText"), "disk") // still raised, by the old file
+		return now != 0 && now != pid && strings.Contains(box.Property(t, "libra-watchdog", "StatusText"), "disk") // still raised, by the old file
 	})
-	rulesFile(t, "[thresholds.disk]\nminor = 0\nmajor = 0\ncritical = 0\n")
+	setRules(t, "[thresholds.disk]\nminor = 0\nmajor = 0\ncritical = 0\n")
 	box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
-	over(t, "alarms.toml", "alarms.toml is well again")
-	over(t, "channel ops", "channel ops is well again")
-	over(t, "/var/lib/libra/history", "The disk under /var/lib/libra/history has room again")
-	over(t, "libra-inspector", "Requests are answered in time again")
-	over(t, "memory", "The host has memory again")
-	actions(t, "disk", "new watches are taken again")
+	wantCleared(t, "alarms.toml", "alarms.toml is well again")
+	wantCleared(t, "channel ops", "channel ops is well again")
+	wantCleared(t, "/var/lib/libra/history", "The disk under /var/lib/libra/history has room again")
+	wantCleared(t, "libra-inspector", "Requests are answered in time again")
+	wantCleared(t, "memory", "The host has memory again")
+	wantAction(t, "disk", "new watches are taken again")
 }
 
 // starve has a program wait for memory, again and again: it reads a file that
 // is larger than its control group may keep.
-func starve(t *testing.T) (stop func()) {
+func exhaustMemory(t *testing.T) (stop func()) {
 	t.Helper()
 	groups, limit := "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
 	if _, err := os.Stat(groups); err != nil { // cgroup v2
@@ -262,8 +262,8 @@ func starve(t *testing.T) (stop func()) {
 }
 
 // The history when it cannot be read, cannot be written, or was set aside.
-func TestHistoryIsTold(t *testing.T) {
-	quiet(t)
+func TestHistoryAlarmsAreNotified(t *testing.T) {
+	awaitNoAlarms(t)
 	folder := box.State("history")
 	is, err := os.Stat(folder)
 	if err != nil {
@@ -278,12 +278,12 @@ func TestHistoryIsTold(t *testing.T) {
 	if err := os.Chmod(folder, 0o700); err != nil { // those who read are in the folder's group
 		t.Fatal(err)
 	}
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "sqlite", Scope: libra.ScopeComponent, Target: "SQLite", Severity: libra.Major,
 		Summary: "The database cannot be read: history is behind", Runbook: "#sqlite",
 	}, "libra.db: permission denied; 1 of 1 probes in a row failed")
 	open()
-	over(t, "SQLite", "The database can be read again")
+	wantCleared(t, "SQLite", "The database can be read again")
 
 	const name = "libra.db.damaged-test"
 	file := box.State("history", name)
@@ -291,14 +291,14 @@ func TestHistoryIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Remove(file) }) // where the test ended early
-	unlock := sync.OnceFunc(box.Lock(t))
+	unlock := sync.OnceFunc(box.LockHistory(t))
 	t.Cleanup(unlock)
 	box.Submit(t, site(t).URL+"/")
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "history", Scope: libra.ScopeComponent, Target: "history", Severity: libra.Minor,
 		Summary: "A database was set aside: look why, then move it away", Runbook: "#history",
 	}, "1 beside the database, the newest /var/lib/libra/history/"+name+", ", " old, told of for 7 days; ")
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "behind", Scope: libra.ScopeComponent, Target: "libra-recorder", Severity: libra.Major,
 		Summary: "History is behind: nothing is recorded", Runbook: "#behind",
 	}, "since ", ", limit 5s; ", "locked")
@@ -306,6 +306,6 @@ func TestHistoryIsTold(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	over(t, "libra-recorder", "History is recorded again")
-	over(t, "history", "No database that was set aside is left, or none is new")
+	wantCleared(t, "libra-recorder", "History is recorded again")
+	wantCleared(t, "history", "No database that was set aside is left, or none is new")
 }

@@ -57,7 +57,7 @@ func newShop(t *testing.T) *shop {
 }
 
 // watch asks web to have a page weighed again and again.
-func watch(t *testing.T, url, every, budget string) (page string) {
+func watchPage(t *testing.T, url, every, budget string) (page string) {
 	t.Helper()
 	body := fmt.Sprintf(`{"url": %q, "every": %q}`, url, every)
 	if budget != "" {
@@ -78,15 +78,15 @@ func watch(t *testing.T, url, every, budget string) (page string) {
 // A watched page that is too heavy, and one that is down, are told after three
 // inspections, on time although the watchdog is killed every two seconds; no
 // name on the page pings a channel.
-func TestWatchedPagesAreTold(t *testing.T) {
-	quiet(t)
+func TestPageDownAndOverBudgetAreNotified(t *testing.T) {
+	awaitNoAlarms(t)
 	heavy, broken := newShop(t), newShop(t)
 	heavy.image.Store(3000)
 	broken.image.Store(3000)
 	heavyURL, brokenURL := heavy.URL+"/?a=1&b=2", broken.URL+"/"
-	heavyPage := watch(t, heavyURL, "1s", `[{"resourceSizes": [{"resourceType": "total", "budget": 100}]}]`)
-	brokenPage := watch(t, brokenURL, "2s", "")
-	t.Cleanup(func() { watch(t, heavyURL, "off", ""); watch(t, brokenURL, "off", "") })
+	heavyPage := watchPage(t, heavyURL, "1s", `[{"resourceSizes": [{"resourceType": "total", "budget": 100}]}]`)
+	brokenPage := watchPage(t, brokenURL, "2s", "")
+	t.Cleanup(func() { watchPage(t, heavyURL, "off", ""); watchPage(t, brokenURL, "off", "") })
 	for _, page := range []string{heavyPage, brokenPage} {
 		harness.Await(t, "a good report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
 	}
@@ -94,11 +94,11 @@ func TestWatchedPagesAreTold(t *testing.T) {
 	heavy.image.Store(300_000)
 	broken.code.Store(http.StatusInternalServerError)
 	began := time.Now()
-	for kills := 0; box.Sink.Said(brokenURL, "The page is down") == ""; kills++ {
+	for kills := 0; box.Sink.Message(brokenURL, "The page is down") == ""; kills++ {
 		if kills == 15 {
 			t.Fatalf("killed %d times, nobody was told", kills)
 		}
-		harness.Within(2*time.Second, func() bool { return box.Sink.Said(brokenURL, "The page is down") != "" })
+		harness.Within(2*time.Second, func() bool { return box.Sink.Message(brokenURL, "The page is down") != "" })
 		box.Signal(t, "libra-watchdog", syscall.SIGKILL)
 	}
 	t.Logf("down told after %s, with an inspection every 2 s and the watchdog killed as often", time.Since(began).Round(time.Millisecond))
@@ -106,13 +106,13 @@ func TestWatchedPagesAreTold(t *testing.T) {
 		ID: "page.down." + brokenPage, Scope: libra.ScopePage, Target: brokenURL, Page: brokenPage, Severity: libra.Major,
 		Summary: "The page is down", Runbook: "#page-down",
 	}
-	told(t, down, "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed")
+	wantNotified(t, down, "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed")
 	budget := libra.Alarm{
 		ID: "page.budget." + heavyPage, Scope: libra.ScopePage, Target: heavyURL, Page: heavyPage, Severity: libra.Minor,
 		Summary: "The page is over its budget", Runbook: "#page-budget",
 	}
-	told(t, budget, "over its budget of 100.0 KB; +290.0 KB of images since ", ", biggest: <!channel>.png 293.", "; 3 of 3 inspections in a row failed")
-	for _, said := range box.Sink.All() {
+	wantNotified(t, budget, "over its budget of 100.0 KB; +290.0 KB of images since ", ", biggest: <!channel>.png 293.", "; 3 of 3 inspections in a row failed")
+	for _, said := range box.Sink.Messages() {
 		if strings.Contains(said, "<!channel>") {
 			t.Errorf("the page pings a channel: %s", said)
 		}
@@ -120,45 +120,45 @@ func TestWatchedPagesAreTold(t *testing.T) {
 
 	heavy.image.Store(3000)
 	broken.Close()
-	over(t, heavyURL, "The page is within its budget again")
-	watch(t, brokenURL, "off", "")
-	over(t, brokenURL, "The page is no longer watched")
-	if n := strings.Count(strings.Join(box.Sink.All(), "\n"), "[major] "+brokenURL+" on "); n > 2 { // the text, and what phones show of it
-		t.Errorf("told again and again:\n%s", strings.Join(box.Sink.All(), "\n---\n"))
+	wantCleared(t, heavyURL, "The page is within its budget again")
+	watchPage(t, brokenURL, "off", "")
+	wantCleared(t, brokenURL, "The page is no longer watched")
+	if n := strings.Count(strings.Join(box.Sink.Messages(), "\n"), "[major] "+brokenURL+" on "); n > 2 { // the text, and what phones show of it
+		t.Errorf("told again and again:\n%s", strings.Join(box.Sink.Messages(), "\n---\n"))
 	}
 }
 
 // A watched page of which nothing is heard, because nobody hears that it is due,
 // is told; and when it is weighed again, that.
-func TestMissedIsTold(t *testing.T) {
-	box.Settle(t)
-	allowFaults(t, "LIBRA_PAGE_TIMEOUT=1s\n")
-	rulesFile(t, "[thresholds]\nmissed = 1\n")
+func TestMissedInspectionIsNotified(t *testing.T) {
+	box.EnsureHealthy(t)
+	enableFaults(t, "LIBRA_PAGE_TIMEOUT=1s\n")
+	setRules(t, "[thresholds]\nmissed = 1\n")
 	t.Cleanup(func() {
-		rulesFile(t, "")
+		setRules(t, "")
 		box.Systemctl(t, "restart", "libra-watchdog")
 	})
 	box.Systemctl(t, "restart", "libra-watchdog")
-	quiet(t)
+	awaitNoAlarms(t)
 	url := newShop(t).URL + "/missed"
-	page := watch(t, url, "1s", "")
-	t.Cleanup(func() { watch(t, url, "off", "") })
+	page := watchPage(t, url, "1s", "")
+	t.Cleanup(func() { watchPage(t, url, "off", "") })
 	harness.Await(t, "a report", 20*time.Second, func() bool { return box.Page(t, page).State == libra.Reported })
 	box.PauseWatches(t, true)
 	t.Cleanup(func() { box.PauseWatches(t, false) })
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "page.missed." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Minor,
 		Summary: "The page is not weighed when it should be", Runbook: "#page-missed",
 	}, "; one is due every 1s, limit 2s; ")
 	box.PauseWatches(t, false)
-	over(t, url, "The page is weighed on time again")
+	wantCleared(t, url, "The page is weighed on time again")
 }
 
 // A watched page whose certificate ends soon, on a server with a certificate of
 // the operator's own, is told with the days that are left; and that there is a
 // new one.
-func TestCertificateIsTold(t *testing.T) {
-	soon, later := certificate(t, 5*24*time.Hour+time.Hour), certificate(t, 90*24*time.Hour)
+func TestExpiringCertificateIsNotified(t *testing.T) {
+	soon, later := selfSigned(t, 5*24*time.Hour+time.Hour), selfSigned(t, 90*24*time.Hour)
 	roots := filepath.Join(box.Home, "etc", "roots.pem")
 	var trusted []byte
 	for _, c := range []*tls.Certificate{soon, later} {
@@ -168,8 +168,8 @@ func TestCertificateIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Remove(roots) })
-	inspectors(t, "SSL_CERT_FILE=/etc/libra/roots.pem\n")
-	quiet(t)
+	setInspectorSettings(t, "SSL_CERT_FILE=/etc/libra/roots.pem\n")
+	awaitNoAlarms(t)
 
 	var shown atomic.Pointer[tls.Certificate]
 	shown.Store(soon)
@@ -184,19 +184,19 @@ func TestCertificateIsTold(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	url := s.URL + "/"
-	page := watch(t, url, "1s", "")
-	t.Cleanup(func() { watch(t, url, "off", "") })
-	told(t, libra.Alarm{
+	page := watchPage(t, url, "1s", "")
+	t.Cleanup(func() { watchPage(t, url, "off", "") })
+	wantNotified(t, libra.Alarm{
 		ID: "page.certificate." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
 		Summary: "The certificate of 127.0.0.1 ends soon", Runbook: "#page-certificate",
 	}, "ends on "+soon.Leaf.NotAfter.UTC().Format("2 Jan 2006 15:04 UTC")+", in 5 days 0 hours, limit 7 days")
 	shown.Store(later)
-	over(t, url, "The certificate of 127.0.0.1 lasts long enough again")
+	wantCleared(t, url, "The certificate of 127.0.0.1 lasts long enough again")
 }
 
 // certificate is one of this host's, signed by itself, that ends so long from
 // now.
-func certificate(t *testing.T, lasts time.Duration) *tls.Certificate {
+func selfSigned(t *testing.T, lasts time.Duration) *tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

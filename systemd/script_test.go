@@ -40,13 +40,13 @@ func newScript(t *testing.T) *script {
 		defer l.Close()
 		s.env = append(s.env, fmt.Sprintf("%s=%d", name, l.Addr().(*net.TCPAddr).Port))
 	}
-	s.fresh(t)
-	t.Cleanup(func() { s.fresh(t) })
+	s.reset(t)
+	t.Cleanup(func() { s.reset(t) })
 	return s
 }
 
 // fresh ends the appliance and forgets its state.
-func (s *script) fresh(t *testing.T) {
+func (s *script) reset(t *testing.T) {
 	t.Helper()
 	s.must(t, "down")
 	if err := os.RemoveAll(s.home); err != nil {
@@ -86,7 +86,7 @@ func (s *script) leader(t *testing.T) int {
 }
 
 // What is down is down, with systemd-nspawn killed and a PID 1 that hangs, too.
-func TestDownEndsAll(t *testing.T) {
+func TestDownEndsEveryProcess(t *testing.T) {
 	s := newScript(t)
 	s.must(t, "up")
 	leader := s.leader(t)
@@ -116,7 +116,7 @@ func TestDownEndsAll(t *testing.T) {
 }
 
 // Of two who bring it up at once, one waits for the other.
-func TestTwoUps(t *testing.T) {
+func TestConcurrentUpsWait(t *testing.T) {
 	s := newScript(t)
 	first, out1 := s.command("up")
 	second, out2 := s.command("up")
@@ -198,7 +198,7 @@ func TestSettingsOfOneBoot(t *testing.T) {
 
 // Nothing of the host's services runs in the container: only what systemd needs.
 func TestNothingElseRuns(t *testing.T) {
-	box.Settle(t)
+	box.EnsureHealthy(t)
 	units := box.Systemctl(t, "list-units", "--all", "--plain", "--no-legend", "--type=service,timer,socket", "--state=active,activating,failed")
 	for line := range strings.Lines(units) {
 		unit, _, _ := strings.Cut(line, " ")
@@ -212,9 +212,9 @@ func TestNothingElseRuns(t *testing.T) {
 
 // The unit that makes the keys stops and starts, and no part minds; a part
 // whose key is gone says which.
-func TestKeysAlone(t *testing.T) {
-	box.Settle(t)
-	t.Cleanup(func() { box.Settle(t) })
+func TestLibraKeysRestartsAlone(t *testing.T) {
+	box.EnsureHealthy(t)
+	t.Cleanup(func() { box.EnsureHealthy(t) })
 	was := map[string]int{}
 	for _, unit := range harness.Services {
 		was[unit] = box.MainPID(t, unit)
@@ -231,7 +231,7 @@ func TestKeysAlone(t *testing.T) {
 	if err := os.Rename(key, hidden); err != nil {
 		t.Fatal(err)
 	}
-	out, err := box.Inside("systemctl", "restart", "libra-recorder")
+	out, err := box.Exec("systemctl", "restart", "libra-recorder")
 	if err := os.Rename(hidden, key); err != nil {
 		t.Fatal(err)
 	}

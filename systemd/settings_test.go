@@ -12,8 +12,8 @@ import (
 
 // A setting that only inspectors cannot do without leaves the watchdog alive,
 // which tells of it.
-func TestWrongSettingIsTold(t *testing.T) {
-	box.Settle(t)
+func TestInvalidSettingIsNotified(t *testing.T) {
+	box.EnsureHealthy(t)
 	file := filepath.Join(box.Home, "etc", "libra.env")
 	was, err := os.ReadFile(file)
 	if err != nil {
@@ -28,10 +28,10 @@ func TestWrongSettingIsTold(t *testing.T) {
 	}
 	t.Cleanup(func() { write("") })
 	write("\nLIBRA_PAGE_TIMEOUT=1\n")
-	told(t, libra.Alarm{
+	wantNotified(t, libra.Alarm{
 		ID: "settings", Scope: libra.ScopeComponent, Target: "libra.env", Severity: libra.Major,
 		Summary: "Settings are wrong: the watchdog goes by their defaults, others may not start", Runbook: "#settings",
 	}, "LIBRA_PAGE_TIMEOUT", "give a time from 1s to 1h0m0s")
 	write("")
-	over(t, "libra.env", "libra.env is well again")
+	wantCleared(t, "libra.env", "libra.env is well again")
 }

@@ -16,22 +16,22 @@ import (
 func bootRows() []row {
 	return []row{
 		{"started with database and bus down", false, startAlone},
-		{"wrong configuration", false, misconfigured},
+		{"wrong configuration", false, invalidSettings},
 		{"host rebooted", false, reboots},
 		{"every process killed at once, PID 1 too", false, powerCut},
 	}
 }
 
 // startAlone starts everything but bus and recorder, with no database there.
-func startAlone(s *scene) {
-	s.whole(20 * time.Second)
+func startAlone(s *trial) {
+	s.wantNothingLost(20 * time.Second)
 	harness.Await(s, "the alarm of an earlier row to clear", 20*time.Second, func() bool {
 		_, raised := box.Get(s, "/api/alarms?state=raised")
 		return !strings.Contains(raised, `"id":"bus"`)
 	})
 	box.Systemctl(s, "stop", "libra.target", "libra-web.socket")
 	box.Systemctl(s, append([]string{"reset-failed", "libra-web.socket"}, harness.Services...)...)
-	box.Sink.Forget()
+	box.Sink.Reset()
 	show := hideDatabase(s)
 	var rest []string
 	for _, unit := range harness.Services {
@@ -41,22 +41,22 @@ func startAlone(s *scene) {
 	}
 	box.Systemctl(s, append([]string{"start"}, rest...)...)
 	code, body := box.Get(s, "/up")
-	s.promise(code == 500 && strings.HasPrefix(body, "LOADING"), "/up says %d %.80s, 500 LOADING promised", code, body)
-	s.alarm(20*time.Second, "bus", "bus does not answer")
+	s.check(code == 500 && strings.HasPrefix(body, "LOADING"), "/up says %d %.80s, 500 LOADING promised", code, body)
+	s.wantAlarm(20*time.Second, "bus", "bus does not answer")
 	for _, unit := range rest {
-		restarts := box.Show(s, unit, "NRestarts")
-		s.promise(box.Active(s, unit) && restarts == "0", "%s is %s after %s restarts", unit, box.Show(s, unit, "ActiveState"), restarts)
+		restarts := box.Property(s, unit, "NRestarts")
+		s.check(box.Active(s, unit) && restarts == "0", "%s is %s after %s restarts", unit, box.Property(s, unit, "ActiveState"), restarts)
 	}
 	show()
 	box.Systemctl(s, "start", "libra.target")
-	s.well(10 * time.Second)
+	s.wantHealthy(10 * time.Second)
 	s.mark()
 	<-time.After(2 * time.Second)
-	s.meanwhile("once they have come", 1)
+	s.checkLoad("once they have come", 1)
 }
 
 // hideDatabase moves the database away; show brings it back.
-func hideDatabase(s *scene) (show func()) {
+func hideDatabase(s *trial) (show func()) {
 	hidden := filepath.Join(box.Home, "hidden.db")
 	parts := []string{"", "-wal", "-shm"}
 	for _, part := range parts {
@@ -71,15 +71,15 @@ func hideDatabase(s *scene) (show func()) {
 
 // move is a rename over the border of a file system. A file that is not there
 // needs none.
-func move(s *scene, from, to string) {
+func move(s *trial, from, to string) {
 	if out, err := exec.Command("mv", "-f", from, to).CombinedOutput(); err != nil && !strings.Contains(string(out), "No such file") {
 		s.Fatalf("move %s: %v: %s", from, err, out)
 	}
 }
 
-// misconfigured: what is wrong is said and not tried again and again; the rest
+// invalidSettings: what is wrong is said and not tried again and again; the rest
 // works.
-func misconfigured(s *scene) {
+func invalidSettings(s *trial) {
 	file := filepath.Join(box.Home, "etc", "libra.env")
 	good, err := os.ReadFile(file)
 	if err != nil {
@@ -94,42 +94,42 @@ func misconfigured(s *scene) {
 	if err := os.WriteFile(file, append(good, "\nLIBRA_WORKERS=many\nLIBRA_PAGE_TIMOUT=3s\n"...), 0o644); err != nil {
 		s.Fatal(err)
 	}
-	if out, err := box.Inside("systemctl", "restart", "libra-inspector@1"); err == nil {
-		s.promise(false, "it started: %s", out)
+	if out, err := box.Exec("systemctl", "restart", "libra-inspector@1"); err == nil {
+		s.check(false, "it started: %s", out)
 	}
 	<-time.After(2 * time.Second)
-	state, code := box.Show(s, "libra-inspector@1", "ActiveState"), box.Show(s, "libra-inspector@1", "ExecMainStatus")
-	s.promise(state == "failed" && code == "2", "the unit is %s with exit code %s, failed with 2 promised", state, code)
+	state, code := box.Property(s, "libra-inspector@1", "ActiveState"), box.Property(s, "libra-inspector@1", "ExecMainStatus")
+	s.check(state == "failed" && code == "2", "the unit is %s with exit code %s, failed with 2 promised", state, code)
 	log := box.Journal(s, "--unit=libra-inspector@1", "--since=-10s")
 	for _, want := range []string{"LIBRA_WORKERS", "did you mean LIBRA_PAGE_TIMEOUT?"} {
-		s.promise(strings.Count(log, want) == 1, "the journal says %q %d times", want, strings.Count(log, want))
+		s.check(strings.Count(log, want) == 1, "the journal says %q %d times", want, strings.Count(log, want))
 	}
-	s.taken(s.meanwhile("one inspector cannot start", 0.999))
+	s.wantAccepted(s.checkLoad("one inspector cannot start", 0.999))
 	restore()
 	box.Systemctl(s, "start", "libra-inspector@1")
-	s.whole(20 * time.Second)
-	s.well(10 * time.Second)
+	s.wantNothingLost(20 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }
 
 // powerCut ends the whole appliance in one instant. The machine's own page
 // cache stays: what a disk forgets is the business of the bus's sync_always
 // and SQLite's synchronous=FULL.
-func powerCut(s *scene) {
+func powerCut(s *trial) {
 	box.PowerCut(s)
-	back(s)
+	wantRecovered(s)
 }
 
 // reboots lets the appliance's own systemd reboot, and lifts no hand after it.
-func reboots(s *scene) {
+func reboots(s *trial) {
 	box.Reboot(s)
-	back(s)
+	wantRecovered(s)
 }
 
 // back wants everything back by itself, and what was accepted there.
-func back(s *scene) {
-	took, _ := s.taking(10 * time.Second)
+func wantRecovered(s *trial) {
+	took, _ := s.awaitAccepting(10 * time.Second)
 	<-time.After(2 * time.Second)
-	s.taken(s.meanwhile(fmt.Sprintf("accepting %s after the boot", ms(took)), 1))
-	s.whole(30 * time.Second)
-	s.well(10 * time.Second)
+	s.wantAccepted(s.checkLoad(fmt.Sprintf("accepting %s after the boot", ms(took)), 1))
+	s.wantNothingLost(30 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }

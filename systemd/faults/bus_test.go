@@ -17,63 +17,63 @@ func busRows() []row {
 	}
 }
 
-func busDown(s *scene) {
-	box.Sink.Forget()
+func busDown(s *trial) {
+	box.Sink.Reset()
 	box.Systemctl(s, "stop", "libra-bus")
 	s.mark()
-	s.last(30 * time.Second)
-	m := s.meanwhile("", 1)
-	s.refused(m)
-	s.promise(m.Accepted == 0, "%d submissions accepted without a bus", m.Accepted)
-	s.promise(m.Stale > 0, "no read was marked stale")
-	s.alarm(5*time.Second, "bus", "bus does not answer")
+	s.wait(30 * time.Second)
+	m := s.checkLoad("", 1)
+	s.wantRefused(m)
+	s.check(m.Accepted == 0, "%d submissions accepted without a bus", m.Accepted)
+	s.check(m.Stale > 0, "no read was marked stale")
+	s.wantAlarm(5*time.Second, "bus", "bus does not answer")
 	box.Systemctl(s, "start", "libra-bus")
 	took, ok := harness.Within(10*time.Second, func() bool { return s.mark().Accepted > 0 })
-	s.promise(ok && took <= time.Second, "the first submission was accepted %s after the bus was back", ms(took))
+	s.check(ok && took <= time.Second, "the first submission was accepted %s after the bus was back", ms(took))
 	s.after("accepting after %s", ms(took))
-	s.whole(20 * time.Second)
-	s.well(10 * time.Second)
+	s.wantNothingLost(20 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }
 
 // busWiped: what was recorded before is on the bus again, and to be read all
 // the time.
-func busWiped(s *scene) {
-	s.whole(20 * time.Second)
-	pages, err := box.Recorded()
+func busWiped(s *trial) {
+	s.wantNothingLost(20 * time.Second)
+	pages, err := box.RecordedReports()
 	if err != nil {
 		s.Fatal(err)
 	}
 	box.Systemctl(s, "stop", "libra-bus")
 	box.WipeBus(s)
 	box.Systemctl(s, "start", "libra-bus")
-	took, ok := harness.Within(30*time.Second, func() bool { return box.OnBus(s) >= len(pages) })
-	s.promise(ok, "%d of %d pages are on the bus again after %s", box.OnBus(s), len(pages), ms(took))
+	took, ok := harness.Within(30*time.Second, func() bool { return box.PagesOnBus(s) >= len(pages) })
+	s.check(ok, "%d of %d pages are on the bus again after %s", box.PagesOnBus(s), len(pages), ms(took))
 	s.after("%d pages restored in %s", len(pages), ms(took))
 	box.Systemctl(s, "restart", "libra-web") // its memory is gone, too
 	<-time.After(2 * time.Second)
-	s.meanwhile("", 0.999)
-	s.well(10 * time.Second)
+	s.checkLoad("", 0.999)
+	s.wantHealthy(10 * time.Second)
 	id := box.Submit(s, s.site.URL+"/p/after-the-wipe")
 	_, ok = harness.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
-	s.promise(ok, "a page submitted after the wipe was not reported")
+	s.check(ok, "a page submitted after the wipe was not reported")
 }
 
 // bothWiped leaves nothing; what is new works.
-func bothWiped(s *scene) {
-	s.whole(20 * time.Second)
+func bothWiped(s *trial) {
+	s.wantNothingLost(20 * time.Second)
 	s.load.Stop()
 	box.Systemctl(s, "stop", "libra-bus", "libra-recorder")
 	box.WipeBus(s)
 	box.WipeHistory(s)
 	box.Systemctl(s, "start", "libra-bus", "libra-recorder")
 	box.Systemctl(s, "restart", "libra-web")
-	s.well(20 * time.Second)
+	s.wantHealthy(20 * time.Second)
 	code, body := box.Get(s, "/api/pages")
-	s.promise(code == 200 && strings.HasPrefix(body, `{"pages":[]`), "GET /api/pages: %d %.200s, no pages and no error promised", code, body)
+	s.check(code == 200 && strings.HasPrefix(body, `{"pages":[]`), "GET /api/pages: %d %.200s, no pages and no error promised", code, body)
 	id := box.Submit(s, s.site.URL+"/p/fresh")
 	took, ok := harness.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
-	s.promise(ok, "a page submitted to the fresh appliance was not reported")
-	_, ok = harness.Within(10*time.Second, func() bool { pages, err := box.Recorded(); return err == nil && pages[id] == 1 })
-	s.promise(ok, "a page submitted to the fresh appliance was not recorded")
+	s.check(ok, "a page submitted to the fresh appliance was not reported")
+	_, ok = harness.Within(10*time.Second, func() bool { pages, err := box.RecordedReports(); return err == nil && pages[id] == 1 })
+	s.check(ok, "a page submitted to the fresh appliance was not recorded")
 	s.after("a new page reported after %s", ms(took))
 }

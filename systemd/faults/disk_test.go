@@ -17,67 +17,67 @@ import (
 
 func diskRows() []row {
 	return []row{
-		{"disk full, for SQLite", false, func(s *scene) { full(s, "history") }},
-		{"disk full, for the bus", false, func(s *scene) { full(s, "bus") }},
-		{"disk full, for both", false, func(s *scene) { full(s, "history", "bus") }},
-		{"no room for another file, and a crash", false, noFiles},
+		{"disk full, for SQLite", false, func(s *trial) { full(s, "history") }},
+		{"disk full, for the bus", false, func(s *trial) { full(s, "bus") }},
+		{"disk full, for both", false, func(s *trial) { full(s, "history", "bus") }},
+		{"no room for another file, and a crash", false, noInodes},
 	}
 }
 
 // full takes all the space there is, gives it back, and lifts no hand.
-func full(s *scene, parts ...string) {
+func full(s *trial, parts ...string) {
 	var fillers []string
 	for _, part := range parts {
 		fillers = append(fillers, fill(s, box.State(part)))
 	}
-	s.last(15 * time.Second)
-	m := s.meanwhile("full", 1)
+	s.wait(15 * time.Second)
+	m := s.checkLoad("full", 1)
 	if len(parts) == 1 && parts[0] == "history" {
-		s.taken(m)
+		s.wantAccepted(m)
 	} else {
-		s.refused(m)
+		s.wantRefused(m)
 		_, up := box.Get(s, "/up")
-		s.promise(strings.Contains(up, "degraded: bus"), "/up does not say that the bus is out: %s", up)
+		s.check(strings.Contains(up, "degraded: bus"), "/up does not say that the bus is out: %s", up)
 	}
 	for _, f := range fillers {
 		if err := os.Remove(f); err != nil {
 			s.Fatal(err)
 		}
 	}
-	took, ok := s.taking(30 * time.Second)
+	took, ok := s.awaitAccepting(30 * time.Second)
 	if !ok {
 		s.after("only a restart of the bus by hand helped")
 		box.Systemctl(s, "restart", "libra-bus") // late, or lost?
 	}
-	s.well(30 * time.Second)
+	s.wantHealthy(30 * time.Second)
 	<-time.After(2 * time.Second)
-	s.taken(s.meanwhile(fmt.Sprintf("with space again, after %s", ms(took)), 1))
-	s.whole(30 * time.Second)
+	s.wantAccepted(s.checkLoad(fmt.Sprintf("with space again, after %s", ms(took)), 1))
+	s.wantNothingLost(30 * time.Second)
 }
 
-// noFiles takes every inode there is and kills who would want one at its start.
-func noFiles(s *scene) {
+// noInodes takes every inode there is and kills who would want one at its start.
+func noInodes(s *trial) {
 	var fillers []string
 	for _, part := range []string{"history", "bus"} {
 		fillers = append(fillers, fillInodes(s, box.State(part)))
 	}
 	s.kill("libra-bus")
 	s.kill("libra-recorder")
-	s.last(15 * time.Second)
-	s.meanwhile("without room for a file", 0.999)
+	s.wait(15 * time.Second)
+	s.checkLoad("without room for a file", 0.999)
 	for _, f := range fillers {
 		if err := os.RemoveAll(f); err != nil {
 			s.Fatal(err)
 		}
 	}
-	took, _ := s.taking(40 * time.Second) // 20 s of them for libra-retry@
+	took, _ := s.awaitAccepting(40 * time.Second) // 20 s of them for libra-retry@
 	s.after("accepting after %s", ms(took))
-	s.well(30 * time.Second)
-	s.whole(30 * time.Second)
+	s.wantHealthy(30 * time.Second)
+	s.wantNothingLost(30 * time.Second)
 }
 
 // taking waits until submissions are accepted again, and none refused.
-func (s *scene) taking(most time.Duration) (took time.Duration, ok bool) {
+func (s *trial) awaitAccepting(most time.Duration) (took time.Duration, ok bool) {
 	s.Helper()
 	s.mark()
 	took, ok = harness.Within(most, func() bool {
@@ -85,12 +85,12 @@ func (s *scene) taking(most time.Duration) (took time.Duration, ok bool) {
 		m := s.mark()
 		return m.Accepted > 0 && m.Refused == 0
 	})
-	s.promise(ok, "nothing is accepted after %s", ms(took))
+	s.check(ok, "nothing is accepted after %s", ms(took))
 	return took, ok
 }
 
 // fill takes the last byte of a file system.
-func fill(s *scene, dir string) string {
+func fill(s *trial, dir string) string {
 	f, err := os.OpenFile(dir+"/filler", os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.Fatal(err)
@@ -109,7 +109,7 @@ func fill(s *scene, dir string) string {
 }
 
 // fillInodes takes the last inode of a file system.
-func fillInodes(s *scene, dir string) string {
+func fillInodes(s *trial, dir string) string {
 	filler := filepath.Join(dir, "fillers")
 	if err := os.Mkdir(filler, 0o700); err != nil {
 		s.Fatal(err)

@@ -102,19 +102,19 @@ func (o *outcome) list(what string, lines []string) {
 type row struct {
 	fault string
 	short bool // one of the selection
-	run   func(*scene)
+	run   func(*trial)
 }
 
 func TestFaults(t *testing.T) {
 	for _, r := range rows() {
-		t.Run(r.fault, func(t *testing.T) { play(t, r, false) })
+		t.Run(r.fault, func(t *testing.T) { runRow(t, r, false) })
 	}
 }
 
 func TestFaultsShort(t *testing.T) {
 	for _, r := range rows() {
 		if r.short {
-			t.Run(r.fault, func(t *testing.T) { play(t, r, true) })
+			t.Run(r.fault, func(t *testing.T) { runRow(t, r, true) })
 		}
 	}
 }

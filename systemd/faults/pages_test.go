@@ -18,42 +18,42 @@ import (
 
 func pageRows() []row {
 	return []row{
-		{"a page that crashes the inspector", true, func(s *scene) { poison(s, "crash") }},
-		{"a page that makes the inspector spin", false, func(s *scene) { poison(s, "spin") }},
-		{"a page that makes the inspector eat memory", false, func(s *scene) { poison(s, "hunger") }},
+		{"a page that crashes the inspector", true, func(s *trial) { submitFaulty(s, "crash") }},
+		{"a page that makes the inspector spin", false, func(s *trial) { submitFaulty(s, "spin") }},
+		{"a page that makes the inspector eat memory", false, func(s *trial) { submitFaulty(s, "hunger") }},
 		{"target site down, slow, dripping, huge, looping, lying", false, badSites},
 		{"a host that hangs, and 80 of its pages", false, hungHost},
 	}
 }
 
 // poison submits a page that ends whoever inspects it. pkg/fault does it.
-func poison(s *scene, kind string) {
-	box.Sink.Forget()
+func submitFaulty(s *trial, kind string) {
+	box.Sink.Reset()
 	url := fmt.Sprintf("%s/p/libra-fault/%s/%d", s.site.URL, kind, s.began.UnixMilli())
 	id := box.Submit(s, url)
 	took, ok := harness.Within(60*time.Second, func() bool { return box.Page(s, id).State == libra.Quarantined })
-	s.taken(s.meanwhile("", 0.999))
+	s.wantAccepted(s.checkLoad("", 0.999))
 	p := box.Page(s, id)
-	s.promise(ok, "the page is %s %s after its submission, in quarantine promised", p.State, ms(took))
-	s.promise(!ok || len(p.Reasons) > 0, "the page says no reason: %+v", p)
+	s.check(ok, "the page is %s %s after its submission, in quarantine promised", p.State, ms(took))
+	s.check(!ok || len(p.Reasons) > 0, "the page says no reason: %+v", p)
 	s.after("in quarantine after %s", ms(took))
-	s.alarm(10*time.Second, "quarantine."+id, url, "quarantine")
+	s.wantAlarm(10*time.Second, "quarantine."+id, url, "quarantine")
 	res, err := http.Post(box.URL+"/api/pages/"+id+"/release", "application/json", nil)
 	if err != nil {
 		s.Fatal(err)
 	}
 	res.Body.Close()
-	s.promise(res.StatusCode == http.StatusAccepted, "releasing it was answered with %s", res.Status)
-	s.whole(40 * time.Second)
+	s.check(res.StatusCode == http.StatusAccepted, "releasing it was answered with %s", res.Status)
+	s.wantNothingLost(40 * time.Second)
 	// Released, it does it again.
 	_, ok = harness.Within(60*time.Second, func() bool { return box.Page(s, id).State == libra.Quarantined })
-	s.promise(ok, "released, the page is %s, in quarantine again promised", box.Page(s, id).State)
-	s.well(10 * time.Second)
+	s.check(ok, "released, the page is %s, in quarantine again promised", box.Page(s, id).State)
+	s.wantHealthy(10 * time.Second)
 }
 
 // turncoat serves good pages until it is told to be bad in the way that the
 // path names.
-func turncoat(bad *atomic.Bool) http.Handler {
+func faultySite(bad *atomic.Bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if !bad.Load() {
@@ -86,10 +86,10 @@ func turncoat(bad *atomic.Bool) http.Handler {
 	})
 }
 
-func badSites(s *scene) {
+func badSites(s *trial) {
 	kinds := []string{"down", "slow", "dripping", "huge", "looping", "lying"}
 	var bad atomic.Bool
-	site := httptest.NewServer(turncoat(&bad))
+	site := httptest.NewServer(faultySite(&bad))
 	defer site.Close()
 	ids := map[string]string{}
 	for _, kind := range kinds {
@@ -118,24 +118,24 @@ func badSites(s *scene) {
 		if err != nil {
 			s.Fatal(err)
 		}
-		s.promise(ok, "%s: neither the last good report, stale with the reason, nor a partial one: %.600s", kind, text)
+		s.check(ok, "%s: neither the last good report, stale with the reason, nor a partial one: %.600s", kind, text)
 		s.Logf("%s: told after %s", kind, ms(took))
 	}
-	s.taken(s.meanwhile("", 1))
+	s.wantAccepted(s.checkLoad("", 1))
 	bad.Store(false)
 	box.Submit(s, site.URL+"/slow")
 	took, ok := harness.Within(60*time.Second, func() bool {
 		p := box.Page(s, ids["slow"])
 		return p.State == libra.Reported && p.Report != nil && p.Report.Outcome == libra.Complete && !p.Stale
 	})
-	s.promise(ok, "the site is well, and its page is not after %s", ms(took))
+	s.check(ok, "the site is well, and its page is not after %s", ms(took))
 	s.after("fresh again %s after the site", ms(took))
-	s.whole(20 * time.Second)
+	s.wantNothingLost(20 * time.Second)
 }
 
 // hungHost: a host that does not answer is asked for one page at a time, so
 // that the pages of others are weighed meanwhile; the first answer ends that.
-func hungHost(s *scene) {
+func hungHost(s *trial) {
 	const pages = 40
 	var hung atomic.Bool
 	hung.Store(true)
@@ -148,26 +148,26 @@ func hungHost(s *scene) {
 	}))
 	defer site.Close()
 	// All of the first may be asked for before it is known how the host is.
-	_, took := s.hungWave(site.URL+"/first", pages)
+	_, took := s.submitToHungHost(site.URL+"/first", pages)
 	s.after("%d pages told in %s", pages, ms(took))
-	unasked, took := s.hungWave(site.URL+"/then", pages)
-	s.promise(unasked > pages/2, "only %d of %d pages were told without waiting for the host", unasked, pages)
+	unasked, took := s.submitToHungHost(site.URL+"/then", pages)
+	s.check(unasked > pages/2, "only %d of %d pages were told without waiting for the host", unasked, pages)
 	s.after("%d more in %s, %d of them without asking", pages, ms(took), unasked)
-	s.taken(s.meanwhile("", 1))
+	s.wantAccepted(s.checkLoad("", 1))
 	hung.Store(false)
 	id := box.Submit(s, site.URL+"/well")
 	took, ok := harness.Within(10*time.Second, func() bool {
 		p := box.Page(s, id)
 		return p.Report != nil && p.Report.Outcome == libra.Complete
 	})
-	s.promise(ok, "the host is well, and its page has no report after %s", ms(took))
+	s.check(ok, "the host is well, and its page has no report after %s", ms(took))
 	s.after("a page of it reported %s after it was well", ms(took))
-	s.whole(20 * time.Second)
-	s.well(10 * time.Second)
+	s.wantNothingLost(20 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }
 
 // hungWave submits pages of a host that hangs and waits until all are told.
-func (s *scene) hungWave(url string, pages int) (unasked int, took time.Duration) {
+func (s *trial) submitToHungHost(url string, pages int) (unasked int, took time.Duration) {
 	s.Helper()
 	ids := make([]string, pages)
 	for i := range ids {
@@ -188,6 +188,6 @@ func (s *scene) hungWave(url string, pages int) (unasked int, took time.Duration
 		}
 		return told == pages
 	})
-	s.promise(ok, "%d of %d pages are told after %s", told, pages, ms(took))
+	s.check(ok, "%d of %d pages are told after %s", told, pages, ms(took))
 	return unasked, took
 }

@@ -16,7 +16,7 @@ import (
 // rows are those of docs/survival.md, in its order.
 func rows() []row {
 	return slices.Concat(
-		tellingRows(),
+		notifyRows(),
 		[]row{
 			{"kill -9 of any one component", true, killEach},
 			{"kill -9 of every component, at random, every second", false, killAll},
@@ -27,85 +27,85 @@ func rows() []row {
 	)
 }
 
-func killEach(s *scene) {
+func killEach(s *trial) {
 	for _, unit := range harness.Services {
-		took := s.restarts(unit)
+		took := s.killAndAwait(unit)
 		if took > time.Second { // the machine may have been busy with something else
-			took = min(took, s.restarts(unit))
+			took = min(took, s.killAndAwait(unit))
 		}
-		s.promise(took <= time.Second, "%s was ready again after %s, twice, 1 s promised", unit, ms(took))
+		s.check(took <= time.Second, "%s was ready again after %s, twice, 1 s promised", unit, ms(took))
 		s.after("%s %s", strings.TrimPrefix(unit, "libra-"), ms(took))
 	}
-	m := s.meanwhile("", 0.999)
-	s.promise(m.Unknown <= 2, "%d submissions cut off: %v", m.Unknown, m.Complaints)
-	s.promise(m.Complaints["GET /: connection refused"] == 0, "web's socket refused: %v", m.Complaints)
-	s.whole(20 * time.Second)
-	s.well(10 * time.Second)
+	m := s.checkLoad("", 0.999)
+	s.check(m.Unknown <= 2, "%d submissions cut off: %v", m.Unknown, m.Errors)
+	s.check(m.Errors["GET /: connection refused"] == 0, "web's socket refused: %v", m.Errors)
+	s.wantNothingLost(20 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }
 
 // restarts kills a unit and says how long it took to be ready again.
-func (s *scene) restarts(unit string) time.Duration {
+func (s *trial) killAndAwait(unit string) time.Duration {
 	s.Helper()
-	return s.again(unit, s.kill(unit), 15*time.Second)
+	return s.awaitReady(unit, s.kill(unit), 15*time.Second)
 }
 
-func killAll(s *scene) {
+func killAll(s *trial) {
 	kills := 0
 	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); kills++ {
 		s.kill(harness.Services[rand.IntN(len(harness.Services))])
 		<-time.After(time.Second)
 	}
-	s.meanwhile(fmt.Sprintf("%d kills", kills), 0.999)
-	s.whole(30 * time.Second)
-	s.well(10 * time.Second)
+	s.checkLoad(fmt.Sprintf("%d kills", kills), 0.999)
+	s.wantNothingLost(30 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }
 
-func hang(s *scene) {
+func hang(s *trial) {
 	for _, unit := range harness.Services {
 		if unit == "libra-web" || unit == "libra-bus" {
 			continue // below: what people see differs
 		}
 		since := harness.Monotonic()
 		box.Signal(s, unit, syscall.SIGSTOP)
-		defer func() { s.again(unit, since, 12*time.Second) }()
+		defer func() { s.awaitReady(unit, since, 12*time.Second) }()
 	}
-	s.last(9 * time.Second)
-	s.taken(s.meanwhile("all but bus and web", 0.999))
+	s.wait(9 * time.Second)
+	s.wantAccepted(s.checkLoad("all but bus and web", 0.999))
 
 	since := harness.Monotonic()
 	box.Signal(s, "libra-bus", syscall.SIGSTOP)
-	s.after("bus %s", ms(s.again("libra-bus", since, 10*time.Second)))
-	s.refused(s.meanwhile("bus", 0.999))
+	s.after("bus %s", ms(s.awaitReady("libra-bus", since, 10*time.Second)))
+	s.wantRefused(s.checkLoad("bus", 0.999))
 
 	since = harness.Monotonic()
 	box.Signal(s, "libra-web", syscall.SIGSTOP)
-	s.after("web %s", ms(s.again("libra-web", since, 10*time.Second)))
+	s.after("web %s", ms(s.awaitReady("libra-web", since, 10*time.Second)))
 	s.mark() // nobody else can answer: no promise but the time
 	log := box.Journal(s, "--unit=libra*", fmt.Sprintf("--since=@%d", s.began.Unix()))
-	s.promise(strings.Count(log, "Watchdog timeout") >= len(harness.Services), "%d watchdog timeouts in the journal, %d processes hung", strings.Count(log, "Watchdog timeout"), len(harness.Services))
-	s.whole(30 * time.Second)
-	s.well(10 * time.Second)
+	s.check(strings.Count(log, "Watchdog timeout") >= len(harness.Services), "%d watchdog timeouts in the journal, %d processes hung", strings.Count(log, "Watchdog timeout"), len(harness.Services))
+	s.wantNothingLost(30 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }
 
 // crashLoop kills one component as often as systemd brings it back, until that
 // gives up.
-func crashLoop(s *scene) {
-	box.Sink.Forget()
+func crashLoop(s *trial) {
+	box.Sink.Reset()
 	loop := func(unit string) {
 		_, gaveUp := harness.Within(30*time.Second, func() bool {
 			if pid := box.HostPID(s, unit); pid != 0 {
 				_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone already
 			}
-			return box.Show(s, unit, "Result") == "start-limit-hit" || box.Show(s, unit, "ActiveState") == "failed"
+			return box.Property(s, unit, "Result") == "start-limit-hit" || box.Property(s, unit, "ActiveState") == "failed"
 		})
-		s.promise(gaveUp, "systemd restarts %s for ever", unit)
+		s.check(gaveUp, "systemd restarts %s for ever", unit)
 	}
 	loop("libra-inspector@2")
-	s.taken(s.meanwhile("one inspector", 0.999))
-	s.alarm(15*time.Second, "beat.inspector.2", "libra-inspector@2")
+	s.wantAccepted(s.checkLoad("one inspector", 0.999))
+	s.wantAlarm(15*time.Second, "beat.inspector.2", "libra-inspector@2")
 	took, back := harness.Within(40*time.Second, func() bool { return box.Active(s, "libra-inspector@2") })
-	s.promise(back, "libra-inspector@2 is not tried again")
+	s.check(back, "libra-inspector@2 is not tried again")
 	s.after("tried again and up %s after that", ms(took))
-	s.whole(30 * time.Second)
-	s.well(10 * time.Second)
+	s.wantNothingLost(30 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }

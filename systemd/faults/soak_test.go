@@ -25,47 +25,47 @@ func TestSoak(t *testing.T) {
 	if *minutes == 0 {
 		t.Skip("say -minutes 10")
 	}
-	play(t, row{fault: fmt.Sprintf("something at random every second or two, for %g minutes", *minutes), run: soak}, false)
+	runRow(t, row{fault: fmt.Sprintf("something at random every second or two, for %g minutes", *minutes), run: soak}, false)
 }
 
-func soak(s *scene) {
+func soak(s *trial) {
 	before := sizes(s)
 	count := map[string]int{}
-	names := slices.Sorted(maps.Keys(mishaps))
+	names := slices.Sorted(maps.Keys(randomFaults))
 	for end := time.Now().Add(time.Duration(*minutes * float64(time.Minute))); time.Now().Before(end); {
 		name := names[rand.IntN(len(names))]
 		count[name]++
-		mishaps[name](s)
+		randomFaults[name](s)
 		<-time.After(time.Second + rand.N(time.Second))
 	}
-	s.meanwhile("", 0.999)
+	s.checkLoad("", 0.999)
 	for _, name := range names {
 		s.after("%d %s", count[name], name)
 	}
-	s.well(30 * time.Second)
-	s.whole(60 * time.Second)
+	s.wantHealthy(30 * time.Second)
+	s.wantNothingLost(60 * time.Second)
 	s.load.Stop()                  // its connections are not growth
 	<-time.After(10 * time.Second) // what was busy is idle again
 	now := sizes(s)
 	for _, unit := range harness.Services {
 		was, now := before[unit], now[unit]
 		s.after("%s %d→%d MB, %d→%d files, %d→%d goroutines", strings.TrimPrefix(unit, "libra-"), was.pss>>20, now.pss>>20, was.files, now.files, was.goroutines, now.goroutines)
-		s.promise(now.files <= was.files+16, "%s has %d files open, %d before", unit, now.files, was.files)
-		s.promise(now.goroutines > 0 && now.goroutines <= was.goroutines+16, "%s has %d goroutines, %d before", unit, now.goroutines, was.goroutines)
-		s.promise(now.pss <= 2*was.pss+32<<20, "%s takes %d MB, %d MB before", unit, now.pss>>20, was.pss>>20)
+		s.check(now.files <= was.files+16, "%s has %d files open, %d before", unit, now.files, was.files)
+		s.check(now.goroutines > 0 && now.goroutines <= was.goroutines+16, "%s has %d goroutines, %d before", unit, now.goroutines, was.goroutines)
+		s.check(now.pss <= 2*was.pss+32<<20, "%s takes %d MB, %d MB before", unit, now.pss>>20, was.pss>>20)
 	}
 }
 
-// mishaps last at most two seconds each; nobody lifts a hand after them.
-var mishaps = map[string]func(*scene){
-	"kills":       func(s *scene) { s.kill(harness.Services[rand.IntN(len(harness.Services))]) },
-	"bus kills":   func(s *scene) { s.kill("libra-bus") },
-	"stops":       pause,
-	"locks":       func(s *scene) { release := box.Lock(s); <-time.After(2 * time.Second); release() },
-	"deletions":   func(s *scene) { box.WipeHistory(s); lull(s) },
+// randomFaults last at most two seconds each; nobody lifts a hand after them.
+var randomFaults = map[string]func(*trial){
+	"kills":       func(s *trial) { s.kill(harness.Services[rand.IntN(len(harness.Services))]) },
+	"bus kills":   func(s *trial) { s.kill("libra-bus") },
+	"stops":       suspend,
+	"locks":       func(s *trial) { release := box.LockHistory(s); <-time.After(2 * time.Second); release() },
+	"deletions":   func(s *trial) { box.WipeHistory(s); awaitDatabase(s) },
 	"corruptions": corruptSome,
 	"full disks":  fullForASecond,
-	"poison pages": func(s *scene) {
+	"poison pages": func(s *trial) {
 		res, err := s.site.Client().Post(box.URL+"/api/pages", "application/json",
 			strings.NewReader(fmt.Sprintf(`{"url":"%s/libra-fault/crash/%x"}`, s.site.URL, rand.Uint64())))
 		if err == nil {
@@ -74,8 +74,8 @@ var mishaps = map[string]func(*scene){
 	},
 }
 
-// pause stops a process for less than its watchdog waits.
-func pause(s *scene) {
+// suspend stops a process for less than its watchdog waits.
+func suspend(s *trial) {
 	units := slices.DeleteFunc(slices.Clone(harness.Services), func(unit string) bool { return unit == component.Web })
 	pid := box.HostPID(s, units[rand.IntN(len(units))])
 	if pid == 0 || syscall.Kill(pid, syscall.SIGSTOP) != nil {
@@ -87,22 +87,22 @@ func pause(s *scene) {
 
 // lull waits for the recorder to have a database again: what damages two
 // copies at once is another promise's business.
-func lull(s *scene) {
+func awaitDatabase(s *trial) {
 	harness.Await(s, "the recorder to fill a new database", 30*time.Second, func() bool {
 		said, err := box.QuickCheck()
 		return err == nil && said == "ok"
 	})
 }
 
-func corruptSome(s *scene) {
+func corruptSome(s *trial) {
 	if _, err := os.Stat(box.Database()); err != nil || box.Checkpoint() != nil {
 		return // it is being made anew
 	}
 	box.CorruptHistory(s)
-	lull(s)
+	awaitDatabase(s)
 }
 
-func fullForASecond(s *scene) {
+func fullForASecond(s *trial) {
 	filler := fill(s, box.State("history"))
 	<-time.After(time.Second)
 	if err := os.Remove(filler); err != nil {
@@ -115,7 +115,7 @@ type size struct {
 	files, goroutines int
 }
 
-func sizes(s *scene) map[string]size {
+func sizes(s *trial) map[string]size {
 	all := map[string]size{}
 	goroutines := box.Goroutines(s)
 	for _, unit := range harness.Services {

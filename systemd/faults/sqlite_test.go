@@ -11,9 +11,9 @@ func sqliteRows() []row {
 	return []row{
 		{"SQLite locked for 30 s", true, locked},
 		{"SQLite read-only", false, readOnly},
-		{"SQLite deleted while open", true, damaged(false, func(s *scene) { box.WipeHistory(s) })},
-		{"SQLite replaced while open", false, damaged(true, func(s *scene) { replace(s, []byte("this is not a database")) })},
-		{"SQLite truncated while open", false, damaged(true, func(s *scene) {
+		{"SQLite deleted while open", true, damaged(false, func(s *trial) { box.WipeHistory(s) })},
+		{"SQLite replaced while open", false, damaged(true, func(s *trial) { replace(s, []byte("this is not a database")) })},
+		{"SQLite truncated while open", false, damaged(true, func(s *trial) {
 			if err := box.Checkpoint(); err != nil { // from the write-ahead log into the file
 				s.Fatal(err)
 			}
@@ -21,8 +21,8 @@ func sqliteRows() []row {
 				s.Fatal(err)
 			}
 		})},
-		{"SQLite corrupt while running", false, damaged(true, func(s *scene) { box.CorruptHistory(s) })},
-		{"SQLite corrupt at start", false, damaged(true, func(s *scene) {
+		{"SQLite corrupt while running", false, damaged(true, func(s *trial) { box.CorruptHistory(s) })},
+		{"SQLite corrupt at start", false, damaged(true, func(s *trial) {
 			box.Systemctl(s, "stop", "libra-recorder")
 			box.CorruptHistory(s)
 			box.Systemctl(s, "start", "--no-block", "libra-recorder")
@@ -30,22 +30,22 @@ func sqliteRows() []row {
 	}
 }
 
-func locked(s *scene) {
-	box.Sink.Forget()
-	release := box.Lock(s)
-	s.last(30 * time.Second)
+func locked(s *trial) {
+	box.Sink.Reset()
+	release := box.LockHistory(s)
+	s.wait(30 * time.Second)
 	if !s.brief {
-		s.alarm(time.Second, "behind", "history is behind")
+		s.wantAlarm(time.Second, "behind", "history is behind")
 	}
 	release()
-	s.taken(s.meanwhile("", 1))
-	s.whole(20 * time.Second)
-	s.well(10 * time.Second)
+	s.wantAccepted(s.checkLoad("", 1))
+	s.wantNothingLost(20 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }
 
 // readOnly takes the recorder the right to write its file.
-func readOnly(s *scene) {
-	box.Sink.Forget()
+func readOnly(s *trial) {
+	box.Sink.Reset()
 	mode := func(mode os.FileMode) {
 		if err := os.Chmod(box.Database(), mode); err != nil {
 			s.Fatal(err)
@@ -56,39 +56,39 @@ func readOnly(s *scene) {
 		s.Fatal(err)
 	}
 	mode(0o440)
-	s.again("libra-recorder", s.kill("libra-recorder"), 15*time.Second) // what is open stays open
-	s.last(10 * time.Second)
-	s.alarm(5*time.Second, "behind", "history is behind")
+	s.awaitReady("libra-recorder", s.kill("libra-recorder"), 15*time.Second) // what is open stays open
+	s.wait(10 * time.Second)
+	s.wantAlarm(5*time.Second, "behind", "history is behind")
 	mode(info.Mode().Perm())
-	s.taken(s.meanwhile("", 1))
-	s.whole(20 * time.Second)
-	s.well(10 * time.Second)
+	s.wantAccepted(s.checkLoad("", 1))
+	s.wantNothingLost(20 * time.Second)
+	s.wantHealthy(10 * time.Second)
 }
 
 // damaged breaks the database under the recorder's hands, and wants it noticed
 // and filled again; with kept, the bad one kept aside, and people told.
-func damaged(kept bool, damage func(*scene)) func(*scene) {
-	return func(s *scene) {
-		box.Sink.Forget()
+func damaged(kept bool, damage func(*trial)) func(*trial) {
+	return func(s *trial) {
+		box.Sink.Reset()
 		damage(s)
-		s.last(10 * time.Second)
-		s.taken(s.meanwhile("", 1))
-		s.whole(30 * time.Second)
+		s.wait(10 * time.Second)
+		s.wantAccepted(s.checkLoad("", 1))
+		s.wantNothingLost(30 * time.Second)
 		said, err := box.QuickCheck()
-		s.promise(err == nil && said == "ok", "quick_check says %.200q (%v)", said, err)
+		s.check(err == nil && said == "ok", "quick_check says %.200q (%v)", said, err)
 		if kept {
-			files := box.Aside(s)
-			s.promise(len(files) > 0, "nothing was set aside")
+			files := box.DamagedDatabases(s)
+			s.check(len(files) > 0, "nothing was set aside")
 			s.after("%d files set aside", len(files))
-			s.alarm(10*time.Second, "history", "set aside")
-			box.Tidy(s)
+			s.wantAlarm(10*time.Second, "history", "set aside")
+			box.RemoveDamagedDatabases(s)
 		}
-		s.well(10 * time.Second)
+		s.wantHealthy(10 * time.Second)
 	}
 }
 
 // replace puts another file in the place of the database.
-func replace(s *scene, data []byte) {
+func replace(s *trial, data []byte) {
 	other := box.Database() + ".other"
 	if err := os.WriteFile(other, data, 0o640); err != nil {
 		s.Fatal(err)

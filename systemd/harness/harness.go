@@ -63,7 +63,7 @@ func Run(m *testing.M, h *Harness) int {
 		return 1
 	}
 	defer h.Sink.Close()
-	defer h.Appliance("down")
+	defer h.RunScript("down")
 	if out, err := h.boot(); err != nil {
 		fmt.Fprintf(os.Stderr, "boot: %v\n%s\n", err, out)
 		return 1
@@ -135,7 +135,7 @@ func (h *Harness) boot() (string, error) {
 
 // Up boots the appliance, or starts what is stopped in it.
 func (h *Harness) Up() (string, error) {
-	return h.Appliance(append([]string{"up"}, h.settings()...)...)
+	return h.RunScript(append([]string{"up"}, h.settings()...)...)
 }
 
 func (h *Harness) settings() []string {
@@ -147,7 +147,7 @@ func (h *Harness) Down() (string, error) {
 	h.mu.Lock()
 	h.leader = ""
 	h.mu.Unlock()
-	return h.Appliance("down")
+	return h.RunScript("down")
 }
 
 // PowerCut ends everything in the appliance in one instant, and boots it again.
@@ -172,7 +172,7 @@ func (h *Harness) Reboot(t testing.TB) {
 	t.Helper()
 	h.Systemctl(t, "reboot", "--no-block")
 	Await(t, "the appliance to shut down", 60*time.Second, func() bool {
-		out, err := h.Appliance("leader")
+		out, err := h.RunScript("leader")
 		return err != nil || strings.TrimSpace(out) == ""
 	})
 	h.powerOn(t)
@@ -184,17 +184,17 @@ func (h *Harness) powerOn(t testing.TB) {
 	if out, err := h.Down(); err != nil { // forgets it
 		t.Fatalf("down: %v\n%s", err, out)
 	}
-	if out, err := h.Appliance(append([]string{"boot"}, h.settings()...)...); err != nil {
+	if out, err := h.RunScript(append([]string{"boot"}, h.settings()...)...); err != nil {
 		t.Fatalf("boot: %v\n%s", err, out)
 	}
 	Await(t, "libra.target to start by itself", 30*time.Second, func() bool {
-		out, err := h.Inside("systemctl", "is-active", "libra.target")
+		out, err := h.Exec("systemctl", "is-active", "libra.target")
 		return err == nil && strings.TrimSpace(out) == "active"
 	})
 }
 
 // Appliance runs scripts/appliance.
-func (h *Harness) Appliance(args ...string) (string, error) {
+func (h *Harness) RunScript(args ...string) (string, error) {
 	cmd := exec.Command(filepath.Join(h.Root, "scripts", "appliance"), args...)
 	cmd.Env = append(os.Environ(), "APPLIANCE_NAME="+h.Name, fmt.Sprint("APPLIANCE_PORT=", h.Port), fmt.Sprint("APPLIANCE_BUS_PORT=", h.BusPort))
 	out, err := cmd.CombinedOutput()
@@ -202,7 +202,7 @@ func (h *Harness) Appliance(args ...string) (string, error) {
 }
 
 // Inside runs a command in the appliance, faster than the script does.
-func (h *Harness) Inside(command ...string) (string, error) {
+func (h *Harness) Exec(command ...string) (string, error) {
 	leader, err := h.leaderPID()
 	if err != nil {
 		return "", err
@@ -216,7 +216,7 @@ func (h *Harness) leaderPID() (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.leader == "" {
-		out, err := h.Appliance("leader")
+		out, err := h.RunScript("leader")
 		if err != nil {
 			return "", fmt.Errorf("find the appliance %q: %w: %s", h.Name, err, out)
 		}

@@ -17,15 +17,15 @@ import (
 type Sink struct {
 	*httptest.Server
 	mu    sync.Mutex
-	next  []Answer         // under mu; of the next calls, one each
-	then  Answer           // under mu; of those after them
+	next  []Response       // under mu; of the next calls, one each
+	then  Response         // under mu; of those after them
 	freed chan struct{}    // under mu; closed when those that hang need not any more
 	calls []Call           // under mu
 	got   []map[string]any // under mu; what people see
 }
 
-// Answer is how the sink treats a call. The zero value takes the message.
-type Answer struct {
+// Response is how the sink treats a call. The zero value takes the message.
+type Response struct {
 	// Status refuses it, where it is not 0: 429, 500 ...
 	Status int
 	// RetryAfter is the header of that name, where it is not "".
@@ -40,12 +40,12 @@ type Answer struct {
 
 // Call is one POST to the sink.
 type Call struct {
-	At     time.Duration // see Monotonic
-	Answer Answer
+	At       time.Duration // see Monotonic
+	Response Response
 	// Shown says that people see the message, whatever the caller was told.
-	Shown bool
-	Text  string // of the push preview
-	Said  string // every text, a line each
+	Shown   bool
+	Text    string // of the push preview
+	AllText string // every text, a line each
 }
 
 func newSink() *Sink {
@@ -85,7 +85,7 @@ func (s *Sink) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // enter notes a call and says how it is answered.
-func (s *Sink) enter(body map[string]any) (Answer, <-chan struct{}) {
+func (s *Sink) enter(body map[string]any) (Response, <-chan struct{}) {
 	at := Monotonic()
 	text, _ := body["text"].(string)
 	s.mu.Lock()
@@ -95,7 +95,7 @@ func (s *Sink) enter(body map[string]any) (Answer, <-chan struct{}) {
 		a, s.next = s.next[0], s.next[1:]
 	}
 	shown := a.Status == 0
-	s.calls = append(s.calls, Call{At: at, Answer: a, Shown: shown, Text: text, Said: strings.Join(texts(body), "\n")})
+	s.calls = append(s.calls, Call{At: at, Response: a, Shown: shown, Text: text, AllText: strings.Join(texts(body), "\n")})
 	if shown {
 		s.got = append(s.got, body)
 	}
@@ -104,7 +104,7 @@ func (s *Sink) enter(body map[string]any) (Answer, <-chan struct{}) {
 
 // Behave says how calls are answered from now on: the next ones as listed, all
 // after them as then says. It ends those that hang.
-func (s *Sink) Behave(then Answer, next ...Answer) {
+func (s *Sink) SetResponses(then Response, next ...Response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.then, s.next = then, next
@@ -120,7 +120,7 @@ func (s *Sink) Calls(words ...string) (list []Call) {
 next:
 	for _, c := range s.calls {
 		for _, w := range words {
-			if !strings.Contains(c.Said, w) {
+			if !strings.Contains(c.AllText, w) {
 				continue next
 			}
 		}
@@ -130,7 +130,7 @@ next:
 }
 
 // Find returns the first message whose text holds every one of words.
-func (s *Sink) Find(words ...string) map[string]any {
+func (s *Sink) FindMessage(words ...string) map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 next:
@@ -147,7 +147,7 @@ next:
 }
 
 // Forget empties the sink.
-func (s *Sink) Forget() {
+func (s *Sink) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.got, s.calls = nil, nil
@@ -155,7 +155,7 @@ func (s *Sink) Forget() {
 
 // Said returns the texts of the first message that holds every one of words,
 // wherever in it, a line each; "" where there is none.
-func (s *Sink) Said(words ...string) string {
+func (s *Sink) Message(words ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 next:
@@ -172,7 +172,7 @@ next:
 }
 
 // All returns the texts of every message.
-func (s *Sink) All() (all []string) {
+func (s *Sink) Messages() (all []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range s.got {

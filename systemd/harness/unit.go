@@ -14,7 +14,7 @@ import (
 // Systemctl runs it inside and wants success.
 func (h *Harness) Systemctl(t testing.TB, args ...string) string {
 	t.Helper()
-	out, err := h.Inside(append([]string{"systemctl", "--no-pager"}, args...)...)
+	out, err := h.Exec(append([]string{"systemctl", "--no-pager"}, args...)...)
 	if err != nil {
 		t.Fatalf("systemctl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
@@ -22,7 +22,7 @@ func (h *Harness) Systemctl(t testing.TB, args ...string) string {
 }
 
 // Show is one property of a unit.
-func (h *Harness) Show(t testing.TB, unit, property string) string {
+func (h *Harness) Property(t testing.TB, unit, property string) string {
 	t.Helper()
 	return h.Systemctl(t, "show", "--property="+property, "--value", unit)
 }
@@ -30,13 +30,13 @@ func (h *Harness) Show(t testing.TB, unit, property string) string {
 // Active says whether systemd has the unit ready.
 func (h *Harness) Active(t testing.TB, unit string) bool {
 	t.Helper()
-	return h.Show(t, unit, "ActiveState") == "active"
+	return h.Property(t, unit, "ActiveState") == "active"
 }
 
 // MainPID is the unit's process, as seen from inside.
 func (h *Harness) MainPID(t testing.TB, unit string) int {
 	t.Helper()
-	pid, err := strconv.Atoi(h.Show(t, unit, "MainPID"))
+	pid, err := strconv.Atoi(h.Property(t, unit, "MainPID"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func (h *Harness) Signal(t testing.TB, unit string, s syscall.Signal) {
 // Journal is what the appliance's journal says, one message to the line.
 func (h *Harness) Journal(t testing.TB, args ...string) string {
 	t.Helper()
-	out, err := h.Inside(append([]string{"journalctl", "--no-pager", "--output=cat"}, args...)...)
+	out, err := h.Exec(append([]string{"journalctl", "--no-pager", "--output=cat"}, args...)...)
 	if err != nil {
 		t.Fatalf("journalctl: %v\n%s", err, out)
 	}
@@ -61,7 +61,7 @@ func (h *Harness) Journal(t testing.TB, args ...string) string {
 
 // Times are the properties of a unit that end in TimestampMonotonic, on this
 // machine's monotonic clock; see Monotonic.
-func (h *Harness) Times(t testing.TB, unit string) map[string]time.Duration {
+func (h *Harness) Timestamps(t testing.TB, unit string) map[string]time.Duration {
 	t.Helper()
 	times := map[string]time.Duration{}
 	for line := range strings.Lines(h.Systemctl(t, "show", unit)) {

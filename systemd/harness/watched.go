@@ -16,7 +16,7 @@ import (
 
 // Watched is a site whose pages are watched. It counts how often they are
 // weighed, and can be down.
-type Watched struct {
+type WatchedSite struct {
 	*httptest.Server
 	Delay time.Duration // before each page; set before anybody asks
 
@@ -27,7 +27,7 @@ type Watched struct {
 
 // NewWatched serves it on an address of this host: 127.0.0.1 where it is "".
 // Pages of one address are one group to those who are told.
-func NewWatched(t testing.TB, address string) *Watched {
+func NewWatchedSite(t testing.TB, address string) *WatchedSite {
 	t.Helper()
 	if address == "" {
 		address = "127.0.0.1"
@@ -36,7 +36,7 @@ func NewWatched(t testing.TB, address string) *Watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Watched{}
+	s := &WatchedSite{}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.Listener.Close()
 	s.Listener = l
@@ -44,7 +44,7 @@ func NewWatched(t testing.TB, address string) *Watched {
 	return s
 }
 
-func (s *Watched) serve(w http.ResponseWriter, r *http.Request) {
+func (s *WatchedSite) serve(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(r.URL.Path, "/w/") {
 		http.NotFound(w, r)
 		return
@@ -64,23 +64,23 @@ func (s *Watched) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // Page is the URL of the n-th page.
-func (s *Watched) Page(n int) string { return fmt.Sprintf("%s/w/%d", s.URL, n) }
+func (s *WatchedSite) Page(n int) string { return fmt.Sprintf("%s/w/%d", s.URL, n) }
 
 // Asked counts the pages that were asked for.
-func (s *Watched) Asked() int64 { return s.asked.Load() }
+func (s *WatchedSite) Requests() int64 { return s.asked.Load() }
 
 // Down has every page answer with 500, or well again. It returns when that was.
-func (s *Watched) Down(down bool) time.Duration {
+func (s *WatchedSite) SetDown(down bool) time.Duration {
 	s.bad.Store(0)
 	s.down.Store(down)
 	return Monotonic()
 }
 
 // Bad is when the site answered with an error first, since it is down.
-func (s *Watched) Bad() time.Duration { return time.Duration(s.bad.Load()) }
+func (s *WatchedSite) FirstError() time.Duration { return time.Duration(s.bad.Load()) }
 
 // Watch asks web to have a page weighed again and again: every "1s", or "off".
-func (h *Harness) Watch(t testing.TB, url, every string) (page string) {
+func (h *Harness) WatchPage(t testing.TB, url, every string) (page string) {
 	t.Helper()
 	res, err := http.Post(h.URL+"/api/pages", "application/json", strings.NewReader(fmt.Sprintf(`{"url":%q,"every":%q}`, url, every)))
 	if err != nil {

@@ -100,7 +100,7 @@ func (g *generator) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			g.note("", func(s *Stats) { s.Stall = max(s.Stall, time.Since(last)-every) })
+			g.note("", func(s *Stats) { s.Stalled = max(s.Stalled, time.Since(last)-every) })
 		}
 	}
 }
@@ -113,11 +113,11 @@ func (g *generator) note(complaint string, count func(*Stats)) {
 	if complaint == "" {
 		return
 	}
-	if g.stats.Complaints == nil {
-		g.stats.Complaints = map[string]int{}
+	if g.stats.Errors == nil {
+		g.stats.Errors = map[string]int{}
 	}
-	if _, known := g.stats.Complaints[complaint]; known || len(g.stats.Complaints) < 12 {
-		g.stats.Complaints[complaint]++
+	if _, known := g.stats.Errors[complaint]; known || len(g.stats.Errors) < 12 {
+		g.stats.Errors[complaint]++
 	}
 }
 
@@ -126,15 +126,15 @@ func (g *generator) mark() Stats {
 	defer g.mu.Unlock()
 	s := g.stats
 	s.Seconds = time.Since(g.since).Seconds()
-	s.P50, s.P99, s.Longest = quantiles(g.reads)
+	s.P50, s.P99, s.SlowestRead = quantiles(g.reads)
 	g.stats, g.since, g.reads = Stats{}, time.Now(), nil
 	return s
 }
 
-func (g *generator) list() Ids {
+func (g *generator) list() IDs {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var ids Ids
+	var ids IDs
 	for id, o := range g.pages {
 		switch {
 		case o.accepted:
@@ -173,7 +173,7 @@ func (g *generator) submit(ctx context.Context) {
 		complaint = fmt.Sprintf("submit: %d without Retry-After", code)
 	}
 	g.note(complaint, func(s *Stats) {
-		s.Slowest = max(s.Slowest, took)
+		s.SlowestSubmit = max(s.SlowestSubmit, took)
 		switch {
 		case err != nil:
 			s.Unknown++
@@ -185,7 +185,7 @@ func (g *generator) submit(ctx context.Context) {
 			s.Refused++
 			o.refused = true
 		default:
-			s.Rude++
+			s.BadRefusals++
 			o.refused = true
 		}
 	})
@@ -246,7 +246,7 @@ func (g *generator) read(ctx context.Context) {
 	g.note(complaint, func(s *Stats) {
 		s.Reads++
 		if again {
-			s.Again++
+			s.Retried++
 		}
 		if err == nil && code == http.StatusOK {
 			s.Answered++

@@ -29,29 +29,29 @@ type Config struct {
 type Stats struct {
 	Seconds float64
 
-	Accepted int // 202
-	Refused  int // 503 or 429, with Retry-After
-	Rude     int // refused without Retry-After, or with any other status
-	Unknown  int // no answer: the submission may have been taken or not
-	Slowest  time.Duration
+	Accepted      int // 202
+	Refused       int // 503 or 429, with Retry-After
+	BadRefusals   int // refused without Retry-After, or with any other status
+	Unknown       int // no answer: the submission may have been taken or not
+	SlowestSubmit time.Duration
 
 	Reads    int
 	Answered int // 200
 	Stale    int // answered, and marked stale
 	// Again counts reads whose connection was cut before an answer came, and
 	// that were asked once more, as browsers do.
-	Again    int
-	P50, P99 time.Duration
-	Longest  time.Duration
+	Retried     int
+	P50, P99    time.Duration
+	SlowestRead time.Duration
 
 	// Lost counts reads of a page whose report had been read before, that
 	// came back without one.
 	Lost int
 	// Stall is how long the generator itself stood still, at most: a machine
 	// that is busy with something else makes no figures.
-	Stall time.Duration
+	Stalled time.Duration
 	// Complaints are samples of what was not well, with how often each.
-	Complaints map[string]int
+	Errors map[string]int
 }
 
 // AnsweredShare is between 0 and 1; 1 where nothing was asked.
@@ -62,8 +62,8 @@ func (s Stats) AnsweredShare() float64 {
 	return float64(s.Answered) / float64(s.Reads)
 }
 
-// Ids are the pages of a generator, by what became of their submission.
-type Ids struct {
+// IDs are the pages of a generator, by what became of their submission.
+type IDs struct {
 	Accepted []string
 	Refused  []string
 	Unknown  []string

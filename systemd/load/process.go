@@ -107,10 +107,10 @@ func (g *Generator) Stop() {
 func (g *Generator) Mark() (s Stats) { g.t.Helper(); g.ask("mark", &s); return s }
 
 // Hold is Mark, and ends submitting; reading goes on.
-func (g *Generator) Hold() (s Stats) { g.t.Helper(); g.ask("hold", &s); return s }
+func (g *Generator) StopSubmitting() (s Stats) { g.t.Helper(); g.ask("hold", &s); return s }
 
-// Ids are all pages so far.
-func (g *Generator) Ids() (i Ids) { g.t.Helper(); g.ask("ids", &i); return i }
+// IDs are all pages so far.
+func (g *Generator) IDs() (i IDs) { g.t.Helper(); g.ask("ids", &i); return i }
 
 func (g *Generator) ask(question string, answer any) {
 	g.t.Helper()

@@ -57,10 +57,10 @@ func newMessage(text string, blocks []slack.Block, attachments []slack.Attachmen
 	return m
 }
 
-// bySink is what Slack's webhook got, the first message that begins with text.
-func bySink(text string) (m message, ok bool) {
+// findAtWebhook is what Slack's webhook got, the first message that begins with text.
+func findAtWebhook(text string) (m message, ok bool) {
 	text = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
-	found := box.Sink.Find(text)
+	found := box.Sink.FindMessage(text)
 	if found == nil {
 		return m, false
 	}
@@ -75,30 +75,30 @@ func bySink(text string) (m message, ok bool) {
 	return newMessage(hook.Text, hook.Blocks.BlockSet, hook.Attachments), true
 }
 
-// ways are those by which people are told in this suite: Slack's webhook, and
+// slackChannels are those by which people are told in this suite: Slack's webhook, and
 // a bot at slack-go's stand-in for Slack.
-var ways = []struct {
+var slackChannels = []struct {
 	name string
 	find func(text string) (message, bool)
-}{{"Slack's webhook", bySink}, {"slacktest", func(text string) (message, bool) { return bot.find(text) }}}
+}{{"Slack's webhook", findAtWebhook}, {"slacktest", func(text string) (message, bool) { return bot.find(text) }}}
 
 // kinds are the alarms that were told, by their anchors in the runbook.
-var kinds = struct {
-	mu   sync.Mutex
-	told map[string]bool
-}{told: map[string]bool{}}
+var notifiedKinds = struct {
+	mu  sync.Mutex
+	set map[string]bool
+}{set: map[string]bool{}}
 
-// untold lists the sections of the runbook whose alarm no test has had told.
-func untold() (list []string, err error) {
+// kindsNotNotified lists the sections of the runbook whose alarm no test has had told.
+func kindsNotNotified() (list []string, err error) {
 	doc, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		return nil, err
 	}
 	_, runbook, _ := strings.Cut(string(doc), "\n## Runbook\n")
-	kinds.mu.Lock()
-	defer kinds.mu.Unlock()
+	notifiedKinds.mu.Lock()
+	defer notifiedKinds.mu.Unlock()
 	for line := range strings.Lines(runbook) {
-		if anchor, ok := strings.CutPrefix(strings.TrimSpace(line), "### "); ok && !kinds.told["#"+anchor] {
+		if anchor, ok := strings.CutPrefix(strings.TrimSpace(line), "### "); ok && !notifiedKinds.set["#"+anchor] {
 			list = append(list, anchor)
 		}
 	}
@@ -107,23 +107,23 @@ func untold() (list []string, err error) {
 
 // told wants an alarm told by every way, field by field, and the same in the
 // API.
-func told(t *testing.T, want libra.Alarm, evidence ...string) {
+func wantNotified(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
-	atSlack(t, want, evidence...)
-	listed(t, want, evidence...)
+	wantAtSlack(t, want, evidence...)
+	wantListed(t, want, evidence...)
 }
 
 // colours of the bar, by severity.
 var colours = map[libra.Severity]string{libra.Minor: "#daa038", libra.Major: "#d9480f", libra.Critical: "#a30200"}
 
 // atSlack wants an alarm told by every way, field by field.
-func atSlack(t *testing.T, want libra.Alarm, evidence ...string) {
+func wantAtSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
 	text := fmt.Sprintf("[%s] %s on %s: %s", want.Severity, want.Target, box.Name, want.Summary)
 	header := strings.ToUpper(string(want.Severity[0])) + string(want.Severity[1:]) + ": " + headline(want.Target, want.Summary)
-	by := deadline()
-	for _, way := range ways {
-		m, ok := arrived(t, way.name, way.find, text, by)
+	by := notificationDeadline()
+	for _, way := range slackChannels {
+		m, ok := awaitMessage(t, way.name, way.find, text, by)
 		if !ok {
 			continue
 		}
@@ -144,9 +144,9 @@ func atSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 			t.Errorf("%s: context %q, want %q and %q", way.name, m.context, begins, ends)
 		}
 	}
-	kinds.mu.Lock()
-	defer kinds.mu.Unlock()
-	kinds.told[want.Runbook] = true
+	notifiedKinds.mu.Lock()
+	defer notifiedKinds.mu.Unlock()
+	notifiedKinds.set[want.Runbook] = true
 }
 
 // headline names the page of an alarm about one, once.
@@ -159,14 +159,14 @@ func headline(target, summary string) string {
 }
 
 // deadline is until when people must have been told.
-func deadline() time.Time { return time.Now().Add(30 * time.Second) }
+func notificationDeadline() time.Time { return time.Now().Add(30 * time.Second) }
 
 // arrived waits for a message that begins with text.
-func arrived(t *testing.T, way string, find func(string) (message, bool), text string, by time.Time) (m message, ok bool) {
+func awaitMessage(t *testing.T, way string, find func(string) (message, bool), text string, by time.Time) (m message, ok bool) {
 	t.Helper()
 	took, ok := harness.Within(time.Until(by), func() bool { m, ok = find(text); return ok })
 	if !ok {
-		t.Errorf("%s: nobody was told %q; told was:\n%s", way, text, strings.Join(append(box.Sink.All(), bot.all()...), "\n---\n"))
+		t.Errorf("%s: nobody was told %q; told was:\n%s", way, text, strings.Join(append(box.Sink.Messages(), bot.all()...), "\n---\n"))
 		return m, false
 	}
 	t.Logf("%s: %s: told after %s", way, text, took.Round(time.Millisecond))
@@ -174,12 +174,12 @@ func arrived(t *testing.T, way string, find func(string) (message, bool), text s
 }
 
 // over wants the end of an alarm told by every way.
-func over(t *testing.T, target, summary string) {
+func wantCleared(t *testing.T, target, summary string) {
 	t.Helper()
 	text := fmt.Sprintf("[cleared] %s on %s: %s", target, box.Name, summary)
-	by := deadline()
-	for _, way := range ways {
-		m, ok := arrived(t, way.name, way.find, text, by)
+	by := notificationDeadline()
+	for _, way := range slackChannels {
+		m, ok := awaitMessage(t, way.name, way.find, text, by)
 		if ok && (!strings.HasPrefix(m.text, text) || m.header != "Cleared: "+headline(target, summary) || m.colour != "#2eb886" ||
 			!slices.ContainsFunc(m.body, func(s string) bool { return strings.HasPrefix(s, "*Down for* ") })) {
 			t.Errorf("%s: %+v, want %q", way.name, m, text)
@@ -206,7 +206,7 @@ func alarmOf(t testing.TB, id string) (a alarmDoc, known bool) {
 }
 
 // listed wants an alarm in the API.
-func listed(t *testing.T, want libra.Alarm, evidence ...string) {
+func wantListed(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
 	var a alarmDoc
 	harness.Within(20*time.Second, func() (known bool) { a, known = alarmOf(t, want.ID); return known && a.State == libra.Raised })
@@ -222,7 +222,7 @@ func listed(t *testing.T, want libra.Alarm, evidence ...string) {
 }
 
 // actions wants the timeline of an alarm to say what was done.
-func actions(t *testing.T, id, text string) {
+func wantAction(t *testing.T, id, text string) {
 	t.Helper()
 	var a alarmDoc
 	_, ok := harness.Within(15*time.Second, func() bool {
@@ -242,9 +242,9 @@ func actions(t *testing.T, id, text string) {
 // quiet waits until no part is said to be unwell, as those are that an earlier
 // test has stopped, and forgets what was told of them. An alarm that flaps is
 // not waited for.
-func quiet(t *testing.T) {
+func awaitNoAlarms(t *testing.T) {
 	t.Helper()
-	box.Settle(t)
+	box.EnsureHealthy(t)
 	var open []string
 	_, ok := harness.Within(30*time.Second, func() bool {
 		var list struct{ Alarms []libra.Alarm }
@@ -263,6 +263,6 @@ func quiet(t *testing.T) {
 	if !ok {
 		t.Fatalf("still raised: %q", open)
 	}
-	box.Sink.Forget()
+	box.Sink.Reset()
 	bot.forget()
 }

@@ -50,15 +50,15 @@ func Monotonic() time.Duration {
 
 // Settle waits until every service is up and web is well, so that tests do not
 // stand on each other's ruins.
-func (h *Harness) Settle(t testing.TB) {
+func (h *Harness) EnsureHealthy(t testing.TB) {
 	t.Helper()
 	h.Systemctl(t, append([]string{"reset-failed"}, Services...)...)
 	h.Systemctl(t, "start", "libra.target")
-	Await(t, "all services and /up", 20*time.Second, func() bool { return h.Well(t) })
+	Await(t, "all services and /up", 20*time.Second, func() bool { return h.Healthy(t) })
 }
 
 // Well says whether every service is up and nothing is degraded.
-func (h *Harness) Well(t testing.TB) bool {
+func (h *Harness) Healthy(t testing.TB) bool {
 	t.Helper()
 	states := h.Systemctl(t, append([]string{"show", "--property=ActiveState", "--value"}, Services...)...)
 	for _, state := range strings.Fields(states) {

@@ -25,7 +25,7 @@ func (h *Harness) Database() string { return h.State("history", "libra.db") }
 
 // Recorded counts the reports in SQLite by page. The error is that of a
 // database that is not there, or not well.
-func (h *Harness) Recorded() (map[string]int, error) {
+func (h *Harness) RecordedReports() (map[string]int, error) {
 	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?mode=ro&_busy_timeout=1000&_query_only=on")
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (h *Harness) pragma(params, pragma string) (said string, err error) {
 }
 
 // Lock holds the history's write lock, as another program might.
-func (h *Harness) Lock(t testing.TB) (release func()) {
+func (h *Harness) LockHistory(t testing.TB) (release func()) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?_txlock=immediate&_busy_timeout=5000")
 	if err != nil {
@@ -125,7 +125,7 @@ func (h *Harness) Bus(t testing.TB, role string) *bus.Conn {
 }
 
 // OnBus counts the pages with a report on the bus; 0 while there is no bus.
-func (h *Harness) OnBus(t testing.TB) int {
+func (h *Harness) PagesOnBus(t testing.TB) int {
 	t.Helper()
 	opt, err := nats.NkeyOptionFromSeed(h.seed("web"))
 	if err != nil {
@@ -214,7 +214,7 @@ func (h *Harness) CorruptHistory(t testing.TB) {
 }
 
 // Aside lists the damaged databases that were kept, with what lies beside them.
-func (h *Harness) Aside(t testing.TB) []string {
+func (h *Harness) DamagedDatabases(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob(h.Database() + ".damaged-*")
 	if err != nil {
@@ -224,9 +224,9 @@ func (h *Harness) Aside(t testing.TB) []string {
 }
 
 // Tidy removes them, as the alarm asks an operator to.
-func (h *Harness) Tidy(t testing.TB) {
+func (h *Harness) RemoveDamagedDatabases(t testing.TB) {
 	t.Helper()
-	for _, f := range h.Aside(t) {
+	for _, f := range h.DamagedDatabases(t) {
 		if err := os.Remove(f); err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func empty(dir string) error {
 }
 
 // Open counts the requests that wait for a report; -1 where web does not say.
-func (h *Harness) Open(t testing.TB) int {
+func (h *Harness) OpenRequests(t testing.TB) int {
 	t.Helper()
 	var doc struct {
 		Counts struct {

@@ -16,7 +16,7 @@ import (
 )
 
 // scene is one row being tried.
-type scene struct {
+type trial struct {
 	*testing.T
 	row   *outcome
 	brief bool // what lasts may last shorter
@@ -34,7 +34,7 @@ const starved = 500 * time.Millisecond
 var began = time.Now()
 
 // play tries a row on an appliance that is well, under load, and leaves it well.
-func play(t *testing.T, r row, brief bool) {
+func runRow(t *testing.T, r row, brief bool) {
 	o := &outcome{fault: r.fault}
 	table.rows = append(table.rows, o)
 	t.Cleanup(func() {
@@ -42,23 +42,23 @@ func play(t *testing.T, r row, brief bool) {
 			if len(o.broken) == 0 {
 				o.broken = append(o.broken, "the row came to no end: see its test")
 			}
-			reboot(t) // the next row is not to stand on the ruins of this one
+			resetAppliance(t) // the next row is not to stand on the ruins of this one
 		}
 	})
-	s := try(t, r, o, brief)
+	s := runOnce(t, r, o, brief)
 	if len(o.broken) > 0 && s.stall > starved && *minutes == 0 && time.Since(began) < 10*time.Minute {
-		reboot(t)
+		resetAppliance(t)
 		*o = outcome{fault: r.fault, after: []string{fmt.Sprintf("tried twice: the machine stood still for %s the first time", ms(s.stall))}}
-		try(t, r, o, brief)
+		runOnce(t, r, o, brief)
 	}
 	for _, text := range o.broken {
 		t.Errorf("broken: %s", text)
 	}
 }
 
-func try(t *testing.T, r row, o *outcome, brief bool) *scene {
-	box.Settle(t)
-	s := &scene{T: t, row: o, brief: brief, site: harness.NewSite(), began: time.Now()}
+func runOnce(t *testing.T, r row, o *outcome, brief bool) *trial {
+	box.EnsureHealthy(t)
+	s := &trial{T: t, row: o, brief: brief, site: harness.NewSite(), began: time.Now()}
 	defer s.site.Close()
 	defer func() {
 		if t.Failed() || len(o.broken) > 0 {
@@ -68,7 +68,7 @@ func try(t *testing.T, r row, o *outcome, brief bool) *scene {
 	s.load = load.Start(t, load.Config{
 		URL: box.URL, Site: s.site.URL, Name: fmt.Sprintf("row%d-%d", len(table.rows), s.began.UnixMilli()), Submits: 10, Reads: 200,
 	})
-	harness.Await(t, "the first reports", 20*time.Second, func() bool { return len(s.load.Ids().Reported) >= 10 })
+	harness.Await(t, "the first reports", 20*time.Second, func() bool { return len(s.load.IDs().Reported) >= 10 })
 	s.mark()
 	r.run(s)
 	s.load.Stop()
@@ -77,7 +77,7 @@ func try(t *testing.T, r row, o *outcome, brief bool) *scene {
 
 // reboot is what an operator does who is at the end of his wits: everything is
 // started anew, with empty stores.
-func reboot(t *testing.T) {
+func resetAppliance(t *testing.T) {
 	if out, err := box.Down(); err != nil {
 		t.Fatalf("down: %v\n%s", err, out)
 	}
@@ -89,8 +89,8 @@ func reboot(t *testing.T) {
 }
 
 // showJournal logs what the units said in this row, but for the daily round.
-func (s *scene) showJournal() {
-	text, err := box.Inside("journalctl", "--no-pager", "--output=short-precise", "--no-hostname", "--unit=libra*",
+func (s *trial) showJournal() {
+	text, err := box.Exec("journalctl", "--no-pager", "--output=short-precise", "--no-hostname", "--unit=libra*",
 		fmt.Sprintf("--since=@%d", s.began.Unix()))
 	if err != nil {
 		return
@@ -112,7 +112,7 @@ func (s *scene) showJournal() {
 }
 
 // promise breaks the row where what was measured is not ok.
-func (s *scene) promise(ok bool, format string, args ...any) {
+func (s *trial) check(ok bool, format string, args ...any) {
 	s.Helper()
 	text := fmt.Sprintf(format, args...)
 	if !ok {
@@ -121,21 +121,21 @@ func (s *scene) promise(ok bool, format string, args ...any) {
 	}
 }
 
-func (s *scene) after(format string, args ...any) {
+func (s *trial) after(format string, args ...any) {
 	s.row.after = append(s.row.after, fmt.Sprintf(format, args...))
 }
 
 // mark begins another stretch of time, and says what happened in the last.
-func (s *scene) mark() load.Stats {
+func (s *trial) mark() load.Stats {
 	s.Helper()
 	m := s.load.Mark()
-	s.stall = max(s.stall, m.Stall)
+	s.stall = max(s.stall, m.Stalled)
 	return m
 }
 
 // meanwhile closes a stretch of time: people's reads were answered, and nothing
 // that had been read once was gone. share is of the reads.
-func (s *scene) meanwhile(what string, share float64) load.Stats {
+func (s *trial) checkLoad(what string, share float64) load.Stats {
 	s.Helper()
 	m := s.mark()
 	if what != "" {
@@ -145,43 +145,43 @@ func (s *scene) meanwhile(what string, share float64) load.Stats {
 	if m.Unknown > 0 {
 		text += fmt.Sprintf(" %d cut off", m.Unknown)
 	}
-	if m.Again > 0 {
-		text += fmt.Sprintf(", %d reads cut off and asked again", m.Again)
+	if m.Retried > 0 {
+		text += fmt.Sprintf(", %d reads cut off and asked again", m.Retried)
 	}
 	if m.Stale > 0 {
 		text += fmt.Sprintf(", %d stale", m.Stale)
 	}
 	s.row.meanwhile = append(s.row.meanwhile, text)
-	s.promise(m.AnsweredShare() >= share, "%s%.2f %% of %d reads answered, %.1f %% promised: %v", what, 100*m.AnsweredShare(), m.Reads, 100*share, m.Complaints)
-	s.promise(m.Lost == 0, "%s%d reads of known pages came back without their report", what, m.Lost)
-	s.promise(m.Rude == 0, "%s%d submissions refused without Retry-After: %v", what, m.Rude, m.Complaints)
+	s.check(m.AnsweredShare() >= share, "%s%.2f %% of %d reads answered, %.1f %% promised: %v", what, 100*m.AnsweredShare(), m.Reads, 100*share, m.Errors)
+	s.check(m.Lost == 0, "%s%d reads of known pages came back without their report", what, m.Lost)
+	s.check(m.BadRefusals == 0, "%s%d submissions refused without Retry-After: %v", what, m.BadRefusals, m.Errors)
 	return m
 }
 
 // taken wants submissions to have been accepted all the time, but for the few
 // that were cut off.
-func (s *scene) taken(m load.Stats) {
+func (s *trial) wantAccepted(m load.Stats) {
 	s.Helper()
-	s.promise(m.Refused == 0 && m.Accepted > 0 && m.Unknown <= 3, "%d submissions refused, %d cut off, %d accepted", m.Refused, m.Unknown, m.Accepted)
+	s.check(m.Refused == 0 && m.Accepted > 0 && m.Unknown <= 3, "%d submissions refused, %d cut off, %d accepted", m.Refused, m.Unknown, m.Accepted)
 }
 
 // refused wants submissions to have been refused, soon.
-func (s *scene) refused(m load.Stats) {
+func (s *trial) wantRefused(m load.Stats) {
 	s.Helper()
-	s.promise(m.Refused > 0 && m.Slowest < 4*time.Second, "%d submissions refused, the slowest answer took %s", m.Refused, m.Slowest)
+	s.check(m.Refused > 0 && m.SlowestSubmit < 4*time.Second, "%d submissions refused, the slowest answer took %s", m.Refused, m.SlowestSubmit)
 }
 
 // whole ends submitting and wants what was accepted to be reported, and
 // recorded once.
-func (s *scene) whole(most time.Duration) {
+func (s *trial) wantNothingLost(most time.Duration) {
 	s.Helper()
-	s.load.Hold()
-	var ids load.Ids
+	s.load.StopSubmitting()
+	var ids load.IDs
 	var unreported, unrecorded, twice int
 	var fault error
 	took, ok := harness.Within(most, func() bool {
-		ids = s.load.Ids()
-		pages, err := box.Recorded()
+		ids = s.load.IDs()
+		pages, err := box.RecordedReports()
 		fault = err
 		unreported, unrecorded, twice = len(ids.Accepted)-len(ids.Reported), 0, 0
 		for _, id := range ids.Accepted {
@@ -194,33 +194,33 @@ func (s *scene) whole(most time.Duration) {
 		}
 		return err == nil && unreported == 0 && unrecorded == 0
 	})
-	s.promise(ok && twice == 0, "of %d accepted %d are not reported, %d not recorded, %d recorded twice, %s later (%v)", len(ids.Accepted), unreported, unrecorded, twice, took.Round(time.Second), fault)
+	s.check(ok && twice == 0, "of %d accepted %d are not reported, %d not recorded, %d recorded twice, %s later (%v)", len(ids.Accepted), unreported, unrecorded, twice, took.Round(time.Second), fault)
 	s.after("%d accepted = reported = recorded after %s", len(ids.Accepted)-max(unreported, unrecorded), ms(took))
 }
 
 // well wants everything well again by itself.
-func (s *scene) well(most time.Duration) {
+func (s *trial) wantHealthy(most time.Duration) {
 	s.Helper()
-	took, ok := harness.Within(most, func() bool { return box.Well(s) })
+	took, ok := harness.Within(most, func() bool { return box.Healthy(s) })
 	_, up := box.Get(s, "/up")
-	s.promise(ok, "not well after %s: %s", took.Round(time.Second), strings.ReplaceAll(strings.TrimSpace(up), "\n", ", "))
+	s.check(ok, "not well after %s: %s", took.Round(time.Second), strings.ReplaceAll(strings.TrimSpace(up), "\n", ", "))
 	s.after("well after %s", ms(took))
 }
 
 // alarm wants people told, by a message with all of words. An alarm that was
 // raised three times in ten minutes, as the rows do, stays raised without
 // another message: then it must be in the list.
-func (s *scene) alarm(most time.Duration, id string, words ...string) {
+func (s *trial) wantAlarm(most time.Duration, id string, words ...string) {
 	s.Helper()
 	_, ok := harness.Within(most, func() bool {
 		_, raised := box.Get(s, "/api/alarms?state=raised")
-		return box.Sink.Find(words...) != nil || strings.Contains(raised, fmt.Sprintf(`"id":%q`, id))
+		return box.Sink.FindMessage(words...) != nil || strings.Contains(raised, fmt.Sprintf(`"id":%q`, id))
 	})
-	s.promise(ok, "no message with %q", words)
+	s.check(ok, "no message with %q", words)
 }
 
 // last lets a fault last; less in the selection.
-func (s *scene) last(d time.Duration) {
+func (s *trial) wait(d time.Duration) {
 	if s.brief {
 		d = min(d, 5*time.Second)
 	}
@@ -228,7 +228,7 @@ func (s *scene) last(d time.Duration) {
 }
 
 // kill ends a unit's process, and says when it was.
-func (s *scene) kill(unit string) time.Duration {
+func (s *trial) kill(unit string) time.Duration {
 	s.Helper()
 	now := harness.Monotonic()
 	if pid := box.HostPID(s, unit); pid != 0 {
@@ -241,17 +241,17 @@ func (s *scene) kill(unit string) time.Duration {
 }
 
 // again waits until a unit is ready again, and says how long that took since.
-func (s *scene) again(unit string, since, most time.Duration) time.Duration {
+func (s *trial) awaitReady(unit string, since, most time.Duration) time.Duration {
 	s.Helper()
 	var ready time.Duration
 	_, ok := harness.Within(most+5*time.Second, func() bool {
-		ready = box.Times(s, unit)["ActiveEnter"]
+		ready = box.Timestamps(s, unit)["ActiveEnter"]
 		return ready > since && box.Active(s, unit)
 	})
 	if !ok {
 		s.Fatalf("%s did not come back", unit)
 	}
-	s.promise(ready-since <= most, "%s was ready again after %s, %s promised", unit, ms(ready-since), most)
+	s.check(ready-since <= most, "%s was ready again after %s, %s promised", unit, ms(ready-since), most)
 	return ready - since
 }
 

@@ -14,58 +14,58 @@ import (
 	"libra/systemd/harness"
 )
 
-// BenchmarkTelling measures how long it takes until people know, and what
+// BenchmarkNotifications measures how long it takes until people know, and what
 // becomes of watched pages meanwhile. As BenchmarkAppliance, it fails for
 // nothing that is slow.
-func BenchmarkTelling(b *testing.B) {
+func BenchmarkNotifications(b *testing.B) {
 	if b.N > 1 {
 		b.Skip("measures by itself: -benchtime 1x")
 	}
 	var f figures
 	defer f.print()
-	box.Settle(b)
-	tellFigures(b, &f)
+	box.EnsureHealthy(b)
+	notificationFigures(b, &f)
 	watchFigures(b, &f)
 }
 
-// tellFigures: how long until people know, whatever becomes of those who tell.
-func tellFigures(b *testing.B, f *figures) {
+// notificationFigures: how long until people know, whatever becomes of those who tell.
+func notificationFigures(b *testing.B, f *figures) {
 	const calm = "[thresholds.flap]\nraises = 1000\n[thresholds.restarts]\nstarts = 1000\n" // all of this happens again and again
 	rules := func(text string) {
-		rulesFile(b, text)
+		setRules(b, text)
 		box.Systemctl(b, "reload", "libra-watchdog", "libra-notifier")
 	}
 	rules(calm)
 	<-time.After(6 * time.Second) // a watchdog that has just started gives everybody 5 s
-	defer func() { box.Sink.Behave(harness.Answer{}); rules("") }()
-	unitTold(b, f, "a unit stopped: to the message at Slack's")
+	defer func() { box.Sink.SetResponses(harness.Response{}); rules("") }()
+	measureUnitAlarm(b, f, "a unit stopped: to the message at Slack's")
 	rules(calm + "[thresholds.component]\nraise = 3\nclear = 2\n")
-	unitTold(b, f, "  the same after 3 failures, at 1 s")
+	measureUnitAlarm(b, f, "  the same after 3 failures, at 1 s")
 	rules(calm)
-	pageTold(b, f)
-	killedTelling(b, f)
-	besideSlack(b, f)
+	measurePageAlarm(b, f)
+	measureNotifierKilled(b, f)
+	measureHangingSlack(b, f)
 }
 
-// unitTold stops a unit, which is told, and starts it, which is.
-func unitTold(b *testing.B, f *figures, name string) {
+// measureUnitAlarm stops a unit, which is told, and starts it, which is.
+func measureUnitAlarm(b *testing.B, f *figures, name string) {
 	b.Helper()
 	const unit = "libra-inspector@2"
 	var took sample
 	for range 5 {
 		<-time.After(2 * time.Second) // messages keep 1 s apart
-		box.Sink.Forget()
+		box.Sink.Reset()
 		began := harness.Monotonic()
 		box.Systemctl(b, "stop", unit)
-		took = append(took, call(b, unit+" gives no sign of life").At-began)
+		took = append(took, awaitCall(b, unit+" gives no sign of life").At-began)
 		box.Systemctl(b, "start", unit)
-		call(b, unit+" is alive again")
+		awaitCall(b, unit+" is alive again")
 	}
 	f.aim(name, took.String(), "≤ 2.5 s", took.median() <= 2500*time.Millisecond)
 }
 
 // call waits for one at Slack's that says words.
-func call(b *testing.B, words ...string) (c harness.Call) {
+func awaitCall(b *testing.B, words ...string) (c harness.Call) {
 	b.Helper()
 	harness.Await(b, fmt.Sprintf("%q at Slack's", words), 30*time.Second, func() bool {
 		calls := box.Sink.Calls(words...)
@@ -77,48 +77,48 @@ func call(b *testing.B, words ...string) (c harness.Call) {
 	return c
 }
 
-// watchEach has pages of a site weighed every second.
-func watchEach(b *testing.B, s *harness.Watched, pages int) (stop func()) {
+// watchPages has pages of a site weighed every second.
+func watchPages(b *testing.B, s *harness.WatchedSite, pages int) (stop func()) {
 	b.Helper()
 	for n := range pages {
-		box.Watch(b, s.Page(n), "1s")
+		box.WatchPage(b, s.Page(n), "1s")
 	}
-	harness.Await(b, "each to be weighed twice", 20*time.Second, func() bool { return s.Asked() >= int64(2*pages) })
+	harness.Await(b, "each to be weighed twice", 20*time.Second, func() bool { return s.Requests() >= int64(2*pages) })
 	return func() {
 		for n := range pages {
-			box.Watch(b, s.Page(n), "off")
+			box.WatchPage(b, s.Page(n), "off")
 		}
 		s.Close()
 	}
 }
 
-// pageTold: a page that is weighed every second answers with 500, at no
+// measurePageAlarm: a page that is weighed every second answers with 500, at no
 // particular instant of that second.
-func pageTold(b *testing.B, f *figures) {
+func measurePageAlarm(b *testing.B, f *figures) {
 	var fault, first sample
 	for n := range 7 {
-		s := harness.NewWatched(b, fmt.Sprintf("127.0.1.%d", 1+n)) // pages of one host are told together
-		stop := watchEach(b, s, 1)
+		s := harness.NewWatchedSite(b, fmt.Sprintf("127.0.1.%d", 1+n)) // pages of one host are told together
+		stop := watchPages(b, s, 1)
 		<-time.After(2*time.Second + time.Duration(n)*time.Second/7)
-		box.Sink.Forget()
-		began := s.Down(true)
-		at := call(b, "[major] "+s.Page(0), "The page is down").At
-		fault, first = append(fault, at-began), append(first, at-s.Bad())
+		box.Sink.Reset()
+		began := s.SetDown(true)
+		at := awaitCall(b, "[major] "+s.Page(0), "The page is down").At
+		fault, first = append(fault, at-began), append(first, at-s.FirstError())
 		stop()
-		call(b, "[cleared] "+s.Page(0))
+		awaitCall(b, "[cleared] "+s.Page(0))
 	}
 	f.aim("a watched page fails, 3 failures at 1 s: from the first of them to Slack", first.String(), "≤ 2.5 s", first.median() <= 2500*time.Millisecond)
 	f.aim("  from the fault, up to 1 s before the first of them", fault.String(), "≤ 2.5 s", fault.median() <= 2500*time.Millisecond)
 }
 
-// killedTelling kills the notifier while it waits for Slack's answer.
-func killedTelling(b *testing.B, f *figures) {
-	s := harness.NewWatched(b, "127.0.1.20")
-	defer watchEach(b, s, 1)()
-	box.Sink.Forget()
-	box.Sink.Behave(harness.Answer{Hang: true})
-	s.Down(true)
-	call(b, s.Page(0))
+// measureNotifierKilled kills the notifier while it waits for Slack's answer.
+func measureNotifierKilled(b *testing.B, f *figures) {
+	s := harness.NewWatchedSite(b, "127.0.1.20")
+	defer watchPages(b, s, 1)()
+	box.Sink.Reset()
+	box.Sink.SetResponses(harness.Response{Hang: true})
+	s.SetDown(true)
+	awaitCall(b, s.Page(0))
 	var kill, start sample
 	for n := range 7 {
 		pid := box.HostPID(b, "libra-notifier")
@@ -128,9 +128,9 @@ func killedTelling(b *testing.B, f *figures) {
 		}
 		harness.Await(b, "the next attempt", 20*time.Second, func() bool { return len(box.Sink.Calls()) > n+1 })
 		at := box.Sink.Calls()[n+1].At
-		kill, start = append(kill, at-began), append(start, at-box.Times(b, "libra-notifier")["ExecMainStart"])
+		kill, start = append(kill, at-began), append(start, at-box.Timestamps(b, "libra-notifier")["ExecMainStart"])
 	}
-	box.Sink.Behave(harness.Answer{})
+	box.Sink.SetResponses(harness.Response{})
 	f.aim("kill -9 libra-notifier in its POST: from its start to the next POST", start.String(), "≤ 200 ms", start.median() <= 200*time.Millisecond)
 	f.add("  from the kill, 100 ms of systemd's included", kill.String())
 	if said := regexp.MustCompile(`msg=ready .* dur=(\S+)`).FindAllStringSubmatch(box.Journal(b, "--unit", "libra-notifier"), -1); said != nil {
@@ -138,24 +138,24 @@ func killedTelling(b *testing.B, f *figures) {
 	}
 }
 
-// besideSlack: whoever waits for Slack, it is not those who weigh.
-func besideSlack(b *testing.B, f *figures) {
+// measureHangingSlack: whoever waits for Slack, it is not those who weigh.
+func measureHangingSlack(b *testing.B, f *figures) {
 	const pages, long = 40, 20 * time.Second
-	s, bad := harness.NewWatched(b, "127.0.1.30"), harness.NewWatched(b, "127.0.1.31")
-	defer watchEach(b, s, pages)()
-	defer watchEach(b, bad, 1)()
+	s, bad := harness.NewWatchedSite(b, "127.0.1.30"), harness.NewWatchedSite(b, "127.0.1.31")
+	defer watchPages(b, s, pages)()
+	defer watchPages(b, bad, 1)()
 	rate := func() float64 {
-		asked := s.Asked()
+		asked := s.Requests()
 		<-time.After(long)
-		return float64(s.Asked()-asked) / long.Seconds()
+		return float64(s.Requests()-asked) / long.Seconds()
 	}
 	without := rate()
-	box.Sink.Forget()
-	box.Sink.Behave(harness.Answer{Hang: true})
-	bad.Down(true)
-	call(b, bad.Page(0))
+	box.Sink.Reset()
+	box.Sink.SetResponses(harness.Response{Hang: true})
+	bad.SetDown(true)
+	awaitCall(b, bad.Page(0))
 	with := rate()
-	box.Sink.Behave(harness.Answer{})
+	box.Sink.SetResponses(harness.Response{})
 	f.aim(fmt.Sprintf("%d pages watched every second, Slack hanging", pages), fmt.Sprintf("%.1f/s, %.1f/s without", with, without), "the same", with >= 0.95*without)
 }
 
@@ -168,22 +168,22 @@ func watchFigures(b *testing.B, f *figures) {
 func manyTargets(b *testing.B, f *figures, name string) {
 	b.Helper()
 	const targets, long = 300, 20 * time.Second
-	sites := make([]*harness.Watched, targets)
+	sites := make([]*harness.WatchedSite, targets)
 	for n := range sites {
-		sites[n] = harness.NewWatched(b, fmt.Sprintf("127.0.%d.%d", 2+n/200, 1+n%200))
+		sites[n] = harness.NewWatchedSite(b, fmt.Sprintf("127.0.%d.%d", 2+n/200, 1+n%200))
 		sites[n].Delay = 100 * time.Millisecond
 		defer sites[n].Close()
-		box.Watch(b, sites[n].Page(0), "1s")
+		box.WatchPage(b, sites[n].Page(0), "1s")
 	}
 	defer func() {
 		for _, s := range sites {
-			box.Watch(b, s.Page(0), "off")
+			box.WatchPage(b, s.Page(0), "off")
 		}
-		harness.Await(b, "the last of them to be done", time.Minute, func() bool { return box.Open(b) == 0 })
+		harness.Await(b, "the last of them to be done", time.Minute, func() bool { return box.OpenRequests(b) == 0 })
 	}()
 	harness.Await(b, "each to be weighed twice", time.Minute, func() bool {
 		for _, s := range sites {
-			if s.Asked() < 2 {
+			if s.Requests() < 2 {
 				return false
 			}
 		}
@@ -191,13 +191,13 @@ func manyTargets(b *testing.B, f *figures, name string) {
 	})
 	before := make([]int64, targets)
 	for n, s := range sites {
-		before[n] = s.Asked()
+		before[n] = s.Requests()
 	}
 	began, cpu := time.Now(), cpuTime(b)
 	<-time.After(long)
 	all, least := int64(0), int64(1<<62)
 	for n, s := range sites {
-		got := s.Asked() - before[n]
+		got := s.Requests() - before[n]
 		all, least = all+got, min(least, got)
 	}
 	seconds := time.Since(began).Seconds()

@@ -15,13 +15,13 @@ import (
 )
 
 // allowFaults lets pages break their inspectors until the test ends.
-func allowFaults(t *testing.T, more string) {
+func enableFaults(t *testing.T, more string) {
 	t.Helper()
-	inspectors(t, "LIBRA_FAULTS=yes\n"+more)
+	setInspectorSettings(t, "LIBRA_FAULTS=yes\n"+more)
 }
 
 // inspectors have more settings until the test ends.
-func inspectors(t *testing.T, more string) {
+func setInspectorSettings(t *testing.T, more string) {
 	t.Helper()
 	file := filepath.Join(filepath.Dir(box.State()), "etc", "libra.env")
 	was, err := os.ReadFile(file)
@@ -35,14 +35,14 @@ func inspectors(t *testing.T, more string) {
 		box.Systemctl(t, "restart", "libra-inspector@1", "libra-inspector@2")
 	}
 	put(slices.Concat(was, []byte("\n"+more)))
-	t.Cleanup(func() { put(was); box.Settle(t) })
+	t.Cleanup(func() { put(was); box.EnsureHealthy(t) })
 }
 
 // Pages that crash, spin in or starve their inspector are quarantined; the
 // other pages are weighed within seconds; a released page has its chance.
-func TestPoisonPages(t *testing.T) {
-	box.Settle(t)
-	allowFaults(t, "LIBRA_PAGE_TIMEOUT=3s\n")
+func TestFaultyPagesAreQuarantined(t *testing.T) {
+	box.EnsureHealthy(t)
+	enableFaults(t, "LIBRA_PAGE_TIMEOUT=3s\n")
 	s := site(t)
 	poison := map[string]string{}
 	for _, kind := range []string{"crash", "spin", "hunger"} {
@@ -70,7 +70,7 @@ func TestPoisonPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	box.Systemctl(t, "restart", "libra-inspector@1", "libra-inspector@2")
-	if out, err := cli(t, "release", "--server", box.URL, poison["crash"]); err != nil {
+	if out, err := runCLI(t, "release", "--server", box.URL, poison["crash"]); err != nil {
 		t.Fatalf("release: %v\n%s", err, out)
 	}
 	harness.Await(t, "the released page's report", 20*time.Second, func() bool { return box.Page(t, poison["crash"]).State == libra.Reported })
