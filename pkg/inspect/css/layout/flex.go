@@ -40,8 +40,8 @@ func (b *box) isPercentage(id longhand) bool {
 
 // intrinsicContentWidths are those of its content box.
 func (l *layout) intrinsicContentWidths(b *box) (least, most float64) {
-	row := b.inner == innerFlex && !strings.HasPrefix(b.style.keyword(propDirection, "row"), "column") || b.isTableRow()
-	wraps := b.inner == innerFlex && b.style.keyword(propWrap, "nowrap") != "nowrap"
+	row := b.inner == innerFlex && !b.isColumn() || b.isTableRow()
+	wraps := b.inner == innerFlex && b.wraps()
 	sum, sumLeast := 0., 0.
 	for _, k := range b.children {
 		if k.outOfFlow() || k.lineBreak {
@@ -75,33 +75,37 @@ func (l *layout) intrinsicContentWidths(b *box) (least, most float64) {
 	return least, most
 }
 
+func (b *box) isColumn() bool {
+	return strings.HasPrefix(b.style.keyword(propDirection, "row"), "column")
+}
+
+func (b *box) wraps() bool { return b.style.keyword(propWrap, "nowrap") != "nowrap" }
+
 func (b *box) isTableRow() bool { return b.style.keyword(propDisplay, "inline") == "table-row" }
 
-// layoutFlex lays out a flex container and returns its content height.
-func (l *layout) layoutFlex(b *box, width float64) float64 {
-	rowGap, gap := b.style.pxOr(propRowGap, width, 0), b.style.pxOr(propColumnGap, width, 0)
-	if strings.HasPrefix(b.style.keyword(propDirection, "row"), "column") {
-		return l.layoutFlexColumn(b, width, rowGap)
+// layoutFlex lays out the lines of a flex container.
+func (l *layout) layoutFlex(b *box, width float64) {
+	if b.isColumn() {
+		l.layoutFlexColumn(b, width)
+		return
 	}
 	var row []*box
-	y, used := 0., 0.
-	wraps := b.style.keyword(propWrap, "nowrap") != "nowrap"
+	used, gap := 0., b.style.pxOr(propColumnGap, width, 0)
 	for _, k := range b.children {
 		if k.outOfFlow() {
-			k.x, k.y = 0, y
 			continue
 		}
 		w := l.flexBasis(k, width)
-		if len(row) > 0 && wraps && used+gap+w > width+.5 {
-			y += l.layoutFlexLine(row, y, width, gap) + rowGap
-			row, used = row[:0], 0
+		if len(row) > 0 && b.wraps() && used+gap+w > width+.5 {
+			b.lines = append(b.lines, l.layoutFlexLine(row, width, gap))
+			row, used = nil, 0
 		}
 		if len(row) > 0 {
 			used += gap
 		}
 		row, used = append(row, k), used+w
 	}
-	return y + l.layoutFlexLine(row, y, width, gap)
+	b.lines = append(b.lines, l.layoutFlexLine(row, width, gap))
 }
 
 // flexBasis is the hypothetical main size of an item of a row, margins included;
@@ -131,9 +135,8 @@ func (l *layout) flexBasis(k *box, width float64) float64 {
 	return k.w + m
 }
 
-// layoutFlexLine distributes the free space of one line, lays out its items and
-// returns its cross size.
-func (l *layout) layoutFlexLine(row []*box, y, width, gap float64) float64 {
+// layoutFlexLine distributes the free space of one line and lays out its items.
+func (l *layout) layoutFlexLine(row []*box, width, gap float64) line {
 	free, grow, shrink := width-gap*float64(len(row)-1), 0., 0.
 	for _, k := range row {
 		_, m, _, _ := k.margins(width)
@@ -157,10 +160,10 @@ func (l *layout) layoutFlexLine(row []*box, y, width, gap float64) float64 {
 			w = max(w+free*k.style.number(propShrink, 1)*w/shrink, min(least, w))
 		}
 		l.layoutItem(k, w, width)
-		k.x, k.y = x+left, y+top
+		k.x, k.y = x+left, top
 		x, cross = x+w+m+gap, max(cross, k.h+along)
 	}
-	return cross
+	return line{row, cross}
 }
 
 // layoutItem lays out a box at the width that its container gives it.
@@ -173,29 +176,24 @@ func (l *layout) layoutItem(k *box, w, width float64) {
 	k.h = k.style.lineHeight * math.Ceil(max(k.maxContent, 1)/max(w, 16))
 }
 
-// layoutFlexColumn lays out a column container of one line.
-func (l *layout) layoutFlexColumn(b *box, width, gap float64) float64 {
-	y := 0.
-	for i, k := range b.children {
+// layoutFlexColumn lays out a column container, each item of which is a line.
+func (l *layout) layoutFlexColumn(b *box, width float64) {
+	for _, k := range b.children {
 		if k.outOfFlow() {
-			k.x, k.y = 0, y
 			continue
-		}
-		if i > 0 && y > 0 {
-			y += gap
 		}
 		if k.isText {
 			l.layoutItem(k, min(k.maxContent, width), width)
 		} else {
-			align := b.style.keyword(propAlign, "stretch")
+			align := b.style.keyword(propAlignItems, "stretch")
 			l.layoutBox(k, width, constraints{width: width, height: -1, shrinkToFit: align != "stretch" && align != "normal"})
 		}
 		_, _, top, along := k.margins(width)
-		k.x, k.y = k.marginOffset(width), y+top
-		y += k.h + along
-		if basis, ok := k.style.px(propBasis, -1); ok && basis > k.h && !k.isText {
-			y += basis - k.h
+		k.x, k.y = k.marginOffset(width), top
+		height := k.h
+		if basis, ok := k.style.px(propBasis, -1); ok && !k.isText {
+			height = max(height, basis)
 		}
+		b.lines = append(b.lines, line{[]*box{k}, height + along})
 	}
-	return y
 }

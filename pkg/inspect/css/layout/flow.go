@@ -83,26 +83,15 @@ func (b *box) collapses() (below, above bool) {
 // collapsedMargin is the top or bottom margin of b, collapsed with those of its
 // children.
 func (l *layout) collapsedMargin(b *box, base float64, bottom bool) float64 {
-	i := 0
+	side, i := propMargin, 0
 	if bottom {
-		i = 1
+		side, i = propMargin+2, 1
 	}
-	if !b.known[i] {
-		b.collapsed[i], b.known[i] = l.computeMargin(b, base, bottom), true
-	}
-	return b.collapsed[i]
-}
-
-func (l *layout) computeMargin(b *box, base float64, bottom bool) float64 {
-	side := propMargin
-	if bottom {
-		side += 2
+	if b.known[i] {
+		return b.collapsed[i]
 	}
 	m := b.style.pxOr(side, base, 0)
 	below, above := b.collapses()
-	if bottom && !below || !bottom && !above {
-		return m
-	}
 	for i := range b.children {
 		k := b.children[i]
 		if bottom {
@@ -111,11 +100,12 @@ func (l *layout) computeMargin(b *box, base float64, bottom bool) float64 {
 		if k.whiteSpace || k.outOfFlow() || k.isFloat() {
 			continue
 		}
-		if k.inlineLevel {
-			break
+		if !k.inlineLevel && (bottom && below || !bottom && above) {
+			m = max(m, l.collapsedMargin(k, base, bottom))
 		}
-		return max(m, l.collapsedMargin(k, base, bottom))
+		break
 	}
+	b.collapsed[i], b.known[i] = m, true
 	return m
 }
 
@@ -322,13 +312,16 @@ func (f *flow) addBlock(k *box) {
 
 // marginOffset is the left margin of b, with auto margins resolved.
 func (b *box) marginOffset(avail float64) float64 {
-	auto := func(i longhand) bool { return b.style.keyword(propMargin+i, "") == "auto" }
 	left, across, _, _ := b.margins(avail)
 	switch {
-	case auto(3) && auto(1):
+	case b.autoMargin(3) && b.autoMargin(1):
 		return max((avail-b.w)/2, 0)
-	case auto(3):
+	case b.autoMargin(3):
 		return max(avail-b.w-across, 0)
 	}
 	return left
+}
+
+func (b *box) autoMargin(side longhand) bool {
+	return b.style.keyword(propMargin+side, "") == "auto"
 }

@@ -94,19 +94,20 @@ func trackSizes(list []track, width, gap float64) []float64 {
 	return widths
 }
 
-// layoutGrid auto-places the items row by row and returns the content height.
-func (l *layout) layoutGrid(b *box, width float64) float64 {
-	gap, rowGap := b.style.pxOr(propColumnGap, width, 0), b.style.pxOr(propRowGap, width, 0)
+// layoutGrid places the items automatically, row by row.
+func (l *layout) layoutGrid(b *box, width float64) {
+	gap := b.style.pxOr(propColumnGap, width, 0)
 	widths := trackSizes(b.gridTracks(width, gap, len(b.children)), width, gap)
-	y, rowHeight, column := 0., 0., 0
+	var row line
+	column := 0
 	for _, k := range b.children {
 		if k.outOfFlow() {
-			k.x, k.y = 0, y
 			continue
 		}
 		span := min(k.columnSpan(len(widths)), len(widths))
 		if column+span > len(widths) {
-			y, rowHeight, column = y+rowHeight+rowGap, 0, 0
+			b.lines = append(b.lines, row)
+			row, column = line{}, 0
 		}
 		x, w := 0., gap*float64(span-1)
 		for i := range column + span {
@@ -116,29 +117,16 @@ func (l *layout) layoutGrid(b *box, width float64) float64 {
 				w += widths[i]
 			}
 		}
-		left, m, top, along := k.margins(w)
-		if k.inner == replaced {
-			l.layoutBox(k, w-m, constraints{width: w, height: -1})
+		left, _, top, along := k.margins(w)
+		if k.isText {
+			l.layoutItem(k, w, w)
 		} else {
-			l.layoutItem(k, k.cellWidth(w, w-m), w)
+			l.layoutBox(k, w, constraints{width: w, height: -1, shrinkToFit: k.inner == replaced})
 		}
-		k.x, k.y = x+left, y+top
-		rowHeight, column = max(rowHeight, k.h+along), column+span
+		k.x, k.y = x+left, top
+		row.items, row.height, column = append(row.items, k), max(row.height, k.h+along), column+span
 	}
-	return y + rowHeight
-}
-
-// cellWidth is the width of an item in a grid area of width w, avail of it
-// without margins.
-func (b *box) cellWidth(w, avail float64) float64 {
-	if b.isText {
-		return avail
-	}
-	_, across, _, _ := b.borderPadding(w)
-	if v, ok := b.borderBoxSize(propWidth, w, across); ok {
-		avail = v
-	}
-	return b.clampSize(avail, propMinWidth, propMaxWidth, w, across)
+	b.lines = append(b.lines, row)
 }
 
 // columnSpan is how many of n columns an item spans.

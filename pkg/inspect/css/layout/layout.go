@@ -80,6 +80,7 @@ type box struct {
 	known                  [2]bool     // collapsed is
 	empty                  bool        // no line box and no block in it has a height
 	overhanging            []floatArea // floats that reach below it
+	lines                  []line
 }
 
 // Document is what is laid out.
@@ -154,7 +155,7 @@ func (l *layout) proximity(n *html.Node) Proximity {
 func (l *layout) run() {
 	view := l.Viewport
 	width, height := float64(view.Width), float64(view.Height)
-	root := &style{viewport: view, fontSize: 16, rootFontSize: 16, lineHeight: 18, wraps: true}
+	root := &style{inherited: inherited{viewport: view, fontSize: 16, rootFontSize: 16, lineHeight: 18, wraps: true}}
 	page := &box{style: root}
 	all := selector.Elements(l.Root)
 	for _, e := range all {
@@ -162,10 +163,8 @@ func (l *layout) run() {
 			l.roots[e.Parent] = e
 		}
 	}
-	for _, e := range all {
-		if e.Parent == nil {
-			l.generate(e, root, page)
-		}
+	if len(all) > 0 {
+		l.generate(all[0], root, page)
 	}
 	l.layoutContents(page, width, height, nil)
 	window := rect{0, 0, width, height}
@@ -310,21 +309,18 @@ func collapsible(r rune) bool { return r < 128 && strings.IndexByte(" \t\n\r\f",
 // aspectRatio is the preferred aspect ratio: the property's, or that of the
 // attributes of e, if e is not nil; 0 for none.
 func aspectRatio(e *selector.Element, s *style) float64 {
-	if ns := s.value(propRatio); len(ns) > 0 {
-		var nums []float64
-		for _, n := range ns {
-			if n.Kind == syntax.Number && n.Num > 0 {
-				nums = append(nums, n.Num)
-			}
-		}
-		switch len(nums) {
-		case 1:
-			return nums[0]
-		case 2:
-			return nums[0] / nums[1]
+	var sides []float64
+	for _, n := range s.value(propRatio) {
+		if n.Kind == syntax.Number && n.Num > 0 {
+			sides = append(sides, n.Num)
 		}
 	}
-	if e == nil {
+	switch {
+	case len(sides) == 1:
+		return sides[0]
+	case len(sides) == 2:
+		return sides[0] / sides[1]
+	case e == nil:
 		return 0
 	}
 	pair := [2]float64{}

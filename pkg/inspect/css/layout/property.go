@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"slices"
 	"strings"
 
 	"libra/pkg/inspect/css/cascade"
@@ -34,7 +35,7 @@ const (
 	propVerticalAlign
 	propDirection
 	propWrap
-	propAlign
+	propAlignItems
 	propGrow
 	propShrink
 	propBasis
@@ -63,7 +64,7 @@ var longhands = func() map[string]longhand {
 		"width": propWidth, "min-width": propMinWidth, "max-width": propMaxWidth, "height": propHeight, "min-height": propMinHeight, "max-height": propMaxHeight,
 		"inline-size": propWidth, "min-inline-size": propMinWidth, "max-inline-size": propMaxWidth, "block-size": propHeight, "min-block-size": propMinHeight, "max-block-size": propMaxHeight,
 		"aspect-ratio": propRatio, "font-size": propFontSize, "line-height": propLineHeight, "white-space": propWhiteSpace, "vertical-align": propVerticalAlign,
-		"flex-direction": propDirection, "flex-wrap": propWrap, "align-items": propAlign, "flex-grow": propGrow, "flex-shrink": propShrink, "flex-basis": propBasis,
+		"flex-direction": propDirection, "flex-wrap": propWrap, "align-items": propAlignItems, "flex-grow": propGrow, "flex-shrink": propShrink, "flex-basis": propBasis,
 		"row-gap": propRowGap, "column-gap": propColumnGap, "grid-row-gap": propRowGap, "grid-column-gap": propColumnGap,
 		"grid-template-columns": propGridColumns, "grid-column": propGridColumn, "column-count": propColumnCount, "column-width": propColumnWidth,
 		"border-spacing": propSpacing, "border-collapse": propCollapse,
@@ -78,16 +79,23 @@ var longhands = func() map[string]longhand {
 	return m
 }()
 
-// sideShorthands expand to four sides, or to those of one axis: 1 is inline, 2
-// is block.
-var sideShorthands = map[string][2]longhand{
-	"margin": {propMargin}, "padding": {propPadding}, "inset": {propInset}, "border-width": {propBorder},
-	"margin-inline": {propMargin, 1}, "padding-inline": {propPadding, 1}, "inset-inline": {propInset, 1},
-	"margin-block": {propMargin, 2}, "padding-block": {propPadding, 2}, "inset-block": {propInset, 2},
-}
+// listShorthands set their longhands by one value each; where there are fewer, a
+// longhand takes the value of the one two before it, or the first.
+var listShorthands = func() map[string][]longhand {
+	m := map[string][]longhand{
+		"gap": {propRowGap, propColumnGap}, "grid-gap": {propRowGap, propColumnGap}, "border-width": sides(propBorder),
+	}
+	for name, top := range map[string]longhand{"margin": propMargin, "padding": propPadding, "inset": propInset} {
+		m[name], m[name+"-block"], m[name+"-inline"] = sides(top), []longhand{top, top + 2}, []longhand{top + 3, top + 1}
+	}
+	return m
+}()
+
+// sides are the longhands of the four sides.
+func sides(top longhand) []longhand { return []longhand{top, top + 1, top + 2, top + 3} }
 
 // shorthands are the others.
-var shorthands = syntax.Keywords("flex flex-flow gap grid-gap columns border font grid-template grid")
+var shorthands = syntax.Keywords("flex flex-flow columns border font grid-template grid")
 
 // setting is one longhand of a declaration.
 type setting struct {
@@ -107,7 +115,7 @@ func parseDeclarations(text string) []declaration {
 	var list []declaration
 	for _, d := range syntax.Declarations(text) {
 		_, long := longhands[d.Name]
-		if _, sides := sideShorthands[d.Name]; !long && !sides && !shorthands[d.Name] {
+		if !long && listShorthands[d.Name] == nil && !shorthands[d.Name] {
 			continue
 		}
 		if ns, ok := syntax.Values(d.Value); ok && len(ns) > 0 {
@@ -137,69 +145,57 @@ func expand(name string, ns []syntax.Value) []setting {
 		}
 		return []setting{{id, w}}
 	}
-	if s, ok := sideShorthands[name]; ok {
-		return sides(s[0], s[1], w)
+	ids := listShorthands[name]
+	if ids == nil {
+		return expandOther(name, w)
 	}
-	return expandOther(name, w)
-}
-
-// sides expands margin, padding and the like.
-func sides(first, axis longhand, w []syntax.Value) []setting {
-	if len(w) == 0 || len(w) > 4 || !plausible(w) {
+	if len(w) > len(ids) || !plausible(w) {
 		return nil
 	}
-	at := func(i int) []syntax.Value { return w[i%len(w) : i%len(w)+1] }
-	switch {
-	case axis == 1:
-		return []setting{{first + 3, at(0)}, {first + 1, at(1)}}
-	case axis == 2:
-		return []setting{{first, at(0)}, {first + 2, at(1)}}
-	case len(w) == 3:
-		return []setting{{first, at(0)}, {first + 1, at(1)}, {first + 2, at(2)}, {first + 3, at(1)}}
+	var set []setting
+	for i, id := range ids {
+		for i >= len(w) {
+			i -= 2
+		}
+		set = append(set, setting{id, w[max(i, 0) : max(i, 0)+1]})
 	}
-	return []setting{{first, at(0)}, {first + 1, at(1)}, {first + 2, at(2)}, {first + 3, at(3)}}
+	return set
 }
 
-// borderWidth finds the width in a border shorthand; without one nothing is
-// drawn, or a line of three pixels.
+// borderWidths are the widths that the words of a border shorthand stand for: a
+// style alone draws a line of three pixels.
+var borderWidths = map[string]float64{"none": 0, "hidden": 0, "thin": 1, "thick": 5, "medium": 3, "solid": 3, "dashed": 3, "dotted": 3, "double": 3}
+
+// borderWidth finds the width in a border shorthand; without a style nothing is
+// drawn.
 func borderWidth(w []syntax.Value) []syntax.Value {
-	px := func(v float64) []syntax.Value {
-		return []syntax.Value{{Token: syntax.Token{Kind: syntax.Dimension, Num: v, Text: "px"}}}
-	}
-	width := px(0)
+	width := 0.
 	for i, n := range w {
-		switch word := strings.ToLower(n.Text); {
-		case n.Kind == syntax.Dimension, n.Kind == syntax.Number:
+		if n.Kind == syntax.Dimension || n.Kind == syntax.Number {
 			return w[i : i+1]
-		case n.Kind != syntax.Ident:
-		case word == "none", word == "hidden":
-			return px(0)
-		case word == "thin":
-			return px(1)
-		case word == "thick":
-			return px(5)
-		case word == "solid", word == "dashed", word == "dotted", word == "double", word == "medium":
-			width = px(3)
+		}
+		switch v, ok := borderWidths[strings.ToLower(n.Text)]; {
+		case ok && v == 0:
+			return pixels(0)
+		case ok && (width == 0 || v != 3):
+			width = v
 		}
 	}
-	return width
+	return pixels(width)
+}
+
+func pixels(v float64) []syntax.Value {
+	return []syntax.Value{{Token: syntax.Token{Kind: syntax.Dimension, Num: v, Text: "px"}}}
 }
 
 func expandOther(name string, w []syntax.Value) []setting {
-	slash := len(w)
-	for i, n := range w {
-		if n.IsDelim('/') {
-			slash = i
-		}
-	}
+	slash := slices.IndexFunc(w, syntax.IsSlash)
 	switch name {
 	case "border":
 		b := borderWidth(w)
 		return []setting{{propBorder, b}, {propBorder + 1, b}, {propBorder + 2, b}, {propBorder + 3, b}}
-	case "gap", "grid-gap":
-		return []setting{{propRowGap, w[:1]}, {propColumnGap, w[len(w)-1:]}}
 	case "grid", "grid-template":
-		if slash < len(w) {
+		if slash >= 0 {
 			return []setting{{propGridColumns, w[slash+1:]}}
 		}
 		return nil
@@ -267,7 +263,13 @@ func plausible(w []syntax.Value) bool {
 
 // style is the computed style of one element, as far as layout depends on it.
 type style struct {
-	values           [longhandCount]*setting // nil is the initial value
+	inherited
+	values   [longhandCount]*setting // nil is the initial value
+	clearfix bool                    // ::after clears floats
+}
+
+// inherited are the properties that children take over.
+type inherited struct {
 	variables        *cascade.Variables
 	viewport         media.Viewport
 	fontSize         float64 // in pixels
@@ -276,7 +278,6 @@ type style struct {
 	lineHeightFactor float64 // line-height as a number, 0 for normal, -1 for a length
 	wraps            bool    // lines break at soft wrap opportunities
 	preservesBreaks  bool    // segment breaks of the source are kept
-	clearfix         bool    // ::after clears floats
 }
 
 // value is the value of a property.

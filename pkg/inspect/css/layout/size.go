@@ -101,9 +101,11 @@ func (l *layout) layoutContents(b *box, w, h float64, floats []floatArea) float6
 	w = max(w, 0)
 	switch b.inner {
 	case innerFlex:
-		return l.layoutFlex(b, w)
+		l.layoutFlex(b, w)
+		return b.stackLines(w)
 	case innerGrid:
-		return l.layoutGrid(b, w)
+		l.layoutGrid(b, w)
+		return b.stackLines(w)
 	case innerTable:
 		return l.layoutTable(b, w)
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/cascade"
-	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
@@ -14,10 +13,7 @@ import (
 // computeStyle computes the layout properties of e.
 func (l *layout) computeStyle(e *selector.Element, parent *style) *style {
 	l.index.SetAncestors(e)
-	g := &style{
-		viewport: parent.viewport, fontSize: parent.fontSize, rootFontSize: parent.rootFontSize, lineHeight: parent.lineHeight, lineHeightFactor: parent.lineHeightFactor,
-		wraps: parent.wraps, preservesBreaks: parent.preservesBreaks, variables: parent.variables,
-	}
+	g := &style{inherited: parent.inherited}
 	matched, own := l.matchRules(e, g)
 	if own != nil {
 		g.variables = l.Cascade.NewVariables(parent.variables, own)
@@ -61,7 +57,7 @@ func (l *layout) matchRules(e *selector.Element, g *style) (matched []matchedRul
 			if by.Scope != e.Scope && by.Origin != cascade.UserAgent {
 				continue
 			}
-			if by.Starting || x.Selector.PseudoElement != "" && x.Selector.PseudoElement != "after" || !l.Matcher.Matches(x, e) || !l.inContainers(by) {
+			if by.Starting || x.Selector.PseudoElement != "" && x.Selector.PseudoElement != "after" || !l.Matcher.Matches(x, e) || !by.ContainersHold(l.Viewport) {
 				continue
 			}
 			decls := l.declarationsOf(by.Source)
@@ -87,17 +83,6 @@ func (l *layout) declarationsOf(r *stylesheet.Rule) []declaration {
 	return d
 }
 
-// inContainers says whether the @container rules around a rule hold in a
-// container that is as large as the viewport.
-func (l *layout) inContainers(by *cascade.Rule) bool {
-	for _, r := range by.Containers {
-		if _, query := r.ContainerQuery(); !media.Match(query, l.Viewport) {
-			return false
-		}
-	}
-	return true
-}
-
 // settings are the longhands that d sets, with var() substituted.
 func (d *declaration) settings(vars *cascade.Variables) []setting {
 	if !d.hasVariables {
@@ -117,7 +102,7 @@ func (d *declaration) settings(vars *cascade.Variables) []setting {
 // computeInherited computes the inherited properties, which lengths depend on.
 func (s *style) computeInherited(e *selector.Element, parent *style) {
 	if ns := s.value(propFontSize); len(ns) == 1 {
-		base := style{viewport: s.viewport, fontSize: parent.fontSize, rootFontSize: s.rootFontSize}
+		base := style{inherited: parent.inherited}
 		if v, ok := base.length(ns[0], parent.fontSize); ok {
 			s.fontSize = v
 		} else if f := fontSizes[strings.ToLower(ns[0].Text)]; f > 0 {

@@ -1,6 +1,9 @@
 package layout
 
-import "libra/pkg/inspect/css/syntax"
+import (
+	"strconv"
+	"strings"
+)
 
 // borderSpacing is the distance between the cells of a table.
 func (b *box) borderSpacing() float64 {
@@ -89,10 +92,8 @@ func tableRows(kids []*box, rows [][]*box) [][]*box {
 func (b *box) colspan() int {
 	if b.node != nil {
 		for _, a := range b.node.Attr {
-			if a.Key == "colspan" {
-				if ns, ok := syntax.Values(a.Val); ok && len(ns) > 0 && ns[0].Kind == syntax.Number {
-					return int(min(max(ns[0].Num, 1), maxTracks))
-				}
+			if n, err := strconv.Atoi(strings.TrimSpace(a.Val)); a.Key == "colspan" && err == nil {
+				return min(max(n, 1), maxTracks)
 			}
 		}
 	}
