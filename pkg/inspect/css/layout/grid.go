@@ -121,7 +121,7 @@ func (l *layout) layoutGrid(b *box, width float64) {
 		if k.isText {
 			l.layoutItem(k, w, w)
 		} else {
-			l.layoutBox(k, w, constraints{width: w, height: -1, shrinkToFit: k.inner == replaced})
+			l.layoutBox(k, w, constraints{width: w, height: -1, shrinkToFit: b.style.keyword(propJustifyItems, "") == "center"})
 		}
 		k.x, k.y = x+left, top
 		row.items, row.height, column = append(row.items, k), max(row.height, k.h+along), column+span

@@ -36,6 +36,10 @@ const (
 	propDirection
 	propWrap
 	propAlignItems
+	propAlignSelf
+	propAlignContent
+	propJustifyContent
+	propJustifyItems
 	propGrow
 	propShrink
 	propBasis
@@ -64,7 +68,7 @@ var longhands = func() map[string]longhand {
 		"width": propWidth, "min-width": propMinWidth, "max-width": propMaxWidth, "height": propHeight, "min-height": propMinHeight, "max-height": propMaxHeight,
 		"inline-size": propWidth, "min-inline-size": propMinWidth, "max-inline-size": propMaxWidth, "block-size": propHeight, "min-block-size": propMinHeight, "max-block-size": propMaxHeight,
 		"aspect-ratio": propRatio, "font-size": propFontSize, "line-height": propLineHeight, "white-space": propWhiteSpace, "vertical-align": propVerticalAlign,
-		"flex-direction": propDirection, "flex-wrap": propWrap, "align-items": propAlignItems, "flex-grow": propGrow, "flex-shrink": propShrink, "flex-basis": propBasis,
+		"flex-direction": propDirection, "flex-wrap": propWrap, "align-items": propAlignItems, "align-self": propAlignSelf, "align-content": propAlignContent, "justify-content": propJustifyContent, "justify-items": propJustifyItems, "flex-grow": propGrow, "flex-shrink": propShrink, "flex-basis": propBasis,
 		"row-gap": propRowGap, "column-gap": propColumnGap, "grid-row-gap": propRowGap, "grid-column-gap": propColumnGap,
 		"grid-template-columns": propGridColumns, "grid-column": propGridColumn, "column-count": propColumnCount, "column-width": propColumnWidth,
 		"border-spacing": propSpacing, "border-collapse": propCollapse,
@@ -84,6 +88,7 @@ var longhands = func() map[string]longhand {
 var listShorthands = func() map[string][]longhand {
 	m := map[string][]longhand{
 		"gap": {propRowGap, propColumnGap}, "grid-gap": {propRowGap, propColumnGap}, "border-width": sides(propBorder),
+		"place-items": {propAlignItems, propJustifyItems}, "place-content": {propAlignContent, propJustifyContent}, "place-self": {propAlignSelf},
 	}
 	for name, top := range map[string]longhand{"margin": propMargin, "padding": propPadding, "inset": propInset} {
 		m[name], m[name+"-block"], m[name+"-inline"] = sides(top), []longhand{top, top + 2}, []longhand{top + 3, top + 1}

@@ -87,6 +87,7 @@ func (l *layout) layoutBox(b *box, avail float64, f constraints) {
 		h = content + along
 	}
 	b.h = b.clampSize(h, propMinHeight, propMaxHeight, f.height, along)
+	b.alignLines(max(b.h-along-content, 0))
 	for _, k := range b.children {
 		k.x, k.y = k.x+left, k.y+top
 	}
