@@ -229,14 +229,14 @@ func TestWaitForFailure(t *testing.T) {
 		"quarantined": "libra: cannot weigh \"https://example.org/\": the page ended its inspector 3 times and is in quarantine\nhint: release it with: libra release https://example.org/\n",
 	} {
 		reason := map[string]string{
-			"reported":    `cannot fetch \"https://example.org/\": connection refused by 192.0.2.1:443: check that the server is up`,
-			"quarantined": `the page ended its inspector 3 times and is in quarantine; release it with: libra release https://example.org/`,
+			"reported":    `{"code":"connection-refused","text":"connection refused by 192.0.2.1:443","remedy":"check that the server is up"}`,
+			"quarantined": `{"code":"quarantined","text":"the page ended its inspector 3 times and is in quarantine","remedy":"release it with: libra release https://example.org/"}`,
 		}[state]
 		asked := false
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			latest := `{"at":"2026-11-21T10:00:00Z","outcome":"complete","reasons":[]}`
 			if asked {
-				latest = `{"at":"2026-11-21T10:05:00Z","outcome":"failed","reasons":["` + reason + `"]}`
+				latest = `{"at":"2026-11-21T10:05:00Z","outcome":"failed","reasons":["x"],"reason_details":[` + reason + `]}`
 			}
 			asked = asked || r.Method == http.MethodPost
 			fmt.Fprintf(w, `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":%q,"stale":true,"report":{"url":"https://example.org/","outcome":"complete","status":200},"latest":%s}`, state, latest)

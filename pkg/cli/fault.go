@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"libra/pkg/libra"
 )
 
 // errBad ends a command that has done its work and printed bad news.
@@ -35,6 +38,17 @@ func fail(format string, args ...any) *fault {
 func (f *fault) with(format string, args ...any) *fault {
 	f.hint = fmt.Sprintf(format, args...)
 	return f
+}
+
+// split joins what happened; the remedy is that of the first reason that has
+// one, which is the nearest to the fault.
+func split(why []libra.Reason) (what, hint string) {
+	var texts []string
+	for _, r := range why {
+		texts = append(texts, r.Text)
+		hint = cmp.Or(hint, r.Remedy)
+	}
+	return strings.Join(texts, "; "), hint
 }
 
 // remedyVerbs are the words with which the errors of Libra's packages begin a

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -109,7 +108,7 @@ func (r *runner) tellReport(report *libra.Report, profile string, result *budget
 		}
 	}
 	if failed {
-		return failReport(report)
+		return failReport(report.URL, report.ReasonList)
 	}
 	if !asJSON {
 		writeReport(r.out, r.screen, report, profile)
@@ -162,8 +161,8 @@ func prefixes(source string, texts []string) (list []netip.Prefix, err error) {
 	for _, s := range texts {
 		p, err := libra.ParsePrefix(strings.TrimSpace(s))
 		if err != nil {
-			what, hint := remedy(err.Error())
-			return nil, fail("cannot use %s: %s", source, what).with("%s", hint)
+			why := libra.ReasonOf(err)
+			return nil, fail("cannot use %s: %s", source, why.Text).with("%s", why.Remedy)
 		}
 		list = append(list, p)
 	}
@@ -172,18 +171,14 @@ func prefixes(source string, texts []string) (list []netip.Prefix, err error) {
 
 // failURL turns an error of libra.ParseURL into a fault.
 func failURL(err error) error {
-	what, hint := remedy(err.Error())
-	return fail("cannot weigh this page: %s", what).with("%s", hint)
+	why := libra.ReasonOf(err)
+	return fail("cannot weigh this page: %s", why.Text).with("%s", why.Remedy)
 }
 
 // failReport turns the reasons of a failed report into a fault.
-func failReport(r *libra.Report) error {
-	text := strings.Join(r.Reasons, "; ")
-	if normal, err := libra.ParseURL(r.URL); err == nil {
-		text = strings.TrimPrefix(text, fmt.Sprintf("cannot fetch %q: ", normal))
-	}
-	what, hint := remedy(text)
-	return fail("cannot weigh %q: %s", r.URL, what).with("%s", hint)
+func failReport(url string, list libra.ReasonList) *fault {
+	what, hint := split(list.Why())
+	return fail("cannot weigh %q: %s", url, what).with("%s", hint)
 }
 
 func jsonFlag() cli.Flag {

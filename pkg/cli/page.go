@@ -99,7 +99,7 @@ type pageAnswer struct {
 	Latest *struct {
 		At      time.Time     `json:"at"`
 		Outcome libra.Outcome `json:"outcome"`
-		Reasons []string      `json:"reasons"`
+		libra.ReasonList
 	} `json:"latest"`
 	Stands *struct { // while the report is partial or an error page
 		Score   int       `json:"score"`

@@ -211,15 +211,15 @@ func (r *runner) awaited(c *cli.Context, data []byte, p *pageAnswer) error {
 		}
 	}
 	if p.State == libra.Quarantined {
-		why, _, _ := strings.Cut(strings.Join(p.Latest.Reasons, "; "), "; release it with")
-		return fail("cannot weigh %q: %s", p.URL, why).with("release it with: libra release %s", p.URL)
+		what, _ := split(p.Latest.Why())
+		return fail("cannot weigh %q: %s", p.URL, what).with("release it with: libra release %s", p.URL)
 	}
 	if p.Latest.Outcome == libra.Failed {
-		err := failReport(&libra.Report{URL: p.URL, Outcome: libra.Failed, Reasons: p.Latest.Reasons})
-		if f := (*fault)(nil); errors.As(err, &f) && strings.Contains(f.hint, "LIBRA_ALLOW") {
+		f := failReport(p.URL, p.Latest.ReasonList)
+		if p.Latest.HasReason(libra.CodeAddressForbidden) {
 			f.hint = "the appliance may reach what LIBRA_ALLOW in its libra.env lists; then restart its inspectors"
 		}
-		return err
+		return f
 	}
 	if !c.Bool("json") {
 		writePage(r.out, r.screen, p)

@@ -23,14 +23,19 @@ var (
 
 var watch = event.Watch{Page: "p1", URL: req.URL, Site: "home", Client: "alice", EveryS: 30, At: at, Budget: json.RawMessage(`[]`)}
 
+var timedOut = libra.ReasonList{
+	Reasons: []string{"one asset timed out: try again"},
+	Details: []libra.Reason{{Code: libra.CodeAnswerTimeout, Text: "one asset timed out", Remedy: "try again"}},
+}
+
 // messages holds one full example of everything that crosses a process border.
 var messages = map[string]any{
 	"request": req,
 	"reported": event.Reported{Request: req, Attempt: 2, Inspector: "1", At: at, Report: libra.Report{
-		URL: req.URL, FinalURL: req.URL, Status: 200, Started: at, DurationMS: 12, Outcome: libra.Partial, Reasons: []string{"one asset timed out"},
+		URL: req.URL, FinalURL: req.URL, Status: 200, Started: at, DurationMS: 12, Outcome: libra.Partial, ReasonList: timedOut,
 		Totals: libra.Totals{Size: libra.Size{Requests: 1, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, TransferBytes: 5}, ByType: map[libra.ResourceType]libra.Size{libra.Document: {Requests: 1}}},
 		Assets: []libra.Asset{{
-			URL: req.URL, Type: libra.Document, Status: 200, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, Fetch: libra.Fetched, Reason: "the page", Error: "cut",
+			URL: req.URL, Type: libra.Document, Status: 200, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, Fetch: libra.Fetched, Reason: "the page", Error: "cut", ErrorCode: libra.CodeBodyCut,
 			FramingBytes: 6, MediaType: "text/html", Protocol: "HTTP/2.0", StartMS: 0.5, Timings: &libra.Timings{Blocked: 1, DNS: 2, Connect: 3, TLS: 4, Wait: 5, Receive: 6},
 			Cache: &libra.Cache{ETag: `"x"`, LastModified: "m", FreshS: 7, NoStore: true, NotModifiedBytes: 8},
 		}},
@@ -39,7 +44,7 @@ var messages = map[string]any{
 	"watched": event.Reported{
 		Request: event.Request{ID: "r2", Page: "p1", URL: req.URL, Site: "home", Client: "alice", Asked: at, Release: true, Watch: &watch},
 		Attempt: 1, Inspector: "1", At: at, Quarantined: true, Budget: &event.Judged{Lines: 2, Over: []string{"total is 4 KB over"}},
-		Report: libra.Report{URL: req.URL, Outcome: libra.Complete, Reasons: []string{}, CertificateUntil: at, Assets: []libra.Asset{}},
+		Report: libra.Report{URL: req.URL, Outcome: libra.Complete, ReasonList: libra.NoReasons(), CertificateUntil: at, Assets: []libra.Asset{}},
 	},
 	"watch": watch,
 	"tried": event.Tried{Channel: "ops", OK: false, Answer: "no such channel", TookMS: 3, Channels: []string{"slack"}},
@@ -55,7 +60,7 @@ var messages = map[string]any{
 	"transition": libra.Transition{ID: "t1", At: at, Host: "box", Alarm: libra.Alarm{
 		ID: "bus", Scope: libra.ScopeComponent, Target: "libra-bus", Severity: libra.Critical, State: libra.Cleared,
 		Summary: "s", Evidence: "e", Runbook: "#bus", Since: at, Until: at,
-		Page: "p1", Cause: "host", Group: "g", Flapping: true,
+		Page: "p1", Cause: "host", Group: "g", Flapping: true, EvidenceDetails: timedOut.Details,
 	}},
 }
 

@@ -180,9 +180,10 @@ func (i *Inspector) InspectAgain(ctx context.Context, url string, previous *libr
 	if watch == nil {
 		watch = func(Progress) {}
 	}
-	r := &libra.Report{URL: url, Started: started.UTC(), Reasons: []string{}, Assets: []libra.Asset{}, Outcome: libra.Complete}
+	r := &libra.Report{URL: url, Started: started.UTC(), ReasonList: libra.NoReasons(), Assets: []libra.Asset{}, Outcome: libra.Complete}
 	if normal, err := libra.ParseURL(url); err != nil {
-		r.Outcome, r.Reasons = libra.Failed, []string{err.Error()}
+		r.Outcome = libra.Failed
+		r.AddReason(libra.ReasonOf(err))
 	} else {
 		p := newPage(i, normal, watch)
 		p.prior = priorAssets(previous)

@@ -103,17 +103,24 @@ func TestInspectWeighsAPage(t *testing.T) {
 
 func TestInspectFailures(t *testing.T) {
 	i := newInspector(t, inspect.Config{PageTimeout: 20 * time.Second})
-	for name, c := range map[string]struct{ url, reason string }{
-		"not a URL":       {"nonsense", "start it with https://"},
-		"file":            {"file:///etc/passwd", "only http and https"},
-		"refused address": {"http://10.0.0.1/", "allow it with --allow"},
-		"no server":       {"http://127.0.0.1:2/", "check that the server is up"},
-		"no such host":    {"http://no-such-host.invalid/", "check the spelling"},
+	for name, c := range map[string]struct {
+		url    string
+		code   libra.Code
+		remedy string
+	}{
+		"not a URL":       {"nonsense", libra.CodeInvalidURL, "start it with https:// or http://"},
+		"file":            {"file:///etc/passwd", libra.CodeInvalidURL, "only http and https can be weighed"},
+		"refused address": {"http://10.0.0.1/", libra.CodeAddressForbidden, "allow it with --allow 10.0.0.0/8 (LIBRA_ALLOW)"},
+		"no server":       {"http://127.0.0.1:2/", libra.CodeConnectionRefused, "check that the server is up and the port is right"},
+		"no such host":    {"http://no-such-host.invalid/", libra.CodeHostNotFound, "check the spelling"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := i.Inspect(context.Background(), c.url, nil)
-			if r.Outcome != libra.Failed || len(r.Reasons) != 1 || !strings.Contains(r.Reasons[0], c.reason) {
-				t.Errorf("got %s %q, want failed with one reason that holds %q", r.Outcome, r.Reasons, c.reason)
+			if r.Outcome != libra.Failed || len(r.Reasons) != 1 || len(r.Details) != 1 || !strings.HasSuffix(r.Reasons[0], r.Details[0].String()) {
+				t.Fatalf("got %s %q %+v, want failed with one reason", r.Outcome, r.Reasons, r.Details)
+			}
+			if why := r.Details[0]; why.Code != c.code || why.Remedy != c.remedy || strings.Contains(why.Text, "cannot fetch") {
+				t.Errorf("got reason %+v, want code %s and remedy %q", why, c.code, c.remedy)
 			}
 			if strings.Contains(strings.Join(r.Reasons, ""), "\n") {
 				t.Errorf("reason is not one line: %q", r.Reasons)

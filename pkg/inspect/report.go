@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"net/http"
 	"time"
 
 	"libra/pkg/inspect/fetch"
@@ -37,7 +37,10 @@ func (p *page) report(r *libra.Report) {
 	hops := p.root.result
 	if hops == nil {
 		r.Outcome = libra.Failed
-		r.Reasons = []string{fmt.Sprintf("page %q did not answer within %s: try again later, or raise the page timeout", p.root.url, p.cfg.PageTimeout)}
+		r.AddReason(libra.Reason{
+			Code: libra.CodePageTimeout, Text: fmt.Sprintf("page %q did not answer within %s", p.root.url, p.cfg.PageTimeout),
+			Remedy: "try again later, or raise the page timeout",
+		})
 		return
 	}
 	a := assembler{p: p, index: map[string]int{}, r: r}
@@ -47,75 +50,85 @@ func (p *page) report(r *libra.Report) {
 		r.Status = hops.Hops[n-1].Status
 	}
 	if r.Status == 0 {
-		r.Outcome, r.Reasons = libra.Failed, []string{pageFailure(p.root.url, hops.Err)}
+		r.Outcome = libra.Failed
+		why := pageFailure(hops.Err)
+		r.AddSentence(fmt.Sprintf("cannot fetch %q: %s", p.root.url, why), why)
 		return
 	}
 	a.walk()
 	p.judge(r, hops)
 }
 
-// pageFailure says in one line why the page could not be had and what to do.
-func pageFailure(url string, err error) string {
-	text := "no answer"
-	if err != nil {
-		text = err.Error()
+// pageFailure says why the page could not be fetched and what to do.
+func pageFailure(err error) libra.Reason {
+	why := failure(err)
+	if why.Remedy != "" {
+		return why
 	}
 	var limit *fetch.Limit
-	remedy := "try again later"
 	switch {
-	case errors.Is(err, fetch.ErrForbidden), errors.Is(err, fetch.ErrResolve), errors.Is(err, fetch.ErrURL),
-		strings.Contains(text, ": try "), strings.Contains(text, ": check "):
-		return fmt.Sprintf("cannot fetch %q: %s", url, text) // which says what to do
+	case errors.Is(err, fetch.ErrForbidden), errors.Is(err, fetch.ErrResolve), errors.Is(err, fetch.ErrURL):
+		// the text says what is allowed
 	case errors.Is(err, fetch.ErrConnect):
-		remedy = "check that the server is up and the port is right"
+		why.Remedy = "check that the server is up and the port is right"
 	case errors.Is(err, fetch.ErrTLS):
-		remedy = "check the server's certificate"
+		why.Remedy = "check the server's certificate"
 	case errors.As(err, &limit):
-		remedy = "raise the limit if the page is yours"
+		why.Remedy = "raise the limit if the page is yours"
+	default:
+		why.Remedy = "try again later"
 	}
-	return fmt.Sprintf("cannot fetch %q: %s; %s", url, text, remedy)
+	return why
 }
 
 // judge sets outcome and reasons of a report that has a page.
 func (p *page) judge(r *libra.Report, root *fetch.Result) {
-	r.Reasons = append(r.Reasons, p.reasons.list...)
+	for _, text := range p.reasons.list {
+		r.AddReason(libra.Reason{Code: libra.CodeLimit, Text: text})
+	}
 	if p.cut != nil {
-		r.Reasons = append(r.Reasons, p.cutReason())
+		r.AddReason(p.cutReason())
 	}
 	if root.Err != nil {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("the page itself was cut short: %v", root.Err))
+		why := libra.ReasonOf(root.Err)
+		why.Text = "the page itself was cut short: " + why.Text
+		r.AddReason(why)
 	}
-	if r.Status == 429 || r.Status >= 500 {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("the page answered %d, which may pass: try again later", r.Status))
+	if mayPass(r.Status) {
+		r.AddReason(libra.Reason{
+			Code: libra.CodeHTTPStatus, Text: fmt.Sprintf("the page answered %d, which may pass", r.Status), Remedy: "try again later",
+		})
 	}
 	failures := 0
 	for _, a := range r.Assets {
 		if a.Fetch != libra.Fetched || a.Initiator == "" && a.Type == libra.Document {
 			continue
 		}
-		text := a.Error
-		if text == "" && (a.Status == 429 || a.Status >= 500) {
-			text = fmt.Sprintf("answered %d", a.Status)
+		why := libra.Reason{Code: a.ErrorCode, Text: a.Error}
+		if why.Text == "" && mayPass(a.Status) {
+			why = libra.Reason{Code: libra.CodeHTTPStatus, Text: fmt.Sprintf("answered %d", a.Status)}
 		}
-		if text == "" || p.cut != nil && a.Status == 0 {
+		if why.Text == "" || p.cut != nil && a.Status == 0 {
 			continue
 		}
 		if failures++; failures <= maxFailures {
-			r.Reasons = append(r.Reasons, fmt.Sprintf("%s %.200s: %s", a.Type, a.URL, text))
+			why.Text = fmt.Sprintf("%s %.200s: %s", a.Type, a.URL, why.Text)
+			r.AddReason(why)
 		}
 	}
 	if failures > maxFailures {
-		r.Reasons = append(r.Reasons, fmt.Sprintf("%d more requests failed", failures-maxFailures))
-	}
-	for i, s := range r.Reasons {
-		r.Reasons[i] = strings.Join(strings.Fields(s), " ")
+		r.AddReason(libra.Reason{Code: libra.CodeMoreFailures, Text: fmt.Sprintf("%d more requests failed", failures-maxFailures)})
 	}
 	if len(r.Reasons) > 0 {
 		r.Outcome = libra.Partial
 	}
 }
 
-func (p *page) cutReason() string {
+// mayPass says that a status is no answer for good: too many requests, or a
+// fault of the server.
+func mayPass(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
+
+func (p *page) cutReason() libra.Reason {
 	left := 0
 	for _, q := range p.requests {
 		if q.result == nil {
@@ -123,9 +136,9 @@ func (p *page) cutReason() string {
 		}
 	}
 	if errors.Is(p.cut, context.Canceled) {
-		return fmt.Sprintf("the inspection was given up with %d requests left", left)
+		return libra.Reason{Code: libra.CodeStopped, Text: fmt.Sprintf("the inspection was given up with %d requests left", left)}
 	}
-	return fmt.Sprintf("the page's time was up after %s with %d requests left: limit page_timeout", p.cfg.PageTimeout, left)
+	return libra.Reason{Code: libra.CodePageTimeout, Text: fmt.Sprintf("the page's time was up after %s with %d requests left: limit page_timeout", p.cfg.PageTimeout, left)}
 }
 
 // assembler lists the assets of a page: breadth first in the order found, each
@@ -160,7 +173,7 @@ func (a *assembler) asset(h fetch.Hop, t libra.ResourceType, initiator string) l
 	x := libra.Asset{
 		URL: h.URL, Type: t, Initiator: initiator, Status: h.Status, HeaderBytes: h.HeaderBytes,
 		EncodedBytes: h.EncodedBytes, DecodedBytes: h.DecodedBytes, FramingBytes: h.FramingBytes,
-		Fetch: libra.Fetched, Error: h.Error, MediaType: h.MediaType, Protocol: h.Protocol,
+		Fetch: libra.Fetched, Error: h.Error, ErrorCode: h.ErrorCode, MediaType: h.MediaType, Protocol: h.Protocol,
 		StartMS: millis(h.Started.Sub(a.r.Started)), Cache: h.Cache,
 	}
 	spent := libra.Timings{
@@ -248,11 +261,14 @@ func (a *assembler) requested(e *edge) {
 	switch {
 	case res == nil:
 		a.r.Assets = append(a.r.Assets, libra.Asset{
-			URL: r.url, Type: e.ref.Type, Initiator: e.initiator, Fetch: libra.Fetched, Reason: e.ref.Reason, Error: "not asked for in the time given",
+			URL: r.url, Type: e.ref.Type, Initiator: e.initiator, Fetch: libra.Fetched, Reason: e.ref.Reason,
+			Error: "not asked for in the time given", ErrorCode: libra.CodePageTimeout,
 		})
 	case len(res.Hops) == 0:
+		why := failure(res.Err)
 		a.r.Assets = append(a.r.Assets, libra.Asset{
-			URL: r.url, Type: e.ref.Type, Initiator: e.initiator, Fetch: libra.Fetched, Reason: e.ref.Reason, Error: errorText(res.Err),
+			URL: r.url, Type: e.ref.Type, Initiator: e.initiator, Fetch: libra.Fetched, Reason: e.ref.Reason,
+			Error: why.String(), ErrorCode: why.Code,
 		})
 	default:
 		for _, h := range res.Hops {
@@ -266,9 +282,10 @@ func (a *assembler) requested(e *edge) {
 	}
 }
 
-func errorText(err error) string {
+// failure is why a request brought nothing.
+func failure(err error) libra.Reason {
 	if err == nil {
-		return "no answer"
+		return libra.Reason{Code: libra.CodeConnectionFailed, Text: "no answer"}
 	}
-	return err.Error()
+	return libra.ReasonOf(err)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,8 +37,8 @@ type breakers struct {
 }
 
 type host struct {
-	failed  int    // pages in a row
-	last    string // why the last of them
+	failed  int              // pages in a row
+	last    libra.ReasonList // why the last of them
 	since   time.Time
 	probing bool // while open: a page is asked for
 }
@@ -53,15 +54,17 @@ func (b *breakers) around(ctx context.Context, page string, ask func() *libra.Re
 		name = u.Host
 	}
 	probe, refusal := b.enter(name)
-	if refusal != "" {
-		return failed(page, refusal)
+	if refusal != nil {
+		r := failed(page)
+		r.ReasonList = *refusal
+		return r
 	}
 	r := ask()
 	switch {
 	case ctx.Err() != nil: // cut short by us: it says nothing of the host
 		b.leave(name, probe)
 	case r.Outcome == libra.Failed && r.Status == 0:
-		b.silent(name, probe, r.Reasons)
+		b.silent(name, probe, r.ReasonList)
 	default:
 		b.answered(name)
 	}
@@ -70,18 +73,33 @@ func (b *breakers) around(ctx context.Context, page string, ask func() *libra.Re
 
 // enter says whether a page may be asked for, and whether it is the probe of an
 // open breaker; or why not.
-func (b *breakers) enter(name string) (probe bool, refusal string) {
+func (b *breakers) enter(name string) (probe bool, refusal *libra.ReasonList) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.hosts[name]
 	switch {
 	case h == nil || h.failed < failures:
-		return false, ""
+		return false, nil
 	case h.probing:
-		return false, fmt.Sprintf("%s gave no answer to %d pages in a row, and is asked for one at a time until it does; this one was not asked for. The last time: %s", name, h.failed, h.last)
+		return false, h.refusal(name)
 	}
 	h.probing = true
-	return true, ""
+	return true, nil
+}
+
+// refusal says why a page is not asked for, and why the last one failed.
+func (h *host) refusal(name string) *libra.ReasonList {
+	why := libra.Reason{
+		Code: libra.CodeHostSuspended,
+		Text: fmt.Sprintf("%s gave no answer to %d pages in a row, and is asked for one at a time until it does; this one was not asked for", name, h.failed),
+	}
+	last := "no reason"
+	if len(h.last.Reasons) > 0 {
+		last = h.last.Reasons[0]
+	}
+	var list libra.ReasonList
+	list.AddSentence(why.Text+". The last time: "+last, append([]libra.Reason{why}, h.last.Details...)...)
+	return &list
 }
 
 func (b *breakers) leave(name string, probe bool) {
@@ -93,7 +111,7 @@ func (b *breakers) leave(name string, probe bool) {
 }
 
 // silent notes that a host gave no answer.
-func (b *breakers) silent(name string, probe bool, reasons []string) {
+func (b *breakers) silent(name string, probe bool, why libra.ReasonList) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.hosts[name]
@@ -105,12 +123,9 @@ func (b *breakers) silent(name string, probe bool, reasons []string) {
 	if probe {
 		h.probing = false
 	}
-	h.failed, h.since, h.last = h.failed+1, time.Now(), "no reason"
-	if len(reasons) > 0 {
-		h.last = reasons[0]
-	}
+	h.failed, h.since, h.last = h.failed+1, time.Now(), why
 	if h.failed == failures {
-		b.log.Warn("host does not answer: one page at a time until it does", "host", name, "pages", h.failed, "err", h.last)
+		b.log.Warn("host does not answer: one page at a time until it does", "host", name, "pages", h.failed, "err", strings.Join(why.Reasons, "; "))
 	}
 }
 
@@ -137,11 +152,10 @@ func (b *breakers) answered(name string) {
 	delete(b.hosts, name)
 }
 
-// failed is the report of a page that was not asked for.
-func failed(page, reason string) *libra.Report {
+// failed is the report of a page that was not asked for, without its reason.
+func failed(page string) *libra.Report {
 	return &libra.Report{
 		URL: page, FinalURL: page, Started: time.Now().UTC(), Outcome: libra.Failed, Totals: libra.Sum(nil), Assets: []libra.Asset{},
-		Reasons: []string{reason},
 	}
 }
 
@@ -150,7 +164,9 @@ func failed(page, reason string) *libra.Report {
 func (i *Inspector) weigh(ctx context.Context, page string, previous func(context.Context) *libra.Report, watch func(inspect.Progress)) *libra.Report {
 	if i.cfg.Before != nil {
 		if err := i.cfg.Before(ctx, page); err != nil {
-			return failed(page, err.Error())
+			r := failed(page)
+			r.AddReason(libra.ReasonOf(err))
+			return r
 		}
 	}
 	return i.hosts.around(ctx, page, func() *libra.Report { return i.engine.InspectAgain(ctx, page, previous(ctx), watch) })

@@ -40,12 +40,13 @@ func TestBreaker(t *testing.T) {
 		}
 		return r
 	}
+	var codes libra.ReasonList // of the newest failure
 	failure := func(r event.Request) (reason string) {
 		t.Helper()
 		bustest.Await(t, "the failure of "+r.URL, func() bool {
 			got, err := web.LastFailure(t.Context(), r.Page)
 			if err == nil {
-				reason = got.Report.Reasons[0]
+				reason, codes = got.Report.Reasons[0], got.Report.ReasonList
 			}
 			return err == nil
 		})
@@ -70,6 +71,9 @@ func TestBreaker(t *testing.T) {
 	reason := failure(ask("/beside"))
 	if !strings.Contains(reason, "3 pages in a row") || !strings.Contains(reason, last) {
 		t.Errorf("a page beside the probe says %q, the ones before it %q", reason, last)
+	}
+	if len(codes.Details) != 2 || codes.Details[0].Code != libra.CodeHostSuspended || codes.Details[1].Code == "" {
+		t.Errorf("a page beside the probe has the reasons %+v, want %s and why the last page failed", codes.Details, libra.CodeHostSuspended)
 	}
 	if n := asked.Load() - was; n != 1 {
 		t.Errorf("the host was asked %d times beside the probe", n-1)

@@ -243,7 +243,13 @@ func (w *worker) weighAlone(ctx context.Context) state {
 
 // quarantined is the report of a page that is left alone from now on.
 func quarantined(url string, ended int, err error) *libra.Report {
-	return failed(url, fmt.Sprintf("the page ended its inspector %d times and is in quarantine, the last time: %v; release it with: libra release %s", ended, err, url))
+	r := failed(url)
+	r.AddReason(libra.Reason{
+		Code:   libra.CodeQuarantined,
+		Text:   fmt.Sprintf("the page ended its inspector %d times and is in quarantine, the last time: %v", ended, err),
+		Remedy: "release it with: libra release " + url,
+	})
+	return r
 }
 
 // publish hands the report over, for as long as the bus may take to come back

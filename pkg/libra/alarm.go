@@ -45,9 +45,12 @@ type Alarm struct {
 	State    AlarmState `json:"state"`
 	Summary  string     `json:"summary"`  // one sentence: what is wrong
 	Evidence string     `json:"evidence"` // what was measured against what limit
-	Runbook  string     `json:"runbook"`  // anchor in docs/operations.md
-	Since    time.Time  `json:"since"`    // when it was raised
-	Until    time.Time  `json:"until,omitzero"`
+	// EvidenceDetails are the reasons in the evidence by code, for alarms about
+	// pages that could not be fetched; none for others.
+	EvidenceDetails []Reason  `json:"evidence_details,omitempty"`
+	Runbook         string    `json:"runbook"` // anchor in docs/operations.md
+	Since           time.Time `json:"since"`   // when it was raised
+	Until           time.Time `json:"until,omitzero"`
 	// Page is the id of the page that the alarm is about, "" for others.
 	Page string `json:"page,omitempty"`
 	// Cause is the id of an alarm that explains this one: while it is raised,

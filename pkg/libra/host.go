@@ -2,7 +2,6 @@ package libra
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -15,14 +14,14 @@ func normalHost(host string) (string, error) {
 	if strings.Contains(host, ":") {
 		addr, err := netip.ParseAddr(host)
 		if err != nil {
-			return "", fmt.Errorf("host %q is no IPv6 address: check its spelling", host)
+			return "", invalidURL("check its spelling", "host %q is no IPv6 address", host)
 		}
 		return "[" + strings.ReplaceAll(addr.String(), "%", "%25") + "]", nil
 	}
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
 	for _, label := range labels {
 		if label == "" {
-			return "", fmt.Errorf("host %q has an empty label: check its dots", host)
+			return "", invalidURL("check its dots", "host %q has an empty label", host)
 		}
 	}
 	if _, numeric := ipv4Part(labels[len(labels)-1]); !numeric {
@@ -35,7 +34,7 @@ func normalHost(host string) (string, error) {
 // (0…) or hexadecimal (0x…), the last of which fills what the others leave.
 // https://url.spec.whatwg.org/#concept-ipv4-parser
 func ipv4(host string, parts []string) (string, error) {
-	fault := fmt.Errorf("host %q ends in a number and is no IPv4 address: check its spelling", host)
+	fault := invalidURL("check its spelling", "host %q ends in a number and is no IPv4 address", host)
 	if len(parts) > 4 {
 		return "", fault
 	}
@@ -88,7 +87,7 @@ func normalPort(port, scheme string) (string, error) {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
-		return "", fmt.Errorf("port %s is none: give one from 1 to 65535", port)
+		return "", invalidURL("", "port %q must be 1 to 65535", port)
 	}
 	if n == 80 && scheme == "http" || n == 443 && scheme == "https" {
 		return "", nil

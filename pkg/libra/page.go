@@ -41,10 +41,10 @@ type Page struct {
 	State PageState `json:"state"`
 	Step  Step      `json:"step"` // "" unless inspecting
 	// Stale says that Report is not the latest word on the page; Reasons why.
-	Stale   bool      `json:"stale"`
-	Reasons []string  `json:"reasons"` // never null
-	Asked   time.Time `json:"asked,omitzero"`
-	Report  *Report   `json:"report"` // null until there is one
+	Stale bool `json:"stale"`
+	ReasonList
+	Asked  time.Time `json:"asked,omitzero"`
+	Report *Report   `json:"report"` // null until there is one
 }
 
 // MaxURLBytes bounds a page's URL. Chromium's address bar shows no more, and
@@ -58,39 +58,40 @@ var knownScheme = map[string]bool{"http": true, "https": true, "file": true, "da
 // ParseURL checks that s can name a page and returns its normal form: lower
 // case scheme and host, an IP address in its usual form, no default port, no
 // fragment, "/" for an empty path.
-// The error names the value and the remedy.
+// The error is a [Reason] with CodeInvalidURL; its text has the value at fault.
 func ParseURL(s string) (string, error) {
+	const example = "give one such as https://example.org/"
 	s = strings.TrimSpace(s)
 	if s == "" {
-		return "", fmt.Errorf("the URL is empty: give one such as https://example.org/")
+		return "", invalidURL(example, "the URL is empty")
 	}
 	if len(s) > MaxURLBytes {
-		return "", fmt.Errorf("URL %.40q… is %d bytes long: at most %d are taken", s, len(s), MaxURLBytes)
+		return "", invalidURL("", "URL %.40q… is %d bytes long: at most %d are taken", s, len(s), MaxURLBytes)
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return "", fmt.Errorf("%q is not a URL: give one such as https://example.org/", s)
+		return "", invalidURL(example, "%q is not a URL", s)
 	}
 	u.Scheme = strings.ToLower(u.Scheme)
 	if !strings.Contains(s, "://") && !knownScheme[u.Scheme] {
-		return "", fmt.Errorf("%q is not a URL: start it with https:// or http://", s)
+		return "", invalidURL("start it with https:// or http://", "%q is not a URL", s)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return "", fmt.Errorf("URL %q has scheme %q: only http and https can be weighed", s, u.Scheme)
+		return "", invalidURL("only http and https can be weighed", "URL %q has scheme %q", s, u.Scheme)
 	}
 	if u.Hostname() == "" {
-		return "", fmt.Errorf("URL %q names no host: give one such as https://example.org/", s)
+		return "", invalidURL(example, "URL %q names no host", s)
 	}
 	if u.User != nil {
-		return "", fmt.Errorf("URL %q carries a user name: remove what stands before the @", u.Redacted())
+		return "", invalidURL("remove what stands before the @", "URL %q carries a user name", u.Redacted())
 	}
 	host, err := normalHost(strings.ToLower(u.Hostname()))
 	if err != nil {
-		return "", fmt.Errorf("URL %.200q cannot be: %w", s, err)
+		return "", invalidPart(s, err)
 	}
 	port, err := normalPort(u.Port(), u.Scheme)
 	if err != nil {
-		return "", fmt.Errorf("URL %.200q cannot be: %w", s, err)
+		return "", invalidPart(s, err)
 	}
 	u.Host = host + port
 	u.Fragment, u.RawFragment = "", ""
@@ -98,6 +99,17 @@ func ParseURL(s string) (string, error) {
 		u.Path = "/"
 	}
 	return u.String(), nil
+}
+
+func invalidURL(remedy, format string, args ...any) error {
+	return Reason{Code: CodeInvalidURL, Text: fmt.Sprintf(format, args...), Remedy: remedy}
+}
+
+// invalidPart names the URL that has the part at fault.
+func invalidPart(s string, err error) error {
+	r := ReasonOf(err)
+	r.Text = fmt.Sprintf("invalid URL %.200q: %s", s, r.Text)
+	return r
 }
 
 // PageID names a page by its URL in normal form: the same URL is the same
@@ -115,7 +127,7 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return p, fmt.Errorf("%q is no IP prefix: write it like 10.0.0.0/8 or 127.0.0.1", s)
+		return p, Reason{Code: CodeInvalidPrefix, Text: fmt.Sprintf("%q is no IP prefix", s), Remedy: "write it like 10.0.0.0/8 or 127.0.0.1"}
 	}
 	return p.Masked(), nil
 }

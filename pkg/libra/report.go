@@ -68,6 +68,7 @@ type Asset struct {
 	Fetch        Fetch  `json:"fetch"`
 	Reason       string `json:"reason"`          // why Fetch is what it is, for a person
 	Error        string `json:"error,omitempty"` // why the request failed or was cut short
+	ErrorCode    Code   `json:"error_code,omitempty"`
 	// MediaType is the lower-case Content-Type without parameters, Protocol
 	// "HTTP/1.1" or "HTTP/2.0"; "" without an answer.
 	MediaType string `json:"media_type,omitempty"`
@@ -148,7 +149,7 @@ type Report struct {
 	Started    time.Time `json:"started"`
 	DurationMS int64     `json:"duration_ms"`
 	Outcome    Outcome   `json:"outcome"`
-	Reasons    []string  `json:"reasons"` // why not complete; never null
+	ReasonList           // why not complete
 	// CertificateUntil is when the certificate that vouched for the final
 	// document ends; the zero time without TLS.
 	CertificateUntil time.Time `json:"certificate_until,omitzero"`

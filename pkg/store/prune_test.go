@@ -33,7 +33,7 @@ func TestPrune(t *testing.T) {
 		t.Helper()
 		r := event.Reported{
 			Request: event.Request{ID: fmt.Sprint("r", n), Page: page, URL: "https://example.org/" + page},
-			At:      noon.Add(time.Duration(n) * time.Hour), Report: libra.Report{Outcome: outcome, Reasons: []string{string(bulk)}},
+			At:      noon.Add(time.Duration(n) * time.Hour), Report: libra.Report{Outcome: outcome, ReasonList: libra.ReasonList{Reasons: []string{string(bulk)}}},
 		}
 		if _, err := w.AddReports(t.Context(), []event.Reported{r}, event.Position{Created: noon, Sequence: uint64(n)}); err != nil {
 			t.Fatal(err)

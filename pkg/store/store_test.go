@@ -25,7 +25,7 @@ func reported(page, n int) event.Reported {
 	return event.Reported{
 		Request: event.Request{ID: fmt.Sprintf("r%d-%d", page, n), Page: libra.PageID(url), URL: url, Site: "home", Client: "alice", Asked: start},
 		Attempt: 1, Inspector: "1", At: start.Add(time.Duration(n) * time.Second),
-		Report: libra.Report{URL: url, Status: 200, Outcome: libra.Complete, Reasons: []string{}, Assets: []libra.Asset{{URL: url, Type: libra.Document}}},
+		Report: libra.Report{URL: url, Status: 200, Outcome: libra.Complete, ReasonList: libra.ReasonList{Reasons: []string{}}, Assets: []libra.Asset{{URL: url, Type: libra.Document}}},
 	}
 }
 

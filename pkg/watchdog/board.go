@@ -200,7 +200,7 @@ func (b *board) tell(o observation, is Tally, change Change) {
 		a.Since = before.Alarm.Since
 	}
 	a.Evidence = evidence(o, is, change, o.probe.rows.limits(b.cfg))
-	a.Cause, a.Flapping = o.reading.Cause, is.Flapping
+	a.Cause, a.Flapping, a.EvidenceDetails = o.reading.Cause, is.Flapping, o.reading.Details
 	if is.Flapping {
 		a.Summary += " (flapping)"
 	}

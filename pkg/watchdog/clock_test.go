@@ -71,7 +71,7 @@ func TestQuarantineWhileTheClockWasAhead(t *testing.T) {
 		r := inspected(t)
 		w := r.watch(0, "")
 		r.report(w, func(a *event.Reported) {
-			failed("it crashes")(a)
+			failed(crashed)(a)
 			a.Quarantined, a.At = true, a.At.AddDate(1, 0, 0)
 		})
 		r.start()

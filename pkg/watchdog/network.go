@@ -1,8 +1,6 @@
 package watchdog
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"libra/pkg/event"
@@ -10,21 +8,11 @@ import (
 )
 
 // localFaults are what only this machine is to blame for, networkFaults what
-// this machine's network may be as well as the page's; in the words of
-// pkg/inspect/fetch.
+// this machine's network may be as well as the page's.
 var (
-	localFaults = []string{
-		"too many open files", "cannot allocate memory", "no buffer space available", "cannot assign requested address",
-		"the inspection was given up", "the inspection was stopped",
-	}
-	networkFaults = []string{nameServerSilent, "name server has no answer", "no route to ", "network is unreachable"}
+	localFaults   = []libra.Code{libra.CodeLocalResources, libra.CodeStopped}
+	networkFaults = []libra.Code{libra.CodeNameServerSilent, libra.CodeNameServerFailed, libra.CodeNoRoute}
 )
-
-const nameServerSilent = "no name server answered"
-
-func names(reason string, faults []string) bool {
-	return slices.ContainsFunc(faults, func(s string) bool { return strings.Contains(reason, s) })
-}
 
 // network remembers which hosts could be reached lately: whether one that
 // cannot is to blame, the others tell.
@@ -48,7 +36,7 @@ func (n *network) see(r event.Reported) {
 	switch {
 	case r.Report.Status != 0:
 		is.good = r.At
-	case len(r.Report.Reasons) > 0 && names(r.Report.Reasons[0], networkFaults):
+	case r.Report.HasReason(networkFaults...):
 		is.bad = r.At
 	default:
 		return
@@ -68,14 +56,13 @@ func (n *network) see(r event.Reported) {
 // cannot be reached either, it is not; where there are no others, only a name
 // server that is silent is taken for ours.
 func (n *network) ours(r event.Reported) bool {
-	reasons := r.Report.Reasons
-	if slices.ContainsFunc(reasons, func(s string) bool { return names(s, localFaults) }) {
+	if r.Report.HasReason(localFaults...) {
 		return true
 	}
-	if r.Report.Outcome != libra.Failed || len(reasons) == 0 || !names(reasons[0], networkFaults) {
+	if r.Report.Outcome != libra.Failed || !r.Report.HasReason(networkFaults...) {
 		return false
 	}
-	bad := strings.Contains(reasons[0], nameServerSilent)
+	bad := r.Report.HasReason(libra.CodeNameServerSilent)
 	for host, is := range n.hosts {
 		if host == hostname(r.Request.URL) {
 			continue

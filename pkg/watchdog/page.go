@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -82,18 +83,29 @@ func (p *probe) readDown(r event.Reported, ours bool) Reading {
 	case r.Quarantined:
 		return Reading{Evidence: "in quarantine, which has an alarm of its own"}
 	case report.Outcome == libra.Failed:
-		reason := "it cannot be had"
-		if len(report.Reasons) > 0 {
-			reason = strings.TrimPrefix(report.Reasons[0], fmt.Sprintf("cannot fetch %q: ", report.URL))
-		}
+		text := sentences(report.Why())
 		if ours {
-			return Reading{Evidence: reason}
+			return Reading{Evidence: text}
 		}
-		return p.fail("%s", reason)
+		reading := p.fail("%s", text)
+		reading.Details = report.Details
+		return reading
 	case report.Status >= http.StatusBadRequest:
-		return p.fail("%s", strings.TrimSpace(fmt.Sprintf("HTTP %d %s", report.Status, http.StatusText(report.Status))))
+		text := strings.TrimSpace(fmt.Sprintf("HTTP %d %s", report.Status, http.StatusText(report.Status)))
+		reading := p.fail("%s", text)
+		reading.Details = []libra.Reason{{Code: libra.CodeHTTPStatus, Text: text}}
+		return reading
 	}
 	return Reading{Verdict: Pass}
+}
+
+// sentences are the reasons of a failed report as the evidence of an alarm.
+func sentences(why []libra.Reason) string {
+	var list []string
+	for _, r := range why {
+		list = append(list, r.String())
+	}
+	return cmp.Or(strings.Join(list, "; "), "the page could not be fetched")
 }
 
 // readBudget says whether the page's weight is within its budget. What is over

@@ -109,9 +109,17 @@ func status(code int) func(*event.Reported) {
 	return func(a *event.Reported) { a.Report.Status, a.Report.Outcome = code, libra.Partial }
 }
 
-func failed(reason string) func(*event.Reported) {
+// Reasons of failed reports.
+var (
+	refused = libra.Reason{Code: libra.CodeConnectionRefused, Text: "connection refused by shop.example:443: nothing listens there"}
+	noFiles = libra.Reason{Code: libra.CodeLocalResources, Text: "this machine cannot connect to shop.example: too many open files"}
+	crashed = libra.Reason{Code: libra.CodeQuarantined, Text: "the page ended its inspector 3 times and is in quarantine"}
+)
+
+func failed(why libra.Reason) func(*event.Reported) {
 	return func(a *event.Reported) {
-		a.Report = libra.Report{URL: shopURL, Outcome: libra.Failed, Reasons: []string{fmt.Sprintf("cannot fetch %q: %s", shopURL, reason)}}
+		a.Report = libra.Report{URL: shopURL, Outcome: libra.Failed}
+		a.Report.AddSentence(fmt.Sprintf("cannot fetch %q: %s", shopURL, why), why)
 	}
 }
 
@@ -160,10 +168,10 @@ func TestPageDown(t *testing.T) {
 		w := r.watch(2, "")
 		for _, change := range []func(*event.Reported){
 			nil, status(503), status(503), nil, // two are not three
-			status(503), failed("connection refused by shop.example:443: nothing listens there"),
-			failed("cannot fetch: too many open files"),       // ours
+			status(503), failed(refused),
+			failed(noFiles), // ours
 			func(a *event.Reported) { a.Request.Watch = nil }, // somebody's own
-			func(a *event.Reported) { failed("it crashes")(a); a.Quarantined = true },
+			func(a *event.Reported) { failed(crashed)(a); a.Quarantined = true },
 			status(500), status(404),
 			nil, nil, status(429), nil, nil, nil,
 		} {
@@ -180,11 +188,12 @@ func TestPageDown(t *testing.T) {
 			ID: id, Scope: libra.ScopePage, Target: shopURL, Severity: libra.Major, State: libra.Raised, Summary: "The page is down",
 			Evidence: "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed", Runbook: "#page-down",
 			Since: a.Since, Page: shop, Group: "host:shop.example",
+			EvidenceDetails: []libra.Reason{{Code: libra.CodeHTTPStatus, Text: "HTTP 500 Internal Server Error"}},
 		}
 		if diff := cmp.Diff(want, a); diff != "" {
 			t.Error(diff)
 		}
-		if a := r.stored[1].Alarm; a.Summary != "The page is up again" || a.Evidence != "3 of 3 inspections in a row passed" || a.Until.Sub(a.Since) != 24*time.Second {
+		if a := r.stored[1].Alarm; a.EvidenceDetails != nil || a.Summary != "The page is up again" || a.Evidence != "3 of 3 inspections in a row passed" || a.Until.Sub(a.Since) != 24*time.Second {
 			t.Errorf("cleared: %+v", a)
 		}
 	})
@@ -192,9 +201,10 @@ func TestPageDown(t *testing.T) {
 
 // A page that cannot be reached is down, unless other hosts cannot be either.
 func TestNetworkDown(t *testing.T) {
-	const route, silent = "no route to 192.0.2.1:443: check the network of this machine", `no name server answered for host "shop.example": check /etc/resolv.conf, or try later`
+	route := libra.Reason{Code: libra.CodeNoRoute, Text: "no route to 192.0.2.1:443"}
+	silent := libra.Reason{Code: libra.CodeNameServerSilent, Text: `no name server answered for host "shop.example"`}
 	for _, c := range []struct {
-		reason string
+		reason libra.Reason
 		other  func(*event.Reported) // what becomes of another host's page; nil: there is none
 		down   bool
 	}{
@@ -204,7 +214,7 @@ func TestNetworkDown(t *testing.T) {
 		{silent, failed(silent), false},
 		{route, status(200), true},
 		{silent, status(404), true},
-		{route, failed("connection refused by other.example:443: nothing listens there"), true},
+		{route, failed(refused), true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRoom(t)
@@ -222,7 +232,7 @@ func TestNetworkDown(t *testing.T) {
 				r.pass(2, true)
 			}
 			if (len(r.stored) == 1) != c.down || len(r.stored) > 1 {
-				t.Errorf("%q: %+v", c.reason, r.stored)
+				t.Errorf("%s: %+v", c.reason, r.stored)
 			}
 		})
 	}
@@ -313,7 +323,8 @@ func TestPageBudget(t *testing.T) {
 		for _, change := range []func(*event.Reported){
 			nil, nil, over(line), over(line), status(500), over(line),
 			nil, func(a *event.Reported) {
-				a.Report.Outcome, a.Report.Reasons = libra.Partial, []string{"image x: too many open files"}
+				a.Report.Outcome = libra.Partial
+				a.Report.AddReason(libra.Reason{Code: libra.CodeLocalResources, Text: "image x: this machine cannot connect: too many open files"})
 			}, nil, nil,
 		} {
 			r.report(w, change)

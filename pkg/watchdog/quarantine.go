@@ -36,9 +36,9 @@ type wards struct {
 
 // ward is one page in quarantine.
 type ward struct {
-	url    string
-	reason string
-	since  time.Time
+	url   string
+	why   libra.ReasonList
+	since time.Time
 }
 
 func newWards() *wards {
@@ -69,11 +69,7 @@ func (q *wards) take(r event.Reported) {
 	q.newest[hash] = r.At.UnixNano()
 	delete(q.inside, page)
 	if r.Quarantined && r.Report.Outcome == libra.Failed {
-		w := ward{url: r.Request.URL, since: earliest(r.At, now), reason: "no reason was given"}
-		if len(r.Report.Reasons) > 0 {
-			w.reason = r.Report.Reasons[0]
-		}
-		q.inside[page] = w
+		q.inside[page] = ward{url: r.Request.URL, since: earliest(r.At, now), why: r.Report.ReasonList}
 	}
 }
 
@@ -138,7 +134,8 @@ func (b *board) visit() {
 
 func (b *board) confine(page string, w ward) {
 	a := quarantineAlarm(page, w.url)
-	a.State, a.Since, a.Evidence = libra.Raised, w.since.UTC(), w.reason
+	a.State, a.Since, a.Evidence = libra.Raised, w.since.UTC(), sentences(w.why.Why())
+	a.EvidenceDetails = w.why.Details
 	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: b.cfg.Hostname})
 }
 

@@ -16,7 +16,7 @@ func (r *room) answer(second int, outcome libra.Outcome, quarantined bool) event
 	return event.Reported{
 		Request: event.Request{Page: libra.PageID(poisonURL), URL: poisonURL},
 		At:      r.began.Add(time.Duration(second) * time.Second), Quarantined: quarantined,
-		Report: libra.Report{Outcome: outcome, Reasons: []string{"panic: poison"}},
+		Report: libra.Report{Outcome: outcome, ReasonList: libra.ReasonList{Reasons: []string{"panic: poison"}}},
 	}
 }
 

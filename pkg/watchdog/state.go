@@ -24,6 +24,7 @@ type Reading struct {
 	Verdict  Verdict
 	Severity libra.Severity // of a failure
 	Evidence string         // what was measured against what limit
+	Details  []libra.Reason // of the evidence, where it has codes
 	Cause    string         // of a failure: the alarm that explains it, while that is raised
 }
 

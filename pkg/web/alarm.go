@@ -15,10 +15,10 @@ import (
 
 // alarmsDoc is what GET /api/alarms answers.
 type alarmsDoc struct {
-	Alarms  []alarmDoc `json:"alarms"` // never null; open first, the worst first, then newest first
-	More    int        `json:"more"`   // how many are not listed
-	Stale   bool       `json:"stale"`
-	Reasons []string   `json:"reasons"` // never null; why stale
+	Alarms           []alarmDoc `json:"alarms"` // never null; open first, the worst first, then newest first
+	More             int        `json:"more"`   // how many are not listed
+	Stale            bool       `json:"stale"`
+	libra.ReasonList            // why stale
 }
 
 // alarmDoc is an alarm, and what was done about it since it was raised.
@@ -62,7 +62,7 @@ func (s *Server) alarmDoc(t libra.Transition, silences []libra.Silence, now time
 
 // alarms lists the newest transition of every alarm in one state, or in any.
 func (s *Server) alarms(ctx context.Context, state libra.AlarmState, limit int) alarmsDoc {
-	doc := alarmsDoc{Alarms: []alarmDoc{}, Reasons: []string{}}
+	doc := alarmsDoc{Alarms: []alarmDoc{}, ReasonList: libra.NoReasons()}
 	list, caughtUp := s.memory.alarmList()
 	if !caughtUp {
 		old, err := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Transition, error) { return s.history.Alarms(ctx, 1000) })
@@ -70,9 +70,7 @@ func (s *Server) alarms(ctx context.Context, state libra.AlarmState, limit int) 
 			list = newest(append(list, old...))
 		}
 	}
-	if why := s.behind(caughtUp && s.notes.IsComplete(), "alarms"); why != "" {
-		doc.Stale, doc.Reasons = true, []string{why}
-	}
+	doc.Stale = s.behind(&doc.ReasonList, caughtUp && s.notes.IsComplete(), "alarms")
 	now := time.Now()
 	silences := s.notes.Silences(now)
 	for _, t := range list {

@@ -56,16 +56,19 @@ func (a answers) stale() bool { return a.good != nil && a.latest() == a.bad }
 func (a answers) quarantined() bool { return a.bad != nil && a.bad.quarantined && a.latest() == a.bad }
 
 // reasons say why the report shown is not the latest word on the page.
-func (a answers) reasons(id string) []string {
-	list := []string{}
+func (a answers) reasons(id string) libra.ReasonList {
+	list := libra.NoReasons()
 	switch {
 	case a.quarantined():
-		list = append(list, fmt.Sprintf("in quarantine since %s: %s; %s", stamp(a.bad.at), a.bad.why(), howToRelease(id)))
+		list.AddReason(libra.Reason{
+			Code: libra.CodeQuarantined, Text: fmt.Sprintf("in quarantine since %s: %s", stamp(a.bad.at), a.bad.what()), Remedy: howToRelease(id),
+		})
 		if a.good != nil {
-			list = append(list, "not weighed since "+stamp(a.good.report.Started))
+			list.AddReason(libra.Reason{Code: libra.CodeNotInspected, Text: "not weighed since " + stamp(a.good.report.Started)})
 		}
 	case a.stale():
-		list = append(list, fmt.Sprintf("not weighed since %s: %s", stamp(a.good.report.Started), a.bad.why()))
+		since := libra.Reason{Code: libra.CodeNotInspected, Text: "not weighed since " + stamp(a.good.report.Started)}
+		list.AddSentence(since.Text+": "+a.bad.why(), append([]libra.Reason{since}, a.bad.report.Why()...)...)
 	}
 	return list
 }
@@ -74,13 +77,18 @@ func howToRelease(id string) string {
 	return fmt.Sprintf("release it with libra release %s, or POST /api/pages/%s/release", id, id)
 }
 
-// why is what a failed report says of itself.
-func (s *summary) why() string {
-	if len(s.report.Reasons) == 0 {
-		return "the page could not be had"
+// why is what a failed report says of itself, with the remedies.
+func (s *summary) why() string { return s.say(libra.Reason.String) }
+
+// what is why without the remedies.
+func (s *summary) what() string { return s.say(func(r libra.Reason) string { return r.Text }) }
+
+func (s *summary) say(one func(libra.Reason) string) string {
+	var list []string
+	for _, r := range s.report.Why() {
+		list = append(list, one(r))
 	}
-	why, _, _ := strings.Cut(strings.Join(s.report.Reasons, "; "), "; release it with") // we say that, and more
-	return strings.TrimPrefix(why, fmt.Sprintf("cannot fetch %q: ", s.report.URL))
+	return cmp.Or(strings.Join(list, "; "), "the page could not be fetched")
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -90,7 +98,7 @@ type latestDoc struct {
 	At          time.Time     `json:"at"`
 	Outcome     libra.Outcome `json:"outcome"`
 	Quarantined bool          `json:"quarantined"`
-	Reasons     []string      `json:"reasons"` // never null
+	libra.ReasonList
 }
 
 func (a answers) latestDoc() *latestDoc {
@@ -98,7 +106,7 @@ func (a answers) latestDoc() *latestDoc {
 	if s == nil {
 		return nil
 	}
-	return &latestDoc{s.at, s.report.Outcome, s.quarantined, s.report.Reasons}
+	return &latestDoc{s.at, s.report.Outcome, s.quarantined, s.report.ReasonList}
 }
 
 // shortScore is a score in a list.

@@ -39,11 +39,17 @@ func (h *house) whole(id string) (p pageAnswer) {
 	return p
 }
 
-// failed is a report that says why the page could not be had.
-func failed(r event.Request, at time.Time, why string) event.Reported {
-	return event.Reported{Request: r, Attempt: 1, Inspector: "1", At: at, Report: libra.Report{
-		URL: r.URL, Started: at, DurationMS: 3, Outcome: libra.Failed, Reasons: []string{why}, Totals: libra.Sum(nil), Assets: []libra.Asset{},
+// failed is a report that says why the page could not be fetched.
+func failed(r event.Request, at time.Time, why libra.Reason) event.Reported {
+	rep := event.Reported{Request: r, Attempt: 1, Inspector: "1", At: at, Report: libra.Report{
+		URL: r.URL, Started: at, DurationMS: 3, Outcome: libra.Failed, Totals: libra.Sum(nil), Assets: []libra.Asset{},
 	}}
+	sentence := why.String()
+	if why.Code != libra.CodeQuarantined {
+		sentence = fmt.Sprintf("cannot fetch %q: %s", r.URL, why)
+	}
+	rep.Report.AddSentence(sentence, why)
+	return rep
 }
 
 // listed waits until memory holds so many pages in a state.
@@ -59,14 +65,14 @@ func again(r event.Request, id string) event.Request {
 	return r
 }
 
-const refused = `connection refused by 192.0.2.1:443`
+var refused = libra.Reason{Code: libra.CodeConnectionRefused, Text: "connection refused by 192.0.2.1:443"}
 
 // A page shows its newest good report, and says that it is not the latest
 // word: from the bus, after a restart, and from SQLite without the bus.
 func TestLastGoodReport(t *testing.T) {
 	t.Parallel()
 	h := started(t)
-	good, bad := reported(request(1), noon.Add(time.Minute)), failed(again(request(1), "second"), noon.Add(time.Hour), `cannot fetch "https://example.org/0001/": `+refused)
+	good, bad := reported(request(1), noon.Add(time.Minute)), failed(again(request(1), "second"), noon.Add(time.Hour), refused)
 	never := failed(request(2), noon, refused)
 	h.publish(good, bad, never)
 	h.fill(good, bad, never)
@@ -76,13 +82,13 @@ func TestLastGoodReport(t *testing.T) {
 		bustest.Await(t, "the page "+when, func() bool { return h.whole(id).Latest != nil && h.whole(never.Request.Page).Latest != nil })
 		p := h.whole(id)
 		if p.State != libra.Reported || !p.Stale || p.Report == nil || p.Report.Outcome != libra.Complete || len(p.Report.Assets) != 3 ||
-			p.Reasons[0] != "not weighed since 2026-03-01T12:00:00Z: "+refused {
+			p.Reasons[0] != "not weighed since 2026-03-01T12:00:00Z: "+refused.Text || !p.HasReason(refused.Code) {
 			t.Errorf("%s: %+v", when, p.Page)
 		}
 		if p.Score == nil || p.Score.Score != 100 || p.Latest.Outcome != libra.Failed || !p.Latest.At.Equal(bad.At) {
 			t.Errorf("%s: score %+v, latest %+v", when, p.Score, p.Latest)
 		}
-		if p := h.whole(never.Request.Page); p.Report == nil || p.Report.Outcome != libra.Failed || p.Score != nil || slices.Contains(p.Reasons, refused) {
+		if p := h.whole(never.Request.Page); p.Report == nil || p.Report.Outcome != libra.Failed || p.Score != nil || slices.Contains(p.Reasons, refused.Text) {
 			t.Errorf("%s: a page that never was had: %+v", when, p)
 		}
 		list := h.get("/api/pages").body
@@ -90,7 +96,7 @@ func TestLastGoodReport(t *testing.T) {
 			t.Errorf("%s: list %s", when, list)
 		}
 		html := h.get("/pages/"+id, "Accept", "text/html").body
-		if !strings.Contains(html, refused) || !strings.Contains(html, "/app.css") {
+		if !strings.Contains(html, refused.Text) || !strings.Contains(html, "/app.css") {
 			t.Errorf("%s: the page lacks the failure or the good report:\n%s", when, html)
 		}
 		if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, ">stale<") {
@@ -137,7 +143,9 @@ func TestGoodReportFromHistory(t *testing.T) {
 }
 
 func quarantined(r event.Request, at time.Time) event.Reported {
-	q := failed(r, at, "the page ended its inspector 3 times and is in quarantine, the last time: panic: poison; release it with: libra release "+r.URL)
+	q := failed(r, at, libra.Reason{
+		Code: libra.CodeQuarantined, Text: "the page ended its inspector 3 times and is in quarantine, the last time: panic: poison", Remedy: "release it with: libra release " + r.URL,
+	})
 	q.Quarantined = true
 	return q
 }

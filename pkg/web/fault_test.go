@@ -42,7 +42,7 @@ func TestProblems(t *testing.T) {
 		{"POST", "/api/pages", jsonType, `{"url":"` + long + `"}`, 413, "65536 bytes"},
 		{"POST", "/api/pages", "text/plain", `{"url":"https://a/"}`, 415, "application/json"},
 		{"POST", "/api/pages", jsonType + "; charset=utf-16", `{"url":"https://a/"}`, 415, "in UTF-8"},
-		{"POST", "/api/pages", jsonType + "; charset=UTF-8", `{"url":"http://127.0.0.1:99999/"}`, 400, "from 1 to 65535"},
+		{"POST", "/api/pages", jsonType + "; charset=UTF-8", `{"url":"http://127.0.0.1:99999/"}`, 400, "must be 1 to 65535"},
 		{"POST", "/api/pages", jsonType, `{"url":"http://a..b/"}`, 400, "empty label"},
 		{"POST", "/pages", jsonType, `{"url":"https://a/"}`, 415, "x-www-form-urlencoded"},
 		{"POST", "/pages", "application/x-www-form-urlencoded", "url=" + long, 413, "65536 bytes"},

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"libra/pkg/libra"
 )
 
 // needed are the components without which Libra does less, and what is less.
@@ -269,14 +271,18 @@ func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, s.status())
 }
 
-// behind says why memory may not be the latest word, or "".
-func (s *Server) behind(caughtUp bool, what string) string {
+// behind adds to why how memory may not be the latest word, and says whether.
+func (s *Server) behind(why *libra.ReasonList, caughtUp bool, what string) bool {
 	bus, _ := s.health.parts()
 	switch {
 	case bus.fault != "":
-		return fmt.Sprintf("the bus is away since %s: newer %s may be missing", bus.since.UTC().Format(time.RFC3339), what)
+		why.AddReason(libra.Reason{
+			Code: libra.CodeBusAway, Text: fmt.Sprintf("the bus is away since %s: newer %s may be missing", bus.since.UTC().Format(time.RFC3339), what),
+		})
+		return true
 	case !caughtUp:
-		return fmt.Sprintf("the newest %s are still being read from the bus", what)
+		why.AddReason(libra.Reason{Code: libra.CodeCatchingUp, Text: fmt.Sprintf("the newest %s are still being read from the bus", what)})
+		return true
 	}
-	return ""
+	return false
 }

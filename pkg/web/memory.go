@@ -95,15 +95,24 @@ func summarize(r event.Reported, profile string) *summary {
 	if s.report.FinalURL == s.report.URL {
 		s.report.FinalURL = s.report.URL // one string, not two
 	}
-	reasons := make([]string, 0, min(len(r.Report.Reasons), maxReasons))
-	for _, reason := range r.Report.Reasons[:min(len(r.Report.Reasons), maxReasons)] {
-		reasons = append(reasons, strings.ToValidUTF8(reason[:min(len(reason), maxReason)], ""))
-	}
-	s.report.Reasons = reasons
+	s.report.ReasonList = bounded(r.Report.ReasonList)
 	if s.report.Totals.ByType == nil {
 		s.report.Totals.ByType = map[libra.ResourceType]libra.Size{}
 	}
 	return s
+}
+
+// bounded keeps the first reasons, each cut to a length.
+func bounded(l libra.ReasonList) libra.ReasonList {
+	clip := func(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxReason)], "") }
+	kept := libra.ReasonList{Reasons: make([]string, 0, min(len(l.Reasons), maxReasons))}
+	for _, s := range l.Reasons[:min(len(l.Reasons), maxReasons)] {
+		kept.Reasons = append(kept.Reasons, clip(s))
+	}
+	for _, r := range l.Details[:min(len(l.Details), maxReasons)] {
+		kept.Details = append(kept.Details, libra.Reason{Code: libra.Code(clip(string(r.Code))), Text: clip(r.Text), Remedy: clip(r.Remedy)})
+	}
+	return kept
 }
 
 // entryOf finds or makes a page. m.mu is held.

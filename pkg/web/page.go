@@ -64,9 +64,7 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 		s.addReport(ctx, &doc, v)
 	}
 	loaded, _ := s.memory.ready()
-	if why := s.behind(loaded, "reports"); why != "" {
-		doc.Stale, doc.Reasons = true, append(doc.Reasons, why)
-	}
+	doc.Stale = s.behind(&doc.ReasonList, loaded, "reports") || doc.Stale
 	return doc, nil
 }
 
@@ -198,7 +196,7 @@ func (s *Server) addReport(ctx context.Context, doc *pageDoc, v pageView) {
 		doc.Report = totals
 	}
 	doc.Stale = true
-	doc.Reasons = append(doc.Reasons, "the assets of the newest report cannot be read right now: these are its totals")
+	doc.AddReason(libra.Reason{Code: libra.CodeAssetsUnreadable, Text: "the assets of the newest report cannot be read right now: these are its totals"})
 }
 
 func (s *Server) getPage(w http.ResponseWriter, r *http.Request) {
@@ -241,8 +239,8 @@ type pagesDoc struct {
 	// Next is the cursor of the next part; "" where there is none.
 	Next string `json:"next"`
 	// Stale says that newer pages may be missing; Reasons why.
-	Stale   bool     `json:"stale"`
-	Reasons []string `json:"reasons"` // never null
+	Stale bool `json:"stale"`
+	libra.ReasonList
 }
 
 // cursor is a place in the list of pages, newest news first. A page that gets
@@ -291,7 +289,7 @@ func decodeCursor(s string) (c cursor, ok bool) {
 func (s *Server) pages(ctx context.Context, after cursor, limit int) pagesDoc {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
-	doc := pagesDoc{Pages: []listed{}, Reasons: []string{}}
+	doc := pagesDoc{Pages: []listed{}, ReasonList: libra.NoReasons()}
 	loaded, _ := s.memory.ready()
 	views, more := s.memory.list(after, limit)
 	if !loaded || !more {
@@ -301,7 +299,8 @@ func (s *Server) pages(ctx context.Context, after cursor, limit int) pagesDoc {
 		}
 		older, err := s.older(ctx, from, limit+1)
 		if err != nil && !errors.Is(err, libra.ErrNotFound) {
-			doc.Stale, doc.Reasons = true, append(doc.Reasons, "history cannot be read: older pages may be missing")
+			doc.Stale = true
+			doc.AddReason(libra.Reason{Code: libra.CodeHistoryUnreadable, Text: "history cannot be read: older pages may be missing"})
 		}
 		views = append(views, older...)
 		slices.SortStableFunc(views, func(a, b pageView) int { return b.cursor().compare(a.cursor()) })
@@ -314,9 +313,7 @@ func (s *Server) pages(ctx context.Context, after cursor, limit int) pagesDoc {
 	if more && len(views) > 0 {
 		doc.Next = views[len(views)-1].cursor().String()
 	}
-	if why := s.behind(loaded, "pages"); why != "" {
-		doc.Stale, doc.Reasons = true, append(doc.Reasons, why)
-	}
+	doc.Stale = s.behind(&doc.ReasonList, loaded, "pages") || doc.Stale
 	return doc
 }
 

@@ -14,7 +14,7 @@ import (
 func inQuarantine(id, url string, a answers) *problem {
 	return &problem{
 		Type: "urn:libra:problem:quarantined", Title: "In quarantine", Status: http.StatusConflict,
-		Detail: fmt.Sprintf("the page %q is not weighed, it is in quarantine since %s (%s): %s", url, stamp(a.bad.at), a.bad.why(), howToRelease(id)),
+		Detail: fmt.Sprintf("the page %q is not weighed, it is in quarantine since %s (%s): %s", url, stamp(a.bad.at), a.bad.what(), howToRelease(id)),
 	}
 }
 

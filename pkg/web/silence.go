@@ -16,9 +16,9 @@ import (
 
 // silencesDoc is what GET /api/silences answers.
 type silencesDoc struct {
-	Silences []silenceDoc `json:"silences"` // never null; in force or to come, those that begin first first
-	Stale    bool         `json:"stale"`
-	Reasons  []string     `json:"reasons"` // never null; why stale
+	Silences         []silenceDoc `json:"silences"` // never null; in force or to come, those that begin first first
+	Stale            bool         `json:"stale"`
+	libra.ReasonList              // why stale
 }
 
 type silenceDoc struct {
@@ -72,14 +72,12 @@ func stateOf(s libra.Silence, now time.Time) silenceState {
 }
 
 func (s *Server) silences() silencesDoc {
-	doc := silencesDoc{Silences: []silenceDoc{}, Reasons: []string{}}
+	doc := silencesDoc{Silences: []silenceDoc{}, ReasonList: libra.NoReasons()}
 	now := time.Now()
 	for _, sil := range s.notes.Silences(now) {
 		doc.Silences = append(doc.Silences, s.silenceDoc(sil, now))
 	}
-	if why := s.behind(s.notes.IsComplete(), "silences"); why != "" {
-		doc.Stale, doc.Reasons = true, []string{why}
-	}
+	doc.Stale = s.behind(&doc.ReasonList, s.notes.IsComplete(), "silences")
 	return doc
 }
 

@@ -19,9 +19,9 @@ import (
 type timelineDoc struct {
 	Timeline []entryDoc `json:"timeline"` // never null; newest first
 	// Next is the cursor of the next part; "" where there is none.
-	Next    string   `json:"next"`
-	Stale   bool     `json:"stale"`
-	Reasons []string `json:"reasons"` // never null; why stale
+	Next             string `json:"next"`
+	Stale            bool   `json:"stale"`
+	libra.ReasonList        // why stale
 }
 
 // entryDoc is one thing that happened: an alarm was raised, again with another
@@ -70,7 +70,7 @@ func historyMark(c cursor) store.Mark { return store.Mark{At: c.at, ID: c.id} }
 // after a place on. SQLite has all of it but for the last moments, which memory
 // has.
 func (s *Server) timeline(ctx context.Context, alarm string, after cursor, limit int) timelineDoc {
-	doc := timelineDoc{Timeline: []entryDoc{}, Reasons: []string{}}
+	doc := timelineDoc{Timeline: []entryDoc{}, ReasonList: libra.NoReasons()}
 	var transitions []libra.Transition
 	var notes []libra.Note
 	var err, noteErr error
@@ -102,11 +102,10 @@ func (s *Server) timeline(ctx context.Context, alarm string, after cursor, limit
 	}
 	doc.Timeline = append(doc.Timeline, list...)
 	_, alarmed := s.memory.ready()
-	if why := s.behind(alarmed && s.notes.IsComplete(), "alarms"); why != "" {
-		doc.Stale, doc.Reasons = true, append(doc.Reasons, why)
-	}
+	doc.Stale = s.behind(&doc.ReasonList, alarmed && s.notes.IsComplete(), "alarms")
 	if err := errors.Join(err, noteErr); unreadable(err) {
-		doc.Stale, doc.Reasons = true, append(doc.Reasons, "history cannot be read: this is what is in memory")
+		doc.Stale = true
+		doc.AddReason(libra.Reason{Code: libra.CodeHistoryUnreadable, Text: "history cannot be read: this is what is in memory"})
 	}
 	return doc
 }

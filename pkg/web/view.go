@@ -33,7 +33,7 @@ func (e *entry) view() pageView {
 
 // page is the view in the outside's words, without the report.
 func (v pageView) page() libra.Page {
-	p := libra.Page{ID: v.id, URL: v.url, State: libra.Reported, Stale: v.stale(), Reasons: v.reasons(v.id), Asked: v.asked}
+	p := libra.Page{ID: v.id, URL: v.url, State: libra.Reported, Stale: v.stale(), ReasonList: v.reasons(v.id), Asked: v.asked}
 	switch {
 	case v.step.Step != "":
 		p.State, p.Step = libra.Inspecting, v.step.Step

@@ -121,7 +121,7 @@ func (s *Server) watchedDoc(v pageView) watchedDoc {
 func (s *Server) watchedPages(ctx context.Context, after cursor, limit int) pagesDoc {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
-	doc := pagesDoc{Pages: []listed{}, Reasons: []string{}}
+	doc := pagesDoc{Pages: []listed{}, ReasonList: libra.NoReasons()}
 	list := s.watches.list(after)
 	if len(list) > limit {
 		list = list[:limit]
@@ -135,9 +135,7 @@ func (s *Server) watchedPages(ctx context.Context, after cursor, limit int) page
 		}
 		doc.Pages = append(doc.Pages, s.listed(v))
 	}
-	if why := s.behind(s.watches.ready(), "watches"); why != "" {
-		doc.Stale, doc.Reasons = true, append(doc.Reasons, why)
-	}
+	doc.Stale = s.behind(&doc.ReasonList, s.watches.ready(), "watches")
 	return doc
 }
 

@@ -215,7 +215,7 @@ func reported(r event.Request, at time.Time) event.Reported {
 		{URL: r.URL + "late.png", Type: libra.Image, Initiator: r.URL, Fetch: libra.Lazy, Reason: "loading=lazy, below the fold"},
 	}
 	return event.Reported{Request: r, Attempt: 1, Inspector: "1", At: at, Report: libra.Report{
-		URL: r.URL, FinalURL: r.URL, Status: 200, Started: noon, DurationMS: 12, Outcome: libra.Complete, Reasons: []string{},
+		URL: r.URL, FinalURL: r.URL, Status: 200, Started: noon, DurationMS: 12, Outcome: libra.Complete, ReasonList: libra.ReasonList{Reasons: []string{}},
 		Totals: libra.Sum(assets), Assets: assets,
 	}}
 }

@@ -147,7 +147,7 @@ func report(url string, assets ...libra.Asset) libra.Report {
 	}
 	return libra.Report{
 		URL: url, FinalURL: url, Outcome: libra.Complete, Started: time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC), DurationMS: 1234,
-		Assets: assets, Totals: libra.Sum(assets), Reasons: []string{},
+		Assets: assets, Totals: libra.Sum(assets), ReasonList: libra.ReasonList{Reasons: []string{}},
 	}
 }
 
@@ -253,7 +253,7 @@ func TestThirdParty(t *testing.T) {
 func TestJUnit(t *testing.T) {
 	budgets := parse(t, sample)
 	r := samplePage(0)
-	failed := libra.Report{URL: "https://down.example.org/?a=1&b=2", Outcome: libra.Failed, Reasons: []string{"no such host \"down.example.org\": \x00 check the spelling"}}
+	failed := libra.Report{URL: "https://down.example.org/?a=1&b=2", Outcome: libra.Failed, ReasonList: libra.ReasonList{Reasons: []string{"no such host \"down.example.org\": \x00 check the spelling"}}}
 	var got bytes.Buffer
 	err := budget.WriteJUnit(&got, []budget.Checked{{r, budget.Check(budgets, r, nil)}, {failed, budget.Check(budgets, failed, nil)}})
 	if err != nil {

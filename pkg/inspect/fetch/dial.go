@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"code.dny.dev/ssrf"
+
+	"libra/pkg/libra"
 )
 
 // errH2 and errH1 are what a dial reports when the server has
@@ -49,7 +51,7 @@ func (g guard) check(ip netip.Addr) error {
 		}
 	}
 	if err := g.public.SafeAddr(ip); err != nil {
-		return faultf(ErrForbidden, err, "%s is a private address: allow it with --allow %s (LIBRA_ALLOW)", ip, reserved(ip))
+		return faultf(ErrForbidden, err, "%s is a private address", ip).with("allow it with --allow %s (LIBRA_ALLOW)", reserved(ip))
 	}
 	return nil
 }
@@ -185,7 +187,7 @@ func (n *network) secure(ctx context.Context, addr string) (*conn, error) {
 	if err := t.HandshakeContext(ctx); err != nil {
 		c.Close()
 		if l := (*Limit)(nil); errors.As(context.Cause(ctx), &l) {
-			err = faultf(ErrTLS, err, "%s", l.Error())
+			err = faultf(ErrTLS, err, "%s", l.Error()).as(libra.CodeConnectTimeout)
 		}
 		return nil, err
 	}

@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"libra/pkg/libra"
 )
 
 // What went wrong, for callers to tell apart. Every text that wraps one of
@@ -30,17 +32,39 @@ var (
 
 // fault says in one line what happened and wraps its kind and its cause.
 type fault struct {
-	kind  error
-	text  string
-	cause error
+	kind   error
+	reason libra.Reason
+	cause  error
 }
 
-func (f *fault) Error() string { return f.text }
+func (f *fault) Error() string { return f.reason.String() }
+
+// Reason is for libra.ReasonOf.
+func (f *fault) Reason() libra.Reason { return f.reason }
 
 func (f *fault) Unwrap() []error { return []error{f.kind, f.cause} }
 
+// codes are those of faults whose kind says all about them.
+var codes = map[error]libra.Code{
+	ErrURL: libra.CodeInvalidURL, ErrForbidden: libra.CodeAddressForbidden, ErrResolve: libra.CodeNameServerFailed,
+	ErrConnect: libra.CodeConnectionFailed, ErrTLS: libra.CodeTLSFailed, ErrProtocol: libra.CodeNotHTTP,
+	ErrEncoding: libra.CodeBodyEncoding, ErrCut: libra.CodeBodyCut, ErrCanceled: libra.CodeStopped,
+}
+
 func faultf(kind, cause error, format string, args ...any) *fault {
-	return &fault{kind: kind, text: fmt.Sprintf(format, args...), cause: cause}
+	return &fault{kind: kind, reason: libra.Reason{Code: codes[kind], Text: fmt.Sprintf(format, args...)}, cause: cause}
+}
+
+// as gives f a code that says more than its kind.
+func (f *fault) as(code libra.Code) *fault {
+	f.reason.Code = code
+	return f
+}
+
+// with gives f a remedy.
+func (f *fault) with(format string, args ...any) *fault {
+	f.reason.Remedy = fmt.Sprintf(format, args...)
+	return f
 }
 
 // explain turns the error of asking u into one line for a person.
@@ -58,7 +82,7 @@ func explain(ctx context.Context, lim *standing, u *url.URL, err error) error {
 		return lim.header // net/http has no type for it
 	}
 	if ctx.Err() != nil {
-		return faultf(ErrCanceled, context.Cause(ctx), "given up on %s: %s", u.Host, canceled(context.Cause(ctx)))
+		return canceled(u, context.Cause(ctx))
 	}
 	if f := explainConnect(u, err); f != nil {
 		return f
@@ -69,14 +93,14 @@ func explain(ctx context.Context, lim *standing, u *url.URL, err error) error {
 	return explainHTTP(u, err)
 }
 
-func canceled(err error) string {
+func canceled(u *url.URL, cause error) error {
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return "the time for the page is over"
-	case errors.Is(err, context.Canceled):
-		return "the inspection was stopped"
+	case errors.Is(cause, context.DeadlineExceeded):
+		return faultf(ErrCanceled, cause, "given up on %s: the time for the page is over", u.Host).as(libra.CodePageTimeout)
+	case errors.Is(cause, context.Canceled):
+		return faultf(ErrCanceled, cause, "given up on %s: the inspection was stopped", u.Host)
 	}
-	return err.Error()
+	return faultf(ErrCanceled, cause, "given up on %s: %s", u.Host, cause)
 }
 
 // explainConnect knows name lookup and TCP; nil if err is neither's.
@@ -84,26 +108,32 @@ func explainConnect(u *url.URL, err error) error {
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
 		switch {
 		case dns.IsNotFound:
-			return faultf(ErrResolve, err, "no such host %q: check the spelling", u.Hostname())
+			return faultf(ErrResolve, err, "no such host %q", u.Hostname()).as(libra.CodeHostNotFound).with("check the spelling")
 		case dns.IsTimeout:
-			return faultf(ErrResolve, err, "no name server answered for host %q: check /etc/resolv.conf, or try later", u.Hostname())
+			return faultf(ErrResolve, err, "no name server answered for host %q", u.Hostname()).
+				as(libra.CodeNameServerSilent).with("check /etc/resolv.conf, or try later")
 		}
-		return faultf(ErrResolve, err, "name server has no answer for host %q (%s): try later", u.Hostname(), dns.Err)
+		return faultf(ErrResolve, err, "name server has no answer for host %q (%s)", u.Hostname(), dns.Err).with("try later")
+	}
+	for _, full := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, full) {
+			return faultf(ErrConnect, err, "this machine cannot connect to %s: %s", u.Host, full).as(libra.CodeLocalResources).with("try again later")
+		}
 	}
 	var op *net.OpError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return faultf(ErrConnect, err, "connection refused by %s: nothing listens there", remote(u, err))
+		return faultf(ErrConnect, err, "connection refused by %s: nothing listens there", remote(u, err)).as(libra.CodeConnectionRefused)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return faultf(ErrConnect, err, "no route to %s: check the network of this machine", remote(u, err))
+		return faultf(ErrConnect, err, "no route to %s", remote(u, err)).as(libra.CodeNoRoute).with("check the network of this machine")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return faultf(ErrConnect, err, "connection reset by %s", u.Host)
+		return faultf(ErrConnect, err, "connection reset by %s", u.Host).as(libra.CodeConnectionReset)
 	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
-		return faultf(ErrConnect, err, "no connection to %s in time: nothing answers there", remote(u, err))
+		return faultf(ErrConnect, err, "no connection to %s in time: nothing answers there", remote(u, err)).as(libra.CodeConnectTimeout)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return faultf(ErrConnect, err, "%s closed the connection without an answer", u.Host)
+		return faultf(ErrConnect, err, "%s closed the connection without an answer", u.Host).as(libra.CodeConnectionClosed)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return faultf(ErrConnect, err, "%s did not answer in time", u.Host)
+		return faultf(ErrConnect, err, "%s did not answer in time", u.Host).as(libra.CodeAnswerTimeout)
 	}
 	return nil
 }
@@ -128,15 +158,15 @@ func explainTLS(u *url.URL, err error) error {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return faultf(ErrTLS, err, "certificate of %s is signed by nobody this machine trusts", u.Host)
+		return faultf(ErrTLS, err, "certificate of %s is signed by nobody this machine trusts", u.Host).as(libra.CodeCertificateUntrusted)
 	case errors.As(err, &host):
-		return faultf(ErrTLS, err, "certificate of %s is for another host: %s", u.Host, oneLine(host))
+		return faultf(ErrTLS, err, "certificate of %s is for another host: %s", u.Host, oneLine(host)).as(libra.CodeCertificateHost)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return faultf(ErrTLS, err, "certificate of %s has expired or is not valid yet", u.Host)
+		return faultf(ErrTLS, err, "certificate of %s has expired or is not valid yet", u.Host).as(libra.CodeCertificateExpired)
 	case errors.As(err, &verify):
-		return faultf(ErrTLS, err, "certificate of %s is not valid: %s", u.Host, oneLine(verify.Err))
+		return faultf(ErrTLS, err, "certificate of %s is not valid: %s", u.Host, oneLine(verify.Err)).as(libra.CodeCertificateInvalid)
 	case errors.As(err, &record):
-		return faultf(ErrTLS, err, "%s does not speak TLS: try http://", u.Host)
+		return faultf(ErrTLS, err, "%s does not speak TLS", u.Host).as(libra.CodeNotTLS).with("try http://")
 	case errors.As(err, &alert):
 		return faultf(ErrTLS, err, "%s refused the TLS handshake: %s", u.Host, oneLine(alert))
 	case strings.Contains(err.Error(), "tls: "):

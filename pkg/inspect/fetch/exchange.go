@@ -79,7 +79,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 
 func (x *exchange) fail(err error) {
 	x.err = err
-	x.hop.Error = err.Error()
+	x.hop.Error, x.hop.ErrorCode = err.Error(), libra.ReasonOf(err).Code
 }
 
 // gotH1 is gotConn for HTTP/1.

@@ -80,7 +80,8 @@ type Hop struct {
 	// connection used before. Wait ends with the headers, Receive with the body.
 	Blocked, DNS, Connect, TLS, Wait, Receive time.Duration
 	// Error says in one line why the hop failed or was cut short.
-	Error string
+	Error     string
+	ErrorCode libra.Code
 }
 
 // TransferBytes is Chromium's encodedDataLength for the hop.
@@ -201,7 +202,7 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 func (res *Result) describe() {
 	last := &res.Hops[len(res.Hops)-1]
 	if res.Err != nil && last.Error == "" {
-		last.Error = res.Err.Error()
+		last.Error, last.ErrorCode = res.Err.Error(), libra.ReasonOf(res.Err).Code
 	}
 	if last.Status == http.StatusTooManyRequests || last.Status == http.StatusServiceUnavailable {
 		res.RetryAfter = retryAfter(res.Header.Get("Retry-After"), last.Started)

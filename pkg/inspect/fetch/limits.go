@@ -117,6 +117,9 @@ type Limit struct {
 // Error is one line: "body cut at 50 MiB: limit encoded_bytes".
 func (l *Limit) Error() string { return l.What + " " + l.Value + ": limit " + l.Name }
 
+// Reason is for libra.ReasonOf.
+func (l *Limit) Reason() libra.Reason { return libra.Reason{Code: libra.CodeLimit, Text: l.Error()} }
+
 func bytesLimit(name, what string, n int64) *Limit {
 	return &Limit{Name: name, Value: size(n), What: what}
 }

@@ -42,7 +42,7 @@ func (c *Client) vet(u *url.URL, raw string) error {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return faultf(ErrURL, nil, "%q has scheme %q: only http and https are fetched", clip(raw), u.Scheme)
 	case u.User != nil:
-		return faultf(ErrURL, nil, "URL of %s carries a user name: remove what stands before the @", u.Host)
+		return faultf(ErrURL, nil, "URL of %s carries a user name", u.Host).with("remove what stands before the @")
 	case u.Hostname() == "":
 		return faultf(ErrURL, nil, "%q names no host", clip(raw))
 	case u.Port() == "":

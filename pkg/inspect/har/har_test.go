@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 func report() libra.Report {
 	return libra.Report{
-		URL: "http://example.org/?q=a b&q=c", FinalURL: "https://example.org/", Outcome: libra.Partial, Reasons: []string{"one", "two"},
+		URL: "http://example.org/?q=a b&q=c", FinalURL: "https://example.org/", Outcome: libra.Partial, ReasonList: libra.ReasonList{Reasons: []string{"one", "two"}},
 		Started: time.Date(2026, 11, 21, 5, 0, 0, 123e6, time.FixedZone("", 3600)), DurationMS: 900,
 		Assets: []libra.Asset{
 			{URL: "http://example.org/?q=a+b&q=c", Type: libra.Document, Status: 301, HeaderBytes: 100, Fetch: libra.Fetched},
@@ -64,7 +64,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestValid(t *testing.T) {
-	for _, r := range []libra.Report{report(), {URL: "http://x/", Outcome: libra.Failed, Started: time.Now(), Reasons: []string{"no such host"}}} {
+	for _, r := range []libra.Report{report(), {URL: "http://x/", Outcome: libra.Failed, Started: time.Now(), ReasonList: libra.ReasonList{Reasons: []string{"no such host"}}}} {
 		var file any
 		if err := json.Unmarshal(write(t, r), &file); err != nil {
 			t.Fatal(err)

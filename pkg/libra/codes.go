@@ -1,0 +1,109 @@
+package libra
+
+// The codes of reasons, by what is at fault. docs/reasons.md lists them with
+// what they mean and what helps; a test compares the two.
+
+// The address of a page or an asset.
+const (
+	// CodeInvalidURL: the text cannot be a page's address.
+	CodeInvalidURL Code = "invalid-url"
+	// CodeInvalidPrefix: the text is not an IP prefix.
+	CodeInvalidPrefix Code = "invalid-prefix"
+	// CodeAddressForbidden: the host has a private address, or the port belongs
+	// to another protocol.
+	CodeAddressForbidden Code = "address-forbidden"
+)
+
+// Name lookup.
+const (
+	// CodeHostNotFound: the name server says that there is no such host.
+	CodeHostNotFound Code = "host-not-found"
+	// CodeNameServerSilent: no name server answered.
+	CodeNameServerSilent Code = "name-server-silent"
+	// CodeNameServerFailed: the name server answered that it cannot tell.
+	CodeNameServerFailed Code = "name-server-failed"
+)
+
+// The connection to the server.
+const (
+	// CodeConnectionRefused: nothing listens on the port.
+	CodeConnectionRefused Code = "connection-refused"
+	// CodeNoRoute: the network of this machine has no route to the address.
+	CodeNoRoute Code = "no-route"
+	// CodeConnectTimeout: no connection came about in time.
+	CodeConnectTimeout Code = "connect-timeout"
+	// CodeConnectionReset: the server reset the connection.
+	CodeConnectionReset Code = "connection-reset"
+	// CodeConnectionClosed: the server closed the connection without an answer.
+	CodeConnectionClosed Code = "connection-closed"
+	// CodeAnswerTimeout: the server did not answer in time.
+	CodeAnswerTimeout Code = "answer-timeout"
+	// CodeConnectionFailed: the connection broke in another way.
+	CodeConnectionFailed Code = "connection-failed"
+	// CodeHostSuspended: the host gave no answer to several pages in a row and
+	// is asked for one page at a time; this page was not asked for.
+	CodeHostSuspended Code = "host-suspended"
+)
+
+// TLS.
+const (
+	// CodeCertificateUntrusted: no authority that this machine trusts has
+	// signed the certificate.
+	CodeCertificateUntrusted Code = "certificate-untrusted"
+	// CodeCertificateHost: the certificate is for another host.
+	CodeCertificateHost Code = "certificate-host"
+	// CodeCertificateExpired: the certificate has expired or is not valid yet.
+	CodeCertificateExpired Code = "certificate-expired"
+	// CodeCertificateInvalid: the certificate is not valid for another reason.
+	CodeCertificateInvalid Code = "certificate-invalid"
+	// CodeNotTLS: the server does not speak TLS.
+	CodeNotTLS Code = "not-tls"
+	// CodeTLSFailed: the TLS handshake failed in another way.
+	CodeTLSFailed Code = "tls-failed"
+)
+
+// The answer.
+const (
+	// CodeNotHTTP: the server's answer is not HTTP.
+	CodeNotHTTP Code = "not-http"
+	// CodeBodyEncoding: the body does not decode as its Content-Encoding says.
+	CodeBodyEncoding Code = "body-encoding"
+	// CodeBodyCut: the body ended before its announced end.
+	CodeBodyCut Code = "body-cut"
+	// CodeHTTPStatus: the server answered 429, or 500 or above.
+	CodeHTTPStatus Code = "http-status"
+	// CodeMoreFailures: more requests failed than are named one by one.
+	CodeMoreFailures Code = "more-failures"
+)
+
+// What the appliance can say of a page or a list right now.
+const (
+	// CodeNotInspected: the page has not been inspected since a time; what
+	// follows says why.
+	CodeNotInspected Code = "not-inspected"
+	// CodeBusAway: libra-web has no connection to the bus.
+	CodeBusAway Code = "bus-away"
+	// CodeCatchingUp: libra-web has not read everything on the bus yet.
+	CodeCatchingUp Code = "catching-up"
+	// CodeHistoryUnreadable: libra-web cannot read the history.
+	CodeHistoryUnreadable Code = "history-unreadable"
+	// CodeAssetsUnreadable: the report's totals are known, its assets cannot be
+	// read.
+	CodeAssetsUnreadable Code = "assets-unreadable"
+)
+
+// The inspection itself.
+const (
+	// CodeLimit: one of Libra's limits was reached; the text names it.
+	CodeLimit Code = "limit"
+	// CodePageTimeout: the time for the page was over.
+	CodePageTimeout Code = "page-timeout"
+	// CodeStopped: Libra stopped the inspection.
+	CodeStopped Code = "stopped"
+	// CodeLocalResources: this machine has no file, memory, buffer or port left
+	// for the connection.
+	CodeLocalResources Code = "local-resources"
+	// CodeQuarantined: the page ended its inspector several times and is in
+	// quarantine.
+	CodeQuarantined Code = "quarantined"
+)

@@ -1,0 +1,98 @@
+package libra_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/libra"
+)
+
+func TestReasonString(t *testing.T) {
+	for want, r := range map[string]libra.Reason{
+		"no such host":                    {Text: "no such host"},
+		"no such host: check it":          {Text: "no such host", Remedy: "check it"},
+		"refused: nobody there; check it": {Text: "refused: nobody there", Remedy: "check it"},
+		"http://x/ is down: check it":     {Text: "http://x/ is down", Remedy: "check it"},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	_, err := libra.ParseURL("ftp://example.org/")
+	want := libra.Reason{Code: libra.CodeInvalidURL, Text: `URL "ftp://example.org/" has scheme "ftp"`, Remedy: "only http and https can be weighed"}
+	if got := libra.ReasonOf(fmt.Errorf("wrapped: %w", err)); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := libra.ReasonOf(os.ErrNotExist); got != (libra.Reason{Text: os.ErrNotExist.Error()}) {
+		t.Errorf("got %+v of an error without a reason", got)
+	}
+}
+
+// A report of a version without codes keeps its reasons.
+func TestReasonsWithoutCodes(t *testing.T) {
+	var r libra.Report
+	if err := json.Unmarshal([]byte(`{"outcome":"failed","reasons":["no such host"]}`), &r); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]libra.Reason{{Text: "no such host"}}, r.Why()); diff != "" || r.HasReason("") {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	r.ReasonList = libra.NoReasons()
+	r.AddSentence("cannot fetch\n\"x\"", libra.Reason{Code: libra.CodeHostNotFound, Text: "no\tsuch\nhost"})
+	want := libra.ReasonList{Reasons: []string{`cannot fetch "x"`}, Details: []libra.Reason{{Code: "host-not-found", Text: "no such host"}}}
+	if diff := cmp.Diff(want, r.ReasonList); diff != "" || !r.HasReason(libra.CodeStopped, libra.CodeHostNotFound) || r.HasReason(libra.CodeStopped) {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+var codeForm = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+
+// The table in docs/reasons.md is the constants with their comments.
+func TestCodesAreDocumented(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "codes.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, decl := range file.Decls {
+		for _, spec := range decl.(*ast.GenDecl).Specs {
+			c := spec.(*ast.ValueSpec)
+			name := c.Names[0].Name
+			code, err := strconv.Unquote(c.Values[0].(*ast.BasicLit).Value)
+			if err != nil || !codeForm.MatchString(code) {
+				t.Errorf("%s: code %q", name, code)
+			}
+			meaning, found := strings.CutPrefix(strings.Join(strings.Fields(c.Doc.Text()), " "), name+": ")
+			if !found {
+				t.Errorf("%s has no comment that begins with its name", name)
+			}
+			want = append(want, fmt.Sprintf("| `%s` | %s |", code, strings.TrimSuffix(meaning, ".")))
+		}
+	}
+	text, err := os.ReadFile("../../docs/reasons.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "| `") {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/reasons.md (-codes.go +docs):\n%s", diff)
+	}
+}
