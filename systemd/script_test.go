@@ -150,7 +150,7 @@ func TestInterruptedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := up.Wait()
-	if up.ProcessState.ExitCode() != 130 || !strings.Contains(out.String(), "interrupted, taking script down") {
+	if up.ProcessState.ExitCode() != 130 || !strings.Contains(out.String(), "interrupted, stopping script") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if pid, err := s.run("leader"); err == nil {
