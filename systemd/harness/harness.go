@@ -1,10 +1,10 @@
-// Package harness gives a suite an appliance of its own: Libra's real units
-// under a real systemd, in a container beside any other, with free ports, a
-// fresh state and a Slack that remembers what it was told.
+// Package harness gives a suite its own appliance: Libra's real units under a real
+// systemd, in a container beside any other, with free ports, empty stores and a
+// stand-in for Slack that records what it gets.
 //
 //	func TestMain(m *testing.M) { os.Exit(harness.Run(m, &box)) }
 //
-// It needs root, and the programs in build/bin (make build).
+// It needs root and the programs in build/bin (make build).
 package harness
 
 import (
@@ -36,12 +36,12 @@ func services() (units []string) {
 
 // Harness is an appliance under test.
 type Harness struct {
-	// Name tells appliances of this tree apart; a suite has its own.
+	// Name is that of the appliance; each suite of this tree has its own.
 	Name string
 	// Settings are changes to configs/libra.env: "LIBRA_WORKERS=2". Pages of
 	// the loopback may always be inspected.
 	Settings []string
-	// BeforeBoot may furnish Home before the first start. May be nil.
+	// BeforeBoot may add files to Home before the first boot. May be nil.
 	BeforeBoot func(*Harness) error
 
 	Root    string // of the tree
@@ -52,11 +52,11 @@ type Harness struct {
 	Sink    *Sink
 
 	mu     sync.Mutex
-	leader string // its PID 1, seen from here; under mu, "" until asked for
+	leader string // under mu; the host's pid of its PID 1; "" until it is needed
 }
 
-// Run boots a fresh appliance, runs the suite and takes the appliance down,
-// whatever became of the suite. It returns the exit code.
+// Run boots an appliance with empty stores, runs the suite and stops the
+// appliance. It returns the suite's exit code.
 func Run(m *testing.M, h *Harness) int {
 	if err := h.prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -90,7 +90,7 @@ func (h *Harness) prepare() (err error) {
 	return nil
 }
 
-// root is the folder of go.mod.
+// root returns the folder of go.mod.
 func root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -101,7 +101,7 @@ func root() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("there is no go.mod above the working directory")
+			return "", errors.New("go.mod not found in the working directory or above")
 		}
 		dir = filepath.Dir(dir)
 	}
@@ -115,7 +115,7 @@ func (h *Harness) boot() (string, error) {
 	if err := os.RemoveAll(h.Home); err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Join(h.Home, "etc"), 0o755); err != nil { // alarms.toml is read by those who need it
+	if err := os.MkdirAll(filepath.Join(h.Home, "etc"), 0o755); err != nil { // alarms.toml must be readable
 		return "", err
 	}
 	credentials := filepath.Join(h.Home, "etc", "credentials")
@@ -133,7 +133,7 @@ func (h *Harness) boot() (string, error) {
 	return h.Up()
 }
 
-// Up boots the appliance, or starts what is stopped in it.
+// Up boots the appliance, or starts the stopped units in it.
 func (h *Harness) Up() (string, error) {
 	return h.RunScript(append([]string{"up"}, h.settings()...)...)
 }
@@ -142,7 +142,7 @@ func (h *Harness) settings() []string {
 	return append([]string{"LIBRA_ALLOW=127.0.0.0/8"}, h.Settings...)
 }
 
-// Down stops it; its state stays.
+// Down stops the appliance and keeps its state.
 func (h *Harness) Down() (string, error) {
 	h.mu.Lock()
 	h.leader = ""
@@ -150,7 +150,7 @@ func (h *Harness) Down() (string, error) {
 	return h.RunScript("down")
 }
 
-// PowerCut ends everything in the appliance in one instant, and boots it again.
+// PowerCut kills every process of the appliance at once, and boots it again.
 func (h *Harness) PowerCut(t testing.TB) {
 	t.Helper()
 	leader, err := h.leaderPID()
@@ -161,13 +161,13 @@ func (h *Harness) PowerCut(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil { // and with its PID 1 all the rest
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil { // the kernel kills the rest of the container
 		t.Fatal(err)
 	}
 	h.powerOn(t)
 }
 
-// Reboot has the appliance's systemd reboot.
+// Reboot reboots the appliance by its systemd.
 func (h *Harness) Reboot(t testing.TB) {
 	t.Helper()
 	h.Systemctl(t, "reboot", "--no-block")
@@ -178,10 +178,10 @@ func (h *Harness) Reboot(t testing.TB) {
 	h.powerOn(t)
 }
 
-// powerOn boots what has ended, and waits for Libra to come by itself.
+// powerOn boots the stopped appliance and waits until libra.target is active.
 func (h *Harness) powerOn(t testing.TB) {
 	t.Helper()
-	if out, err := h.Down(); err != nil { // forgets it
+	if out, err := h.Down(); err != nil { // clears h.leader
 		t.Fatalf("down: %v\n%s", err, out)
 	}
 	if out, err := h.RunScript(append([]string{"boot"}, h.settings()...)...); err != nil {
@@ -193,7 +193,7 @@ func (h *Harness) powerOn(t testing.TB) {
 	})
 }
 
-// Appliance runs scripts/appliance.
+// RunScript runs scripts/appliance.
 func (h *Harness) RunScript(args ...string) (string, error) {
 	cmd := exec.Command(filepath.Join(h.Root, "scripts", "appliance"), args...)
 	cmd.Env = append(os.Environ(), "APPLIANCE_NAME="+h.Name, fmt.Sprint("APPLIANCE_PORT=", h.Port), fmt.Sprint("APPLIANCE_BUS_PORT=", h.BusPort))
@@ -201,7 +201,7 @@ func (h *Harness) RunScript(args ...string) (string, error) {
 	return string(out), err
 }
 
-// Inside runs a command in the appliance, faster than the script does.
+// Exec runs a command in the appliance, faster than scripts/appliance shell.
 func (h *Harness) Exec(command ...string) (string, error) {
 	leader, err := h.leaderPID()
 	if err != nil {
@@ -225,7 +225,7 @@ func (h *Harness) leaderPID() (string, error) {
 	return h.leader, nil
 }
 
-// State is a path below the appliance's /var/lib/libra, seen from here.
+// State returns the host's path of a file below the appliance's /var/lib/libra.
 func (h *Harness) State(path ...string) string {
 	return filepath.Join(append([]string{h.Home, "state"}, path...)...)
 }

@@ -12,29 +12,29 @@ import (
 	"time"
 )
 
-// Sink is where the appliance's Slack messages go. It takes them all, unless it
-// was told to misbehave.
+// Sink stands in for Slack's incoming webhook. It accepts every message, unless
+// SetResponses says otherwise.
 type Sink struct {
 	*httptest.Server
 	mu    sync.Mutex
-	next  []Response       // under mu; of the next calls, one each
-	then  Response         // under mu; of those after them
-	freed chan struct{}    // under mu; closed when those that hang need not any more
+	next  []Response       // under mu; to the next calls, one each
+	then  Response         // under mu; to the calls after them
+	freed chan struct{}    // under mu; closed to end the calls that hang
 	calls []Call           // under mu
-	got   []map[string]any // under mu; what people see
+	got   []map[string]any // under mu; what people would see
 }
 
-// Response is how the sink treats a call. The zero value takes the message.
+// Response is the sink's response to a call. The zero value accepts the message.
 type Response struct {
-	// Status refuses it, where it is not 0: 429, 500 ...
+	// Status, if not 0, refuses the message: 429, 500 ...
 	Status int
-	// RetryAfter is the header of that name, where it is not "".
+	// RetryAfter is the header of that name, if not "".
 	RetryAfter string
-	// Hang gives no answer until the caller has gone, or until the
-	// sink's next Behave. People see the message.
+	// Hang sends no response until the caller has gone, or until the next
+	// SetResponses. People would see the message.
 	Hang bool
-	// Cut reads all, shows it to people, and ends the connection without an
-	// answer.
+	// Cut reads the message and closes the connection without a response. People
+	// would see the message.
 	Cut bool
 }
 
@@ -42,10 +42,10 @@ type Response struct {
 type Call struct {
 	At       time.Duration // see Monotonic
 	Response Response
-	// Shown says that people see the message, whatever the caller was told.
+	// Shown says that people would see the message, whatever the response was.
 	Shown   bool
-	Text    string // of the push preview
-	AllText string // every text, a line each
+	Text    string // the text of the push preview
+	AllText string // all texts of the message, one on each line
 }
 
 func newSink() *Sink {
@@ -64,28 +64,28 @@ func (s *Sink) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "invalid_payload", http.StatusBadRequest)
 		return
 	}
-	answer, freed := s.enter(body)
+	response, freed := s.record(body)
 	switch {
-	case answer.Hang:
+	case response.Hang:
 		select {
 		case <-r.Context().Done():
 		case <-freed:
 		}
 		panic(http.ErrAbortHandler)
-	case answer.Cut:
+	case response.Cut:
 		panic(http.ErrAbortHandler)
-	case answer.Status != 0:
-		if answer.RetryAfter != "" {
-			w.Header().Set("Retry-After", answer.RetryAfter)
+	case response.Status != 0:
+		if response.RetryAfter != "" {
+			w.Header().Set("Retry-After", response.RetryAfter)
 		}
-		http.Error(w, http.StatusText(answer.Status), answer.Status)
+		http.Error(w, http.StatusText(response.Status), response.Status)
 	default:
 		io.WriteString(w, "ok")
 	}
 }
 
-// enter notes a call and says how it is answered.
-func (s *Sink) enter(body map[string]any) (Response, <-chan struct{}) {
+// record records a call and returns the response to it.
+func (s *Sink) record(body map[string]any) (Response, <-chan struct{}) {
 	at := Monotonic()
 	text, _ := body["text"].(string)
 	s.mu.Lock()
@@ -102,8 +102,8 @@ func (s *Sink) enter(body map[string]any) (Response, <-chan struct{}) {
 	return a, s.freed
 }
 
-// Behave says how calls are answered from now on: the next ones as listed, all
-// after them as then says. It ends those that hang.
+// SetResponses sets the responses from now on: to the next calls as listed, to all
+// later ones then. It ends the calls that hang.
 func (s *Sink) SetResponses(then Response, next ...Response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,8 +112,7 @@ func (s *Sink) SetResponses(then Response, next ...Response) {
 	s.freed = make(chan struct{})
 }
 
-// Calls returns every call, since the last Forget, whose texts hold all of
-// words.
+// Calls returns the calls since the last Reset whose texts contain all of words.
 func (s *Sink) Calls(words ...string) (list []Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +128,8 @@ next:
 	return list
 }
 
-// Find returns the first message whose text holds every one of words.
+// FindMessage returns the first message whose push preview contains all of words,
+// in any case.
 func (s *Sink) FindMessage(words ...string) map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,32 +146,32 @@ next:
 	return nil
 }
 
-// Forget empties the sink.
+// Reset forgets all calls and messages.
 func (s *Sink) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.got, s.calls = nil, nil
 }
 
-// Said returns the texts of the first message that holds every one of words,
-// wherever in it, a line each; "" where there is none.
+// Message returns the texts of the first message that contains all of words, one
+// on each line; "" if there is none.
 func (s *Sink) Message(words ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 next:
 	for _, m := range s.got {
-		said := strings.Join(texts(m), "\n")
+		all := strings.Join(texts(m), "\n")
 		for _, w := range words {
-			if !strings.Contains(said, w) {
+			if !strings.Contains(all, w) {
 				continue next
 			}
 		}
-		return said
+		return all
 	}
 	return ""
 }
 
-// All returns the texts of every message.
+// Messages returns the texts of each message.
 func (s *Sink) Messages() (all []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,7 +181,7 @@ func (s *Sink) Messages() (all []string) {
 	return all
 }
 
-// texts are the strings in a decoded JSON value.
+// texts returns all strings in a decoded JSON value.
 func texts(v any) (all []string) {
 	switch v := v.(type) {
 	case string:

@@ -6,8 +6,8 @@ import (
 	"net/http/httptest"
 )
 
-// NewSite serves the pages that a load generator submits: any address below
-// /p/ is a small page with one stylesheet.
+// NewSite serves the pages that a load generator submits: each path below /p/ is a
+// small page with one stylesheet.
 func NewSite() *httptest.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /p/", func(w http.ResponseWriter, r *http.Request) {

@@ -20,11 +20,11 @@ import (
 	"libra/pkg/event"
 )
 
-// Database is the file of the history, seen from here.
+// Database returns the host's path of the history.
 func (h *Harness) Database() string { return h.State("history", "libra.db") }
 
-// Recorded counts the reports in SQLite by page. The error is that of a
-// database that is not there, or not well.
+// RecordedReports counts the reports in SQLite by page. It returns an error if the
+// database cannot be read.
 func (h *Harness) RecordedReports() (map[string]int, error) {
 	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?mode=ro&_busy_timeout=1000&_query_only=on")
 	if err != nil {
@@ -48,16 +48,16 @@ func (h *Harness) RecordedReports() (map[string]int, error) {
 	return pages, rows.Err()
 }
 
-// QuickCheck asks SQLite whether the history is intact: "ok", or what is not.
+// QuickCheck returns the result of SQLite's quick_check: "ok", or a fault.
 func (h *Harness) QuickCheck() (string, error) { return h.pragma("mode=ro", "quick_check(1)") }
 
-// Checkpoint moves what is in the history's write-ahead log into its file.
+// Checkpoint moves the history's write-ahead log into its file.
 func (h *Harness) Checkpoint() error {
 	_, err := h.pragma("_busy_timeout=5000", "wal_checkpoint(TRUNCATE)")
 	return err
 }
 
-func (h *Harness) pragma(params, pragma string) (said string, err error) {
+func (h *Harness) pragma(params, pragma string) (result string, err error) {
 	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?"+params)
 	if err != nil {
 		return "", err
@@ -74,7 +74,7 @@ func (h *Harness) pragma(params, pragma string) (said string, err error) {
 			return "", err
 		}
 		values := make([]any, len(columns))
-		values[0] = &said
+		values[0] = &result
 		for i := range values[1:] {
 			values[i+1] = new(any)
 		}
@@ -82,10 +82,10 @@ func (h *Harness) pragma(params, pragma string) (said string, err error) {
 			return "", err
 		}
 	}
-	return said, rows.Err()
+	return result, rows.Err()
 }
 
-// Lock holds the history's write lock, as another program might.
+// LockHistory takes the history's write lock, as another program might.
 func (h *Harness) LockHistory(t testing.TB) (release func()) {
 	t.Helper()
 	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?_txlock=immediate&_busy_timeout=5000")
@@ -98,7 +98,7 @@ func (h *Harness) LockHistory(t testing.TB) (release func()) {
 	}
 	return func() {
 		if err := tx.Rollback(); err != nil {
-			t.Errorf("give the lock of the history back: %v", err)
+			t.Errorf("release the lock of the history: %v", err)
 		}
 		db.Close()
 	}
@@ -108,7 +108,7 @@ func (h *Harness) seed(role string) string { return h.State("keys", role+".nk") 
 
 func (h *Harness) busURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", h.BusPort) }
 
-// Bus connects to the appliance's bus as one of its parts.
+// Bus connects to the appliance's bus with the key of a role.
 func (h *Harness) Bus(t testing.TB, role string) *bus.Conn {
 	t.Helper()
 	conn, err := bus.Connect(bus.Config{URL: h.busURL(), Seed: h.seed(role), Role: role, Name: "suite-" + role, Log: slog.New(slog.DiscardHandler)})
@@ -124,7 +124,7 @@ func (h *Harness) Bus(t testing.TB, role string) *bus.Conn {
 	return conn
 }
 
-// OnBus counts the pages with a report on the bus; 0 while there is no bus.
+// PagesOnBus counts the pages with a report on the bus; 0 while the bus is down.
 func (h *Harness) PagesOnBus(t testing.TB) int {
 	t.Helper()
 	opt, err := nats.NkeyOptionFromSeed(h.seed("web"))
@@ -149,7 +149,7 @@ func (h *Harness) PagesOnBus(t testing.TB) int {
 	return int(stream.CachedInfo().State.NumSubjects)
 }
 
-// PauseWatches keeps what is due from all inspectors, or does so no more.
+// PauseWatches stops the delivery of due watches to the inspectors, or resumes it.
 func (h *Harness) PauseWatches(t testing.TB, pause bool) {
 	t.Helper()
 	opt, err := nats.NkeyOptionFromSeed(h.seed("bus"))
@@ -175,7 +175,7 @@ func (h *Harness) PauseWatches(t testing.TB, pause bool) {
 	}
 }
 
-// WipeBus removes the store of a bus that is stopped.
+// WipeBus removes the store of the stopped bus.
 func (h *Harness) WipeBus(t testing.TB) {
 	t.Helper()
 	if err := empty(h.State("bus")); err != nil {
@@ -194,7 +194,7 @@ func (h *Harness) WipeHistory(t testing.TB) {
 // CorruptHistory overwrites every second page of the database, in place.
 func (h *Harness) CorruptHistory(t testing.TB) {
 	t.Helper()
-	if err := h.Checkpoint(); err != nil { // from the write-ahead log into the file
+	if err := h.Checkpoint(); err != nil { // or the log would repair the file
 		t.Fatal(err)
 	}
 	f, err := os.OpenFile(h.Database(), os.O_RDWR, 0)
@@ -207,13 +207,14 @@ func (h *Harness) CorruptHistory(t testing.TB) {
 		t.Fatal(err)
 	}
 	for at := int64(4096); at < info.Size(); at += 2 * 4096 {
-		if _, err := f.WriteAt(bytes.Repeat([]byte("rubbish!"), 512), at); err != nil {
+		if _, err := f.WriteAt(bytes.Repeat([]byte("garbage!"), 512), at); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// Aside lists the damaged databases that were kept, with what lies beside them.
+// DamagedDatabases lists the databases that were set aside, with their -wal and
+// -shm.
 func (h *Harness) DamagedDatabases(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob(h.Database() + ".damaged-*")
@@ -223,7 +224,7 @@ func (h *Harness) DamagedDatabases(t testing.TB) []string {
 	return files
 }
 
-// Tidy removes them, as the alarm asks an operator to.
+// RemoveDamagedDatabases removes them, as the alarm asks an operator to.
 func (h *Harness) RemoveDamagedDatabases(t testing.TB) {
 	t.Helper()
 	for _, f := range h.DamagedDatabases(t) {
@@ -233,8 +234,8 @@ func (h *Harness) RemoveDamagedDatabases(t testing.TB) {
 	}
 }
 
-// empty removes what is in a folder, not the folder: it may be a file system
-// of its own.
+// empty removes the content of a folder and keeps the folder, which may be a mount
+// point.
 func empty(dir string) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -248,7 +249,8 @@ func empty(dir string) error {
 	return nil
 }
 
-// Open counts the requests that wait for a report; -1 where web does not say.
+// OpenRequests counts the requests that wait for a report; -1 if libra-web does
+// not answer.
 func (h *Harness) OpenRequests(t testing.TB) int {
 	t.Helper()
 	var doc struct {
@@ -263,7 +265,7 @@ func (h *Harness) OpenRequests(t testing.TB) int {
 	return doc.Counts.Open
 }
 
-// Goroutines are how many each unit's process has, as its beats say.
+// Goroutines returns the number of goroutines of each unit, from its heartbeat.
 func (h *Harness) Goroutines(t testing.TB) map[string]int {
 	t.Helper()
 	var doc struct {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Systemctl runs it inside and wants success.
+// Systemctl runs systemctl in the appliance; a failure ends the test.
 func (h *Harness) Systemctl(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := h.Exec(append([]string{"systemctl", "--no-pager"}, args...)...)
@@ -21,19 +21,19 @@ func (h *Harness) Systemctl(t testing.TB, args ...string) string {
 	return strings.TrimSpace(out)
 }
 
-// Show is one property of a unit.
+// Property returns a property of a unit.
 func (h *Harness) Property(t testing.TB, unit, property string) string {
 	t.Helper()
 	return h.Systemctl(t, "show", "--property="+property, "--value", unit)
 }
 
-// Active says whether systemd has the unit ready.
+// Active says whether the unit is active.
 func (h *Harness) Active(t testing.TB, unit string) bool {
 	t.Helper()
 	return h.Property(t, unit, "ActiveState") == "active"
 }
 
-// MainPID is the unit's process, as seen from inside.
+// MainPID returns the pid of the unit's process inside the appliance.
 func (h *Harness) MainPID(t testing.TB, unit string) int {
 	t.Helper()
 	pid, err := strconv.Atoi(h.Property(t, unit, "MainPID"))
@@ -49,7 +49,7 @@ func (h *Harness) Signal(t testing.TB, unit string, s syscall.Signal) {
 	h.Systemctl(t, "kill", "--kill-whom=main", "--signal="+strconv.Itoa(int(s)), unit)
 }
 
-// Journal is what the appliance's journal says, one message to the line.
+// Journal returns the appliance's journal, one message on each line.
 func (h *Harness) Journal(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := h.Exec(append([]string{"journalctl", "--no-pager", "--output=cat"}, args...)...)
@@ -59,8 +59,8 @@ func (h *Harness) Journal(t testing.TB, args ...string) string {
 	return out
 }
 
-// Times are the properties of a unit that end in TimestampMonotonic, on this
-// machine's monotonic clock; see Monotonic.
+// Timestamps returns the properties of a unit that end in TimestampMonotonic, on
+// the host's monotonic clock; see Monotonic.
 func (h *Harness) Timestamps(t testing.TB, unit string) map[string]time.Duration {
 	t.Helper()
 	times := map[string]time.Duration{}
@@ -74,7 +74,7 @@ func (h *Harness) Timestamps(t testing.TB, unit string) map[string]time.Duration
 	return times
 }
 
-// HostPID is the unit's process as seen from here; 0 where it has none.
+// HostPID returns the host's pid of the unit's process; 0 if it has none.
 func (h *Harness) HostPID(t testing.TB, unit string) int {
 	t.Helper()
 	inside := h.MainPID(t, unit)
@@ -105,7 +105,7 @@ func (h *Harness) HostPID(t testing.TB, unit string) int {
 			return pid
 		}
 	}
-	return 0 // it has ended meanwhile
+	return 0 // it has ended
 }
 
 func statusLine(dir, key string) string {
@@ -121,8 +121,8 @@ func statusLine(dir, key string) string {
 	return ""
 }
 
-// Memory is what a process takes, in bytes: its proportional share, and all
-// that it has resident.
+// Memory returns the proportional set size and the resident set size of a process
+// in bytes.
 func Memory(pid int) (pss, rss int64, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
@@ -140,7 +140,7 @@ func Memory(pid int) (pss, rss int64, err error) {
 	return pss, rss, nil
 }
 
-// Descriptors counts the files a process has open; 0 where it has ended.
+// Descriptors counts the open files of a process; 0 if it has ended.
 func Descriptors(pid int) int {
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {

@@ -14,19 +14,19 @@ import (
 	"libra/pkg/libra"
 )
 
-// Watched is a site whose pages are watched. It counts how often they are
-// weighed, and can be down.
+// WatchedSite is a site whose pages are watched. It counts the requests for pages,
+// and can be down.
 type WatchedSite struct {
 	*httptest.Server
-	Delay time.Duration // before each page; set before anybody asks
+	Delay time.Duration // before each response; set before the first request
 
 	down  atomic.Bool
 	asked atomic.Int64
-	bad   atomic.Int64 // when it first answered with an error since the last Down, see Monotonic; 0 where not yet
+	bad   atomic.Int64 // time of the first error since the last SetDown, see Monotonic; 0 if none
 }
 
-// NewWatched serves it on an address of this host: 127.0.0.1 where it is "".
-// Pages of one address are one group to those who are told.
+// NewWatchedSite serves a site on an address of this host; "" means 127.0.0.1.
+// The notifier groups the alarms of pages of one address.
 func NewWatchedSite(t testing.TB, address string) *WatchedSite {
 	t.Helper()
 	if address == "" {
@@ -63,23 +63,23 @@ func (s *WatchedSite) serve(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "<!doctype html><title>Watched</title><p>watched")
 }
 
-// Page is the URL of the n-th page.
+// Page returns the URL of the n-th page.
 func (s *WatchedSite) Page(n int) string { return fmt.Sprintf("%s/w/%d", s.URL, n) }
 
-// Asked counts the pages that were asked for.
+// Requests counts the requests for pages.
 func (s *WatchedSite) Requests() int64 { return s.asked.Load() }
 
-// Down has every page answer with 500, or well again. It returns when that was.
+// SetDown makes all pages respond with 500, or with 200 again. It returns the time.
 func (s *WatchedSite) SetDown(down bool) time.Duration {
 	s.bad.Store(0)
 	s.down.Store(down)
 	return Monotonic()
 }
 
-// Bad is when the site answered with an error first, since it is down.
+// FirstError returns the time of the first error response since SetDown.
 func (s *WatchedSite) FirstError() time.Duration { return time.Duration(s.bad.Load()) }
 
-// Watch asks web to have a page weighed again and again: every "1s", or "off".
+// WatchPage makes libra-web watch a page at an interval such as "1s", or "off".
 func (h *Harness) WatchPage(t testing.TB, url, every string) (page string) {
 	t.Helper()
 	res, err := http.Post(h.URL+"/api/pages", "application/json", strings.NewReader(fmt.Sprintf(`{"url":%q,"every":%q}`, url, every)))

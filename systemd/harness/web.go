@@ -14,7 +14,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// Await waits for a condition and says how long it took.
+// Await waits for a condition and returns how long that took. It ends the test
+// after the time most.
 func Await(t testing.TB, what string, most time.Duration, cond func() bool) time.Duration {
 	t.Helper()
 	took, ok := Within(most, cond)
@@ -24,8 +25,8 @@ func Await(t testing.TB, what string, most time.Duration, cond func() bool) time
 	return took
 }
 
-// Within waits for a condition, and says how long it took and whether it came
-// true.
+// Within waits for a condition for at most the time most. It returns how long that
+// took and whether the condition became true.
 func Within(most time.Duration, cond func() bool) (time.Duration, bool) {
 	start := time.Now()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -39,17 +40,17 @@ func Within(most time.Duration, cond func() bool) (time.Duration, bool) {
 	return time.Since(start), true
 }
 
-// Monotonic is the clock of systemd's ...TimestampMonotonic.
+// Monotonic returns the time of the clock of systemd's ...TimestampMonotonic.
 func Monotonic() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(err) // the clock is always there
+		panic(err) // the clock always exists
 	}
 	return time.Duration(ts.Nano())
 }
 
-// Settle waits until every service is up and web is well, so that tests do not
-// stand on each other's ruins.
+// EnsureHealthy starts what an earlier test has stopped, and waits until every
+// service is active and libra-web is healthy.
 func (h *Harness) EnsureHealthy(t testing.TB) {
 	t.Helper()
 	h.Systemctl(t, append([]string{"reset-failed"}, Services...)...)
@@ -57,7 +58,7 @@ func (h *Harness) EnsureHealthy(t testing.TB) {
 	Await(t, "all services and /up", 20*time.Second, func() bool { return h.Healthy(t) })
 }
 
-// Well says whether every service is up and nothing is degraded.
+// Healthy says whether every service is active and nothing is degraded.
 func (h *Harness) Healthy(t testing.TB) bool {
 	t.Helper()
 	states := h.Systemctl(t, append([]string{"show", "--property=ActiveState", "--value"}, Services...)...)
@@ -70,7 +71,8 @@ func (h *Harness) Healthy(t testing.TB) bool {
 	return code == http.StatusOK && strings.TrimSpace(body) == "OK"
 }
 
-// Get asks web. The code is 0 where there is no answer; the body then says why.
+// Get sends a GET request to libra-web. Without a response the code is 0 and the
+// body is the error.
 func (h *Harness) Get(t testing.TB, path string) (int, string) {
 	t.Helper()
 	res, err := http.Get(h.URL + path)
@@ -85,13 +87,13 @@ func (h *Harness) Get(t testing.TB, path string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// Submit asks for a page and returns its id.
+// Submit submits a page and returns its id.
 func (h *Harness) Submit(t testing.TB, url string) string {
 	t.Helper()
 	return h.SubmitAs(t, "", url)
 }
 
-// SubmitAs is Submit of a named client.
+// SubmitAs is Submit with the name of a client.
 func (h *Harness) SubmitAs(t testing.TB, client, url string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.URL+"/api/pages", strings.NewReader(fmt.Sprintf(`{"url":%q}`, url)))
@@ -115,7 +117,7 @@ func (h *Harness) SubmitAs(t testing.TB, client, url string) string {
 	return page.ID
 }
 
-// Page asks the API for a page.
+// Page gets a page from the API.
 func (h *Harness) Page(t testing.TB, id string) (p libra.Page) {
 	t.Helper()
 	code, body := h.Get(t, "/api/pages/"+id)

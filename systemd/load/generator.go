@@ -17,17 +17,16 @@ import (
 	"libra/pkg/libra"
 )
 
-// patience is how long an answer may take before it counts as none.
-const patience = 5 * time.Second
+// timeout of one request.
+const timeout = 5 * time.Second
 
-// abreast bounds what is under way, so that a Libra that hangs is not asked by
-// ever more.
-const abreast = 512
+// maxInFlight bounds the requests in progress while Libra hangs.
+const maxInFlight = 512
 
 type generator struct {
-	cfg    Config
-	client *http.Client
-	held   atomic.Bool // no more submissions
+	cfg     Config
+	client  *http.Client
+	stopped atomic.Bool // no more submissions
 
 	mu      sync.Mutex
 	stats   Stats               // under mu, like all below
@@ -45,13 +44,13 @@ type outcome struct {
 func newGenerator(cfg Config) *generator {
 	return &generator{
 		cfg: cfg, since: time.Now(), pages: map[string]*outcome{},
-		client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
+		client: &http.Client{Timeout: timeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
 	}
 }
 
 func (g *generator) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, abreast)
+	slots := make(chan struct{}, maxInFlight)
 	pace := func(rate float64, do func(context.Context)) {
 		if rate <= 0 {
 			return
@@ -69,16 +68,16 @@ func (g *generator) run(ctx context.Context) {
 				case slots <- struct{}{}:
 					wg.Go(func() { defer func() { <-slots }(); do(context.WithoutCancel(ctx)) })
 				default:
-					g.note("too much under way already", func(*Stats) {})
+					g.count("too many requests in progress", func(*Stats) {})
 				}
 			}
 		})
 	}
-	wg.Go(func() { g.watch(ctx) })
+	wg.Go(func() { g.measureStalls(ctx) })
 	pace(g.cfg.Submits, g.submit)
 	pace(g.cfg.Reads, g.read)
 	if g.cfg.Submits > 0 {
-		pace(max(20, 4*g.cfg.Submits), g.look)
+		pace(max(20, 4*g.cfg.Submits), g.pollReport)
 	}
 	for range g.cfg.Readers {
 		wg.Go(func() {
@@ -90,8 +89,8 @@ func (g *generator) run(ctx context.Context) {
 	wg.Wait()
 }
 
-// watch notes how late the machine lets a tick be.
-func (g *generator) watch(ctx context.Context) {
+// measureStalls records how late a ticker fires.
+func (g *generator) measureStalls(ctx context.Context) {
 	const every = 50 * time.Millisecond
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -100,24 +99,24 @@ func (g *generator) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			g.note("", func(s *Stats) { s.Stalled = max(s.Stalled, time.Since(last)-every) })
+			g.count("", func(s *Stats) { s.Stalled = max(s.Stalled, time.Since(last)-every) })
 		}
 	}
 }
 
-// note counts something, with a complaint where there is one.
-func (g *generator) note(complaint string, count func(*Stats)) {
+// count changes the stats, and counts an error unless it is "".
+func (g *generator) count(failure string, change func(*Stats)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	count(&g.stats)
-	if complaint == "" {
+	change(&g.stats)
+	if failure == "" {
 		return
 	}
 	if g.stats.Errors == nil {
 		g.stats.Errors = map[string]int{}
 	}
-	if _, known := g.stats.Errors[complaint]; known || len(g.stats.Errors) < 12 {
-		g.stats.Errors[complaint]++
+	if _, known := g.stats.Errors[failure]; known || len(g.stats.Errors) < 12 {
+		g.stats.Errors[failure]++
 	}
 }
 
@@ -152,12 +151,12 @@ func (g *generator) list() IDs {
 }
 
 func (g *generator) submit(ctx context.Context) {
-	if g.held.Load() {
+	if g.stopped.Load() {
 		return
 	}
 	url, err := libra.ParseURL(fmt.Sprintf("%s/p/%s/%x", g.cfg.Site, g.cfg.Name, rand.Uint64()))
 	if err != nil {
-		panic(err) // the suite's own address
+		panic(err) // the suite's own URL is valid
 	}
 	id, o := libra.PageID(url), &outcome{}
 	g.mu.Lock()
@@ -166,13 +165,13 @@ func (g *generator) submit(ctx context.Context) {
 	began := time.Now()
 	code, header, _, err := g.do(ctx, http.MethodPost, "/api/pages", fmt.Sprintf(`{"url":%q}`, url))
 	took := time.Since(began)
-	complaint := ""
+	failure := ""
 	if err != nil {
-		complaint = "submit: " + reason(err)
+		failure = "submit: " + reason(err)
 	} else if code != http.StatusAccepted && header.Get("Retry-After") == "" {
-		complaint = fmt.Sprintf("submit: %d without Retry-After", code)
+		failure = fmt.Sprintf("submit: %d without Retry-After", code)
 	}
-	g.note(complaint, func(s *Stats) {
+	g.count(failure, func(s *Stats) {
 		s.SlowestSubmit = max(s.SlowestSubmit, took)
 		switch {
 		case err != nil:
@@ -191,9 +190,9 @@ func (g *generator) submit(ctx context.Context) {
 	})
 }
 
-// look asks whether the page that waits longest has its report. These
-// questions are nobody's reads, and not counted.
-func (g *generator) look(ctx context.Context) {
+// pollReport asks whether the page that waits longest has its report. These
+// requests are not counted as reads.
+func (g *generator) pollReport(ctx context.Context) {
 	g.mu.Lock()
 	if len(g.waiting) == 0 {
 		g.mu.Unlock()
@@ -203,10 +202,10 @@ func (g *generator) look(ctx context.Context) {
 	g.waiting = g.waiting[1:]
 	g.mu.Unlock()
 	code, _, body, err := g.do(ctx, http.MethodGet, "/api/pages/"+id, "")
-	there := err == nil && code == http.StatusOK && hasReport(body)
+	ok := err == nil && code == http.StatusOK && hasReport(body)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !there {
+	if !ok {
 		g.waiting = append(g.waiting, id)
 		return
 	}
@@ -219,13 +218,13 @@ func hasReport(body []byte) bool {
 	return json.Unmarshal(body, &doc) == nil && doc.Report != nil && doc.Report.URL != ""
 }
 
-// read asks for one of the things people ask for.
+// read requests one of the documents that people read.
 func (g *generator) read(ctx context.Context) {
 	path, id := g.choose()
 	began := time.Now()
 	code, _, body, err := g.do(ctx, http.MethodGet, path, "")
-	again := cut(err)
-	if again {
+	retried := connectionCut(err)
+	if retried {
 		code, _, body, err = g.do(ctx, http.MethodGet, path, "")
 	}
 	took := time.Since(began)
@@ -234,18 +233,18 @@ func (g *generator) read(ctx context.Context) {
 		what = strings.TrimSuffix(path, id) + "ID"
 	}
 	lost := id != "" && strings.HasPrefix(path, "/api/") && err == nil && !hasReport(body)
-	complaint := ""
+	failure := ""
 	switch {
 	case err != nil:
-		complaint = "GET " + what + ": " + reason(err)
+		failure = "GET " + what + ": " + reason(err)
 	case code != http.StatusOK:
-		complaint = fmt.Sprintf("GET %s: %d %s", what, code, problem(body))
+		failure = fmt.Sprintf("GET %s: %d %s", what, code, problem(body))
 	case lost:
-		complaint = "GET " + what + ": 200 without the report that was there before"
+		failure = "GET " + what + ": 200 without the report that was read before"
 	}
-	g.note(complaint, func(s *Stats) {
+	g.count(failure, func(s *Stats) {
 		s.Reads++
-		if again {
+		if retried {
 			s.Retried++
 		}
 		if err == nil && code == http.StatusOK {
@@ -261,8 +260,8 @@ func (g *generator) read(ctx context.Context) {
 	})
 }
 
-// cut says that a connection ended before the answer had begun.
-func cut(err error) bool {
+// connectionCut says whether the connection ended before the response.
+func connectionCut(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
@@ -315,8 +314,8 @@ func (g *generator) do(ctx context.Context, method, path, body string) (int, htt
 	return res.StatusCode, res.Header, data, err
 }
 
-// reason is an error without the addresses in it, so that alike ones count
-// together.
+// reason returns the text of an error without addresses, so that equal errors are
+// counted together.
 func reason(err error) string {
 	text := err.Error()
 	for _, known := range []string{"connection refused", "connection reset by peer", "EOF", "Client.Timeout", "broken pipe"} {

@@ -1,11 +1,10 @@
-// Package load asks a Libra for work and for answers, as many people at once
-// would, and keeps account of every one: what was accepted, what was refused
-// and how, what was answered and how fast, and whether anything that was known
-// was ever not to be read.
+// Package load generates load: it submits pages to a Libra and reads from it, as
+// many people at once would, and counts the results: accepted and refused
+// submissions, responses and their latency, and reads of a known page that came
+// back without its report.
 //
-// The generator is a process of its own, so that what happens to the suite's
-// does not happen to it: Start runs the test binary again, and TestMain hands
-// over to Main there.
+// The generator runs in its own process, so that the suite's work does not delay
+// it: Start runs the test binary again, where TestMain calls Main.
 package load
 
 import (
@@ -15,13 +14,14 @@ import (
 
 // Config of a generator.
 type Config struct {
-	URL  string // of the Libra
-	Site string // of the pages to weigh: every submission is of another one below
-	// Name tells generators apart, in URLs and as X-Libra-Client.
+	URL  string // of libra-web
+	Site string // URL below which every submission is another page
+	// Name is that of the generator, in URLs and as X-Libra-Client.
 	Name string
-	// Submits and Reads a second, whether or not earlier ones are answered.
+	// Submits and Reads per second, whether or not earlier ones have a response.
 	Submits, Reads float64
-	// Readers read as fast as they can, one after the other. Reads is 0 then.
+	// Readers each send one read after the other, as fast as they can; Reads is 0
+	// then.
 	Readers int
 }
 
@@ -31,30 +31,30 @@ type Stats struct {
 
 	Accepted      int // 202
 	Refused       int // 503 or 429, with Retry-After
-	BadRefusals   int // refused without Retry-After, or with any other status
-	Unknown       int // no answer: the submission may have been taken or not
+	BadRefusals   int // refused without Retry-After, or with another status
+	Unknown       int // no response: it may have been accepted or not
 	SlowestSubmit time.Duration
 
 	Reads    int
 	Answered int // 200
-	Stale    int // answered, and marked stale
-	// Again counts reads whose connection was cut before an answer came, and
-	// that were asked once more, as browsers do.
+	Stale    int // answered and marked stale
+	// Retried counts reads whose connection was cut before a response, and that
+	// were sent once more, as browsers do.
 	Retried     int
 	P50, P99    time.Duration
 	SlowestRead time.Duration
 
-	// Lost counts reads of a page whose report had been read before, that
-	// came back without one.
+	// Lost counts reads without a report of a page whose report had been read
+	// before.
 	Lost int
-	// Stall is how long the generator itself stood still, at most: a machine
-	// that is busy with something else makes no figures.
+	// Stalled is the longest time for which the generator itself did not run:
+	// figures of a machine that is busy with other work mean nothing.
 	Stalled time.Duration
-	// Complaints are samples of what was not well, with how often each.
+	// Errors counts samples of errors by their text.
 	Errors map[string]int
 }
 
-// AnsweredShare is between 0 and 1; 1 where nothing was asked.
+// AnsweredShare is between 0 and 1; 1 without reads.
 func (s Stats) AnsweredShare() float64 {
 	if s.Reads == 0 {
 		return 1
@@ -62,12 +62,12 @@ func (s Stats) AnsweredShare() float64 {
 	return float64(s.Answered) / float64(s.Reads)
 }
 
-// IDs are the pages of a generator, by what became of their submission.
+// IDs are the pages of a generator by the result of their submission.
 type IDs struct {
 	Accepted []string
 	Refused  []string
 	Unknown  []string
-	Reported []string // accepted, and a report was read
+	Reported []string // accepted and a report was read
 }
 
 func quantiles(d []time.Duration) (p50, p99, longest time.Duration) {

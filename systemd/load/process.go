@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// variable hands the configuration to the generator's process.
+// variable is the environment variable with the generator's configuration.
 const variable = "LIBRA_SUITE_LOAD"
 
-// Main is the generator's process. It returns false at once where this process
-// is none. Questions come line by line; the end of them is the end of it.
+// Main runs the generator, and returns false at once if this process is not one.
+// It reads commands line by line and returns at the end of its input.
 func Main(in io.Reader, out io.Writer) bool {
 	text, ours := os.LookupEnv(variable)
 	if !ours {
@@ -39,7 +39,7 @@ func Main(in io.Reader, out io.Writer) bool {
 		case "mark":
 			err = answers.Encode(g.mark())
 		case "hold":
-			g.held.Store(true)
+			g.stopped.Store(true)
 			err = answers.Encode(g.mark())
 		case "ids":
 			err = answers.Encode(g.list())
@@ -53,7 +53,7 @@ func Main(in io.Reader, out io.Writer) bool {
 	return true
 }
 
-// Generator is a running one, seen from the suite.
+// Generator controls a running generator.
 type Generator struct {
 	t       testing.TB
 	in      io.WriteCloser
@@ -61,7 +61,7 @@ type Generator struct {
 	wait    func() error
 }
 
-// Start starts a generator; it ends with the test.
+// Start starts a generator, which is stopped at the end of the test.
 func Start(t testing.TB, cfg Config) *Generator {
 	t.Helper()
 	text, err := json.Marshal(cfg)
@@ -91,7 +91,7 @@ func Start(t testing.TB, cfg Config) *Generator {
 	return g
 }
 
-// Stop ends the generator. A second call does nothing.
+// Stop stops the generator. A second call has no effect.
 func (g *Generator) Stop() {
 	if g.wait == nil {
 		return
@@ -103,21 +103,21 @@ func (g *Generator) Stop() {
 	}
 }
 
-// Mark is what happened since the last Mark.
-func (g *Generator) Mark() (s Stats) { g.t.Helper(); g.ask("mark", &s); return s }
+// Mark returns the stats since the last Mark.
+func (g *Generator) Mark() (s Stats) { g.t.Helper(); g.command("mark", &s); return s }
 
-// Hold is Mark, and ends submitting; reading goes on.
-func (g *Generator) StopSubmitting() (s Stats) { g.t.Helper(); g.ask("hold", &s); return s }
+// StopSubmitting is Mark, and stops submitting; reading continues.
+func (g *Generator) StopSubmitting() (s Stats) { g.t.Helper(); g.command("hold", &s); return s }
 
-// IDs are all pages so far.
-func (g *Generator) IDs() (i IDs) { g.t.Helper(); g.ask("ids", &i); return i }
+// IDs returns all pages so far.
+func (g *Generator) IDs() (i IDs) { g.t.Helper(); g.command("ids", &i); return i }
 
-func (g *Generator) ask(question string, answer any) {
+func (g *Generator) command(name string, result any) {
 	g.t.Helper()
-	if _, err := io.WriteString(g.in, question+"\n"); err != nil {
-		g.t.Fatalf("ask the load generator: %v", err)
+	if _, err := io.WriteString(g.in, name+"\n"); err != nil {
+		g.t.Fatalf("send a command to the load generator: %v", err)
 	}
-	if err := g.answers.Decode(answer); err != nil {
-		g.t.Fatalf("answer of the load generator: %v", err)
+	if err := g.answers.Decode(result); err != nil {
+		g.t.Fatalf("read from the load generator: %v", err)
 	}
 }
