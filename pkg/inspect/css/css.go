@@ -6,20 +6,21 @@
 // data: URIs and addresses that are not http or https are no request and are
 // left out; a data: URI that is imported is not.
 //
-// Where this package departs from Chromium, it is because sizes
-// and glyphs are unknown before layout: a query container is taken to be as
-// large as the viewport, text that is clipped or off-screen counts as shown,
-// and a web font counts as having every character of its unicode-range.
+// The packages below do the work: see docs/architecture.md for their layers. Where
+// they depart from Chromium, it is because sizes and glyphs are unknown before
+// layout: a query container counts as being as large as the viewport, text that is
+// clipped or off-screen as shown, and a web font as having every character of its
+// unicode-range.
 //
 // testdata holds what Chromium 156 requests for each fixture; go test -update
-// asks the Chromium at hand again.
+// measures the installed Chromium again.
 package css
 
 import "libra/pkg/libra"
 
 // Use is one URL that a sheet or style attribute names.
 type Use struct {
-	// Lazy is not 0 where the rest is about an element instead of a URL: the
+	// Lazy, if not 0, says that this is about an element instead of a URL: the
 	// one at this place, from 1, of Page.Lazy. Fetch and Reason say whether it
 	// is loaded with the page.
 	Lazy   int
@@ -31,7 +32,7 @@ type Use struct {
 	// Fallback lists the sources of a fetched font that a browser asks for,
 	// in order, when the request for URL fails.
 	Fallback []string
-	// Box says that this is no URL, but that the object or embed of this number,
-	// counted from 1, is not displayed; see Page.Boxes.
+	// Box, if not 0, says that this is no URL: the object or embed of this number,
+	// from 1, is not displayed; see Page.Boxes.
 	Box int
 }

@@ -8,7 +8,7 @@ import (
 
 // fonts lists the sources of all faces, and those that the text loads.
 func (p *pass) fonts() {
-	used := font.Used(p.cascade.Faces, p.order, p.installed)
+	used := font.Used(p.cascade.Faces, p.order, installed)
 	for _, f := range p.cascade.Faces {
 		p.faceUses(f, used[f])
 	}
@@ -16,10 +16,9 @@ func (p *pass) fonts() {
 
 var linuxFamilies = syntax.Keywords("serif sans-serif monospace system-ui -webkit-body -webkit-standard arial helvetica times courier")
 
-func (p *pass) installed(name string) bool {
-	if p.page.SystemFamily != nil {
-		return p.page.SystemFamily(name)
-	}
+// installed says whether Chromium finds a family on a Linux machine with the
+// fonts DejaVu and Liberation; generic families are "serif" and so on.
+func installed(name string) bool {
 	switch name {
 	case "times new roman", "courier new", "dejavu sans", "dejavu serif", "dejavu sans mono",
 		"liberation sans", "liberation serif", "liberation mono":
@@ -28,8 +27,8 @@ func (p *pass) installed(name string) bool {
 	return linuxFamilies[name]
 }
 
-// faceUses lists the sources of a face: the first that is supported and no
-// local() hit, when the face is used.
+// faceUses lists the sources of a face. The first one that is supported is
+// fetched when the face is used, unless a local() before it is installed.
 func (p *pass) faceUses(f *font.Face, used bool) {
 	local := -1
 	for i, s := range f.Sources {

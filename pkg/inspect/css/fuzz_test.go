@@ -14,7 +14,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// FuzzParse holds that any bytes are a sheet, that reading it twice gives the
+// FuzzParse checks that any bytes are a sheet, that parsing it twice gives the
 // same, and that every URL that comes out is absolute and without fragment.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
@@ -53,7 +53,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzMatch holds that no selector and no document make matching fail.
+// FuzzMatch checks that no selector and no document make matching fail.
 func FuzzMatch(f *testing.F) {
 	f.Add("a:has(> b ~ c d) + e", "<a><b></b><c><d></d></c></a><e>")
 	f.Add(".a .a .a .a .a > .b", strings.Repeat("<div class=a>", 40))
@@ -69,8 +69,8 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-// TestHostile holds that sheets made to be slow, deep or endless are read to
-// an end, and that what grows without bound is cut and said to be.
+// TestHostile parses sheets made to be slow, deep or endless: parsing ends, and a
+// sheet that exceeds a bound is truncated and says so.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	const n = 100_000
@@ -123,8 +123,8 @@ func laughs() string {
 	return b.String() + "}p{background-image:var(--Z)}"
 }
 
-// TestMatchingIsBounded holds that a page whose selectors ask for more than
-// any real one is given up, and said to be.
+// TestMatchingIsBounded: matching stops early on a page with more expensive
+// selectors than any real one, and the page says so.
 func TestMatchingIsBounded(t *testing.T) {
 	t.Parallel()
 	doc, err := html.Parse(strings.NewReader(strings.Repeat("<p class=a>x</p>", 6000)))
@@ -134,6 +134,6 @@ func TestMatchingIsBounded(t *testing.T) {
 	s := stylesheet.Parse([]byte(strings.Repeat("body:has(i) p:has(~ .b), .a:nth-child(1 of p){background:url(x.png)}", 12)), "https://example.org/")
 	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 	if p.Uses(); !p.Truncated() {
-		t.Error("the page is not said to be truncated")
+		t.Error("Truncated is false, want true")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// overridden notes, for declarations with images that lost, what beat them.
+// overridden records which rule overrides declarations with images.
 func (p *pass) overridden(cands []cascade.Candidate, s *cascade.Style) {
 	for i := range cands {
 		c := &cands[i]
@@ -28,17 +28,17 @@ func (p *pass) overridden(cands []cascade.Candidate, s *cascade.Style) {
 	}
 }
 
-// attributeURLs keeps what style attributes name; sheets are listed by label.
+// attributeURLs lists what style attributes name; label lists the sheets'.
 func (p *pass) attributeURLs(matched []*cascade.Rule) {
 	for _, a := range matched {
 		if a.Origin == cascade.Inline {
-			p.later(a)
+			p.addPending(a)
 		}
 	}
 }
 
-// later lists the URLs of a, to be labelled unless they turn out fetched.
-func (p *pass) later(a *cascade.Rule) {
+// addPending lists the URLs of a, with the label they get unless one is fetched.
+func (p *pass) addPending(a *cascade.Rule) {
 	why := p.why(a)
 	l := lister{v: p.page.Viewport, base: a.Sheet}
 	for _, d := range a.Source.Declarations {
@@ -54,8 +54,7 @@ func (p *pass) later(a *cascade.Rule) {
 	}
 }
 
-// why says what keeps the images of a rule that is in force from being
-// requested.
+// why says why the images of a rule that is in force are not requested.
 func (p *pass) why(a *cascade.Rule) stylesheet.Barrier {
 	name := syntax.Brief(a.Source.Prelude)
 	switch {
@@ -81,7 +80,7 @@ func (p *pass) why(a *cascade.Rule) stylesheet.Barrier {
 func (p *pass) label() {
 	for _, a := range p.cascade.Rules {
 		if a.Origin != cascade.UserAgent && property.MayRequest(a.Source.Declarations, false) {
-			p.later(a)
+			p.addPending(a)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.cascade.Keyframes)) {

@@ -12,7 +12,7 @@ import (
 	"libra/pkg/inspect/css/stylesheet"
 )
 
-// TestReasons holds what a person is told about every URL.
+// TestReasons compares the reasons of every URL with those a person should read.
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	doc, err := html.Parse(strings.NewReader(`<!DOCTYPE html><p class=hero style="list-style: url(inline.png)">text</p>

@@ -11,14 +11,13 @@ import (
 	"libra/pkg/inspect/markup"
 )
 
-// Most elements of a page decide nothing about requests. While no @font-face
-// is in force text does not matter, and a style is needed only of the elements
-// that a rule, a style attribute or a presentation attribute with an address
-// is for, and of their ancestors: what those inherit from, and whether they
-// are shown.
+// Most elements of a page cause no requests. While no @font-face is in force,
+// text does not matter: a style is needed only for elements that a rule, a style
+// attribute or a presentational hint with an address applies to, and for their
+// ancestors, from which they inherit and which may hide them.
 
-// inert says whether nothing that p's sheets hold can bring a request about, in
-// whatever state: then only attributes can.
+// inert says whether no rule of p's sheets may cause a request, in any state:
+// only attributes may.
 func (p *Page) inert() bool {
 	for _, a := range p.Sheets {
 		if a.Sheet != nil && a.Sheet.MayRequest {
@@ -42,7 +41,7 @@ func (p *pass) needed() []*selector.Element {
 			x.Add(a.Source.Selectors, i)
 		}
 	}
-	if p.page.Boxes == 0 && !p.named(x, p.page.Doc, running) {
+	if p.page.Boxes == 0 && !p.mayRequest(x, p.page.Doc, running) {
 		return nil
 	}
 	all := selector.Elements(p.page.Doc)
@@ -53,7 +52,7 @@ func (p *pass) needed() []*selector.Element {
 		}
 		x.SetAncestors(e)
 		box := p.page.Boxes > 0 && e.Is("object", "embed")
-		if !box && !p.subject(x, e) && !p.attributesBear(e.Node, running) {
+		if !box && !p.matchesAny(x, e) && !p.attributesMayRequest(e.Node, running) {
 			continue
 		}
 		for ; e != nil && !needed[e.Order]; e = e.Parent {
@@ -69,35 +68,35 @@ func (p *pass) needed() []*selector.Element {
 	return list
 }
 
-// named says whether an element under n may be one that a rule of x is for, or
-// has an attribute that bears. It looks at the document itself, whose elements
-// are not made ready for matching yet.
-func (p *pass) named(x *selector.Index, n *html.Node, running bool) bool {
+// mayRequest says whether a rule of x may match an element under n, or an
+// attribute of one may cause a request. It reads the document itself, before its
+// elements are prepared for matching.
+func (p *pass) mayRequest(x *selector.Index, n *html.Node, running bool) bool {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type != html.ElementNode {
 			continue
 		}
-		if x.MayMatch(c) || p.attributesBear(c, running) {
+		if x.MayMatch(c) || p.attributesMayRequest(c, running) {
 			return true
 		}
 		if c.Data == "template" && c.Namespace == "" && !markup.IsShadowRoot(c) {
 			continue
 		}
-		if p.named(x, c, running) {
+		if p.mayRequest(x, c, running) {
 			return true
 		}
 	}
 	return false
 }
 
-// attributesBear says whether n's attributes may bring a request about.
-func (p *pass) attributesBear(n *html.Node, running bool) bool {
+// attributesMayRequest says whether n's attributes may cause a request.
+func (p *pass) attributesMayRequest(n *html.Node, running bool) bool {
 	for i := range n.Attr {
 		a := &n.Attr[i]
 		switch {
 		case len(a.Key) == len("style") && strings.EqualFold(a.Key, "style"):
-			// An address stands in a function, and so does what stands for one.
-			if (running || callsUnknown(a.Val)) && property.MayRequest(parseInline(a.Val, p.page.Base), running) {
+			// An address is the argument of a function, and so is var().
+			if (running || hasOtherFunction(a.Val)) && property.MayRequest(parseInline(a.Val, p.page.Base), running) {
 				return true
 			}
 		case len(a.Key) == len("background") && strings.EqualFold(a.Key, "background"):
@@ -109,8 +108,8 @@ func (p *pass) attributesBear(n *html.Node, running bool) bool {
 	return false
 }
 
-// subject says whether a rule of x is for e.
-func (p *pass) subject(x *selector.Index, e *selector.Element) bool {
+// matchesAny says whether a rule of x matches e.
+func (p *pass) matchesAny(x *selector.Index, e *selector.Element) bool {
 	found := false
 	x.Find(e, func(list []selector.Entry) {
 		for i := 0; i < len(list) && !found; i++ {
@@ -120,9 +119,9 @@ func (p *pass) subject(x *selector.Index, e *selector.Element) bool {
 	return found
 }
 
-// callsUnknown says whether style has a function that is not one of those that
-// style attributes are full of and that name no address.
-func callsUnknown(style string) bool {
+// hasOtherFunction says whether style calls a function that is not one of the
+// common ones that take no address.
+func hasOtherFunction(style string) bool {
 	if strings.IndexByte(style, '\\') >= 0 {
 		return true
 	}

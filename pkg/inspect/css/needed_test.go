@@ -14,9 +14,9 @@ import (
 	"libra/pkg/inspect/css/stylesheet"
 )
 
-// TestNeeded holds the styles of what needs one against the styles of all: a
-// font that nothing uses makes every element need one, and changes nothing
-// else.
+// TestNeeded compares a page with styles for the elements that need one with the
+// same page with styles for all: an unused font makes every element need one, and
+// changes nothing else.
 func TestNeeded(t *testing.T) {
 	const face = `@font-face{font-family:unheard-of;src:url(never.woff2)}`
 	for _, f := range loadFixtures(t) {

@@ -23,8 +23,8 @@ var (
 	fixtures = flag.String("fixtures", "testdata/*.txtar", "the fixture archives to use")
 )
 
-// fixture is one page with its style sheets, and what Chromium asks for when
-// it opens it, page itself and icon left out.
+// fixture is one page with its style sheets, and what Chromium requests when
+// it opens it, the page itself and the icon left out.
 type fixture struct {
 	name  string            // "topic/case"
 	files map[string]string // by name inside the case
@@ -63,7 +63,7 @@ func loadFixtures(t testing.TB) []fixture {
 	return all
 }
 
-// oracle serves fixtures and has Chromium open them.
+// oracle serves fixtures to Chromium and records its requests.
 type oracle struct {
 	fixtures map[string]fixture
 	mu       sync.Mutex
@@ -123,8 +123,8 @@ const settle = `(async () => {
 	return true;
 })()`
 
-// ask has Chromium open every fixture and returns its requests, sorted.
-func (o *oracle) ask(t *testing.T, cases []fixture) map[string][]string {
+// requests has Chromium open every fixture and returns its requests, sorted.
+func (o *oracle) requests(t *testing.T, cases []fixture) map[string][]string {
 	t.Helper()
 	server := httptest.NewServer(o)
 	defer server.Close()
@@ -146,18 +146,18 @@ func (o *oracle) ask(t *testing.T, cases []fixture) map[string][]string {
 	return o.seen
 }
 
-// TestChromiumAgreesWithGolden holds the golden answers to what the Chromium
-// at hand asks for; with -update it writes them.
+// TestChromiumAgreesWithGolden compares the golden answers with the requests of
+// the installed Chromium; with -update it writes them.
 func TestChromiumAgreesWithGolden(t *testing.T) {
 	if os.Getenv("LIBRA_ORACLE") == "" && !*update {
-		t.Skip("set LIBRA_ORACLE=1 to ask the Chromium at hand again")
+		t.Skip("set LIBRA_ORACLE=1 to compare with the installed Chromium")
 	}
 	cases := loadFixtures(t)
 	o := &oracle{fixtures: map[string]fixture{}, seen: map[string][]string{}}
 	for _, f := range cases {
 		o.fixtures[f.name] = f
 	}
-	got := o.ask(t, cases)
+	got := o.requests(t, cases)
 	if *update {
 		writeGolden(t, got)
 		return

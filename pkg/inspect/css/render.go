@@ -10,8 +10,8 @@ import (
 	"libra/pkg/inspect/css/syntax"
 )
 
-// partOf says on which elements a pseudo-element of the browser's own exists:
-// the type of element, and of input.
+// partOf are the elements that have a pseudo-element of the browser's own: their
+// types, and those of input.
 var partOf = map[string][2]string{
 	"placeholder":                        {"input textarea", "text search url tel email password number"},
 	"-webkit-input-placeholder":          {"input textarea", "text search url tel email password number"},
@@ -47,7 +47,8 @@ func isPart(name string, e *selector.Element) bool {
 	return syntax.Keywords(part[0])[e.Tag] && (e.Tag != "input" || syntax.Keywords(part[1])[e.InputType()])
 }
 
-// pseudoElement styles a pseudo-element of e and notes its images and text.
+// pseudoElement computes the style of a pseudo-element of e and lists its images
+// and text.
 func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	for _, a := range q.by {
 		a.Matched = true
@@ -96,7 +97,7 @@ func blockContainer(s *cascade.Style) bool {
 	return false
 }
 
-// animations notes the images of the keyframes that s runs. An animation
+// animations lists the images of the keyframes that s runs. An animation
 // that is paused, or far from its start, shows its first frame at most.
 func (p *pass) animations(s *cascade.Style) {
 	names := s.Values[property.AnimationName]

@@ -12,8 +12,8 @@ import (
 	"libra/pkg/inspect/css/selector"
 )
 
-// write notes that s renders text.
-func (p *pass) write(s *cascade.Style, words string) {
+// addText records that s renders text.
+func (p *pass) addText(s *cascade.Style, words string) {
 	families := s.Values[property.FontFamily]
 	if families == nil || len(p.cascade.Faces) == 0 {
 		return
@@ -33,17 +33,17 @@ func (p *pass) write(s *cascade.Style, words string) {
 	}
 }
 
-// strut notes the lines that e makes without text: every inline box has a
-// font, and so has the block that holds an inline box, a replaced element or
+// addStruts records the fonts of line boxes without text: every inline box has a
+// strut, and so has the block that contains an inline box, a replaced element or
 // a list marker.
-func (p *pass) strut(e *styled) {
+func (p *pass) addStruts(e *styled) {
 	if e.Namespace == "svg" && e.Tag != "svg" {
 		return
 	}
 	s := e.style
 	kind := s.Keyword(property.Display, "inline")
 	if kind == "list-item" && (s.Keyword(property.ListStyleType, "disc") != "none" || s.Values[property.ListStyleImage] != nil) {
-		p.write(s, "")
+		p.addText(s, "")
 	}
 	if !inlineLevel(s, e.parent) {
 		return
@@ -53,14 +53,14 @@ func (p *pass) strut(e *styled) {
 		block = block.parent
 	}
 	if block != nil {
-		p.write(block.style, "")
+		p.addText(block.style, "")
 	}
 	if kind == "inline" && e.Namespace == "html" && !e.Is("img", "video", "audio", "canvas", "iframe", "object", "embed", "picture", "source", "wbr", "map") {
-		p.write(s, "")
+		p.addText(s, "")
 	}
 }
 
-// inlineLevel says whether a box of style s takes part in its parent's lines.
+// inlineLevel says whether a box of style s takes part in its parent's line boxes.
 func inlineLevel(s *cascade.Style, parent *styled) bool {
 	switch s.Keyword(property.Display, "inline") {
 	case "inline", "inline-block", "inline-flex", "inline-grid", "inline-table", "ruby", "-webkit-inline-box", "-webkit-inline-flex":
@@ -86,25 +86,25 @@ func inlineLevel(s *cascade.Style, parent *styled) bool {
 	return true
 }
 
-// elementText notes the text of e itself.
+// elementText records the text of e itself.
 func (p *pass) elementText(e *styled) {
 	s := e.style
 	switch {
 	case e.Is("br"):
-		p.write(s, "")
+		p.addText(s, "")
 	case e.Is("select"):
 		if !listBox(e.Element) {
-			p.write(s, chosen(e.Element))
+			p.addText(s, chosen(e.Element))
 		}
 		return
 	case e.Is("option"):
 		if list := e.parent; list != nil && (listBox(list.Element) || list.parent != nil && listBox(list.parent.Element)) {
-			p.write(s, textOf(e.Node))
+			p.addText(s, textOf(e.Node))
 		}
 		return
 	case e.Is("textarea"):
 		placeholder, _ := e.Attr("placeholder")
-		p.write(s, textOf(e.Node)+placeholder)
+		p.addText(s, textOf(e.Node)+placeholder)
 		return
 	case e.Is("input"):
 		switch e.InputType() {
@@ -113,7 +113,7 @@ func (p *pass) elementText(e *styled) {
 		}
 		value, _ := e.Attr("value")
 		placeholder, _ := e.Attr("placeholder")
-		p.write(s, value+placeholder)
+		p.addText(s, value+placeholder)
 		return
 	}
 	if !showsText(e.Element) || s.Keyword(property.ContentVisibility, "visible") == "hidden" {
@@ -124,11 +124,11 @@ func (p *pass) elementText(e *styled) {
 	}
 	for c := e.Node.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type == html.TextNode && strings.Trim(c.Data, " \t\n\r\f") != "" {
-			p.write(s, c.Data)
+			p.addText(s, c.Data)
 		}
 	}
 	if s.Keyword(property.Display, "inline") == "list-item" && s.Values[property.ListStyleImage] == nil && numbered(s) {
-		p.write(s, "0123456789.")
+		p.addText(s, "0123456789.")
 	}
 }
 
@@ -141,16 +141,16 @@ func numbered(s *cascade.Style) bool {
 	return true
 }
 
-// markerText notes the text of a ::marker that has a style of its own.
+// markerText records the text of a ::marker that has a style of its own.
 func (p *pass) markerText(e *styled, s *cascade.Style) {
 	if v := s.Values[property.Content]; v != nil && len(v.Keywords) > 0 {
-		p.write(s, strings.Join(v.Keywords, ""))
+		p.addText(s, strings.Join(v.Keywords, ""))
 	} else if numbered(e.style) {
-		p.write(s, "0123456789.")
+		p.addText(s, "0123456789.")
 	}
 }
 
-// pseudoText notes the text that a pseudo-element shows.
+// pseudoText records the text that a pseudo-element shows.
 func (p *pass) pseudoText(e *styled, s *cascade.Style, name string) {
 	switch name {
 	case "before", "after":
@@ -159,7 +159,7 @@ func (p *pass) pseudoText(e *styled, s *cascade.Style, name string) {
 			return
 		}
 		if inlineLevel(s, e) {
-			p.write(e.style, "")
+			p.addText(e.style, "")
 		}
 		if len(v.Keywords)+len(v.Attrs) == 0 && s.Keyword(property.Display, "inline") != "inline" {
 			return
@@ -169,16 +169,16 @@ func (p *pass) pseudoText(e *styled, s *cascade.Style, name string) {
 			t, _ := e.Attr(a)
 			words += t
 		}
-		p.write(s, words)
+		p.addText(s, words)
 	case "first-line", "first-letter":
 		if t := textOf(e.Node); strings.TrimSpace(t) != "" {
-			p.write(s, t)
+			p.addText(s, t)
 		}
 	case "placeholder", "-webkit-input-placeholder":
 		t, _ := e.Attr("placeholder")
-		p.write(s, t)
+		p.addText(s, t)
 	case "file-selector-button", "-webkit-file-upload-button":
-		p.write(s, "Choose File")
+		p.addText(s, "Choose File")
 	}
 }
 

@@ -82,7 +82,7 @@ func (l *lister) decl(d property.Declaration, c stylesheet.Barrier, subject stri
 	}
 }
 
-// text lists every url() in a value that is not understood further.
+// text lists every url() in a value that is not parsed further.
 func (l *lister) text(value string, c stylesheet.Barrier) {
 	for _, u := range property.URLs(value, l.base) {
 		l.add(Use{URL: u, Type: libra.Image, Fetch: libra.Fetched, Reason: "in a value with var()"}, c)

@@ -319,8 +319,8 @@ func (a *Rule) Candidate(d *property.Declaration, spec selector.Specificity) Can
 	return Candidate{d, a, a.Key(spec, d.Important)}
 }
 
-// ContainersHold says whether the @container rules around a hold in a container
-// that is as large as the viewport.
+// ContainersHold says whether the @container rules around a match a container that
+// is as large as the viewport.
 func (a *Rule) ContainersHold(v media.Viewport) bool {
 	return !slices.ContainsFunc(a.Containers, func(r *stylesheet.Rule) bool {
 		_, query := r.ContainerQuery()

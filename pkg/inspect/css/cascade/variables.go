@@ -24,7 +24,8 @@ type Variables struct {
 	memo       map[string]resolved
 }
 
-// NewVariables holds the custom properties own of a child of what parent is for.
+// NewVariables returns the custom properties of an element that declares own and
+// inherits from parent.
 func (c *Cascade) NewVariables(parent *Variables, own map[string]*Candidate) *Variables {
 	return &Variables{parent: parent, own: own, registered: c.registered, viewport: c.viewport}
 }

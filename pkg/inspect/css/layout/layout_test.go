@@ -13,7 +13,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// near tells which lazy images of a page are loaded with it, as a letter for
+// near returns which lazy images of a page are loaded with it, as a letter for
 // each: n for near, f for far.
 func near(t *testing.T, body, sheet string) string {
 	t.Helper()
@@ -38,8 +38,8 @@ func near(t *testing.T, body, sheet string) string {
 	return b.String()
 }
 
-// TestNear is about what the fixture pages, which are held against Chromium, do
-// not have.
+// TestNear covers layout features that the fixture pages, which are compared with
+// Chromium, lack.
 func TestNear(t *testing.T) {
 	const img = `<img loading=lazy width=100 height=100>`
 	for _, c := range []struct {
@@ -73,8 +73,8 @@ func TestNear(t *testing.T) {
 	}
 }
 
-// TestNearIsBounded gives a layout what could take it long; the package's own
-// deadline for tests says whether it does.
+// TestNearIsBounded lays out pages that could take very long: the test's timeout
+// fails it then.
 func TestNearIsBounded(t *testing.T) {
 	const img = `<img loading=lazy width=9 height=9>`
 	for name, c := range map[string][2]string{

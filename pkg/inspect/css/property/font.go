@@ -9,7 +9,7 @@ import (
 // ParseFamilies reads a list of family names. Quoted names are kept as they
 // are, unquoted ones joined by single spaces; generic names stay lower case
 // words without quotes, marked by a leading NUL so that "serif" in quotes
-// is told apart.
+// differs.
 func ParseFamilies(ns []syntax.Value, _ string) (*Value, bool) {
 	v := &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {

@@ -131,7 +131,7 @@ type Declaration struct {
 	Pending   *Pending // nil without var()
 }
 
-// Pending is a value that holds var(), or the text of a custom property.
+// Pending is a value with var(), or the text of a custom property.
 type Pending struct {
 	Text     string
 	base     string
@@ -268,8 +268,7 @@ var properties = func() map[string]*property {
 	return m
 }()
 
-// MayRequest says whether decls may bring a request about. running says that
-// animations may.
+// MayRequest says whether decls may cause a request; with running, animations may.
 func MayRequest(decls []Declaration, running bool) bool {
 	for i := range decls {
 		d := &decls[i]

@@ -8,7 +8,7 @@ import (
 	"libra/pkg/inspect/markup"
 )
 
-// Element is an element of the document, laid out for matching.
+// Element is an element of the document, prepared for matching.
 type Element struct {
 	Node                     *html.Node
 	Parent                   *Element
@@ -19,10 +19,10 @@ type Element struct {
 	Namespace                string          // html, svg or math
 	Order                    int             // in the document, from 0
 	above                    bloom           // what its ancestors have
-	option                   *Element        // of a drop-down: what it shows
+	option                   *Element        // the option that a drop-down shows
 	counted                  bool            // option is known
 	Scope                    int             // the shadow tree it is in, 0 for none
-	IsShadowRoot             bool            // it stands for the root of that
+	IsShadowRoot             bool            // it represents the root of that tree
 	Slots                    map[string]bool // of its shadow tree, nil without one
 	index, fromEnd           int             // among its siblings, from 1; 0 before asked
 	typeIndex, typeIndexLast int             // the same among siblings of its type
@@ -31,7 +31,7 @@ type Element struct {
 // Elements lists the elements under root in document order.
 func Elements(root *html.Node) []*Element {
 	var all []*Element
-	var slab []Element // made many at a time
+	var slab []Element // allocated in blocks
 	scopes := 0
 	var add func(n *html.Node, parent *Element, scope int)
 	add = func(n *html.Node, parent *Element, scope int) {

@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	// dynamicStates are pseudo-classes that hold only after somebody acted.
+	// dynamicStates are pseudo-classes that match only after a user acted.
 	dynamicStates = syntax.Keywords(`hover active focus focus-visible focus-within visited target target-current target-before
 		target-after fullscreen -webkit-full-screen modal popover-open picture-in-picture autofill
 		-webkit-autofill user-valid user-invalid -webkit-drag     

@@ -2,22 +2,20 @@ package selector
 
 import "golang.org/x/net/html"
 
-// Shadow trees that the markup declares: their sheets are for their elements
-// only, and no other sheets are. Between an element and the root of its tree
-// stands an element for that root, which no selector matches: what it inherits
-// it hands down. Of the host's own children those are shown that a slot takes.
-// :host and ::slotted() are not known to the selectors of this package.
+// Declarative shadow trees: the sheets of a tree apply to its elements only, and
+// no other sheets do. The root of a tree is an element of its own between the
+// host and the tree, which no selector matches and which inherits from the host.
+// Of the host's own children only slotted ones are shown.
 
-// initRoot makes e the root of a shadow tree, which is no sibling of what the
-// host holds.
+// initRoot makes e the root of a shadow tree; it is no sibling of the host's
+// children.
 func (e *Element) initRoot(n *html.Node, host *Element, scope int) {
 	e.Node, e.Parent, e.Tag, e.Namespace, e.Scope, e.IsShadowRoot = n, host, "#shadow-root", "html", scope, true
 	host.Slots = map[string]bool{}
 	slots(n, host.Slots)
 }
 
-// slots notes the names of the slots below n, other trees than its own left
-// aside.
+// slots records the names of the slots below n, those of nested trees left out.
 func slots(n *html.Node, names map[string]bool) {
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		switch {

@@ -9,13 +9,13 @@ import (
 	"libra/pkg/inspect/markup"
 )
 
-// groupKinds are the rules that hold style rules and may stand in one.
+// groupKinds are the rules that contain style rules and may be nested in one.
 var groupKinds = map[string]Kind{
 	"media": MediaRule, "supports": SupportsRule, "layer": LayerBlock, "container": ContainerRule,
 	"scope": ScopeRule, "starting-style": StartingStyleRule,
 }
 
-// descriptorKinds are the rules that hold descriptors.
+// descriptorKinds are the rules that contain descriptors.
 var descriptorKinds = map[string]Kind{
 	"font-face": FontFaceRule, "page": PageRule, "property": PropertyRule, "counter-style": CounterStyleRule,
 	"position-try": OtherRule, "view-transition": OtherRule, "font-palette-values": OtherRule,

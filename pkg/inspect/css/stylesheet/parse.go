@@ -15,8 +15,8 @@ const (
 	maxSelectors = 1_000_000
 )
 
-// Kind says what a rule is for; kinds that name nothing and hold nothing
-// of interest are not kept at all.
+// Kind is the kind of a rule. Rules that name no address and contain none are not
+// kept.
 type Kind uint8
 
 // The rules.
@@ -37,7 +37,7 @@ const (
 	OtherRule // named with its prelude, never applied
 )
 
-// Rule is one rule with what it holds.
+// Rule is one rule with its contents.
 type Rule struct {
 	Kind         Kind
 	Prelude      string

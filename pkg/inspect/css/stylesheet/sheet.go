@@ -78,7 +78,7 @@ func (s *Sheet) Imports(v media.Viewport) []Import {
 	return list
 }
 
-// mayRequest says whether rules, or what they hold, may name an address.
+// mayRequest says whether rules, or rules in them, may name an address.
 func mayRequest(rules []*Rule) bool {
 	for _, r := range rules {
 		if r.Kind == FontFaceRule || property.MayRequest(r.Declarations, false) || mayRequest(r.Rules) {
