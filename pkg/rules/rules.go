@@ -123,9 +123,9 @@ type Telling struct {
 
 // Thresholds say when something is an alarm.
 type Thresholds struct {
-	Component Rows // Libra's own parts
-	Host      Rows // disk, memory
-	Page      Rows // watched pages
+	Component Streak // Libra's own parts
+	Host      Streak // disk, memory
+	Page      Streak // watched pages
 	Flap      Flap
 	// Heartbeat is how long a component may give no sign of life.
 	Heartbeat time.Duration
@@ -145,7 +145,7 @@ type Thresholds struct {
 }
 
 // Rows are readings in a row.
-type Rows struct {
+type Streak struct {
 	Raise int // failures that raise
 	Clear int // passes that clear
 }
@@ -180,7 +180,7 @@ func Defaults() File {
 			Late: time.Minute, Digest: 6, Group: 10 * time.Second, Settle: 5 * time.Second, Undelivered: 2 * time.Minute,
 		},
 		Thresholds: Thresholds{
-			Component: Rows{1, 3}, Host: Rows{1, 3}, Page: Rows{3, 3},
+			Component: Streak{1, 3}, Host: Streak{1, 3}, Page: Streak{3, 3},
 			Flap:      Flap{3, 10 * time.Minute, 60},
 			Heartbeat: 2 * time.Second, Restarts: 5, RestartsWithin: 10 * time.Minute, Behind: 5 * time.Second,
 			Disk:        Percent{80, 90, 95},

@@ -42,7 +42,7 @@ func readThresholds(s *section, t *Thresholds) {
 	}
 }
 
-func readRows(s *section, key string, r *Rows) {
+func readRows(s *section, key string, r *Streak) {
 	if s := s.table(key, "[thresholds."+key+"]"); s != nil {
 		s.count("raise", &r.Raise, 1, 1000)
 		s.count("clear", &r.Clear, 1, 1000)

@@ -9,39 +9,39 @@ import (
 	"libra/pkg/libra"
 )
 
-// What the appliance does by itself about what is wrong is written down in the
-// timeline of the alarm that it is about.
+// Automatic actions, such as systemd's restarts, are notes in the timeline of the
+// alarm that they are about.
 
-// ownName is by whom.
-const ownName = component.Watchdog
+// watchdogName is the author of those notes.
+const watchdogName = component.Watchdog
 
-// act writes an automatic action down.
-func (b *board) act(alarm, format string, args ...any) {
+// note publishes a note about an automatic action.
+func (ev *evaluator) note(alarm, format string, args ...any) {
 	n := libra.Note{
-		ID: rand.Text(), Kind: libra.Action, At: time.Now().UTC(), By: ownName, Alarm: alarm, Text: fmt.Sprintf(format, args...),
+		ID: rand.Text(), Kind: libra.Action, At: time.Now().UTC(), By: watchdogName, Alarm: alarm, Text: fmt.Sprintf(format, args...),
 	}
-	b.deps.Log.Info("automatic action", "alarm", alarm, "text", n.Text, "note", n.ID)
-	b.out.addNote(n)
+	ev.deps.Log.Info("automatic action", "alarm", alarm, "text", n.Text, "note", n.ID)
+	ev.publisher.addNote(n)
 }
 
-// justOver is for how long after its end an alarm's timeline goes on.
+// justOver is for how long after its end an alarm gets notes.
 const justOver = 10 * time.Minute
 
-// open says whether an alarm is raised, or was just now.
-func (b *board) open(alarm string) bool {
-	t, ok := b.out.newest(alarm)
+// open reports whether an alarm is raised, or was until just now.
+func (ev *evaluator) open(alarm string) bool {
+	t, ok := ev.publisher.newest(alarm)
 	return ok && (t.Alarm.State == libra.Raised || time.Since(t.At) < justOver)
 }
 
-// restarted writes down that systemd started a part again, with each alarm
-// that this is an answer to.
-func (b *board) restarted(r restarted) {
+// noteRestart notes that systemd restarted a component, with each alarm that the
+// restart may clear.
+func (ev *evaluator) noteRestart(r restarted) {
 	id, short, name := r.target.names()
 	text := fmt.Sprintf("systemd started %s again", name)
 	if r.times > 1 {
 		text += fmt.Sprintf(", %d times", r.times)
 	}
-	if why := endings[r.result]; why != "" {
+	if why := endReasons[r.result]; why != "" {
 		text += ": " + why
 	}
 	alarms := []string{"beat." + id, "restarts." + id}
@@ -51,20 +51,20 @@ func (b *board) restarted(r restarted) {
 	if short == "bus" {
 		alarms = append(alarms, diskAlarm) // a full disk ends it; see pkg/broker
 	}
-	told := false
+	noted := false
 	for _, a := range alarms {
-		if b.open(a) {
-			b.act(a, "%s", text)
-			told = true
+		if ev.open(a) {
+			ev.note(a, "%s", text)
+			noted = true
 		}
 	}
-	if !told {
-		b.deps.Log.Info("automatic action", "target", name, "text", text)
+	if !noted {
+		ev.deps.Log.Info("automatic action", "target", name, "text", text)
 	}
 }
 
-// endings says how a service's process ended, as systemd.service(5) calls it.
-var endings = map[string]string{
+// endReasons are texts for a service's result, by its name in systemd.service(5).
+var endReasons = map[string]string{
 	"watchdog":    "it hung, and was ended",
 	"oom-kill":    "it was ended because memory ran out",
 	"core-dump":   "it crashed",
@@ -74,14 +74,14 @@ var endings = map[string]string{
 	"start-limit": "it was started too often",
 }
 
-// guardDisk says what a disk that is nearly full makes the others do: libra-web
-// takes no new watches while its alarm is major.
-func (b *board) guardDisk(was, is libra.Severity) {
+// noteDisk notes the consequence of a disk that is nearly full: libra-web accepts
+// no new watches while its alarm is major.
+func (ev *evaluator) noteDisk(was, is libra.Severity) {
 	full := func(s libra.Severity) bool { return s.Rank() >= libra.Major.Rank() }
 	switch {
 	case full(is) && !full(was):
-		b.act(diskAlarm, "new watches are refused until less than %g %% is in use", b.cfg.Disk.Major)
+		ev.note(diskAlarm, "new watches are refused until less than %g %% is in use", ev.cfg.Disk.Major)
 	case full(was) && !full(is):
-		b.act(diskAlarm, "new watches are taken again")
+		ev.note(diskAlarm, "new watches are taken again")
 	}
 }

@@ -15,16 +15,16 @@ import (
 	"libra/pkg/rules"
 )
 
-// busAlarm is the alarm that explains the silence of every heart.
+// busAlarm is the alarm that explains why no heartbeat arrives.
 const busAlarm = "bus"
 
-// diskAlarm and queueAlarm explain, or are answered by, what others do.
+// diskAlarm and queueAlarm explain other alarms, or get notes of automatic actions.
 const (
 	diskAlarm  = "disk"
 	queueAlarm = "queue"
 )
 
-// allProbes is the whole table of what is watched.
+// allProbes is the table of all that is probed.
 func (w *Watchdog) allProbes() []*probe {
 	cfg := w.config()
 	probes := []*probe{w.busProbe(), w.webProbe(), w.diskProbe(), w.memoryProbe()}
@@ -43,8 +43,8 @@ func (w *Watchdog) allProbes() []*probe {
 	}
 	for _, p := range probes {
 		p.timeout, p.wake = cfg.Timeout, make(chan struct{}, 1)
-		p.leaving = w.services.leaving
-		p.raise = func() int { return p.rows.limits(*w.config()).Raise }
+		p.stopping = w.services.askStopping
+		p.raiseAfter = func() int { return p.streak.limits(*w.config()).Raise }
 		if unit := p.unit; unit != "" {
 			w.services.wake[unit] = append(w.services.wake[unit], p)
 		}
@@ -112,7 +112,7 @@ func (w *Watchdog) webProbe() *probe {
 	}
 }
 
-// names are a target's in alarm ids, in anchors, and for people.
+// names are a target's names in alarm ids, in anchors of the runbook, and in texts.
 func (t Target) names() (id, short, name string) {
 	short, name = strings.TrimPrefix(t.Component, "libra-"), t.Component
 	id = strings.ToLower(short)
@@ -122,7 +122,7 @@ func (t Target) names() (id, short, name string) {
 	return id, short, name
 }
 
-// beatProbe is one component's heart.
+// beatProbe judges one component's heartbeats.
 func (w *Watchdog) beatProbe(t Target) *probe {
 	id, short, name := t.names()
 	return &probe{
@@ -133,17 +133,17 @@ func (w *Watchdog) beatProbe(t Target) *probe {
 		},
 		recovered: name + " is alive again",
 		check: func(_ context.Context, p *probe) Reading {
-			// That of the bus is up to the bus's own alarm, which is raised as soon.
+			// For the bus, its own alarm is raised as soon.
 			if how, down := w.services.down(t.unit()); down && t.Component != component.Bus {
 				return p.fail("%s", how)
 			}
-			return w.beats.read(p, t)
+			return w.heartbeats.read(p, t)
 		},
 	}
 }
 
-// restartProbe finds a component that comes back again and again: each time
-// it looks well.
+// restartProbe finds a component that restarts repeatedly, and is healthy each
+// time.
 func (w *Watchdog) restartProbe(t Target) *probe {
 	id, _, name := t.names()
 	return &probe{
@@ -154,16 +154,16 @@ func (w *Watchdog) restartProbe(t Target) *probe {
 		recovered: name + " stays up again",
 		check: func(_ context.Context, p *probe) Reading {
 			cfg := w.config()
-			return w.beats.readStarts(p, t, cfg.Restarts, w.services.recent(t.unit(), cfg.RestartsWithin), cfg.RestartsWithin)
+			return w.heartbeats.readStarts(p, t, cfg.Restarts, w.services.recent(t.unit(), cfg.RestartsWithin), cfg.RestartsWithin)
 		},
 	}
 }
 
-// queueProbe looks how long the oldest request has been open. When the bus
-// does not say, that is the bus's fault.
+// queueProbe judges how long the oldest request has been open. When the bus does
+// not answer, that is the bus's fault.
 func (w *Watchdog) queueProbe() *probe {
 	return &probe{
-		byWay: true,
+		indirect: true,
 		alarm: libra.Alarm{
 			ID: queueAlarm, Scope: libra.ScopeComponent, Target: component.Inspector, Severity: libra.Minor,
 			Summary: "Requests wait too long", Runbook: "#queue",
@@ -173,7 +173,7 @@ func (w *Watchdog) queueProbe() *probe {
 			cfg := w.config()
 			open, since, err := w.deps.Bus.OldestRequest(ctx)
 			if err != nil {
-				return Reading{Evidence: "the bus does not say: " + err.Error()}
+				return Reading{Evidence: "the bus does not answer: " + err.Error()}
 			}
 			if open == 0 {
 				return Reading{Verdict: Pass}
@@ -192,9 +192,9 @@ func (w *Watchdog) queueProbe() *probe {
 			} {
 				switch {
 				case l.wait > 0 && wait >= l.wait:
-					r = p.explained("%s%s", text, l.wait)
+					r = p.failByBus("%s%s", text, l.wait)
 				case l.open > 0 && open >= l.open:
-					r = p.explained("%s%d", text, l.open)
+					r = p.failByBus("%s%d", text, l.open)
 				default:
 					continue
 				}
@@ -222,7 +222,7 @@ func exceeded(used float64, t rules.Percent) (s libra.Severity, limit float64) {
 func (w *Watchdog) diskProbe() *probe {
 	folder := filepath.Clean(w.config().Folder)
 	return &probe{
-		rows: oneHost,
+		streak: ofHost,
 		alarm: libra.Alarm{
 			ID: diskAlarm, Scope: libra.ScopeHost, Target: folder, Severity: libra.Minor,
 			Summary: "The disk under " + folder + " is filling up", Runbook: "#disk",
@@ -238,20 +238,20 @@ func (w *Watchdog) diskProbe() *probe {
 	}
 }
 
-// judgeDisk counts as df does: what is kept for root is neither used nor free.
-// Few inodes are as bad as few bytes.
+// judgeDisk counts as df does: space reserved for root is neither used nor free.
+// Few free inodes are as bad as few free bytes.
 func judgeDisk(fs unix.Statfs_t, limits rules.Percent) Reading {
 	used, what := percent(fs.Blocks-fs.Bfree, fs.Bavail), "space"
 	if inodes := percent(fs.Files-fs.Ffree, fs.Ffree); inodes > used {
 		used, what = inodes, "inodes"
 	}
 	free := float64(fs.Bavail) * float64(fs.Bsize) / (1 << 20)
-	return over(used, limits, fmt.Sprintf("%s %.1f %% used", what, used), fmt.Sprintf("%.0f MiB free", free))
+	return judgeShare(used, limits, fmt.Sprintf("%s %.1f %% used", what, used), fmt.Sprintf("%.0f MiB free", free))
 }
 
 func percent(used, free uint64) float64 {
 	if used+free == 0 {
-		return 0 // no such thing on this file system
+		return 0 // this file system does not count them
 	}
 	return 100 * float64(used) / float64(used+free)
 }

@@ -25,36 +25,37 @@ type Config struct {
 	Interval time.Duration
 	// Timeout of one probe: 1 s.
 	Timeout time.Duration
-	// Grace after the start, in which a target that was never well is not yet
-	// unwell: 5 s.
+	// Grace after the start, in which a target that never passed does not fail:
+	// 5 s.
 	Grace time.Duration
 	// PageTimeout is what one inspection may take: 60 s.
 	PageTimeout time.Duration
-	// Expect lists the components whose hearts must beat: those of package component.
+	// Expect lists the components that must send heartbeats: those of package
+	// component.
 	Expect []Target
 	// WebURL answers 200 while web can serve: http://127.0.0.1:8080/up.
 	WebURL string
-	// Folder on the file system to watch: /var/lib/libra.
+	// Folder on the file system to probe: /var/lib/libra.
 	Folder string
-	// Database is the recorder's file: beside it lie those that were damaged.
-	// "" does not look.
+	// Database is the recorder's file, beside which damaged ones are set aside. ""
+	// is off.
 	Database string
-	// Aside is for how long a damaged file beside it is worth an alarm: 7 days.
+	// Aside is for how long a damaged file there is an alarm: 7 days.
 	Aside time.Duration
 	// MemoryUsed says how much of the host's memory may be in use where the
 	// kernel does not say how long processes wait for it: 90, 95, 98.
 	MemoryUsed rules.Percent
-	// Proc is where the kernel tells of memory: /proc.
+	// Proc is where the kernel's figures of memory are: /proc.
 	Proc string
-	// NotifierSocket is where the notifier hears of alarms while the bus is
-	// away: /run/libra-notifier/alarm.sock.
+	// NotifierSocket is where the notifier accepts alarms while the bus is away:
+	// /run/libra-notifier/alarm.sock.
 	NotifierSocket string
 	// State is a folder that outlives a reboot; "" is off.
 	State string
 	// Runtime is a folder that outlives the process; "" is off.
 	Runtime string
-	// HeartbeatURL of an outside service that expects to be asked every
-	// HeartbeatEvery (30 s), and raises the alarm when this watchdog, or its
+	// HeartbeatURL of an outside service that expects a request every
+	// HeartbeatEvery (30 s), and raises an alarm when this watchdog, or its
 	// host, is gone. "" is off.
 	HeartbeatURL   string
 	HeartbeatEvery time.Duration
@@ -62,7 +63,7 @@ type Config struct {
 	Hostname string
 }
 
-// Target is a component whose heart must beat.
+// Target is a component that must send heartbeats.
 type Target struct {
 	Component string // "libra-inspector"
 	Instance  string // "1"; "" accepts any instance
@@ -77,7 +78,7 @@ func Expected(inspectors int) (list []Target) {
 			instances = inspectors
 		}
 		switch {
-		case c.Name == component.Watchdog: // asks, and is not asked
+		case c.Name == component.Watchdog: // probes, and is not probed
 		case c.Instances == 0:
 			list = append(list, Target{Component: c.Name})
 		default:

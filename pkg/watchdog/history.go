@@ -10,7 +10,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// behindProbe takes the recorder's own word.
+// behindProbe judges the recorder's own counter.
 func (w *Watchdog) behindProbe(t Target) *probe {
 	return &probe{
 		alarm: libra.Alarm{
@@ -19,13 +19,13 @@ func (w *Watchdog) behindProbe(t Target) *probe {
 		},
 		recovered: "History is recorded again",
 		check: func(_ context.Context, p *probe) Reading {
-			return w.beats.readSince(p, t, "behind_since_unix", w.config().Behind)
+			return w.heartbeats.readSince(p, t, "behind_since_unix", w.config().Behind)
 		},
 	}
 }
 
-// historyProbe finds databases that were damaged, and set aside: everything
-// works again, but somebody should look why.
+// historyProbe finds databases that were damaged and set aside: everything works
+// again, but an operator should find out why.
 func (w *Watchdog) historyProbe() *probe {
 	return &probe{
 		alarm: libra.Alarm{
@@ -34,7 +34,7 @@ func (w *Watchdog) historyProbe() *probe {
 		},
 		recovered: "No database that was set aside is left, or none is new",
 		check: func(_ context.Context, p *probe) Reading {
-			newest, at, count, err := damaged(w.config().Database)
+			newest, at, count, err := setAside(w.config().Database)
 			if err != nil {
 				return Reading{Evidence: "cannot look for damaged databases: " + err.Error()}
 			}
@@ -47,8 +47,8 @@ func (w *Watchdog) historyProbe() *probe {
 	}
 }
 
-// damaged finds the newest of the files that were set aside.
-func damaged(database string) (newest string, at time.Time, count int, err error) {
+// setAside finds the newest of the files that were set aside.
+func setAside(database string) (newest string, at time.Time, count int, err error) {
 	folder, name := filepath.Split(database)
 	files, err := os.ReadDir(filepath.Clean(folder))
 	if err != nil {
@@ -60,7 +60,7 @@ func damaged(database string) (newest string, at time.Time, count int, err error
 		if !ok || strings.HasSuffix(when, "-wal") || strings.HasSuffix(when, "-shm") {
 			continue
 		}
-		// The file's own time is that of its last write, long before it may be.
+		// The file's own time is that of its last write, maybe long before.
 		set, err := time.Parse("20060102T150405.000Z", when)
 		if err != nil {
 			info, err := f.Info()

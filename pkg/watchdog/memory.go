@@ -12,13 +12,13 @@ import (
 	"libra/pkg/rules"
 )
 
-// memoryProbe asks the kernel for how much of the last minute some process of
-// the host waited for memory (pressure stall information), or, where it does
-// not say, how much is in use.
+// memoryProbe reads for how much of the last minute some process of the host
+// waited for memory (pressure stall information), or, where the kernel does not
+// have that, how much memory is in use.
 func (w *Watchdog) memoryProbe() *probe {
 	return &probe{
-		rows:  oneHost,
-		byWay: true, // of the kernel, which answers at once if we run at all
+		streak:   ofHost,
+		indirect: true, // the kernel answers at once if this process runs at all
 		alarm: libra.Alarm{
 			ID: "memory", Scope: libra.ScopeHost, Target: "memory", Severity: libra.Minor,
 			Summary: "The host is short of memory", Runbook: "#memory",
@@ -32,16 +32,16 @@ func (w *Watchdog) memoryProbe() *probe {
 			}
 			room := fmt.Sprintf("%d of %d MiB available", free>>20, total>>20)
 			if waiting, ok := pressure(cfg.Proc); ok {
-				return over(waiting, cfg.Memory, fmt.Sprintf("some process waited for memory during %.1f %% of the last minute", waiting), room)
+				return judgeShare(waiting, cfg.Memory, fmt.Sprintf("some process waited for memory during %.1f %% of the last minute", waiting), room)
 			}
 			used := 100 * (1 - float64(free)/float64(total))
-			return over(used, cfg.MemoryUsed, fmt.Sprintf("%.1f %% of memory used", used), room)
+			return judgeShare(used, cfg.MemoryUsed, fmt.Sprintf("%.1f %% of memory used", used), room)
 		},
 	}
 }
 
-// over judges a share against thresholds.
-func over(share float64, limits rules.Percent, what, more string) Reading {
+// judgeShare judges a share against thresholds.
+func judgeShare(share float64, limits rules.Percent, what, more string) Reading {
 	severity, limit := exceeded(share, limits)
 	if severity == "" {
 		return Reading{Verdict: Pass}

@@ -7,60 +7,60 @@ import (
 	"libra/pkg/libra"
 )
 
-// addNote keeps a note for telling, after those that wait already. When it
-// returns, a restart knows of it.
-func (o *outbox) addNote(n libra.Note) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.book.Notes) == maxWaiting {
-		o.deps.Log.Error("too many notes wait for the bus, the oldest is dropped", "alarm", o.book.Notes[0].Alarm, "text", o.book.Notes[0].Text)
-		o.book.Notes = o.book.Notes[1:]
+// addNote queues a note, after those that are pending. When it returns, the note
+// is saved.
+func (p *publisher) addNote(n libra.Note) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.state.Notes) == maxPending {
+		p.deps.Log.Error("too many notes are pending, the oldest is dropped", "alarm", p.state.Notes[0].Alarm, "text", p.state.Notes[0].Text)
+		p.state.Notes = p.state.Notes[1:]
 	}
-	o.book.Notes = append(o.book.Notes, n)
-	o.file.keep(o.book)
+	p.state.Notes = append(p.state.Notes, n)
+	p.file.save(p.state)
 	select {
-	case o.noted <- struct{}{}:
+	case p.wakeNotes <- struct{}{}:
 	default:
 	}
 }
 
-// runNotes tells notes, in order, until ctx ends.
-func (o *outbox) runNotes(ctx context.Context) {
+// runNotes publishes notes, in order, until ctx ends.
+func (p *publisher) runNotes(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, ok := o.firstNote()
+		n, ok := p.firstNote()
 		if !ok {
 			select {
 			case <-ctx.Done():
-			case <-o.noted:
+			case <-p.wakeNotes:
 			}
 			continue
 		}
-		if err := o.deps.Bus.PublishNote(ctx, n); err != nil {
-			o.deps.Log.Debug("bus did not take a note, trying again", "alarm", n.Alarm, "err", err)
+		if err := p.deps.Bus.PublishNote(ctx, n); err != nil {
+			p.deps.Log.Debug("cannot publish a note, retrying", "alarm", n.Alarm, "err", err)
 			select {
 			case <-ctx.Done():
-			case <-time.After(4 * again):
+			case <-time.After(4 * retryPause):
 			}
 			continue
 		}
-		o.noteDone(n.ID)
+		p.noteDone(n.ID)
 	}
 }
 
-func (o *outbox) firstNote() (libra.Note, bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.book.Notes) == 0 {
+func (p *publisher) firstNote() (libra.Note, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.state.Notes) == 0 {
 		return libra.Note{}, false
 	}
-	return o.book.Notes[0], true
+	return p.state.Notes[0], true
 }
 
-func (o *outbox) noteDone(id string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.book.Notes) > 0 && o.book.Notes[0].ID == id {
-		o.book.Notes = o.book.Notes[1:]
-		o.file.keep(o.book)
+func (p *publisher) noteDone(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.state.Notes) > 0 && p.state.Notes[0].ID == id {
+		p.state.Notes = p.state.Notes[1:]
+		p.file.save(p.state)
 	}
 }

@@ -338,7 +338,7 @@ func TestOutsideHeartbeat(t *testing.T) {
 	stop := a.run(watchdog.New(a.cfg, watchdog.Deps{Bus: a.bus.Connect("watchdog"), Log: slog.New(slog.NewTextHandler(&log, nil))}).Run)
 	bustest.Await(t, "five heartbeats", func() bool { return asked.Load() >= 5 })
 	stop()
-	if text := log.String(); !strings.Contains(text, "503") || !strings.Contains(text, "taken again") || strings.Contains(text, "ping") {
+	if text := log.String(); !strings.Contains(text, "503") || !strings.Contains(text, "succeeded again") || strings.Contains(text, "ping") {
 		t.Errorf("the journal says:\n%s", text)
 	}
 }
@@ -349,7 +349,7 @@ func BenchmarkFaultToSlack(b *testing.B) {
 	a := newAppliance(b)
 	a.beat("libra-recorder")
 	a.cfg.Interval, a.cfg.Grace = time.Second, 5*time.Second
-	a.cfg.Component, a.cfg.Flap.Raises = rules.Rows{Raise: 3, Clear: 1}, 1000
+	a.cfg.Component, a.cfg.Flap.Raises = rules.Streak{Raise: 3, Clear: 1}, 1000
 	a.startNotifier(func(c *notifier.Config) { c.Pace = 0 })
 	a.startWatchdog()
 	bustest.Await(b, "watchdog to know that all is well", func() bool { return a.counted(`"beat.recorder":{"state":"good"`) })

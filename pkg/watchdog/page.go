@@ -39,7 +39,7 @@ func pageKinds() []pageKind {
 func pageProbe(kind pageKind, page, address string) *probe {
 	host := hostname(address)
 	p := &probe{
-		rows: onePage,
+		streak: ofPage,
 		alarm: libra.Alarm{
 			ID: pagePrefix + string(kind) + "." + page, Scope: libra.ScopePage, Target: address, Page: page,
 			Group: string(kind) + ":" + host, Severity: libra.Minor, Runbook: "#page-" + string(kind),
@@ -52,10 +52,10 @@ func pageProbe(kind pageKind, page, address string) *probe {
 	case pageBudget:
 		p.alarm.Summary, p.recovered = "The page is over its budget", "The page is within its budget again"
 	case pageMissed:
-		p.rows, p.alarm.Group = onePart, "schedules"
+		p.streak, p.alarm.Group = ofComponent, "schedules"
 		p.alarm.Summary, p.recovered = "The page is not weighed when it should be", "The page is weighed on time again"
 	case pageCertificate:
-		p.rows = once
+		p.streak = once
 		p.alarm.Summary, p.recovered = "The certificate of "+host+" ends soon", "The certificate of "+host+" lasts long enough again"
 	}
 	return p
@@ -115,7 +115,7 @@ func (p *probe) readBudget(r event.Reported, ours bool, was weight) Reading {
 	case r.Quarantined, r.Budget == nil, report.Outcome == libra.Failed, report.Status >= http.StatusBadRequest:
 		return Reading{Evidence: "not held against its budget"}
 	case len(r.Budget.Over) > 0:
-		return p.fail("%s", rescaled(strings.Join(r.Budget.Over, "; "))+blame(report, r.Budget.Over[0], was))
+		return p.fail("%s", rescaled(strings.Join(r.Budget.Over, "; "))+growthText(report, r.Budget.Over[0], was))
 	case ours:
 		return Reading{Evidence: "cut short through no fault of the page's"}
 	}
@@ -178,7 +178,7 @@ func weightOf(r event.Reported) weight {
 // blame names what has grown most since the page was within its budget, and
 // the biggest asset of that kind; without such a time, the biggest of what the
 // budget's line is about.
-func blame(r libra.Report, line string, was weight) string {
+func growthText(r libra.Report, line string, was weight) string {
 	kind, growth := libra.ResourceType(""), int64(0)
 	for _, t := range libra.ResourceTypes() {
 		if more := r.Totals.ByType[t].TransferBytes - was.Bytes[t]; was.Bytes != nil && more > growth {

@@ -10,58 +10,59 @@ import (
 	"libra/pkg/libra"
 )
 
-// probe is one question to one target. It does not change once it is made.
+// probe is one check of one target. It does not change once it is made.
 type probe struct {
-	byWay     bool        // asks by way of another target, whose fault it is when no answer comes
-	alarm     libra.Alarm // ID, Scope, Target, Summary and Runbook of its alarm
-	recovered string      // Summary once it is cleared
-	rows      rows
-	timeout   time.Duration
-	check     func(context.Context, *probe) Reading // nil where readings come by themselves
-	wake      chan struct{}                         // asks for a reading before its time
-	raise     func() int                            // failures that make an alarm
-	unit      string                                // whose changes ask so; "" for none
-	leaving   func(context.Context) bool            // whether all of this is being stopped
+	indirect   bool        // asks through another target, whose fault it is when no answer comes
+	alarm      libra.Alarm // ID, Scope, Target, Summary and Runbook of its alarm
+	recovered  string      // Summary once it is cleared
+	streak     streak
+	timeout    time.Duration
+	check      func(context.Context, *probe) Reading // nil where readings come from elsewhere
+	wake       chan struct{}                         // asks for a reading before its time
+	raiseAfter func() int                            // failures that make an alarm
+	unit       string                                // whose changes trigger a reading; "" for none
+	stopping   func(context.Context) bool            // whether this watchdog is being stopped
 }
 
-// rows says what failures and passes in a row are counted in.
-type rows int
+// streak says what consecutive failures and passes are counted in, and which limits
+// apply to them.
+type streak int
 
 const (
-	onePart rows = iota // probes, by Thresholds.Component
-	oneHost             // probes, by Thresholds.Host
-	onePage             // inspections of a page, by Thresholds.Page
-	once                // inspections that need no second one
-	stated              // what others have found out, and need not show twice
+	ofComponent streak = iota // probes, by Thresholds.Component
+	ofHost                    // probes, by Thresholds.Host
+	ofPage                    // inspections of a page, by Thresholds.Page
+	once                      // inspections that need no second one
+	reported                  // faults that others report, and that need not fail twice
 )
 
-func (r rows) limits(c Config) Limits {
+func (s streak) limits(c Config) Limits {
 	l := Limits{c.Component, c.Flap}
-	switch r {
-	case oneHost:
-		l.Rows = c.Host
-	case onePage:
-		l.Rows = c.Page
+	switch s {
+	case ofHost:
+		l.Streak = c.Host
+	case ofPage:
+		l.Streak = c.Page
 	case once:
 		l.Raise, l.Clear = 1, 1
-	case stated:
+	case reported:
 		l.Raise = 1
 	}
 	return l
 }
 
-func (r rows) String() string {
-	if r == onePage || r == once {
+func (s streak) String() string {
+	if s == ofPage || s == once {
 		return "inspections"
 	}
 	return "probes"
 }
 
-// now asks for a reading before its time.
-func (p *probe) now() {
+// readNow asks for a reading before its time.
+func (p *probe) readNow() {
 	select {
 	case p.wake <- struct{}{}:
-	default: // asked already
+	default: // requested already
 	}
 }
 
@@ -71,19 +72,19 @@ type observation struct {
 	at      time.Time
 }
 
-// held is how much later than asked for a timer may fire before we have to
-// suppose that this whole process, or its machine, stood still.
-const held = time.Second
+// stoodStill is how much later than due a timer fires when this whole process, or
+// its machine, must have stood still.
+const stoodStill = time.Second
 
-// watch probes at every interval. A probe that is still under way is not
-// begun again: the target fails until it answers.
-func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<- observation) {
+// run probes at every interval. A check in progress is not begun again: the target
+// fails until it answers.
+func (p *probe) run(ctx context.Context, interval time.Duration, results chan<- observation) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	var answer chan Reading // of the probe under way; nil when there is none
+	var answer chan Reading // of the check in progress; nil when there is none
 	var began time.Time
 	pace := pace{interval: interval, tick: tick}
-	early := false // woken, it is not yet time
+	early := false // triggered before the next tick
 	for {
 		var r Reading
 		if answer == nil {
@@ -98,13 +99,13 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 				r = p.unanswered("no answer since %s, %s allowed", time.Since(began).Round(100*time.Millisecond), p.timeout)
 			}
 		}
-		if r.Verdict == Fail && pace.fails < p.raise() && p.leaving(ctx) {
+		if r.Verdict == Fail && pace.fails < p.raiseAfter() && p.stopping(ctx) {
 			r = Reading{Evidence: "this watchdog is being stopped, and what it watches may be, too"}
 		}
-		// A failure that is seen early is news; all else comes in its time, so
-		// that a row of readings lasts as long as it should.
+		// A failure that is seen early counts at once; all else counts at its tick,
+		// so that a streak of readings lasts as long as it should.
 		if !early || r.Verdict == Fail && pace.fails == 0 {
-			pace.keep(r.Verdict, p.raise(), early)
+			pace.record(r.Verdict, p.raiseAfter(), early)
 			select {
 			case <-ctx.Done():
 				return
@@ -122,19 +123,18 @@ func (p *probe) watch(ctx context.Context, interval time.Duration, results chan<
 	}
 }
 
-// pace is how soon a target is asked again: sooner while failures add up to an
-// alarm, so that three of them, a second apart, are told within 2.5 s of the
-// fault and not of the first question after it.
+// pace is how soon a target is probed again: sooner while failures add up to an
+// alarm, so that three of them, a second apart, raise it within 2.5 s of the
+// fault and not of the first probe after it.
 type pace struct {
 	interval time.Duration
 	tick     *time.Ticker
 	fails    int // in a row
-	hasty    bool
+	fast     bool
 }
 
-// keep takes in a reading; again says that the time to the next one starts
-// with it.
-func (a *pace) keep(v Verdict, raise int, again bool) {
+// record counts a reading; again restarts the time to the next one.
+func (a *pace) record(v Verdict, raise int, again bool) {
 	switch v {
 	case Pass:
 		a.fails = 0
@@ -144,14 +144,14 @@ func (a *pace) keep(v Verdict, raise int, again bool) {
 	hasty := a.fails > 0 && a.fails < min(raise, 5)
 	if hasty {
 		a.tick.Reset(a.interval * 2 / 3)
-	} else if a.hasty || again {
+	} else if a.fast || again {
 		a.tick.Reset(a.interval)
 	}
-	a.hasty = hasty
+	a.fast = hasty
 }
 
-// begin runs the check beside us, because one that hangs in the kernel
-// listens to no context.
+// begin runs the check in a goroutine of its own, because one that hangs in the
+// kernel ignores its context.
 func (p *probe) begin(ctx context.Context) chan Reading {
 	answer := make(chan Reading, 1)
 	go func() {
@@ -165,7 +165,7 @@ func (p *probe) begin(ctx context.Context) chan Reading {
 // wait returns the answer and nil, or a failure and the channel on which the
 // answer may still come.
 func (p *probe) wait(ctx context.Context, answer chan Reading, began time.Time) (r Reading, open chan Reading) {
-	// The check knows the timeout too, and says more than we can.
+	// The check has the timeout, too, and its own error says more.
 	bound := time.NewTimer(p.timeout + p.timeout/10)
 	defer bound.Stop()
 	select {
@@ -174,7 +174,7 @@ func (p *probe) wait(ctx context.Context, answer chan Reading, began time.Time) 
 	case <-bound.C:
 		r, open = p.unanswered("no answer within %s", p.timeout), answer
 	}
-	if took := time.Since(began); r.Verdict == Fail && took > p.timeout+held {
+	if took := time.Since(began); r.Verdict == Fail && took > p.timeout+stoodStill {
 		r = Reading{Evidence: fmt.Sprintf("the watchdog itself stood still for %s", took.Round(100*time.Millisecond))}
 	}
 	return r, open
@@ -184,17 +184,17 @@ func (p *probe) fail(format string, args ...any) Reading {
 	return Reading{Verdict: Fail, Severity: p.alarm.Severity, Evidence: fmt.Sprintf(format, args...)}
 }
 
-// explained is a failure that a bus which is away would explain.
-func (p *probe) explained(format string, args ...any) Reading {
+// failByBus is a failure that the alarm of the bus, while raised, explains.
+func (p *probe) failByBus(format string, args ...any) Reading {
 	r := p.fail(format, args...)
 	r.Cause = busAlarm
 	return r
 }
 
-// unanswered is a failure of the target, or says nothing about it where the
-// question goes by way of another one.
+// unanswered is a failure of the target, or unclear where the probe asks through
+// another one.
 func (p *probe) unanswered(format string, args ...any) Reading {
-	if p.byWay {
+	if p.indirect {
 		return Reading{Evidence: fmt.Sprintf(format, args...)}
 	}
 	return p.fail(format, args...)

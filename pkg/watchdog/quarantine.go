@@ -22,42 +22,42 @@ func quarantineAlarm(page, url string) libra.Alarm {
 	}
 }
 
-// wards knows which pages are in quarantine by their newest answer. Of the
-// others it keeps no more than its time, because answers come twice and, after
-// a bus has lost its store, out of order.
-type wards struct {
+// quarantine holds the pages in quarantine, by their newest report. Of the others
+// it holds no more than its time, because reports come twice and, after a bus has
+// lost its store, out of order.
+type quarantine struct {
 	seed maphash.Seed
 
 	mu     sync.Mutex
-	ready  bool             // under mu; every page on the bus was looked at
-	newest map[uint64]int64 // under mu; unix nanoseconds, by hashed page id
-	inside map[string]ward  // under mu; by page id
+	ready  bool                   // under mu; every report on the bus was read
+	newest map[uint64]int64       // under mu; unix nanoseconds, by hashed page id
+	pages  map[string]quarantined // under mu; by page id
 }
 
-// ward is one page in quarantine.
-type ward struct {
+// quarantined is one page in quarantine.
+type quarantined struct {
 	url   string
 	why   libra.ReasonList
 	since time.Time
 }
 
-func newWards() *wards {
-	return &wards{seed: maphash.MakeSeed(), newest: map[uint64]int64{}, inside: map[string]ward{}}
+func newQuarantine() *quarantine {
+	return &quarantine{seed: maphash.MakeSeed(), newest: map[uint64]int64{}, pages: map[string]quarantined{}}
 }
 
-// watch takes answers until ctx ends.
-func (q *wards) watch(ctx context.Context, bus Bus) {
+// consume receives reports until ctx ends.
+func (q *quarantine) consume(ctx context.Context, bus Bus) {
 	_ = bus.ConsumeReports(ctx, func() { // it ends with ctx
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.ready = true
-	}, q.take)
+	}, q.receive)
 }
 
-func (q *wards) take(r event.Reported) {
+func (q *quarantine) receive(r event.Reported) {
 	page := r.Request.Page
 	if page == "" || strings.Trim(page, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-		return // no page of ours: its alarm would have no subject
+		return // not a page id: the alarm would have no valid subject
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,81 +67,82 @@ func (q *wards) take(r event.Reported) {
 		return
 	}
 	q.newest[hash] = r.At.UnixNano()
-	delete(q.inside, page)
+	delete(q.pages, page)
 	if r.Quarantined && r.Report.Outcome == libra.Failed {
-		q.inside[page] = ward{url: r.Request.URL, since: earliest(r.At, now), why: r.Report.ReasonList}
+		q.pages[page] = quarantined{url: r.Request.URL, since: earliest(r.At, now), why: r.Report.ReasonList}
 	}
 }
 
-// list copies out the pages in quarantine. ok is false until all are known.
-func (q *wards) list() (inside map[string]ward, ok bool) {
+// list returns the pages in quarantine. ok is false until all are known.
+func (q *quarantine) list() (inside map[string]quarantined, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	inside = make(map[string]ward, len(q.inside))
-	for page, w := range q.inside {
+	inside = make(map[string]quarantined, len(q.pages))
+	for page, w := range q.pages {
 		inside[page] = w
 	}
 	return inside, q.ready
 }
 
-// answered says when a page that is not in quarantine had its newest answer.
-func (q *wards) answered(page string) (at time.Time, known bool) {
+// released returns when a page that is not in quarantine had its newest report.
+func (q *quarantine) released(page string) (at time.Time, known bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	ns, known := q.newest[maphash.String(q.seed, page)]
-	_, inside := q.inside[page]
+	_, inside := q.pages[page]
 	return time.Unix(0, ns).UTC(), known && !inside
 }
 
-func (q *wards) count() int {
+func (q *quarantine) count() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.inside)
+	return len(q.pages)
 }
 
-// remembered is for how long the end of a quarantine is: longer than the bus
-// keeps an answer that could raise it again.
+// remembered is for how long the end of a quarantine is remembered: longer than
+// the bus stores a report that could raise it again.
 const remembered = 30 * 24 * time.Hour
 
-// visit raises and clears the alarms of pages in quarantine. What was told
-// before is in the outbox, so that it is neither told twice nor forgotten.
-func (b *board) visit() {
-	inside, ok := b.wards.list()
-	if !ok || !b.out.known && !b.caughtUp {
+// checkQuarantine raises and clears the alarms of pages in quarantine. What was
+// published before is in the publisher's state, so that it is neither published
+// twice nor forgotten.
+func (ev *evaluator) checkQuarantine() {
+	inside, ok := ev.quarantine.list()
+	if !ok || !ev.publisher.known && !ev.caughtUp {
 		return
 	}
-	told := map[string]libra.Transition{}
+	published := map[string]libra.Transition{}
 	var over []string
-	for _, t := range b.out.begin(quarantinePrefix) {
+	for _, t := range ev.publisher.withPrefix(quarantinePrefix) {
 		page := strings.TrimPrefix(t.Alarm.ID, quarantinePrefix)
-		told[page] = t
-		at, free := b.wards.answered(page)
+		published[page] = t
+		at, free := ev.quarantine.released(page)
 		switch {
 		case t.Alarm.State == libra.Raised && free && at.After(t.Alarm.Since):
-			b.release(t, at)
+			ev.clearQuarantine(t, at)
 		case t.Alarm.State == libra.Cleared && time.Since(t.At) > remembered:
 			over = append(over, t.Alarm.ID)
 		}
 	}
-	b.out.forget(over)
+	ev.publisher.forget(over)
 	for page, w := range inside {
-		// An end that is newer than the answer has been told: this is old.
-		if t, ok := told[page]; !ok || t.Alarm.State == libra.Cleared && w.since.After(t.Alarm.Until) {
-			b.confine(page, w)
+		// An end that is newer than the report has been published: this is old.
+		if t, ok := published[page]; !ok || t.Alarm.State == libra.Cleared && w.since.After(t.Alarm.Until) {
+			ev.raiseQuarantine(page, w)
 		}
 	}
 }
 
-func (b *board) confine(page string, w ward) {
+func (ev *evaluator) raiseQuarantine(page string, w quarantined) {
 	a := quarantineAlarm(page, w.url)
 	a.State, a.Since, a.Evidence = libra.Raised, w.since.UTC(), sentences(w.why.Why())
 	a.EvidenceDetails = w.why.Details
-	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: b.cfg.Hostname})
+	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: ev.cfg.Hostname})
 }
 
-func (b *board) release(t libra.Transition, at time.Time) {
+func (ev *evaluator) clearQuarantine(t libra.Transition, at time.Time) {
 	a := t.Alarm
 	a.State, a.Until = libra.Cleared, at
 	a.Summary, a.Evidence = fmt.Sprintf("The page %s is not in quarantine any more", a.Target), "it had a newer answer"
-	b.hand(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: b.cfg.Hostname})
+	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: ev.cfg.Hostname})
 }

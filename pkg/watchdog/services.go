@@ -14,50 +14,50 @@ import (
 	"libra/pkg/watchdog/units"
 )
 
-// Systemd knows how services are.
+// Systemd returns the states of services.
 type Systemd interface {
 	Units(ctx context.Context, names []string) (map[string]units.Unit, error)
-	// Leaving says whether a unit is being stopped, alone or with the whole
+	// Stopping reports whether a unit is being stopped, alone or with the whole
 	// machine.
-	Leaving(ctx context.Context, name string) (bool, error)
-	// Follow calls changed when something of a unit has changed, until ctx
-	// ends or it cannot.
-	Follow(ctx context.Context, changed func(units.Change)) error
+	Stopping(ctx context.Context, name string) (bool, error)
+	// Subscribe calls changed when a unit has changed, until ctx ends or the
+	// connection is lost.
+	Subscribe(ctx context.Context, changed func(units.Change)) error
 }
 
-// ownUnit is this watchdog's.
+// ownUnit is the unit of this watchdog.
 const ownUnit = component.Watchdog + ".service"
 
-// services knows what systemd says of the expected components. Where there is
-// no systemd it knows nothing, and hearts are all there is to go by.
+// services holds the states that systemd has of the expected components. Without
+// systemd it holds none, and only heartbeats are judged.
 type services struct {
 	deps     Deps
 	interval time.Duration
 	timeout  time.Duration
 	names    []string
-	wake     map[string][]*probe // by unit: who asks again when it changes
+	wake     map[string][]*probe // by unit: the probes to run when it changes
 	restarts chan restarted
-	// left says that this watchdog is being stopped, and most likely with it
-	// all that it watches: nobody need be told of the end of anything.
-	left atomic.Bool
+	// stopping is set while this watchdog is being stopped, and most likely with
+	// it all that it probes: nothing is raised then.
+	stopping atomic.Bool
 
 	mu    sync.Mutex
 	at    time.Time             // under mu; of the last answer
 	units map[string]units.Unit // under mu
-	ends  map[string]string     // under mu; how each last ended other than well
-	count map[string]int        // under mu; restarts that are known of
+	ends  map[string]string     // under mu; the result with which each last failed
+	count map[string]int        // under mu; restarts known so far
 	times map[string][]time.Time
 }
 
-// restarted says that systemd has started a unit again by itself.
+// restarted is a restart of a unit by systemd itself.
 type restarted struct {
 	target Target
 	times  int
-	result string // of the process before: "watchdog"; "" is not known
+	result string // of the process before: "watchdog"; "" where unknown
 }
 
-// restartsKept is what the next process should know of a unit.
-type restartsKept struct {
+// savedRestarts is what is saved of a unit for the next process.
+type savedRestarts struct {
 	Count int         `json:"count"`
 	Times []time.Time `json:"times"`
 }
@@ -83,22 +83,22 @@ func targetOf(unit string) Target {
 	return Target{name, instance}
 }
 
-// watch asks at every interval, and at once when systemd says that something
+// run asks at every interval, and at once when systemd says that something
 // has changed, until ctx ends.
-func (s *services) watch(ctx context.Context) {
+func (s *services) run(ctx context.Context) {
 	changed := make(chan units.Change, 256)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { s.follow(ctx, changed) })
+	wg.Go(func() { s.subscribe(ctx, changed) })
 	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
 	failing := false
 	for {
 		err := s.ask(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			s.deps.Log.Warn("systemd does not say how the units are, going by their hearts alone", "err", err)
+			s.deps.Log.Warn("systemd does not answer, judging units by their heartbeats alone", "err", err)
 		} else if err == nil && failing {
-			s.deps.Log.Info("systemd says how the units are again")
+			s.deps.Log.Info("systemd answers again")
 		}
 		failing = err != nil
 		select {
@@ -106,25 +106,25 @@ func (s *services) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		case c := <-changed:
-			s.note(c)
-			for range len(changed) { // one question is enough for all of them
-				s.note(<-changed)
+			s.noteEnd(c)
+			for range len(changed) { // one call is enough for all of them
+				s.noteEnd(<-changed)
 			}
 		}
 	}
 }
 
-func (s *services) follow(ctx context.Context, changed chan<- units.Change) {
+func (s *services) subscribe(ctx context.Context, changed chan<- units.Change) {
 	for ctx.Err() == nil {
-		err := s.deps.Systemd.Follow(ctx, func(c units.Change) {
+		err := s.deps.Systemd.Subscribe(ctx, func(c units.Change) {
 			if slices.Contains(s.names, c.Unit) {
 				select {
 				case changed <- c:
-				default: // asked about soon enough
+				default: // the next tick asks
 				}
 			}
 		})
-		s.deps.Log.Debug("listening to systemd, starting over", "err", err)
+		s.deps.Log.Debug("subscription to systemd ended, starting over", "err", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(s.interval):
@@ -132,8 +132,8 @@ func (s *services) follow(ctx context.Context, changed chan<- units.Change) {
 	}
 }
 
-// note keeps how a process has ended: systemd forgets it with the next one.
-func (s *services) note(c units.Change) {
+// noteEnd stores the result of a process: systemd forgets it with the next one.
+func (s *services) noteEnd(c units.Change) {
 	if c.Result != "" && c.Result != "success" {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -148,8 +148,8 @@ func (s *services) ask(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if is[ownUnit].Leaving() || s.left.Load() {
-		s.leaving(try)
+	if is[ownUnit].Stopping() || s.stopping.Load() {
+		s.askStopping(try)
 	}
 	s.mu.Lock()
 	was := s.units
@@ -167,36 +167,36 @@ func (s *services) ask(ctx context.Context) error {
 	for _, n := range news {
 		select {
 		case s.restarts <- n:
-		default: // a log line less
+		default: // one note less
 		}
 	}
 	for name, u := range is {
 		if u != was[name] {
 			for _, p := range s.wake[name] {
-				p.now()
+				p.readNow()
 			}
 		}
 	}
 	return nil
 }
 
-// leaving asks whether this watchdog is being stopped. Where systemd, or the way
-// to it, has gone already, what it said last holds.
-func (s *services) leaving(ctx context.Context) bool {
+// askStopping asks whether this watchdog is being stopped. Where systemd, or
+// D-Bus, has stopped already, its last answer holds.
+func (s *services) askStopping(ctx context.Context) bool {
 	if s.deps.Systemd == nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout/4) // whoever waits has bad news
+	ctx, cancel := context.WithTimeout(ctx, s.timeout/4) // an alarm waits for this
 	defer cancel()
-	if is, err := s.deps.Systemd.Leaving(ctx, ownUnit); err == nil && s.left.Swap(is) != is {
-		s.deps.Log.Info("being stopped, alone or with all others: nothing is raised meanwhile", "stopping", is)
+	if is, err := s.deps.Systemd.Stopping(ctx, ownUnit); err == nil && s.stopping.Swap(is) != is {
+		s.deps.Log.Info("being stopped, alone or with all others: no alarm is raised meanwhile", "stopping", is)
 	}
-	return s.left.Load()
+	return s.stopping.Load()
 }
 
 func lastOf[T any](list []T, most int) []T { return list[max(0, len(list)-most):] }
 
-// of is what systemd said of a unit just now. known is false where it did not.
+// of is the state of a unit just now. known is false where systemd did not answer.
 func (s *services) of(name string) (u units.Unit, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,8 +207,8 @@ func (s *services) of(name string) (u units.Unit, known bool) {
 	return u, known && u.Load == "loaded"
 }
 
-// down says in what way a unit does not run although it should. A unit on its
-// way up or down is not; its heart decides.
+// down says how a unit is down although it should run. A unit that is starting or
+// stopping is not down; its heartbeats decide.
 func (s *services) down(name string) (how string, down bool) {
 	u, known := s.of(name)
 	if !known || u.Job != "" && u.Job != "stop" {
@@ -218,7 +218,7 @@ func (s *services) down(name string) (how string, down bool) {
 	case u.Active == "failed" && u.Result == "exit-code" && u.ExitStatus == 2:
 		return name + " has failed: exit code 2, its configuration is wrong", true
 	case u.Active == "failed" && (u.Restarts > 0 || u.Result == "start-limit-hit"):
-		// Where it had ended badly, that stays the result when the limit is hit.
+		// Result stays that of the last process when the start limit is hit.
 		return fmt.Sprintf("%s has failed (%s); systemd has given it up after %s, too many in too short a time (start-limit-hit)", name, u.Result, libra.Several(u.Restarts, "restart")), true
 	case u.Active == "failed":
 		return fmt.Sprintf("%s has failed: %s", name, u.Result), true
@@ -240,23 +240,23 @@ func (s *services) recent(name string, window time.Duration) (n int) {
 	return n
 }
 
-// kept is what the next process should know.
-func (s *services) kept() map[string]restartsKept {
+// saved is what the next process needs.
+func (s *services) saved() map[string]savedRestarts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]restartsKept{}
+	all := map[string]savedRestarts{}
 	for name, n := range s.count {
 		if n > 0 || len(s.times[name]) > 0 {
-			all[name] = restartsKept{n, s.times[name]}
+			all[name] = savedRestarts{n, s.times[name]}
 		}
 	}
 	return all
 }
 
-func (s *services) resume(kept map[string]restartsKept) {
+func (s *services) resume(saved map[string]savedRestarts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for name, k := range kept {
+	for name, k := range saved {
 		s.count[name], s.times[name] = k.Count, k.Times
 	}
 }

@@ -35,16 +35,16 @@ func (h *house) Units(context.Context, []string) (map[string]units.Unit, error) 
 	return maps.Clone(h.units), nil
 }
 
-func (h *house) Leaving(_ context.Context, name string) (bool, error) {
+func (h *house) Stopping(_ context.Context, name string) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.units == nil {
 		return false, errors.New("nobody answers")
 	}
-	return h.stopping || h.units[name].Leaving(), nil
+	return h.stopping || h.units[name].Stopping(), nil
 }
 
-func (h *house) Follow(ctx context.Context, changed func(units.Change)) error {
+func (h *house) Subscribe(ctx context.Context, changed func(units.Change)) error {
 	for {
 		select {
 		case <-ctx.Done():

@@ -88,17 +88,17 @@ func (w *Watchdog) troubles(fault error) (list []event.Trouble) {
 }
 
 // apply takes a change over, between two readings.
-func (b *board) apply(s settings) {
+func (ev *evaluator) apply(s settings) {
 	if s.thresholds != nil {
-		cfg := b.cfg
+		cfg := ev.cfg
 		cfg.Thresholds = *s.thresholds
-		b.cfg = cfg
-		b.live.Store(&cfg)
-		b.beats.patience(cfg.Heartbeat)
-		b.deps.Log.Info("thresholds applied")
+		ev.cfg = cfg
+		ev.live.Store(&cfg)
+		ev.heartbeats.setLimit(cfg.Heartbeat)
+		ev.deps.Log.Info("thresholds applied")
 	}
-	b.own = nil
+	ev.ownTroubles = nil
 	for _, t := range s.troubles {
-		b.own = append(b.own, named{t, ownName})
+		ev.ownTroubles = append(ev.ownTroubles, namedTrouble{t, watchdogName})
 	}
 }

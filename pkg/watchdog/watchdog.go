@@ -1,27 +1,28 @@
-// Package watchdog asks every part of Libra, once a second, whether it is
-// well, and tells when that changes: a transition per alarm raised, made worse,
-// eased or cleared.
+// Package watchdog probes every component of Libra once a second and publishes a
+// transition whenever an alarm is raised, gets worse, eases or clears.
 //
-//	probes (a goroutine each) --> board (one goroutine) --> outbox --> bus
-//	        |                     ^  |                         '-----> notifier's socket,
-//	   own timeout,               |  Tally.Next                         while the bus is away
+//	probes (a goroutine each) --> evaluator (one goroutine) --> publisher --> bus
+//	        |                     ^  |                              '-----> notifier's socket,
+//	   own timeout,               |  Tally.Next                             while the bus is away
 //	   skipped, never queued      |
 //	                              |
-//	reports of watched pages -----+  from where it stands, each once
-//	troubles in beats ------------+  what components see themselves
-//	systemd, over D-Bus ----------'  wakes probes when a unit changes
+//	reports of watched pages -----+  from the saved position, each once
+//	troubles in heartbeats -------+  faults that components see themselves
+//	systemd, over D-Bus ----------'  triggers probes when a unit changes
 //
 // What it remembers, and where, so that kill -9 repeats and forgets nothing:
 //
-//	Config.Runtime/counters.json  counters and last beats, every second; a file
-//	                              system in memory, so that neither a full nor a
-//	                              worn disk matters. An orderly stop removes it.
-//	Config.Runtime/pages.json     the rows of watched pages, and the place in the
-//	                              stream up to which reports have been judged, in
-//	                              one write; a copy in Config.State, now and then.
+//	Config.Runtime/counters.json  counters and last heartbeats, every second; a
+//	                              file system in memory, so that neither a full
+//	                              nor a worn disk matters. An orderly stop removes
+//	                              it.
+//	Config.Runtime/pages.json     the tallies of watched pages, and the position in
+//	                              the stream up to which reports have been judged,
+//	                              in one write; a copy in Config.State, every
+//	                              minute.
 //	Config.State/alarms.json      the newest transition of every alarm, and those
-//	                              that the bus has not taken yet; written before
-//	                              anybody is told.
+//	                              that the bus has not stored yet; written before
+//	                              they are published.
 //	the bus                       the newest transition of every alarm, read once
 //	                              after each start. The newer of the two holds.
 //
@@ -53,61 +54,62 @@ type Bus interface {
 	CheckStreams(ctx context.Context) error
 	PublishAlarm(ctx context.Context, t libra.Transition) error
 	ConsumeAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error
-	// WatchReports says the newest good and the newest failed report of every
-	// page, then every new one; some twice, and not always in order.
+	// ConsumeReports calls fn with the newest good and the newest failed report of
+	// every page, then with every new one; some twice, and not always in order.
 	ConsumeReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error
-	// RecordReports says every report, once and in order, from where the
-	// reader stands.
+	// RecordReports stores every report, once and in order, from the position of
+	// the reader.
 	RecordReports(ctx context.Context, r bus.Recording[event.Reported]) error
-	// FollowWatches says the newest word on every watch, then every change.
+	// ConsumeWatches calls fn with the newest state of every watch, then with every
+	// change.
 	ConsumeWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error
 	PublishNote(ctx context.Context, n libra.Note) error
-	// WatchNow has a watched page weighed once beside its turns.
+	// InspectNow has a watched page inspected once, beside its schedule.
 	InspectNow(ctx context.Context, w event.Watch, occasion string) error
 	SubscribeHeartbeats(fn func(event.Heartbeat)) (stop func(), err error)
-	// OldestRequest says how many requests are open, and since when the
+	// OldestRequest returns how many requests are open, and since when the
 	// oldest of them is; the zero time where there is none.
 	OldestRequest(ctx context.Context) (open int, since time.Time, err error)
 }
 
-// Checker says whether something is well, in its own words.
+// Checker returns an error while something is not healthy.
 type Checker interface {
 	Check(ctx context.Context) error
 }
 
-// Deps are the parts a watchdog works with.
+// Deps are what a watchdog works with.
 type Deps struct {
 	Bus Bus
 	// SQLite is the recorder's database, opened for reading; nil leaves it
-	// unwatched.
+	// unprobed.
 	SQLite Checker
-	// Web carries the question to WebURL: a transport without keep-alive.
+	// Web sends the request to WebURL: a transport without keep-alive.
 	Web http.RoundTripper
-	// Systemd knows how the units are. Where it is nil, or does not answer,
-	// hearts are all there is to go by.
+	// Systemd returns the states of units. Where it is nil, or does not answer,
+	// only heartbeats are judged.
 	Systemd Systemd
-	// Tell hands a transition to the notifier past the bus: a POST to
+	// SendDirect sends a transition to the notifier without the bus: a POST to
 	// NotifierSocket.
-	Tell func(ctx context.Context, t libra.Transition) error
-	Log  *slog.Logger
+	SendDirect func(ctx context.Context, t libra.Transition) error
+	Log        *slog.Logger
 	// Loop supervises the goroutine that judges. May be nil.
 	Loop bus.Loop
 	// Status takes one line for systemctl status. May be nil.
 	Status func(string)
 }
 
-// Watchdog watches. Make it with New.
+// Watchdog probes and raises alarms. Make it with New.
 type Watchdog struct {
-	live     atomic.Pointer[Config]
-	deps     Deps
-	probes   []*probe
-	beats    *beats
-	wards    *wards
-	watches  *watches
-	services *services
-	alarms   rules.Keeper // of Config.AlarmsFile
-	changing sync.Mutex
-	changes  chan settings // one at most; sent to under changing
+	live       atomic.Pointer[Config]
+	deps       Deps
+	probes     []*probe
+	heartbeats *heartbeats
+	quarantine *quarantine
+	watches    *watches
+	services   *services
+	alarms     rules.Keeper // of Config.AlarmsFile
+	changing   sync.Mutex
+	changes    chan settings // one at most; sent to under changing
 }
 
 // New applies the defaults and reads alarms.toml. Whatever is wrong with that
@@ -117,8 +119,8 @@ func New(cfg Config, deps Deps) *Watchdog {
 	if deps.Web == nil {
 		deps.Web = &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: cfg.Timeout}).DialContext}
 	}
-	if deps.Tell == nil {
-		deps.Tell = socketTeller(cfg.NotifierSocket)
+	if deps.SendDirect == nil {
+		deps.SendDirect = socketSender(cfg.NotifierSocket)
 	}
 	if deps.Loop == nil {
 		deps.Loop = unsupervised{}
@@ -127,13 +129,13 @@ func New(cfg Config, deps Deps) *Watchdog {
 		deps.Status = func(string) {}
 	}
 	w := &Watchdog{
-		deps: deps, beats: newBeats(cfg), wards: newWards(), watches: newWatches(), services: newServices(cfg, deps), changes: make(chan settings, 1),
+		deps: deps, heartbeats: newHeartbeats(cfg), quarantine: newQuarantine(), watches: newWatches(), services: newServices(cfg, deps), changes: make(chan settings, 1),
 	}
 	var fault error
 	if cfg.AlarmsFile != "" {
 		w.alarms.File, w.alarms.LastGood = cfg.AlarmsFile, join(cfg.State, "alarms.toml.good")
 		cfg.Thresholds, fault = w.load()
-		w.beats.patience(cfg.Heartbeat)
+		w.heartbeats.setLimit(cfg.Heartbeat)
 	}
 	w.live.Store(&cfg)
 	w.change(settings{nil, w.troubles(fault)})
@@ -146,7 +148,7 @@ type unsupervised struct{}
 
 func (unsupervised) Allow(time.Duration) {}
 
-// config is the one in force.
+// config is the configuration in force.
 func (w *Watchdog) config() *Config { return w.live.Load() }
 
 // Alarms lists the alarms this watchdog may raise, as they look when nothing
@@ -162,16 +164,16 @@ func (w *Watchdog) Alarms() []libra.Alarm {
 	return all
 }
 
-// Run watches until ctx ends.
+// Run probes until ctx ends.
 func (w *Watchdog) Run(ctx context.Context) error {
-	stop, err := w.deps.Bus.SubscribeHeartbeats(w.beats.hear)
+	stop, err := w.deps.Bus.SubscribeHeartbeats(w.heartbeats.receive)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	cfg := w.config()
-	out := newOutbox(w.deps, join(cfg.State, "alarms.json"))
-	b := newBoard(w, out)
+	out := newPublisher(w.deps, join(cfg.State, "alarms.json"))
+	b := newEvaluator(w, out)
 
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -179,55 +181,55 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	defer cancel()
 	results, history := make(chan observation), make(chan *libra.Transition)
 	for _, p := range w.probes {
-		wg.Go(func() { p.watch(ctx, cfg.Interval, results) })
+		wg.Go(func() { p.run(ctx, cfg.Interval, results) })
 	}
 	if cfg.AlarmsFile != "" {
 		wg.Go(func() { w.alarms.Follow(ctx, w.nameFault) })
 	}
 	wg.Go(func() { out.run(ctx) })
 	wg.Go(func() { out.runNotes(ctx) })
-	wg.Go(func() { w.wards.watch(ctx, w.deps.Bus) })
-	wg.Go(func() { w.watches.follow(ctx, w.deps.Bus) })
-	wg.Go(func() { b.pages.read(ctx, w.deps.Bus) })
-	wg.Go(func() { b.pages.ask(ctx, w.deps.Bus) })
+	wg.Go(func() { w.quarantine.consume(ctx, w.deps.Bus) })
+	wg.Go(func() { w.watches.consume(ctx, w.deps.Bus) })
+	wg.Go(func() { b.pages.readReports(ctx, w.deps.Bus) })
+	wg.Go(func() { b.pages.runRechecks(ctx, w.deps.Bus) })
 	if w.deps.Systemd != nil {
-		wg.Go(func() { w.services.watch(ctx) })
+		wg.Go(func() { w.services.run(ctx) })
 	}
 	if cfg.HeartbeatURL != "" {
-		wg.Go(func() { w.heartbeat(ctx, b.round.Load) })
+		wg.Go(func() { w.callOutside(ctx, b.round.Load) })
 	}
 	wg.Go(func() {
 		for ctx.Err() == nil {
 			readHistory(ctx, w.deps.Bus, history)
 			select {
 			case <-ctx.Done():
-			case <-b.reread:
+			case <-b.readAgain:
 			}
 		}
 	})
 	err = b.run(ctx, inputs{results, history, w.changes})
 	if errors.Is(err, context.Canceled) {
-		b.forget() // asked to stop: the next start looks afresh
+		b.stop() // asked to stop: the next start has no counters
 	}
 	return err
 }
 
-// readHistory reads the newest transition of every alarm from the bus, however
-// late the bus answers.
+// readHistory reads the newest transition of every alarm from the bus, whenever
+// the bus answers.
 func readHistory(ctx context.Context, bus Bus, history chan<- *libra.Transition) {
 	reading, done := context.WithCancel(ctx)
 	defer done()
 	var once sync.Once
-	say := func(t *libra.Transition) {
+	send := func(t *libra.Transition) {
 		select {
 		case history <- t:
 		case <-ctx.Done():
 		}
 	}
-	// What comes after the first has been caught up with is our own.
-	_ = bus.ConsumeAlarms(reading, func() { once.Do(func() { say(nil); done() }) }, func(t libra.Transition) {
+	// What comes after caughtUp was published by this process.
+	_ = bus.ConsumeAlarms(reading, func() { once.Do(func() { send(nil); done() }) }, func(t libra.Transition) {
 		if reading.Err() == nil {
-			say(&t)
+			send(&t)
 		}
 	})
 }

@@ -170,7 +170,7 @@ func (r *room) Write(p []byte) (int, error) {
 func (r *room) start() (stop, kill func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := watchdog.New(r.cfg, watchdog.Deps{
-		Bus: r, SQLite: r, Web: r, Tell: r.tell, Systemd: r.systemd(), Loop: r.loop, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Bus: r, SQLite: r, Web: r, SendDirect: r.tell, Systemd: r.systemd(), Loop: r.loop, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	r.running = w
 	done := make(chan error, 1)

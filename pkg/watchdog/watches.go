@@ -9,25 +9,25 @@ import (
 	"libra/pkg/event"
 )
 
-// watches knows which pages are watched.
+// watches holds which pages are watched.
 type watches struct {
 	mu    sync.Mutex
-	since time.Time          // under mu; from when on all of them are known; zero before
-	pages map[string]watched // under mu; by page id
+	since time.Time        // under mu; from when on all of them are known; zero before
+	pages map[string]watch // under mu; by page id
 }
 
-// watched is one page's watch. every is 0 once it has ended.
-type watched struct {
+// watch is one page's watch. every is 0 once it has ended.
+type watch struct {
 	url    string
 	every  time.Duration
 	since  time.Time
 	budget bool
 }
 
-func newWatches() *watches { return &watches{pages: map[string]watched{}} }
+func newWatches() *watches { return &watches{pages: map[string]watch{}} }
 
-// follow hears of watches until ctx ends.
-func (w *watches) follow(ctx context.Context, bus Bus) {
+// consume receives watches until ctx ends.
+func (w *watches) consume(ctx context.Context, bus Bus) {
 	_ = bus.ConsumeWatches(ctx, func() { // it ends with ctx
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -43,19 +43,19 @@ func (w *watches) follow(ctx context.Context, bus Bus) {
 		if known, ok := w.pages[m.Page]; ok && m.At.Before(known.since) {
 			return
 		}
-		w.pages[m.Page] = watched{m.URL, time.Duration(m.EveryS) * time.Second, m.At, len(m.Budget) > 0 && string(m.Budget) != "null"}
+		w.pages[m.Page] = watch{m.URL, time.Duration(m.EveryS) * time.Second, m.At, len(m.Budget) > 0 && string(m.Budget) != "null"}
 	})
 }
 
-func (w *watches) of(page string) (watched, bool) {
+func (w *watches) of(page string) (watch, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	known, ok := w.pages[page]
 	return known, ok
 }
 
-// list copies out all watches. since is from when on they are known.
-func (w *watches) list() (pages map[string]watched, since time.Time) {
+// list returns all watches. since is from when on they are known.
+func (w *watches) list() (pages map[string]watch, since time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return maps.Clone(w.pages), w.since

@@ -32,7 +32,7 @@ type Unit struct {
 }
 
 // Leaving says whether it is being stopped.
-func (u Unit) Leaving() bool { return u.Job == "stop" || u.Job == "restart" }
+func (u Unit) Stopping() bool { return u.Job == "stop" || u.Job == "restart" }
 
 // Change is what systemd says when something of a unit has changed.
 type Change struct {
@@ -136,7 +136,7 @@ func (s *Systemd) Units(ctx context.Context, names []string) (map[string]Unit, e
 
 // Leaving says whether the named unit is being stopped, alone or with the whole
 // machine.
-func (s *Systemd) Leaving(ctx context.Context, name string) (bool, error) {
+func (s *Systemd) Stopping(ctx context.Context, name string) (bool, error) {
 	conn, err := s.connected(ctx)
 	if err != nil {
 		return false, err
@@ -149,7 +149,7 @@ func (s *Systemd) Leaving(ctx context.Context, name string) (bool, error) {
 		return true, nil
 	}
 	rows, err := list(ctx, conn, []string{name})
-	return slices.ContainsFunc(rows, func(row listed) bool { return Unit{Job: row.JobType}.Leaving() }), err
+	return slices.ContainsFunc(rows, func(row listed) bool { return Unit{Job: row.JobType}.Stopping() }), err
 }
 
 func list(ctx context.Context, conn *dbus.Conn, names []string) (rows []listed, err error) {
@@ -190,7 +190,7 @@ func (u *Unit) ask(ctx context.Context, conn *dbus.Conn, path dbus.ObjectPath) e
 
 // Follow calls changed for every unit of which something has changed, until
 // ctx ends or the connection is lost.
-func (s *Systemd) Follow(ctx context.Context, changed func(Change)) error {
+func (s *Systemd) Subscribe(ctx context.Context, changed func(Change)) error {
 	conn, err := dial(ctx)
 	if err != nil {
 		return err

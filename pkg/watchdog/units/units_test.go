@@ -50,7 +50,7 @@ func TestNoBus(t *testing.T) {
 			t.Errorf("%+v", all)
 		}
 	}
-	if err := s.Follow(ctx, func(units.Change) {}); err == nil {
+	if err := s.Subscribe(ctx, func(units.Change) {}); err == nil {
 		t.Error("it follows nobody")
 	}
 	if err := s.Close(); err != nil {

@@ -8,11 +8,11 @@ import (
 	"libra/pkg/rules"
 )
 
-// Verdict is what one reading says of its target.
+// Verdict is the result of one reading.
 type Verdict int
 
-// An unclear reading says nothing of the target: the watchdog itself, or what
-// lies between the two, is at fault.
+// An unclear reading is no result: the watchdog itself, or what is between it and
+// the target, is at fault.
 const (
 	Unclear Verdict = iota
 	Pass
@@ -28,7 +28,7 @@ type Reading struct {
 	Cause    string         // of a failure: the alarm that explains it, while that is raised
 }
 
-// State is what the watchdog believes of a target.
+// State is the state of a target.
 type State string
 
 // Every target starts unknown. Bad means: the alarm is raised.
@@ -43,14 +43,13 @@ const (
 	Bad     State = "bad"
 )
 
-// Limits say how many readings it takes.
+// Limits are how many consecutive readings change the state.
 type Limits struct {
-	rules.Rows
+	rules.Streak
 	rules.Flap
 }
 
-// Tally is what is remembered of a target: the state and the counters that
-// lead to the next one.
+// Tally is the state of a target and the counters that lead to the next one.
 type Tally struct {
 	State    State          `json:"state"`
 	Fails    int            `json:"fails,omitzero"`    // in a row
@@ -65,7 +64,7 @@ type Tally struct {
 // Change is what a reading did to the alarm.
 type Change string
 
-// Worse and Eased are told as a raised alarm with another severity.
+// Worse and Ease are published as a raised alarm with another severity.
 const (
 	Nothing Change = ""
 	Raise   Change = "raise"

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// heartbeat asks HeartbeatURL for as long as rounds grow: a board that stands
-// still is as bad as one that is gone. The URL often holds a key, and is not
+// callOutside requests HeartbeatURL for as long as rounds grow: an evaluator that
+// hangs is as bad as one that is gone. The URL often contains a key, and is not
 // logged.
-func (w *Watchdog) heartbeat(ctx context.Context, rounds func() int64) {
+func (w *Watchdog) callOutside(ctx context.Context, rounds func() int64) {
 	cfg := w.config()
 	tick := time.NewTicker(cfg.HeartbeatEvery)
 	defer tick.Stop()
@@ -24,11 +24,11 @@ func (w *Watchdog) heartbeat(ctx context.Context, rounds func() int64) {
 	for {
 		if now := rounds(); now != last {
 			last = now
-			err := ask(ctx, client, cfg.HeartbeatURL)
+			err := callURL(ctx, client, cfg.HeartbeatURL)
 			if err != nil && !failing && ctx.Err() == nil {
-				w.deps.Log.Warn("outside heartbeat not taken, trying again", "err", err)
+				w.deps.Log.Warn("outside heartbeat failed, retrying", "err", err)
 			} else if err == nil && failing {
-				w.deps.Log.Info("outside heartbeat taken again")
+				w.deps.Log.Info("outside heartbeat succeeded again")
 			}
 			failing = err != nil
 		}
@@ -41,7 +41,7 @@ func (w *Watchdog) heartbeat(ctx context.Context, rounds func() int64) {
 }
 
 // ReadHeartbeatURL reads Config.HeartbeatURL from a file. A file that is not
-// there, is empty or says "off" means none. Errors never show what it holds.
+// there, is empty or says "off" means none. Errors never show its content.
 func ReadHeartbeatURL(file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -55,15 +55,15 @@ func ReadHeartbeatURL(file string) (string, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.ContainsAny(text, " \t\n") {
-		return "", fmt.Errorf("read the heartbeat's URL: %q holds none: put there one that starts with https://, alone on a line, or remove the file", file)
+		return "", fmt.Errorf("read the heartbeat's URL: invalid file %q: it must contain one URL that starts with https://, alone on a line; or remove the file", file)
 	}
 	return text, nil
 }
 
-func ask(ctx context.Context, client *http.Client, address string) error {
+func callURL(ctx context.Context, client *http.Client, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return errors.New("the heartbeat's address is no URL")
+		return errors.New("invalid heartbeat URL")
 	}
 	resp, err := client.Do(req)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 func TestTally(t *testing.T) {
 	severities := map[rune]libra.Severity{'i': libra.Info, 'w': libra.Warning, 'm': libra.Minor, 'M': libra.Major, 'C': libra.Critical}
 	letters := map[watchdog.Change]string{watchdog.Nothing: ".", watchdog.Raise: "R", watchdog.Worse: "W", watchdog.Ease: "E", watchdog.Clear: "C"}
-	one := watchdog.Limits{Rows: rules.Rows{Raise: 1, Clear: 3}, Flap: rules.Flap{Raises: 3, Within: 100 * time.Second, Calm: 5}}
+	one := watchdog.Limits{Streak: rules.Streak{Raise: 1, Clear: 3}, Flap: rules.Flap{Raises: 3, Within: 100 * time.Second, Calm: 5}}
 	three := one
 	three.Raise = 3
 	for _, c := range []struct {
@@ -69,7 +69,7 @@ func TestTally(t *testing.T) {
 
 // Raises that lie further apart than the window are no flapping.
 func TestTallySlowIsNotFlapping(t *testing.T) {
-	limits := watchdog.Limits{Rows: rules.Rows{Raise: 1, Clear: 1}, Flap: rules.Flap{Raises: 2, Within: time.Minute, Calm: 100}}
+	limits := watchdog.Limits{Streak: rules.Streak{Raise: 1, Clear: 1}, Flap: rules.Flap{Raises: 2, Within: time.Minute, Calm: 100}}
 	tally, now := watchdog.Tally{State: watchdog.Unknown}, time.Unix(0, 0)
 	var changes []string
 	for range 3 {
@@ -87,7 +87,7 @@ func TestTallySlowIsNotFlapping(t *testing.T) {
 
 // A tally is a value: what it was stays as it was.
 func TestTallyKeepsItself(t *testing.T) {
-	limits := watchdog.Limits{Rows: rules.Rows{Raise: 1, Clear: 1}, Flap: rules.Flap{Raises: 9, Within: time.Hour, Calm: 9}}
+	limits := watchdog.Limits{Streak: rules.Streak{Raise: 1, Clear: 1}, Flap: rules.Flap{Raises: 9, Within: time.Hour, Calm: 9}}
 	was := watchdog.Tally{State: watchdog.Good, Raises: []time.Time{time.Unix(1, 0), time.Unix(2, 0)}}
 	copied := was
 	copied.Raises = append([]time.Time{}, was.Raises...)

@@ -1,0 +1,314 @@
+package watchdog
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// publisher holds the transitions that the bus has not stored yet, in order, and
+// the newest of every alarm. While the bus is away it sends them to the notifier,
+// which drops them when the bus delivers them later.
+type publisher struct {
+	deps      Deps
+	file      asyncFile
+	known     bool // the file was there: every alarm raised before is known
+	wake      chan struct{}
+	wakeNotes chan struct{} // a note is pending
+
+	mu    sync.Mutex
+	state publisherState // under mu
+	// batching and saved are under mu: the changes of a batch are written once,
+	// and published after that.
+	batching bool
+	saved    time.Time
+}
+
+// publisherState is what alarms.json holds.
+type publisherState struct {
+	Newest  map[string]libra.Transition `json:"newest"` // by alarm
+	Pending []pending                   `json:"waiting"`
+	// Notes are pending separately: one that cannot be published delays no alarm.
+	Notes []libra.Note `json:"notes,omitempty"`
+	// Sources are the components that name the troubles that alarms are about.
+	Sources map[string]string `json:"sources,omitempty"`
+}
+
+// pending is a transition that the bus has not stored yet.
+type pending struct {
+	Transition libra.Transition `json:"transition"`
+	Sent       bool             `json:"told"` // the notifier has it
+}
+
+// maxPending bounds what is pending.
+const maxPending = 1000
+
+// retryPause is the pause before the next attempt.
+const retryPause = 250 * time.Millisecond
+
+func newPublisher(deps Deps, file string) *publisher {
+	p := &publisher{deps: deps, file: asyncFile{path: file, sync: true, log: deps.Log}, wake: make(chan struct{}, 1), wakeNotes: make(chan struct{}, 1)}
+	p.known = p.file.load(&p.state)
+	if p.state.Newest == nil {
+		p.state.Newest = map[string]libra.Transition{}
+	}
+	if p.state.Sources == nil {
+		p.state.Sources = map[string]string{}
+	}
+	return p
+}
+
+// setSource stores which component names a trouble; "" forgets it.
+func (p *publisher) setSource(alarm, component string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch p.state.Sources[alarm] {
+	case component:
+		return
+	default:
+		p.state.Sources[alarm] = component
+	}
+	if component == "" {
+		delete(p.state.Sources, alarm)
+	}
+	p.file.save(p.state)
+}
+
+// sources returns which component names which trouble.
+func (p *publisher) sources() map[string]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.state.Sources)
+}
+
+// newest is the last transition of an alarm.
+func (p *publisher) newest(alarm string) (libra.Transition, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.state.Newest[alarm]
+	return t, ok
+}
+
+// adopt takes over a transition that is on the bus already, if it is news.
+func (p *publisher) adopt(t libra.Transition) (news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if own, ok := p.state.Newest[t.Alarm.ID]; ok && !t.At.After(own.At) {
+		return false
+	}
+	p.state.Newest[t.Alarm.ID] = t
+	p.file.save(p.state)
+	return true
+}
+
+// withPrefix lists the newest transitions of alarms whose ids start with prefix.
+func (p *publisher) withPrefix(prefix string) (list []libra.Transition) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, t := range p.state.Newest {
+		if strings.HasPrefix(id, prefix) {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// forget drops what is known of alarms that are over; with the next change it
+// leaves the file, too.
+func (p *publisher) forget(ids []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range ids {
+		delete(p.state.Newest, id)
+	}
+}
+
+// add queues a transition. When it returns, the transition is saved, unless a
+// batch has begun.
+func (p *publisher) add(t libra.Transition) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.state.Pending) == maxPending {
+		lost := p.state.Pending[0].Transition
+		p.deps.Log.Error("too many alarms are pending, the oldest is dropped", "alarm", lost.Alarm.ID, "state", lost.Alarm.State, "at", lost.At)
+		p.state.Pending = p.state.Pending[1:]
+	}
+	p.state.Newest[t.Alarm.ID] = t
+	p.state.Pending = append(p.state.Pending, pending{Transition: t})
+	if !p.batching {
+		p.saveAndWake()
+	}
+}
+
+// beginBatch defers the saving and publishing of what is added to endBatch.
+func (p *publisher) beginBatch() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.batching = true
+}
+
+func (p *publisher) endBatch() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.batching = false; len(p.state.Pending) > 0 {
+		p.saveAndWake()
+	}
+}
+
+// saveAndWake saves the state and publishes what is pending. Callers hold mu.
+func (p *publisher) saveAndWake() {
+	p.file.save(p.state)
+	p.saved = time.Now()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// restore publishes again what was raised before and is missing in onBus, as the
+// bus has lost it. It has the same id, so that it is not notified again.
+func (p *publisher) restore(onBus map[string]string, before time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.state.Pending {
+		onBus[w.Transition.Alarm.ID] = w.Transition.ID // it is pending
+	}
+	for id, t := range p.state.Newest {
+		if _, there := onBus[id]; !there && t.Alarm.State == libra.Raised && t.At.Before(before) {
+			p.deps.Log.Info("bus has lost an alarm, publishing it again", "alarm", id, "transition", t.ID)
+			p.state.Pending = append(p.state.Pending, pending{t, true})
+		}
+	}
+	p.file.save(p.state)
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run publishes until ctx ends.
+func (p *publisher) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		head, ok := p.head()
+		if !ok {
+			select {
+			case <-ctx.Done():
+			case <-p.wake:
+			}
+			continue
+		}
+		err := p.deps.Bus.PublishAlarm(ctx, head)
+		if err == nil {
+			p.done(head.ID)
+			continue
+		}
+		p.deps.Log.Debug("cannot publish an alarm, retrying", "alarm", head.Alarm.ID, "err", err)
+		p.sendDirect(ctx)
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+func (p *publisher) head() (libra.Transition, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.state.Pending) == 0 || p.batching {
+		return libra.Transition{}, false
+	}
+	return p.state.Pending[0].Transition, true
+}
+
+func (p *publisher) done(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.state.Pending) > 0 && p.state.Pending[0].Transition.ID == id {
+		p.state.Pending = p.state.Pending[1:]
+		// What is published again after a crash has the same id, and is dropped.
+		if now := time.Now(); len(p.state.Pending) == 0 || now.Sub(p.saved) > retryPause {
+			p.file.save(p.state)
+			p.saved = now
+		}
+	}
+}
+
+// sendDirect sends the notifier what it does not have, in order.
+func (p *publisher) sendDirect(ctx context.Context) {
+	for {
+		t, ok := p.nextDirect()
+		if !ok {
+			return
+		}
+		try, cancel := context.WithTimeout(ctx, time.Second)
+		err := p.deps.SendDirect(try, t)
+		cancel()
+		if err != nil {
+			p.deps.Log.Debug("cannot send an alarm to the notifier, retrying", "alarm", t.Alarm.ID, "err", err)
+			return
+		}
+		p.deps.Log.Info("bus is away, alarm sent to the notifier directly", "alarm", t.Alarm.ID, "state", t.Alarm.State)
+		p.markSent(t.ID)
+	}
+}
+
+func (p *publisher) nextDirect() (libra.Transition, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.state.Pending {
+		if !w.Sent && !p.batching {
+			return w.Transition, true
+		}
+	}
+	return libra.Transition{}, false
+}
+
+func (p *publisher) markSent(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.state.Pending {
+		if p.state.Pending[i].Transition.ID == id {
+			p.state.Pending[i].Sent = true
+		}
+	}
+	p.file.save(p.state)
+}
+
+// socketSender posts transitions to a unix socket.
+func socketSender(socket string) func(context.Context, libra.Transition) error {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+	return func(ctx context.Context, t libra.Transition) error {
+		data, err := json.Marshal(t)
+		if err != nil {
+			return fmt.Errorf("encode transition: %w", err)
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://notifier/alarm", bytes.NewReader(data))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := client.Do(req)
+		if err != nil {
+			return fmt.Errorf("send to notifier at %q: %w", socket, err)
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusAccepted {
+			return fmt.Errorf("send to notifier at %q: it answered %s", socket, resp.Status)
+		}
+		return nil
+	}
+}

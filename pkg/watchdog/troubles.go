@@ -1,0 +1,74 @@
+package watchdog
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// mostTroubles bounds what one round of heartbeats can raise.
+const mostTroubles = 100
+
+// namedTrouble is a trouble and the component whose heartbeats name it.
+type namedTrouble struct {
+	event.Trouble
+	component string
+}
+
+// troubleProbe has no check: heartbeats are its readings.
+func troubleProbe(n namedTrouble) *probe {
+	return &probe{
+		streak: reported,
+		alarm: libra.Alarm{
+			ID: n.ID, Scope: libra.ScopeComponent, Target: n.Target, Severity: n.Severity, Summary: n.Summary, Runbook: n.Runbook,
+		},
+		recovered: n.Target + " is well again",
+	}
+}
+
+// checkTroubles raises what components name in their heartbeats, and clears what
+// the component that named it does not name any more. A component whose
+// heartbeats do not arrive changes nothing.
+func (ev *evaluator) checkTroubles() {
+	now := time.Now()
+	all := map[string]namedTrouble{}
+	for _, n := range append(ev.heartbeats.troubles(), ev.ownTroubles...) {
+		if ev.mayName(n.Trouble) && len(all) < mostTroubles {
+			if n.Severity.Rank() < 0 {
+				n.Severity = libra.Minor
+			}
+			all[n.ID] = n
+		}
+	}
+	for _, n := range all {
+		ev.publisher.setSource(n.ID, n.component)
+		p := troubleProbe(n)
+		ev.observe(observation{p, p.fail("%s", n.Evidence), now})
+	}
+	for id, component := range ev.publisher.sources() {
+		if _, still := all[id]; still || component != watchdogName && !ev.heartbeats.arriving(component) {
+			continue
+		}
+		t, ok := ev.publisher.newest(id)
+		if !ok || t.Alarm.State == libra.Cleared && ev.tally(id).State != Bad {
+			ev.publisher.setSource(id, "")
+			delete(ev.counters.Tallies, id)
+			continue
+		}
+		p := &probe{streak: reported, alarm: t.Alarm, recovered: t.Alarm.Target + " is well again"}
+		ev.observe(observation{p, Reading{Verdict: Pass}, now})
+	}
+}
+
+// mayName keeps components from naming what the watchdog probes itself.
+func (ev *evaluator) mayName(t event.Trouble) bool {
+	_, ours := ev.probes[t.ID]
+	return !ours && t.ID != "" && len(t.ID) <= 100 && strings.Trim(t.ID, "abcdefghijklmnopqrstuvwxyz0123456789._-") == "" &&
+		!slices.ContainsFunc(ownPrefixes, func(p string) bool { return strings.HasPrefix(t.ID, p) })
+}
+
+// ownPrefixes begin the ids of alarms that only the watchdog itself raises.
+var ownPrefixes = []string{pagePrefix, quarantinePrefix, "beat.", "restarts."}
