@@ -1,13 +1,11 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 )
@@ -112,7 +110,6 @@ func (x *exchange) skipBody(resp *http.Response) {
 
 // decode reads the body through its decoders.
 func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold bool, length int64) (err error) {
-	var src io.Reader = w
 	p := chunkPool.Get().(*[chunk]byte)
 	defer chunkPool.Put(p)
 	var b *shelf
@@ -122,16 +119,8 @@ func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold boo
 		}
 		b = newShelf(x.s.client.places)
 		x.shelf = b
-		if len(names) == 1 && names[0] == "gzip" {
-			e := encodedPool.Get().(*encoded)
-			defer e.release()
-			if x.gunzip(ctx, w, b, e) {
-				return nil
-			}
-			src = io.MultiReader(bytes.NewReader(e.b), w)
-		}
 	}
-	d := newDecoder(src, names)
+	d := newDecoder(w, names)
 	defer d.close()
 	var cut error
 	for err == nil {
@@ -160,53 +149,6 @@ func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold boo
 		return cut
 	}
 	return err
-}
-
-// encoded holds an encoded body, or its beginning.
-type encoded struct{ b []byte }
-
-// mostEncoded is what is read of an encoded body before it is decoded; past
-// largeEncoded that takes one of the places for large bodies.
-const (
-	mostEncoded  = 512 << 10
-	largeEncoded = 64 << 10
-)
-
-var encodedPool = sync.Pool{New: func() any { return new(encoded) }}
-
-func (e *encoded) release() {
-	if e.b = e.b[:0]; cap(e.b) <= largeEncoded {
-		encodedPool.Put(e)
-	}
-}
-
-// gunzip reads a body into e and decodes it in one go, if it is an ordinary one:
-// whole, and small in both forms.
-func (x *exchange) gunzip(ctx context.Context, w *wire, b *shelf, e *encoded) bool {
-	var err error
-	for err == nil && len(e.b) < mostEncoded {
-		if len(e.b) == cap(e.b) {
-			if len(e.b) >= largeEncoded && b.await(ctx, w, largeBody+1) != nil {
-				return false
-			}
-			e.b = slices.Grow(e.b, max(len(e.b), 8<<10))
-		}
-		var n int
-		n, err = w.Read(e.b[len(e.b):min(cap(e.b), mostEncoded)])
-		e.b = e.b[:len(e.b)+n]
-	}
-	size := gunzipSize(e.b)
-	if err != io.EOF || size < 0 || size > hugeBody-slack || size > ratioFloor && size/x.lim.Ratio > len(e.b) ||
-		int64(size) > min(x.lim.HeldBytes, x.lim.DecodedBytes) || b.await(ctx, w, size+slack) != nil {
-		return false
-	}
-	b.b = slices.Grow(b.b[:0], size+slack)
-	text, err := gunzip(b.b[:size+slack], e.b, size)
-	if err != nil {
-		return false
-	}
-	b.b, x.hop.DecodedBytes = text, int64(size)
-	return true
 }
 
 func (x *exchange) checkDecoded(w *wire) error {

@@ -181,6 +181,27 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+// What follows an encoded body is counted and ignored, as in Chromium.
+func TestBytesAfterEncodedBody(t *testing.T) {
+	const more = "these bytes follow it"
+	for _, tt := range []struct{ applied, header string }{{"gzip", "gzip"}, {"deflate", "deflate"}, {"raw", "deflate"}} {
+		t.Run(tt.applied, func(t *testing.T) {
+			sent := append(compress(t, tt.applied, []byte(page)), more...)
+			srv := server(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Encoding", tt.header)
+				w.Write(sent)
+			})
+			got := session(t, fetch.Config{}).Get(t.Context(), fetch.Request{URL: srv.URL, Type: libra.Document})
+			if got.Err != nil {
+				t.Fatal(got.Err)
+			}
+			if h := got.Hops[0]; string(got.Body) != page || h.EncodedBytes != int64(len(sent)) || h.DecodedBytes != int64(len(page)) {
+				t.Errorf("got %d encoded, %d decoded, %q; want %d, %d", h.EncodedBytes, h.DecodedBytes, got.Body, len(sent), len(page))
+			}
+		})
+	}
+}
+
 func TestRedirects(t *testing.T) {
 	srv := server(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

@@ -69,7 +69,7 @@ func answer(headers string, body []byte) func(net.Conn) {
 
 func TestHostileServers(t *testing.T) {
 	zeros := make([]byte, 4<<20)
-	bomb := compress(t, "gzip", zeros)
+	bomb, whole := compress(t, "gzip", zeros), compress(t, "gzip", []byte(page))
 	var wide bytes.Buffer
 	w, err := zstd.NewWriter(&wide, zstd.WithWindowSize(32<<20))
 	if err != nil {
@@ -110,7 +110,10 @@ func TestHostileServers(t *testing.T) {
 		{name: "gzip bomb", talk: answer("Content-Encoding: gzip\r\n", bomb), limit: "ratio", min: 1000},
 		{name: "gzip large", talk: answer("Content-Encoding: gzip\r\n", bomb), limits: huge, limit: "decoded_bytes", min: 1000},
 		{name: "gzip is none", talk: answer("Content-Encoding: gzip\r\n", []byte("plain text")), kind: fetch.ErrEncoding, min: 10},
-		{name: "gzip cut", talk: answer("Content-Encoding: gzip\r\n", compress(t, "gzip", []byte(page))[:40]), kind: fetch.ErrEncoding, min: 40},
+		{name: "gzip cut", talk: answer("Content-Encoding: gzip\r\n", whole[:40]), kind: fetch.ErrEncoding, min: 40},
+		{name: "gzip with another checksum", talk: answer("Content-Encoding: gzip\r\n", append(whole[:len(whole)-8:len(whole)-8], make([]byte, 8)...)), kind: fetch.ErrEncoding, min: 40},
+		{name: "deflate cut", talk: answer("Content-Encoding: deflate\r\n", compress(t, "deflate", []byte(page))[:40]), kind: fetch.ErrEncoding, min: 40},
+		{name: "raw deflate cut", talk: answer("Content-Encoding: deflate\r\n", compress(t, "raw", []byte(page))[:40]), kind: fetch.ErrEncoding, min: 40},
 		{name: "brotli is none", talk: answer("Content-Encoding: br\r\n", []byte("\xff\xff\xff\xff plain")), kind: fetch.ErrEncoding, min: 10},
 		{name: "zstd window too wide", talk: answer("Content-Encoding: zstd\r\n", wide.Bytes()), kind: fetch.ErrEncoding, min: 100},
 		{name: "encodings stacked", talk: answer("Content-Encoding: gzip, gzip, gzip, gzip\r\n", bomb), limit: "encodings", min: 1000},
