@@ -17,8 +17,8 @@ import (
 	"libra/systemd/harness"
 )
 
-// A page in quarantine is told to people with the reason, once, however often
-// the watchdog is killed; and its end, once.
+// A quarantine is notified once, with the reason, although the watchdog is killed;
+// so is its end.
 func TestQuarantineIsNotified(t *testing.T) {
 	enableFaults(t, "")
 	awaitNoAlarms(t)
@@ -32,7 +32,7 @@ func TestQuarantineIsNotified(t *testing.T) {
 	box.Sink.Reset()
 	was := box.MainPID(t, "libra-watchdog")
 	box.Systemctl(t, "kill", "--kill-whom=main", "--signal=KILL", "libra-watchdog")
-	harness.Await(t, "the watchdog's return", 20*time.Second, func() bool {
+	harness.Await(t, "the watchdog to be restarted", 20*time.Second, func() bool {
 		pid := box.MainPID(t, "libra-watchdog")
 		return pid != 0 && pid != was && strings.Contains(box.Property(t, "libra-watchdog", "StatusText"), "1 page in quarantine")
 	})
@@ -52,17 +52,17 @@ func TestQuarantineIsNotified(t *testing.T) {
 	harness.Await(t, "the page's report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
 	wantCleared(t, url, "The page "+url+" is not in quarantine any more")
 	if m := box.Sink.FindMessage("[major]", url); m != nil {
-		t.Errorf("told again: %v", m["text"])
+		t.Errorf("notified again: %v", m["text"])
 	}
 }
 
-// An outside service is asked once its URL is there, and no more after.
+// The outside service gets requests while its URL is configured.
 func TestOutsideHeartbeat(t *testing.T) {
 	box.EnsureHealthy(t)
-	var asked atomic.Int64
+	var requests atomic.Int64
 	outside := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ping/sesame" {
-			asked.Add(1)
+			requests.Add(1)
 		}
 	}))
 	t.Cleanup(outside.Close)
@@ -78,22 +78,21 @@ func TestOutsideHeartbeat(t *testing.T) {
 		box.EnsureHealthy(t)
 	})
 	box.Systemctl(t, "restart", "libra-watchdog")
-	harness.Await(t, "a heartbeat", 20*time.Second, func() bool { return asked.Load() > 0 })
+	harness.Await(t, "a heartbeat", 20*time.Second, func() bool { return requests.Load() > 0 })
 	if journal := box.Journal(t, "-u", "libra-watchdog"); strings.Contains(journal, "sesame") {
 		t.Error("the journal shows the heartbeat's URL")
 	}
 }
 
-// What ends because all of it is shut down is no news, however long the watchdog
-// is the last to go: the first that people hear afterwards is of what happens
-// then.
+// A shutdown notifies nobody, even if the watchdog is the last unit to stop: the
+// first notification after it is of the next fault.
 func TestShutdownNotifiesNobody(t *testing.T) {
 	folder := filepath.Join(box.Home, "units", "libra-watchdog.service.d")
 	t.Cleanup(func() {
 		os.RemoveAll(folder)
 		box.Systemctl(t, "daemon-reload")
 	})
-	for name, again := range map[string]func(){
+	for name, restart := range map[string]func(){
 		"machine": func() {
 			if out, err := box.Down(); err != nil {
 				t.Fatalf("down: %v\n%s", err, out)
@@ -111,12 +110,12 @@ func TestShutdownNotifiesNobody(t *testing.T) {
 			}
 			box.Systemctl(t, "daemon-reload")
 			awaitNoAlarms(t)
-			again()
+			restart()
 			box.EnsureHealthy(t)
 			box.Systemctl(t, "stop", "libra-inspector@2")
 			wantAtSlack(t, missingHeartbeat("beat.inspector.2", "libra-inspector@2"), "libra-inspector@2.service was stopped (dead)")
 			if all := box.Sink.Messages(); len(all) != 1 {
-				t.Errorf("told was:\n%s", strings.Join(all, "\n---\n"))
+				t.Errorf("messages:\n%s", strings.Join(all, "\n---\n"))
 			}
 			box.Systemctl(t, "start", "libra-inspector@2")
 			wantCleared(t, "libra-inspector@2", "libra-inspector@2 is alive again")

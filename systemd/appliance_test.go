@@ -24,7 +24,7 @@ import (
 	"libra/systemd/harness"
 )
 
-// Each unit stops, starts and restarts, and no other unit minds.
+// Each unit stops, starts and restarts without an effect on the others.
 func TestEachUnitRestartsAlone(t *testing.T) {
 	box.EnsureHealthy(t)
 	for _, unit := range harness.Services {
@@ -35,7 +35,7 @@ func TestEachUnitRestartsAlone(t *testing.T) {
 					others[s] = box.MainPID(t, s)
 				}
 			}
-			// web's socket would start it again at the next request.
+			// The socket would start libra-web at the next request.
 			if unit == "libra-web" {
 				box.Systemctl(t, "stop", "libra-web.socket")
 			}
@@ -51,7 +51,7 @@ func TestEachUnitRestartsAlone(t *testing.T) {
 			}
 			for s, pid := range others {
 				if now := box.MainPID(t, s); now != pid {
-					t.Errorf("%s went from pid %d to %d meanwhile", s, pid, now)
+					t.Errorf("meanwhile the pid of %s changed from %d to %d", s, pid, now)
 				}
 			}
 		})
@@ -59,7 +59,6 @@ func TestEachUnitRestartsAlone(t *testing.T) {
 	box.EnsureHealthy(t)
 }
 
-// A killed process of each kind is ready again.
 func TestKilledProcessIsRestarted(t *testing.T) {
 	box.EnsureHealthy(t)
 	for _, unit := range harness.Services {
@@ -67,13 +66,13 @@ func TestKilledProcessIsRestarted(t *testing.T) {
 			was := box.MainPID(t, unit)
 			box.Signal(t, unit, syscall.SIGKILL)
 			took := harness.Await(t, "another process", 10*time.Second, func() bool { return box.Active(t, unit) && box.MainPID(t, unit) != was })
-			t.Logf("ready again after %s", took.Round(time.Millisecond))
+			t.Logf("active again after %s", took.Round(time.Millisecond))
 		})
 	}
 	box.EnsureHealthy(t)
 }
 
-// A stopped process of each kind is ended by systemd's watchdog and comes back.
+// A process that hangs is ended by systemd's watchdog and restarted.
 func TestHungProcessIsRestarted(t *testing.T) {
 	box.EnsureHealthy(t)
 	was := map[string]int{}
@@ -82,7 +81,7 @@ func TestHungProcessIsRestarted(t *testing.T) {
 		box.Signal(t, unit, syscall.SIGSTOP)
 	}
 	for _, unit := range harness.Services {
-		harness.Await(t, unit+" to come back", 30*time.Second, func() bool { return box.Active(t, unit) && box.MainPID(t, unit) != was[unit] })
+		harness.Await(t, unit+" to be restarted", 30*time.Second, func() bool { return box.Active(t, unit) && box.MainPID(t, unit) != was[unit] })
 		if !strings.Contains(box.Journal(t, "--unit", unit), "Watchdog timeout") {
 			t.Errorf("%s: no watchdog timeout in the journal", unit)
 		}
@@ -90,8 +89,8 @@ func TestHungProcessIsRestarted(t *testing.T) {
 	box.EnsureHealthy(t)
 }
 
-// A hanging process leaves its stacks in the journal, and is restarted although
-// the Go runtime's own exit code would read as a fault of the configuration.
+// A process that hangs leaves its stacks in the journal, and is restarted although
+// the exit code of the Go runtime is that of an invalid configuration.
 func TestAbortLeavesStacks(t *testing.T) {
 	box.EnsureHealthy(t)
 	was := box.MainPID(t, "libra-recorder")
@@ -103,7 +102,7 @@ func TestAbortLeavesStacks(t *testing.T) {
 	})
 }
 
-// systemctl start returns when the unit does its part, not before.
+// systemctl start returns when the unit is ready, not before.
 func TestStartReturnsWhenReady(t *testing.T) {
 	box.EnsureHealthy(t)
 	for _, unit := range harness.Services {
@@ -114,7 +113,7 @@ func TestStartReturnsWhenReady(t *testing.T) {
 			t.Errorf("%s shows no status", unit)
 		}
 	}
-	// A bus that cannot listen is never ready, and says why.
+	// A bus that cannot listen does not become ready, and logs why.
 	box.Systemctl(t, "stop", "libra-bus")
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", box.BusPort))
 	if err != nil {
@@ -130,7 +129,7 @@ func TestStartReturnsWhenReady(t *testing.T) {
 	l.Close()
 	box.EnsureHealthy(t)
 	if _, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", box.BusPort)); err != nil {
-		t.Errorf("the bus is ready and does not listen: %v", err)
+		t.Errorf("the bus is ready but does not listen: %v", err)
 	}
 }
 
@@ -155,8 +154,7 @@ func site(t *testing.T) *httptest.Server {
 	return s
 }
 
-// A page submitted over HTTP is reported, found in SQLite, and still there
-// after the appliance was down.
+// A submitted page is reported, recorded in SQLite and available after a reboot.
 func TestReportIsRecordedAndSurvivesReboot(t *testing.T) {
 	box.EnsureHealthy(t)
 	id := box.Submit(t, site(t).URL+"/")
@@ -173,7 +171,7 @@ func TestReportIsRecordedAndSurvivesReboot(t *testing.T) {
 		t.Errorf("SQLite has %+v, %v", stored.Report.Totals, err)
 	}
 	if log := box.Journal(t, "--unit", "libra-*", "--grep", stored.Request.ID); !strings.Contains(log, "inspection ends") || !strings.Contains(log, "report recorded") {
-		t.Errorf("the request's id does not lead through the journal:\n%s", log)
+		t.Errorf("the journal of the request lacks its inspection or its recording:\n%s", log)
 	}
 
 	if out, err := box.Down(); err != nil {
@@ -188,9 +186,9 @@ func TestReportIsRecordedAndSurvivesReboot(t *testing.T) {
 	}
 }
 
-// An alarm reaches Slack's door in Slack's format, and so does its end.
+// Raising and clearing an alarm are sent to Slack in Slack's format.
 func TestAlarmReachesSlack(t *testing.T) {
-	awaitNoAlarms(t) // what is raised already is not told again
+	awaitNoAlarms(t) // an alarm that is raised already is not sent again
 	box.Systemctl(t, "stop", "libra-recorder")
 	defer box.EnsureHealthy(t)
 	t.Cleanup(func() {
@@ -206,11 +204,11 @@ func TestAlarmReachesSlack(t *testing.T) {
 	}
 	box.Sink.Reset()
 	box.Systemctl(t, "start", "libra-recorder")
-	took = harness.Await(t, "the all-clear", 30*time.Second, func() bool { return box.Sink.FindMessage("libra-recorder") != nil })
+	took = harness.Await(t, "the clearing", 30*time.Second, func() bool { return box.Sink.FindMessage("libra-recorder") != nil })
 	t.Logf("cleared in Slack %s after the start", took.Round(time.Millisecond))
 }
 
-// Nobody gets onto the bus without a key, and no part can read another's.
+// The bus refuses a client without a key, and no component can read the key of another.
 func TestKeysAreRequiredAndPrivate(t *testing.T) {
 	box.EnsureHealthy(t)
 	if nc, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", box.BusPort)); !errors.Is(err, nats.ErrAuthorization) {
@@ -224,12 +222,13 @@ func TestKeysAreRequiredAndPrivate(t *testing.T) {
 			t.Errorf("the user of web reads %s: %s", file, out)
 		}
 		if out, err := box.RunScript("shell", "cat", file); err != nil {
-			t.Errorf("the file %s is not there for root either: %s", file, out)
+			t.Errorf("root cannot read %s: %s", file, out)
 		}
 	}
 }
 
-// A wrong configuration is told at once, all of it, and does not loop.
+// An invalid configuration is reported at once, with all its faults, and the unit is
+// not restarted.
 func TestInvalidConfigurationDoesNotRestart(t *testing.T) {
 	box.EnsureHealthy(t)
 	file := filepath.Join(box.Home, "etc", "libra.env")
@@ -256,13 +255,12 @@ func TestInvalidConfigurationDoesNotRestart(t *testing.T) {
 	log := box.Journal(t, "--unit", "libra-inspector@1", "--since=-10s")
 	for _, want := range []string{`LIBRA_WORKERS (or --workers) is \"many\"`, "LIBRA_PAGE_TIMOUT is no setting: did you mean LIBRA_PAGE_TIMEOUT?", `LIBRA_PROFILE (or --profile) is \"watch\"`} {
 		if strings.Count(log, want) != 1 {
-			t.Errorf("the journal says %d times: %s\n%s", strings.Count(log, want), want, log)
+			t.Errorf("the journal has %d times %s:\n%s", strings.Count(log, want), want, log)
 		}
 	}
 }
 
-// The unit files say what they take and give; docs/architecture.md says the
-// same, and systemd finds no fault with them.
+// systemd-analyze verify finds no fault in the units.
 func TestUnitsVerify(t *testing.T) {
 	units, err := filepath.Glob("libra*.*")
 	if err != nil {
@@ -278,9 +276,9 @@ func TestUnitsVerify(t *testing.T) {
 	}
 }
 
-// The CLI as an operator uses it, against the appliance.
+// The commands of an operator work against the appliance.
 func TestCLIAgainstAppliance(t *testing.T) {
-	awaitNoAlarms(t) // libra alarms tells by its exit code
+	awaitNoAlarms(t) // or libra alarms exits with 1
 	url := site(t).URL + "/"
 	for _, c := range []struct {
 		args []string
@@ -300,7 +298,6 @@ func TestCLIAgainstAppliance(t *testing.T) {
 	}
 }
 
-// A maintenance window that is planned can be cancelled before it begins.
 func TestPlannedSilenceCanBeCancelled(t *testing.T) {
 	box.EnsureHealthy(t)
 	server := "--server=" + box.URL
@@ -317,6 +314,6 @@ func TestPlannedSilenceCanBeCancelled(t *testing.T) {
 		t.Errorf("cancel: %v\n%s", err, out)
 	}
 	if out, err := runCLI(t, "alarms", "silences", server); err != nil || strings.Contains(out, id) {
-		t.Errorf("list, once it is cancelled: %v\n%s", err, out)
+		t.Errorf("list after the cancellation: %v\n%s", err, out)
 	}
 }

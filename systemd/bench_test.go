@@ -17,15 +17,15 @@ import (
 	"libra/systemd/harness"
 )
 
-// figures are printed as one table when all are there.
+// figures are printed as one table.
 type figures struct{ rows []figure }
 
 type figure struct{ name, measured, aim, verdict string }
 
-// add notes a figure that has no aim.
+// add adds a figure without an aim.
 func (f *figures) add(name, measured string) { f.rows = append(f.rows, figure{name, measured, "", ""}) }
 
-// aim notes a figure and whether it reaches what it should.
+// aim adds a figure and whether it reaches its aim.
 func (f *figures) aim(name, measured, aim string, reached bool) {
 	verdict := "reached"
 	if !reached {
@@ -44,7 +44,7 @@ func (f *figures) print() {
 	fmt.Println()
 }
 
-// sample is the same thing measured several times.
+// sample is a duration measured several times.
 type sample []time.Duration
 
 func (s sample) median() time.Duration {
@@ -60,11 +60,11 @@ func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/1e6) 
 
 func mb(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-// BenchmarkAppliance measures the real units once and prints a table beside
-// the aims. A figure is a figure: nothing fails for being slow.
+// BenchmarkAppliance measures the real units once and prints the figures beside
+// their aims. It does not fail for being slow.
 func BenchmarkAppliance(b *testing.B) {
 	if b.N > 1 {
-		b.Skip("measures by itself: -benchtime 1x")
+		b.Skip("needs -benchtime 1x")
 	}
 	var f figures
 	defer f.print()
@@ -78,7 +78,8 @@ func BenchmarkAppliance(b *testing.B) {
 	historyFigures(b, &f)
 }
 
-// startFigures: from systemctl start to ready, and to web's first answer.
+// startFigures measures from systemctl start to ready, and to the first response of
+// libra-web.
 func startFigures(b *testing.B, f *figures) {
 	var ready, web sample
 	for range 10 {
@@ -92,7 +93,7 @@ func startFigures(b *testing.B, f *figures) {
 		}
 		ready = append(ready, end-began)
 		if !box.Active(b, "libra-web.socket") || !box.Healthy(b) {
-			harness.Await(b, "the appliance to be well", 10*time.Second, func() bool { return box.Healthy(b) })
+			harness.Await(b, "the appliance to be healthy", 10*time.Second, func() bool { return box.Healthy(b) })
 		}
 	}
 	f.aim("systemctl start libra.target to all ready", ready.String(), "≤ 500 ms", ready.median() <= 500*time.Millisecond)
@@ -100,27 +101,27 @@ func startFigures(b *testing.B, f *figures) {
 		box.Systemctl(b, "stop", "libra-web.service")
 		box.Systemctl(b, "reset-failed", "libra-web.service")
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
-		res, err := client.Get(box.URL + "/") // its socket starts it
+		res, err := client.Get(box.URL + "/") // the socket starts libra-web
 		if err != nil {
 			b.Fatal(err)
 		}
-		answered := harness.Monotonic()
+		responded := harness.Monotonic()
 		res.Body.Close()
 		if res.StatusCode != http.StatusOK {
-			b.Fatalf("the first answer is %s", res.Status)
+			b.Fatalf("the first response is %s", res.Status)
 		}
 		harness.Await(b, "web to be active", 5*time.Second, func() bool { return box.Active(b, "libra-web") })
-		web = append(web, answered-box.Timestamps(b, "libra-web")["ExecMainStart"])
+		web = append(web, responded-box.Timestamps(b, "libra-web")["ExecMainStart"])
 	}
 	f.aim("libra-web, systemd's fork to first 200", web.String(), "≤ 50 ms", web.median() <= 50*time.Millisecond)
-	if said := regexp.MustCompile(`msg=ready .* dur=(\S+)`).FindAllStringSubmatch(box.Journal(b, "--unit", "libra-web"), -1); said != nil {
-		f.add("  of which in libra-web itself; the rest is its sandbox", said[len(said)-1][1])
+	if ready := regexp.MustCompile(`msg=ready .* dur=(\S+)`).FindAllStringSubmatch(box.Journal(b, "--unit", "libra-web"), -1); ready != nil {
+		f.add("  of which in libra-web itself; the rest is its sandbox", ready[len(ready)-1][1])
 	}
 	box.EnsureHealthy(b)
 }
 
 func memoryFigures(b *testing.B, f *figures) {
-	<-time.After(10 * time.Second) // what "idle" means here
+	<-time.After(10 * time.Second) // until idle
 	var all, resident int64
 	var each []string
 	for _, unit := range harness.Services {
@@ -136,7 +137,7 @@ func memoryFigures(b *testing.B, f *figures) {
 	f.add("  PSS each, MB", strings.Join(each, ", "))
 }
 
-// recoveryFigures: from kill -9 to systemd's word that the unit is ready.
+// recoveryFigures measures from kill -9 until systemd has the unit active.
 func recoveryFigures(b *testing.B, f *figures) {
 	for _, unit := range harness.Services {
 		var took sample

@@ -13,8 +13,8 @@ import (
 	"libra/systemd/harness"
 )
 
-// faultFigures: how long until all is as before, once each fault has happened
-// or is over; nobody lifts a hand.
+// faultFigures measures how long recovery takes after each fault, without an
+// operator.
 func faultFigures(b *testing.B, f *figures) {
 	site := harness.NewSite()
 	defer site.Close()
@@ -23,13 +23,13 @@ func faultFigures(b *testing.B, f *figures) {
 	for range 200 {
 		submit()
 	}
-	harness.Await(b, "pages to lose", 30*time.Second, func() bool { return box.OpenRequests(b) == 0 })
-	harness.Await(b, "them in SQLite", 30*time.Second, func() bool { return recorded(b) >= n })
+	harness.Await(b, "all pages to be reported", 30*time.Second, func() bool { return box.OpenRequests(b) == 0 })
+	harness.Await(b, "all reports in SQLite", 30*time.Second, func() bool { return recorded(b) >= n })
 	all := recorded(b)
-	whole := func(pages int) func() bool {
+	complete := func(pages int) func() bool {
 		return func() bool {
-			said, err := box.QuickCheck()
-			return err == nil && said == "ok" && recorded(b) >= pages
+			result, err := box.QuickCheck()
+			return err == nil && result == "ok" && recorded(b) >= pages
 		}
 	}
 	for _, unit := range []string{"libra-bus", "libra-web", "libra-recorder"} {
@@ -42,13 +42,13 @@ func faultFigures(b *testing.B, f *figures) {
 	for range 20 {
 		submit()
 	}
-	harness.Await(b, "reports that are not recorded", 30*time.Second, func() bool { return box.OpenRequests(b) == 0 })
+	harness.Await(b, "all pages to be reported", 30*time.Second, func() bool { return box.OpenRequests(b) == 0 })
 	release()
-	recovery(b, f, "SQLite locked: from its end to nothing missing", 2*time.Second, whole(all+20))
+	recovery(b, f, "SQLite locked: from its end to nothing missing", 2*time.Second, complete(all+20))
 	box.WipeHistory(b)
-	recovery(b, f, fmt.Sprintf("SQLite deleted: to %d pages in a new one", all+20), 5*time.Second, whole(all+20))
+	recovery(b, f, fmt.Sprintf("SQLite deleted: to %d pages in a new one", all+20), 5*time.Second, complete(all+20))
 	box.CorruptHistory(b)
-	recovery(b, f, fmt.Sprintf("SQLite corrupt: to %d pages in a new one", all+20), 5*time.Second, whole(all+20))
+	recovery(b, f, fmt.Sprintf("SQLite corrupt: to %d pages in a new one", all+20), 5*time.Second, complete(all+20))
 	box.RemoveDamagedDatabases(b)
 
 	box.Sink.Reset()
@@ -68,13 +68,14 @@ func faultFigures(b *testing.B, f *figures) {
 	box.EnsureHealthy(b)
 }
 
-func recovery(b *testing.B, f *figures, name string, aim time.Duration, well func() bool) {
+func recovery(b *testing.B, f *figures, name string, aim time.Duration, recovered func() bool) {
 	b.Helper()
-	took, ok := harness.Within(time.Minute, well)
+	took, ok := harness.Within(time.Minute, recovered)
 	f.aim(name, ms(took), "≤ "+aim.String(), ok && took <= aim)
 }
 
-// hung stops a unit's process until systemd's watchdog ends it.
+// hangAndAwait suspends a unit's process and returns how long it takes systemd's
+// watchdog to end and restart it.
 func hangAndAwait(b *testing.B, unit string) time.Duration {
 	b.Helper()
 	began := harness.Monotonic()

@@ -17,18 +17,18 @@ import (
 	"libra/systemd/load"
 )
 
-// flowFigures: how fast work is taken and done.
+// flowFigures measures the rates of submissions and of inspections.
 func flowFigures(b *testing.B, f *figures) {
 	site := harness.NewSite()
 	defer site.Close()
-	var lone sample
+	var alone sample
 	for i := range 20 {
 		began := time.Now()
 		id := box.Submit(b, fmt.Sprintf("%s/p/lone/%d", site.URL, i))
 		awaitReport(b, id)
-		lone = append(lone, time.Since(began))
+		alone = append(alone, time.Since(began))
 	}
-	f.add("one page, POST to report read, over HTTP", lone.String())
+	f.add("one page, POST to report read, over HTTP", alone.String())
 
 	const flood = 2000
 	began := time.Now()
@@ -52,20 +52,20 @@ func flowFigures(b *testing.B, f *figures) {
 	var beside sample
 	for i := range 10 {
 		if box.OpenRequests(b) == 0 {
-			break // the flood is through: it is no company any more
+			break // the flood has ended
 		}
 		began := time.Now()
 		awaitReport(b, box.SubmitAs(b, "lone", fmt.Sprintf("%s/p/beside/%d", site.URL, i)))
 		beside = append(beside, time.Since(began))
 	}
 	if len(beside) > 0 {
-		ratio := float64(beside.median()) / float64(lone.median())
+		ratio := float64(beside.median()) / float64(alone.median())
 		f.aim("one page of another client beside that flood", fmt.Sprintf("%s (%.1f times alone)", beside, ratio), "about 2 times", ratio <= 2.5)
 	}
 	began = time.Now()
 	left := box.OpenRequests(b)
 	harness.Await(b, "the flood to be done", time.Minute, func() bool { return box.OpenRequests(b) == 0 })
-	f.add(fmt.Sprintf("pages weighed, %d waiting", left), fmt.Sprintf("%.0f/s", float64(left)/time.Since(began).Seconds()))
+	f.add(fmt.Sprintf("pages inspected, %d waiting", left), fmt.Sprintf("%.0f/s", float64(left)/time.Since(began).Seconds()))
 }
 
 func awaitReport(b *testing.B, id string) {
@@ -73,8 +73,7 @@ func awaitReport(b *testing.B, id string) {
 	harness.Await(b, "a report", time.Minute, func() bool { return box.Page(b, id).State == libra.Reported })
 }
 
-// readFigures: reading while something is out is to be as good as while all is
-// well.
+// readFigures compares reads during faults with reads of a healthy appliance.
 func readFigures(b *testing.B, f *figures) {
 	site := harness.NewSite()
 	defer site.Close()
@@ -84,11 +83,11 @@ func readFigures(b *testing.B, f *figures) {
 	g.StopSubmitting()
 	harness.Await(b, "the last submission to be done", 30*time.Second, func() bool { return box.OpenRequests(b) == 0 })
 	measure := func() load.Stats { g.Mark(); <-time.After(5 * time.Second); return g.Mark() }
-	well := measure()
-	f.add("reads with everything well, 4 readers", stats(well))
+	healthy := measure()
+	f.add("reads of a healthy appliance, 4 readers", stats(healthy))
 	beside := func(name string, s load.Stats) {
-		apart := 100 * (float64(s.Answered)/s.Seconds/(float64(well.Answered)/well.Seconds) - 1)
-		f.aim("reads "+name, fmt.Sprintf("%s (%+.0f %%)", stats(s), apart), "within 10 %", math.Abs(apart) <= 10 && s.AnsweredShare() == 1 && s.Lost == 0)
+		difference := 100 * (float64(s.Answered)/s.Seconds/(float64(healthy.Answered)/healthy.Seconds) - 1)
+		f.aim("reads "+name, fmt.Sprintf("%s (%+.0f %%)", stats(s), difference), "within 10 %", math.Abs(difference) <= 10 && s.AnsweredShare() == 1 && s.Lost == 0)
 	}
 	release := box.LockHistory(b)
 	beside("with SQLite locked", measure())
@@ -98,7 +97,7 @@ func readFigures(b *testing.B, f *figures) {
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			// Without waiting for it: looking on costs more than the restart.
+			// Without waiting for the restart: polling costs more than it.
 			if pid := box.HostPID(b, "libra-inspector@1"); pid != 0 {
 				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 					b.Error(err)
@@ -122,7 +121,7 @@ func stats(s load.Stats) string {
 	return fmt.Sprintf("%.0f/s, p50 %s, p99 %s, %.2f %% answered", float64(s.Answered)/s.Seconds, ms(s.P50), ms(s.P99), 100*s.AnsweredShare())
 }
 
-// historyFigures: how fast a recorder that was away catches up.
+// historyFigures measures how fast a recorder that was stopped catches up.
 func historyFigures(b *testing.B, f *figures) {
 	box.Systemctl(b, "stop", "libra-recorder")
 	const behind = 3000
@@ -144,7 +143,7 @@ func historyFigures(b *testing.B, f *figures) {
 	f.add(fmt.Sprintf("%d pages restored to a wiped bus", pages), fmt.Sprintf("%.0f/s", float64(pages)/took.Seconds()))
 }
 
-// publish puts reports on the bus, as an inspector would.
+// publish publishes reports as an inspector does.
 func publish(b *testing.B, n int) {
 	b.Helper()
 	conn := box.Bus(b, "inspector")

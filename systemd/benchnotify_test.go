@@ -14,12 +14,11 @@ import (
 	"libra/systemd/harness"
 )
 
-// BenchmarkNotifications measures how long it takes until people know, and what
-// becomes of watched pages meanwhile. As BenchmarkAppliance, it fails for
-// nothing that is slow.
+// BenchmarkNotifications measures how long it takes from a fault to its message, and
+// the rate of scheduled inspections. It does not fail for being slow.
 func BenchmarkNotifications(b *testing.B) {
 	if b.N > 1 {
-		b.Skip("measures by itself: -benchtime 1x")
+		b.Skip("needs -benchtime 1x")
 	}
 	var f figures
 	defer f.print()
@@ -28,15 +27,16 @@ func BenchmarkNotifications(b *testing.B) {
 	watchFigures(b, &f)
 }
 
-// notificationFigures: how long until people know, whatever becomes of those who tell.
+// notificationFigures measures from faults to messages, also while the notifier is
+// killed.
 func notificationFigures(b *testing.B, f *figures) {
-	const calm = "[thresholds.flap]\nraises = 1000\n[thresholds.restarts]\nstarts = 1000\n" // all of this happens again and again
+	const calm = "[thresholds.flap]\nraises = 1000\n[thresholds.restarts]\nstarts = 1000\n" // the same faults are repeated
 	rules := func(text string) {
 		setRules(b, text)
 		box.Systemctl(b, "reload", "libra-watchdog", "libra-notifier")
 	}
 	rules(calm)
-	<-time.After(6 * time.Second) // a watchdog that has just started gives everybody 5 s
+	<-time.After(6 * time.Second) // the grace of a watchdog that has just started is 5 s
 	defer func() { box.Sink.SetResponses(harness.Response{}); rules("") }()
 	measureUnitAlarm(b, f, "a unit stopped: to the message at Slack's")
 	rules(calm + "[thresholds.component]\nraise = 3\nclear = 2\n")
@@ -47,13 +47,13 @@ func notificationFigures(b *testing.B, f *figures) {
 	measureHangingSlack(b, f)
 }
 
-// measureUnitAlarm stops a unit, which is told, and starts it, which is.
+// measureUnitAlarm stops and starts a unit, and measures to the messages.
 func measureUnitAlarm(b *testing.B, f *figures, name string) {
 	b.Helper()
 	const unit = "libra-inspector@2"
 	var took sample
 	for range 5 {
-		<-time.After(2 * time.Second) // messages keep 1 s apart
+		<-time.After(2 * time.Second) // messages are sent at least 1 s apart
 		box.Sink.Reset()
 		began := harness.Monotonic()
 		box.Systemctl(b, "stop", unit)
@@ -64,7 +64,7 @@ func measureUnitAlarm(b *testing.B, f *figures, name string) {
 	f.aim(name, took.String(), "≤ 2.5 s", took.median() <= 2500*time.Millisecond)
 }
 
-// call waits for one at Slack's that says words.
+// awaitCall waits for a call to Slack that contains words.
 func awaitCall(b *testing.B, words ...string) (c harness.Call) {
 	b.Helper()
 	harness.Await(b, fmt.Sprintf("%q at Slack's", words), 30*time.Second, func() bool {
@@ -77,13 +77,13 @@ func awaitCall(b *testing.B, words ...string) (c harness.Call) {
 	return c
 }
 
-// watchPages has pages of a site weighed every second.
+// watchPages watches pages of a site every second.
 func watchPages(b *testing.B, s *harness.WatchedSite, pages int) (stop func()) {
 	b.Helper()
 	for n := range pages {
 		box.WatchPage(b, s.Page(n), "1s")
 	}
-	harness.Await(b, "each to be weighed twice", 20*time.Second, func() bool { return s.Requests() >= int64(2*pages) })
+	harness.Await(b, "two inspections of each", 20*time.Second, func() bool { return s.Requests() >= int64(2*pages) })
 	return func() {
 		for n := range pages {
 			box.WatchPage(b, s.Page(n), "off")
@@ -92,12 +92,12 @@ func watchPages(b *testing.B, s *harness.WatchedSite, pages int) (stop func()) {
 	}
 }
 
-// measurePageAlarm: a page that is weighed every second answers with 500, at no
-// particular instant of that second.
+// measurePageAlarm lets a page that is inspected every second fail at different
+// times of the second.
 func measurePageAlarm(b *testing.B, f *figures) {
 	var fault, first sample
 	for n := range 7 {
-		s := harness.NewWatchedSite(b, fmt.Sprintf("127.0.1.%d", 1+n)) // pages of one host are told together
+		s := harness.NewWatchedSite(b, fmt.Sprintf("127.0.1.%d", 1+n)) // alarms of pages of one host are grouped
 		stop := watchPages(b, s, 1)
 		<-time.After(2*time.Second + time.Duration(n)*time.Second/7)
 		box.Sink.Reset()
@@ -111,7 +111,7 @@ func measurePageAlarm(b *testing.B, f *figures) {
 	f.aim("  from the fault, up to 1 s before the first of them", fault.String(), "≤ 2.5 s", fault.median() <= 2500*time.Millisecond)
 }
 
-// measureNotifierKilled kills the notifier while it waits for Slack's answer.
+// measureNotifierKilled kills the notifier while it waits for Slack's response.
 func measureNotifierKilled(b *testing.B, f *figures) {
 	s := harness.NewWatchedSite(b, "127.0.1.20")
 	defer watchPages(b, s, 1)()
@@ -133,12 +133,12 @@ func measureNotifierKilled(b *testing.B, f *figures) {
 	box.Sink.SetResponses(harness.Response{})
 	f.aim("kill -9 libra-notifier in its POST: from its start to the next POST", start.String(), "≤ 200 ms", start.median() <= 200*time.Millisecond)
 	f.add("  from the kill, 100 ms of systemd's included", kill.String())
-	if said := regexp.MustCompile(`msg=ready .* dur=(\S+)`).FindAllStringSubmatch(box.Journal(b, "--unit", "libra-notifier"), -1); said != nil {
-		f.add("  libra-notifier's own start; the rest is its sandbox", said[len(said)-1][1])
+	if ready := regexp.MustCompile(`msg=ready .* dur=(\S+)`).FindAllStringSubmatch(box.Journal(b, "--unit", "libra-notifier"), -1); ready != nil {
+		f.add("  libra-notifier's own start; the rest is its sandbox", ready[len(ready)-1][1])
 	}
 }
 
-// measureHangingSlack: whoever waits for Slack, it is not those who weigh.
+// measureHangingSlack shows that a hanging Slack does not delay inspections.
 func measureHangingSlack(b *testing.B, f *figures) {
 	const pages, long = 40, 20 * time.Second
 	s, bad := harness.NewWatchedSite(b, "127.0.1.30"), harness.NewWatchedSite(b, "127.0.1.31")
@@ -159,12 +159,12 @@ func measureHangingSlack(b *testing.B, f *figures) {
 	f.aim(fmt.Sprintf("%d pages watched every second, Slack hanging", pages), fmt.Sprintf("%.1f/s, %.1f/s without", with, without), "the same", with >= 0.95*without)
 }
 
-// watchFigures: 300 hosts whose page takes 100 ms, each weighed every second.
+// watchFigures watches 300 hosts whose page takes 100 ms, every second.
 func watchFigures(b *testing.B, f *figures) {
 	manyTargets(b, f, "300 targets of 100 ms, every second, as shipped")
 }
 
-// manyTargets: how many of them are weighed each second.
+// manyTargets measures the rate of scheduled inspections of many hosts.
 func manyTargets(b *testing.B, f *figures, name string) {
 	b.Helper()
 	const targets, long = 300, 20 * time.Second
@@ -179,9 +179,9 @@ func manyTargets(b *testing.B, f *figures, name string) {
 		for _, s := range sites {
 			box.WatchPage(b, s.Page(0), "off")
 		}
-		harness.Await(b, "the last of them to be done", time.Minute, func() bool { return box.OpenRequests(b) == 0 })
+		harness.Await(b, "the last inspection", time.Minute, func() bool { return box.OpenRequests(b) == 0 })
 	}()
-	harness.Await(b, "each to be weighed twice", time.Minute, func() bool {
+	harness.Await(b, "two inspections of each", time.Minute, func() bool {
 		for _, s := range sites {
 			if s.Requests() < 2 {
 				return false
@@ -206,7 +206,7 @@ func manyTargets(b *testing.B, f *figures, name string) {
 	f.aim(name, measured, "300/s", rate >= 0.99*targets)
 }
 
-// cpuTime is what all units have used.
+// cpuTime returns the CPU time of all units.
 func cpuTime(b *testing.B) (all time.Duration) {
 	b.Helper()
 	for _, unit := range harness.Services {
@@ -214,12 +214,12 @@ func cpuTime(b *testing.B) (all time.Duration) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		_, rest, _ := strings.Cut(string(data), ") ") // the name may hold anything
+		_, rest, _ := strings.Cut(string(data), ") ") // the process name may contain spaces
 		var user, system int64
 		if _, err := fmt.Sscan(strings.Join(strings.Fields(rest)[11:13], " "), &user, &system); err != nil {
 			b.Fatal(err)
 		}
-		all += time.Duration(user+system) * 10 * time.Millisecond // the kernel's clock ticks
+		all += time.Duration(user+system) * 10 * time.Millisecond // the kernel's clock tick
 	}
 	return all
 }

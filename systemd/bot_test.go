@@ -20,26 +20,26 @@ import (
 	"libra/systemd/harness"
 )
 
-// bot is where the appliance's bot speaks; nil while figures are taken.
+// bot is the stand-in for Slack's Web API; nil in benchmarks.
 var bot *botProxy
 
-// botProxy is slack-go's own stand-in for Slack, behind a door that keeps what
-// it has taken.
+// botProxy forwards to slacktest, slack-go's stand-in for Slack, and records the
+// accepted messages.
 type botProxy struct {
 	*httptest.Server
-	behind *slacktest.Server
+	slack *slacktest.Server
 
-	mu    sync.Mutex
-	taken []message // under mu; posted, or put in the place of another
+	mu       sync.Mutex
+	accepted []message // under mu; posted, or updated
 }
 
 func newBotProxy() *botProxy {
-	b := &botProxy{behind: slacktest.NewTestServer(func(c slacktest.Customize) {
-		c.Handle("/chat.update", func(w http.ResponseWriter, _ *http.Request) { // it knows none
+	b := &botProxy{slack: slacktest.NewTestServer(func(c slacktest.Customize) {
+		c.Handle("/chat.update", func(w http.ResponseWriter, _ *http.Request) { // slacktest has no such method
 			io.WriteString(w, `{"ok":true,"channel":"C1","ts":"1"}`)
 		})
 	})}
-	b.behind.Start()
+	b.slack.Start()
 	b.Server = httptest.NewServer(http.HandlerFunc(b.serve))
 	return b
 }
@@ -53,10 +53,10 @@ func (b *botProxy) serve(w http.ResponseWriter, r *http.Request) {
 	for key, values := range r.PostForm {
 		form[key] = values
 	}
-	for _, key := range []string{"blocks", "attachments"} { // slacktest undoes an escaping more than there is
+	for _, key := range []string{"blocks", "attachments"} { // slacktest unescapes once too often
 		form.Set(key, url.QueryEscape(form.Get(key)))
 	}
-	answer, err := http.PostForm(b.behind.GetAPIURL()+strings.TrimPrefix(r.URL.Path, "/"), form)
+	answer, err := http.PostForm(b.slack.GetAPIURL()+strings.TrimPrefix(r.URL.Path, "/"), form)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
@@ -68,28 +68,28 @@ func (b *botProxy) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if answer.StatusCode == http.StatusOK {
-		b.keep(r.PostForm)
+		b.record(r.PostForm)
 	}
 	w.WriteHeader(answer.StatusCode)
 	w.Write(body)
 }
 
-func (b *botProxy) keep(form url.Values) {
+func (b *botProxy) record(form url.Values) {
 	var blocks slack.Blocks
 	var attachments []slack.Attachment
 	if json.Unmarshal([]byte(form.Get("blocks")), &blocks) != nil || json.Unmarshal([]byte(form.Get("attachments")), &attachments) != nil {
-		return // Slack would not have taken it
+		return // Slack would not accept it
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.taken = append(b.taken, newMessage(form.Get("text"), blocks.BlockSet, attachments))
+	b.accepted = append(b.accepted, newMessage(form.Get("text"), blocks.BlockSet, attachments))
 }
 
-// find is the first message that begins with text.
+// find returns the first message that begins with text.
 func (b *botProxy) find(text string) (message, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, m := range b.taken {
+	for _, m := range b.accepted {
 		if strings.HasPrefix(m.text, text) {
 			return m, true
 		}
@@ -100,7 +100,7 @@ func (b *botProxy) find(text string) (message, bool) {
 func (b *botProxy) all() (texts []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, m := range b.taken {
+	for _, m := range b.accepted {
 		texts = append(texts, "slacktest: "+m.text)
 	}
 	return texts
@@ -109,10 +109,10 @@ func (b *botProxy) all() (texts []string) {
 func (b *botProxy) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.taken = nil
+	b.accepted = nil
 }
 
-// channels are both of Slack's slackChannels, for alarms.toml.
+// channelRules defines both Slack channels for alarms.toml.
 func channelRules() string {
 	return fmt.Sprintf(`
 [[channel]]
@@ -128,7 +128,7 @@ url = %q
 `, bot.URL+"/")
 }
 
-// installBot gives the appliance its token.
+// installBot starts the stand-in and gives the appliance a token.
 func installBot(h *harness.Harness) error {
 	bot = newBotProxy()
 	return os.WriteFile(filepath.Join(h.Home, "etc", "credentials", "slack-token"), []byte("xoxb-suite\n"), 0o600)

@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser is Debian's Chromium, told to talk to nobody but the page.
+// browser starts Debian's Chromium without its background requests.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -31,7 +31,7 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-// seen runs an action in the browser and wants its value.
+// runInBrowser runs an action and returns its value.
 func runInBrowser[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]) T {
 	t.Helper()
 	v, err := chromedp.Run(ctx, a)
@@ -41,7 +41,8 @@ func runInBrowser[T any](t *testing.T, ctx context.Context, a chromedp.Action[T]
 	return v
 }
 
-// A person gives an address and reads the report.
+// A person submits an address and reads the report; an invalid one is answered with a
+// remedy beside the field.
 func TestBrowserSubmitsAndShowsReport(t *testing.T) {
 	box.EnsureHealthy(t)
 	ctx, url := browser(t), site(t).URL+"/"
@@ -62,15 +63,15 @@ func TestBrowserSubmitsAndShowsReport(t *testing.T) {
 	if err := os.WriteFile(file, runInBrowser(t, ctx, chromedp.FullScreenshot(100)), 0o644); err != nil {
 		t.Error(err)
 	}
-	t.Logf("the report as seen: %s", file)
+	t.Logf("screenshot of the report: %s", file)
 
-	// A mistake is answered with its remedy, beside the field.
+	// An invalid address.
 	runInBrowser(t, ctx, chromedp.Navigate(box.URL+"/"))
 	runInBrowser(t, ctx, chromedp.Evaluate[bool](`document.querySelector("form.submit").noValidate = true`))
 	runInBrowser(t, ctx, chromedp.SendKeys("#url", "example.org"))
 	runInBrowser(t, ctx, chromedp.Submit("#url"))
 	runInBrowser(t, ctx, chromedp.WaitVisible("#fault"))
 	if fault := runInBrowser(t, ctx, chromedp.Text("#fault")); !strings.Contains(fault, "start it with https://") {
-		t.Errorf("a mistake is answered with %q", fault)
+		t.Errorf("an invalid address is answered with %q", fault)
 	}
 }

@@ -1,11 +1,11 @@
 //go:build appliance
 
-// Package systemd_test runs Libra's real units under a real systemd and looks
-// at them as an operator, a browser and Slack would:
+// Package systemd_test runs Libra's real units under a real systemd and checks them
+// as an operator, a browser and Slack see them:
 //
 //	make build && go test -tags appliance -v ./systemd/
 //
-// It boots an appliance of its own, beside any other, and takes it down.
+// It boots its own appliance, beside any other, and stops it.
 package systemd_test
 
 import (
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	figures := flagIsSet("test.bench")
 	if figures {
-		box.Name = "bench" // beside a suite that runs at the same time
+		box.Name = "bench" // a suite may run at the same time
 	}
 	box.BeforeBoot = func(h *harness.Harness) error {
 		if figures {
@@ -46,11 +46,12 @@ func TestMain(m *testing.M) {
 
 func flagIsSet(name string) bool { return flag.Lookup(name).Value.String() != "" }
 
-// checkEveryKind is the exit code of a suite that has had every kind of alarm told.
+// checkEveryKind returns the exit code of the suite: 1 if a kind of alarm was not
+// notified in any test.
 func checkEveryKind() int {
 	list, err := kindsNotNotified()
 	if err == nil && len(list) > 0 {
-		err = fmt.Errorf("the runbook has alarms of which no test here has people told: %q", list)
+		err = fmt.Errorf("no test here notifies of these alarms of the runbook: %q", list)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -14,16 +14,16 @@ import (
 	"libra/systemd/harness"
 )
 
-// cli runs the command line on this side of the container.
+// runCLI runs libra on the host.
 func runCLI(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	out, err := exec.Command("../build/bin/libra", args...).CombinedOutput()
 	return string(out), err
 }
 
-// A backup is taken and put back while everything runs; what came after it is
-// filled in from the bus.
-func TestBackupAndRestore(t *testing.T) {
+// A backup is made and restored while everything runs; later reports are restored
+// from the bus.
+func TestBackupAndRestoreWhileRunning(t *testing.T) {
 	box.EnsureHealthy(t)
 	database := box.State("history", "libra.db")
 	history := store.NewReader(database)
@@ -47,23 +47,23 @@ func TestBackupAndRestore(t *testing.T) {
 	if out, err := runCLI(t, "restore", "--force", "--database", database, file); err != nil {
 		t.Fatalf("restore: %v\n%s", err, out)
 	}
-	harness.Await(t, "what the backup lacked", 20*time.Second, func() bool { return recorded(before)() && recorded(after)() })
+	harness.Await(t, "the reports that the backup lacks", 20*time.Second, func() bool { return recorded(before)() && recorded(after)() })
 	if box.Page(t, after).State != libra.Reported {
-		t.Error("the page after the backup is not reported any more")
+		t.Error("the page submitted after the backup is not reported")
 	}
 	if len(box.DamagedDatabases(t)) == 0 {
-		t.Error("nothing was set aside")
+		t.Error("no database was set aside")
 	}
 	box.RemoveDamagedDatabases(t)
 }
 
-// The doctor finds nothing on a sound machine, and says what is wrong and what
-// to do on another.
+// libra doctor finds no fault in a healthy appliance, and names a stopped unit and
+// the remedy.
 func TestDoctorFindsAStoppedUnit(t *testing.T) {
 	box.EnsureHealthy(t)
 	doctor := []string{"/opt/libra/bin/libra", "doctor", "--server", box.URL}
 	if out, err := box.Exec(doctor...); err != nil {
-		t.Errorf("a sound machine: %v\n%s", err, out)
+		t.Errorf("healthy: %v\n%s", err, out)
 	}
 	box.Systemctl(t, "stop", "libra-recorder")
 	defer box.EnsureHealthy(t)

@@ -23,10 +23,10 @@ import (
 	"libra/systemd/harness"
 )
 
-// A test for each kind of alarm, from its real cause to what Slack received and
-// what the API says. Those of pages are in pagekinds_test.go.
+// A test of each kind of alarm, from its real cause to the message at Slack and the
+// API. Those of pages are in pagekinds_test.go.
 
-// part is the alarm of a component that does not live.
+// missingHeartbeat is the alarm for a component without a heartbeat.
 func missingHeartbeat(id, target string) libra.Alarm {
 	runbook, _, _ := strings.Cut(strings.ReplaceAll(id, ".", "-"), "-1")
 	runbook, _, _ = strings.Cut(runbook, "-2")
@@ -35,7 +35,7 @@ func missingHeartbeat(id, target string) libra.Alarm {
 	}
 }
 
-// Parts that are stopped, hang, do not listen or crash again and again.
+// Components that are stopped, hang, do not listen or keep crashing.
 func TestComponentAlarmsAreNotified(t *testing.T) {
 	awaitNoAlarms(t)
 	t.Cleanup(func() { box.EnsureHealthy(t) })
@@ -77,8 +77,8 @@ func TestComponentAlarmsAreNotified(t *testing.T) {
 	wantCleared(t, "libra-web", "The web server serves again")
 }
 
-// Those that carry the news: the bus, which is told of while it is down; libra-bus
-// when another program answers in its place; and the notifier, once it is back.
+// The bus, which is notified while it is down; libra-bus, when another program
+// listens in its place; and the notifier, once it runs again.
 func TestBusAndNotifierAlarmsAreNotified(t *testing.T) {
 	awaitNoAlarms(t)
 	t.Cleanup(func() { box.EnsureHealthy(t) })
@@ -100,7 +100,7 @@ func TestBusAndNotifierAlarmsAreNotified(t *testing.T) {
 	wantCleared(t, "libra-notifier", "libra-notifier is alive again")
 }
 
-// anotherBus answers where libra-bus should, with what that has stored.
+// startOtherBus runs a bus on the port and the store of libra-bus.
 func startOtherBus(t *testing.T) (stop func()) {
 	t.Helper()
 	store := box.State("bus")
@@ -117,7 +117,7 @@ func startOtherBus(t *testing.T) (stop func()) {
 	stop = sync.OnceFunc(func() {
 		b.Stop()
 		is := owner.Sys().(*syscall.Stat_t)
-		err := filepath.WalkDir(store, func(file string, _ fs.DirEntry, err error) error { // we are root
+		err := filepath.WalkDir(store, func(file string, _ fs.DirEntry, err error) error { // the suite runs as root
 			return errors.Join(err, os.Lchown(file, int(is.Uid), int(is.Gid)))
 		})
 		if err != nil {
@@ -128,9 +128,8 @@ func startOtherBus(t *testing.T) (stop func()) {
 	return stop
 }
 
-// rulesFile writes the appliance's alarms.toml. Nothing flaps, unless text says
-// otherwise; people are told by both of Slack's slackChannels, each alarm in a message of
-// its own.
+// setRules writes the appliance's alarms.toml: without flapping, unless text sets
+// it, with both Slack channels, and a message for each alarm.
 func setRules(t testing.TB, text string) {
 	t.Helper()
 	if err := writeRules(&box, text); err != nil {
@@ -140,7 +139,7 @@ func setRules(t testing.TB, text string) {
 
 func writeRules(h *harness.Harness, text string) error {
 	if !strings.Contains(text, "[thresholds.flap]") {
-		text += "\n[thresholds.flap]\nraises = 1000\n" // the tests stop the same parts again and again
+		text += "\n[thresholds.flap]\nraises = 1000\n" // the tests stop the same components repeatedly
 	}
 	if bot != nil {
 		text += "[telling]\ndigest = 1000\n" + channelRules()
@@ -149,9 +148,9 @@ func writeRules(h *harness.Harness, text string) error {
 	return errors.Join(os.WriteFile(file, []byte(text), 0o644), os.Chmod(file, 0o644))
 }
 
-// Thresholds are edited live: a good edit is taken over by a reload, a bad one
-// is refused with its line, is an alarm, and changes nothing, over a kill too.
-// Among them a channel whose provider refuses, which is an alarm at once.
+// A reload applies a valid alarms.toml. An invalid one is refused with its line,
+// raises an alarm and changes nothing, also after a kill. A channel whose provider
+// refuses every message raises an alarm at once.
 func TestThresholdsReload(t *testing.T) {
 	awaitNoAlarms(t)
 	disk := libra.Alarm{
@@ -201,7 +200,7 @@ url = "`+gone.URL+`/"
 
 	setRules(t, "[thresholds.disk]\nminor = 0.0001\nmagor = 50\n")
 	if out, err := box.Exec("systemctl", "reload", "libra-watchdog"); err == nil {
-		t.Errorf("a bad edit is taken: %s", out)
+		t.Errorf("an invalid file was accepted: %s", out)
 	}
 	if journal := box.Journal(t, "-u", "libra-watchdog"); !strings.Contains(journal, "alarms.toml:3: ") {
 		t.Error("the journal does not name the line")
@@ -214,9 +213,9 @@ url = "`+gone.URL+`/"
 		t.Errorf("reload replaced process %d by %d", pid, now)
 	}
 	box.Signal(t, "libra-watchdog", syscall.SIGKILL)
-	harness.Await(t, "the watchdog's return", 20*time.Second, func() bool {
+	harness.Await(t, "the watchdog to be restarted", 20*time.Second, func() bool {
 		now := box.MainPID(t, "libra-watchdog")
-		return now != 0 && now != pid && strings.Contains(box.Property(t, "libra-watchdog", "StatusText"), "disk") // still raised, by the old file
+		return now != 0 && now != pid && strings.Contains(box.Property(t, "libra-watchdog", "StatusText"), "disk") // still raised, by the last good file
 	})
 	setRules(t, "[thresholds.disk]\nminor = 0\nmajor = 0\ncritical = 0\n")
 	box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
@@ -228,8 +227,8 @@ url = "`+gone.URL+`/"
 	wantAction(t, "disk", "new watches are taken again")
 }
 
-// starve has a program wait for memory, again and again: it reads a file that
-// is larger than its control group may keep.
+// exhaustMemory runs a program that waits for memory: it reads a file that is larger
+// than the limit of its control group.
 func exhaustMemory(t *testing.T) (stop func()) {
 	t.Helper()
 	groups, limit := "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
@@ -261,7 +260,7 @@ func exhaustMemory(t *testing.T) (stop func()) {
 	return stop
 }
 
-// The history when it cannot be read, cannot be written, or was set aside.
+// A history that cannot be read, cannot be written, or was set aside.
 func TestHistoryAlarmsAreNotified(t *testing.T) {
 	awaitNoAlarms(t)
 	folder := box.State("history")
@@ -275,7 +274,7 @@ func TestHistoryAlarmsAreNotified(t *testing.T) {
 		}
 	}
 	t.Cleanup(open)
-	if err := os.Chmod(folder, 0o700); err != nil { // those who read are in the folder's group
+	if err := os.Chmod(folder, 0o700); err != nil { // the readers are in the folder's group
 		t.Fatal(err)
 	}
 	wantNotified(t, libra.Alarm{
@@ -290,7 +289,7 @@ func TestHistoryAlarmsAreNotified(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.Remove(file) }) // where the test ended early
+	t.Cleanup(func() { os.Remove(file) }) // if the test ends early
 	unlock := sync.OnceFunc(box.LockHistory(t))
 	t.Cleanup(unlock)
 	box.Submit(t, site(t).URL+"/")

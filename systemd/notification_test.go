@@ -19,14 +19,13 @@ import (
 	"libra/systemd/harness"
 )
 
-// message is one to Slack, field by field, as people get it: with what Slack
-// escapes unescaped.
+// message is a Slack message as people see it, unescaped.
 type message struct {
 	text    string   // the push preview
-	header  string   // what it begins with
-	colour  string   // of the bar beside the rest
-	body    []string // sections and remarks, in order
-	context string   // the last line
+	header  string   // the header block
+	colour  string   // of the bar beside the body
+	body    []string // sections and contexts, in order
+	context string   // the last context
 }
 
 var unescape = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
@@ -57,7 +56,7 @@ func newMessage(text string, blocks []slack.Block, attachments []slack.Attachmen
 	return m
 }
 
-// findAtWebhook is what Slack's webhook got, the first message that begins with text.
+// findAtWebhook returns the first message to Slack's webhook that contains text.
 func findAtWebhook(text string) (m message, ok bool) {
 	text = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
 	found := box.Sink.FindMessage(text)
@@ -75,20 +74,21 @@ func findAtWebhook(text string) (m message, ok bool) {
 	return newMessage(hook.Text, hook.Blocks.BlockSet, hook.Attachments), true
 }
 
-// slackChannels are those by which people are told in this suite: Slack's webhook, and
-// a bot at slack-go's stand-in for Slack.
+// slackChannels are the channels of this suite: Slack's webhook, and a bot at
+// slacktest, slack-go's stand-in for Slack.
 var slackChannels = []struct {
 	name string
 	find func(text string) (message, bool)
 }{{"Slack's webhook", findAtWebhook}, {"slacktest", func(text string) (message, bool) { return bot.find(text) }}}
 
-// kinds are the alarms that were told, by their anchors in the runbook.
+// notifiedKinds are the kinds of alarms that were notified, by their anchors in the
+// runbook.
 var notifiedKinds = struct {
 	mu  sync.Mutex
 	set map[string]bool
 }{set: map[string]bool{}}
 
-// kindsNotNotified lists the sections of the runbook whose alarm no test has had told.
+// kindsNotNotified lists the sections of the runbook whose alarm was not notified.
 func kindsNotNotified() (list []string, err error) {
 	doc, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
@@ -105,8 +105,8 @@ func kindsNotNotified() (list []string, err error) {
 	return list, nil
 }
 
-// told wants an alarm told by every way, field by field, and the same in the
-// API.
+// wantNotified wants an alarm in every Slack channel and in the API, with all its
+// fields.
 func wantNotified(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
 	wantAtSlack(t, want, evidence...)
@@ -116,7 +116,7 @@ func wantNotified(t *testing.T, want libra.Alarm, evidence ...string) {
 // colours of the bar, by severity.
 var colours = map[libra.Severity]string{libra.Minor: "#daa038", libra.Major: "#d9480f", libra.Critical: "#a30200"}
 
-// atSlack wants an alarm told by every way, field by field.
+// wantAtSlack wants an alarm in every Slack channel, with all its fields.
 func wantAtSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
 	text := fmt.Sprintf("[%s] %s on %s: %s", want.Severity, want.Target, box.Name, want.Summary)
@@ -131,7 +131,7 @@ func wantAtSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 			t.Errorf("%s: text %q under the header %q, colour %s; want %q under %q, colour %s", way.name, m.text, m.header, m.colour, text, header, colours[want.Severity])
 		}
 		if len(m.body) < 3 || !strings.HasPrefix(m.body[1], "*Since* <!date^") {
-			t.Errorf("%s: %q does not say since when it is", way.name, m.body)
+			t.Errorf("%s: %q has no time of raising", way.name, m.body)
 			continue
 		}
 		for _, e := range evidence {
@@ -149,7 +149,7 @@ func wantAtSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 	notifiedKinds.set[want.Runbook] = true
 }
 
-// headline names the page of an alarm about one, once.
+// headline is the headline of an alarm, which names a page once.
 func headline(target, summary string) string {
 	_, page, ok := strings.Cut(target, "://")
 	if !ok || strings.Contains(summary, target) {
@@ -158,22 +158,22 @@ func headline(target, summary string) string {
 	return strings.TrimSuffix(page, "/") + ": " + summary
 }
 
-// deadline is until when people must have been told.
+// notificationDeadline is the time until which a message must arrive.
 func notificationDeadline() time.Time { return time.Now().Add(30 * time.Second) }
 
-// arrived waits for a message that begins with text.
+// awaitMessage waits for a message that begins with text.
 func awaitMessage(t *testing.T, way string, find func(string) (message, bool), text string, by time.Time) (m message, ok bool) {
 	t.Helper()
 	took, ok := harness.Within(time.Until(by), func() bool { m, ok = find(text); return ok })
 	if !ok {
-		t.Errorf("%s: nobody was told %q; told was:\n%s", way, text, strings.Join(append(box.Sink.Messages(), bot.all()...), "\n---\n"))
+		t.Errorf("%s: no message %q; messages:\n%s", way, text, strings.Join(append(box.Sink.Messages(), bot.all()...), "\n---\n"))
 		return m, false
 	}
-	t.Logf("%s: %s: told after %s", way, text, took.Round(time.Millisecond))
+	t.Logf("%s: %s: sent after %s", way, text, took.Round(time.Millisecond))
 	return m, true
 }
 
-// over wants the end of an alarm told by every way.
+// wantCleared wants the clearing of an alarm in every Slack channel.
 func wantCleared(t *testing.T, target, summary string) {
 	t.Helper()
 	text := fmt.Sprintf("[cleared] %s on %s: %s", target, box.Name, summary)
@@ -187,7 +187,7 @@ func wantCleared(t *testing.T, target, summary string) {
 	}
 }
 
-// alarmDoc is what the API says of one alarm.
+// alarmDoc is the API's response for one alarm.
 type alarmDoc struct {
 	libra.Alarm
 	Actions []struct{ By, Text string }
@@ -205,23 +205,23 @@ func alarmOf(t testing.TB, id string) (a alarmDoc, known bool) {
 	return a, true
 }
 
-// listed wants an alarm in the API.
+// wantListed wants a raised alarm in the API.
 func wantListed(t *testing.T, want libra.Alarm, evidence ...string) {
 	t.Helper()
 	var a alarmDoc
 	harness.Within(20*time.Second, func() (known bool) { a, known = alarmOf(t, want.ID); return known && a.State == libra.Raised })
 	if a.ID != want.ID || a.Severity != want.Severity || a.Target != want.Target || a.Summary != want.Summary || a.Runbook != want.Runbook ||
 		a.Scope != want.Scope || a.State != libra.Raised || a.Since.IsZero() || a.Page != want.Page {
-		t.Errorf("the API says %+v, want %+v", a, want)
+		t.Errorf("the API has %+v, want %+v", a, want)
 	}
 	for _, e := range evidence {
 		if !strings.Contains(a.Evidence, e) {
-			t.Errorf("the API's evidence is %q, want %q", a.Evidence, e)
+			t.Errorf("the evidence in the API is %q, want %q", a.Evidence, e)
 		}
 	}
 }
 
-// actions wants the timeline of an alarm to say what was done.
+// wantAction wants an action of the watchdog in the timeline of an alarm.
 func wantAction(t *testing.T, id, text string) {
 	t.Helper()
 	var a alarmDoc
@@ -235,13 +235,13 @@ func wantAction(t *testing.T, id, text string) {
 		return false
 	})
 	if !ok {
-		t.Errorf("what was done about %s is %+v, want %q", id, a.Actions, text)
+		t.Errorf("the actions on %s are %+v, want %q", id, a.Actions, text)
 	}
 }
 
-// quiet waits until no part is said to be unwell, as those are that an earlier
-// test has stopped, and forgets what was told of them. An alarm that flaps is
-// not waited for.
+// awaitNoAlarms waits until no alarm of a component is raised, as those of an
+// earlier test are, and resets the stand-ins for Slack. It does not wait for an
+// alarm that flaps.
 func awaitNoAlarms(t *testing.T) {
 	t.Helper()
 	box.EnsureHealthy(t)

@@ -30,9 +30,7 @@ import (
 	"libra/systemd/harness"
 )
 
-// The kinds of alarms that watched pages have.
-
-// shop is a watched page that is heavy, broken or well, as the test says.
+// shop is a watched page whose size and status the test sets.
 type shop struct {
 	*httptest.Server
 	image atomic.Int64 // bytes
@@ -56,7 +54,7 @@ func newShop(t *testing.T) *shop {
 	return s
 }
 
-// watch asks web to have a page weighed again and again.
+// watchPage makes libra-web watch a page at an interval, with a budget.
 func watchPage(t *testing.T, url, every, budget string) (page string) {
 	t.Helper()
 	body := fmt.Sprintf(`{"url": %q, "every": %q}`, url, every)
@@ -75,9 +73,9 @@ func watchPage(t *testing.T, url, every, budget string) (page string) {
 	return libra.PageID(url)
 }
 
-// A watched page that is too heavy, and one that is down, are told after three
-// inspections, on time although the watchdog is killed every two seconds; no
-// name on the page pings a channel.
+// A watched page over its budget, and one that is down, are notified after three
+// inspections, although the watchdog is killed every two seconds. A file name on
+// the page cannot mention a Slack channel.
 func TestPageDownAndOverBudgetAreNotified(t *testing.T) {
 	awaitNoAlarms(t)
 	heavy, broken := newShop(t), newShop(t)
@@ -96,12 +94,12 @@ func TestPageDownAndOverBudgetAreNotified(t *testing.T) {
 	began := time.Now()
 	for kills := 0; box.Sink.Message(brokenURL, "The page is down") == ""; kills++ {
 		if kills == 15 {
-			t.Fatalf("killed %d times, nobody was told", kills)
+			t.Fatalf("no message after %d kills", kills)
 		}
 		harness.Within(2*time.Second, func() bool { return box.Sink.Message(brokenURL, "The page is down") != "" })
 		box.Signal(t, "libra-watchdog", syscall.SIGKILL)
 	}
-	t.Logf("down told after %s, with an inspection every 2 s and the watchdog killed as often", time.Since(began).Round(time.Millisecond))
+	t.Logf("down sent after %s, with an inspection and a kill of the watchdog every 2 s", time.Since(began).Round(time.Millisecond))
 	down := libra.Alarm{
 		ID: "page.down." + brokenPage, Scope: libra.ScopePage, Target: brokenURL, Page: brokenPage, Severity: libra.Major,
 		Summary: "The page is down", Runbook: "#page-down",
@@ -114,7 +112,7 @@ func TestPageDownAndOverBudgetAreNotified(t *testing.T) {
 	wantNotified(t, budget, "over its budget of 100.0 KB; +290.0 KB of images since ", ", biggest: <!channel>.png 293.", "; 3 of 3 inspections in a row failed")
 	for _, said := range box.Sink.Messages() {
 		if strings.Contains(said, "<!channel>") {
-			t.Errorf("the page pings a channel: %s", said)
+			t.Errorf("the page mentions a channel: %s", said)
 		}
 	}
 
@@ -123,13 +121,13 @@ func TestPageDownAndOverBudgetAreNotified(t *testing.T) {
 	wantCleared(t, heavyURL, "The page is within its budget again")
 	watchPage(t, brokenURL, "off", "")
 	wantCleared(t, brokenURL, "The page is no longer watched")
-	if n := strings.Count(strings.Join(box.Sink.Messages(), "\n"), "[major] "+brokenURL+" on "); n > 2 { // the text, and what phones show of it
-		t.Errorf("told again and again:\n%s", strings.Join(box.Sink.Messages(), "\n---\n"))
+	if n := strings.Count(strings.Join(box.Sink.Messages(), "\n"), "[major] "+brokenURL+" on "); n > 2 { // the text and the push preview
+		t.Errorf("sent repeatedly:\n%s", strings.Join(box.Sink.Messages(), "\n---\n"))
 	}
 }
 
-// A watched page of which nothing is heard, because nobody hears that it is due,
-// is told; and when it is weighed again, that.
+// A watched page without reports, because no inspector gets its due watch, raises
+// an alarm, which clears with the next inspection.
 func TestMissedInspectionIsNotified(t *testing.T) {
 	box.EnsureHealthy(t)
 	enableFaults(t, "LIBRA_PAGE_TIMEOUT=1s\n")
@@ -154,9 +152,8 @@ func TestMissedInspectionIsNotified(t *testing.T) {
 	wantCleared(t, url, "The page is weighed on time again")
 }
 
-// A watched page whose certificate ends soon, on a server with a certificate of
-// the operator's own, is told with the days that are left; and that there is a
-// new one.
+// A certificate that expires soon raises an alarm with the days left, which clears
+// with a new certificate.
 func TestExpiringCertificateIsNotified(t *testing.T) {
 	soon, later := selfSigned(t, 5*24*time.Hour+time.Hour), selfSigned(t, 90*24*time.Hour)
 	roots := filepath.Join(box.Home, "etc", "roots.pem")
@@ -174,7 +171,7 @@ func TestExpiringCertificateIsNotified(t *testing.T) {
 	var shown atomic.Pointer[tls.Certificate]
 	shown.Store(soon)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Connection", "close") // the next visitor sees the certificate of the day
+		w.Header().Set("Connection", "close") // the next connection gets the current certificate
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, "<!doctype html><title>Shop</title>")
 	}))
@@ -194,8 +191,8 @@ func TestExpiringCertificateIsNotified(t *testing.T) {
 	wantCleared(t, url, "The certificate of 127.0.0.1 lasts long enough again")
 }
 
-// certificate is one of this host's, signed by itself, that ends so long from
-// now.
+// selfSigned returns a self-signed certificate for 127.0.0.1 that expires after a
+// time.
 func selfSigned(t *testing.T, lasts time.Duration) *tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

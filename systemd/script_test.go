@@ -18,8 +18,7 @@ import (
 	"libra/systemd/harness"
 )
 
-// script is scripts/appliance with an appliance of its own, so that it can be
-// broken without the box.
+// script is scripts/appliance with its own appliance, which tests may break.
 type script struct {
 	home string
 	env  []string
@@ -45,7 +44,7 @@ func newScript(t *testing.T) *script {
 	return s
 }
 
-// fresh ends the appliance and forgets its state.
+// reset stops the appliance and removes its state.
 func (s *script) reset(t *testing.T) {
 	t.Helper()
 	s.must(t, "down")
@@ -75,7 +74,7 @@ func (s *script) must(t *testing.T, args ...string) string {
 	return out
 }
 
-// leader is its PID 1, seen from here.
+// leader returns the host's pid of its PID 1.
 func (s *script) leader(t *testing.T) int {
 	t.Helper()
 	pid, err := strconv.Atoi(s.must(t, "leader"))
@@ -85,7 +84,7 @@ func (s *script) leader(t *testing.T) int {
 	return pid
 }
 
-// What is down is down, with systemd-nspawn killed and a PID 1 that hangs, too.
+// down ends every process, also if systemd-nspawn was killed and PID 1 hangs.
 func TestDownEndsEveryProcess(t *testing.T) {
 	s := newScript(t)
 	s.must(t, "up")
@@ -103,19 +102,19 @@ func TestDownEndsEveryProcess(t *testing.T) {
 	}
 	s.must(t, "up")
 	if now := s.leader(t); now != leader {
-		t.Errorf("up booted another container beside the one that runs: leader %d, before %d", now, leader)
+		t.Errorf("up booted a second container: leader %d, before %d", now, leader)
 	}
 	if err := syscall.Kill(leader, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	s.must(t, "down")
 	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", leader)); err == nil && !bytes.Contains(status, []byte("State:\tZ")) {
-		t.Errorf("PID 1 of the container, %d here, still runs after down:\n%s", leader, status)
+		t.Errorf("PID 1 of the container, pid %d on the host, runs after down:\n%s", leader, status)
 	}
-	s.must(t, "up") // its ports are free
+	s.must(t, "up") // its ports are free again
 }
 
-// Of two who bring it up at once, one waits for the other.
+// Two concurrent runs of up succeed: one waits for the other.
 func TestConcurrentUpsWait(t *testing.T) {
 	s := newScript(t)
 	first, out1 := s.command("up")
@@ -127,22 +126,22 @@ func TestConcurrentUpsWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := first.Wait(); err != nil {
-		t.Errorf("one: %v\n%s", err, out1)
+		t.Errorf("first: %v\n%s", err, out1)
 	}
 	if err := second.Wait(); err != nil {
-		t.Errorf("two: %v\n%s", err, out2)
+		t.Errorf("second: %v\n%s", err, out2)
 	}
 }
 
-// Ctrl-C while it boots leaves nothing running, and says so.
-func TestInterruptedUp(t *testing.T) {
+// Ctrl-C during the boot stops the container, with a message.
+func TestInterruptedUpStopsTheContainer(t *testing.T) {
 	s := newScript(t)
 	up, out := s.command("up")
 	up.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := up.Start(); err != nil {
 		t.Fatal(err)
 	}
-	harness.Await(t, "the container to be made", 20*time.Second, func() bool {
+	harness.Await(t, "the container to be started", 20*time.Second, func() bool {
 		noted, err := os.ReadFile(filepath.Join(s.home, "nspawn"))
 		return err == nil && len(noted) > 0
 	})
@@ -154,27 +153,27 @@ func TestInterruptedUp(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if pid, err := s.run("leader"); err == nil {
-		t.Errorf("its PID 1 runs on: %s", pid)
+		t.Errorf("its PID 1 still runs: %s", pid)
 	}
 }
 
-// Settings given to up reach the units as they are and hold until it is down;
-// libra.env is the operator's, and goes first.
-func TestSettingsOfOneBoot(t *testing.T) {
+// Settings given to up reach the units unchanged and are in force until down;
+// libra.env takes precedence.
+func TestSettingsGivenToUp(t *testing.T) {
 	s := newScript(t)
 	awkward := "LIBRA_RUNBOOK_URL=http://x/a|b?c=1&d=2#'\"$HOME`\\"
 	s.must(t, "up", "LIBRA_WORKERS=3")
 	leader := s.leader(t)
 	if out := s.must(t, "up", awkward); !strings.Contains(out, "restarting libra.target") {
-		t.Errorf("other settings at a running appliance: %s", out)
+		t.Errorf("new settings of a running appliance: %s", out)
 	}
 	if s.leader(t) != leader {
-		t.Error("other settings booted it again")
+		t.Error("new settings rebooted it")
 	}
 	out := s.must(t, "shell", "sh", "-c", `tr '\0' '\n' <"/proc/$(systemctl show --property=MainPID --value libra-notifier)/environ"`)
 	for _, want := range []string{awkward, "LIBRA_WORKERS=3"} {
 		if !strings.Contains(out+"\n", want+"\n") {
-			t.Errorf("the notifier does not have %s:\n%s", want, out)
+			t.Errorf("the notifier's environment lacks %s:\n%s", want, out)
 		}
 	}
 	shipped, err := os.ReadFile("../configs/libra.env")
@@ -196,8 +195,8 @@ func TestSettingsOfOneBoot(t *testing.T) {
 	s.must(t, "up", "LIBRA_WORKERS=4")
 }
 
-// Nothing of the host's services runs in the container: only what systemd needs.
-func TestNothingElseRuns(t *testing.T) {
+// None of the host's services runs in the container, except those of systemd.
+func TestNoOtherServiceRuns(t *testing.T) {
 	box.EnsureHealthy(t)
 	units := box.Systemctl(t, "list-units", "--all", "--plain", "--no-legend", "--type=service,timer,socket", "--state=active,activating,failed")
 	for line := range strings.Lines(units) {
@@ -205,13 +204,13 @@ func TestNothingElseRuns(t *testing.T) {
 		switch {
 		case strings.HasPrefix(unit, "libra-"), strings.HasPrefix(unit, "systemd-"), strings.HasPrefix(unit, "dbus."):
 		default:
-			t.Errorf("runs in the appliance: %s", strings.TrimSpace(line))
+			t.Errorf("also runs: %s", strings.TrimSpace(line))
 		}
 	}
 }
 
-// The unit that makes the keys stops and starts, and no part minds; a part
-// whose key is gone says which.
+// libra-keys stops and starts without an effect on the components; a component
+// without its key logs which file is missing.
 func TestLibraKeysRestartsAlone(t *testing.T) {
 	box.EnsureHealthy(t)
 	t.Cleanup(func() { box.EnsureHealthy(t) })
@@ -224,7 +223,7 @@ func TestLibraKeysRestartsAlone(t *testing.T) {
 	box.Systemctl(t, "start", "libra-keys")
 	for unit, pid := range was {
 		if now := box.MainPID(t, unit); now != pid {
-			t.Errorf("%s went from pid %d to %d", unit, pid, now)
+			t.Errorf("the pid of %s changed from %d to %d", unit, pid, now)
 		}
 	}
 	key, hidden := box.State("keys", "recorder.nk"), box.State("keys", "recorder.nk.hidden")
@@ -239,6 +238,6 @@ func TestLibraKeysRestartsAlone(t *testing.T) {
 		t.Errorf("the recorder started without a key: %s", out)
 	}
 	if log := box.Journal(t, "--unit=libra-recorder", "--since=-20s"); !strings.Contains(log, "libra-recorder.service/nkey") || !strings.Contains(log, "restart libra-keys") {
-		t.Errorf("the journal does not say which key is missing:\n%s", log)
+		t.Errorf("the journal does not name the missing key:\n%s", log)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// A setting that only inspectors cannot do without leaves the watchdog alive,
-// which tells of it.
+// An invalid setting that only inspectors require raises an alarm, because the
+// watchdog runs with its default.
 func TestInvalidSettingIsNotified(t *testing.T) {
 	box.EnsureHealthy(t)
 	file := filepath.Join(box.Home, "etc", "libra.env")

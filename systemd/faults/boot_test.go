@@ -22,7 +22,7 @@ func bootRows() []row {
 	}
 }
 
-// startAlone starts everything but bus and recorder, with no database there.
+// startAlone starts everything but bus and recorder, without a database.
 func startAlone(s *trial) {
 	s.wantNothingLost(20 * time.Second)
 	harness.Await(s, "the alarm of an earlier row to clear", 20*time.Second, func() bool {
@@ -32,7 +32,7 @@ func startAlone(s *trial) {
 	box.Systemctl(s, "stop", "libra.target", "libra-web.socket")
 	box.Systemctl(s, append([]string{"reset-failed", "libra-web.socket"}, harness.Services...)...)
 	box.Sink.Reset()
-	show := hideDatabase(s)
+	restore := hideDatabase(s)
 	var rest []string
 	for _, unit := range harness.Services {
 		if unit != "libra-bus" && unit != "libra-recorder" {
@@ -41,44 +41,42 @@ func startAlone(s *trial) {
 	}
 	box.Systemctl(s, append([]string{"start"}, rest...)...)
 	code, body := box.Get(s, "/up")
-	s.check(code == 500 && strings.HasPrefix(body, "LOADING"), "/up says %d %.80s, 500 LOADING promised", code, body)
+	s.check(code == 500 && strings.HasPrefix(body, "LOADING"), "/up is %d %.80s, 500 LOADING promised", code, body)
 	s.wantAlarm(20*time.Second, "bus", "bus does not answer")
 	for _, unit := range rest {
 		restarts := box.Property(s, unit, "NRestarts")
 		s.check(box.Active(s, unit) && restarts == "0", "%s is %s after %s restarts", unit, box.Property(s, unit, "ActiveState"), restarts)
 	}
-	show()
+	restore()
 	box.Systemctl(s, "start", "libra.target")
 	s.wantHealthy(10 * time.Second)
 	s.mark()
 	<-time.After(2 * time.Second)
-	s.checkLoad("once they have come", 1)
+	s.checkLoad("once all run", 1)
 }
 
-// hideDatabase moves the database away; show brings it back.
-func hideDatabase(s *trial) (show func()) {
+// hideDatabase moves the database away; restore moves it back.
+func hideDatabase(s *trial) (restore func()) {
 	hidden := filepath.Join(box.Home, "hidden.db")
-	parts := []string{"", "-wal", "-shm"}
-	for _, part := range parts {
-		move(s, box.Database()+part, hidden+part)
+	suffixes := []string{"", "-wal", "-shm"}
+	for _, suffix := range suffixes {
+		move(s, box.Database()+suffix, hidden+suffix)
 	}
 	return func() {
-		for _, part := range parts {
-			move(s, hidden+part, box.Database()+part)
+		for _, suffix := range suffixes {
+			move(s, hidden+suffix, box.Database()+suffix)
 		}
 	}
 }
 
-// move is a rename over the border of a file system. A file that is not there
-// needs none.
+// move renames a file across file systems, if it exists.
 func move(s *trial, from, to string) {
 	if out, err := exec.Command("mv", "-f", from, to).CombinedOutput(); err != nil && !strings.Contains(string(out), "No such file") {
 		s.Fatalf("move %s: %v: %s", from, err, out)
 	}
 }
 
-// invalidSettings: what is wrong is said and not tried again and again; the rest
-// works.
+// invalidSettings: faults are logged once and not retried; the other units work.
 func invalidSettings(s *trial) {
 	file := filepath.Join(box.Home, "etc", "libra.env")
 	good, err := os.ReadFile(file)
@@ -102,7 +100,7 @@ func invalidSettings(s *trial) {
 	s.check(state == "failed" && code == "2", "the unit is %s with exit code %s, failed with 2 promised", state, code)
 	log := box.Journal(s, "--unit=libra-inspector@1", "--since=-10s")
 	for _, want := range []string{"LIBRA_WORKERS", "did you mean LIBRA_PAGE_TIMEOUT?"} {
-		s.check(strings.Count(log, want) == 1, "the journal says %q %d times", want, strings.Count(log, want))
+		s.check(strings.Count(log, want) == 1, "the journal has %q %d times", want, strings.Count(log, want))
 	}
 	s.wantAccepted(s.checkLoad("one inspector cannot start", 0.999))
 	restore()
@@ -111,21 +109,20 @@ func invalidSettings(s *trial) {
 	s.wantHealthy(10 * time.Second)
 }
 
-// powerCut ends the whole appliance in one instant. The machine's own page
-// cache stays: what a disk forgets is the business of the bus's sync_always
-// and SQLite's synchronous=FULL.
+// powerCut kills every process of the appliance at once. The host's page cache
+// stays: this row does not test the syncs of bus and SQLite.
 func powerCut(s *trial) {
 	box.PowerCut(s)
 	wantRecovered(s)
 }
 
-// reboots lets the appliance's own systemd reboot, and lifts no hand after it.
+// reboots reboots the appliance by its systemd.
 func reboots(s *trial) {
 	box.Reboot(s)
 	wantRecovered(s)
 }
 
-// back wants everything back by itself, and what was accepted there.
+// wantRecovered wants the appliance healthy without an operator, and nothing lost.
 func wantRecovered(s *trial) {
 	took, _ := s.awaitAccepting(10 * time.Second)
 	<-time.After(2 * time.Second)

@@ -35,8 +35,8 @@ func busDown(s *trial) {
 	s.wantHealthy(10 * time.Second)
 }
 
-// busWiped: what was recorded before is on the bus again, and to be read all
-// the time.
+// busWiped: the recorded pages are restored to the bus, and can be read all the
+// time.
 func busWiped(s *trial) {
 	s.wantNothingLost(20 * time.Second)
 	pages, err := box.RecordedReports()
@@ -47,9 +47,9 @@ func busWiped(s *trial) {
 	box.WipeBus(s)
 	box.Systemctl(s, "start", "libra-bus")
 	took, ok := harness.Within(30*time.Second, func() bool { return box.PagesOnBus(s) >= len(pages) })
-	s.check(ok, "%d of %d pages are on the bus again after %s", box.PagesOnBus(s), len(pages), ms(took))
+	s.check(ok, "%d of %d pages restored to the bus after %s", box.PagesOnBus(s), len(pages), ms(took))
 	s.after("%d pages restored in %s", len(pages), ms(took))
-	box.Systemctl(s, "restart", "libra-web") // its memory is gone, too
+	box.Systemctl(s, "restart", "libra-web") // so that its memory is lost, too
 	<-time.After(2 * time.Second)
 	s.checkLoad("", 0.999)
 	s.wantHealthy(10 * time.Second)
@@ -58,7 +58,7 @@ func busWiped(s *trial) {
 	s.check(ok, "a page submitted after the wipe was not reported")
 }
 
-// bothWiped leaves nothing; what is new works.
+// bothWiped: without any state, new pages work.
 func bothWiped(s *trial) {
 	s.wantNothingLost(20 * time.Second)
 	s.load.Stop()
@@ -72,8 +72,8 @@ func bothWiped(s *trial) {
 	s.check(code == 200 && strings.HasPrefix(body, `{"pages":[]`), "GET /api/pages: %d %.200s, no pages and no error promised", code, body)
 	id := box.Submit(s, s.site.URL+"/p/fresh")
 	took, ok := harness.Within(10*time.Second, func() bool { return box.Page(s, id).Report != nil })
-	s.check(ok, "a page submitted to the fresh appliance was not reported")
+	s.check(ok, "a page submitted to the empty appliance was not reported")
 	_, ok = harness.Within(10*time.Second, func() bool { pages, err := box.RecordedReports(); return err == nil && pages[id] == 1 })
-	s.check(ok, "a page submitted to the fresh appliance was not recorded")
+	s.check(ok, "a page submitted to the empty appliance was not recorded")
 	s.after("a new page reported after %s", ms(took))
 }

@@ -24,7 +24,7 @@ func diskRows() []row {
 	}
 }
 
-// full takes all the space there is, gives it back, and lifts no hand.
+// full fills file systems, frees them and expects recovery without an operator.
 func full(s *trial, parts ...string) {
 	var fillers []string
 	for _, part := range parts {
@@ -37,7 +37,7 @@ func full(s *trial, parts ...string) {
 	} else {
 		s.wantRefused(m)
 		_, up := box.Get(s, "/up")
-		s.check(strings.Contains(up, "degraded: bus"), "/up does not say that the bus is out: %s", up)
+		s.check(strings.Contains(up, "degraded: bus"), "/up does not list the bus as degraded: %s", up)
 	}
 	for _, f := range fillers {
 		if err := os.Remove(f); err != nil {
@@ -46,8 +46,8 @@ func full(s *trial, parts ...string) {
 	}
 	took, ok := s.awaitAccepting(30 * time.Second)
 	if !ok {
-		s.after("only a restart of the bus by hand helped")
-		box.Systemctl(s, "restart", "libra-bus") // late, or lost?
+		s.after("only a manual restart of the bus helped")
+		box.Systemctl(s, "restart", "libra-bus") // to tell a delay from a loss
 	}
 	s.wantHealthy(30 * time.Second)
 	<-time.After(2 * time.Second)
@@ -55,7 +55,7 @@ func full(s *trial, parts ...string) {
 	s.wantNothingLost(30 * time.Second)
 }
 
-// noInodes takes every inode there is and kills who would want one at its start.
+// noInodes uses up all inodes and kills the units that need one at their start.
 func noInodes(s *trial) {
 	var fillers []string
 	for _, part := range []string{"history", "bus"} {
@@ -76,7 +76,7 @@ func noInodes(s *trial) {
 	s.wantNothingLost(30 * time.Second)
 }
 
-// taking waits until submissions are accepted again, and none refused.
+// awaitAccepting waits until submissions are accepted again and none is refused.
 func (s *trial) awaitAccepting(most time.Duration) (took time.Duration, ok bool) {
 	s.Helper()
 	s.mark()
@@ -89,7 +89,7 @@ func (s *trial) awaitAccepting(most time.Duration) (took time.Duration, ok bool)
 	return took, ok
 }
 
-// fill takes the last byte of a file system.
+// fill uses up a file system.
 func fill(s *trial, dir string) string {
 	f, err := os.OpenFile(dir+"/filler", os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -108,7 +108,7 @@ func fill(s *trial, dir string) string {
 	return f.Name()
 }
 
-// fillInodes takes the last inode of a file system.
+// fillInodes uses up the inodes of a file system.
 func fillInodes(s *trial, dir string) string {
 	filler := filepath.Join(dir, "fillers")
 	if err := os.Mkdir(filler, 0o700); err != nil {

@@ -16,15 +16,15 @@ import (
 	"libra/systemd/load"
 )
 
-// box is the appliance that is broken. Bus and history have small file systems
-// of their own, so that they can be full.
+// box is the appliance under test. Bus and history are on small file systems, so
+// that they can be filled.
 var box = harness.Harness{
 	Name:       "faults",
 	Settings:   []string{"LIBRA_FAULTS=yes", "LIBRA_PAGE_TIMEOUT=3s"},
 	BeforeBoot: mount,
 }
 
-// disks are the parts of the state that can be full, and their sizes.
+// disks are the state folders that can be filled, and their sizes.
 var disks = map[string]string{"bus": "128m", "history": "64m"}
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	unmount(filepath.Join("..", "..", "build", "appliance", box.Name)) // of a run that was killed
+	unmount(filepath.Join("..", "..", "build", "appliance", box.Name)) // left by a run that was killed
 	code := harness.Run(m, &box)
 	unmount(box.Home)
 	table.print()
@@ -62,7 +62,7 @@ func unmount(home string) {
 	}
 }
 
-// table collects the rows as they are tried.
+// table collects the outcomes of the rows.
 var table outcomes
 
 type outcomes struct{ rows []*outcome }
@@ -101,7 +101,7 @@ func (o *outcome) list(what string, lines []string) {
 // row is one line of docs/survival.md.
 type row struct {
 	fault string
-	short bool // one of the selection
+	short bool // one of TestFaultsShort
 	run   func(*trial)
 }
 

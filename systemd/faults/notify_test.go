@@ -18,7 +18,7 @@ import (
 	"libra/systemd/harness"
 )
 
-// notifyRows come first: what other rows stop and kill would flap.
+// notifyRows come first: the alarms of units that other rows kill would flap.
 func notifyRows() []row {
 	return []row{
 		{"Slack answers 500 for a whole outage", false, withWatchedPages(slackOut)},
@@ -31,31 +31,31 @@ func notifyRows() []row {
 }
 
 const (
-	// late is the age from which a message says how late it is, in these rows.
+	// late is the age from which on a message says how late it is, in these rows.
 	late = 5 * time.Second
-	// steadyPages are weighed once a second each, whatever becomes of Slack.
+	// steadyPages are inspected every second, whatever Slack does.
 	steadyPages = 10
 )
 
-// notifyTrial is a scene in which people are to be told.
+// notifyTrial is a trial with watched pages in which notifications are expected.
 type notifyTrial struct {
 	*trial
-	steady   *harness.WatchedSite // well
-	shaky    *harness.WatchedSite // one page, down and up as the row says
+	steady   *harness.WatchedSite // always up
+	shaky    *harness.WatchedSite // one page, which the row takes down
 	page     string               // its id
-	asked    int64                // pages of steady, when the stretch of time began
+	asked    int64                // requests to steady when the period began
 	since    time.Time
-	expected []expected // what happened, in order
+	expected []expected // notifications, in order
 }
 
-// news is a transition that must be told.
+// expected is a transition that must be notified.
 type expected struct {
 	words []string      // of the message
-	known time.Duration // when it was in web's list, see harness.Monotonic
+	known time.Duration // time at which the API had it, see harness.Monotonic
 }
 
-// telling makes a row of one in which people are to be told. Watched pages are
-// inspected beside it, each every second.
+// withWatchedPages makes a row in which notifications are expected, while watched
+// pages are inspected every second.
 func withWatchedPages(run func(*notifyTrial)) func(*trial) {
 	return func(s *trial) {
 		setRules(s, fmt.Sprintf("[telling]\nlate = %q\ngroup = \"off\"\ndigest = 100\n[thresholds.flap]\nraises = 1000\n[thresholds.restarts]\nstarts = 1000\n", late))
@@ -68,7 +68,7 @@ func withWatchedPages(run func(*notifyTrial)) func(*trial) {
 			box.WatchPage(s, h.steady.Page(n), "1s")
 		}
 		h.page = box.WatchPage(s, h.shaky.Page(0), "1s")
-		harness.Await(s, "the watched pages to be weighed again and again", 20*time.Second, func() bool {
+		harness.Await(s, "two inspections of the watched pages", 20*time.Second, func() bool {
 			return h.steady.Requests() >= 2*steadyPages && h.shaky.Requests() >= 2
 		})
 		box.Sink.Reset()
@@ -88,8 +88,7 @@ func (h *notifyTrial) unwatch() {
 	box.WatchPage(h, h.shaky.Page(0), "off")
 }
 
-// rulesFile writes the appliance's alarms.toml and has it taken over; "" is as
-// shipped.
+// setRules writes the appliance's alarms.toml and reloads it; "" is the default.
 func setRules(s *trial, text string) {
 	s.Helper()
 	file := filepath.Join(box.Home, "etc", "alarms.toml")
@@ -99,11 +98,11 @@ func setRules(s *trial, text string) {
 	box.Systemctl(s, "reload", "libra-notifier", "libra-watchdog")
 }
 
-// begin begins a stretch of time in which inspections are counted.
+// begin begins a period in which inspections are counted.
 func (h *notifyTrial) begin() { h.asked, h.since = h.steady.Requests(), time.Now() }
 
-// unaffected ends the stretch of time: each page was weighed every second. All
-// of them are due in the same instant of a second, so one turn may be outside.
+// wantAllInspected ends the period: each page was inspected every second. All of
+// them are due at the same time, so one inspection of each may be outside.
 func (h *notifyTrial) wantAllInspected() {
 	h.Helper()
 	took, asked := time.Since(h.since), float64(h.steady.Requests()-h.asked)
@@ -112,8 +111,8 @@ func (h *notifyTrial) wantAllInspected() {
 	h.after("watched pages %.1f/s of %d/s in %s", asked/took.Seconds(), steadyPages, ms(took))
 }
 
-// happens waits until web lists the alarm in a state, which the watchdog is to
-// see as soon as ever, and expects people to be told with words.
+// expectAlarm waits until the API has the alarm in a state, and expects a message
+// with words.
 func (h *notifyTrial) expectAlarm(id string, state libra.AlarmState, most time.Duration, words ...string) {
 	h.Helper()
 	took, ok := harness.Within(most, func() bool {
@@ -126,7 +125,7 @@ func (h *notifyTrial) expectAlarm(id string, state libra.AlarmState, most time.D
 	h.expected = append(h.expected, expected{words, harness.Monotonic()})
 }
 
-// The shaky page goes down, and up again.
+// down and up take the shaky page down, and up again.
 func (h *notifyTrial) down(most time.Duration) {
 	h.Helper()
 	h.shaky.SetDown(true)
@@ -139,7 +138,7 @@ func (h *notifyTrial) up(most time.Duration) {
 	h.expectAlarm("page.down."+h.page, libra.Cleared, most, "[cleared] "+h.shaky.Page(0)+" on ", "The page is up again")
 }
 
-// An inspector stops, which the watchdog sees, and starts.
+// stop and start stop an inspector, and start it.
 func (h *notifyTrial) stop(instance string) {
 	h.Helper()
 	box.Systemctl(h, "stop", "libra-inspector@"+instance)
@@ -152,9 +151,9 @@ func (h *notifyTrial) start(instance string) {
 	h.expectAlarm("beat.inspector."+instance, libra.Cleared, 8*time.Second, "[cleared] libra-inspector@"+instance+" on ", "is alive again")
 }
 
-// told wants all that happened told: in order, each answered with yes once.
-// What people saw before that, because a call of which nobody knows whether it
-// arrived did arrive, is followed by marked repeats only.
+// wantAllNotified wants all expected messages, in order, each accepted once. A
+// message that people saw although its call failed may be repeated, marked as a
+// possible repeat.
 func (h *notifyTrial) wantAllNotified(most time.Duration) (repeats int) {
 	h.Helper()
 	took, ok := harness.Within(most, func() bool {
@@ -165,39 +164,39 @@ func (h *notifyTrial) wantAllNotified(most time.Duration) (repeats int) {
 		}
 		return true
 	})
-	var last time.Duration // when people saw the one before
+	var last time.Duration // time at which people saw the previous message
 	for _, n := range h.expected {
 		calls := box.Sink.Calls(n.words...)
 		what := strings.Join(n.words, "")
-		h.check(len(accepted(calls)) == 1, "%s: taken %d times, of %d calls", what, len(accepted(calls)), len(calls))
+		h.check(len(accepted(calls)) == 1, "%s: accepted %d times, of %d calls", what, len(accepted(calls)), len(calls))
 		shown := slices.DeleteFunc(calls, func(c harness.Call) bool { return !c.Shown })
 		for i, c := range shown {
 			marked := strings.Contains(c.AllText, "possible repeat")
 			h.check(marked == (i > 0), "%s: seen for the %d. time, marked as a possible repeat: %t", what, i+1, marked)
-			h.check(c.At > last, "%s: seen before what happened earlier", what)
+			h.check(c.At > last, "%s: seen before an earlier one", what)
 			if age := c.At - n.known; age > late {
-				h.check(strings.Contains(c.AllText, " late: it happened "), "%s: told %s late, and does not say so: %s", what, ms(age), c.Text)
+				h.check(strings.Contains(c.AllText, " late: it happened "), "%s: sent %s late without saying so: %s", what, ms(age), c.Text)
 			}
 			last = c.At
 		}
 		repeats += max(0, len(shown)-1)
 	}
-	h.check(ok, "not all is told %s later", ms(took))
-	h.after("%d of %d told, in order, %s after", len(h.expected), len(h.expected), ms(took))
+	h.check(ok, "not all messages arrived after %s", ms(took))
+	h.after("%d of %d sent, in order, %s after", len(h.expected), len(h.expected), ms(took))
 	return repeats
 }
 
-// taken are the calls that were answered with yes.
-func accepted(calls []harness.Call) (yes []harness.Call) {
+// accepted returns the calls that Slack accepted.
+func accepted(calls []harness.Call) (list []harness.Call) {
 	for _, c := range calls {
 		if c.Response == (harness.Response{}) {
-			yes = append(yes, c)
+			list = append(list, c)
 		}
 	}
-	return yes
+	return list
 }
 
-// slackOut: everything that happens while Slack refuses is told afterwards.
+// slackOut: alarms during an outage of Slack are sent after it.
 func slackOut(h *notifyTrial) {
 	const longest = 35 * time.Second // between two attempts
 	box.Sink.SetResponses(harness.Response{Status: 500})
@@ -213,10 +212,10 @@ func slackOut(h *notifyTrial) {
 	h.check(refused > 1 && refused < 10, "%d calls in %s", refused, ms(time.Since(h.since)))
 	h.after("%d calls refused in %s", refused, ms(time.Since(h.since)))
 	box.Sink.SetResponses(harness.Response{})
-	h.check(h.wantAllNotified(longest) == 0, "what was refused came twice")
+	h.check(h.wantAllNotified(longest) == 0, "a refused message came twice")
 }
 
-// slackBusy: no call before the time that Slack asked for.
+// slackBusy: no call before the Retry-After of Slack.
 func slackBusy(h *notifyTrial) {
 	const wait = 6 * time.Second
 	busy := harness.Response{Status: http.StatusTooManyRequests, RetryAfter: strconv.Itoa(int(wait / time.Second))}
@@ -224,7 +223,7 @@ func slackBusy(h *notifyTrial) {
 	h.begin()
 	h.down(6 * time.Second)
 	h.up(6 * time.Second)
-	h.check(h.wantAllNotified(3*wait) == 0, "what was refused came twice")
+	h.check(h.wantAllNotified(3*wait) == 0, "a refused message came twice")
 	h.wantAllInspected()
 	calls := box.Sink.Calls()
 	for i, c := range calls[:len(calls)-1] {
@@ -236,7 +235,7 @@ func slackBusy(h *notifyTrial) {
 	}
 }
 
-// slackHangs: whoever waits for Slack, it is not those who weigh and watch.
+// slackHangs: a hanging Slack does not delay inspections and alarms.
 func slackHangs(h *notifyTrial) {
 	box.Sink.SetResponses(harness.Response{Hang: true})
 	h.begin()
@@ -244,7 +243,7 @@ func slackHangs(h *notifyTrial) {
 	h.stop("1")
 	h.up(6 * time.Second)
 	h.start("1")
-	h.wait(max(0, 20*time.Second-time.Since(h.since))) // the notifier gives a call 10 s
+	h.wait(max(0, 20*time.Second-time.Since(h.since))) // the timeout of a call is 10 s
 	h.wantAllInspected()
 	hung := len(box.Sink.Calls())
 	h.check(hung > 1, "%d calls hung", hung)
@@ -254,7 +253,7 @@ func slackHangs(h *notifyTrial) {
 	h.after("%d calls hung, %d repeats, marked", hung, repeats)
 }
 
-// slackCut: the message arrived, the answer did not.
+// slackCut: the message arrives, the response does not.
 func slackCut(h *notifyTrial) {
 	cut := harness.Response{Cut: true}
 	box.Sink.SetResponses(harness.Response{}, cut, cut, cut)
@@ -267,7 +266,7 @@ func slackCut(h *notifyTrial) {
 	h.after("3 calls cut, %d repeats, marked", repeats)
 }
 
-// killedInPost kills the notifier as often as it has begun to tell.
+// killedInPost kills the notifier in each of its calls.
 func killedInPost(h *notifyTrial) {
 	const kills = 5
 	box.Sink.SetResponses(harness.Response{Hang: true})
@@ -291,7 +290,7 @@ func killedInPost(h *notifyTrial) {
 	h.after("%d kills, %d repeats, marked", kills, repeats)
 }
 
-// killedWatchdog: what it has counted survives.
+// killedWatchdog: the counters of the watchdog survive.
 func killedWatchdog(h *notifyTrial) {
 	const most = 5 * time.Second // 3 failures at 1 s, and a restart
 	h.begin()
@@ -316,11 +315,11 @@ func killedWatchdog(h *notifyTrial) {
 	h.wait(6 * time.Second)
 	close(end)
 	<-done
-	h.check(h.wantAllNotified(5*time.Second) == 0, "told twice")
+	h.check(h.wantAllNotified(5*time.Second) == 0, "a message came twice")
 	h.wantAllInspected()
 	if calls := box.Sink.Calls(h.expected[0].words...); len(calls) > 0 {
 		took := calls[0].At - bad
-		h.check(took <= most, "told %s after the first failure, %s promised", ms(took), most)
-		h.after("%d kills; told %s after the first of 3 failures", kills, ms(took))
+		h.check(took <= most, "sent %s after the first failure, %s promised", ms(took), most)
+		h.after("%d kills; sent %s after the first of 3 failures", kills, ms(took))
 	}
 }

@@ -26,7 +26,7 @@ func pageRows() []row {
 	}
 }
 
-// poison submits a page that ends whoever inspects it. pkg/fault does it.
+// submitFaulty submits a page that ends its inspector, by pkg/fault.
 func submitFaulty(s *trial, kind string) {
 	box.Sink.Reset()
 	url := fmt.Sprintf("%s/p/libra-fault/%s/%d", s.site.URL, kind, s.began.UnixMilli())
@@ -35,7 +35,7 @@ func submitFaulty(s *trial, kind string) {
 	s.wantAccepted(s.checkLoad("", 0.999))
 	p := box.Page(s, id)
 	s.check(ok, "the page is %s %s after its submission, in quarantine promised", p.State, ms(took))
-	s.check(!ok || len(p.Reasons) > 0, "the page says no reason: %+v", p)
+	s.check(!ok || len(p.Reasons) > 0, "the page has no reason: %+v", p)
 	s.after("in quarantine after %s", ms(took))
 	s.wantAlarm(10*time.Second, "quarantine."+id, url, "quarantine")
 	res, err := http.Post(box.URL+"/api/pages/"+id+"/release", "application/json", nil)
@@ -43,16 +43,16 @@ func submitFaulty(s *trial, kind string) {
 		s.Fatal(err)
 	}
 	res.Body.Close()
-	s.check(res.StatusCode == http.StatusAccepted, "releasing it was answered with %s", res.Status)
+	s.check(res.StatusCode == http.StatusAccepted, "the response to its release is %s", res.Status)
 	s.wantNothingLost(40 * time.Second)
-	// Released, it does it again.
+	// After its release the page ends inspectors again.
 	_, ok = harness.Within(60*time.Second, func() bool { return box.Page(s, id).State == libra.Quarantined })
 	s.check(ok, "released, the page is %s, in quarantine again promised", box.Page(s, id).State)
 	s.wantHealthy(10 * time.Second)
 }
 
-// turncoat serves good pages until it is told to be bad in the way that the
-// path names.
+// faultySite serves good pages until bad is set, and then the fault that the path
+// names.
 func faultySite(bad *atomic.Bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -103,23 +103,23 @@ func badSites(s *trial) {
 		box.Submit(s, site.URL+"/"+kind)
 	}
 	for _, kind := range kinds {
-		told := func() bool {
+		reported := func() bool {
 			p := box.Page(s, ids[kind])
 			switch {
 			case p.Report == nil || p.State != libra.Reported:
 				return false
-			case p.Report.Outcome == libra.Partial: // some of it came, and it says what is missing
+			case p.Report.Outcome == libra.Partial: // with the reason for what is missing
 				return len(p.Report.Reasons) > 0
 			}
 			return p.Stale && len(p.Reasons) > 0
 		}
-		took, ok := harness.Within(20*time.Second, told)
+		took, ok := harness.Within(20*time.Second, reported)
 		text, err := json.Marshal(box.Page(s, ids[kind]))
 		if err != nil {
 			s.Fatal(err)
 		}
 		s.check(ok, "%s: neither the last good report, stale with the reason, nor a partial one: %.600s", kind, text)
-		s.Logf("%s: told after %s", kind, ms(took))
+		s.Logf("%s: reported after %s", kind, ms(took))
 	}
 	s.wantAccepted(s.checkLoad("", 1))
 	bad.Store(false)
@@ -128,13 +128,13 @@ func badSites(s *trial) {
 		p := box.Page(s, ids["slow"])
 		return p.State == libra.Reported && p.Report != nil && p.Report.Outcome == libra.Complete && !p.Stale
 	})
-	s.check(ok, "the site is well, and its page is not after %s", ms(took))
-	s.after("fresh again %s after the site", ms(took))
+	s.check(ok, "no complete report %s after the site recovered", ms(took))
+	s.after("current again %s after the site", ms(took))
 	s.wantNothingLost(20 * time.Second)
 }
 
-// hungHost: a host that does not answer is asked for one page at a time, so
-// that the pages of others are weighed meanwhile; the first answer ends that.
+// hungHost: a host that does not respond gets one request at a time, so that the
+// pages of other hosts are inspected; the first response ends that.
 func hungHost(s *trial) {
 	const pages = 40
 	var hung atomic.Bool
@@ -147,12 +147,12 @@ func hungHost(s *trial) {
 		io.WriteString(w, "<!doctype html><title>Well</title>")
 	}))
 	defer site.Close()
-	// All of the first may be asked for before it is known how the host is.
+	// All of the first pages may be requested before the host is known to hang.
 	_, took := s.submitToHungHost(site.URL+"/first", pages)
-	s.after("%d pages told in %s", pages, ms(took))
-	unasked, took := s.submitToHungHost(site.URL+"/then", pages)
-	s.check(unasked > pages/2, "only %d of %d pages were told without waiting for the host", unasked, pages)
-	s.after("%d more in %s, %d of them without asking", pages, ms(took), unasked)
+	s.after("%d pages reported in %s", pages, ms(took))
+	unrequested, took := s.submitToHungHost(site.URL+"/then", pages)
+	s.check(unrequested > pages/2, "only %d of %d pages were reported without waiting for the host", unrequested, pages)
+	s.after("%d more in %s, %d of them without a request", pages, ms(took), unrequested)
 	s.wantAccepted(s.checkLoad("", 1))
 	hung.Store(false)
 	id := box.Submit(s, site.URL+"/well")
@@ -160,34 +160,34 @@ func hungHost(s *trial) {
 		p := box.Page(s, id)
 		return p.Report != nil && p.Report.Outcome == libra.Complete
 	})
-	s.check(ok, "the host is well, and its page has no report after %s", ms(took))
-	s.after("a page of it reported %s after it was well", ms(took))
+	s.check(ok, "the host recovered, and its page has no report after %s", ms(took))
+	s.after("a page of it reported %s after it recovered", ms(took))
 	s.wantNothingLost(20 * time.Second)
 	s.wantHealthy(10 * time.Second)
 }
 
-// hungWave submits pages of a host that hangs and waits until all are told.
-func (s *trial) submitToHungHost(url string, pages int) (unasked int, took time.Duration) {
+// submitToHungHost submits pages of a host that hangs and waits for all reports.
+func (s *trial) submitToHungHost(url string, pages int) (unrequested int, took time.Duration) {
 	s.Helper()
 	ids := make([]string, pages)
 	for i := range ids {
 		ids[i] = box.Submit(s, fmt.Sprintf("%s/%d", url, i))
 	}
-	told := 0
+	reported := 0
 	took, ok := harness.Within(30*time.Second, func() bool {
-		told, unasked = 0, 0
+		reported, unrequested = 0, 0
 		for _, id := range ids {
 			p := box.Page(s, id)
 			if p.Report == nil || p.State != libra.Reported {
 				continue
 			}
-			told++
+			reported++
 			if strings.Contains(strings.Join(p.Report.Reasons, " "), "one at a time") {
-				unasked++
+				unrequested++
 			}
 		}
-		return told == pages
+		return reported == pages
 	})
-	s.check(ok, "%d of %d pages are told after %s", told, pages, ms(took))
-	return unasked, took
+	s.check(ok, "%d of %d pages are reported after %s", reported, pages, ms(took))
+	return unrequested, took
 }

@@ -30,7 +30,7 @@ func rows() []row {
 func killEach(s *trial) {
 	for _, unit := range harness.Services {
 		took := s.killAndAwait(unit)
-		if took > time.Second { // the machine may have been busy with something else
+		if took > time.Second { // the machine may have been busy with other work
 			took = min(took, s.killAndAwait(unit))
 		}
 		s.check(took <= time.Second, "%s was ready again after %s, twice, 1 s promised", unit, ms(took))
@@ -43,7 +43,7 @@ func killEach(s *trial) {
 	s.wantHealthy(10 * time.Second)
 }
 
-// restarts kills a unit and says how long it took to be ready again.
+// killAndAwait kills a unit and returns how long it took to be active again.
 func (s *trial) killAndAwait(unit string) time.Duration {
 	s.Helper()
 	return s.awaitReady(unit, s.kill(unit), 15*time.Second)
@@ -63,7 +63,7 @@ func killAll(s *trial) {
 func hang(s *trial) {
 	for _, unit := range harness.Services {
 		if unit == "libra-web" || unit == "libra-bus" {
-			continue // below: what people see differs
+			continue // below, because reads and submissions differ
 		}
 		since := harness.Monotonic()
 		box.Signal(s, unit, syscall.SIGSTOP)
@@ -80,32 +80,31 @@ func hang(s *trial) {
 	since = harness.Monotonic()
 	box.Signal(s, "libra-web", syscall.SIGSTOP)
 	s.after("web %s", ms(s.awaitReady("libra-web", since, 10*time.Second)))
-	s.mark() // nobody else can answer: no promise but the time
+	s.mark() // libra-web itself hangs: only the time is promised
 	log := box.Journal(s, "--unit=libra*", fmt.Sprintf("--since=@%d", s.began.Unix()))
 	s.check(strings.Count(log, "Watchdog timeout") >= len(harness.Services), "%d watchdog timeouts in the journal, %d processes hung", strings.Count(log, "Watchdog timeout"), len(harness.Services))
 	s.wantNothingLost(30 * time.Second)
 	s.wantHealthy(10 * time.Second)
 }
 
-// crashLoop kills one component as often as systemd brings it back, until that
-// gives up.
+// crashLoop kills a component whenever systemd restarts it, until the start limit.
 func crashLoop(s *trial) {
 	box.Sink.Reset()
 	loop := func(unit string) {
-		_, gaveUp := harness.Within(30*time.Second, func() bool {
+		_, limited := harness.Within(30*time.Second, func() bool {
 			if pid := box.HostPID(s, unit); pid != 0 {
-				_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone already
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 			}
 			return box.Property(s, unit, "Result") == "start-limit-hit" || box.Property(s, unit, "ActiveState") == "failed"
 		})
-		s.check(gaveUp, "systemd restarts %s for ever", unit)
+		s.check(limited, "%s does not reach its start limit", unit)
 	}
 	loop("libra-inspector@2")
 	s.wantAccepted(s.checkLoad("one inspector", 0.999))
 	s.wantAlarm(15*time.Second, "beat.inspector.2", "libra-inspector@2")
-	took, back := harness.Within(40*time.Second, func() bool { return box.Active(s, "libra-inspector@2") })
-	s.check(back, "libra-inspector@2 is not tried again")
-	s.after("tried again and up %s after that", ms(took))
+	took, retried := harness.Within(40*time.Second, func() bool { return box.Active(s, "libra-inspector@2") })
+	s.check(retried, "libra-inspector@2 is not retried")
+	s.after("retried and active %s after that", ms(took))
 	s.wantNothingLost(30 * time.Second)
 	s.wantHealthy(10 * time.Second)
 }

@@ -18,12 +18,12 @@ import (
 	"libra/systemd/harness"
 )
 
-var minutes = flag.Float64("minutes", 0, "how long TestSoak breaks things; 0 leaves it out")
+var minutes = flag.Float64("minutes", 0, "duration of TestSoak; 0 skips it")
 
-// TestSoak breaks something at random every second or two, then draws the sums.
+// TestSoak injects a random fault every second or two, then compares the totals.
 func TestSoak(t *testing.T) {
 	if *minutes == 0 {
-		t.Skip("say -minutes 10")
+		t.Skip("needs -minutes 10")
 	}
 	runRow(t, row{fault: fmt.Sprintf("something at random every second or two, for %g minutes", *minutes), run: soak}, false)
 }
@@ -44,8 +44,8 @@ func soak(s *trial) {
 	}
 	s.wantHealthy(30 * time.Second)
 	s.wantNothingLost(60 * time.Second)
-	s.load.Stop()                  // its connections are not growth
-	<-time.After(10 * time.Second) // what was busy is idle again
+	s.load.Stop()                  // its connections would count as growth
+	<-time.After(10 * time.Second) // until idle
 	now := sizes(s)
 	for _, unit := range harness.Services {
 		was, now := before[unit], now[unit]
@@ -56,7 +56,7 @@ func soak(s *trial) {
 	}
 }
 
-// randomFaults last at most two seconds each; nobody lifts a hand after them.
+// randomFaults last at most two seconds each; recovery is automatic.
 var randomFaults = map[string]func(*trial){
 	"kills":       func(s *trial) { s.kill(harness.Services[rand.IntN(len(harness.Services))]) },
 	"bus kills":   func(s *trial) { s.kill("libra-bus") },
@@ -74,7 +74,7 @@ var randomFaults = map[string]func(*trial){
 	},
 }
 
-// suspend stops a process for less than its watchdog waits.
+// suspend stops a process for less than its watchdog timeout.
 func suspend(s *trial) {
 	units := slices.DeleteFunc(slices.Clone(harness.Services), func(unit string) bool { return unit == component.Web })
 	pid := box.HostPID(s, units[rand.IntN(len(units))])
@@ -82,21 +82,21 @@ func suspend(s *trial) {
 		return // it is being restarted
 	}
 	<-time.After(2 * time.Second)
-	_ = syscall.Kill(pid, syscall.SIGCONT) // it may have been ended meanwhile
+	_ = syscall.Kill(pid, syscall.SIGCONT) // it may have ended
 }
 
-// lull waits for the recorder to have a database again: what damages two
-// copies at once is another promise's business.
+// awaitDatabase waits until the recorder has a sound database again, because
+// damage to two copies at once is not promised to be harmless.
 func awaitDatabase(s *trial) {
 	harness.Await(s, "the recorder to fill a new database", 30*time.Second, func() bool {
-		said, err := box.QuickCheck()
-		return err == nil && said == "ok"
+		result, err := box.QuickCheck()
+		return err == nil && result == "ok"
 	})
 }
 
 func corruptSome(s *trial) {
 	if _, err := os.Stat(box.Database()); err != nil || box.Checkpoint() != nil {
-		return // it is being made anew
+		return // it is being created
 	}
 	box.CorruptHistory(s)
 	awaitDatabase(s)

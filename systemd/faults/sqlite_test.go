@@ -14,7 +14,7 @@ func sqliteRows() []row {
 		{"SQLite deleted while open", true, damaged(false, func(s *trial) { box.WipeHistory(s) })},
 		{"SQLite replaced while open", false, damaged(true, func(s *trial) { replace(s, []byte("this is not a database")) })},
 		{"SQLite truncated while open", false, damaged(true, func(s *trial) {
-			if err := box.Checkpoint(); err != nil { // from the write-ahead log into the file
+			if err := box.Checkpoint(); err != nil { // or the log would repair the file
 				s.Fatal(err)
 			}
 			if err := os.Truncate(box.Database(), 4096); err != nil {
@@ -43,7 +43,7 @@ func locked(s *trial) {
 	s.wantHealthy(10 * time.Second)
 }
 
-// readOnly takes the recorder the right to write its file.
+// readOnly removes the recorder's write permission on its file.
 func readOnly(s *trial) {
 	box.Sink.Reset()
 	mode := func(mode os.FileMode) {
@@ -56,7 +56,7 @@ func readOnly(s *trial) {
 		s.Fatal(err)
 	}
 	mode(0o440)
-	s.awaitReady("libra-recorder", s.kill("libra-recorder"), 15*time.Second) // what is open stays open
+	s.awaitReady("libra-recorder", s.kill("libra-recorder"), 15*time.Second) // an open file stays writable
 	s.wait(10 * time.Second)
 	s.wantAlarm(5*time.Second, "behind", "history is behind")
 	mode(info.Mode().Perm())
@@ -65,18 +65,18 @@ func readOnly(s *trial) {
 	s.wantHealthy(10 * time.Second)
 }
 
-// damaged breaks the database under the recorder's hands, and wants it noticed
-// and filled again; with kept, the bad one kept aside, and people told.
-func damaged(kept bool, damage func(*trial)) func(*trial) {
+// damaged damages the database while the recorder uses it, and wants a new one
+// filled; with aside, also the damaged one set aside and an alarm.
+func damaged(aside bool, damage func(*trial)) func(*trial) {
 	return func(s *trial) {
 		box.Sink.Reset()
 		damage(s)
 		s.wait(10 * time.Second)
 		s.wantAccepted(s.checkLoad("", 1))
 		s.wantNothingLost(30 * time.Second)
-		said, err := box.QuickCheck()
-		s.check(err == nil && said == "ok", "quick_check says %.200q (%v)", said, err)
-		if kept {
+		result, err := box.QuickCheck()
+		s.check(err == nil && result == "ok", "quick_check: %.200q (%v)", result, err)
+		if aside {
 			files := box.DamagedDatabases(s)
 			s.check(len(files) > 0, "nothing was set aside")
 			s.after("%d files set aside", len(files))
@@ -87,7 +87,7 @@ func damaged(kept bool, damage func(*trial)) func(*trial) {
 	}
 }
 
-// replace puts another file in the place of the database.
+// replace replaces the database by another file.
 func replace(s *trial, data []byte) {
 	other := box.Database() + ".other"
 	if err := os.WriteFile(other, data, 0o640); err != nil {

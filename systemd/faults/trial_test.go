@@ -15,40 +15,40 @@ import (
 	"libra/systemd/load"
 )
 
-// scene is one row being tried.
+// trial is the run of one row.
 type trial struct {
 	*testing.T
 	row   *outcome
-	brief bool // what lasts may last shorter
+	brief bool // faults last 5 s at most
 	site  *httptest.Server
 	load  *load.Generator
 	began time.Time
-	stall time.Duration // the longest that the load generator stood still
+	stall time.Duration // the longest time for which the load generator did not run
 }
 
-// starved is how long the load generator may stand still: on a machine that is
-// busy with something else, a row that broke is tried once more.
-const starved = 500 * time.Millisecond
+// maxStall is the longest stall of the load generator: a row that fails on a machine
+// which is busy with other work is run once more.
+const maxStall = 500 * time.Millisecond
 
-// began is when the suite did: it is to end within 15 minutes.
+// began is the start of the suite, which must end within 15 minutes.
 var began = time.Now()
 
-// play tries a row on an appliance that is well, under load, and leaves it well.
+// runRow runs a row on a healthy appliance under load, and leaves it healthy.
 func runRow(t *testing.T, r row, brief bool) {
 	o := &outcome{fault: r.fault}
 	table.rows = append(table.rows, o)
 	t.Cleanup(func() {
 		if t.Failed() {
 			if len(o.broken) == 0 {
-				o.broken = append(o.broken, "the row came to no end: see its test")
+				o.broken = append(o.broken, "the row did not finish: see its test")
 			}
-			resetAppliance(t) // the next row is not to stand on the ruins of this one
+			resetAppliance(t) // the next row needs a healthy appliance
 		}
 	})
 	s := runOnce(t, r, o, brief)
-	if len(o.broken) > 0 && s.stall > starved && *minutes == 0 && time.Since(began) < 10*time.Minute {
+	if len(o.broken) > 0 && s.stall > maxStall && *minutes == 0 && time.Since(began) < 10*time.Minute {
 		resetAppliance(t)
-		*o = outcome{fault: r.fault, after: []string{fmt.Sprintf("tried twice: the machine stood still for %s the first time", ms(s.stall))}}
+		*o = outcome{fault: r.fault, after: []string{fmt.Sprintf("run twice: the machine stalled for %s in the first run", ms(s.stall))}}
 		runOnce(t, r, o, brief)
 	}
 	for _, text := range o.broken {
@@ -75,8 +75,7 @@ func runOnce(t *testing.T, r row, o *outcome, brief bool) *trial {
 	return s
 }
 
-// reboot is what an operator does who is at the end of his wits: everything is
-// started anew, with empty stores.
+// resetAppliance restarts everything with empty stores.
 func resetAppliance(t *testing.T) {
 	if out, err := box.Down(); err != nil {
 		t.Fatalf("down: %v\n%s", err, out)
@@ -88,7 +87,7 @@ func resetAppliance(t *testing.T) {
 	}
 }
 
-// showJournal logs what the units said in this row, but for the daily round.
+// showJournal logs the journal of this row without routine messages.
 func (s *trial) showJournal() {
 	text, err := box.Exec("journalctl", "--no-pager", "--output=short-precise", "--no-hostname", "--unit=libra*",
 		fmt.Sprintf("--since=@%d", s.began.Unix()))
@@ -97,11 +96,11 @@ func (s *trial) showJournal() {
 	}
 	var lines []string
 	for line := range strings.Lines(text) {
-		told := strings.Contains(line, "msg=") || strings.Contains(line, "systemd[1]") || strings.Contains(line, ": panic: ")
-		for _, daily := range []string{"inspection begins", "inspection ends", "report recorded", "bus connected", "control group"} {
-			told = told && !strings.Contains(line, daily)
+		relevant := strings.Contains(line, "msg=") || strings.Contains(line, "systemd[1]") || strings.Contains(line, ": panic: ")
+		for _, routine := range []string{"inspection begins", "inspection ends", "report recorded", "bus connected", "control group"} {
+			relevant = relevant && !strings.Contains(line, routine)
 		}
-		if told {
+		if relevant {
 			lines = append(lines, line)
 		}
 	}
@@ -111,7 +110,7 @@ func (s *trial) showJournal() {
 	s.Logf("the journal:\n%s", strings.Join(lines, ""))
 }
 
-// promise breaks the row where what was measured is not ok.
+// check records a broken promise unless ok.
 func (s *trial) check(ok bool, format string, args ...any) {
 	s.Helper()
 	text := fmt.Sprintf(format, args...)
@@ -125,7 +124,7 @@ func (s *trial) after(format string, args ...any) {
 	s.row.after = append(s.row.after, fmt.Sprintf(format, args...))
 }
 
-// mark begins another stretch of time, and says what happened in the last.
+// mark begins another period and returns the load of the last one.
 func (s *trial) mark() load.Stats {
 	s.Helper()
 	m := s.load.Mark()
@@ -133,8 +132,8 @@ func (s *trial) mark() load.Stats {
 	return m
 }
 
-// meanwhile closes a stretch of time: people's reads were answered, and nothing
-// that had been read once was gone. share is of the reads.
+// checkLoad ends a period: the share of reads was answered, and no report that had
+// been read was missing.
 func (s *trial) checkLoad(what string, share float64) load.Stats {
 	s.Helper()
 	m := s.mark()
@@ -146,7 +145,7 @@ func (s *trial) checkLoad(what string, share float64) load.Stats {
 		text += fmt.Sprintf(" %d cut off", m.Unknown)
 	}
 	if m.Retried > 0 {
-		text += fmt.Sprintf(", %d reads cut off and asked again", m.Retried)
+		text += fmt.Sprintf(", %d reads cut off and retried", m.Retried)
 	}
 	if m.Stale > 0 {
 		text += fmt.Sprintf(", %d stale", m.Stale)
@@ -158,20 +157,19 @@ func (s *trial) checkLoad(what string, share float64) load.Stats {
 	return m
 }
 
-// taken wants submissions to have been accepted all the time, but for the few
-// that were cut off.
+// wantAccepted wants all submissions accepted, except a few that were cut off.
 func (s *trial) wantAccepted(m load.Stats) {
 	s.Helper()
 	s.check(m.Refused == 0 && m.Accepted > 0 && m.Unknown <= 3, "%d submissions refused, %d cut off, %d accepted", m.Refused, m.Unknown, m.Accepted)
 }
 
-// refused wants submissions to have been refused, soon.
+// wantRefused wants submissions refused, without delay.
 func (s *trial) wantRefused(m load.Stats) {
 	s.Helper()
 	s.check(m.Refused > 0 && m.SlowestSubmit < 4*time.Second, "%d submissions refused, the slowest answer took %s", m.Refused, m.SlowestSubmit)
 }
 
-// whole ends submitting and wants what was accepted to be reported, and
+// wantNothingLost stops submitting and wants each accepted page reported, and
 // recorded once.
 func (s *trial) wantNothingLost(most time.Duration) {
 	s.Helper()
@@ -198,18 +196,18 @@ func (s *trial) wantNothingLost(most time.Duration) {
 	s.after("%d accepted = reported = recorded after %s", len(ids.Accepted)-max(unreported, unrecorded), ms(took))
 }
 
-// well wants everything well again by itself.
+// wantHealthy wants the appliance healthy without an operator.
 func (s *trial) wantHealthy(most time.Duration) {
 	s.Helper()
 	took, ok := harness.Within(most, func() bool { return box.Healthy(s) })
 	_, up := box.Get(s, "/up")
-	s.check(ok, "not well after %s: %s", took.Round(time.Second), strings.ReplaceAll(strings.TrimSpace(up), "\n", ", "))
-	s.after("well after %s", ms(took))
+	s.check(ok, "not healthy after %s: %s", took.Round(time.Second), strings.ReplaceAll(strings.TrimSpace(up), "\n", ", "))
+	s.after("healthy after %s", ms(took))
 }
 
-// alarm wants people told, by a message with all of words. An alarm that was
-// raised three times in ten minutes, as the rows do, stays raised without
-// another message: then it must be in the list.
+// wantAlarm wants a message with all of words. An alarm that was raised three times
+// within ten minutes flaps and stays raised without another message: then it must
+// be raised in the API.
 func (s *trial) wantAlarm(most time.Duration, id string, words ...string) {
 	s.Helper()
 	_, ok := harness.Within(most, func() bool {
@@ -219,7 +217,7 @@ func (s *trial) wantAlarm(most time.Duration, id string, words ...string) {
 	s.check(ok, "no message with %q", words)
 }
 
-// last lets a fault last; less in the selection.
+// wait lets a fault last for a time; at most 5 s in TestFaultsShort.
 func (s *trial) wait(d time.Duration) {
 	if s.brief {
 		d = min(d, 5*time.Second)
@@ -227,7 +225,7 @@ func (s *trial) wait(d time.Duration) {
 	<-time.After(d)
 }
 
-// kill ends a unit's process, and says when it was.
+// kill kills a unit's process and returns the time.
 func (s *trial) kill(unit string) time.Duration {
 	s.Helper()
 	now := harness.Monotonic()
@@ -240,7 +238,8 @@ func (s *trial) kill(unit string) time.Duration {
 	return now
 }
 
-// again waits until a unit is ready again, and says how long that took since.
+// awaitReady waits until a unit is active again and returns how long that took
+// since a time.
 func (s *trial) awaitReady(unit string, since, most time.Duration) time.Duration {
 	s.Helper()
 	var ready time.Duration
@@ -249,7 +248,7 @@ func (s *trial) awaitReady(unit string, since, most time.Duration) time.Duration
 		return ready > since && box.Active(s, unit)
 	})
 	if !ok {
-		s.Fatalf("%s did not come back", unit)
+		s.Fatalf("%s was not restarted", unit)
 	}
 	s.check(ready-since <= most, "%s was ready again after %s, %s promised", unit, ms(ready-since), most)
 	return ready - since
