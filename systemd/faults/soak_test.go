@@ -65,7 +65,7 @@ var randomFaults = map[string]func(*trial){
 	"deletions":   func(s *trial) { box.WipeHistory(s); awaitDatabase(s) },
 	"corruptions": corruptSome,
 	"full disks":  fullForASecond,
-	"poison pages": func(s *trial) {
+	"faulty pages": func(s *trial) {
 		res, err := s.site.Client().Post(box.URL+"/api/pages", "application/json",
 			strings.NewReader(fmt.Sprintf(`{"url":"%s/libra-fault/crash/%x"}`, s.site.URL, rand.Uint64())))
 		if err == nil {
