@@ -10,7 +10,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// BenchmarkInspect weighs an ordinary page of six requests on a server in the
+// BenchmarkInspect inspects an ordinary page of six requests on a server in the
 // same process: bytes and allocations include the server's.
 func BenchmarkInspect(b *testing.B) {
 	srv := httptest.NewServer(http.FileServer(http.Dir("testdata/site")))

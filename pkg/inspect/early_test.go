@@ -13,7 +13,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// TestLinkHeader: what Chromium 156 asks for when the page comes with these
+// TestLinkHeader compares with the requests of Chromium 156 for a page with these
 // headers, with scripting on and off.
 func TestLinkHeader(t *testing.T) {
 	base := served(t, func(w http.ResponseWriter, r *http.Request) {

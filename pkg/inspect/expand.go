@@ -14,29 +14,29 @@ import (
 
 // document is one document as read: the page, a frame, or a srcdoc.
 type document struct {
-	doc     *markup.Document
-	env     markup.Env
-	in      markup.Input // the body only where the tree is to be built anew
-	cost    int64        // bytes that the tree may take
-	leave   func()       // gives back what the tree takes; nil where none is held
-	depth   int
-	refs    []edge
-	inline  []*sheet // by position in doc.Sheets; nil for linked ones
-	imports []edge   // of the inline sheets
-	styled  []edge   // what the style sheets use, once all are in
-	boxed   []edge   // what is asked for if it is displayed
-	done    bool     // styled is known
-	reading *reading // as it is remembered; nil if it is not
+	doc           *markup.Document
+	env           markup.Env
+	in            markup.Input // with the body only while the tree may be parsed again
+	cost          int64        // bytes of memory that the tree may take
+	release       func()       // returns the memory of the tree; nil without one
+	depth         int
+	refs          []edge
+	inline        []*sheet        // by position in doc.Sheets; nil for linked ones
+	imports       []edge          // of the inline sheets
+	styled        []edge          // what the style sheets use, once all have arrived
+	ifDisplayed   []edge          // what is requested if it is displayed
+	stylesApplied bool            // styled is known
+	cached        *cachedDocument // nil if it is not in the cache
 }
 
-// expand reads the body of an answered request for references.
-func (p *page) expand(ctx context.Context, r *request) {
+// readBody reads the body of an answered request for references.
+func (p *page) readBody(ctx context.Context, r *request) {
 	res := r.result
 	if !usable(r, res) {
 		if len(r.fallback) > 0 {
 			next := r.fallback[0]
-			next.ref.Fallback = r.rest
-			p.askFor(ctx, &next, r.depth)
+			next.ref.Fallback = r.laterFallback
+			p.requestEdge(ctx, &next, r.depth)
 			r.refs = append(r.refs, next)
 		}
 		r.read = r.kind != markup.Leaf
@@ -57,8 +57,8 @@ func (p *page) expand(ctx context.Context, r *request) {
 	}
 }
 
-// usable says whether a browser reads the answer: an error status is shown
-// when it is a document, and otherwise thrown away.
+// usable says whether a browser reads the answer: one with an error status is
+// rendered if it is a document, and discarded otherwise.
 func usable(r *request, res *fetch.Result) bool {
 	if len(res.Hops) == 0 {
 		return false
@@ -75,7 +75,7 @@ func looksLikeHTML(body []byte) bool {
 }
 
 // readDocument reads the body of r as a document; frames that refuse to be
-// framed are weighed and not read.
+// framed are counted and not read.
 func (p *page) readDocument(ctx context.Context, r *request) {
 	res := r.result
 	if !r.top && frameRefused(res, r.referrer) {
@@ -94,7 +94,7 @@ func (p *page) readDocument(ctx context.Context, r *request) {
 	r.frame = d
 }
 
-// parse reads a document and asks for what it refers to.
+// parse reads a document and requests what it refers to.
 func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth int) *document {
 	d := p.tree(ctx, in, env)
 	d.depth = depth
@@ -104,7 +104,7 @@ func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth
 	for _, ref := range d.doc.References {
 		e := edge{ref: ref, initiator: d.doc.URL, base: d.doc.Base, upgrade: d.doc.Upgrade}
 		if ref.Box > 0 && ref.Fetch == libra.Fetched {
-			d.boxed = append(d.boxed, e)
+			d.ifDisplayed = append(d.ifDisplayed, e)
 			continue
 		}
 		p.follow(ctx, &e, depth)
@@ -165,7 +165,7 @@ func (p *page) env(r *request) markup.Env {
 	return p.withMedia(env)
 }
 
-// follow asks for what e refers to, where a browser would.
+// follow requests what e refers to, where a browser would.
 func (p *page) follow(ctx context.Context, e *edge, depth int) {
 	ref := e.ref
 	if ref.Fetch != libra.Fetched {
@@ -183,15 +183,15 @@ func (p *page) follow(ctx context.Context, e *edge, depth int) {
 		p.srcdoc(ctx, e, depth)
 		return
 	}
-	p.askFor(ctx, e, depth)
+	p.requestEdge(ctx, e, depth)
 }
 
-// askFor makes the request of an edge.
-func (p *page) askFor(ctx context.Context, e *edge, depth int) {
+// requestEdge makes the request of an edge.
+func (p *page) requestEdge(ctx context.Context, e *edge, depth int) {
 	if !e.ref.TopLevel && mixed(&e.ref, e.initiator) {
 		return
 	}
-	if e.req = p.ask(ctx, e.ref, e.initiator, depth); e.req == nil {
+	if e.req = p.enqueue(ctx, e.ref, e.initiator, depth); e.req == nil {
 		return
 	}
 	e.req.upgrade = e.req.upgrade || e.upgrade && !e.ref.TopLevel
@@ -206,7 +206,7 @@ func (p *page) askFor(ctx context.Context, e *edge, depth int) {
 	if f := e.ref.Fallback; e.req.fallback == nil && len(f) > 0 {
 		next := f[0]
 		next.Fetch = libra.Fetched
-		e.req.fallback, e.req.rest = []edge{{ref: next, initiator: e.initiator, upgrade: e.upgrade}}, f[1:]
+		e.req.fallback, e.req.laterFallback = []edge{{ref: next, initiator: e.initiator, upgrade: e.upgrade}}, f[1:]
 	}
 }
 
@@ -224,11 +224,10 @@ func (p *page) mayFrame(depth int) bool {
 	return false
 }
 
-// opaqueBase is the base of what is a data: URI: nothing relative resolves
-// against it.
+// opaqueBase is the base of a data: URI, against which no relative URL resolves.
 const opaqueBase = "data:"
 
-// srcdoc reads a document that stands in an attribute.
+// srcdoc reads the document of a srcdoc attribute.
 func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
 	parent := &request{width: e.ref.Width, height: e.ref.Height, sandbox: e.ref.Sandboxed, noScript: e.ref.Scriptless, upgrade: e.upgrade}
 	in := markup.Input{Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: e.initiator, Base: e.base}
@@ -238,7 +237,7 @@ func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
 	e.frame = p.parse(ctx, in, p.env(parent), depth)
 }
 
-// readScript asks for what a script imports.
+// readScript requests what a script imports.
 func (p *page) readScript(ctx context.Context, r *request) {
 	if !javaScriptType(r.result.MediaType, r.kind == markup.Module) || !intact(r.integrity, r.result.Body) {
 		return
@@ -249,19 +248,19 @@ func (p *page) readScript(ctx context.Context, r *request) {
 		if r.upgrade && ref.Fetch == libra.Fetched {
 			e.ref.Upgrade()
 		}
-		if ref.Fetch == libra.Fetched && p.deeper(r.depth) {
-			p.askFor(ctx, &e, r.depth+1)
+		if ref.Fetch == libra.Fetched && p.withinImportDepth(r.depth) {
+			p.requestEdge(ctx, &e, r.depth+1)
 		}
-		if e.req == nil && (e.ref.Fetch == libra.Fetched || p.listed >= p.cfg.Limits.Assets+p.cfg.Limits.Named) {
+		if e.req == nil && (e.ref.Fetch == libra.Fetched || p.references >= p.cfg.Limits.Assets+p.cfg.Limits.Named) {
 			continue
 		}
-		p.listed++
+		p.references++
 		r.refs = append(r.refs, e)
 	}
 }
 
-// deeper holds chains of imports to their limit.
-func (p *page) deeper(depth int) bool {
+// withinImportDepth holds chains of imports to their limit.
+func (p *page) withinImportDepth(depth int) bool {
 	if depth < p.cfg.Limits.ImportDepth {
 		return true
 	}
@@ -269,8 +268,7 @@ func (p *page) deeper(depth int) bool {
 	return false
 }
 
-// importMap is the page's own; frames with maps of their own are rare enough
-// to share it.
+// importMap is the page's own, which frames share: few have one.
 func (p *page) importMap() markup.ImportMap {
 	if len(p.docs) == 0 {
 		return markup.ImportMap{}
@@ -278,7 +276,7 @@ func (p *page) importMap() markup.ImportMap {
 	return p.docs[0].doc.ImportMap
 }
 
-// javaScriptType refuses what a server calls by the name of something else.
+// javaScriptType refuses answers whose media type is another kind of file.
 func javaScriptType(t string, module bool) bool {
 	if module {
 		return markup.IsJavaScript(t)

@@ -17,8 +17,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// invisible are requests that Chromium makes and a static engine cannot see,
-// and those that it makes or not by the state of a machine. Each says why.
+// invisible are requests that Chromium makes and a static engine cannot see, or
+// that depend on the state of the machine, each with its reason.
 var invisible = map[string]string{
 	"/r/i.png?icon":      "asked for beside the page load",
 	"/r/i.png?shortcut":  "asked for beside the page load",

@@ -1,4 +1,4 @@
-// Package inspect weighs a web page: a URL in, a report out. It knows no bus
+// Package inspect inspects a web page: a URL in, a report out. It knows no bus
 // and no store.
 //
 // An [Inspector] fetches the page, reads it for what a browser would request
@@ -7,14 +7,14 @@
 // inserts is invisible to it, and reports say what the markup and the style
 // sheets themselves ask for.
 //
-// How outcomes are told:
+// Outcomes:
 //
-//   - complete: everything found was weighed. The page itself may have
+//   - complete: everything found was fetched. The page itself may have
 //     answered 404 and an asset 403: the browser sees the same.
-//   - partial: a limit was hit, or a request failed in a way that may pass
-//     (no connection, a timeout, a body cut short, 429 or 5xx). Reasons name
+//   - partial: a limit was hit, or a request failed in a way that a
+//     retry may not (no connection, a timeout, a body cut short, 429 or 5xx). Reasons name
 //     each; the figures are a lower bound.
-//   - failed: the page itself could not be had: not a URL, no such host, a
+//   - failed: the page itself could not be fetched: not a URL, no such host, a
 //     refused address, no answer. Reasons say why and what to do.
 package inspect
 
@@ -31,7 +31,7 @@ import (
 // Profile is the device that opens the page.
 type Profile string
 
-// A window of a desktop, and Lighthouse's emulated phone.
+// A desktop window, and Lighthouse's emulated phone.
 const (
 	Desktop Profile = "desktop" // 1280x800 CSS pixels at 1x
 	Mobile  Profile = "mobile"  // 412x823 CSS pixels at 1.75x, touch
@@ -48,27 +48,26 @@ type Config struct {
 	Allow []netip.Prefix
 	// Profile is the device. Default Desktop.
 	Profile Profile
-	// ScriptingOff weighs the page as a browser with scripting disabled sees
+	// ScriptingOff inspects the page as a browser with scripting disabled sees
 	// it: noscript is read, scripts are not requested, lazy images load.
 	ScriptingOff bool
-	// PageTimeout bounds one inspection; what was found by then is reported.
+	// PageTimeout bounds one inspection, which reports what it found by then.
 	// Default 60 s.
 	PageTimeout time.Duration
-	// Concurrency bounds the requests under way for one page. Default 24.
+	// Concurrency bounds the requests in flight for one page. Default 24.
 	Concurrency int
 	// UserAgent is sent with every request. Default the profile's.
 	UserAgent string
 	// TLS is the base of TLS configurations, for private roots. Default the
 	// system's roots.
 	TLS *tls.Config
-	// Memory is what large documents may take, together over all inspections:
+	// Memory bounds the bytes of large documents of all inspections together:
 	// half of it while they wait for their style sheets, half while they are
-	// parsed and styled. One that is larger is worked on alone. Default 64 MiB.
+	// parsed and styled. A larger document is processed alone. Default 64 MiB.
 	Memory int64
-	// Remember is what may be kept of documents that were read, so that one
-	// that comes again unchanged is not read again, in bytes; less than 0 for
-	// nothing. Default 8 MiB.
-	Remember int64
+	// CacheBytes bounds the cache of parsed documents, so that one that is fetched
+	// again unchanged is not parsed again; negative for no cache. Default 8 MiB.
+	CacheBytes int64
 	// Limits bounds what a page may cost.
 	Limits Limits
 }
@@ -85,7 +84,7 @@ type Limits struct {
 	// frames included. Default 100,000.
 	Elements int
 	// DocumentBytes bounds the documents that are read of one page, SheetBytes
-	// the style sheets, each decoded; what follows is weighed only. Default
+	// the style sheets, each decoded; the rest is counted and not read. Default
 	// 16 MiB and 4 MiB.
 	DocumentBytes, SheetBytes int64
 	// ImportDepth bounds chains of style sheet and module imports. Default 16.
@@ -94,11 +93,11 @@ type Limits struct {
 	FrameDepth int
 	// Frames bounds the nested documents of one page. Default 100.
 	Frames int
-	// DataURIBytes bounds a data: URI or URL attribute that is looked at.
+	// DataURIBytes bounds a data: URI or URL attribute that is read.
 	// Default 1 MiB.
 	DataURIBytes int
-	// RetryAfter is the longest wait that a 429 or 503 is granted before the
-	// one retry. Default 5 s.
+	// RetryAfter is the longest Retry-After of a 429 or 503 that is waited for
+	// before the one retry. Default 5 s.
 	RetryAfter time.Duration
 }
 
@@ -112,7 +111,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Limits.DocumentBytes, 16<<20)
 	def(&c.Limits.SheetBytes, 4<<20)
 	def(&c.Memory, 64<<20)
-	def(&c.Remember, 8<<20)
+	def(&c.CacheBytes, 8<<20)
 	def(&c.Limits.ImportDepth, 16)
 	def(&c.Limits.FrameDepth, 8)
 	def(&c.Limits.Frames, 100)
@@ -132,21 +131,21 @@ func def[T comparable](field *T, value T) {
 	}
 }
 
-// Inspector weighs pages. It is safe for concurrent use; inspections share
-// connections, and what was read of the same bytes.
+// Inspector inspects pages. It is safe for concurrent use; inspections share
+// connections and parsed documents.
 type Inspector struct {
-	cfg      Config
-	client   *fetch.Client
-	memory   *gate // for what is worked on
-	trees    *gate // for what waits
-	sheets   *sheetCache
-	readings *readings
+	cfg       Config
+	client    *fetch.Client
+	memory    *semaphore // of documents that are being parsed or styled
+	trees     *semaphore // of documents that wait for their style sheets
+	sheets    *sheetCache
+	documents *documentCache
 }
 
 // New returns an Inspector. Close it when done.
 func New(cfg Config) *Inspector {
 	cfg = cfg.withDefaults()
-	return &Inspector{cfg: cfg, memory: newGate(cfg.Memory / 2), trees: newGate(cfg.Memory / 2), sheets: newSheetCache(), readings: newReadings(cfg.Remember), client: fetch.New(fetch.Config{
+	return &Inspector{cfg: cfg, memory: newSemaphore(cfg.Memory / 2), trees: newSemaphore(cfg.Memory / 2), sheets: newSheetCache(), documents: newDocumentCache(cfg.CacheBytes), client: fetch.New(fetch.Config{
 		Allow: cfg.Allow, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
 	})}
 }
@@ -154,38 +153,37 @@ func New(cfg Config) *Inspector {
 // Close closes idle connections.
 func (i *Inspector) Close() { i.client.Close() }
 
-// Progress says how far an inspection is.
+// Progress is the progress of an inspection.
 type Progress struct {
 	Step libra.Step
 	// Found counts the requests known so far, Done those that are answered.
 	Found, Done int
 }
 
-// Inspect weighs the page at url. It never returns nil: the report's outcome
-// and reasons say what went wrong. watch, if not nil, is called from Inspect's
+// Inspect inspects the page at url. It never returns nil: the report's outcome
+// and reasons say what went wrong. progress, if not nil, is called from Inspect's
 // own goroutine on every step and every answer.
-func (i *Inspector) Inspect(ctx context.Context, url string, watch func(Progress)) *libra.Report {
-	return i.InspectAgain(ctx, url, nil, watch)
+func (i *Inspector) Inspect(ctx context.Context, url string, progress func(Progress)) *libra.Report {
+	return i.InspectAgain(ctx, url, nil, progress)
 }
 
-// InspectAgain is Inspect for a page whose previous report is at hand. What the
-// page shows and Libra does not read (images, fonts, media) is then asked for
-// conditionally, with the validators that came with it: the answer 304 spares
-// the server the body, the report repeats the weight that a first visit has,
-// and Repeat has what the 304 cost instead of an estimate.
-func (i *Inspector) InspectAgain(ctx context.Context, url string, previous *libra.Report, watch func(Progress)) *libra.Report {
+// InspectAgain is Inspect with the page's previous report. Images, fonts and media
+// are then requested conditionally, with the validators of that report. A 304
+// saves the body: the report repeats the sizes of a first visit, and Repeat has
+// the size of the 304 instead of an estimate.
+func (i *Inspector) InspectAgain(ctx context.Context, url string, previous *libra.Report, progress func(Progress)) *libra.Report {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.PageTimeout)
 	defer cancel()
-	if watch == nil {
-		watch = func(Progress) {}
+	if progress == nil {
+		progress = func(Progress) {}
 	}
 	r := &libra.Report{URL: url, Started: started.UTC(), ReasonList: libra.NoReasons(), Assets: []libra.Asset{}, Outcome: libra.Complete}
 	if normal, err := libra.ParseURL(url); err != nil {
 		r.Outcome = libra.Failed
 		r.AddReason(libra.ReasonOf(err))
 	} else {
-		p := newPage(i, normal, watch)
+		p := newPage(i, normal, progress)
 		p.prior = priorAssets(previous)
 		p.run(ctx)
 		p.dropTrees()

@@ -16,7 +16,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// loopback lets an inspector reach the tests' own servers.
+// loopback allows the addresses of the tests' own servers.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
 // site serves bodies by path; ".css" and the like set the type.
@@ -64,7 +64,7 @@ func paths(r *libra.Report, f libra.Fetch) []string {
 	return out
 }
 
-func TestInspectWeighsAPage(t *testing.T) {
+func TestInspectReportsAPage(t *testing.T) {
 	files := map[string]string{
 		"/":            `<!doctype html><link rel=stylesheet href=a.css><script src=m.js type=module></script><img src="a b.png#x"><iframe src=f/></iframe>`,
 		"/a.css":       `@import "b.css"; p { color: red }`,

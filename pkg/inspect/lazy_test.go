@@ -15,8 +15,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// TestLazyFollowsTheStyleSheet opens one page three times, which is read once
-// and styled by two sheets.
+// TestLazyFollowsTheStyleSheet inspects one page three times, parsed once and
+// styled by two sheets.
 func TestLazyFollowsTheStyleSheet(t *testing.T) {
 	var height atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +29,7 @@ func TestLazyFollowsTheStyleSheet(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	i := newInspector(t, inspect.Config{Remember: 1 << 20})
+	i := newInspector(t, inspect.Config{CacheBytes: 1 << 20})
 	for _, c := range []struct {
 		height int64
 		want   string
@@ -52,7 +52,7 @@ func TestLazyFollowsTheStyleSheet(t *testing.T) {
 	}
 }
 
-// TestLazyInShadowTrees lays out what a host holds where its slots are.
+// TestLazyInShadowTrees lays out the children of a host in its slots.
 func TestLazyInShadowTrees(t *testing.T) {
 	url := site(t, map[string]string{"/": `<!doctype html><div><template shadowrootmode=open><style>.b{height:4000px}</style>
 		<img loading=lazy src=top.png width=9 height=9><slot name=a></slot><div class=b></div><slot></slot></template>

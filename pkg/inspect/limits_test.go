@@ -27,7 +27,7 @@ func wantReason(t *testing.T, r *libra.Report, outcome libra.Outcome, part strin
 		t.Errorf("got outcome %s with reasons %q, want %s", r.Outcome, r.Reasons, outcome)
 	}
 	if part != "" && !slices.ContainsFunc(r.Reasons, func(s string) bool { return strings.Contains(s, part) }) {
-		t.Errorf("got reasons %q, want one that holds %q", r.Reasons, part)
+		t.Errorf("got reasons %q, want one that contains %q", r.Reasons, part)
 	}
 }
 
@@ -121,7 +121,7 @@ func TestInspectRetryAfter(t *testing.T) {
 	r := i.Inspect(context.Background(), srv.URL, nil)
 	wantReason(t, r, libra.Complete, "")
 	if n := asked.Load(); n != 2 {
-		t.Errorf("asked %d times, want 2", n)
+		t.Errorf("got %d requests, want 2", n)
 	}
 	r = i.Inspect(context.Background(), srv.URL+"/never.png", nil)
 	wantReason(t, r, libra.Partial, "answered 503") // not the end of the page's time
@@ -179,7 +179,7 @@ func TestInspectRedirectsAreRequests(t *testing.T) {
 	}
 }
 
-func TestInspectErrorPageIsWeighed(t *testing.T) {
+func TestInspectErrorPageIsReported(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusNotFound)

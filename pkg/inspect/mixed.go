@@ -9,10 +9,10 @@ import (
 	"libra/pkg/libra"
 )
 
-// mixed applies https://w3c.github.io/webappsec-mixed-content/: what a secure
-// document or style sheet asks for over http is asked for over https where it
-// is an image or media of a named host, and blocked otherwise. It says whether
-// ref is blocked, and then labels it.
+// mixed applies https://w3c.github.io/webappsec-mixed-content/: a reference over
+// http from a document or style sheet over https is upgraded if it is an image or
+// media of a named host, and blocked otherwise. It says whether ref is blocked, and
+// labels it then.
 func mixed(ref *markup.Reference, initiator string) (blocked bool) {
 	rest, plain := strings.CutPrefix(ref.URL, "http://")
 	if !plain || !strings.HasPrefix(initiator, "https://") {

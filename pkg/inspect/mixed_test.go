@@ -31,7 +31,7 @@ func TestMixedContent(t *testing.T) {
 	defer i.Close()
 	r := i.Inspect(context.Background(), srv.URL, nil)
 	if until := srv.Certificate().NotAfter; !r.CertificateUntil.Equal(until) {
-		t.Errorf("the certificate ends at %v, reported is %v", until, r.CertificateUntil)
+		t.Errorf("the certificate expires at %v, the report says %v", until, r.CertificateUntil)
 	}
 	got := map[string]libra.Fetch{}
 	for _, a := range r.Assets {
@@ -52,7 +52,8 @@ func TestMixedContent(t *testing.T) {
 	}
 }
 
-// TestFontFallback: the source after one that fails is asked for, and no other.
+// TestFontFallback: when a font source fails, the next one is requested and no
+// other.
 func TestFontFallback(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

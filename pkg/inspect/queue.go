@@ -38,8 +38,8 @@ func (q *queue) len() int {
 	return n
 }
 
-// pop removes the first request that may start. Where none may, it returns
-// the shortest wait that would change this, 0 for none.
+// pop removes the first request that may start. If none may, it returns the
+// shortest wait after which one may, 0 for none.
 func (q *queue) pop(may func(*request) (bool, time.Duration)) (*request, time.Duration) {
 	var shortest time.Duration
 	for i, c := range q.classes {

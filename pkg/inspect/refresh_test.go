@@ -15,8 +15,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// TestRefreshHeader follows a page that sends its visitor on by a header, and
-// takes the other's place: it may refuse to be framed.
+// TestRefreshHeader follows a page with a Refresh header: the next document
+// replaces it, so it may refuse to be framed.
 func TestRefreshHeader(t *testing.T) {
 	base := served(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
@@ -25,7 +25,7 @@ func TestRefreshHeader(t *testing.T) {
 			return
 		}
 		if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "document" {
-			t.Errorf("asked for as a %s", dest)
+			t.Errorf("requested as a %s", dest)
 		}
 		w.Header().Set("X-Frame-Options", "DENY")
 		fmt.Fprint(w, `<img src=b.png>`)
@@ -38,7 +38,7 @@ func TestRefreshHeader(t *testing.T) {
 	}
 }
 
-// TestRefreshWithoutEnd is a page that sends its visitor on for ever.
+// TestRefreshWithoutEnd is a page that refreshes without end.
 func TestRefreshWithoutEnd(t *testing.T) {
 	base := served(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `<meta http-equiv=refresh content="0;url=%s1">`, r.URL.Path)

@@ -86,7 +86,7 @@ func (p *page) judge(r *libra.Report, root *fetch.Result) {
 	for _, text := range p.reasons.list {
 		r.AddReason(libra.Reason{Code: libra.CodeLimit, Text: text})
 	}
-	if p.cut != nil {
+	if p.cutCause != nil {
 		r.AddReason(p.cutReason())
 	}
 	if root.Err != nil {
@@ -108,7 +108,7 @@ func (p *page) judge(r *libra.Report, root *fetch.Result) {
 		if why.Text == "" && mayPass(a.Status) {
 			why = libra.Reason{Code: libra.CodeHTTPStatus, Text: fmt.Sprintf("answered %d", a.Status)}
 		}
-		if why.Text == "" || p.cut != nil && a.Status == 0 {
+		if why.Text == "" || p.cutCause != nil && a.Status == 0 {
 			continue
 		}
 		if failures++; failures <= maxFailures {
@@ -135,7 +135,7 @@ func (p *page) cutReason() libra.Reason {
 			left++
 		}
 	}
-	if errors.Is(p.cut, context.Canceled) {
+	if errors.Is(p.cutCause, context.Canceled) {
 		return libra.Reason{Code: libra.CodeStopped, Text: fmt.Sprintf("the inspection was given up with %d requests left", left)}
 	}
 	return libra.Reason{Code: libra.CodePageTimeout, Text: fmt.Sprintf("the page's time was up after %s with %d requests left: limit page_timeout", p.cfg.PageTimeout, left)}

@@ -13,10 +13,10 @@ import (
 	"libra/pkg/libra"
 )
 
-// TestSandboxWithoutScripts: what Chromium 156 asks for in frames whose sandbox
-// does not allow scripts, as its server's log had it (such a frame is another
-// process, so the page's own DevTools session does not show it). noscript is
-// read and what is lazy loads, but the preload scanner takes scripts all the same.
+// TestSandboxWithoutScripts compares with the requests of Chromium 156 for frames
+// whose sandbox does not allow scripts, from the server's log: such a frame is
+// another process, which the page's DevTools session does not show. noscript is
+// read and lazy images load, but the preload scanner still requests scripts.
 func TestSandboxWithoutScripts(t *testing.T) {
 	pages := map[string]string{
 		"/": `<!doctype html><iframe sandbox src=/in></iframe><iframe sandbox="allow-scripts" src=/scripted></iframe>

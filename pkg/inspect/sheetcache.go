@@ -6,14 +6,14 @@ import (
 	"libra/pkg/inspect/css/stylesheet"
 )
 
-// A site's pages share their style sheets, so what was parsed last is kept.
+// A site's pages share their style sheets, so those parsed last are cached.
 const (
 	cachedSheets     = 64
 	cachedSheetBytes = 256 << 10 // of one sheet's text
 	cachedTextBytes  = 1 << 20   // of all
 )
 
-// sheetCache holds sheets by what they were parsed from.
+// sheetCache holds parsed sheets by their text and base.
 type sheetCache struct {
 	mu    sync.Mutex
 	byKey map[fingerprint]*stylesheet.Sheet // under mu
@@ -28,13 +28,13 @@ type cachedSheet struct {
 
 func newSheetCache() *sheetCache { return &sheetCache{byKey: map[fingerprint]*stylesheet.Sheet{}} }
 
-// parse is css.Parse, with what the sheet is told by: zero where it is too
-// large.
+// parse is stylesheet.Parse with the cache; the fingerprint is zero for a sheet
+// that is too large for it.
 func (c *sheetCache) parse(text []byte, base string) (s *stylesheet.Sheet, k fingerprint) {
 	if len(text) > cachedSheetBytes {
 		return stylesheet.Parse(text, base), fingerprint{}
 	}
-	var m mix
+	var m keyHasher
 	m.text(base)
 	k = m.sum(text)
 	c.mu.Lock()

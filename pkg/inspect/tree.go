@@ -10,14 +10,14 @@ import (
 	"libra/pkg/inspect/markup"
 )
 
-// lightTrees is what the trees of one page may take without asking for a share
-// of the memory that all inspections have together.
-const lightTrees = 2 << 20
+// maxUnreserved bounds the trees of one page that are held without the semaphore of
+// all inspections.
+const maxUnreserved = 2 << 20
 
-// tree reads a document. A tree is needed twice: for what the document refers
-// to, and once the style sheets are in. In between it is kept, as a light one or
-// on a share of the memory for those that wait; where that is used up, it is
-// built twice, and never held while something is fetched.
+// tree reads a document. Its tree is needed twice: for what the document refers
+// to, and once the style sheets have arrived. In between it is held, if it is small
+// or the semaphore for waiting trees has room; otherwise it is parsed twice and not
+// held during a fetch.
 func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *document {
 	limits := &p.cfg.Limits
 	if left := limits.DocumentBytes - p.docBytes; int64(len(in.Body)) > left {
@@ -26,69 +26,69 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 	}
 	p.docBytes += int64(len(in.Body))
 	env.MaxElements = max(limits.Elements-p.elements, 1)
-	env.MaxReferences = max(env.MaxReferences-p.listed, 1)
+	env.MaxReferences = max(env.MaxReferences-p.references, 1)
 	d := &document{in: in, env: env}
-	key := readingKey(in, env)
-	if d.reading = p.remembered(key, in); d.reading != nil {
-		p.recall(d)
-	} else if p.read(ctx, d) {
-		d.reading = p.engine.readings.put(key, d.doc)
+	key := documentKey(in, env)
+	if d.cached = p.cached(key, in); d.cached != nil {
+		p.restore(d)
+	} else if p.parseDocument(ctx, d) {
+		d.cached = p.engine.documents.put(key, d.doc)
 	}
 	p.elements += d.doc.Elements
-	p.listed += len(d.doc.References)
+	p.references += len(d.doc.References)
 	return d
 }
 
-// read parses d. It returns false if the page's time ended before.
-func (p *page) read(ctx context.Context, d *document) bool {
+// parseDocument parses d. It returns false if the page's time is up.
+func (p *page) parseDocument(ctx context.Context, d *document) bool {
 	d.cost = markup.Cost(d.in, d.env)
-	light := p.trees+d.cost <= lightTrees
-	if light || p.engine.trees.try(d.cost) {
+	light := p.unreserved+d.cost <= maxUnreserved
+	if light || p.engine.trees.tryAcquire(d.cost) {
 		d.doc = markup.Parse(d.in, d.env)
 		d.in.Body = nil
-		d.leave = func() { p.engine.trees.give(d.cost) }
+		d.release = func() { p.engine.trees.release(d.cost) }
 		if light {
-			p.trees += d.cost
-			d.leave = func() { p.trees -= d.cost }
+			p.unreserved += d.cost
+			d.release = func() { p.unreserved -= d.cost }
 		}
 		return true
 	}
-	d.in.Body = bytes.Clone(d.in.Body) // it is somebody else's
-	leave, ok := p.engine.memory.enter(ctx, d.cost)
+	d.in.Body = bytes.Clone(d.in.Body) // the body belongs to the fetch result
+	release, ok := p.engine.memory.acquire(ctx, d.cost)
 	if !ok {
-		d.in.Body, leave = nil, func() {}
+		d.in.Body, release = nil, func() {}
 	}
 	d.doc = markup.Parse(d.in, d.env)
 	d.doc.Root = nil
-	leave()
+	release()
 	return ok
 }
 
-// recall takes d as it is remembered. Its text is kept for the case that its
-// style sheets have changed.
-func (p *page) recall(d *document) {
-	doc, text := d.reading.doc, int64(len(d.in.Body))
+// restore takes d from the cache. Its text is kept in case its style sheets have
+// changed.
+func (p *page) restore(d *document) {
+	doc, text := d.cached.doc, int64(len(d.in.Body))
 	d.doc = &doc
 	d.in.Body = bytes.Clone(d.in.Body)
-	p.trees += text
-	d.leave = func() { p.trees -= text }
+	p.unreserved += text
+	d.release = func() { p.unreserved -= text }
 }
 
-// remembered is what was read of in, where that is remembered and in itself is
-// light enough to be held as a tree is.
-func (p *page) remembered(key fingerprint, in markup.Input) *reading {
-	if p.trees+int64(len(in.Body)) > lightTrees {
+// cached is the cached document for in, if its text may be held without the
+// semaphore.
+func (p *page) cached(key fingerprint, in markup.Input) *cachedDocument {
+	if p.unreserved+int64(len(in.Body)) > maxUnreserved {
 		return nil
 	}
-	return p.engine.readings.get(key)
+	return p.engine.documents.get(key)
 }
 
-// borrowTree gives the tree of d for the last time.
-func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, leave func()) {
+// borrowTree returns the tree of d for the last time.
+func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, release func()) {
 	if d.doc.Root != nil {
 		return d.doc.Root, func() { p.returnTree(d) }
 	}
-	give, ok := p.engine.memory.enter(ctx, markup.Cost(d.in, d.env))
+	give, ok := p.engine.memory.acquire(ctx, markup.Cost(d.in, d.env))
 	if !ok {
 		d.in.Body, give = nil, func() {}
 	}
@@ -97,17 +97,17 @@ func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, le
 	return root, give
 }
 
-// returnTree gives back what the tree of d takes, if one is held.
+// returnTree releases the memory of the tree of d, if one is held.
 func (p *page) returnTree(d *document) {
 	d.in.Body = nil
 	d.doc.Root = nil
-	if d.leave != nil {
-		d.leave()
-		d.leave = nil
+	if d.release != nil {
+		d.release()
+		d.release = nil
 	}
 }
 
-// dropTrees gives back what documents hold whose style sheets never came.
+// dropTrees releases the trees of documents whose style sheets never arrived.
 func (p *page) dropTrees() {
 	for _, d := range p.docs {
 		p.returnTree(d)

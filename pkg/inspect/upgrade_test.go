@@ -16,9 +16,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// TestUpgradeInsecureRequests: what a page names over http is asked for over
-// https, in its frames and style sheets too; addresses of this machine, which
-// are trustworthy, stay as they are.
+// TestUpgradeInsecureRequests: URLs over http are requested over https, in frames
+// and style sheets too, but for loopback addresses, which are trustworthy.
 func TestUpgradeInsecureRequests(t *testing.T) {
 	const head, policy = `<!doctype html><head><script src=http://named.invalid/before.js></script>`, "default-src * ; Upgrade-Insecure-Requests"
 	const rest = `<link rel=stylesheet href=http://named.invalid/a.css><script src=http://192.0.2.1/b.js></script>

@@ -64,7 +64,7 @@ func TestSpeed(t *testing.T) {
 		pages = append(pages, bases[0]+p)
 	}
 	allow := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	in, anew := inspect.New(inspect.Config{Allow: allow}), inspect.New(inspect.Config{Allow: allow, Remember: -1})
+	in, anew := inspect.New(inspect.Config{Allow: allow}), inspect.New(inspect.Config{Allow: allow, CacheBytes: -1})
 	defer in.Close()
 	defer anew.Close()
 	urls, requests := requested(t, in, pages)

@@ -21,20 +21,19 @@ import (
 // to the document that holds it.
 type sheet struct {
 	parsed  *stylesheet.Sheet
-	key     fingerprint // of what it was parsed from; zero where that is large
+	key     fingerprint // of its text and base; zero if it is large
 	imports []sheetImport
 }
 
-// sheetImport is one @import of a sheet; edge.req is nil where it is not
-// asked for.
+// sheetImport is one @import of a sheet; edge.req is nil if it is not requested.
 type sheetImport struct {
 	edge
 	media, layer string
-	named        string // the URL as the sheet has it
-	data         *sheet // what a data: URI holds; nil for others
+	named        string // the URL as the sheet names it
+	data         *sheet // the sheet in a data: URI; nil for others
 }
 
-// viewport is the window that a document is shown in, as package css sees it.
+// viewport is the viewport of the page.
 func (p *page) viewport() media.Viewport {
 	v := media.Desktop()
 	if p.cfg.Profile == Mobile {
@@ -44,7 +43,7 @@ func (p *page) viewport() media.Viewport {
 	return v
 }
 
-// frameViewport is the window of a document in env.
+// frameViewport is the viewport of a document in env.
 func (p *page) frameViewport(env markup.Env) media.Viewport {
 	v := p.viewport()
 	v.Width, v.Height = int(env.Width), int(env.Height)
@@ -63,14 +62,14 @@ func (p *page) readSheet(ctx context.Context, r *request) {
 	r.refs = append(r.refs, s.edges()...)
 }
 
-// sheetFrom is where a style sheet comes from.
+// sheetFrom is the origin of a style sheet.
 type sheetFrom struct {
 	base    string
 	depth   int  // of imports
 	upgrade bool // insecure requests are upgraded
 }
 
-// parseSheet reads a style sheet and asks for its imports.
+// parseSheet reads a style sheet and requests its imports.
 func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v media.Viewport) *sheet {
 	if left := p.cfg.Limits.SheetBytes - p.sheetBytes; int64(len(text)) > left {
 		p.reasons.limit("sheet_bytes", fmt.Sprintf("style sheets were read only up to %d bytes in all: limit sheet_bytes", p.cfg.Limits.SheetBytes))
@@ -87,7 +86,7 @@ func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v me
 			URL: i.URL, Type: libra.Stylesheet, Fetch: i.Fetch, Reason: i.Reason, Kind: markup.Sheet, Media: i.Media,
 		}}
 		if mediaType, text, ok := markup.DataURI(i.URL); ok {
-			if mediaType == "text/css" && i.Fetch == libra.Fetched && len(i.URL) <= p.cfg.Limits.DataURIBytes && p.deeper(from.depth) {
+			if mediaType == "text/css" && i.Fetch == libra.Fetched && len(i.URL) <= p.cfg.Limits.DataURIBytes && p.withinImportDepth(from.depth) {
 				sub := from
 				sub.depth++
 				data := p.parseSheet(ctx, []byte(text), sub, v)
@@ -99,8 +98,8 @@ func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v me
 		if from.upgrade && i.Fetch == libra.Fetched {
 			e.ref.Upgrade()
 		}
-		if i.Fetch == libra.Fetched && p.deeper(from.depth) {
-			p.askFor(ctx, &e, from.depth+1)
+		if i.Fetch == libra.Fetched && p.withinImportDepth(from.depth) {
+			p.requestEdge(ctx, &e, from.depth+1)
 		}
 		s.imports = append(s.imports, sheetImport{edge: e, media: i.Media, layer: i.Layer, named: i.URL})
 	}
@@ -120,15 +119,15 @@ func (s *sheet) edges() []edge {
 	return list
 }
 
-// styleType refuses what a server calls by the name of something else.
+// styleType refuses answers whose media type is another kind of file.
 func styleType(t string) bool {
 	return t == "" || t == "text/css" || t == "application/x-unknown-content-type"
 }
 
-// atCharset is the rule that names a style sheet's encoding: these very bytes.
+// atCharset is the rule that names a style sheet's encoding, byte for byte.
 var atCharset = regexp.MustCompile(`^@charset "([^"]{1,40})";`)
 
-// byteOrderMarks beat what the server and the sheet say.
+// byteOrderMarks take precedence over the server's charset and @charset.
 var byteOrderMarks = map[string]string{"\xef\xbb\xbf": "utf-8", "\xfe\xff": "utf-16be", "\xff\xfe": "utf-16le"}
 
 // decodeSheet returns a style sheet as UTF-8: byte order mark, then the

@@ -20,8 +20,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// sameButTime compares what reports say, whenever and however fast they were
-// made.
+// sameButTime compares reports, but for times and what depends on them.
 var sameButTime = cmp.Options{
 	cmpopts.IgnoreFields(libra.Report{}, "Started", "DurationMS"),
 	cmpopts.IgnoreFields(libra.Asset{}, "StartMS", "Timings", "HeaderBytes", "Cache"), // the Date header
@@ -29,9 +28,9 @@ var sameButTime = cmp.Options{
 	cmpopts.SortSlices(func(a, b libra.Asset) bool { return a.URL+a.Reason < b.URL+b.Reason }),
 }
 
-// TestRemembered weighs every fixture page twice, reading it anew and as it is
-// remembered.
-func TestRemembered(t *testing.T) {
+// TestDocumentCache inspects every fixture page with and without the cache of
+// parsed documents: the reports are the same.
+func TestDocumentCache(t *testing.T) {
 	base := fixtures(t)
 	data, err := os.ReadFile("testdata/site/chromium.json")
 	if err != nil {
@@ -41,20 +40,20 @@ func TestRemembered(t *testing.T) {
 	if err := json.Unmarshal(data, &pages); err != nil {
 		t.Fatal(err)
 	}
-	keeps, forgets := newInspector(t, inspect.Config{}), newInspector(t, inspect.Config{Remember: -1})
+	cached, uncached := newInspector(t, inspect.Config{}), newInspector(t, inspect.Config{CacheBytes: -1})
 	for _, name := range slices.Sorted(maps.Keys(pages)) {
-		want := forgets.Inspect(context.Background(), base+"/"+name, nil)
-		for range 3 { // read, read of the same bytes, and what the sheets use
-			got := keeps.Inspect(context.Background(), base+"/"+name, nil)
+		want := uncached.Inspect(context.Background(), base+"/"+name, nil)
+		for range 3 { // parsed, from the cache, and with the uses from the cache
+			got := cached.Inspect(context.Background(), base+"/"+name, nil)
 			if diff := cmp.Diff(want, got, sameButTime); diff != "" {
-				t.Errorf("%s: reports differ (-read +remembered):\n%s", name, diff)
+				t.Errorf("%s: reports differ (-uncached +cached):\n%s", name, diff)
 			}
 		}
 	}
 }
 
-// TestRememberedUntilChanged changes a page's parts one by one, and back.
-func TestRememberedUntilChanged(t *testing.T) {
+// TestDocumentCacheUntilChanged changes the files of a page one by one, and back.
+func TestDocumentCacheUntilChanged(t *testing.T) {
 	var mu sync.Mutex
 	files := map[string]string{ // under mu
 		"/":      `<!doctype html><link rel=stylesheet href=/a.css><p class=x><iframe src=/f></iframe>`,

@@ -13,11 +13,11 @@ import (
 	"libra/pkg/libra"
 )
 
-// TestInspectAgain weighs a page twice: the second time images are asked for
-// conditionally, and both reports weigh the same.
+// TestInspectAgain inspects a page twice: the second time images are requested
+// conditionally, and both reports have the same sizes.
 func TestInspectAgain(t *testing.T) {
 	var mu sync.Mutex
-	statuses := map[string]int{} // how often what was answered: under mu
+	statuses := map[string]int{} // count by path and status; under mu
 	mux := http.NewServeMux()
 	body := strings.Repeat("x", 10_000)
 	page := `<!doctype html><link rel=stylesheet href=/a.css><img src=/etag.png><img src=/date.png><img src=/fresh.png><img src=/secret.png><img src=/plain.png>`
@@ -63,12 +63,12 @@ func TestInspectAgain(t *testing.T) {
 		}
 	}
 	if first.Totals.Size != again.Totals.Size {
-		t.Errorf("weighs %+v first and %+v again", first.Totals.Size, again.Totals.Size)
+		t.Errorf("got sizes %+v first and %+v again", first.Totals.Size, again.Totals.Size)
 	}
 	mu.Lock()
 	for _, want := range []string{"/etag.png 304", "/date.png 304", "/fresh.png 304", "/secret.png 200", "/plain.png 200", "/a.css 200"} {
 		if statuses[want] == 0 {
-			t.Errorf("not answered: %s; answered: %v", want, statuses)
+			t.Errorf("missing answer %s; got %v", want, statuses)
 		}
 	}
 	mu.Unlock()

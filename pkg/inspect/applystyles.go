@@ -9,18 +9,18 @@ import (
 	"libra/pkg/libra"
 )
 
-// applyStyles works out what the style sheets of each document use, as soon
-// as all of them are in: a rule of the last sheet may win over all others.
+// applyStyles requests what the style sheets of each document use, once all of
+// them have arrived: a rule of the last sheet may win over all others.
 func (p *page) applyStyles(ctx context.Context) {
-	for i := 0; i < len(p.docs); i++ { // which may become more
-		if d := p.docs[i]; !d.done && p.styleReady(d) {
-			d.done = true
+	for i := 0; i < len(p.docs); i++ { // applying may add documents
+		if d := p.docs[i]; !d.stylesApplied && p.styleReady(d) {
+			d.stylesApplied = true
 			p.style(ctx, d)
 		}
 	}
 }
 
-// styleReady says whether every style sheet of d is in, with its imports.
+// styleReady says whether every style sheet of d has arrived, with its imports.
 func (p *page) styleReady(d *document) bool {
 	seen := map[*request]bool{}
 	for i, src := range d.doc.Sheets {
@@ -37,13 +37,13 @@ func (p *page) styleReady(d *document) bool {
 	return true
 }
 
-// sheetReady says whether the sheet of r is in, or not to be had.
+// sheetReady says whether the sheet of r has arrived, or failed.
 func (p *page) sheetReady(r *request, seen map[*request]bool) bool {
 	if r == nil || seen[r] {
 		return true
 	}
 	seen[r] = true
-	return r.settled() && p.importsReady(p.sheets[r.url], seen)
+	return r.answered() && p.importsReady(p.sheets[r.url], seen)
 }
 
 func (p *page) importsReady(s *sheet, seen map[*request]bool) bool {
@@ -58,7 +58,7 @@ func (p *page) importsReady(s *sheet, seen map[*request]bool) bool {
 	return true
 }
 
-// style asks for what the style sheets of d use.
+// style requests what the style sheets of d use.
 func (p *page) style(ctx context.Context, d *document) {
 	hidden := map[int]bool{} // objects and embeds
 	lazy := d.lazyEdges()
@@ -68,7 +68,7 @@ func (p *page) style(ctx context.Context, d *document) {
 			hidden[u.Box] = true
 			continue
 		case u.Lazy > 0:
-			p.lazy(ctx, d, lazy[u.Lazy], u)
+			p.followLazy(ctx, d, lazy[u.Lazy], u)
 			continue
 		case u.Type == libra.Stylesheet:
 			continue // imports are known already
@@ -84,11 +84,11 @@ func (p *page) style(ctx context.Context, d *document) {
 			e.initiator = d.doc.URL
 		}
 		if u.Fetch == libra.Fetched {
-			p.askFor(ctx, &e, 0)
+			p.requestEdge(ctx, &e, 0)
 		}
 		d.styled = append(d.styled, e)
 	}
-	for _, e := range d.boxed {
+	for _, e := range d.ifDisplayed {
 		if hidden[e.ref.Box] {
 			e.ref.Fetch, e.ref.Reason = libra.Conditional, e.ref.Reason+" that is not displayed"
 		}
@@ -99,9 +99,9 @@ func (p *page) style(ctx context.Context, d *document) {
 	}
 }
 
-// lazy asks for what loads lazily if it is near the viewport; that is known
-// once the style sheets are in.
-func (p *page) lazy(ctx context.Context, d *document, e *edge, u css.Use) {
+// followLazy requests a lazy element if it is near the viewport, which is known
+// once the style sheets have arrived.
+func (p *page) followLazy(ctx context.Context, d *document, e *edge, u css.Use) {
 	if e == nil {
 		return // an image without an address
 	}
@@ -126,20 +126,20 @@ func (d *document) lazyEdges() map[int]*edge {
 	return m
 }
 
-// uses lists what the style sheets of d use, as it is remembered or anew.
+// uses lists what the style sheets of d use, from the cache where it has them.
 func (p *page) uses(ctx context.Context, d *document, lazy bool) []css.Use {
 	var sheets fingerprint
-	if d.reading != nil {
+	if d.cached != nil {
 		if sheets = p.sheetsKey(d); sheets != (fingerprint{}) {
-			if uses, ok := d.reading.styled(sheets); ok {
+			if uses, ok := d.cached.usesFor(sheets); ok {
 				p.returnTree(d)
 				return uses
 			}
 		}
 	}
-	root, leave := p.borrowTree(ctx, d)
-	defer leave()
-	view := p.view(d)
+	root, release := p.borrowTree(ctx, d)
+	defer release()
+	view := p.cssPage(d)
 	view.Doc, view.Stop = root, func() bool { return ctx.Err() != nil }
 	if lazy {
 		view.Lazy = markup.LazyElements(root)
@@ -149,24 +149,24 @@ func (p *page) uses(ctx context.Context, d *document, lazy bool) []css.Use {
 		p.reasons.limit("matching", "the style sheets have too many selectors for the size of the page to try them all: limit matching")
 	}
 	if sheets != (fingerprint{}) && !view.Truncated() && ctx.Err() == nil {
-		p.engine.readings.style(d.reading, sheets, uses)
+		p.engine.documents.putUses(d.cached, sheets, uses)
 	}
 	return uses
 }
 
-// view is d with its style sheets, as package css sees it.
-func (p *page) view(d *document) css.Page {
+// cssPage is d with its style sheets.
+func (p *page) cssPage(d *document) css.Page {
 	view := css.Page{Base: d.doc.Base, Boxes: d.doc.Boxes, Standards: d.in.Base != "" && d.in.Base != opaqueBase, Viewport: p.frameViewport(d.env), Imported: map[string]*stylesheet.Sheet{}}
 	for url, s := range p.sheets {
 		view.Imported[url] = s.parsed
-		p.byName(s, view.Imported)
+		p.addRedirectedImports(s, view.Imported)
 	}
 	for i, src := range d.doc.Sheets {
 		s := d.inline[i]
 		if src.URL != "" {
 			s = p.sheets[src.URL]
 		} else {
-			p.byName(s, view.Imported)
+			p.addRedirectedImports(s, view.Imported)
 		}
 		if s != nil && src.Applies {
 			view.Sheets = append(view.Sheets, css.Applied{Sheet: s.parsed, Media: src.Media, Scope: src.Scope})
@@ -175,8 +175,9 @@ func (p *page) view(d *document) css.Page {
 	return view
 }
 
-// byName adds what s imports from elsewhere than it names, as it names it.
-func (p *page) byName(s *sheet, imported map[string]*stylesheet.Sheet) {
+// addRedirectedImports adds the imports of s that were redirected, by the URLs that
+// s names.
+func (p *page) addRedirectedImports(s *sheet, imported map[string]*stylesheet.Sheet) {
 	for _, i := range s.imports {
 		if i.req == nil || i.req.url == i.named || p.sheets[i.req.url] == nil {
 			continue

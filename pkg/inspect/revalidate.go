@@ -6,8 +6,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// priorAssets are the assets of a report that the next inspection need not be
-// sent again if they have not changed: those that are weighed and not read.
+// priorAssets are the assets of a report that the next inspection requests
+// conditionally: those that are not read, with validators.
 func priorAssets(r *libra.Report) map[string]*libra.Asset {
 	if r == nil {
 		return nil
@@ -27,7 +27,7 @@ func priorAssets(r *libra.Report) map[string]*libra.Asset {
 	return prior
 }
 
-// fetchRequest is what is asked for r: conditionally where a 304 would do.
+// fetchRequest is the request for r, conditional where a 304 suffices.
 func (p *page) fetchRequest(r *request) fetch.Request {
 	q := fetch.Request{URL: r.url, Type: r.typ, Referrer: r.referrer, TopLevel: r.top}
 	if a := p.prior[r.url]; a != nil && r.kind == markup.Leaf && r.typ == a.Type {
@@ -37,8 +37,8 @@ func (p *page) fetchRequest(r *request) fetch.Request {
 	return q
 }
 
-// notModified puts the weight of r's previous answer in the place of a 304: it
-// is what a first visit is sent.
+// notModified replaces the sizes of a 304 by those of the previous answer, which a
+// first visit would get.
 func (r *request) notModified(res *fetch.Result) {
 	if r.prior == nil || len(res.Hops) == 0 {
 		return
