@@ -18,7 +18,7 @@ build: ## compile the programs into build/bin
 	@mkdir -p build/bin
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ $(PROGRAMS:%=./cmd/%)
 
-run: ## set up, start the appliance, weigh a real page
+run: ## set up, start the appliance, inspect a real page
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
 	@scripts/run
@@ -32,7 +32,7 @@ check: ## formatting, vet, staticcheck, known vulnerabilities
 	@scripts/setup
 	@scripts/check
 
-bench: ## set up, then measure: start, memory, recovery, speed
+bench: ## set up, then measure start, memory, recovery and speed
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
 	@scripts/bench
@@ -40,28 +40,28 @@ bench: ## set up, then measure: start, memory, recovery, speed
 accuracy: ## set up, then compare with Chromium on real pages, scripts off and on
 	@scripts/accuracy
 
-hostile: ## set before the engine servers that misbehave; print what becomes of it
+hostile: ## inspect pages of servers that misbehave, and print the results
 	$(GO) test -count=1 -v ./pkg/inspect/hostile | grep -vE '^(=== |    --- |--- )'; exit $${PIPESTATUS[0]}
 
-fuzz: ## every fuzz target for a minute
+fuzz: ## run every fuzz target for a minute
 	@scripts/fuzz
 
-faults: ## set up, then break Libra in every way of docs/survival.md, and count
+faults: ## set up, then break Libra in every way of docs/survival.md, and check the promises
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
 	@scripts/faults
 
-soak: ## set up, then break something at random for MINUTES=10, and count
+soak: ## set up, then inject random faults for MINUTES=10, and check the totals
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
 	@scripts/soak $(or $(MINUTES),10)
 
-install: build ## put programs and units in place on a host that runs systemd (root)
+install: build ## install programs and units on a host that runs systemd (root)
 	@scripts/install
 
-uninstall: ## take them away again; the state in /var/lib/libra stays (root)
+uninstall: ## remove them; the state in /var/lib/libra stays (root)
 	@scripts/uninstall
 
-clean: ## stop what runs from here, and remove build/
+clean: ## stop the appliances of this tree, and remove build/
 	@for d in build/appliance/*/; do [ -d "$$d" ] && APPLIANCE_NAME=$$(basename "$$d") scripts/appliance down; done; true
 	@rm -rf build

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// units reads every service, by name without suffix.
+// units reads every service unit, by name without suffix.
 func units(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("libra-*.service")
@@ -26,6 +26,7 @@ func units(t *testing.T) map[string]string {
 	return all
 }
 
+// value returns the first value of a key in a unit; "" if there is none.
 func value(unit, key string) string {
 	m := regexp.MustCompile(`(?m)^` + key + `=(.*)$`).FindStringSubmatch(unit)
 	if m == nil {
@@ -34,7 +35,7 @@ func value(unit, key string) string {
 	return m[1]
 }
 
-// folders are those that systemd makes writable for a unit, by directive.
+// folders are the directives by which systemd makes folders writable for a unit.
 var folders = []struct{ directive, below string }{
 	{"StateDirectory", "/var/lib/"},
 	{"CacheDirectory", "/var/cache/"},
@@ -62,7 +63,7 @@ func writable(unit string) string {
 
 // The process table in docs/architecture.md has a row for each unit, with the
 // user it runs as and what it can write.
-func TestProcessTable(t *testing.T) {
+func TestProcessTableMatchesTheUnits(t *testing.T) {
 	text, err := os.ReadFile("../docs/architecture.md")
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func TestProcessTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(rules), "\nProtectSystem=strict\n") || writable(string(rules)) != "nothing" {
-		t.Error("libra-.service.d/10-common.conf lets units write where their own files do not say so")
+		t.Error("libra-.service.d/10-common.conf permits writes that the units do not list")
 	}
 	all := units(t)
 	for name, unit := range all {
@@ -105,7 +106,7 @@ func TestProcessTable(t *testing.T) {
 	}
 	for name := range rows {
 		if _, ok := all[name]; !ok {
-			t.Errorf("docs/architecture.md has a row for %s, which is no unit", name)
+			t.Errorf("docs/architecture.md has a row for the unknown unit %s", name)
 		}
 	}
 }
