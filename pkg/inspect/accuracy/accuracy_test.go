@@ -28,12 +28,12 @@ type corpus struct {
 	name string
 	root string
 	max  int // pages sampled
-	// skip leaves out paths that are no pages of their own.
+	// skip leaves out paths that are not pages of their own.
 	skip func(path string) bool
 }
 
-// corpora are the pages that figures are taken on. LIBRA_ACCURACY_PAGES scales
-// the sample: 1.0 is the whole of it.
+// corpora are the pages that are measured. LIBRA_ACCURACY_PAGES scales the
+// sample; 1.0 is all of it.
 func corpora(t *testing.T) []corpus {
 	list := []corpus{
 		{name: "sqlite3-doc", root: "/usr/share/doc/sqlite3", max: 80},
@@ -46,7 +46,7 @@ func corpora(t *testing.T) []corpus {
 	if s := os.Getenv("LIBRA_ACCURACY_PAGES"); s != "" {
 		factor, err := strconv.ParseFloat(s, 64)
 		if err != nil {
-			t.Fatalf("LIBRA_ACCURACY_PAGES %q is no number such as 0.1", s)
+			t.Fatalf("LIBRA_ACCURACY_PAGES %q is not a number such as 0.1", s)
 		}
 		for i := range list {
 			list[i].max = max(int(float64(list[i].max)*factor), 1)
@@ -59,7 +59,7 @@ func corpora(t *testing.T) []corpus {
 		}
 		_, err := os.Stat(c.root)
 		if err != nil {
-			t.Logf("corpus %s is not here (%v): apt-get install sqlite3-doc git-doc apache2-doc python3.11-doc", c.name, err)
+			t.Logf("corpus %s is not installed (%v): apt-get install sqlite3-doc git-doc apache2-doc python3.11-doc", c.name, err)
 		}
 		return err != nil
 	})
@@ -143,8 +143,8 @@ func ratio(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
-// compare sets Libra's report beside Chromium's load. Icons are left out:
-// Chromium asks for them beside the page load, or not.
+// compare compares Libra's report with Chromium's load. Icons are left out:
+// Chromium requests them independently of the page load, if at all.
 func compare(page string, r *libra.Report, l *load) figures {
 	f := figures{page: page}
 	icons := map[string]bool{}
@@ -199,8 +199,8 @@ func normal(raw string) string {
 	return u.String()
 }
 
-// TestAccuracy prints how exactly package inspect finds and weighs what
-// Chromium fetches, and fails below the wanted figures.
+// TestAccuracy prints the precision, recall and error in bytes of package inspect
+// against Chromium, and fails below the required figures.
 func TestAccuracy(t *testing.T) {
 	browser := chromium(t)
 	list := corpora(t)

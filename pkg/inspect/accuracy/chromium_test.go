@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// quiet is how long no request may be under way before a page counts as
+	// quiet is how long no request must be in flight before a page counts as
 	// loaded.
 	quiet = 400 * time.Millisecond
 	// patience bounds one page.
 	patience = 20 * time.Second
 )
 
-// load is what Chromium asked for while it opened a page.
+// load is what Chromium requested while it opened a page.
 type load struct {
 	requests map[string]int64 // URL without fragment to transferred bytes
 	raw      int              // requests in all, repeated URLs included
-	timeout  bool             // the page never fell quiet
+	timeout  bool             // requests were in flight until the end
 }
 
 // urls lists the requests, sorted.
@@ -64,12 +64,12 @@ func chromium(t testing.TB) context.Context {
 	return browser
 }
 
-// recorder follows the network events of one page.
+// recorder records the network events of one page.
 type recorder struct {
 	mu       sync.Mutex // guards what follows
 	load     load
 	url      map[network.RequestID]string
-	counted  map[network.RequestID]int64 // while under way
+	counted  map[network.RequestID]int64 // while in flight
 	open     map[network.RequestID]bool
 	loaded   bool
 	lastBusy time.Time
@@ -123,7 +123,7 @@ func (r *recorder) idle() bool {
 	return r.loaded && len(r.open) == 0 && time.Since(r.lastBusy) > quiet
 }
 
-// prepare makes the tab the browser that package inspect imitates.
+// prepare configures the tab as the browser that package inspect imitates.
 func (r *recorder) prepare(scripting, mobile bool) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, t *chromedp.Target) (v chromedp.Void, err error) {
 		if _, err = cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
@@ -171,7 +171,7 @@ func (r *recorder) navigate(url string) chromedp.Action[chromedp.Void] {
 }
 
 // openPage loads url in a fresh profile, on a desktop or a phone, and returns
-// what was asked for.
+// its requests.
 func openPage(browser context.Context, url string, scripting, mobile bool) (*load, error) {
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	defer cancel()

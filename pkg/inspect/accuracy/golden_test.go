@@ -101,12 +101,12 @@ func TestChromiumAgreesWithGolden(t *testing.T) {
 				t.Fatalf("open %s: %v", name, err)
 			}
 			if l.timeout {
-				t.Logf("%s (%s) never fell quiet", name, mode)
+				t.Logf("%s (%s) had requests in flight until the end", name, mode)
 			}
 			var paths []string
 			for _, u := range l.urls() {
 				if strings.HasSuffix(u, "/favicon.ico") {
-					continue // asked for beside the page load, or not
+					continue // requested independently of the page load, if at all
 				}
 				if strings.HasPrefix(u, base) {
 					paths = append(paths, strings.TrimPrefix(u, base))

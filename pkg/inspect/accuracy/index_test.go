@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFixtureIndex holds the index of the fixture pages to their titles.
+// TestFixtureIndex compares the index of the fixture pages with their titles.
 func TestFixtureIndex(t *testing.T) {
 	title := regexp.MustCompile(`(?s)<title>(.*?)</title>`)
 	var b strings.Builder

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// nginx serves folders on loopback, each at the root of a port of its own,
+// nginx serves folders on loopback, each at the root of its own port,
 // and returns their base URLs in order, and its process.
 func nginx(t testing.TB, roots ...string) (bases []string, process int) {
 	t.Helper()

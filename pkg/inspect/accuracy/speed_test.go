@@ -27,36 +27,36 @@ import (
 )
 
 const (
-	pagesTogether = 8 // as many as an inspector's process weighs at a time
+	pagesTogether = 8 // as many as an inspector process inspects at a time
 	requestsEach  = 24
 	speedTime     = 5 * time.Second
 	turns         = 3
 )
 
-// contender is one who gets pages.
+// contender is one client.
 type contender struct {
 	name string
 	do   func(ctx context.Context, page string)
-	who  int // whose processor time it takes, as getrusage names it
+	who  int // whose processor time counts, for getrusage
 	best float64
 	cpu  time.Duration // of a page and of nginx for it, the least of all turns
 }
 
-// TestSpeed prints how fast a real site is weighed, beside a client that asks
-// for the same URLs with the same concurrency and throws the answers away,
-// which nobody can be faster than, and beside wget --page-requisites. A page
-// that was not read before is dearer than one that is watched.
+// TestSpeed prints how fast a real site is inspected, beside a client that requests
+// the same URLs with the same concurrency and discards the bodies, which is an
+// upper bound, and beside wget --page-requisites. A page that is new to the cache
+// costs more than one that is watched.
 //
-// All of them and nginx share the machine's cores. What else runs there slows
-// down who works more, so processor time is printed too: where cores are what
-// is short, that of the client and of nginx together is what pages per second
-// come from. -run 'TestSpeed//bare' runs one of them; processor profiles carry
-// the label contender.
+// The clients and nginx share the machine's cores, and other load slows down the
+// client that works more. Processor time is therefore printed too: where cores are
+// scarce, pages per second follow from that of the client and nginx together.
+// -run 'TestSpeed//bare' runs one client; processor profiles have the label
+// contender.
 func TestSpeed(t *testing.T) {
 	site := corpora(t)
 	i := slices.IndexFunc(site, func(c corpus) bool { return c.name == "sqlite3-doc" })
 	if i < 0 {
-		t.Skip("sqlite3-doc is not here")
+		t.Skip("sqlite3-doc is not installed")
 	}
 	bases, server := nginx(t, site[i].root)
 	var pages []string
@@ -75,10 +75,10 @@ func TestSpeed(t *testing.T) {
 	bare := &contender{name: "bare client", do: discard(t, client, urls), who: syscall.RUSAGE_SELF}
 	wget := &contender{name: "wget --page-requisites", do: wget(t.TempDir()), who: syscall.RUSAGE_CHILDREN}
 	libra := []*contender{
-		{name: "libra, read anew", do: weigh(t, anew), who: syscall.RUSAGE_SELF}, // nothing is remembered
-		{name: "libra, read before", do: weigh(t, in), who: syscall.RUSAGE_SELF}, // the page is what it was
+		{name: "libra, read anew", do: inspectPage(t, anew), who: syscall.RUSAGE_SELF}, // without the cache
+		{name: "libra, read before", do: inspectPage(t, in), who: syscall.RUSAGE_SELF}, // from the cache
 	}
-	// In turns: what else runs on the machine comes and goes.
+	// In turns, as other load on the machine varies.
 	for turn := range turns {
 		for _, c := range append(libra, bare, wget) {
 			t.Run(strconv.Itoa(turn+1)+"/"+c.name, func(t *testing.T) { c.run(t, pages, server) })
@@ -90,7 +90,7 @@ func TestSpeed(t *testing.T) {
 	}
 }
 
-// requested lists by page what a browser asks for.
+// requested lists by page what a browser requests.
 func requested(t *testing.T, in *inspect.Inspector, pages []string) (urls map[string][]string, n int) {
 	urls = map[string][]string{}
 	for _, p := range pages {
@@ -104,15 +104,15 @@ func requested(t *testing.T, in *inspect.Inspector, pages []string) (urls map[st
 	return urls, n
 }
 
-func weigh(t *testing.T, in *inspect.Inspector) func(context.Context, string) {
+func inspectPage(t *testing.T, in *inspect.Inspector) func(context.Context, string) {
 	return func(ctx context.Context, page string) {
 		if r := in.Inspect(ctx, page, nil); r.Outcome != libra.Complete {
-			t.Errorf("weigh %s: %s %q", page, r.Outcome, r.Reasons)
+			t.Errorf("inspect %s: %s %q", page, r.Outcome, r.Reasons)
 		}
 	}
 }
 
-// discard asks for the document, and then for the rest.
+// discard requests the document, and then the rest.
 func discard(t *testing.T, client *http.Client, urls map[string][]string) func(context.Context, string) {
 	return func(ctx context.Context, page string) {
 		get(t, client, urls[page][0])
@@ -131,12 +131,12 @@ func discard(t *testing.T, client *http.Client, urls map[string][]string) func(c
 
 func wget(dir string) func(context.Context, string) {
 	return func(ctx context.Context, page string) {
-		// Icons and the like are not there: wget then ends with status 8.
+		// wget exits with status 8 when icons and the like are missing.
 		_ = exec.CommandContext(ctx, "wget", "-q", "-e", "robots=off", "--page-requisites", "--delete-after", "-P", dir, page).Run()
 	}
 }
 
-// get asks as a browser would for what it is sent, and throws it away.
+// get requests what a browser accepts, and discards the body.
 func get(t *testing.T, client *http.Client, url string) {
 	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
@@ -153,8 +153,8 @@ func get(t *testing.T, client *http.Client, url string) {
 	resp.Body.Close()
 }
 
-// run gets pages for a time, and prints how many a second, and what one costs
-// in processor time here or in children, and in nginx.
+// run fetches pages for a time, and prints pages per second and the processor time
+// of one here or in children, and in nginx.
 func (c *contender) run(t *testing.T, pages []string, server int) {
 	var m0, m1 runtime.MemStats
 	runtime.GC()
@@ -190,7 +190,7 @@ func (c *contender) run(t *testing.T, pages []string, server int) {
 	}
 }
 
-// spent is the processor time that this process has taken, or its children.
+// spent is the processor time of this process, or of its children.
 func spent(t *testing.T, who int) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(who, &u); err != nil {
@@ -199,7 +199,7 @@ func spent(t *testing.T, who int) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// serverSpent is the processor time that the workers of nginx have taken.
+// serverSpent is the processor time of nginx's workers.
 func serverSpent(t *testing.T, master int) (sum time.Duration) {
 	all, err := filepath.Glob("/proc/[0-9]*/status")
 	if err != nil {
@@ -208,9 +208,9 @@ func serverSpent(t *testing.T, master int) (sum time.Duration) {
 	for _, status := range all {
 		text, err := os.ReadFile(status)
 		if err != nil || !strings.Contains(string(text), fmt.Sprintf("\nPPid:\t%d\n", master)) {
-			continue // gone, or somebody else's
+			continue // exited, or another user's
 		}
-		// Nanoseconds on a processor stand first.
+		// The first field is nanoseconds on a processor.
 		text, err = os.ReadFile(filepath.Dir(status) + "/schedstat")
 		if err != nil {
 			t.Fatal(err)

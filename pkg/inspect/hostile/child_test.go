@@ -25,24 +25,24 @@ import (
 	"libra/pkg/libra"
 )
 
-// childEnv makes the test binary the inspector's process.
+// childEnv makes the test binary run as the inspector process.
 const childEnv = "LIBRA_HOSTILE_CHILD"
 
-// memoryLimit is what GOMEMLIMIT is to the inspector's unit: the collector
-// works harder near it. It cannot hold memory that is in use.
+// memoryLimit is the unit's GOMEMLIMIT: the garbage collector works harder near
+// it. It does not bound memory that is in use.
 const memoryLimit = 128 << 20
 
-// order is one inspection for the child.
+// order is one inspection for the child to make.
 type order struct {
 	ID   int
 	URL  string
 	Cert []byte // DER of a certificate to trust
 	DNS  string // address of the name server to ask
-	// Patience is the page's time where pageTimeout is not enough.
+	// Patience is the page timeout, if pageTimeout is not enough.
 	Patience time.Duration
 }
 
-// answer is what came of it.
+// answer is the result of an order.
 type answer struct {
 	ID     int
 	Report *libra.Report
@@ -60,7 +60,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// inspectAll is the child: it works off orders as they come.
+// inspectAll is the child: it works on orders as they arrive.
 func inspectAll(r io.Reader, w io.Writer) error {
 	debug.SetMemoryLimit(memoryLimit)
 	debug.SetGCPercent(400) // as in the unit
@@ -90,7 +90,7 @@ func inspectAll(r io.Reader, w io.Writer) error {
 			a := inspectOne(o)
 			mu.Lock()
 			defer mu.Unlock()
-			_ = enc.Encode(a) // the parent is gone, then; so will this be
+			_ = enc.Encode(a) // the parent has exited, so this process ends too
 		})
 	}
 }
@@ -119,8 +119,8 @@ func inspectOne(o order) answer {
 	return answer{ID: o.ID, Report: report, Took: time.Since(started), Peak: peakRSS()}
 }
 
-// shared hands out one Inspector for each configuration, as an inspector's process
-// has one for all of its workers.
+// shared has one Inspector per configuration, as an inspector process has one for
+// all of its workers.
 type shared struct {
 	mu    sync.Mutex
 	byKey map[string]*inspect.Inspector // under mu
@@ -139,8 +139,8 @@ func (s *shared) get(key string, cfg inspect.Config) *inspect.Inspector {
 	return i
 }
 
-// peakRSS is the most memory that this process has had resident; 0 where the
-// system does not say.
+// peakRSS is the peak resident memory of this process, 0 where the system does not
+// report it.
 func peakRSS() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -155,7 +155,7 @@ func peakRSS() int64 {
 	return 0
 }
 
-// child is the inspector's process, as the test sees it.
+// child is the inspector process, seen from the test.
 type child struct {
 	mu      sync.Mutex
 	enc     *json.Encoder       // under mu
@@ -187,20 +187,20 @@ func startChild(t *testing.T) *child {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.hear(bufio.NewReader(out))
+		c.receive(bufio.NewReader(out))
 	}()
 	t.Cleanup(func() {
 		in.Close()
 		<-ended
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("the inspector's process: %v", err)
+			t.Errorf("inspector process: %v", err)
 		}
 	})
 	return c
 }
 
-// hear passes answers on until the process ends.
-func (c *child) hear(r io.Reader) {
+// receive passes answers on until the process ends.
+func (c *child) receive(r io.Reader) {
 	dec := json.NewDecoder(r)
 	for {
 		var a answer
@@ -220,7 +220,7 @@ func (c *child) hear(r io.Reader) {
 	}
 }
 
-// run sets a server up and has it inspected.
+// run starts a server and has it inspected.
 func (c *child) run(t *testing.T, s scenario) outcome {
 	var o order
 	o.URL, o.Patience = s.start(t, &o), s.patience
@@ -228,7 +228,7 @@ func (c *child) run(t *testing.T, s scenario) outcome {
 	c.mu.Lock()
 	if c.waiting == nil {
 		c.mu.Unlock()
-		t.Errorf("%s: the inspector's process has ended", s.name)
+		t.Errorf("%s: the inspector process has ended", s.name)
 		return outcome{scenario: s, got: &libra.Report{}}
 	}
 	c.next++
@@ -241,7 +241,7 @@ func (c *child) run(t *testing.T, s scenario) outcome {
 	}
 	a, ok := <-w
 	if !ok {
-		t.Errorf("%s: the inspector's process ended over it, or over one beside it", s.name)
+		t.Errorf("%s: the inspector process ended during it", s.name)
 		return outcome{scenario: s, got: &libra.Report{}}
 	}
 	return outcome{scenario: s, got: a.Report, took: a.Took, peak: a.Peak}

@@ -40,7 +40,7 @@ func markup() []scenario {
 		}), want: libra.Partial, reason: "limit", heavy: true},
 		{name: "frame of itself", start: html("<iframe src=/></iframe><iframe src='/#x'></iframe>"), want: libra.Complete},
 		{name: "srcdoc in srcdoc", start: html(nested(40)), want: libra.Partial, reason: "limit frame_depth"},
-		{name: "200 hosts that are none", start: html(numbered(200, "<img src=http://h%d.invalid/>")), want: libra.Partial, reason: "host"},
+		{name: "200 unknown hosts", start: html(numbered(200, "<img src=http://h%d.invalid/>")), want: libra.Partial, reason: "host"},
 		{name: "assets in private space", start: html("<img src=http://10.0.0.1/><img src=http://[fd00::1]/><script src=http://192.168.1.1/x.js></script>"), want: libra.Partial, reason: "is a private address"},
 		{name: "an SVG of 50,000 uses", start: site(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "image/svg+xml")
@@ -49,7 +49,7 @@ func markup() []scenario {
 	}
 }
 
-// nested is frames by srcdoc, each in the one before.
+// nested returns nested srcdoc frames.
 func nested(depth int) string {
 	doc := "<p>"
 	for range depth {
@@ -108,7 +108,7 @@ func styles() []scenario {
 	}
 }
 
-// doubling is the billion laughs in CSS.
+// doubling is the billion laughs attack in CSS.
 func doubling() string {
 	var b strings.Builder
 	b.WriteString("p{--v0:url(/x.png);")

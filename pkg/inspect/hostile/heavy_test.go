@@ -11,15 +11,15 @@ import (
 	"libra/pkg/libra"
 )
 
-// workers is how many pages an inspector's process weighs at a time, maxUnit
-// what its unit may take (MemoryMax).
+// workers is the number of pages that an inspector process inspects at a time,
+// maxUnit the MemoryMax of its unit.
 const (
 	workers = 8
 	maxUnit = 192 << 20
 )
 
-// TestHeavyPagesTogether has every worker weigh a page that is heavy and well
-// meant: 40,000 elements, a frame of 10,000, 4,000 rules of style, 20 scripts
+// TestHeavyPagesTogether has every worker inspect a page that is heavy and
+// harmless: 40,000 elements, a frame of 10,000, 4,000 rules of style, 20 scripts
 // of 1 MiB.
 func TestHeavyPagesTogether(t *testing.T) {
 	if raceDetector {
@@ -78,6 +78,6 @@ func TestHeavyPagesTogether(t *testing.T) {
 	}
 	t.Logf("%d pages at a time, %d KiB of HTML each: %v, process peak %d MB", workers, len(body)>>10, time.Since(started).Round(time.Millisecond), most>>20)
 	if most > maxUnit {
-		t.Errorf("the process grew to %d MB: at most %d", most>>20, maxUnit>>20)
+		t.Errorf("the process grew to %d MB, want at most %d", most>>20, maxUnit>>20)
 	}
 }

@@ -1,8 +1,7 @@
-// Package hostile_test sets an Inspector before servers that misbehave. Each
-// case must end inside the page's deadline with a report that says what was
-// wrong, and the process must stay small. The inspector runs in a process of
-// its own, so that what is measured is not the servers. Run with -v for the
-// table.
+// Package hostile_test runs an Inspector against servers that misbehave. Each case
+// must end within the page's deadline with a report that names the fault, and the
+// process must stay small. The inspector is a process of its own, so that the
+// servers' memory is not measured. Run with -v for the table.
 package hostile_test
 
 import (
@@ -19,25 +18,25 @@ import (
 
 const (
 	pageTimeout = 4 * time.Second
-	// slack is what a report may take to be written once the page's time is
-	// over, on a machine that is busy with other cases.
+	// slack is how long a report may take after the page's deadline, on a machine
+	// that is busy with other cases.
 	slack    = 10 * time.Second
 	maxRSS   = 150 << 20
 	together = 12 // cases at a time that mostly wait
 )
 
-// scenario is a server that misbehaves, and what must be said about it.
+// scenario is a server that misbehaves, and the report that it must result in.
 type scenario struct {
 	name string
-	// start sets the server up and returns the page's URL. It may add
-	// what the inspector has to know to reach it.
+	// start starts the server and returns the page's URL. It may add what the
+	// inspector needs to reach it.
 	start start
 	want  libra.Outcome
 	// reason is in one of the report's reasons; "" for a complete report.
 	reason string
-	// heavy cases run alone: they cost memory or time of their own.
+	// heavy cases run alone, as they cost memory or time.
 	heavy bool
-	// patience is the page's time where pageTimeout is not enough.
+	// patience is the page timeout, if pageTimeout is not enough.
 	patience time.Duration
 }
 
@@ -45,21 +44,21 @@ func scenarios() []scenario {
 	return slices.Concat(timing(), bodies(), heads(), redirects(), names(), markup(), styles(), secure(), http2())
 }
 
-// outcome is a line of the table.
+// outcome is a row of the table.
 type outcome struct {
 	scenario
 	got  *libra.Report
 	took time.Duration
-	// peak is the process's: of this case where it runs alone, since the start
-	// where it does not.
+	// peak is that of the process: of this case if it runs alone, else since the
+	// start.
 	peak int64
 }
 
 func TestHostile(t *testing.T) {
 	all := scenarios()
 	if raceDetector {
-		// What is heavy runs alone, one thing after the other: the race detector
-		// makes it ten times slower and finds nothing.
+		// Heavy cases run one after the other, where the race detector is ten times
+		// slower and finds nothing.
 		all = slices.DeleteFunc(all, func(s scenario) bool { return s.heavy })
 	}
 	if len(all) < 40 {
@@ -82,8 +81,7 @@ func TestHostile(t *testing.T) {
 	wg.Wait()
 	for i, s := range all {
 		if s.heavy {
-			// A test and a process of its own, so that nothing is left of it for
-			// the next.
+			// A test and a process of its own, which leaves nothing behind.
 			t.Run(s.name, func(t *testing.T) { results[i] = startChild(t).run(t, s) })
 		}
 	}
@@ -95,7 +93,7 @@ func TestHostile(t *testing.T) {
 	for _, r := range results {
 		judge(t, r)
 		if !raceDetector && r.peak > maxRSS {
-			t.Errorf("%s: the process grew to %d MB: at most %d", r.name, r.peak>>20, maxRSS>>20)
+			t.Errorf("%s: the process grew to %d MB, want at most %d", r.name, r.peak>>20, maxRSS>>20)
 		}
 	}
 }
@@ -106,7 +104,7 @@ func judge(t *testing.T, r outcome) {
 		t.Errorf("%s: outcome %s, want %s: %q", r.name, r.got.Outcome, r.want, r.got.Reasons)
 	}
 	if limit := max(pageTimeout, r.patience); r.took > limit+slack {
-		t.Errorf("%s: took %v, the page has %v", r.name, r.took, limit)
+		t.Errorf("%s: took %v, want at most %v", r.name, r.took, limit)
 	}
 	if r.got.Outcome != libra.Complete && len(r.got.Reasons) == 0 {
 		t.Errorf("%s: a %s report without a reason", r.name, r.got.Outcome)
@@ -115,11 +113,11 @@ func judge(t *testing.T, r outcome) {
 	for _, reason := range r.got.Reasons {
 		named = named || strings.Contains(reason, r.reason)
 		if strings.ContainsAny(reason, "\n\r\x00") || len(reason) > 1000 {
-			t.Errorf("%s: reason is no line: %.1000q", r.name, reason)
+			t.Errorf("%s: reason is not one line: %.1000q", r.name, reason)
 		}
 	}
 	if !named {
-		t.Errorf("%s: no reason says %q: %.500q", r.name, r.reason, r.got.Reasons)
+		t.Errorf("%s: no reason contains %q: %.500q", r.name, r.reason, r.got.Reasons)
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 
 func names() []scenario {
 	return []scenario{
-		// The page comes from this machine, the asset's look-up says 10.0.0.1.
+		// The page is on this machine; the asset's name resolves to 10.0.0.1.
 		{name: "name changes between look-ups", start: rebinding("<img src=/x.png>"), want: libra.Partial, reason: "10.0.0.1 is a private address"},
 		{name: "name server fails", start: func(t *testing.T, o *order) string { nameServer(t, o); return "http://broken.test/" }, want: libra.Failed, reason: "name server"},
 		{name: "no such name", start: func(t *testing.T, o *order) string { nameServer(t, o); return "http://missing.test/" }, want: libra.Failed, reason: `no such host "missing.test"`},
@@ -42,7 +42,7 @@ var (
 	nameServerAddr string
 )
 
-// nameServer makes the inspector ask a name server of ours.
+// nameServer makes the inspector use a name server of the test.
 func nameServer(t *testing.T, o *order) {
 	t.Helper()
 	nameServerOnce.Do(func() {
@@ -98,7 +98,7 @@ func answerNames(pc net.PacketConn) {
 }
 
 func secure() []scenario {
-	// cut forwards n bytes of a TLS server's answer, then hangs up.
+	// cut forwards n bytes of a TLS server's answer, then closes the connection.
 	cut := func(n int64) start {
 		return func(t *testing.T, o *order) string {
 			srv := httptest.NewTLSServer(http.NotFoundHandler())
@@ -140,7 +140,7 @@ func secure() []scenario {
 	}
 }
 
-// framed speaks HTTP/2 as far as a request, then leaves the frames to talk.
+// framed reads one HTTP/2 request, then talk writes the frames.
 func framed(talk func(f *h2.Framer, stream uint32)) start {
 	return func(t *testing.T, o *order) string {
 		srv := httptest.NewTLSServer(nil) // for its certificate
@@ -162,7 +162,7 @@ func framed(talk func(f *h2.Framer, stream uint32)) start {
 					return
 				}
 				if hf, ok := fr.(*h2.HeadersFrame); ok {
-					// Go on reading, or a client that writes blocks us both.
+					// Keep reading, or a client that writes blocks both.
 					go io.Copy(io.Discard, tc)
 					talk(f, hf.StreamID)
 					io.Copy(io.Discard, tc)

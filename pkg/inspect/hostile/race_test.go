@@ -2,5 +2,5 @@
 
 package hostile_test
 
-// raceDetector multiplies memory: no figure of it means anything then.
+// raceDetector multiplies memory, so memory is not measured with it.
 const raceDetector = true

@@ -18,8 +18,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// start sets a server up and returns a URL; it adds to o what the inspector has
-// to know to get there.
+// start starts a server and returns its URL; it adds to o what the inspector needs
+// to reach it.
 type start = func(t *testing.T, o *order) string
 
 func listen(t *testing.T) net.Listener {
@@ -52,14 +52,14 @@ func serve(l net.Listener, talk func(net.Conn)) {
 		}
 		go func() {
 			defer c.Close()
-			// No case needs longer; what is left of one must not outlive it.
+			// No case needs longer, and no connection may outlive its case.
 			_ = c.SetDeadline(time.Now().Add(2 * pageTimeout))
 			talk(c)
 		}()
 	}
 }
 
-// page serves html as the page and leaves the rest to raw talk.
+// page serves html as the page; asset answers everything else.
 func page(html string, asset func(c net.Conn, r *http.Request)) start {
 	return raw(func(c net.Conn, r *http.Request) {
 		if r.URL.Path == "/" {
@@ -70,7 +70,7 @@ func page(html string, asset func(c net.Conn, r *http.Request)) start {
 	})
 }
 
-// site is a well-behaved server with a handler that is not.
+// site is an HTTP server with a misbehaving handler.
 func site(h http.HandlerFunc) start {
 	return func(t *testing.T, _ *order) string {
 		srv := httptest.NewServer(h)
@@ -94,7 +94,7 @@ func says(s string) func(net.Conn, *http.Request) {
 	return func(c net.Conn, _ *http.Request) { io.WriteString(c, s) }
 }
 
-// hang waits for the client to go away.
+// hang waits for the client to close the connection.
 func hang(c net.Conn, _ *http.Request) { io.Copy(io.Discard, c) }
 
 func thenHang(s string) func(net.Conn, *http.Request) {
@@ -104,7 +104,7 @@ func thenHang(s string) func(net.Conn, *http.Request) {
 	}
 }
 
-// drip writes head, then piece again and again, n times or without end.
+// drip writes head, then piece at intervals without end.
 func drip(head, piece string, every time.Duration) func(net.Conn, *http.Request) {
 	return func(c net.Conn, _ *http.Request) {
 		io.WriteString(c, head)
@@ -118,7 +118,7 @@ func drip(head, piece string, every time.Duration) func(net.Conn, *http.Request)
 	}
 }
 
-// flood writes head, then piece as fast as it is taken.
+// flood writes head, then piece as fast as the client reads.
 func flood(head, piece string) func(net.Conn, *http.Request) {
 	return func(c net.Conn, _ *http.Request) {
 		io.WriteString(c, head)
@@ -172,7 +172,7 @@ func (zeros) Read(p []byte) (int, error) {
 
 func repeat(s string, n int) string { return strings.Repeat(s, n) }
 
-// lazily makes its server only when its turn comes: what it sends is large.
+// lazily makes its server only when the case starts: its answer is large.
 func lazily(make func() start) start {
 	return func(t *testing.T, o *order) string { return make()(t, o) }
 }
