@@ -26,7 +26,7 @@ func TestQuarantineIsNotified(t *testing.T) {
 	id := box.Submit(t, url)
 	wantNotified(t, libra.Alarm{
 		ID: "quarantine." + id, Scope: libra.ScopePage, Target: url, Page: id, Severity: libra.Major,
-		Summary: "The page " + url + " ended its inspector again and again: it is in quarantine", Runbook: "#quarantine",
+		Summary: "The page " + url + " ended its inspector repeatedly and is quarantined", Runbook: "#quarantine",
 	}, "3 times")
 
 	box.Sink.Reset()
@@ -34,7 +34,7 @@ func TestQuarantineIsNotified(t *testing.T) {
 	box.Systemctl(t, "kill", "--kill-whom=main", "--signal=KILL", "libra-watchdog")
 	harness.Await(t, "the watchdog to be restarted", 20*time.Second, func() bool {
 		pid := box.MainPID(t, "libra-watchdog")
-		return pid != 0 && pid != was && strings.Contains(box.Property(t, "libra-watchdog", "StatusText"), "1 page in quarantine")
+		return pid != 0 && pid != was && strings.Contains(box.Property(t, "libra-watchdog", "StatusText"), "1 page quarantined")
 	})
 
 	file := filepath.Join(filepath.Dir(box.State()), "etc", "libra.env")
@@ -50,7 +50,7 @@ func TestQuarantineIsNotified(t *testing.T) {
 		t.Fatalf("release: %v\n%s", err, out)
 	}
 	harness.Await(t, "the page's report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
-	wantCleared(t, url, "The page "+url+" is not in quarantine any more")
+	wantCleared(t, url, "The page "+url+" is no longer quarantined")
 	if m := box.Sink.FindMessage("[major]", url); m != nil {
 		t.Errorf("notified again: %v", m["text"])
 	}
@@ -118,7 +118,7 @@ func TestShutdownNotifiesNobody(t *testing.T) {
 				t.Errorf("messages:\n%s", strings.Join(all, "\n---\n"))
 			}
 			box.Systemctl(t, "start", "libra-inspector@2")
-			wantCleared(t, "libra-inspector@2", "libra-inspector@2 is alive again")
+			wantCleared(t, "libra-inspector@2", "libra-inspector@2 sends heartbeats again")
 		})
 	}
 }

@@ -31,7 +31,7 @@ func missingHeartbeat(id, target string) libra.Alarm {
 	runbook, _, _ := strings.Cut(strings.ReplaceAll(id, ".", "-"), "-1")
 	runbook, _, _ = strings.Cut(runbook, "-2")
 	return libra.Alarm{
-		ID: id, Scope: libra.ScopeComponent, Target: target, Severity: libra.Major, Summary: target + " gives no sign of life", Runbook: "#" + runbook,
+		ID: id, Scope: libra.ScopeComponent, Target: target, Severity: libra.Major, Summary: target + " sends no heartbeats", Runbook: "#" + runbook,
 	}
 }
 
@@ -46,9 +46,9 @@ func TestComponentAlarmsAreNotified(t *testing.T) {
 	wantAtSlack(t, missingHeartbeat("beat.web", "libra-web"), "libra-web.service was stopped (dead)")
 	wantAtSlack(t, libra.Alarm{
 		ID: "web", Target: "libra-web", Severity: libra.Critical, Runbook: "#web",
-		Summary: "The web server does not serve: people and programs are turned away",
+		Summary: "The web server does not serve: requests are refused",
 	}, "connection refused")
-	wantAtSlack(t, missingHeartbeat("beat.recorder", "libra-recorder"), "no beat for ")
+	wantAtSlack(t, missingHeartbeat("beat.recorder", "libra-recorder"), "no heartbeat for ")
 	box.Systemctl(t, "start", "libra-web.socket", "libra-web", "libra-inspector@1")
 
 	for range 30 { // the start limit is 20 in 30 s
@@ -65,14 +65,14 @@ func TestComponentAlarmsAreNotified(t *testing.T) {
 	}
 	wantNotified(t, libra.Alarm{
 		ID: "restarts.inspector.2", Scope: libra.ScopeComponent, Target: "libra-inspector@2", Severity: libra.Minor,
-		Summary: "libra-inspector@2 is restarted again and again", Runbook: "#restarts",
+		Summary: "libra-inspector@2 restarts repeatedly", Runbook: "#restarts",
 	}, "limit 5")
 	wantNotified(t, missingHeartbeat("beat.inspector.2", "libra-inspector@2"), "systemd has given it up after ", "(start-limit-hit)")
-	wantAction(t, "restarts.inspector.2", "systemd started libra-inspector@2 again")
-	wantAction(t, "beat.recorder", "systemd started libra-recorder again: it hung, and was ended")
+	wantAction(t, "restarts.inspector.2", "systemd restarted libra-inspector@2")
+	wantAction(t, "beat.recorder", "systemd restarted libra-recorder: it hung, and was ended")
 	box.EnsureHealthy(t)
 	for _, target := range []string{"libra-inspector@1", "libra-recorder", "libra-inspector@2", "libra-web"} {
-		wantCleared(t, target, target+" is alive again")
+		wantCleared(t, target, target+" sends heartbeats again")
 	}
 	wantCleared(t, "libra-web", "The web server serves again")
 }
@@ -88,16 +88,16 @@ func TestBusAndNotifierAlarmsAreNotified(t *testing.T) {
 	}, "libra-bus.service was stopped (dead)")
 	stop := startOtherBus(t)
 	wantCleared(t, "libra-bus", "The bus answers again")
-	wantNotified(t, missingHeartbeat("beat.bus", "libra-bus"), "no beat for ", ", limit 2s")
+	wantNotified(t, missingHeartbeat("beat.bus", "libra-bus"), "no heartbeat for ", ", limit 2s")
 	stop()
 	box.Systemctl(t, "start", "libra-bus")
-	wantCleared(t, "libra-bus", "libra-bus is alive again")
+	wantCleared(t, "libra-bus", "libra-bus sends heartbeats again")
 
 	box.Systemctl(t, "stop", "libra-notifier")
 	wantListed(t, missingHeartbeat("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
 	box.Systemctl(t, "start", "libra-notifier")
 	wantAtSlack(t, missingHeartbeat("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
-	wantCleared(t, "libra-notifier", "libra-notifier is alive again")
+	wantCleared(t, "libra-notifier", "libra-notifier sends heartbeats again")
 }
 
 // startOtherBus runs a bus on the port and the store of libra-bus.
@@ -219,12 +219,12 @@ url = "`+gone.URL+`/"
 	})
 	setRules(t, "[thresholds.disk]\nminor = 0\nmajor = 0\ncritical = 0\n")
 	box.Systemctl(t, "reload", "libra-watchdog", "libra-notifier")
-	wantCleared(t, "alarms.toml", "alarms.toml is well again")
-	wantCleared(t, "channel ops", "channel ops is well again")
+	wantCleared(t, "alarms.toml", "alarms.toml is healthy again")
+	wantCleared(t, "channel ops", "channel ops is healthy again")
 	wantCleared(t, "/var/lib/libra/history", "The disk under /var/lib/libra/history has room again")
 	wantCleared(t, "libra-inspector", "Requests are answered in time again")
 	wantCleared(t, "memory", "The host has memory again")
-	wantAction(t, "disk", "new watches are taken again")
+	wantAction(t, "disk", "new watches are accepted again")
 }
 
 // exhaustMemory runs a program that waits for memory: it reads a file that is larger
@@ -295,8 +295,8 @@ func TestHistoryAlarmsAreNotified(t *testing.T) {
 	box.Submit(t, site(t).URL+"/")
 	wantNotified(t, libra.Alarm{
 		ID: "history", Scope: libra.ScopeComponent, Target: "history", Severity: libra.Minor,
-		Summary: "A database was set aside: look why, then move it away", Runbook: "#history",
-	}, "1 beside the database, the newest /var/lib/libra/history/"+name+", ", " old, told of for 7 days; ")
+		Summary: "A damaged database was set aside: find out why, then move it away", Runbook: "#history",
+	}, "1 beside the database, the newest /var/lib/libra/history/"+name+", ", " old, an alarm for 7 days; ")
 	wantNotified(t, libra.Alarm{
 		ID: "behind", Scope: libra.ScopeComponent, Target: "libra-recorder", Severity: libra.Major,
 		Summary: "History is behind: nothing is recorded", Runbook: "#behind",
@@ -306,5 +306,5 @@ func TestHistoryAlarmsAreNotified(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCleared(t, "libra-recorder", "History is recorded again")
-	wantCleared(t, "history", "No database that was set aside is left, or none is new")
+	wantCleared(t, "history", "No damaged database was set aside recently")
 }

@@ -146,10 +146,10 @@ func TestMissedInspectionIsNotified(t *testing.T) {
 	t.Cleanup(func() { box.PauseWatches(t, false) })
 	wantNotified(t, libra.Alarm{
 		ID: "page.missed." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Minor,
-		Summary: "The page is not weighed when it should be", Runbook: "#page-missed",
+		Summary: "The page is not inspected on schedule", Runbook: "#page-missed",
 	}, "; one is due every 1s, limit 2s; ")
 	box.PauseWatches(t, false)
-	wantCleared(t, url, "The page is weighed on time again")
+	wantCleared(t, url, "The page is inspected on schedule again")
 }
 
 // A certificate that expires soon raises an alarm with the days left, which clears
@@ -185,10 +185,10 @@ func TestExpiringCertificateIsNotified(t *testing.T) {
 	t.Cleanup(func() { watchPage(t, url, "off", "") })
 	wantNotified(t, libra.Alarm{
 		ID: "page.certificate." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
-		Summary: "The certificate of 127.0.0.1 ends soon", Runbook: "#page-certificate",
-	}, "ends on "+soon.Leaf.NotAfter.UTC().Format("2 Jan 2006 15:04 UTC")+", in 5 days 0 hours, limit 7 days")
+		Summary: "The certificate of 127.0.0.1 expires soon", Runbook: "#page-certificate",
+	}, "expires on "+soon.Leaf.NotAfter.UTC().Format("2 Jan 2006 15:04 UTC")+", in 5 days 0 hours, limit 7 days")
 	shown.Store(later)
-	wantCleared(t, url, "The certificate of 127.0.0.1 lasts long enough again")
+	wantCleared(t, url, "The certificate of 127.0.0.1 is valid for long enough again")
 }
 
 // selfSigned returns a self-signed certificate for 127.0.0.1 that expires after a

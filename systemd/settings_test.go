@@ -30,8 +30,8 @@ func TestInvalidSettingIsNotified(t *testing.T) {
 	write("\nLIBRA_PAGE_TIMEOUT=1\n")
 	wantNotified(t, libra.Alarm{
 		ID: "settings", Scope: libra.ScopeComponent, Target: "libra.env", Severity: libra.Major,
-		Summary: "Settings are wrong: the watchdog goes by their defaults, others may not start", Runbook: "#settings",
+		Summary: "Settings are invalid: the watchdog uses their defaults, other components may not start", Runbook: "#settings",
 	}, "LIBRA_PAGE_TIMEOUT", "give a time from 1s to 1h0m0s")
 	write("")
-	wantCleared(t, "libra.env", "libra.env is well again")
+	wantCleared(t, "libra.env", "libra.env is healthy again")
 }

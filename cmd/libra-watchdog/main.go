@@ -1,4 +1,4 @@
-// Libra-watchdog asks everything whether it is well, every second, and raises
+// Libra-watchdog probes every component, every second, and raises
 // and clears alarms. It writes its own small state and nothing else.
 package main
 
@@ -27,7 +27,7 @@ type settings struct {
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
-		Name: "libra-watchdog", Usage: "asks everything whether it is well, raises and clears alarms",
+		Name: "libra-watchdog", Usage: "probes every component, raises and clears alarms",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Spare: true, Usage: "`URL` of libra-web", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
 			daemon.Setting{Name: "inspectors", Default: "2", Spare: true, Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
@@ -66,6 +66,6 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		Bus: conn, SQLite: history, Systemd: systemd, Log: p.Log, Loop: p.Liveness.Loop("probes"), Status: p.Status,
 	})
 	defer p.OnReload(w.Reload)()
-	p.Ready("asking everything whether it is well")
+	p.Ready("probing every component")
 	return w.Run(ctx)
 }

@@ -320,7 +320,7 @@ func (i *Inspector) showStatus(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		i.cfg.Status(fmt.Sprintf("pages: %d in hand, %d done", i.InHand(), i.Done()))
+		i.cfg.Status(fmt.Sprintf("pages: %d in progress, %d done", i.InHand(), i.Done()))
 		select {
 		case <-ctx.Done():
 			return

@@ -37,7 +37,7 @@ func (ev *evaluator) open(alarm string) bool {
 // restart may clear.
 func (ev *evaluator) noteRestart(r restarted) {
 	id, short, name := r.target.names()
-	text := fmt.Sprintf("systemd started %s again", name)
+	text := fmt.Sprintf("systemd restarted %s", name)
 	if r.times > 1 {
 		text += fmt.Sprintf(", %d times", r.times)
 	}
@@ -82,6 +82,6 @@ func (ev *evaluator) noteDisk(was, is libra.Severity) {
 	case full(is) && !full(was):
 		ev.note(diskAlarm, "new watches are refused until less than %g %% is in use", ev.cfg.Disk.Major)
 	case full(was) && !full(is):
-		ev.note(diskAlarm, "new watches are taken again")
+		ev.note(diskAlarm, "new watches are accepted again")
 	}
 }

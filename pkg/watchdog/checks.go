@@ -91,7 +91,7 @@ func (w *Watchdog) webProbe() *probe {
 	return &probe{
 		alarm: libra.Alarm{
 			ID: "web", Scope: libra.ScopeComponent, Target: component.Web, Severity: libra.Critical,
-			Summary: "The web server does not serve: people and programs are turned away", Runbook: "#web",
+			Summary: "The web server does not serve: requests are refused", Runbook: "#web",
 		},
 		recovered: "The web server serves again",
 		check: func(ctx context.Context, p *probe) Reading {
@@ -129,9 +129,9 @@ func (w *Watchdog) beatProbe(t Target) *probe {
 		unit: t.unit(),
 		alarm: libra.Alarm{
 			ID: "beat." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Major,
-			Summary: name + " gives no sign of life", Runbook: "#beat-" + short,
+			Summary: name + " sends no heartbeats", Runbook: "#beat-" + short,
 		},
-		recovered: name + " is alive again",
+		recovered: name + " sends heartbeats again",
 		check: func(_ context.Context, p *probe) Reading {
 			// For the bus, its own alarm is raised as soon.
 			if how, down := w.services.down(t.unit()); down && t.Component != component.Bus {
@@ -149,7 +149,7 @@ func (w *Watchdog) restartProbe(t Target) *probe {
 	return &probe{
 		alarm: libra.Alarm{
 			ID: "restarts." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Minor,
-			Summary: name + " is restarted again and again", Runbook: "#restarts",
+			Summary: name + " restarts repeatedly", Runbook: "#restarts",
 		},
 		recovered: name + " stays up again",
 		check: func(_ context.Context, p *probe) Reading {

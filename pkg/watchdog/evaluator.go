@@ -226,9 +226,9 @@ func evidence(o observation, is Tally, change Change, l Limits) string {
 	counted := o.probe.streak
 	switch {
 	case counted == once && change == Clear:
-		return "the newest inspection says so"
+		return "as of the newest inspection"
 	case counted == reported && change == Clear:
-		return "not seen any more"
+		return "no longer reported"
 	case change == Clear:
 		return fmt.Sprintf("%d of %d %s in a row passed", is.Passes, is.Passes, counted)
 	case counted == once, counted == reported:
@@ -358,10 +358,10 @@ func (ev *evaluator) status() string {
 		text += ", alarms: " + strings.Join(bad, " ")
 	}
 	if n := ev.quarantine.count(); n > 0 {
-		text += fmt.Sprintf(", %s in quarantine", libra.Several(n, "page"))
+		text += fmt.Sprintf(", %s quarantined", libra.Several(n, "page"))
 	}
 	if unknown > 0 {
-		text += fmt.Sprintf(", %d not yet known", unknown)
+		text += fmt.Sprintf(", %d unknown", unknown)
 	}
 	return text
 }

@@ -141,9 +141,9 @@ func (h *heartbeats) read(p *probe, t Target) Reading {
 	case h.busSeen.Sub(e.silentSince) <= h.limit*3/5 && quiet <= h.limit+busGrace:
 		return Reading{Evidence: fmt.Sprintf("no heartbeat for %s, but none of the bus either", quiet)}
 	case e.heartbeat.PID != 0:
-		return p.failByBus("no beat for %s, limit %s; the last was of process %d: %q", quiet, h.limit, e.heartbeat.PID, e.heartbeat.Status)
+		return p.failByBus("no heartbeat for %s, limit %s; the last was of process %d: %q", quiet, h.limit, e.heartbeat.PID, e.heartbeat.Status)
 	}
-	return p.failByBus("no beat for %s, limit %s", quiet, h.limit)
+	return p.failByBus("no heartbeat for %s, limit %s", quiet, h.limit)
 }
 
 // busGrace is for how long the silence of all targets may be the fault of the
@@ -187,7 +187,7 @@ func (h *heartbeats) readStarts(p *probe, t Target, most, restarts int, window t
 	}
 	switch {
 	case restarts >= most && restarts >= recent:
-		return p.fail("systemd started it again %d times within %s, limit %d", restarts, window, most)
+		return p.fail("systemd restarted it %d times within %s, limit %d", restarts, window, most)
 	case recent >= most:
 		return p.fail("started %d times within %s, limit %d; now process %d", recent, window, most, e.heartbeat.PID)
 	case !ok:

@@ -30,9 +30,9 @@ func (w *Watchdog) historyProbe() *probe {
 	return &probe{
 		alarm: libra.Alarm{
 			ID: "history", Scope: libra.ScopeComponent, Target: "history", Severity: libra.Minor,
-			Summary: "A database was set aside: look why, then move it away", Runbook: "#history",
+			Summary: "A damaged database was set aside: find out why, then move it away", Runbook: "#history",
 		},
-		recovered: "No database that was set aside is left, or none is new",
+		recovered: "No damaged database was set aside recently",
 		check: func(_ context.Context, p *probe) Reading {
 			newest, at, count, err := setAside(w.config().Database)
 			if err != nil {
@@ -42,7 +42,7 @@ func (w *Watchdog) historyProbe() *probe {
 			if count == 0 || age >= aside {
 				return Reading{Verdict: Pass}
 			}
-			return p.fail("%d beside the database, the newest %s, %s old, told of for %s", count, newest, spanText(max(age, 0)), spanText(aside))
+			return p.fail("%d beside the database, the newest %s, %s old, an alarm for %s", count, newest, spanText(max(age, 0)), spanText(aside))
 		},
 	}
 }

@@ -164,7 +164,7 @@ func (a *appliance) awaitTexts(want ...string) {
 }
 
 const (
-	webDown = "[critical] libra-web on box: The web server does not serve: people and programs are turned away"
+	webDown = "[critical] libra-web on box: The web server does not serve: requests are refused"
 	webUp   = "[cleared] libra-web on box: The web server serves again"
 	busDown = "[critical] libra-bus on box: The bus does not answer: nothing new is accepted"
 	busUp   = "[cleared] libra-bus on box: The bus answers again"
@@ -198,7 +198,7 @@ func TestFromProbeToSlack(t *testing.T) {
 	}
 	want := m{
 		"text":   webDown,
-		"blocks": l{m{"type": "header", "text": text("plain_text", "Critical: The web server does not serve: people and programs are turned away")}},
+		"blocks": l{m{"type": "header", "text": text("plain_text", "Critical: The web server does not serve: requests are refused")}},
 		"attachments": l{m{
 			"color": "#a30200", "fallback": webDown,
 			"blocks": l{

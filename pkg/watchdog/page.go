@@ -53,10 +53,10 @@ func pageProbe(kind pageKind, page, address string) *probe {
 		p.alarm.Summary, p.recovered = "The page is over its budget", "The page is within its budget again"
 	case pageMissed:
 		p.streak, p.alarm.Group = ofComponent, "schedules"
-		p.alarm.Summary, p.recovered = "The page is not weighed when it should be", "The page is weighed on time again"
+		p.alarm.Summary, p.recovered = "The page is not inspected on schedule", "The page is inspected on schedule again"
 	case pageCertificate:
 		p.streak = once
-		p.alarm.Summary, p.recovered = "The certificate of "+host+" ends soon", "The certificate of "+host+" lasts long enough again"
+		p.alarm.Summary, p.recovered = "The certificate of "+host+" expires soon", "The certificate of "+host+" is valid for long enough again"
 	}
 	return p
 }
@@ -113,7 +113,7 @@ func sentences(why []libra.Reason) string {
 func (p *probe) readBudget(r event.Reported, ours bool, was weight) Reading {
 	switch report := r.Report; {
 	case r.Quarantined, r.Budget == nil, report.Outcome == libra.Failed, report.Status >= http.StatusBadRequest:
-		return Reading{Evidence: "not held against its budget"}
+		return Reading{Evidence: "not checked against its budget"}
 	case len(r.Budget.Over) > 0:
 		return p.fail("%s", rescaled(strings.Join(r.Budget.Over, "; "))+growthText(report, r.Budget.Over[0], was))
 	case ours:
@@ -133,7 +133,7 @@ func (p *probe) readCertificate(until, now time.Time, limits rules.Days) Reading
 		days     int
 	}{{libra.Critical, limits.Critical}, {libra.Major, limits.Major}, {libra.Minor, limits.Minor}} {
 		if l.days > 0 && left < time.Duration(l.days)*day {
-			r := p.fail("ends on %s, in %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), daysAndHours(left), libra.Several(l.days, "day"))
+			r := p.fail("expires on %s, in %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), daysAndHours(left), libra.Several(l.days, "day"))
 			r.Severity = l.severity
 			return r
 		}

@@ -18,7 +18,7 @@ const quarantinePrefix = "quarantine."
 func quarantineAlarm(page, url string) libra.Alarm {
 	return libra.Alarm{
 		ID: quarantinePrefix + page, Scope: libra.ScopePage, Target: url, Page: page, Group: "quarantine:" + hostname(url), Severity: libra.Major,
-		Summary: fmt.Sprintf("The page %s ended its inspector again and again: it is in quarantine", url), Runbook: "#quarantine",
+		Summary: fmt.Sprintf("The page %s ended its inspector repeatedly and is quarantined", url), Runbook: "#quarantine",
 	}
 }
 
@@ -143,6 +143,6 @@ func (ev *evaluator) raiseQuarantine(page string, w quarantined) {
 func (ev *evaluator) clearQuarantine(t libra.Transition, at time.Time) {
 	a := t.Alarm
 	a.State, a.Until = libra.Cleared, at
-	a.Summary, a.Evidence = fmt.Sprintf("The page %s is not in quarantine any more", a.Target), "it had a newer answer"
+	a.Summary, a.Evidence = fmt.Sprintf("The page %s is no longer quarantined", a.Target), "it has a newer report"
 	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: ev.cfg.Hostname})
 }

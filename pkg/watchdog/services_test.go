@@ -134,7 +134,7 @@ func TestUnitsUnknown(t *testing.T) {
 		r.pass(10, true)
 		r.wantStored()
 		r.pass(5, false)
-		if len(r.stored) != 1 || !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no beat for ") || r.stored[0].Alarm.Cause != "bus" {
+		if len(r.stored) != 1 || !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no heartbeat for ") || r.stored[0].Alarm.Cause != "bus" {
 			t.Errorf("%+v", r.stored)
 		}
 	})
@@ -212,7 +212,7 @@ func TestRestartIsWrittenDown(t *testing.T) {
 		for _, n := range r.notes {
 			got = append(got, string(n.Kind)+" "+n.Alarm+" "+n.By+": "+n.Text)
 		}
-		if diff := cmp.Diff([]string{"action beat.recorder libra-watchdog: systemd started libra-recorder again: it hung, and was ended"}, got); diff != "" {
+		if diff := cmp.Diff([]string{"action beat.recorder libra-watchdog: systemd restarted libra-recorder: it hung, and was ended"}, got); diff != "" {
 			t.Errorf("notes (-want +got):\n%s\n%s", diff, r.log.String())
 		}
 	})
@@ -233,7 +233,7 @@ func TestRestartsBySystemd(t *testing.T) {
 			}
 		}
 		r.wantStored("15 restarts.recorder raised minor")
-		if want := "systemd started it again 5 times within 10m0s, limit 5; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+		if want := "systemd restarted it 5 times within 10m0s, limit 5; 1 of 1 probes in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 	})
@@ -272,7 +272,7 @@ func TestTroubles(t *testing.T) {
 		r.set(func() { r.bus, r.beat.Troubles = nil, nil })
 		r.pass(10, true)
 		last := r.stored[len(r.stored)-1].Alarm
-		if last.ID != "channel.ops" || last.State != libra.Cleared || last.Summary != "channel ops is well again" {
+		if last.ID != "channel.ops" || last.State != libra.Cleared || last.Summary != "channel ops is healthy again" {
 			t.Errorf("%+v", last)
 		}
 	})

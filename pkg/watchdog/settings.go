@@ -80,7 +80,7 @@ func (w *Watchdog) troubles(fault error) (list []event.Trouble) {
 	if len(faults) > 0 {
 		list = append(list, event.Trouble{
 			ID: "settings", Target: "libra.env", Severity: libra.Major, Runbook: "#settings",
-			Summary:  "Settings are wrong: the watchdog goes by their defaults, others may not start",
+			Summary:  "Settings are invalid: the watchdog uses their defaults, other components may not start",
 			Evidence: strings.Join(faults, "; "),
 		})
 	}

@@ -25,7 +25,7 @@ func troubleProbe(n namedTrouble) *probe {
 		alarm: libra.Alarm{
 			ID: n.ID, Scope: libra.ScopeComponent, Target: n.Target, Severity: n.Severity, Summary: n.Summary, Runbook: n.Runbook,
 		},
-		recovered: n.Target + " is well again",
+		recovered: n.Target + " is healthy again",
 	}
 }
 
@@ -58,7 +58,7 @@ func (ev *evaluator) checkTroubles() {
 			delete(ev.counters.Tallies, id)
 			continue
 		}
-		p := &probe{streak: reported, alarm: t.Alarm, recovered: t.Alarm.Target + " is well again"}
+		p := &probe{streak: reported, alarm: t.Alarm, recovered: t.Alarm.Target + " is healthy again"}
 		ev.observe(observation{p, Reading{Verdict: Pass}, now})
 	}
 }

@@ -142,7 +142,7 @@ func (h *notifyTrial) up(most time.Duration) {
 func (h *notifyTrial) stop(instance string) {
 	h.Helper()
 	box.Systemctl(h, "stop", "libra-inspector@"+instance)
-	h.expectAlarm("beat.inspector."+instance, libra.Raised, 3*time.Second, "[major] libra-inspector@"+instance+" on ", "gives no sign of life")
+	h.expectAlarm("beat.inspector."+instance, libra.Raised, 3*time.Second, "[major] libra-inspector@"+instance+" on ", "sends no heartbeats")
 }
 
 func (h *notifyTrial) start(instance string) {
