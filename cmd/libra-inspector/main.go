@@ -1,4 +1,4 @@
-// Libra-inspector takes requests from the bus, weighs their pages and publishes
+// Libra-inspector claims requests from the bus, inspects their pages and publishes
 // reports. It writes nothing; any number of instances share the work.
 package main
 
@@ -25,15 +25,15 @@ type settings struct {
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
-		Name: "libra-inspector", Usage: "takes a request, weighs the page, publishes a report",
+		Name: "libra-inspector", Usage: "claims a request, inspects the page, publishes a report",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "instance", Default: "1", Usage: "`name` of this instance", FlagOnly: true, Into: daemon.Text(&s.cfg.Instance)},
-			daemon.Setting{Name: "workers", Default: "32", Usage: "`number` of pages to weigh at a time, at most: 8 while memory is short", Into: daemon.Count(&s.cfg.Workers, 1, 1000)},
+			daemon.Setting{Name: "workers", Default: "32", Usage: "`number` of pages to inspect at a time, at most: 8 while memory is short", Into: daemon.Count(&s.cfg.Workers, 1, 1000)},
 			daemon.Setting{Name: "allow", Usage: "address `prefixes` that may be reached although not public", Into: daemon.Prefixes(&s.cfg.Inspect.Allow)},
 			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.Inspect.PageTimeout, time.Second, time.Hour)},
 			daemon.Setting{Name: "inspector-memory", Default: "176M", Usage: "`bytes` of memory that an inspector may take before it ends itself", Into: daemon.Bytes(&s.cfg.Memory, 64<<20)},
 			daemon.Setting{Name: "faults", Default: "no", Usage: "let pages make this inspector fail on purpose: `yes` or no (see pkg/fault)", Into: daemon.Switch(&s.fault)},
-			daemon.Setting{Name: "weigh", Usage: "weigh this `URL` alone, write what there is to say as JSON lines, and exit", FlagOnly: true, Into: daemon.Text(&s.weigh)},
+			daemon.Setting{Name: "weigh", Usage: "inspect this `URL` alone, write progress and report as JSON lines, and exit", FlagOnly: true, Into: daemon.Text(&s.weigh)},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` that opens the page: desktop or mobile", Into: s.profile}),
 		Run: s.run,
 	}))
@@ -52,7 +52,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		s.cfg.Before = fault.Inject
 	}
 	if s.weigh != "" {
-		return inspector.New(s.cfg, nil, p.Log).WeighAlone(ctx, s.weigh, os.Stdout)
+		return inspector.New(s.cfg, nil, p.Log).InspectAlone(ctx, s.weigh, os.Stdout)
 	}
 	var err error
 	if s.cfg.Program, err = os.Executable(); err != nil {
@@ -65,7 +65,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	}
 	s.cfg.Status = p.Status
 	i := inspector.New(s.cfg, conn, p.Log)
-	p.Count("pages_in_hand", i.InHand)
+	p.Count("pages_in_hand", i.Running)
 	p.Count("reports_published", i.Done)
 	p.Ready("waiting for requests")
 	return i.Run(ctx, inspector.Loops{Work: p.Liveness.Loop("dispatcher"), Due: p.Liveness.Loop("due watches")})

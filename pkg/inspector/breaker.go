@@ -13,15 +13,15 @@ import (
 	"libra/pkg/libra"
 )
 
-// A host that does not answer costs each of its pages the whole of its
-// deadline, and a worker meanwhile. So each host has a circuit breaker:
+// A host that does not answer costs each of its pages the page's whole deadline,
+// and occupies a worker for that time. So each host has a circuit breaker:
 //
 //	closed --failures pages in a row without an answer--> open
-//	open   --an answer to the one page that is asked for at a time--> closed
+//	open   --an answer to the one page that is fetched at a time--> closed
 //
-// While it is open, the other pages of the host are reported as failed at
-// once, with the reason. There is no pause: whoever asks first is the probe, so
-// that a host that is well again is found by the next page.
+// While it is open, the other pages of the host are reported as failed at once,
+// with the reason. There is no pause: the first page is the probe, so that the
+// next page finds a host that answers again.
 const (
 	failures = 3
 	// mostHosts bounds what is remembered of hosts that did not answer.
@@ -40,20 +40,20 @@ type host struct {
 	failed  int              // pages in a row
 	last    libra.ReasonList // why the last of them
 	since   time.Time
-	probing bool // while open: a page is asked for
+	probing bool // while open: a page is being fetched
 }
 
 func newBreakers(log *slog.Logger) *breakers {
 	return &breakers{log: log, hosts: map[string]*host{}}
 }
 
-// around asks for a page where its host's breaker lets it.
-func (b *breakers) around(ctx context.Context, page string, ask func() *libra.Report) *libra.Report {
+// inspect calls ask where the breaker of the page's host admits it.
+func (b *breakers) inspect(ctx context.Context, page string, ask func() *libra.Report) *libra.Report {
 	name := page
 	if u, err := url.Parse(page); err == nil {
 		name = u.Host
 	}
-	probe, refusal := b.enter(name)
+	probe, refusal := b.admit(name)
 	if refusal != nil {
 		r := failed(page)
 		r.ReasonList = *refusal
@@ -61,19 +61,19 @@ func (b *breakers) around(ctx context.Context, page string, ask func() *libra.Re
 	}
 	r := ask()
 	switch {
-	case ctx.Err() != nil: // cut short by us: it says nothing of the host
-		b.leave(name, probe)
+	case ctx.Err() != nil: // stopped by this process: it says nothing of the host
+		b.releaseProbe(name, probe)
 	case r.Outcome == libra.Failed && r.Status == 0:
-		b.silent(name, probe, r.ReasonList)
+		b.noAnswer(name, probe, r.ReasonList)
 	default:
 		b.answered(name)
 	}
 	return r
 }
 
-// enter says whether a page may be asked for, and whether it is the probe of an
-// open breaker; or why not.
-func (b *breakers) enter(name string) (probe bool, refusal *libra.ReasonList) {
+// admit reports whether a page is the probe of an open breaker, or why it must not
+// be fetched.
+func (b *breakers) admit(name string) (probe bool, refusal *libra.ReasonList) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.hosts[name]
@@ -87,7 +87,7 @@ func (b *breakers) enter(name string) (probe bool, refusal *libra.ReasonList) {
 	return true, nil
 }
 
-// refusal says why a page is not asked for, and why the last one failed.
+// refusal says why a page is not fetched, and why the last one failed.
 func (h *host) refusal(name string) *libra.ReasonList {
 	why := libra.Reason{
 		Code: libra.CodeHostSuspended,
@@ -102,7 +102,7 @@ func (h *host) refusal(name string) *libra.ReasonList {
 	return &list
 }
 
-func (b *breakers) leave(name string, probe bool) {
+func (b *breakers) releaseProbe(name string, probe bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if h := b.hosts[name]; h != nil && probe {
@@ -110,13 +110,13 @@ func (b *breakers) leave(name string, probe bool) {
 	}
 }
 
-// silent notes that a host gave no answer.
-func (b *breakers) silent(name string, probe bool, why libra.ReasonList) {
+// noAnswer counts a page to which a host gave no answer.
+func (b *breakers) noAnswer(name string, probe bool, why libra.ReasonList) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := b.hosts[name]
 	if h == nil {
-		b.makeRoom()
+		b.evict()
 		h = &host{}
 		b.hosts[name] = h
 	}
@@ -129,8 +129,8 @@ func (b *breakers) silent(name string, probe bool, why libra.ReasonList) {
 	}
 }
 
-// makeRoom forgets the host that failed longest ago. b.mu is held.
-func (b *breakers) makeRoom() {
+// evict forgets the host that failed longest ago. Callers hold mu.
+func (b *breakers) evict() {
 	if len(b.hosts) < mostHosts {
 		return
 	}
@@ -152,16 +152,16 @@ func (b *breakers) answered(name string) {
 	delete(b.hosts, name)
 }
 
-// failed is the report of a page that was not asked for, without its reason.
+// failed is the report of a page that was not fetched, without its reason.
 func failed(page string) *libra.Report {
 	return &libra.Report{
 		URL: page, FinalURL: page, Started: time.Now().UTC(), Outcome: libra.Failed, Totals: libra.Sum(nil), Assets: []libra.Asset{},
 	}
 }
 
-// weigh weighs a page in this process. previous is asked for the report that
-// may stand for what has not changed, nil for none.
-func (i *Inspector) weigh(ctx context.Context, page string, previous func(context.Context) *libra.Report, watch func(inspect.Progress)) *libra.Report {
+// inspect inspects a page in this process. previous returns the report whose
+// assets may be reused where they have not changed, or nil.
+func (i *Inspector) inspect(ctx context.Context, page string, previous func(context.Context) *libra.Report, watch func(inspect.Progress)) *libra.Report {
 	if i.cfg.Before != nil {
 		if err := i.cfg.Before(ctx, page); err != nil {
 			r := failed(page)
@@ -169,5 +169,5 @@ func (i *Inspector) weigh(ctx context.Context, page string, previous func(contex
 			return r
 		}
 	}
-	return i.hosts.around(ctx, page, func() *libra.Report { return i.engine.InspectAgain(ctx, page, previous(ctx), watch) })
+	return i.hosts.inspect(ctx, page, func() *libra.Report { return i.engine.InspectAgain(ctx, page, previous(ctx), watch) })
 }

@@ -14,9 +14,9 @@ func memory() int64 {
 	return int64(sample[0].Value.Uint64() - sample[1].Value.Uint64())
 }
 
-// guard ends the process when a page has made it take more memory than it was
-// given, or keeps a worker busy beyond its deadline: the process is of no use
-// then, and the bus gives its pages to others.
+// guard ends the process when a page has made it exceed its memory, or keeps a
+// worker busy beyond its deadline: the bus then redelivers its requests to other
+// inspectors.
 func (i *Inspector) guard(ctx context.Context, end context.CancelCauseFunc) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -27,14 +27,14 @@ func (i *Inspector) guard(ctx context.Context, end context.CancelCauseFunc) {
 		case <-tick.C:
 		}
 		if used := memory(); i.cfg.Memory > 0 && used > i.cfg.Memory {
-			why := fmt.Sprintf("memory: %d MB in use, LIBRA_INSPECTOR_MEMORY allows %d MB%s", used>>20, i.cfg.Memory>>20, i.atWork())
+			why := fmt.Sprintf("memory: %d MB in use, LIBRA_INSPECTOR_MEMORY allows %d MB%s", used>>20, i.cfg.Memory>>20, i.pagesInProgress())
 			end(fmt.Errorf("%w: %s", errExhausted, why))
-			// What eats memory may not look at its context.
+			// What allocates memory may ignore its context.
 			<-time.After(time.Second)
 			panic(why)
 		}
 		if late := i.overdue(); late != "" {
-			panic("a worker does not come to an end: " + late) // with its stack, for the journal
+			panic("a worker exceeds its deadline: " + late) // with its stack, for the journal
 		}
 	}
 }

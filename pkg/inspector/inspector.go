@@ -1,10 +1,10 @@
-// Package inspector takes requests from the bus, weighs their pages and
-// publishes the reports. It keeps nothing: a request that it had in hand when
-// it ended is weighed by another instance, and answered once in the history.
+// Package inspector claims requests from the bus, inspects their pages and
+// publishes the reports. It stores nothing: a request that it had claimed when it
+// was killed is claimed by another instance, and answered once in the history.
 //
-// A page may be what ended it. So a page that comes a second time is weighed by
-// a process of its own; when that ends without a report too, again and again,
-// the page is reported as quarantined and left alone until it is released.
+// A page may be what ended it. So a process of its own inspects a page that is
+// delivered a second time; when that ends without a report, too, repeatedly, the
+// page is reported as quarantined and not inspected until it is released.
 package inspector
 
 import (
@@ -27,61 +27,61 @@ type Config struct {
 	Instance string // "1"
 	Workers  int    // pages at a time, at most; fewer while memory is short
 	Inspect  inspect.Config
-	// Memory is what the process may take, in bytes; beyond, it ends. 0: no
-	// limit.
+	// Memory is what the process may use, in bytes; beyond that it ends itself. 0:
+	// no limit.
 	Memory int64
-	// Program and Args start a process that weighs one page alone: this one,
+	// Program and Args start a process that inspects one page alone: this one,
 	// to which "--weigh URL" is added.
 	Program string
 	Args    []string
 	// Status takes one line for systemctl status, every second. May be nil.
 	Status func(string)
-	// Before is called with each page's URL before it is weighed. May be nil.
+	// Before is called with each page's URL before its inspection. May be nil.
 	Before func(ctx context.Context, url string) error
 }
 
-// grace is what a worker may take beyond its page's deadline to hand the
-// report over before another worker gets the request.
+// grace is what a worker may take beyond its page's deadline to publish the report
+// before another worker gets the request.
 const grace = 10 * time.Second
 
-// Inspector weighs pages for the bus.
+// Inspector inspects pages for the bus.
 type Inspector struct {
-	cfg    Config
-	conn   *bus.Conn
-	log    *slog.Logger
-	engine *inspect.Inspector
-	hosts  *breakers
-	room   *room
-	lone   chan struct{} // holds one for each lone process
-	done   atomic.Int64
-	inHand atomic.Int64
+	cfg     Config
+	conn    *bus.Conn
+	log     *slog.Logger
+	engine  *inspect.Inspector
+	hosts   *breakers
+	slots   *slotLimit
+	alone   chan struct{} // holds one for each lone process
+	done    atomic.Int64
+	running atomic.Int64
 
 	mu      sync.Mutex
-	workers map[*worker]struct{} // under mu; those that weigh in this process
+	workers map[*worker]struct{} // under mu; those that inspect in this process
 }
 
-// errExhausted says that the process took more memory than it was given.
+// errExhausted says that the process has exceeded its memory.
 var errExhausted = errors.New("exhausted")
 
 // New makes an inspector.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
-	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newBreakers(log), room: newRoom(cfg), lone: make(chan struct{}, assured), workers: map[*worker]struct{}{}}
+	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newBreakers(log), slots: newSlotLimit(cfg), alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{}}
 }
 
 // Done counts the reports published since the start.
 func (i *Inspector) Done() int64 { return i.done.Load() }
 
-// InHand counts the pages being weighed.
-func (i *Inspector) InHand() int64 { return i.inHand.Load() }
+// Running counts the pages being inspected.
+func (i *Inspector) Running() int64 { return i.running.Load() }
 
 // Loops supervise the loops of an inspector; each may be nil.
 type Loops struct {
-	Work bus.Loop // takes requests
-	Due  bus.Loop // makes requests of watches whose time has come
+	Work bus.Loop // claims requests
+	Due  bus.Loop // makes requests of watches that are due
 }
 
-// Run takes requests until ctx ends; what it has in hand then goes back to
-// the bus.
+// Run claims requests until ctx ends; it gives those in progress back to the bus
+// then.
 func (i *Inspector) Run(ctx context.Context, loops Loops) error {
 	defer i.engine.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -94,12 +94,12 @@ func (i *Inspector) Run(ctx context.Context, loops Loops) error {
 		beside.Go(func() { i.showStatus(ctx) })
 	}
 	beside.Go(func() { _ = i.conn.RelayDue(ctx, loops.Due) }) // it ends with ctx
-	// Lone attempts come one after the other under one lease.
+	// Attempts to inspect a page alone follow each other under one lease.
 	longest := crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
-	err := i.conn.Work(ctx, i.room.slots, longest, loops.Work, func(ctx context.Context, job bus.Job) {
-		i.inHand.Add(1)
-		defer i.inHand.Add(-1)
-		defer i.room.ended()
+	err := i.conn.Work(ctx, i.slots.slots, longest, loops.Work, func(ctx context.Context, job bus.Job) {
+		i.running.Add(1)
+		defer i.running.Add(-1)
+		defer i.slots.ended()
 		newWorker(i, job).run(ctx)
 	})
 	if cause := context.Cause(ctx); cause != nil {
@@ -108,7 +108,7 @@ func (i *Inspector) Run(ctx context.Context, loops Loops) error {
 	return err
 }
 
-// overdue names a page whose worker is beyond its deadline and all grace.
+// overdue names a page whose worker has exceeded its deadline and the grace.
 func (i *Inspector) overdue() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -120,8 +120,8 @@ func (i *Inspector) overdue() string {
 	return ""
 }
 
-// atWork lists the pages being weighed in this process.
-func (i *Inspector) atWork() string {
+// pagesInProgress lists the pages being inspected in this process.
+func (i *Inspector) pagesInProgress() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	text := ""
@@ -133,19 +133,19 @@ func (i *Inspector) atWork() string {
 
 // state is one step of a worker's life; it returns the next, or nil at the end:
 //
-//	take -> weighHere --.-> publish -> acknowledge
-//	   '--> weighAlone -'      |
-//	             '-------------'--> giveBack (asked to stop, no turn to be alone, or no bus)
+//	claim -> inspectHere --.-> publish -> acknowledge
+//	    '--> inspectAlone -'      |
+//	              '---------------'--> retry (asked to stop, no slot to be alone, or no bus)
 type state func(context.Context) state
 
-// worker has one page in hand.
+// worker inspects one page.
 type worker struct {
 	*Inspector
 	job     bus.Job
 	log     *slog.Logger
 	started time.Time
-	report  *libra.Report // from weighing on
-	poison  bool          // the page ends whoever weighs it
+	report  *libra.Report // set by the inspection
+	poison  bool          // the page ends its inspectors
 
 	mu   sync.Mutex
 	step event.Step // under mu
@@ -160,21 +160,21 @@ func newWorker(i *Inspector, job bus.Job) *worker {
 }
 
 func (w *worker) run(ctx context.Context) {
-	for next := w.take; next != nil; {
+	for next := w.claim; next != nil; {
 		next = next(ctx)
 	}
 }
 
-// take begins to answer for the page, so that everybody can ask how far it is.
-func (w *worker) take(ctx context.Context) state {
+// claim begins to answer for the page, so that web can ask for its progress.
+func (w *worker) claim(ctx context.Context) state {
 	w.log.Info("inspection begins", "url", w.job.Request.URL, "client", w.job.Request.Client)
-	weigh := w.weighHere
+	weigh := w.inspectHere
 	if w.job.Attempt > 1 || w.job.Request.Release {
-		weigh = w.weighAlone
+		weigh = w.inspectAlone
 	}
 	stop, err := w.conn.ServeStep(w.job.Request.Page, w.now)
 	if err != nil {
-		w.log.Warn("cannot answer for the page while it is weighed", "err", err)
+		w.log.Warn("cannot answer for the page during its inspection", "err", err)
 		return weigh
 	}
 	return func(ctx context.Context) state {
@@ -186,7 +186,7 @@ func (w *worker) take(ctx context.Context) state {
 	}
 }
 
-func (w *worker) weighHere(ctx context.Context) state {
+func (w *worker) inspectHere(ctx context.Context) state {
 	w.Inspector.mu.Lock()
 	w.workers[w] = struct{}{}
 	w.Inspector.mu.Unlock()
@@ -195,42 +195,43 @@ func (w *worker) weighHere(ctx context.Context) state {
 		delete(w.workers, w)
 		w.Inspector.mu.Unlock()
 	}()
-	w.tell(inspect.Progress{Step: libra.Fetching})
-	w.report = w.weigh(ctx, w.job.Request.URL, w.previous, w.tell)
+	w.progress(inspect.Progress{Step: libra.Fetching})
+	w.report = w.inspect(ctx, w.job.Request.URL, w.previous, w.progress)
 	if ctx.Err() != nil {
-		return w.giveBack // cut short by us: not the page's fault
+		return w.retry // stopped by this process, which is not the page's fault
 	}
 	return w.publish
 }
 
-// weighAlone has the page weighed by a process of its own, until it is weighed
-// or has ended crashes of them, the one that lost it first included.
-func (w *worker) weighAlone(ctx context.Context) state {
-	w.tell(inspect.Progress{Step: libra.Fetching})
+// inspectAlone has a process of its own inspect the page, until there is a report
+// or the page has ended crashes of them, including the inspector that claimed it
+// first.
+func (w *worker) inspectAlone(ctx context.Context) state {
+	w.progress(inspect.Progress{Step: libra.Fetching})
 	select {
-	case w.lone <- struct{}{}:
-		defer func() { <-w.lone }()
+	case w.alone <- struct{}{}:
+		defer func() { <-w.alone }()
 	case <-ctx.Done():
-		return w.giveBack
-	case <-time.After(turn): // let others have the slot
-		return w.giveBack
+		return w.retry
+	case <-time.After(aloneWait): // let others have the slot
+		return w.retry
 	}
 	ended := 0
 	if !w.job.Request.Release {
 		ended = 1
 	}
 	for {
-		report, err := w.alone(ctx)
+		report, err := w.runAlone(ctx)
 		if err == nil {
 			w.report = report
 			return w.publish
 		}
 		if errors.Is(err, errNotStarted) {
-			w.log.Error("cannot weigh the page alone, weighing it among the others", "err", err)
-			return w.weighHere
+			w.log.Error("cannot inspect the page alone, inspecting it among the others", "err", err)
+			return w.inspectHere
 		}
 		if !errors.Is(err, errCrashed) {
-			return w.giveBack
+			return w.retry
 		}
 		ended++
 		w.log.Error("a page ended its inspector", "url", w.job.Request.URL, "crashes", ended, "err", err)
@@ -241,7 +242,7 @@ func (w *worker) weighAlone(ctx context.Context) state {
 	}
 }
 
-// quarantined is the report of a page that is left alone from now on.
+// quarantined is the report of a page that is not inspected from now on.
 func quarantined(url string, ended int, err error) *libra.Report {
 	r := failed(url)
 	r.AddReason(libra.Reason{
@@ -252,13 +253,13 @@ func quarantined(url string, ended int, err error) *libra.Report {
 	return r
 }
 
-// publish hands the report over, for as long as the bus may take to come back
-// before the request is another worker's.
+// publish publishes the report, for as long as the bus may take to come back before
+// another worker gets the request.
 func (w *worker) publish(ctx context.Context) state {
-	w.tell(inspect.Progress{Step: libra.Reporting, Found: len(w.report.Assets), Done: len(w.report.Assets)})
+	w.progress(inspect.Progress{Step: libra.Reporting, Found: len(w.report.Assets), Done: len(w.report.Assets)})
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	judged := w.judge(ctx)
+	judged := w.checkBudget(ctx)
 	for attempt := 1; ; attempt++ {
 		err := w.conn.PublishReport(ctx, event.Reported{
 			Request: w.job.Request, Attempt: w.job.Attempt, Inspector: w.cfg.Instance, At: time.Now().UTC(), Report: *w.report, Quarantined: w.poison, Budget: judged,
@@ -267,11 +268,11 @@ func (w *worker) publish(ctx context.Context) state {
 			return w.acknowledge
 		}
 		if attempt == 1 {
-			w.log.Warn("publish report, trying again", "err", err)
+			w.log.Warn("cannot publish the report, retrying", "err", err)
 		}
 		select {
 		case <-ctx.Done():
-			return w.giveBack
+			return w.retry
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
@@ -279,7 +280,7 @@ func (w *worker) publish(ctx context.Context) state {
 
 func (w *worker) acknowledge(ctx context.Context) state {
 	if err := w.job.Done(context.WithoutCancel(ctx)); err != nil {
-		w.log.Warn("acknowledge request, it will come again", "err", err)
+		w.log.Warn("cannot acknowledge the request, it is redelivered", "err", err)
 	}
 	w.done.Add(1)
 	w.log.Info("inspection ends", "outcome", w.report.Outcome, "status", w.report.Status, "requests", w.report.Totals.Requests,
@@ -287,21 +288,21 @@ func (w *worker) acknowledge(ctx context.Context) state {
 	return nil
 }
 
-func (w *worker) giveBack(ctx context.Context) state {
-	pause := turn
+func (w *worker) retry(ctx context.Context) state {
+	pause := aloneWait
 	if ctx.Err() != nil {
-		pause = 0 // another inspector may have it at once
+		pause = 0 // another inspector may claim it at once
 	}
 	if err := w.job.Retry(pause); err != nil {
-		w.log.Warn("give request back, it comes again by itself", "err", err)
+		w.log.Warn("cannot give the request back, it is redelivered after its lease", "err", err)
 	} else {
 		w.log.Info("request given back")
 	}
 	return nil
 }
 
-// tell notes how far the page is, for those who ask and those who listen.
-func (w *worker) tell(p inspect.Progress) {
+// progress stores how far the page is, for those that ask, and publishes it.
+func (w *worker) progress(p inspect.Progress) {
 	w.mu.Lock()
 	w.step.Step, w.step.Found, w.step.Done, w.step.At = p.Step, p.Found, p.Done, time.Now().UTC()
 	now := w.step
@@ -320,7 +321,7 @@ func (i *Inspector) showStatus(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		i.cfg.Status(fmt.Sprintf("pages: %d in progress, %d done", i.InHand(), i.Done()))
+		i.cfg.Status(fmt.Sprintf("pages: %d in progress, %d done", i.Running(), i.Done()))
 		select {
 		case <-ctx.Done():
 			return

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 			}
 			return nil
 		}}
-		if err := inspector.New(cfg, nil, log).WeighAlone(context.Background(), os.Args[2], os.Stdout); err != nil {
+		if err := inspector.New(cfg, nil, log).InspectAlone(context.Background(), os.Args[2], os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

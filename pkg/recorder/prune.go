@@ -12,17 +12,17 @@ import (
 	"libra/pkg/store"
 )
 
-// A full disk stops everything that writes, so that the history makes room
-// before it comes to that: what is older than a day and not a page's newest is
-// taken away, the oldest first, a little at a time.
+// A full disk stops everything that writes, so the history makes room before:
+// reports that are older than a day and not a page's newest are removed, the
+// oldest first, in small batches.
 const (
-	pruneEvery = time.Minute
-	pruneMost  = 500 // reports in one transaction
-	pruneTurns = 20  // transactions in one go, with records between them
-	pruneKeep  = 24 * time.Hour
+	pruneEvery   = time.Minute
+	pruneBatch   = 500 // reports in one transaction
+	pruneBatches = 20  // transactions in one go, with records between them
+	pruneAfter   = 24 * time.Hour
 )
 
-// prune looks at the disk until ctx ends.
+// prune checks the disk every pruneEvery until ctx ends.
 func (r *Recorder) prune(ctx context.Context) {
 	if r.cfg.PruneAt == 0 {
 		return
@@ -39,19 +39,19 @@ func (r *Recorder) prune(ctx context.Context) {
 	}
 }
 
-// makeRoom prunes while the disk is too full, and notes what it took away.
+// makeRoom prunes while the disk is too full, and notes what it removed.
 func (r *Recorder) makeRoom(ctx context.Context) {
 	var all store.Pruned
 	full := r.usedPercent()
-	for range pruneTurns {
+	for range pruneBatches {
 		if ctx.Err() != nil || r.usedPercent() < r.cfg.PruneAt {
 			break
 		}
-		p, err := use(ctx, r, func(w *store.Writer) (store.Pruned, error) {
-			return w.Prune(ctx, time.Now().Add(-pruneKeep), pruneMost)
+		p, err := withWriter(ctx, r, func(w *store.Writer) (store.Pruned, error) {
+			return w.Prune(ctx, time.Now().Add(-pruneAfter), pruneBatch)
 		})
 		if err != nil {
-			r.log.Warn("make room on a full disk, trying again", "err", err)
+			r.log.Warn("cannot make room on a full disk, retrying", "err", err)
 			break
 		}
 		if p.Reports == 0 {
@@ -67,12 +67,12 @@ func (r *Recorder) makeRoom(ctx context.Context) {
 	r.log.Warn(text)
 	err := r.conn.PublishNote(ctx, libra.Note{ID: rand.Text(), Kind: libra.Action, At: time.Now().UTC(), By: "libra-recorder", Alarm: "disk", Text: text})
 	if err != nil {
-		r.log.Warn("note what was removed", "err", err)
+		r.log.Warn("cannot publish a note of what was removed", "err", err)
 	}
 }
 
-// usedPercent is how full the file system of the database is; 0 where it
-// cannot be asked.
+// usedPercent is how full the file system of the database is; 0 where that is
+// unknown.
 func (r *Recorder) usedPercent() float64 {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(filepath.Dir(r.cfg.Path), &fs); err != nil || fs.Blocks == 0 {

@@ -1,10 +1,9 @@
-// Package recorder is the one writer of SQLite: it takes reports, alarms, notes
+// Package recorder is the one writer of SQLite: it consumes reports, alarms, notes
 // and watches from the bus, in order, and stores each once. While the database
-// cannot be written, the bus keeps them and the recorder tries again. A
-// database that is damaged is set aside under a dated name, and a new one is
-// filled from the bus; a bus that has lost its store gets back from the
-// database what it must know: the newest reports, the watches, the silences and
-// the notes on open alarms.
+// cannot be written, the bus keeps them and the recorder retries. A damaged
+// database is set aside under a dated name, and a new one is filled from the bus; a
+// bus that has lost its store gets back from the database what it needs: the newest
+// reports, the watches, the silences and the notes on open alarms.
 package recorder
 
 import (
@@ -34,7 +33,7 @@ type Config struct {
 	PruneAt float64
 }
 
-// Recorder moves what the bus has into SQLite.
+// Recorder stores in SQLite what is published on the bus.
 type Recorder struct {
 	cfg    Config
 	conn   *bus.Conn
@@ -45,28 +44,28 @@ type Recorder struct {
 	writer  *store.Writer   // under mu; nil until the database could be opened
 	opening *opening        // under mu; the one under way; nil when there is none
 	opened  int             // under mu; how often; a loop rewinds when it has changed
-	stuck   map[string]bool // under mu; the loops whose last attempt failed, by stream
+	failing map[string]bool // under mu; the loops whose last attempt failed, by stream
 
 	openStore func(context.Context, string) (*store.Writer, error)
 
 	recorded atomic.Int64
 	restored atomic.Int64
-	behind   atomic.Int64 // unix time since when a loop is stuck; 0: none is
+	behind   atomic.Int64 // unix time since when a loop fails; 0: none does
 }
 
 // New makes a recorder that reports its state to status.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger, status func(string)) *Recorder {
-	return &Recorder{cfg: cfg, conn: conn, log: log, status: status, stuck: map[string]bool{}, openStore: store.Open}
+	return &Recorder{cfg: cfg, conn: conn, log: log, status: status, failing: map[string]bool{}, openStore: store.Open}
 }
 
 // Recorded counts the reports stored since the start.
 func (r *Recorder) Recorded() int64 { return r.recorded.Load() }
 
-// Restored counts what was given back to the bus since the start.
+// Restored counts the messages published again, for a bus that had lost them.
 func (r *Recorder) Restored() int64 { return r.restored.Load() }
 
-// BehindSince is the unix time since when the database takes no writes; 0
-// while it does.
+// BehindSince is the unix time since when the database cannot be written; 0 while
+// it can.
 func (r *Recorder) BehindSince() int64 { return r.behind.Load() }
 
 // Loops supervise the loops of a recorder, one for each stream; each may be
@@ -118,27 +117,27 @@ type loop[T any] struct {
 	stream string
 	loop   bus.Loop
 	add    func(*store.Writer, context.Context, []T, event.Position) error
-	seen   int // the opening of the database that this loop stands on
+	opened int // the opening of the database that this loop's position is of
 }
 
 func (l *loop[T]) recording(began func(context.Context, bool)) bus.Recording[T] {
 	return bus.Recording[T]{Durable: Durable, From: l.from, Store: l.store, Began: began, Loop: l.loop}
 }
 
-// from says where the database stands.
+// from is the position of the database.
 func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
 	err = l.write(ctx, l.stream, func(w *store.Writer, opened int) error {
-		l.seen = opened
+		l.opened = opened
 		p, err = w.Position(ctx, l.stream)
 		return err
 	})
 	return p, err
 }
 
-// store keeps a batch; with an empty one it only looks after the database.
+// store stores a batch; with an empty one it only checks the database.
 func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) error {
 	return l.write(ctx, l.stream, func(w *store.Writer, opened int) error {
-		if opened != l.seen {
+		if opened != l.opened {
 			return bus.ErrRewind
 		}
 		if len(batch) == 0 {
@@ -162,14 +161,14 @@ func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []even
 }
 
 // write runs do on a writer whose file is intact, opening and replacing it as
-// need be, and keeps account of how the database is to the loop of a stream;
-// "" is nobody's. One loop may have nothing to write while another cannot.
+// needed, and accounts for whether the loop of a stream can write; "" is no loop's.
+// One loop may have nothing to write while another fails.
 func (r *Recorder) write(ctx context.Context, stream string, do func(w *store.Writer, opened int) error) error {
 	err := r.open(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil && r.writer == nil {
-		err = errOpening // another loop has shut it meanwhile
+		err = errOpening // another loop has closed it meanwhile
 	}
 	if err == nil {
 		if err = r.writer.Intact(); err == nil {
@@ -182,7 +181,7 @@ func (r *Recorder) write(ctx context.Context, stream string, do func(w *store.Wr
 	case errors.Is(err, store.ErrDamaged):
 		err = errors.Join(err, r.setAside(err))
 	case errors.Is(err, store.ErrReadOnly):
-		r.shut()
+		r.closeWriter()
 	}
 	if stream != "" {
 		r.account(stream, err)
@@ -257,7 +256,7 @@ func (r *Recorder) setAside(damage error) error {
 	_, statErr := os.Stat(r.cfg.Path)
 	replaced := errors.Is(damage, store.ErrReplaced) && statErr == nil
 	aside, err := store.SetAside(r.cfg.Path, replaced, time.Now())
-	r.shut()
+	r.closeWriter()
 	if err != nil {
 		return err
 	}
@@ -266,27 +265,27 @@ func (r *Recorder) setAside(damage error) error {
 		return nil
 	}
 	if _, err := os.Stat(aside); err != nil { // it was deleted
-		aside = "nothing was left to set aside"
+		aside = "nothing left to set aside"
 	}
 	r.log.Error("database is damaged: a new one is filled from the bus", "err", damage, "aside", aside)
 	return nil
 }
 
-// account notes how a loop's last attempt went, and tells of a database that
-// cannot be written: once, when it begins. Callers hold mu.
+// account notes whether a loop's last attempt failed, and logs once when the
+// database cannot be written. Callers hold mu.
 func (r *Recorder) account(stream string, err error) {
 	if err == nil {
-		delete(r.stuck, stream)
-		if len(r.stuck) > 0 {
+		delete(r.failing, stream)
+		if len(r.failing) > 0 {
 			return
 		}
 		if r.behind.Swap(0) != 0 {
-			r.log.Info("database takes writes again", "path", r.cfg.Path)
+			r.log.Info("database can be written again", "path", r.cfg.Path)
 		}
 		r.status("recording into " + r.cfg.Path)
 		return
 	}
-	r.stuck[stream] = true
+	r.failing[stream] = true
 	if r.behind.CompareAndSwap(0, time.Now().Unix()) {
 		r.log.Error("database cannot be written, the bus keeps everything meanwhile", "err", err)
 	}
@@ -300,16 +299,16 @@ func (r *Recorder) close() {
 	r.mu.Unlock()
 	if o != nil {
 		<-o.done
-		_ = r.endOpening(o) // nobody wants the database any more
+		_ = r.endOpening(o) // its error does not matter any more
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.shut()
+	r.closeWriter()
 }
 
-// shut closes the database, so that the next write opens it again. Callers
+// closeWriter closes the database, so that the next write opens it again. Callers
 // hold mu.
-func (r *Recorder) shut() {
+func (r *Recorder) closeWriter() {
 	if r.writer != nil {
 		if err := r.writer.Close(); err != nil {
 			r.log.Warn("close database", "err", err)

@@ -7,15 +7,15 @@ import (
 	"libra/pkg/libra"
 )
 
-// previousWait bounds the wait for a page's previous report: a page is weighed
-// as well without it.
+// previousWait bounds the wait for a page's previous report: an inspection needs
+// none.
 const previousWait = 500 * time.Millisecond
 
-// previous is the page's newest report where it may stand for what has not
-// changed since: images, fonts and media whose server says so with a 304 are
-// not sent again. A server that says so wrongly must not keep a wrong weight
-// alive, so the first inspection of a day (UTC) asks for everything, and all
-// weights of a report were measured on its day.
+// previous is the page's newest report, where its assets may be reused: a server
+// answers a request for an unchanged image, font or medium with 304, without a
+// body. A server that does so wrongly must not keep a wrong size alive, so the
+// first inspection of a day (UTC) fetches everything, and all sizes of a report
+// were measured on its day.
 func (w *worker) previous(ctx context.Context) *libra.Report {
 	ctx, cancel := context.WithTimeout(ctx, previousWait)
 	defer cancel()

@@ -74,7 +74,7 @@ func TestLoneTurns(t *testing.T) {
 	close(giveBack)
 	<-left
 	bustest.Await(t, "eight pages to be weighed alone", func() bool { return asked.Load() == 8 })
-	bustest.Await(t, "the others to wait on the bus", func() bool { return i.InHand() == 8 })
+	bustest.Await(t, "the others to wait on the bus", func() bool { return i.Running() == 8 })
 	release()
 	for _, r := range lost {
 		bustest.Await(t, "the report of "+r.URL, func() bool { _, err := web.LastReport(t.Context(), r.Page); return err == nil })

@@ -9,16 +9,16 @@ import (
 	"libra/pkg/libra"
 )
 
-// judge holds the report against the budget of the watch that asked for it;
-// nil where there is none, or nothing to hold against it.
-func (w *worker) judge(ctx context.Context) *event.Judged {
+// checkBudget checks the report against the budget of the watch that requested it;
+// nil where there is no budget, or no page to check.
+func (w *worker) checkBudget(ctx context.Context) *event.Judged {
 	watch := w.job.Request.Watch
 	if watch == nil || watch.Budget == nil || w.report.Outcome == libra.Failed || w.report.ErrorPage() {
 		return nil
 	}
 	budgets, err := budget.Parse("budget", watch.Budget)
-	if err != nil { // web has taken it, so that only another version of Libra can be at fault
-		w.log.Error("cannot read the watch's budget, the page is not held against it", "err", err)
+	if err != nil { // web has accepted it, so that only another version of Libra can be at fault
+		w.log.Error("cannot read the watch's budget, the page is not checked against it", "err", err)
 		return nil
 	}
 	var last *libra.Report
@@ -35,8 +35,8 @@ func (w *worker) judge(ctx context.Context) *event.Judged {
 	return judged
 }
 
-// lastComplete is the page's newest report if it is a complete one, of the page
-// and no error page, that the bus has at hand; growth cannot be told without it.
+// lastComplete is the page's newest report on the bus if it is complete and not of
+// an error page, or nil; growth cannot be computed without it.
 func (w *worker) lastComplete(ctx context.Context) *libra.Report {
 	last, err := w.conn.LastReport(ctx, w.job.Request.Page)
 	if err != nil || !last.Report.Sound() {
