@@ -1,6 +1,10 @@
 package layout
 
-import "math"
+import (
+	"math"
+
+	"libra/pkg/inspect/css/syntax"
+)
 
 // constraints are what the container of a box sets for its layout.
 type constraints struct {
@@ -166,4 +170,72 @@ func (l *layout) layoutReplaced(b *box, avail float64, f constraints, across, al
 		}
 	}
 	b.w, b.h = w, b.clampSize(h, propMinHeight, propMaxHeight, f.height, along)
+}
+
+// intrinsicWidths are the min-content and max-content width of b's border box.
+func (l *layout) intrinsicWidths(b *box) (least, most float64) {
+	if b.measured {
+		return b.minContent, b.maxContent
+	}
+	b.measured = true
+	_, across, _, along := b.borderPadding(0)
+	if b.inner == replaced {
+		l.layoutReplaced(b, 0, constraints{width: -1, height: -1}, across, along)
+		b.minContent, b.maxContent = b.w, b.w
+		if b.isPercentage(propWidth) || b.isPercentage(propMaxWidth) {
+			b.minContent = 0
+		}
+		return b.minContent, b.maxContent
+	}
+	if w, ok := b.borderBoxSize(propWidth, -1, across); ok {
+		b.minContent, b.maxContent = w, w
+	} else {
+		b.minContent, b.maxContent = l.intrinsicContentWidths(b)
+		b.minContent, b.maxContent = b.minContent+across, b.maxContent+across
+	}
+	b.minContent = b.clampSize(b.minContent, propMinWidth, propMaxWidth, -1, across)
+	b.maxContent = b.clampSize(b.maxContent, propMinWidth, propMaxWidth, -1, across)
+	return b.minContent, b.maxContent
+}
+
+func (b *box) isPercentage(id longhand) bool {
+	ns := b.style.value(id)
+	return len(ns) == 1 && ns[0].Kind == syntax.Percentage
+}
+
+// intrinsicContentWidths are those of its content box.
+func (l *layout) intrinsicContentWidths(b *box) (least, most float64) {
+	row := b.inner == innerFlex && !b.isColumn() || b.style.keyword(propDisplay, "inline") == "table-row"
+	wraps := b.inner == innerFlex && b.wraps()
+	sum, sumLeast := 0., 0.
+	for _, k := range b.children {
+		if k.outOfFlow() || k.lineBreak {
+			most, sum = max(most, sum), 0
+			continue
+		}
+		kl, km := l.intrinsicWidths(k)
+		if !k.isText {
+			_, across, _, _ := k.margins(0)
+			kl, km = kl+across, km+across
+		}
+		least = max(least, kl)
+		switch {
+		case row || k.inlineLevel || k.isFloat():
+			sum, sumLeast = sum+km, sumLeast+kl
+		default:
+			most, sum = max(most, sum, km), 0
+		}
+	}
+	if most = max(most, sum); row && !wraps {
+		least = sumLeast
+	}
+	switch b.inner {
+	case innerGrid:
+		gap := b.style.pxOr(propColumnGap, 0, 0)
+		n := float64(len(b.gridTracks(1280, gap, len(b.children))))
+		return n*least + (n-1)*gap, n*most + (n-1)*gap
+	case innerTable:
+		return least, most + b.borderSpacing()*float64(len(b.children[:min(len(b.children), 1)])+1)
+	}
+	return least, most
 }
