@@ -88,7 +88,7 @@ func TestBusAndNotifierAlarmsAreNotified(t *testing.T) {
 	}, "libra-bus.service was stopped (dead)")
 	stop := startOtherBus(t)
 	wantCleared(t, "libra-bus", "The bus answers again")
-	wantNotified(t, missingHeartbeat("beat.bus", "libra-bus"), "no heartbeat for ", ", limit 2s")
+	wantNotified(t, missingHeartbeat("beat.bus", "libra-bus"), "no heartbeat for ", ", limit 2 s")
 	stop()
 	box.Systemctl(t, "start", "libra-bus")
 	wantCleared(t, "libra-bus", "libra-bus sends heartbeats again")
@@ -187,11 +187,11 @@ url = "`+gone.URL+`/"
 
 	wantNotified(t, libra.Alarm{
 		ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor, Summary: "Requests wait too long", Runbook: "#queue",
-	}, "1 request waiting, the oldest for ", ", limit 1s; ")
+	}, "1 request waiting, the oldest for ", ", limit 1 s; ")
 	box.Systemctl(t, "start", "libra-inspector@1", "libra-inspector@2")
 	wantNotified(t, libra.Alarm{
 		ID: "memory", Scope: libra.ScopeHost, Target: "memory", Severity: libra.Minor, Summary: "The host is short of memory", Runbook: "#memory",
-	}, "some process waited for memory during ", " % of the last minute, limit 0.01 %, ", " MiB available; 1 of 1 probes in a row failed")
+	}, "some process waited for memory during ", " % of the last minute, limit 0.01 %, ", " available; 1 of 1 probes in a row failed")
 	stop()
 	wantNotified(t, libra.Alarm{
 		ID: "channel.ops", Scope: libra.ScopeComponent, Target: "channel ops", Severity: libra.Major,
@@ -300,7 +300,7 @@ func TestHistoryAlarmsAreNotified(t *testing.T) {
 	wantNotified(t, libra.Alarm{
 		ID: "behind", Scope: libra.ScopeComponent, Target: "libra-recorder", Severity: libra.Major,
 		Summary: "History is behind: nothing is recorded", Runbook: "#behind",
-	}, "since ", ", limit 5s; ", "locked")
+	}, "since ", ", limit 5 s; ", "locked")
 	unlock()
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)

@@ -147,7 +147,7 @@ func TestMissedInspectionIsNotified(t *testing.T) {
 	wantNotified(t, libra.Alarm{
 		ID: "page.missed." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Minor,
 		Summary: "The page is not inspected on schedule", Runbook: "#page-missed",
-	}, "; one is due every 1s, limit 2s; ")
+	}, "; one is due every 1 s, limit 2 s; ")
 	box.PauseWatches(t, false)
 	wantCleared(t, url, "The page is inspected on schedule again")
 }

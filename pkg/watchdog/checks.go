@@ -179,7 +179,7 @@ func (w *Watchdog) queueProbe() *probe {
 				return Reading{Verdict: Pass}
 			}
 			wait := time.Since(since)
-			text := fmt.Sprintf("%s waiting, the oldest for %s, limit ", libra.Several(open, "request"), wait.Round(time.Second))
+			text := fmt.Sprintf("%s waiting, the oldest for %s, limit ", libra.Several(open, "request"), libra.FormatDuration(wait.Round(time.Second)))
 			r := Reading{Verdict: Pass}
 			for _, l := range []struct {
 				severity libra.Severity
@@ -192,7 +192,7 @@ func (w *Watchdog) queueProbe() *probe {
 			} {
 				switch {
 				case l.wait > 0 && wait >= l.wait:
-					r = p.failByBus("%s%s", text, l.wait)
+					r = p.failByBus("%s%s", text, libra.FormatDuration(l.wait))
 				case l.open > 0 && open >= l.open:
 					r = p.failByBus("%s%d", text, l.open)
 				default:
@@ -245,8 +245,8 @@ func judgeDisk(fs unix.Statfs_t, limits rules.Percent) Reading {
 	if inodes := percent(fs.Files-fs.Ffree, fs.Ffree); inodes > used {
 		used, what = inodes, "inodes"
 	}
-	free := float64(fs.Bavail) * float64(fs.Bsize) / (1 << 20)
-	return judgeShare(used, limits, fmt.Sprintf("%s %.1f %% used", what, used), fmt.Sprintf("%.0f MiB free", free))
+	free := int64(fs.Bavail) * fs.Bsize
+	return judgeShare(used, limits, fmt.Sprintf("%s %.1f %% used", what, used), libra.FormatBytes(free)+" free")
 }
 
 func percent(used, free uint64) float64 {

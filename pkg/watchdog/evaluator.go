@@ -237,7 +237,7 @@ func evidence(o observation, is Tally, change Change, l Limits) string {
 		text := fmt.Sprintf("%s; %d of %d %s in a row failed", o.reading.Evidence, is.Fails, l.Raise, counted)
 		if is.Flapping {
 			text += fmt.Sprintf("; raised %d times within %s, so it stays raised until %d %s in a row pass",
-				len(is.Raises), l.Within, l.Calm, counted)
+				len(is.Raises), libra.FormatDuration(l.Within), l.Calm, counted)
 		}
 		return text
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"libra/pkg/event"
+	"libra/pkg/libra"
 )
 
 // heartbeats holds when each target sent its last heartbeat. Silence counts only
@@ -133,17 +134,18 @@ func (h *heartbeats) read(p *probe, t Target) Reading {
 		e.silentSince = h.startedAt
 	}
 	quiet := now.Sub(e.silentSince).Round(100 * time.Millisecond)
+	since, limit := libra.FormatDuration(quiet), libra.FormatDuration(h.limit)
 	switch {
 	case quiet <= h.limit && e.received:
 		return Reading{Verdict: Pass}
 	case quiet <= h.limit:
-		return Reading{Evidence: fmt.Sprintf("no heartbeat yet, for %s", quiet)}
+		return Reading{Evidence: fmt.Sprintf("no heartbeat yet, for %s", since)}
 	case h.busSeen.Sub(e.silentSince) <= h.limit*3/5 && quiet <= h.limit+busGrace:
-		return Reading{Evidence: fmt.Sprintf("no heartbeat for %s, but none of the bus either", quiet)}
+		return Reading{Evidence: fmt.Sprintf("no heartbeat for %s, but none of the bus either", since)}
 	case e.heartbeat.PID != 0:
-		return p.failByBus("no heartbeat for %s, limit %s; the last was of process %d: %q", quiet, h.limit, e.heartbeat.PID, e.heartbeat.Status)
+		return p.failByBus("no heartbeat for %s, limit %s; the last was of process %d: %q", since, limit, e.heartbeat.PID, e.heartbeat.Status)
 	}
-	return p.failByBus("no heartbeat for %s, limit %s", quiet, h.limit)
+	return p.failByBus("no heartbeat for %s, limit %s", since, limit)
 }
 
 // busGrace is for how long the silence of all targets may be the fault of the
@@ -187,9 +189,9 @@ func (h *heartbeats) readStarts(p *probe, t Target, most, restarts int, window t
 	}
 	switch {
 	case restarts >= most && restarts >= recent:
-		return p.fail("systemd restarted it %d times within %s, limit %d", restarts, window, most)
+		return p.fail("systemd restarted it %d times within %s, limit %d", restarts, libra.FormatDuration(window), most)
 	case recent >= most:
-		return p.fail("started %d times within %s, limit %d; now process %d", recent, window, most, e.heartbeat.PID)
+		return p.fail("started %d times within %s, limit %d; now process %d", recent, libra.FormatDuration(window), most, e.heartbeat.PID)
 	case !ok:
 		return Reading{Evidence: "no heartbeat yet"}
 	}
@@ -217,7 +219,7 @@ func (h *heartbeats) readSince(p *probe, t Target, counter string, limit time.Du
 	if unix == 0 || time.Since(since) <= limit {
 		return Reading{Verdict: Pass}
 	}
-	return p.failByBus("since %s, limit %s; %s", since.Format("2 Jan 15:04:05 UTC"), limit, status)
+	return p.failByBus("since %s, limit %s; %s", since.Format("2 Jan 15:04:05 UTC"), libra.FormatDuration(limit), status)
 }
 
 // setLimit changes how long silence may last.

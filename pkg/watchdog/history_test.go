@@ -87,7 +87,7 @@ func TestBehind(t *testing.T) {
 		behind(since.Unix())
 		r.pass(10, true)
 		r.wantStored("30 behind raised major")
-		if want := "since " + since.UTC().Format("2 Jan 15:04:05 UTC") + ", limit 5s; database is locked; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+		if want := "since " + since.UTC().Format("2 Jan 15:04:05 UTC") + ", limit 5 s; database is locked; 1 of 1 probes in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.pass(10, false)

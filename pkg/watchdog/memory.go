@@ -30,7 +30,7 @@ func (w *Watchdog) memoryProbe() *probe {
 			if err != nil {
 				return Reading{Evidence: "cannot look at memory: " + err.Error()}
 			}
-			room := fmt.Sprintf("%d of %d MiB available", free>>20, total>>20)
+			room := libra.FormatBytes(free) + " of " + libra.FormatBytes(total) + " available"
 			if waiting, ok := pressure(cfg.Proc); ok {
 				return judgeShare(waiting, cfg.Memory, fmt.Sprintf("some process waited for memory during %.1f %% of the last minute", waiting), room)
 			}

@@ -407,7 +407,7 @@ func TestPageMissed(t *testing.T) {
 		r.set(func() { r.stored = nil })
 		r.pass(10, true)
 		if len(r.stored) != 1 || r.stored[0].Alarm.ID != id ||
-			!strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 41s; one is due every 10s, limit 40s; ") && !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 40s; one is due every 10s, limit 40s; ") {
+			!strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 41 s; one is due every 10 s, limit 40 s; ") && !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 40 s; one is due every 10 s, limit 40 s; ") {
 			t.Fatalf("%+v", r.stored)
 		}
 		r.report(w, nil)

@@ -201,7 +201,8 @@ func (ev *evaluator) checkPage(page string, w watch, now time.Time, cause string
 	p := pageProbe(pageMissed, page, w.url)
 	switch {
 	case now.Sub(last) > limit:
-		r := p.fail("no report for %s; one is due every %s, limit %s", now.Sub(last).Round(time.Second), w.every, limit)
+		r := p.fail("no report for %s; one is due every %s, limit %s",
+			libra.FormatDuration(now.Sub(last).Round(time.Second)), libra.FormatDuration(w.every), libra.FormatDuration(limit))
 		r.Cause = cause
 		ev.observe(observation{p, r, now})
 	case now.Sub(seen) <= limit && ev.tally(p.alarm.ID).State == Bad:

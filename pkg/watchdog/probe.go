@@ -96,7 +96,7 @@ func (p *probe) run(ctx context.Context, interval time.Duration, results chan<- 
 				answer = nil
 				continue
 			default:
-				r = p.unanswered("no answer since %s, %s allowed", time.Since(began).Round(100*time.Millisecond), p.timeout)
+				r = p.unanswered("no answer since %s, %s allowed", libra.FormatDuration(time.Since(began)), libra.FormatDuration(p.timeout))
 			}
 		}
 		if r.Verdict == Fail && pace.fails < p.raiseAfter() && p.stopping(ctx) {
@@ -172,10 +172,10 @@ func (p *probe) wait(ctx context.Context, answer chan Reading, began time.Time) 
 	case r = <-answer:
 	case <-ctx.Done():
 	case <-bound.C:
-		r, open = p.unanswered("no answer within %s", p.timeout), answer
+		r, open = p.unanswered("no answer within %s", libra.FormatDuration(p.timeout)), answer
 	}
 	if took := time.Since(began); r.Verdict == Fail && took > p.timeout+stoodStill {
-		r = Reading{Evidence: fmt.Sprintf("the watchdog itself stood still for %s", took.Round(100*time.Millisecond))}
+		r = Reading{Evidence: fmt.Sprintf("the watchdog itself stood still for %s", libra.FormatDuration(took))}
 	}
 	return r, open
 }
@@ -210,7 +210,7 @@ func (p *probe) judge(ctx context.Context, err error) Reading {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ENOMEM):
 		return Reading{Evidence: "the watchdog cannot ask: " + err.Error()}
 	case errors.Is(err, context.DeadlineExceeded):
-		return p.fail("no answer within %s", p.timeout)
+		return p.fail("no answer within %s", libra.FormatDuration(p.timeout))
 	}
 	return p.fail("%v", err)
 }

@@ -233,7 +233,7 @@ func TestRestartsBySystemd(t *testing.T) {
 			}
 		}
 		r.wantStored("15 restarts.recorder raised minor")
-		if want := "systemd restarted it 5 times within 10m0s, limit 5; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+		if want := "systemd restarted it 5 times within 10 min, limit 5; 1 of 1 probes in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 	})

@@ -313,7 +313,7 @@ func TestSilence(t *testing.T) {
 		r.wantStored("11 bus raised critical", "33 bus cleared critical")
 		r.pass(10, false)
 		r.wantStored("11 bus raised critical", "33 bus cleared critical", "45 beat.recorder raised major")
-		if want := `no heartbeat for 2.5s, limit 2s; the last was of process 7: "recording"; 1 of 1 probes in a row failed`; r.stored[2].Alarm.Evidence != want {
+		if want := `no heartbeat for 2.5 s, limit 2 s; the last was of process 7: "recording"; 1 of 1 probes in a row failed`; r.stored[2].Alarm.Evidence != want {
 			t.Errorf("evidence %q, want %q", r.stored[2].Alarm.Evidence, want)
 		}
 	})
