@@ -1,0 +1,68 @@
+//go:build appliance
+
+package systemd_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"libra/pkg/component"
+)
+
+// install copies every program and unit, keeps edited settings, and removes the
+// files that an earlier version installed under other names; uninstall leaves only
+// the settings.
+func TestInstallAndUninstall(t *testing.T) {
+	root := t.TempDir()
+	const settings = "/etc/libra/libra.env"
+	renamed := []string{"/etc/systemd/system/libra-again@.service", "/etc/systemd/system/libra-.service.d/10-house.conf"}
+	for _, file := range append(renamed, settings) {
+		if err := os.MkdirAll(filepath.Dir(root+file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(root+file, []byte("edited"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(script string) {
+		t.Helper()
+		cmd := exec.Command("../scripts/" + script)
+		cmd.Env = append(os.Environ(), "DESTDIR="+root)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("scripts/%s: %v\n%s", script, err, out)
+		}
+	}
+	exists := func(file string) bool { _, err := os.Stat(root + file); return err == nil }
+
+	run("install")
+	for _, c := range component.All() {
+		for _, file := range []string{"/opt/libra/bin/" + c.Name, "/etc/systemd/system/" + c.UnitFile()} {
+			if !exists(file) {
+				t.Errorf("install: no %s", file)
+			}
+		}
+	}
+	for _, file := range renamed {
+		if exists(file) {
+			t.Errorf("install: %s of an earlier version is still there", file)
+		}
+	}
+	if text, err := os.ReadFile(root + settings); err != nil || string(text) != "edited" {
+		t.Errorf("install: %s is %q, %v", settings, text, err)
+	}
+
+	run("uninstall")
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.HasPrefix(file, root+"/etc/libra/") {
+			t.Errorf("uninstall: %s is still there", strings.TrimPrefix(file, root))
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
