@@ -92,7 +92,6 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 			err = e
 		}
 	}
-	x.ended = whole(resp, w.err)
 	x.hop.EncodedBytes, x.hop.Receive = w.n, time.Since(started)
 	if err != nil {
 		x.fail(x.explainBody(ctx, u, w, err))
@@ -103,8 +102,7 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 // one is read so that the connection can be used again.
 func (x *exchange) skipBody(resp *http.Response) {
 	x.watch.reset(x.lim.IdleTimeout, x.s.client.limits.idle)
-	n, err := io.CopyN(io.Discard, resp.Body, chunk)
-	x.ended = whole(resp, err)
+	n, _ := io.CopyN(io.Discard, resp.Body, chunk)
 	x.s.spent.Add(n)
 }
 

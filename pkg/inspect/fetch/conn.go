@@ -3,32 +3,44 @@ package fetch
 import (
 	"crypto/tls"
 	"encoding/binary"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// tally is what one HTTP/2 response has cost on its connection so far. The
-// connection adds, the exchange reads.
+// tally is what one response has cost on its connection so far. The connection
+// adds, the exchange reads.
 type tally struct {
-	header atomic.Int64 // header frames
+	header atomic.Int64 // interim and final heads, or header frames
 	raw    atomic.Int64 // all of the response
 }
 
-// conn counts HTTP/2 responses as they come off the wire, below HTTP and above
-// TLS: only there can the bytes of headers be told from those of bodies before
-// net/http has thrown them away. Over HTTP/1 it counts nothing.
+// conn counts responses as they come off the wire, below HTTP and above TLS: only
+// there can the bytes of headers be told from those of bodies before net/http has
+// thrown them away. Over HTTP/1 it also keeps from net/http what follows a
+// response that is complete.
 type conn struct {
-	net.Conn          // *net.TCPConn or *tls.Conn
-	socket   net.Conn // below TLS
+	net.Conn // *net.TCPConn or *tls.Conn
 
 	// How long it took to get here; constant.
 	dns, connect, handshake time.Duration
 	h2                      bool
 
-	mu     sync.Mutex
-	frames frames // under mu
+	asked func()        // closes used
+	used  chan struct{} // HTTP/1: closed by the first request, or by Close
+
+	mu       sync.Mutex
+	frames   frames   // HTTP/2; under mu
+	response response // HTTP/1; under mu
+	next     *tally   // HTTP/1: of the request about to be written; under mu
+	excess   bool     // HTTP/1: bytes came that belong to no response; under mu
+}
+
+func newConn(c net.Conn) *conn {
+	used := make(chan struct{})
+	return &conn{Conn: c, used: used, asked: sync.OnceFunc(func() { close(used) })}
 }
 
 // ConnectionState lets net/http tell that the connection is secure.
@@ -41,21 +53,55 @@ func (c *conn) ConnectionState() tls.ConnectionState {
 
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 && c.h2 {
+	if c.h2 {
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.frames.read(p[:n])
-		c.mu.Unlock()
+		return n, err
 	}
-	return n, err
+	// What a server says before it is asked is its answer, as in Chromium.
+	<-c.used
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.excess {
+		return 0, io.EOF
+	}
+	m := c.response.read(p[:n])
+	if c.excess = m < n; c.excess && m == 0 {
+		return 0, io.EOF
+	}
+	return m, err
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	if c.h2 {
-		c.mu.Lock()
+	c.mu.Lock()
+	switch {
+	case c.h2:
 		c.frames.write(p)
+	case c.excess:
 		c.mu.Unlock()
+		return 0, net.ErrClosed // net/http asks over another connection
+	case c.next != nil:
+		c.response.begin(c.next)
+		c.next = nil
 	}
+	c.mu.Unlock()
+	c.asked()
 	return c.Conn.Write(p)
+}
+
+func (c *conn) Close() error {
+	c.asked()
+	return c.Conn.Close()
+}
+
+// expect returns the tally of the response to the HTTP/1 request that is written
+// next.
+func (c *conn) expect() *tally {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next = new(tally)
+	return c.next
 }
 
 // lastStream is the tally of the HTTP/2 request written last. net/http writes

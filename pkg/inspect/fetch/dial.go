@@ -144,7 +144,6 @@ func (h *host) takeSpare() *conn {
 
 // tcp makes a plain connection.
 func (n *network) tcp(ctx context.Context, addr string) (*conn, error) {
-	c := new(conn)
 	var resolving, connecting time.Time
 	started := time.Now()
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -156,7 +155,8 @@ func (n *network) tcp(ctx context.Context, addr string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Conn, c.socket, c.connect = tcp, tcp, time.Since(started)
+	c := newConn(tcp)
+	c.connect = time.Since(started)
 	if !resolving.IsZero() {
 		c.dns = connecting.Sub(resolving)
 		c.connect = time.Since(connecting)
@@ -197,8 +197,17 @@ func (n *network) secure(ctx context.Context, addr string) (*conn, error) {
 	return c, nil
 }
 
-// dialH1 makes a connection that speaks HTTP/1.1 over TLS.
-func (n *network) dialH1(ctx context.Context, addr string) (*conn, error) {
+// dialPlain is the HTTP/1 transport's dial for http.
+func (n *network) dialPlain(ctx context.Context, _, addr string) (net.Conn, error) {
+	c, err := n.tcp(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// dialH1 is the HTTP/1 transport's dial for https.
+func (n *network) dialH1(ctx context.Context, _, addr string) (net.Conn, error) {
 	h := n.host(addr)
 	switch h.protocol() {
 	case "h2":
@@ -243,12 +252,15 @@ func (n *network) dialH2(ctx context.Context, _, addr string) (net.Conn, error) 
 	return c, nil
 }
 
-// transports are the two that share one network: one of our own for HTTP/1.1,
-// and net/http's for HTTP/2.
+const (
+	idleTime = 30 * time.Second // for which a connection is kept unused
+	mostIdle = 256              // of all hosts together
+)
+
+// transports are net/http's for HTTP/1.1 and for HTTP/2, over one network.
 type transports struct {
-	net  *network
-	pool *pool
-	h2   *http.Transport
+	net    *network
+	h1, h2 *http.Transport
 }
 
 func newTransports(cfg Config) *transports {
@@ -257,40 +269,45 @@ func newTransports(cfg Config) *transports {
 		base = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	n := &network{guard: newGuard(cfg.Allow), tls: base, connect: cfg.Limits.ConnectTimeout}
-	h2 := &http.Transport{
-		Proxy:                  nil, // never from the environment
-		DialTLSContext:         n.dialH2,
-		DisableCompression:     true,
-		MaxConnsPerHost:        1,
-		MaxIdleConns:           mostIdle,
-		IdleConnTimeout:        idleTime,
-		MaxResponseHeaderBytes: cfg.Limits.HeaderBytes,
-		// The transport gets connections that are secure already. "Unencrypted" is
-		// how it is told to speak HTTP/2 without a look at a *tls.Conn.
-		Protocols: new(http.Protocols),
-		HTTP2: &http.HTTP2Config{
-			StrictMaxConcurrentRequests: true,
-			WriteByteTimeout:            cfg.Limits.IdleTimeout,
-			MaxDecoderHeaderTableSize:   64 << 10, // Chromium's; it decides how short headers get
-		},
+	transport := func() *http.Transport {
+		return &http.Transport{
+			Proxy:                  nil, // never from the environment
+			DisableCompression:     true,
+			MaxIdleConns:           mostIdle,
+			IdleConnTimeout:        idleTime,
+			MaxResponseHeaderBytes: cfg.Limits.HeaderBytes,
+			Protocols:              new(http.Protocols),
+		}
 	}
+	h1, h2 := transport(), transport()
+	h1.DialContext, h1.DialTLSContext = n.dialPlain, n.dialH1
+	h1.MaxConnsPerHost, h1.MaxIdleConnsPerHost = cfg.Limits.ConnsPerHost, cfg.Limits.ConnsPerHost
+	h1.Protocols.SetHTTP1(true)
+	h2.DialTLSContext = n.dialH2
+	h2.MaxConnsPerHost = 1
+	h2.HTTP2 = &http.HTTP2Config{
+		StrictMaxConcurrentRequests: true,
+		WriteByteTimeout:            cfg.Limits.IdleTimeout,
+		MaxDecoderHeaderTableSize:   64 << 10, // Chromium's; it decides how short headers get
+	}
+	// The transport gets connections that are secure already. "Unencrypted" is
+	// how it is told to speak HTTP/2 without a look at a *tls.Conn.
 	h2.Protocols.SetHTTP2(true)
 	h2.Protocols.SetUnencryptedHTTP2(true)
-	return &transports{net: n, pool: newPool(n, cfg.Limits.ConnsPerHost), h2: h2}
+	return &transports{net: n, h1: h1, h2: h2}
 }
 
 // roundTrip asks over the protocol that the server speaks. The servers of one
 // address may disagree, so the question is settled anew a few times.
 func (t *transports) roundTrip(ctx context.Context, x *exchange, req *http.Request) (resp *http.Response, err error) {
+	hooks := &httptrace.ClientTrace{GotConn: x.gotConn, WroteHeaders: x.wroteHeaders}
+	req = req.WithContext(httptrace.WithClientTrace(ctx, hooks))
 	for range 4 {
+		rt := t.h1
 		if req.URL.Scheme == "https" && t.net.host(addr(req.URL)).protocol() == "h2" {
-			x.stream = make(chan struct{}, 1)
-			hooks := &httptrace.ClientTrace{GotConn: x.gotConn, WroteHeaders: x.wroteHeaders}
-			resp, err = t.h2.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, hooks)))
-		} else {
-			resp, err = t.h1(ctx, x, req)
+			rt, x.stream = t.h2, make(chan struct{}, 1)
 		}
-		if !errors.Is(err, errH1) && !errors.Is(err, errH2) {
+		if resp, err = rt.RoundTrip(req); !errors.Is(err, errH1) && !errors.Is(err, errH2) {
 			return resp, err
 		}
 	}
@@ -298,6 +315,6 @@ func (t *transports) roundTrip(ctx context.Context, x *exchange, req *http.Reque
 }
 
 func (t *transports) close() {
-	t.pool.close()
+	t.h1.CloseIdleConnections()
 	t.h2.CloseIdleConnections()
 }

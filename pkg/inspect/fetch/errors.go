@@ -78,8 +78,9 @@ func explain(ctx context.Context, lim *standing, u *url.URL, err error) error {
 	if f := (*fault)(nil); errors.As(err, &f) {
 		return f
 	}
-	if strings.Contains(err.Error(), "response header list larger") {
-		return lim.header // net/http has no type for it
+	// net/http has no types for these.
+	if strings.Contains(err.Error(), "response headers exceeded") || strings.Contains(err.Error(), "response header list larger") {
+		return lim.header
 	}
 	if ctx.Err() != nil {
 		return canceled(u, context.Cause(ctx))

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,15 +26,12 @@ type exchange struct {
 	shelf    *shelf // the body, if it is held
 	err      error
 
-	h1    *h1conn // HTTP/1: until it is let go
-	ended bool    // HTTP/1: the whole answer was read, another may follow
-
 	stream chan struct{} // HTTP/2: the request's stream is known
 
 	mu    sync.Mutex // net/http calls the hooks from goroutines of its own
 	conn  *conn      // under mu
 	id    uint32     // under mu: the HTTP/2 stream
-	count *tally     // under mu: HTTP/2: of the response
+	count *tally     // under mu: of the response
 	got   time.Time  // under mu: when the connection was had
 }
 
@@ -57,35 +53,29 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 		Header: s.client.header(r, u, chain),
 	}
 	s.addCookies(req)
-	defer x.letGo()
 	resp, err := s.client.rt.roundTrip(ctx, x, req)
 	x.headersDone(ctx, err == nil)
 	if err != nil {
 		x.fail(explain(ctx, &s.client.limits, u, err))
 		return x
 	}
-	if x.h1 == nil {
-		defer resp.Body.Close()
-	}
+	defer resp.Body.Close() // of this body, whatever replaces it below
 	if resp.StatusCode < 100 {
 		x.fail(faultf(ErrProtocol, nil, "answer of %s is not HTTP: status %03d", u.Host, resp.StatusCode))
 		return x
 	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body = http.NoBody // what follows is no HTTP, and ctx does not end it
+	}
 	x.answered(u, resp)
 	x.readBody(ctx, r, u, resp)
-	x.close(resp)
+	x.close()
 	return x
 }
 
 func (x *exchange) fail(err error) {
 	x.err = err
 	x.hop.Error, x.hop.ErrorCode = err.Error(), libra.ReasonOf(err).Code
-}
-
-// gotH1 is gotConn for HTTP/1.
-func (x *exchange) gotH1(c *h1conn) {
-	x.h1 = c
-	x.gotConn(httptrace.GotConnInfo{Conn: c.conn, Reused: c.reused})
 }
 
 // gotConn starts the clocks: before it, the request has cost its server
@@ -107,6 +97,8 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 		case <-x.stream: // a first try's
 		default:
 		}
+	} else {
+		x.count = c.expect()
 	}
 	x.mu.Unlock()
 	limits := &x.s.client.limits
@@ -144,10 +136,7 @@ func (x *exchange) headersDone(ctx context.Context, answered bool) {
 	if !x.got.IsZero() {
 		x.hop.Wait = time.Since(x.got)
 	}
-	switch {
-	case x.h1 != nil:
-		x.hop.HeaderBytes = x.h1.taken()
-	case x.count != nil:
+	if x.count != nil {
 		x.hop.HeaderBytes = x.count.header.Load()
 	}
 	x.s.spent.Add(x.hop.HeaderBytes)
@@ -181,20 +170,18 @@ func (x *exchange) certificateUntil() time.Time {
 }
 
 // close takes what is known once the body has ended.
-func (x *exchange) close(resp *http.Response) {
+func (x *exchange) close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	var raw int64
-	switch {
-	case x.h1 != nil && slices.Contains(resp.TransferEncoding, "chunked"):
-		raw = x.h1.taken()
-	case x.count != nil:
+	if x.count == nil {
+		return
+	}
+	if x.conn.h2 {
 		x.conn.forget(x.id)
 		x.hop.HeaderBytes = x.count.header.Load() // and the trailers
-		raw = x.count.raw.Load()
 	}
 	if x.err == nil && x.location == "" {
-		x.hop.FramingBytes = max(raw-x.hop.HeaderBytes-x.hop.EncodedBytes, 0)
+		x.hop.FramingBytes = max(x.count.raw.Load()-x.hop.HeaderBytes-x.hop.EncodedBytes, 0)
 	}
 }
 

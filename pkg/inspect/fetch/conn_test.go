@@ -77,18 +77,55 @@ func TestConnectionClosedBetween(t *testing.T) {
 	}
 }
 
-// TestAnswersNobodyAskedFor: what comes behind an answer is not taken for the
-// next one.
-func TestAnswersNobodyAskedFor(t *testing.T) {
-	base, _ := talker(t, func(path string, before int) string {
-		return says200(path) + says200("planted, planted")
-	})
-	s := session(t, fetch.Config{})
-	for i := range 3 {
-		path := fmt.Sprintf("/%d", i)
-		if got := s.Get(t.Context(), fetch.Request{URL: base + path}); got.Err != nil || got.Hops[0].EncodedBytes != int64(len(path)) {
-			t.Fatalf("%s: got %+v, %v", path, got.Hops, got.Err)
+// What follows a response is not taken for the next one, whatever ends the
+// response.
+func TestBytesBetweenResponses(t *testing.T) {
+	for _, first := range []string{
+		says200("x"), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+	} {
+		base, _ := talker(t, func(string, int) string { return first + says200("planted, planted") })
+		s := session(t, fetch.Config{})
+		for range 5 {
+			got := s.Get(t.Context(), fetch.Request{URL: base + "/"})
+			if h := got.Hops[0]; got.Err != nil || h.TransferBytes() != int64(len(first)) {
+				t.Fatalf("%q: got %+v, %v", first, got.Hops, got.Err)
+			}
 		}
+	}
+}
+
+// A server that talks before it is asked has answered, whatever comes first.
+func TestServerTalksFirst(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, "SSH-2.0-OpenSSH_9.2p1\r\n")
+			io.Copy(io.Discard, c)
+		}
+	}()
+	s := session(t, fetch.Config{})
+	for range 20 {
+		if got := s.Get(t.Context(), fetch.Request{URL: "http://" + l.Addr().String()}); !errors.Is(got.Err, fetch.ErrProtocol) {
+			t.Fatalf("got %v, want %v", got.Err, fetch.ErrProtocol)
+		}
+	}
+}
+
+// An answer that switches to another protocol ends with its head.
+func TestSwitchingProtocols(t *testing.T) {
+	const head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+	got := session(t, fetch.Config{}).Get(t.Context(), fetch.Request{URL: raw(t, func(c net.Conn) { io.WriteString(c, head+"x"); hang(c) })})
+	if h := got.Hops[0]; got.Err != nil || h.Status != 101 || h.HeaderBytes != int64(len(head)) || h.EncodedBytes != 0 {
+		t.Errorf("got %+v, %v", h, got.Err)
 	}
 }
 
@@ -100,6 +137,7 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 		"HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n",
 		"HTTP/1.1 103 Early Hints\r\n\r\n" + says200("x"),
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Trailer: y\r\n\r\n",
+		"HTTP/1.1 200 OK\nContent-Length: 1\nX-Long: " + strings.Repeat("x", 5000) + "\n\nx",
 		"HTTP/1.1 302 Found\r\nLocation: /end\r\nContent-Length: 4\r\n\r\nmove",
 	}
 	base, conns := talker(t, func(path string, before int) string {

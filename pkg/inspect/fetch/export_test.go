@@ -1,0 +1,17 @@
+package fetch
+
+// FollowResponse follows text, split into pieces, as one response. It returns the
+// bytes of the heads and those of the whole; ended says whether the end was found.
+func FollowResponse(text []byte, piece int) (header, whole int64, ended bool) {
+	var r response
+	var t tally
+	r.begin(&t)
+	for len(text) > 0 {
+		p := text[:min(piece, len(text))]
+		if n := r.read(p); n < len(p) {
+			break
+		}
+		text = text[len(p):]
+	}
+	return t.header.Load(), t.raw.Load(), r.done()
+}
