@@ -109,7 +109,7 @@ func TestPageDownAndOverBudgetAreNotified(t *testing.T) {
 		ID: "page.budget." + heavyPage, Scope: libra.ScopePage, Target: heavyURL, Page: heavyPage, Severity: libra.Minor,
 		Summary: "The page is over its budget", Runbook: "#page-budget",
 	}
-	wantNotified(t, budget, "over its budget of 100.0 KB; +290.0 KB of images since ", ", biggest: <!channel>.png 293.", "; 3 of 3 inspections in a row failed")
+	wantNotified(t, budget, "over its budget of 102.4 kB (100 KB in the file); +297.0 kB of images since ", ", biggest: <!channel>.png 300.", "; 3 of 3 inspections in a row failed")
 	for _, said := range box.Sink.Messages() {
 		if strings.Contains(said, "<!channel>") {
 			t.Errorf("the page mentions a channel: %s", said)
@@ -186,7 +186,7 @@ func TestExpiringCertificateIsNotified(t *testing.T) {
 	wantNotified(t, libra.Alarm{
 		ID: "page.certificate." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
 		Summary: "The certificate of 127.0.0.1 expires soon", Runbook: "#page-certificate",
-	}, "expires on "+soon.Leaf.NotAfter.UTC().Format("2 Jan 2006 15:04 UTC")+", in 5 days 0 hours, limit 7 days")
+	}, "expires on "+soon.Leaf.NotAfter.UTC().Format("2 Jan 2006 15:04 UTC")+", in 5 days, limit 7 days")
 	shown.Store(later)
 	wantCleared(t, url, "The certificate of 127.0.0.1 is valid for long enough again")
 }

@@ -193,7 +193,7 @@ func writeBudget(w io.Writer, s screen, r *budget.Result) {
 	if r.Path != "" {
 		title += " for path " + printable(r.Path)
 	}
-	fmt.Fprintf(w, "\n%s (1 KB is 1024 bytes):\n", s.paint(colour, title))
+	fmt.Fprintf(w, "\n%s (in the file, 1 KB is 1024 bytes):\n", s.paint(colour, title))
 	for _, o := range r.Lines {
 		word, colour := "ok  ", green
 		if o.Over > 0 {

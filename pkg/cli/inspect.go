@@ -37,7 +37,8 @@ what they would fetch is not seen.
 
 Private addresses are refused unless --allow or LIBRA_ALLOW lists them.
 
-A budget file is LightWallet's budget.json, sizes in KB of 1024 bytes:
+A budget file is LightWallet's budget.json, sizes in KB of 1024 bytes; they are
+shown in kB of 1000 bytes, with the file's figure beside them:
 
    [{"path": "/*",
      "resourceSizes":  [{"resourceType": "total", "budget": 300}],

@@ -207,6 +207,19 @@ type Reported struct {
 type Judged struct {
 	Lines int      `json:"lines"` // of the budget that is for this page
 	Over  []string `json:"over"`  // those that are over, in words; never null
+	// OverLines are the same lines by their figures; messages of versions that
+	// had only the words have none.
+	OverLines []OverLine `json:"over_lines,omitempty"`
+}
+
+// OverLine is a line of a budget that a report is over.
+type OverLine struct {
+	Kind     string `json:"kind"`     // the file's list: "resourceSizes", "resourceCounts", "maxDeltaVsLast"
+	Type     string `json:"type"`     // a libra.ResourceType, "total" or "third-party"
+	Unit     string `json:"unit"`     // "bytes" or "requests"
+	Budgeted int64  `json:"budgeted"` // what is allowed
+	Actual   int64  `json:"actual"`   // what there is; of a delta, the growth
+	Over     int64  `json:"over"`     // Actual - Budgeted
 }
 
 // Subject is the subject that the answer is published on.

@@ -30,6 +30,9 @@ func (w *worker) checkBudget(ctx context.Context) *event.Judged {
 	for _, line := range result.Lines {
 		if line.Over > 0 {
 			judged.Over = append(judged.Over, line.String())
+			judged.OverLines = append(judged.OverLines, event.OverLine{
+				Kind: string(line.Kind), Type: line.Type, Unit: line.Unit, Budgeted: line.Budgeted, Actual: line.Actual, Over: line.Over,
+			})
 		}
 	}
 	return judged

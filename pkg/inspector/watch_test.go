@@ -48,7 +48,8 @@ func TestWatched(t *testing.T) {
 	if first.Request.Watch == nil || first.Budget == nil {
 		t.Fatalf("the first report: %+v", first)
 	}
-	if first.Budget.Lines != 3 || len(first.Budget.Over) != 1 || !strings.Contains(first.Budget.Over[0], "over its budget of 1.0 KB") {
+	if first.Budget.Lines != 3 || len(first.Budget.Over) != 1 || !strings.Contains(first.Budget.Over[0], "over its budget of 1.0 kB (1 KB in the file)") ||
+		len(first.Budget.OverLines) != 1 || first.Budget.OverLines[0].Over <= 0 {
 		t.Errorf("the first is judged %+v", first.Budget)
 	}
 	if second.Budget == nil || len(second.Budget.Over) != 2 || !strings.Contains(strings.Join(second.Budget.Over, "\n"), "grown") {

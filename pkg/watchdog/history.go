@@ -42,7 +42,7 @@ func (w *Watchdog) historyProbe() *probe {
 			if count == 0 || age >= aside {
 				return Reading{Verdict: Pass}
 			}
-			return p.fail("%d beside the database, the newest %s, %s old, an alarm for %s", count, newest, spanText(max(age, 0)), spanText(aside))
+			return p.fail("%d beside the database, the newest %s, %s old, an alarm for %s", count, newest, libra.FormatDuration(max(age, 0)), libra.FormatDuration(aside))
 		},
 	}
 }

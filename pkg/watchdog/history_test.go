@@ -40,7 +40,7 @@ func TestHistory(t *testing.T) {
 		old := put(stamp(7*24*time.Hour - 20*time.Second))
 		r.pass(10, true)
 		r.wantStored("11 history raised minor")
-		if want := fmt.Sprintf("2 beside the database, the newest %s, 6 days 23 hours old, an alarm for 7 days; 1 of 1 probes in a row failed", old); r.evidence(0) != want {
+		if want := fmt.Sprintf("2 beside the database, the newest %s, 6 days 23 h old, an alarm for 7 days; 1 of 1 probes in a row failed", old); r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.pass(15, true)

@@ -6,9 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -115,7 +113,7 @@ func (p *probe) readBudget(r event.Reported, ours bool, was weight) Reading {
 	case r.Quarantined, r.Budget == nil, report.Outcome == libra.Failed, report.Status >= http.StatusBadRequest:
 		return Reading{Evidence: "not checked against its budget"}
 	case len(r.Budget.Over) > 0:
-		return p.fail("%s", rescaled(strings.Join(r.Budget.Over, "; "))+growthText(report, r.Budget.Over[0], was))
+		return p.fail("%s", strings.Join(r.Budget.Over, "; ")+growthText(report, r.Budget.OverLines, was))
 	case ours:
 		return Reading{Evidence: "cut short through no fault of the page's"}
 	}
@@ -133,7 +131,11 @@ func (p *probe) readCertificate(until, now time.Time, limits rules.Days) Reading
 		days     int
 	}{{libra.Critical, limits.Critical}, {libra.Major, limits.Major}, {libra.Minor, limits.Minor}} {
 		if l.days > 0 && left < time.Duration(l.days)*day {
-			r := p.fail("expires on %s, in %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), daysAndHours(left), libra.Several(l.days, "day"))
+			when := "in " + libra.FormatDuration(left)
+			if left < 0 {
+				when = "in the past"
+			}
+			r := p.fail("expires on %s, %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), when, libra.Several(l.days, "day"))
 			r.Severity = l.severity
 			return r
 		}
@@ -142,24 +144,6 @@ func (p *probe) readCertificate(until, now time.Time, limits rules.Days) Reading
 }
 
 const day = 24 * time.Hour
-
-func daysAndHours(d time.Duration) string {
-	if d < 0 {
-		return "the past"
-	}
-	return libra.Several(int(d/day), "day") + " " + libra.Several(int(d%day/time.Hour), "hour")
-}
-
-// spanText is a span of time in the units that people count it in.
-func spanText(d time.Duration) string {
-	switch {
-	case d%day == 0 && d > 0:
-		return libra.Several(int(d/day), "day")
-	case d >= day:
-		return daysAndHours(d)
-	}
-	return d.Round(time.Second).String()
-}
 
 // weight is what a page weighed when it was last within its budget.
 type weight struct {
@@ -175,10 +159,10 @@ func weightOf(r event.Reported) weight {
 	return w
 }
 
-// blame names what has grown most since the page was within its budget, and
+// growthText names what has grown most since the page was within its budget, and
 // the biggest asset of that kind; without such a time, the biggest of what the
 // budget's line is about.
-func growthText(r libra.Report, line string, was weight) string {
+func growthText(r libra.Report, over []event.OverLine, was weight) string {
 	kind, growth := libra.ResourceType(""), int64(0)
 	for _, t := range libra.ResourceTypes() {
 		if more := r.Totals.ByType[t].TransferBytes - was.Bytes[t]; was.Bytes != nil && more > growth {
@@ -187,9 +171,9 @@ func growthText(r libra.Report, line string, was weight) string {
 	}
 	text := ""
 	if kind != "" {
-		text = fmt.Sprintf("; +%s of %s since %s", bytesText(growth), plural(kind), was.At.UTC().Format("2 Jan 15:04 UTC"))
-	} else if first, _, _ := strings.Cut(line, " "); slices.Contains(libra.ResourceTypes(), libra.ResourceType(first)) {
-		kind = libra.ResourceType(first)
+		text = fmt.Sprintf("; +%s of %s since %s", libra.FormatBytes(growth), plural(kind), was.At.UTC().Format("2 Jan 15:04 UTC"))
+	} else if len(over) > 0 && slices.Contains(libra.ResourceTypes(), libra.ResourceType(over[0].Type)) {
+		kind = libra.ResourceType(over[0].Type)
 	}
 	var biggest libra.Asset
 	for _, a := range r.Assets {
@@ -204,7 +188,7 @@ func growthText(r libra.Report, line string, was weight) string {
 	if text == "" {
 		comma = ";"
 	}
-	return text + fmt.Sprintf("%s biggest: %s %s", comma, fileName(biggest.URL), bytesText(biggest.TransferBytes()))
+	return text + fmt.Sprintf("%s biggest: %s %s", comma, fileName(biggest.URL), libra.FormatBytes(biggest.TransferBytes()))
 }
 
 func plural(t libra.ResourceType) string {
@@ -227,28 +211,4 @@ func fileName(address string) string {
 		return base
 	}
 	return u.Host + "/"
-}
-
-// bytesText is a size as budgets count them, in units of 1024.
-func bytesText(n int64) string {
-	switch {
-	case n >= 1<<20:
-		return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MB"
-	case n >= 1<<10:
-		return strconv.FormatFloat(float64(n)/(1<<10), 'f', 1, 64) + " KB"
-	}
-	return fmt.Sprintf("%d bytes", n)
-}
-
-var kilobytes = regexp.MustCompile(`\d+\.\d KB`)
-
-// rescaled writes what is a thousand KB or more in MB, which people read.
-func rescaled(text string) string {
-	return kilobytes.ReplaceAllStringFunc(text, func(s string) string {
-		kb, err := strconv.ParseFloat(strings.TrimSuffix(s, " KB"), 64)
-		if err != nil || kb < 1000 {
-			return s
-		}
-		return strconv.FormatFloat(kb/1024, 'f', 1, 64) + " MB"
-	})
 }

@@ -300,9 +300,9 @@ func TestPageRowOutlivesStops(t *testing.T) {
 	}
 }
 
-func over(lines ...string) func(*event.Reported) {
+func over(kind, text string) func(*event.Reported) {
 	return func(a *event.Reported) {
-		a.Budget = &event.Judged{Lines: 1, Over: lines}
+		a.Budget = &event.Judged{Lines: 1, Over: []string{text}, OverLines: []event.OverLine{{Kind: "resourceSizes", Type: kind, Unit: "bytes"}}}
 		a.Report.Assets = append(a.Report.Assets,
 			libra.Asset{URL: "https://shop.example/i/hero.png?v=2", Type: libra.Image, Fetch: libra.Fetched, EncodedBytes: 1990000},
 			libra.Asset{URL: "https://shop.example/i/b.png", Type: libra.Image, Fetch: libra.Fetched, EncodedBytes: 300000},
@@ -311,7 +311,7 @@ func over(lines ...string) func(*event.Reported) {
 	}
 }
 
-const line = "total is 5222.4 KB, 2150.4 KB over its budget of 3072.0 KB"
+const line = "total is 5.3 MB, 2.2 MB over its budget of 3.1 MB (3072 KB in the file)"
 
 // What is over its budget is told with what has grown since it was not.
 func TestPageBudget(t *testing.T) {
@@ -321,7 +321,7 @@ func TestPageBudget(t *testing.T) {
 		w := r.watch(2, `[{}]`)
 		within := time.Now().Add(2 * time.Second)
 		for _, change := range []func(*event.Reported){
-			nil, nil, over(line), over(line), status(500), over(line),
+			nil, nil, over("total", line), over("total", line), status(500), over("total", line),
 			nil, func(a *event.Reported) {
 				a.Report.Outcome = libra.Partial
 				a.Report.AddReason(libra.Reason{Code: libra.CodeLocalResources, Text: "image x: this machine cannot connect: too many open files"})
@@ -332,13 +332,15 @@ func TestPageBudget(t *testing.T) {
 		}
 		id := "page.budget." + shop
 		r.wantStored("10 "+id+" raised minor", "18 "+id+" cleared minor")
-		want := "total is 5.1 MB, 2.1 MB over its budget of 3.0 MB; +2.2 MB of images since " + within.UTC().Format("2 Jan 15:04 UTC") +
-			", biggest: hero.png 1.9 MB; 3 of 3 inspections in a row failed"
+		want := line + "; +2.3 MB of images since " + within.UTC().Format("2 Jan 15:04 UTC") +
+			", biggest: hero.png 2.0 MB; 3 of 3 inspections in a row failed"
 		if r.evidence(0) != want {
 			t.Errorf("evidence %q,\nwant     %q", r.evidence(0), want)
 		}
 	})
 }
+
+const imageLine = "image is 2.3 MB, 242.0 kB over its budget of 2.0 MB (2000 KB in the file)"
 
 // A page that was never within its budget is told with its biggest asset.
 func TestPageBudgetFromTheStart(t *testing.T) {
@@ -347,10 +349,10 @@ func TestPageBudgetFromTheStart(t *testing.T) {
 		r.start()
 		w := r.watch(2, `[{}]`)
 		for range 3 {
-			r.report(w, over("image is 2236.3 KB, 236.3 KB over its budget of 2000.0 KB"))
+			r.report(w, over("image", imageLine))
 			r.pass(2, true)
 		}
-		if want := "image is 2.2 MB, 236.3 KB over its budget of 2.0 MB; biggest: hero.png 1.9 MB; 3 of 3 inspections in a row failed"; r.evidence(0) != want {
+		if want := imageLine + "; biggest: hero.png 2.0 MB; 3 of 3 inspections in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.watch(2, "") // the budget is taken away
@@ -376,7 +378,7 @@ func TestPageCertificate(t *testing.T) {
 		}
 		id := "page.certificate." + shop
 		r.wantStored("4 "+id+" raised minor", "8 "+id+" raised major", "10 "+id+" raised critical", "12 "+id+" cleared critical")
-		if !strings.HasSuffix(r.evidence(1), ", in 6 days 1 hour, limit 7 days") {
+		if !strings.HasSuffix(r.evidence(1), ", in 6 days 1 h, limit 7 days") {
 			t.Errorf("evidence %q", r.evidence(1))
 		}
 	})

@@ -2,7 +2,8 @@
 //
 // The file is LightWallet's budget.json, which Lighthouse read until version
 // 12: an array of budgets, each for the pages whose path it matches, sizes in
-// KB of 1024 bytes as Lighthouse counts them.
+// KB of 1024 bytes as Lighthouse counts them. They become bytes as the file is
+// read, and are shown in kB of 1000 bytes with the file's figure beside them.
 //
 //	[{
 //	  "path": "/*",
@@ -63,6 +64,9 @@ type Line struct {
 	Share int64  `json:"share,omitempty"` // of a delta, in thousandths of the last report's; then Max is 0
 	// IsShare tells a share of 0 from none.
 	IsShare bool `json:"is_share,omitempty"`
+	// Given is a size or share as the file has it, "300 KB" or "5%"; "" for
+	// counts.
+	Given string `json:"given,omitempty"`
 }
 
 // Match returns the budget for the page at pageURL: the last whose path

@@ -43,11 +43,11 @@ func TestParse(t *testing.T) {
 	want := []budget.Budget{
 		{
 			Path: "/*", FirstParty: []string{"example.org", "*.cdn.example.net"},
-			Sizes:  []budget.Line{{Type: "total", Max: 300 << 10}, {Type: "script", Max: 512}},
+			Sizes:  []budget.Line{{Type: "total", Max: 300 << 10, Given: "300 KB"}, {Type: "script", Max: 512, Given: "0.5 KB"}},
 			Counts: []budget.Line{{Type: "third-party", Max: 1}},
-			Deltas: []budget.Line{{Type: "total", Share: 50, IsShare: true}, {Type: "image", Max: 50 << 10}},
+			Deltas: []budget.Line{{Type: "total", Share: 50, IsShare: true, Given: "5%"}, {Type: "image", Max: 50 << 10, Given: "50 KB"}},
 		},
-		{Path: "/blog", Sizes: []budget.Line{{Type: "total", Max: 200 << 10}}, Deltas: []budget.Line{{Type: "total", Max: 10 << 10}}},
+		{Path: "/blog", Sizes: []budget.Line{{Type: "total", Max: 200 << 10, Given: "200 KB"}}, Deltas: []budget.Line{{Type: "total", Max: 10 << 10, Given: "10 KB"}}},
 	}
 	if diff := cmp.Diff(want, parse(t, sample)); diff != "" {
 		t.Error(diff)
@@ -168,11 +168,11 @@ func TestCheck(t *testing.T) {
 	want := budget.Result{
 		URL: "https://example.org/", Path: "/*", Over: true, Notes: []string{},
 		Lines: []budget.Outcome{
-			{Kind: budget.Sizes, Type: "total", Unit: "bytes", Budgeted: 300 << 10, Actual: 271 << 10},
-			{Kind: budget.Sizes, Type: "script", Unit: "bytes", Budgeted: 512, Actual: 1024, Over: 512},
+			{Kind: budget.Sizes, Type: "total", Unit: "bytes", Budgeted: 300 << 10, Actual: 271 << 10, Given: "300 KB"},
+			{Kind: budget.Sizes, Type: "script", Unit: "bytes", Budgeted: 512, Actual: 1024, Over: 512, Given: "0.5 KB"},
 			{Kind: budget.Counts, Type: "third-party", Unit: "requests", Budgeted: 1, Actual: 2, Over: 1}, // www. is not listed
-			{Kind: budget.Deltas, Type: "total", Unit: "bytes", Budgeted: (211 << 10) / 20, Actual: 60 << 10, Over: 60<<10 - (211<<10)/20},
-			{Kind: budget.Deltas, Type: "image", Unit: "bytes", Budgeted: 50 << 10, Actual: 60 << 10, Over: 10 << 10},
+			{Kind: budget.Deltas, Type: "total", Unit: "bytes", Budgeted: (211 << 10) / 20, Actual: 60 << 10, Over: 60<<10 - (211<<10)/20, Given: "5%"},
+			{Kind: budget.Deltas, Type: "image", Unit: "bytes", Budgeted: 50 << 10, Actual: 60 << 10, Over: 10 << 10, Given: "50 KB"},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

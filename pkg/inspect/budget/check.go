@@ -28,6 +28,9 @@ type Outcome struct {
 	Budgeted int64  `json:"budgeted"` // what is allowed
 	Actual   int64  `json:"actual"`   // what there is; of a delta, the growth, negative if it shrank
 	Over     int64  `json:"over"`     // Actual - Budgeted if that is positive, else 0
+	// Given is a size or share as the file has it, "300 KB" or "5%"; "" for
+	// counts.
+	Given string `json:"given,omitempty"`
 	// Skipped says why the line could not be judged, "" if it was.
 	Skipped string `json:"skipped,omitempty"`
 }
@@ -78,7 +81,7 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 	}
 	now := weigh(r, b.FirstParty)
 	for _, l := range b.Sizes {
-		res.add(Outcome{Kind: Sizes, Type: l.Type, Unit: "bytes", Budgeted: l.Max, Actual: now[l.Type].TransferBytes})
+		res.add(Outcome{Kind: Sizes, Type: l.Type, Unit: "bytes", Budgeted: l.Max, Given: l.Given, Actual: now[l.Type].TransferBytes})
 	}
 	for _, l := range b.Counts {
 		res.add(Outcome{Kind: Counts, Type: l.Type, Unit: "requests", Budgeted: l.Max, Actual: int64(now[l.Type].Requests)})
@@ -89,7 +92,7 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 		last = weigh(*previous, b.FirstParty)
 	}
 	for _, l := range b.Deltas {
-		o := Outcome{Kind: Deltas, Type: l.Type, Unit: "bytes", Budgeted: l.Max}
+		o := Outcome{Kind: Deltas, Type: l.Type, Unit: "bytes", Budgeted: l.Max, Given: l.Given}
 		if !known {
 			o.Skipped = "no earlier complete report to compare with"
 			res.Lines = append(res.Lines, o)

@@ -108,8 +108,8 @@ func (s *suite) add(r Result, o Outcome) {
 	s.Cases = append(s.Cases, x)
 }
 
-// String is one line for a person: "total is 312.5 KB, 12.5 KB over its
-// budget of 300 KB".
+// String is one line for a person: "total is 320.0 kB, 12.8 kB over its budget
+// of 307.2 kB (300 KB in the file)".
 func (o Outcome) String() string {
 	subject := o.Type + " is "
 	if o.Kind == Deltas {
@@ -119,21 +119,22 @@ func (o Outcome) String() string {
 	case o.Skipped != "":
 		return o.Type + " not judged: " + o.Skipped
 	case o.Over > 0:
-		return subject + o.amount(o.Actual) + ", " + o.amount(o.Over) + " over its budget of " + o.amount(o.Budgeted)
+		return subject + o.amount(o.Actual) + ", " + o.amount(o.Over) + " over its budget of " + o.budgeted()
 	}
-	return subject + o.amount(o.Actual) + ", within its budget of " + o.amount(o.Budgeted)
+	return subject + o.amount(o.Actual) + ", within its budget of " + o.budgeted()
+}
+
+// budgeted is what is allowed, with the file's own figure.
+func (o Outcome) budgeted() string {
+	if o.Given == "" {
+		return o.amount(o.Budgeted)
+	}
+	return o.amount(o.Budgeted) + " (" + o.Given + " in the file)"
 }
 
 func (o Outcome) amount(n int64) string {
 	if o.Unit == "requests" {
-		if n == 1 {
-			return "1 request"
-		}
-		return fmt.Sprintf("%d requests", n)
+		return libra.Several(int(n), "request")
 	}
-	kb := float64(n) / 1024
-	if n != 0 && -0.1 < kb && kb < 0.1 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	return strconv.FormatFloat(kb, 'f', 1, 64) + " KB"
+	return libra.FormatBytes(n)
 }

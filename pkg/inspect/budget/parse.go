@@ -157,7 +157,7 @@ func (p *parser) line(n node, amount func(node) Line) (l Line, ok bool) {
 		case "budget":
 			hasBudget = true
 			a := amount(m.value)
-			l.Max, l.Share, l.IsShare = a.Max, a.Share, a.IsShare
+			l.Max, l.Share, l.IsShare, l.Given = a.Max, a.Share, a.IsShare, a.Given
 		default:
 			p.fault(node{off: m.off}, "key %q is unknown: allowed are resourceType and budget", m.key)
 		}
@@ -177,7 +177,12 @@ func (p *parser) kilobytes(n node) Line {
 		p.fault(n, "size %s makes no sense: write a number of KB from 0 to %d", shown(n), maxKB)
 		return Line{}
 	}
-	return Line{Max: int64(math.Round(f * 1024))}
+	return size(f)
+}
+
+// size turns the file's KB into bytes.
+func size(kb float64) Line {
+	return Line{Max: int64(math.Round(kb * 1024)), Given: strconv.FormatFloat(kb, 'f', -1, 64) + " KB"}
 }
 
 func (p *parser) count(n node) Line {
@@ -206,7 +211,7 @@ func (p *parser) growth(n node) Line {
 		if !ok || f < 0 || f > maxKB {
 			p.fault(n, "growth %s makes no sense: write a number of KB from 0 to %d, or a share such as \"5%%\"", shown(n), maxKB)
 		}
-		return Line{Max: int64(math.Round(f * 1024))}
+		return size(f)
 	}
 	digits, percent := strings.CutSuffix(s, "%")
 	f, err := strconv.ParseFloat(digits, 64)
@@ -214,7 +219,7 @@ func (p *parser) growth(n node) Line {
 		p.fault(n, "growth %s makes no sense: write a share from \"0%%\" to \"%d%%\", or a number of KB", shown(n), maxShare)
 		return Line{}
 	}
-	return Line{Share: int64(math.Round(f * 10)), IsShare: true}
+	return Line{Share: int64(math.Round(f * 10)), IsShare: true, Given: strconv.FormatFloat(f, 'f', -1, 64) + "%"}
 }
 
 func number(n node) (float64, bool) {
