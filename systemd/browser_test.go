@@ -51,7 +51,7 @@ func TestBrowserSubmitsAndShowsReport(t *testing.T) {
 	runInBrowser(t, ctx, chromedp.Submit("#url"))
 	runInBrowser(t, ctx, chromedp.WaitVisible("#assets"))
 	report := runInBrowser(t, ctx, chromedp.Text("main"))
-	for _, want := range []string{strings.Trim(strings.TrimPrefix(url, "http:"), "/"), "style.css", "dot.png", "2.00 kB", "complete"} {
+	for _, want := range []string{strings.Trim(strings.TrimPrefix(url, "http:"), "/"), "style.css", "dot.png", "2.0 kB", "complete"} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report does not show %q:\n%s", want, report)
 		}

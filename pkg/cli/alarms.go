@@ -110,7 +110,7 @@ func (r *runner) writeAlarms(list *alarmList) {
 			if a.State == libra.Raised {
 				colour = severityColour(a.Severity)
 			} else if !a.Until.IsZero() {
-				lasted = lasting(a.Until.Sub(a.Since))
+				lasted = libra.FormatDuration(a.Until.Sub(a.Since))
 			}
 			t.add(cell{string(a.Severity), colour}, text(string(a.State)), text(moment(a.Since)), text(lasted), text(a.ID), text(a.Target), text(a.Summary))
 			if a.State == libra.Raised {
@@ -275,7 +275,7 @@ func (r *runner) writeAlarm(a *alarmAnswer, silences []silenceAnswer, server str
 	line("target", a.Target)
 	line("since", moment(a.Since))
 	if a.State != libra.Raised {
-		line("lasted", lasting(a.Until.Sub(a.Since)))
+		line("lasted", libra.FormatDuration(a.Until.Sub(a.Since)))
 	}
 	line("host", a.Host)
 	if a.Runbook != "" {
@@ -371,5 +371,5 @@ func writeTried(w io.Writer, s screen, channel string, ok bool, answer string, t
 	if !ok {
 		word = s.paint(red, "not sent")
 	}
-	fmt.Fprintf(w, "%s: %s in %s: %s\n", printable(channel), word, took, printable(answer))
+	fmt.Fprintf(w, "%s: %s in %s: %s\n", printable(channel), word, libra.FormatDuration(took), printable(answer))
 }

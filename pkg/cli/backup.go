@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"libra/pkg/libra"
 	"libra/pkg/store"
 )
 
@@ -49,7 +50,7 @@ history (root, or a member of libra-history).`,
 			if err != nil {
 				return fail("cannot look at the backup: %w", err)
 			}
-			fmt.Fprintf(r.out, "%d reports in %s, %s, in %s\n", reports, file, humanBytes(info.Size()), time.Since(start).Round(time.Millisecond))
+			fmt.Fprintf(r.out, "%d reports in %s, %s, in %s\n", reports, file, libra.FormatBytes(info.Size()), libra.FormatDuration(time.Since(start)))
 			return nil
 		},
 	}

@@ -129,7 +129,7 @@ func (r *runner) readFile(what, file string) ([]byte, error) {
 		return nil, fail("cannot read %s %q: %w", what, file, bare(err))
 	}
 	if len(data) > maxFileBytes {
-		return nil, fail("cannot read %s %q: it is longer than %s", what, file, humanBytes(maxFileBytes))
+		return nil, fail("cannot read %s %q: it is longer than %s", what, file, libra.FormatBytes(maxFileBytes))
 	}
 	return data, nil
 }

@@ -292,7 +292,7 @@ func TestWaitTimeout(t *testing.T) {
 	}))
 	defer s.Close()
 	code, out, errs := libra(t, "submit", "--wait", "--timeout", "50ms", "https://example.org/", "--server", s.URL)
-	want := "libra: cannot wait for the report on \"https://example.org/\": it is not there after 50ms\n" +
+	want := "libra: cannot wait for the report on \"https://example.org/\": it is not there after 50 ms\n" +
 		"hint: the request stands: libra page e7dmo5dvmrcm2qwxt4nu shows the report once it is there; --timeout waits longer\n"
 	if code != 2 || out != "" || errs != want {
 		t.Errorf("code %d, stdout %q, stderr:\n%s", code, out, cmp.Diff(want, errs))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"libra/pkg/libra"
 )
 
 // defaultServer is where an appliance listens unless told otherwise.
@@ -156,7 +157,7 @@ func (k *client) unreachable(what string, err error) error {
 	case errors.As(err, &dns):
 		reason = "no such host"
 	case errors.As(err, &timeout) && timeout.Timeout():
-		reason = fmt.Sprintf("no answer within %s", k.http.Timeout)
+		reason = "no answer within " + libra.FormatDuration(k.http.Timeout)
 	}
 	f := fail("cannot %s: no appliance at %s: %s", what, k.server, reason).with(howToStart)
 	f.passing = true

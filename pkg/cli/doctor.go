@@ -18,6 +18,7 @@ import (
 
 	"libra/configs"
 	"libra/pkg/component"
+	"libra/pkg/libra"
 	"libra/pkg/store"
 )
 
@@ -157,7 +158,7 @@ func seeAside(path string) (list []finding) {
 			do("keep them elsewhere or remove them; look for what damaged them: disk, memory, copies by hand"))
 	}
 	if len(logs) > 0 {
-		list = append(list, fine("history", "%d files (-wal, -shm) are left of databases that were deleted or replaced, %s, the last one %s", len(logs), humanBytes(size), logs[len(logs)-1]).
+		list = append(list, fine("history", "%d files (-wal, -shm) are left of databases that were deleted or replaced, %s, the last one %s", len(logs), libra.FormatBytes(size), logs[len(logs)-1]).
 			do("nothing can be read from them without their database: rm "+strings.Join(logs, " ")))
 	}
 	return list
@@ -167,7 +168,7 @@ func seeAside(path string) (list []finding) {
 func seeClock(path string) []finding {
 	now := time.Now()
 	if info, err := os.Stat(path); err == nil && info.ModTime().After(now.Add(time.Minute)) {
-		return []finding{fine("clock", "it is %s, and the history was written %s later", now.UTC().Format(time.DateTime), info.ModTime().Sub(now).Round(time.Second)).
+		return []finding{fine("clock", "it is %s, and the history was written %s later", now.UTC().Format(time.DateTime), libra.FormatDuration(info.ModTime().Sub(now))).
 			do("set the clock: timedatectl set-ntp true")}
 	}
 	if now.Year() < 2026 {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"libra/pkg/component"
+	"libra/pkg/libra"
 )
 
 // owned is a folder that one of Libra's users keeps things in, as its unit's
@@ -76,7 +77,7 @@ const readOnly = 1
 // spaceOf judges one file system. Some count no inodes.
 func spaceOf(folder string, s syscall.Statfs_t) finding {
 	free, all := int64(s.Bavail)*s.Bsize, int64(s.Blocks)*s.Bsize
-	f := fine("space", "%s of %s are free for %s", humanBytes(free), humanBytes(all), folder)
+	f := fine("space", "%s of %s are free for %s", libra.FormatBytes(free), libra.FormatBytes(all), folder)
 	if s.Files > 0 {
 		f.Seen += fmt.Sprintf(", and %d of %d inodes", s.Ffree, s.Files)
 	}
@@ -230,7 +231,7 @@ func seeBus(store, space string) []finding {
 	if err := syscall.Statfs(store, &s); err == nil {
 		most = min(most, int64(s.Blocks)*s.Bsize/2)
 	}
-	f := fine("bus", "%s holds %s of at most %s", store, humanBytes(used), humanBytes(most))
+	f := fine("bus", "%s holds %s of at most %s", store, libra.FormatBytes(used), libra.FormatBytes(most))
 	if used > most/10*9 {
 		f = f.do("what is not dealt with fills it: libra status and libra alarms say who is behind; LIBRA_BUS_SPACE is the most")
 	}

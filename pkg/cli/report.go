@@ -31,9 +31,9 @@ func writeReport(w io.Writer, s screen, r *libra.Report, profile string) {
 	}
 	fmt.Fprintf(w, "%s, answered %s: %s, %s transferred, %s decoded, weighed in %s\n",
 		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), libra.Several(r.Totals.Requests, "request"),
-		humanBytes(r.Totals.TransferBytes), humanBytes(r.Totals.DecodedBytes), (time.Duration(r.DurationMS) * time.Millisecond).Round(time.Millisecond))
+		libra.FormatBytes(r.Totals.TransferBytes), libra.FormatBytes(r.Totals.DecodedBytes), libra.FormatDuration(time.Duration(r.DurationMS)*time.Millisecond))
 	if r.Repeat != nil && r.Totals.Requests > 0 {
-		fmt.Fprintf(w, "A second visit: %s, %s transferred\n", libra.Several(r.Repeat.Requests, "request"), humanBytes(r.Repeat.TransferBytes))
+		fmt.Fprintf(w, "A second visit: %s, %s transferred\n", libra.Several(r.Repeat.Requests, "request"), libra.FormatBytes(r.Repeat.TransferBytes))
 	}
 	verdict := score.OfReport(*r, profile)
 	writeVerdict(w, s, r, verdict)

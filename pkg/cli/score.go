@@ -52,6 +52,6 @@ func writeTerms(w io.Writer, s screen, v *score.Score) {
 	fmt.Fprintf(w, "\n%s\n", s.paint(bold, fmt.Sprintf("Against the web (%s, %s): the share of pages that have more, and their percentiles", v.Model, v.Profile)))
 	t.write(w, s)
 	l, c := v.Lighthouse, v.Carbon
-	fmt.Fprintf(w, "Lighthouse %s: %.2f (p10 %s, median %s)\n", l.Audit, l.Score, humanBytes(int64(l.P10)), humanBytes(int64(l.Median)))
-	fmt.Fprintf(w, "Carbon %s: %s, %.3g g for a first visit (%s, %.3f kWh/GB, %.0f g/kWh)\n", c.Model, c.Rating, c.Grams, humanBytes(c.Bytes), c.KWhPerGB, c.GramsPerKWh)
+	fmt.Fprintf(w, "Lighthouse %s: %.2f (p10 %s, median %s)\n", l.Audit, l.Score, libra.FormatBytes(int64(l.P10)), libra.FormatBytes(int64(l.Median)))
+	fmt.Fprintf(w, "Carbon %s: %s, %.3g g for a first visit (%s, %.3f kWh/GB, %.0f g/kWh)\n", c.Model, c.Rating, c.Grams, libra.FormatBytes(c.Bytes), c.KWhPerGB, c.GramsPerKWh)
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -68,31 +67,5 @@ func printable(s string) string {
 	return b.String()
 }
 
-// humanBytes writes n in powers of 1000, as budgets and browsers count.
-func humanBytes(n int64) string {
-	if n < 1000 {
-		return strconv.FormatInt(n, 10) + " B"
-	}
-	f, unit := float64(n), -1
-	for f >= 999.95 && unit < 5 {
-		f /= 1000
-		unit++
-	}
-	return strconv.FormatFloat(f, 'f', 1, 64) + " " + string("kMGTPE"[unit]) + "B"
-}
-
 // moment writes a time for people, to the second.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-
-// lasting writes a duration for people: 42s, 5m, 3h20m, 12d4h.
-func lasting(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return d.Round(time.Second).String()
-	case d < time.Hour:
-		return strconv.Itoa(int(d.Minutes())) + "m"
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd%dh", int(d.Hours())/24, int(d.Hours())%24)
-}

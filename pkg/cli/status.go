@@ -114,7 +114,7 @@ func (r *runner) writeStatus(server string, s *status) {
 		case !p.Up:
 			up = cell{"no", red}
 		}
-		seen := lasting(time.Duration(p.AgeMS)*time.Millisecond) + " ago"
+		seen := libra.FormatDuration(time.Duration(p.AgeMS)*time.Millisecond) + " ago"
 		t.add(text(p.Component), text(p.Instance), up, text(seen), count(p.PID), text(p.Version), text(p.Status))
 	}
 	for _, name := range s.unseen() {

@@ -192,7 +192,7 @@ func (r *runner) await(c *cli.Context, k *client, a accepted, before time.Time) 
 		}
 		select {
 		case <-ctx.Done():
-			return fail("cannot %s: it is not there after %s", what, c.Duration("timeout")).
+			return fail("cannot %s: it is not there after %s", what, libra.FormatDuration(c.Duration("timeout"))).
 				with("the request stands: libra page %s shows the report once it is there; --timeout waits longer", a.ID)
 		case <-time.After(pause):
 		}

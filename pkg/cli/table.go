@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"libra/pkg/libra"
 )
 
 // column is one column of a table.
@@ -54,7 +56,7 @@ func (t *table) remark(c cell) {
 
 func text(s string) cell { return cell{text: s} }
 
-func size(n int64) cell { return cell{text: humanBytes(n)} }
+func size(n int64) cell { return cell{text: libra.FormatBytes(n)} }
 
 func count(n int) cell { return cell{text: fmt.Sprint(n)} }
 

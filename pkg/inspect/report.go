@@ -38,7 +38,7 @@ func (p *page) report(r *libra.Report) {
 	if hops == nil {
 		r.Outcome = libra.Failed
 		r.AddReason(libra.Reason{
-			Code: libra.CodePageTimeout, Text: fmt.Sprintf("page %q did not answer within %s", p.root.url, p.cfg.PageTimeout),
+			Code: libra.CodePageTimeout, Text: fmt.Sprintf("page %q did not answer within %s", p.root.url, libra.FormatDuration(p.cfg.PageTimeout)),
 			Remedy: "try again later, or raise the page timeout",
 		})
 		return
@@ -138,7 +138,7 @@ func (p *page) cutReason() libra.Reason {
 	if errors.Is(p.cutCause, context.Canceled) {
 		return libra.Reason{Code: libra.CodeStopped, Text: fmt.Sprintf("the inspection was given up with %d requests left", left)}
 	}
-	return libra.Reason{Code: libra.CodePageTimeout, Text: fmt.Sprintf("the page's time was up after %s with %d requests left: limit page_timeout", p.cfg.PageTimeout, left)}
+	return libra.Reason{Code: libra.CodePageTimeout, Text: fmt.Sprintf("the page's time was up after %s with %d requests left: limit page_timeout", libra.FormatDuration(p.cfg.PageTimeout), left)}
 }
 
 // assembler lists the assets of a page: breadth first in the order found, each

@@ -72,7 +72,7 @@ type sheetFrom struct {
 // parseSheet reads a style sheet and requests its imports.
 func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v media.Viewport) *sheet {
 	if left := p.cfg.Limits.SheetBytes - p.sheetBytes; int64(len(text)) > left {
-		p.reasons.limit("sheet_bytes", fmt.Sprintf("style sheets were read only up to %d bytes in all: limit sheet_bytes", p.cfg.Limits.SheetBytes))
+		p.reasons.limit("sheet_bytes", fmt.Sprintf("style sheets were read only up to %s in all: limit sheet_bytes", libra.FormatBytes(p.cfg.Limits.SheetBytes)))
 		text = text[:max(left, 0)]
 	}
 	p.sheetBytes += int64(len(text))

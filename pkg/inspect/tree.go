@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/markup"
+	"libra/pkg/libra"
 )
 
 // maxUnreserved bounds the trees of one page that are held without the semaphore of
@@ -21,7 +22,7 @@ const maxUnreserved = 2 << 20
 func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *document {
 	limits := &p.cfg.Limits
 	if left := limits.DocumentBytes - p.docBytes; int64(len(in.Body)) > left {
-		p.reasons.limit("document_bytes", fmt.Sprintf("documents were read only up to %d bytes in all: limit document_bytes", limits.DocumentBytes))
+		p.reasons.limit("document_bytes", fmt.Sprintf("documents were read only up to %s in all: limit document_bytes", libra.FormatBytes(limits.DocumentBytes)))
 		in.Body = in.Body[:max(left, 0)]
 	}
 	p.docBytes += int64(len(in.Body))

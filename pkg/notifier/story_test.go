@@ -408,7 +408,7 @@ func TestRaisedAgainWithinADigest(t *testing.T) {
 		}
 		s.want("[major] web on box: is unwell",
 			"[critical] other on box: is unwell",
-			"[cleared] web on box: is well, down for 1 s",
+			"[cleared] web on box: is well, down for 1.1 s",
 			"[major] web on box: is unwell")
 	})
 }

@@ -53,32 +53,8 @@ func clean(s string, limit int, write func(rune) string) string {
 	return b.String()
 }
 
-// lasting says a duration as a person would, in at most two units.
-func lasting(d time.Duration) string {
-	d = max(d, 0).Round(time.Second)
-	units := []struct {
-		size time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
-	var parts []string
-	for i, u := range units {
-		if n := d / u.size; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, u.name))
-			d -= n * u.size
-			if next := i + 1; len(parts) == 1 && next < len(units) {
-				d = d.Truncate(units[next].size)
-			} else {
-				break
-			}
-		} else if len(parts) > 0 {
-			break
-		}
-	}
-	if len(parts) == 0 {
-		return "0 s"
-	}
-	return strings.Join(parts, " ")
-}
+// lasting is a duration, 0 for one that a clock set back makes negative.
+func lasting(d time.Duration) string { return libra.FormatDuration(max(d, 0)) }
 
 // clock is a time of day for a text that knows no reader's time zone.
 func clock(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05") + " UTC" }

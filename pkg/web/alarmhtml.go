@@ -46,7 +46,7 @@ type alarmRow struct {
 }
 
 // OpenFor is how long it has been open.
-func (a alarmRow) OpenFor(now time.Time) string { return showSpan(now.Sub(a.Since)) }
+func (a alarmRow) OpenFor(now time.Time) string { return libra.FormatDuration(now.Sub(a.Since)) }
 
 // silenceForm is the form of a silence: what was typed, and what was wrong with
 // it.
@@ -115,7 +115,7 @@ func (s *Server) alarmRow(acts actsPage, a alarmDoc) alarmRow {
 		row.Runbook = strings.TrimSuffix(s.cfg.RunbookURL, "#") + a.Runbook
 	}
 	if a.State == libra.Cleared {
-		row.Lasted = showSpan(a.Until.Sub(a.Since))
+		row.Lasted = libra.FormatDuration(a.Until.Sub(a.Since))
 	}
 	return row
 }
@@ -174,7 +174,7 @@ func historyRowsOf(doc timelineDoc, of string) historyPage {
 func wording(e, before entryDoc, known bool) (class, what string) {
 	switch e.Kind {
 	case string(libra.Cleared):
-		return "cleared", "Cleared after " + showSpan(e.At.Sub(e.Since))
+		return "cleared", "Cleared after " + libra.FormatDuration(e.At.Sub(e.Since))
 	case string(libra.Raised):
 		if known && before.Kind == e.Kind && before.Since.Equal(e.Since) {
 			if before.Severity != e.Severity {

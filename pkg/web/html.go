@@ -30,7 +30,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := map[string]*template.Template{}
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").Funcs(template.FuncMap{
-			"bytes": showBytes, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
+			"bytes": libra.FormatBytes, "millis": showMillis, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
 			"short": shortURL, "name": func(url string) string { return short(shortURL(url), 90) }, "linked": linked, "percent": percent, "count": showCount,
 			"term": showTerm, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band,
 			"match": showMatch, "everyChoices": everyChoices, "every": showEvery, "spans": spanChoices,

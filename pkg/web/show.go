@@ -11,24 +11,6 @@ import (
 
 // How values read on the HTML pages.
 
-// showBytes writes decimal units with three digits, as browsers' developer
-// tools do.
-func showBytes(n int64) string {
-	value, unit := float64(n), 0
-	for value >= 999.5 && unit < 3 {
-		value, unit = value/1000, unit+1
-	}
-	switch {
-	case unit == 0:
-		return strconv.FormatInt(n, 10) + " B"
-	case value < 9.995:
-		return fmt.Sprintf("%.2f %cB", value, "kMG"[unit-1])
-	case value < 99.95:
-		return fmt.Sprintf("%.1f %cB", value, "kMG"[unit-1])
-	}
-	return fmt.Sprintf("%.0f %cB", value, "kMG"[unit-1])
-}
-
 func showAgo(now, t time.Time) string {
 	switch d := now.Sub(t); {
 	case t.IsZero():
@@ -46,19 +28,8 @@ func showAgo(now, t time.Time) string {
 	}
 }
 
-// showSpan writes how long something lasted.
-func showSpan(d time.Duration) string {
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", max(int(d.Seconds()), 0))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	default:
-		return fmt.Sprintf("%d days", int(d.Hours()/24))
-	}
-}
+// showMillis writes a duration that a report has in milliseconds.
+func showMillis(ms int64) string { return libra.FormatDuration(time.Duration(ms) * time.Millisecond) }
 
 // showMatch says which alarms a silence is about.
 func showMatch(m libra.Match) string {
@@ -128,7 +99,7 @@ func percent(share float64) string { return strconv.FormatFloat(share*100, 'f', 
 // showTerm writes a figure of a score in its unit.
 func showTerm(unit string, n float64) string {
 	if unit == "bytes" {
-		return showBytes(int64(n))
+		return libra.FormatBytes(int64(n))
 	}
 	return strconv.FormatFloat(n, 'f', 0, 64)
 }

@@ -323,7 +323,7 @@ func TestLifeOfAPage(t *testing.T) {
 	}
 	golden(t, "pages.json", h.get("/api/pages").body)
 	html := h.get("/pages/"+id, "Accept", "text/html").body
-	for _, want := range []string{"https://example.org/app.css", "link rel=stylesheet", "9.00 kB", "10.3 kB", "loading=lazy"} {
+	for _, want := range []string{"https://example.org/app.css", "link rel=stylesheet", "9.0 kB", "10.3 kB", "loading=lazy"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the report's page lacks %q:\n%s", want, html)
 		}

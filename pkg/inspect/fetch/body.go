@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"libra/pkg/libra"
 )
 
 const (
@@ -62,7 +64,7 @@ func (w *wire) check(spent int64) error {
 		return bytesLimit("page_bytes", "body cut, page has reached", lim.PageBytes)
 	}
 	if took := time.Since(w.since); took > lim.Grace && float64(w.n) < float64(lim.MinThroughput)*took.Seconds() {
-		return &Limit{Name: "min_throughput", Value: size(lim.MinThroughput) + "/s", What: "body cut, slower than"}
+		return &Limit{Name: "min_throughput", Value: libra.FormatBytes(lim.MinThroughput) + "/s", What: "body cut, slower than"}
 	}
 	return nil
 }

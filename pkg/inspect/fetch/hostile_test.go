@@ -210,7 +210,7 @@ func TestPageBytesBoundASession(t *testing.T) {
 		got := s.Get(t.Context(), fetch.Request{URL: srv.URL, Type: libra.Image})
 		texts = append(texts, fmt.Sprint(got.Err))
 	}
-	if texts[0] != "<nil>" || !strings.HasPrefix(texts[1], "body cut, page has reached 97.7 KiB") || !strings.HasPrefix(texts[2], "not asked for") {
+	if texts[0] != "<nil>" || !strings.HasPrefix(texts[1], "body cut, page has reached 100.0 kB") || !strings.HasPrefix(texts[2], "not asked for") {
 		t.Errorf("got %q", texts)
 	}
 	if s.Bytes() < 100_000 || s.Bytes() > 130_000 {

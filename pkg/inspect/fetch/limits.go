@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -108,20 +107,20 @@ func orCount(v *int, def int) {
 type Limit struct {
 	// Name is the limit in snake case: "encoded_bytes".
 	Name string
-	// Value is the limit for a person: "50 MiB", "10 s".
+	// Value is the limit for a person: "52.4 MB", "10 s".
 	Value string
 	// What happened, up to the value: "body cut at".
 	What string
 }
 
-// Error is one line: "body cut at 50 MiB: limit encoded_bytes".
+// Error is one line: "body cut at 52.4 MB: limit encoded_bytes".
 func (l *Limit) Error() string { return l.What + " " + l.Value + ": limit " + l.Name }
 
 // Reason is for libra.ReasonOf.
 func (l *Limit) Reason() libra.Reason { return libra.Reason{Code: libra.CodeLimit, Text: l.Error()} }
 
 func bytesLimit(name, what string, n int64) *Limit {
-	return &Limit{Name: name, Value: size(n), What: what}
+	return &Limit{Name: name, Value: libra.FormatBytes(n), What: what}
 }
 
 func countLimit(name, what string, n int) *Limit {
@@ -129,7 +128,7 @@ func countLimit(name, what string, n int) *Limit {
 }
 
 func timeLimit(name, what string, d time.Duration) *Limit {
-	return &Limit{Name: name, Value: strconv.FormatFloat(d.Seconds(), 'g', 3, 64) + " s", What: what}
+	return &Limit{Name: name, Value: libra.FormatDuration(d), What: what}
 }
 
 // standing are the limits that every request arms and few hit, made once.
@@ -143,16 +142,3 @@ func newStanding(l Limits) standing {
 		idle:   timeLimit("idle_timeout", "body cut, nothing more came within", l.IdleTimeout),
 	}
 }
-
-// size writes n bytes with the largest unit that keeps it short.
-func size(n int64) string {
-	switch {
-	case n >= 1<<20:
-		return trim(float64(n)/(1<<20)) + " MiB"
-	case n >= 1<<10:
-		return trim(float64(n)/(1<<10)) + " KiB"
-	}
-	return fmt.Sprintf("%d bytes", n)
-}
-
-func trim(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }
