@@ -56,7 +56,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if s.makeKeys != "" {
 		return broker.MakeKeys(s.makeKeys)
 	}
-	cfg, health := s.line.Config(p, "bus"), func() error { return nil }
+	cfg, health := s.line.Config(p), func() error { return nil }
 	space := s.broker.Space
 	if !s.line.Outside() {
 		s.broker.Listen, s.broker.Log = s.line.Listen, p.Log

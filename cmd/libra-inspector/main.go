@@ -59,7 +59,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		return err
 	}
 	s.cfg.Args = os.Args[1:]
-	conn, err := s.line.Connect(ctx, p, "inspector", s.cfg.Instance)
+	conn, err := s.line.Connect(ctx, p, s.cfg.Instance)
 	if err != nil {
 		return err
 	}

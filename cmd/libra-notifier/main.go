@@ -69,7 +69,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 	for _, fault := range rules.Faults(s.cfg.RulesFault) {
 		p.Log.Error("alarms.toml is bad, going on with the one before it: " + fault.Error())
 	}
-	conn, err := s.line.Connect(ctx, p, "notifier", "1")
+	conn, err := s.line.Connect(ctx, p, "1")
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (s *settings) database(file string) error {
 }
 
 func (s *settings) run(ctx context.Context, p *daemon.Process) error {
-	conn, err := s.line.Connect(ctx, p, "recorder", "1")
+	conn, err := s.line.Connect(ctx, p, "1")
 	if err != nil {
 		return err
 	}

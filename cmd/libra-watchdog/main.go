@@ -49,7 +49,7 @@ func (s *settings) heartbeat(file string) (err error) {
 }
 
 func (s *settings) run(ctx context.Context, p *daemon.Process) error {
-	conn, err := s.line.Connect(ctx, p, "watchdog", "1")
+	conn, err := s.line.Connect(ctx, p, "1")
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if err != nil {
 		return err
 	}
-	conn, err := s.line.Connect(ctx, p, "web", "1")
+	conn, err := s.line.Connect(ctx, p, "1")
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"libra/pkg/bus"
+	"libra/pkg/component"
 	"libra/pkg/daemon"
 	"libra/pkg/event"
 )
@@ -28,18 +29,20 @@ func (l *Line) Settings() []daemon.Setting {
 // Outside reports whether the bus is another NATS server than libra-bus's own.
 func (l *Line) Outside() bool { return l.URL != "" }
 
-// Config is the configuration of a role's connection.
-func (l *Line) Config(p *daemon.Process, role string) bus.Config {
+// Config is the configuration of the process's connection, with the role that the
+// registry has for it.
+func (l *Line) Config(p *daemon.Process) bus.Config {
+	c, _ := component.Find(p.Name) // a test compares the programs with the registry
 	url := l.URL
 	if url == "" {
 		url = "nats://" + l.Listen
 	}
-	return bus.Config{URL: url, Seed: l.Seed, Role: role, Name: p.Name, Log: p.Log}
+	return bus.Config{URL: url, Seed: l.Seed, Role: c.Role, Name: p.Name, Log: p.Log}
 }
 
-// Connect connects a role and publishes its heartbeats until ctx ends.
-func (l *Line) Connect(ctx context.Context, p *daemon.Process, role, instance string) (*bus.Conn, error) {
-	conn, err := bus.Connect(l.Config(p, role))
+// Connect connects the process and publishes its heartbeats until ctx ends.
+func (l *Line) Connect(ctx context.Context, p *daemon.Process, instance string) (*bus.Conn, error) {
+	conn, err := bus.Connect(l.Config(p))
 	if err != nil {
 		return nil, err
 	}
