@@ -69,7 +69,7 @@ func TestDocumentCacheUntilChanged(t *testing.T) {
 	}))
 	defer srv.Close()
 	i := newInspector(t, inspect.Config{})
-	weigh := func() string {
+	requests := func() string {
 		var list []string
 		for _, a := range i.Inspect(context.Background(), srv.URL+"/", nil).Assets {
 			if a.Fetch == libra.Fetched && a.Type == libra.Image {
@@ -86,7 +86,7 @@ func TestDocumentCacheUntilChanged(t *testing.T) {
 		return before
 	}
 	const first = "/a.png /f.png"
-	if got := weigh(); got != first {
+	if got := requests(); got != first {
 		t.Fatalf("got %q, want %q", got, first)
 	}
 	for _, c := range []struct{ path, text, want string }{
@@ -97,12 +97,12 @@ func TestDocumentCacheUntilChanged(t *testing.T) {
 	} {
 		before := set(c.path, c.text)
 		for range 2 {
-			if got := weigh(); got != c.want {
+			if got := requests(); got != c.want {
 				t.Errorf("with another %s: got %q, want %q", c.path, got, c.want)
 			}
 		}
 		set(c.path, before)
-		if got := weigh(); got != first {
+		if got := requests(); got != first {
 			t.Errorf("with %s as it was: got %q, want %q", c.path, got, first)
 		}
 	}

@@ -55,7 +55,7 @@ func (c *Cascade) StyleOf(cands []Candidate, parent *Style) *Style {
 		}
 		s.set(id, win[id], cands, 0)
 	}
-	s.weigh()
+	s.resolveWeight()
 	return s
 }
 
@@ -128,8 +128,8 @@ func (s *Style) Compute(id property.ID, c *Candidate) *property.Value {
 	return v
 }
 
-// weigh makes bolder and lighter numbers.
-func (s *Style) weigh() {
+// resolveWeight makes bolder and lighter numbers.
+func (s *Style) resolveWeight() {
 	v := s.Values[property.FontWeight]
 	if v == nil || v.Number >= 1 {
 		return
