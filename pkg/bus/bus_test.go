@@ -17,13 +17,13 @@ import (
 	"libra/pkg/libra"
 )
 
-func within(t *testing.T) context.Context {
+func testDeadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// recordReports records with a store that remembers nothing but where it is.
+// recordReports records with a store that holds nothing but its position.
 func recordReports(ctx context.Context, c *bus.Conn, store func([]event.Reported) error) {
 	var at event.Position
 	c.RecordReports(ctx, bus.Recording[event.Reported]{
@@ -59,7 +59,7 @@ func TestAnonymousIsRefused(t *testing.T) {
 
 func TestRolesMayOnlyDoTheirPart(t *testing.T) {
 	b := bustest.Start(t)
-	ctx := within(t)
+	ctx := testDeadline(t)
 	if err := b.Connect("notifier").Submit(ctx, request("mallory", 1)); !errors.Is(err, libra.ErrUnavailable) {
 		t.Errorf("the notifier submitted a request: %v", err)
 	}
@@ -70,7 +70,7 @@ func TestRolesMayOnlyDoTheirPart(t *testing.T) {
 
 func TestOneOpenRequestPerClientAndPage(t *testing.T) {
 	b := bustest.Start(t)
-	ctx := within(t)
+	ctx := testDeadline(t)
 	web := b.Connect("web")
 	r := request("alice", 1)
 	if err := web.Submit(ctx, r); err != nil {
@@ -98,10 +98,10 @@ func TestOneOpenRequestPerClientAndPage(t *testing.T) {
 	}
 }
 
-// A request comes to a worker, is answered, and everybody hears of it.
+// A request reaches a worker, is answered, and the report reaches every reader.
 func TestRequestToReport(t *testing.T) {
 	b := bustest.Start(t)
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(testDeadline(t))
 	web, inspector, recorder := b.Connect("web"), b.Connect("inspector"), b.Connect("recorder")
 
 	var mu sync.Mutex
@@ -150,7 +150,7 @@ func TestRequestToReport(t *testing.T) {
 			if err := inspector.PublishReport(ctx, event.Reported{Request: j.Request, Attempt: j.Attempt}); err != nil {
 				t.Error(err)
 			}
-			done(ctx, t, j)
+			endJob(ctx, t, j)
 		})
 	})
 	for n := range 5 {
@@ -176,8 +176,8 @@ func TestRequestToReport(t *testing.T) {
 	})
 }
 
-// done ends a job; the test may be over by then.
-func done(ctx context.Context, t *testing.T, j bus.Job) {
+// endJob ends a job; the test may be over by then.
+func endJob(ctx context.Context, t *testing.T, j bus.Job) {
 	if err := j.Done(ctx); err != nil && ctx.Err() == nil {
 		t.Error(err)
 	}
@@ -186,7 +186,7 @@ func done(ctx context.Context, t *testing.T, j bus.Job) {
 // One client's many requests do not keep another's single one waiting.
 func TestClientsTakeTurns(t *testing.T) {
 	b := bustest.Start(t)
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(testDeadline(t))
 	web, inspector := b.Connect("web"), b.Connect("inspector")
 	for n := range 40 {
 		if err := web.Submit(ctx, request("flood", n)); err != nil {
@@ -206,7 +206,7 @@ func TestClientsTakeTurns(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			order = append(order, j.Request.Client)
-			done(ctx, t, j)
+			endJob(ctx, t, j)
 		})
 	})
 	bustest.Await(t, "every job", func() bool { mu.Lock(); defer mu.Unlock(); return len(order) == 41 })
@@ -215,11 +215,11 @@ func TestClientsTakeTurns(t *testing.T) {
 	}
 }
 
-// Everything comes back by itself after the bus was away, and what was
-// accepted before is still there.
+// Everything resumes by itself after the bus was away, and what was accepted
+// before is still there.
 func TestBusAway(t *testing.T) {
 	b := bustest.Start(t)
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(testDeadline(t))
 	web, inspector, recorder := b.Connect("web"), b.Connect("inspector"), b.Connect("recorder")
 	if err := web.Submit(ctx, request("alice", 1)); err != nil {
 		t.Fatal(err)
@@ -272,11 +272,11 @@ func TestBusAway(t *testing.T) {
 	bustest.Await(t, "the report after the second outage", both("alice-3"))
 }
 
-// A store that was set back, and a bus that has lost everything: the recorder
-// has in the end what there is, once.
+// After a store is set back, and after the bus has lost everything, the recorder
+// has each report once.
 func TestRecordingStartsOver(t *testing.T) {
 	b := bustest.Start(t)
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(testDeadline(t))
 	inspector, recorder := b.Connect("inspector"), b.Connect("recorder")
 	for n := range 5 {
 		if err := inspector.PublishReport(ctx, event.Reported{Request: request("alice", n)}); err != nil {
@@ -347,10 +347,10 @@ func TestRecordingStartsOver(t *testing.T) {
 	}
 }
 
-// What the bus has lost can be put back, and does not cover what is newer.
+// What the bus has lost can be restored, and does not replace what is newer.
 func TestRestoreReport(t *testing.T) {
 	b := bustest.Start(t)
-	ctx := within(t)
+	ctx := testDeadline(t)
 	recorder, web := b.Connect("recorder"), b.Connect("web")
 	old := event.Reported{Request: request("alice", 1), Inspector: "old"}
 	newer := old
@@ -370,12 +370,12 @@ func TestRestoreReport(t *testing.T) {
 	}
 }
 
-// Whoever watches can be asked to stop at any moment of an outage.
+// A consumer stops when asked to, at any moment of an outage.
 func TestStopWatchingWhileTheBusIsAway(t *testing.T) {
 	b := bustest.Start(t)
 	web := b.Connect("web")
 	for range 5 {
-		ctx, cancel := context.WithCancel(within(t))
+		ctx, cancel := context.WithCancel(testDeadline(t))
 		caughtUp := make(chan struct{}, 99)
 		ended := make(chan struct{})
 		go func() {

@@ -6,15 +6,15 @@ import (
 	"libra/pkg/bus/bustest"
 )
 
-// The watchdog has a watched page weighed beside its turns.
-func TestWatchNow(t *testing.T) {
+// The watchdog has a watched page inspected beside its schedule.
+func TestInspectNow(t *testing.T) {
 	b := bustest.Start(t)
 	web, watchdog, inspector := b.Connect("web"), b.Connect("watchdog"), b.Connect("inspector")
 	w := watchOf("p1", 3600)
 	if err := web.SetWatch(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	a := inspecting(t, inspector)
+	a := relayAndWork(t, inspector)
 	for n, occasion := range []string{"r1", "r2"} {
 		if err := watchdog.InspectNow(t.Context(), w, occasion); err != nil {
 			t.Fatal(err)

@@ -16,27 +16,27 @@ import (
 	"libra/pkg/libra"
 )
 
-// said keeps what is logged.
-type said struct {
+// logBuffer keeps what is logged.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer // under mu
 }
 
-func (s *said) Write(b []byte) (int, error) {
+func (s *logBuffer) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.Write(b)
 }
 
-func (s *said) count(text string) int {
+func (s *logBuffer) count(text string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return strings.Count(s.text.String(), text)
 }
 
-// A bus that cannot be reached is named with its URL, the reason and what to
-// do, again and again, by one of those who wait for it.
-func TestUnreached(t *testing.T) {
+// A bus that cannot be reached is logged repeatedly, with its URL, the cause and a
+// remedy, by one of the goroutines that wait for it.
+func TestUnreachableBusIsLogged(t *testing.T) {
 	b := bustest.Start(t)
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -63,7 +63,7 @@ func TestUnreached(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var log said
+			var log logBuffer
 			c.cfg.Role, c.cfg.Name, c.cfg.Log, c.cfg.Remind = "web", "test", slog.New(slog.NewTextHandler(&log, nil)), 100*time.Millisecond
 			conn, err := bus.Connect(c.cfg)
 			if err != nil {

@@ -36,9 +36,9 @@ func background(t *testing.T, run func(context.Context) error) {
 	t.Cleanup(func() { cancel(); wg.Wait() })
 }
 
-// inspecting relays what is due and works on it.
-func inspecting(t *testing.T, c *bus.Conn) *asked {
-	a := &asked{}
+// relayAndWork relays due watches and ends their jobs.
+func relayAndWork(t *testing.T, c *bus.Conn) *requestLog {
+	a := &requestLog{}
 	background(t, func(ctx context.Context) error { return c.RelayDue(ctx, nil) })
 	background(t, func(ctx context.Context) error {
 		return c.Work(ctx, bustest.Slots(1), time.Minute, nil, func(ctx context.Context, j bus.Job) {
@@ -53,12 +53,12 @@ func inspecting(t *testing.T, c *bus.Conn) *asked {
 	return a
 }
 
-type asked struct {
+type requestLog struct {
 	mu       sync.Mutex
 	requests []event.Request // under mu
 }
 
-func (a *asked) all() []event.Request {
+func (a *requestLog) all() []event.Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return append([]event.Request{}, a.requests...)
@@ -71,7 +71,7 @@ func TestWatchComesDue(t *testing.T) {
 	if err := web.SetWatch(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	got := inspecting(t, inspector)
+	got := relayAndWork(t, inspector)
 	bustest.Await(t, "two occasions", func() bool { return len(got.all()) >= 2 })
 	first, second := got.all()[0], got.all()[1]
 	if first.ID == second.ID || first.Asked.IsZero() {
@@ -113,8 +113,8 @@ func TestWatchComesDue(t *testing.T) {
 	}
 }
 
-// While the page's last request is open, an occasion is left out, and does not
-// hold up what comes after it.
+// While the page's last request is open, an occasion is skipped, and does not delay
+// the next ones.
 func TestDueWhileOpen(t *testing.T) {
 	b := bustest.Start(t)
 	web, inspector := b.Connect("web"), b.Connect("inspector")
@@ -137,7 +137,7 @@ func TestDueWhileOpen(t *testing.T) {
 	}
 }
 
-func TestFollowAndRecordWatches(t *testing.T) {
+func TestConsumeAndRecordWatches(t *testing.T) {
 	b := bustest.Start(t)
 	web, watchdog, recorder := b.Connect("web"), b.Connect("watchdog"), b.Connect("recorder")
 	first := watchOf("p1", 3600)

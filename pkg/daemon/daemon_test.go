@@ -72,11 +72,11 @@ func TestLife(t *testing.T) {
 		code <- c
 	}()
 	if !received("READY=1\nSTATUS=here", patience) {
-		t.Error("systemd was not told READY")
+		t.Error("systemd was not notified READY")
 	}
 	cancel()
 	if !received("STOPPING=1", patience) {
-		t.Error("systemd was not told STOPPING")
+		t.Error("systemd was not notified STOPPING")
 	}
 	if c := <-code; c != 0 {
 		t.Errorf("exit code %d after being asked to stop", c)
@@ -103,9 +103,9 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// The heart beats while every loop calls Allow in time, and not when one is
+// No loop is stalled while every loop calls Allow in time, and one is when it is
 // late.
-func TestHeart(t *testing.T) {
+func TestLiveness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := program(t, func(p *daemon.Process) {
 			stalled := func(want string) {
@@ -175,8 +175,8 @@ func TestWatchdogIsNotFedWhileALoopHangs(t *testing.T) {
 	}
 }
 
-// A beat tells what the component counts, and how many goroutines there are.
-func TestBeat(t *testing.T) {
+// A heartbeat has the component's counters, and the number of goroutines.
+func TestHeartbeat(t *testing.T) {
 	program(t, func(p *daemon.Process) {
 		p.Count("pages_in_hand", func() int64 { return 3 })
 		b := p.Heartbeat("2")

@@ -31,8 +31,8 @@ func noFiles(t *testing.T) {
 	})
 }
 
-// What the machine lacks for a while keeps nobody down for good: a folder that
-// cannot be written is warned of, a file that cannot be read is exit code 1.
+// What the machine lacks for a while stops no process for good: a folder that
+// cannot be written is a warning, a file that cannot be read is exit code 1.
 func TestShortOfFiles(t *testing.T) {
 	dir := t.TempDir()
 	key := filepath.Join(dir, "key")
@@ -64,8 +64,9 @@ func TestShortOfFiles(t *testing.T) {
 	}
 }
 
-// Of the machine: full, read-only, ill. Of the configuration: absent, forbidden.
-func TestPassing(t *testing.T) {
+// Faults of the machine: full, read-only, faulty. Faults of the configuration:
+// absent, forbidden.
+func TestTransientErrors(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want int
@@ -97,7 +98,7 @@ func TestPassing(t *testing.T) {
 	}
 }
 
-// A spare setting that is wrong has its default, and a start goes on.
+// A spare setting that is invalid has its default, and the start continues.
 func TestSpare(t *testing.T) {
 	var count int
 	var tolerated []error

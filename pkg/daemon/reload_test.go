@@ -12,8 +12,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// SIGHUP reloads, however often; what goes wrong is logged and ends nothing.
-// systemd hears of both ends of it.
+// SIGHUP reloads, however often; an error is logged and ends nothing. systemd is
+// notified of the begin and the end.
 func TestReload(t *testing.T) {
 	received := listenNotify(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -45,7 +45,7 @@ func TestReload(t *testing.T) {
 		}
 		<-reloads
 		if !received("RELOADING=1\nMONOTONIC_USEC=", patience) || !received("READY=1", patience) {
-			t.Error("systemd was not told")
+			t.Error("systemd was not notified")
 		}
 	}
 	cancel()
@@ -54,7 +54,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// Examine is asked by --check only.
+// Examine is called by --check only.
 func TestExamine(t *testing.T) {
 	p := daemon.Program{
 		Name:    "libra-test",
@@ -79,7 +79,7 @@ func TestExamine(t *testing.T) {
 	}
 }
 
-// Beats name the troubles of the moment.
+// Heartbeats name the current troubles.
 func TestTroubles(t *testing.T) {
 	code, stderr := run(t.Context(), daemon.Program{Name: "libra-test", Run: func(_ context.Context, p *daemon.Process) error {
 		var now []event.Trouble

@@ -18,9 +18,9 @@ import (
 	"libra/pkg/inspector"
 )
 
-// Of many pages that are to be weighed alone, eight are at a time; the others
-// do not keep their slots meanwhile, and have their turn.
-func TestLoneTurns(t *testing.T) {
+// Of many pages to inspect alone, eight are inspected at a time; the others do not
+// occupy slots meanwhile, and follow.
+func TestAloneSlots(t *testing.T) {
 	hold := make(chan struct{})
 	release := sync.OnceFunc(func() { close(hold) })
 	var asked atomic.Int64

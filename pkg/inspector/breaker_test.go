@@ -13,8 +13,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// A host that gives no answer is asked for one page at a time; the others are
-// told why at once. With the first answer all is as before.
+// Of a host that does not answer, one page is fetched at a time; the others fail at
+// once, with the reason. The first answer ends that.
 func TestBreaker(t *testing.T) {
 	var silent, asked atomic.Int64
 	held := make(chan struct{})

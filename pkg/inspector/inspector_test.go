@@ -27,7 +27,7 @@ func request(url string) event.Request {
 	return event.Request{ID: "r-" + libra.PageID(url), Page: libra.PageID(url), URL: url, Site: "home", Client: "alice", Asked: time.Now()}
 }
 
-// TestMain is also the lone process that weighs one page.
+// TestMain is also the lone process that inspects one page.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "--weigh" {
 		log := slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -54,7 +54,7 @@ func run(t *testing.T, conn *bus.Conn, b *bustest.Bus, instance string) (stop fu
 	return func() { cancel(); wg.Wait() }
 }
 
-func TestWeighs(t *testing.T) {
+func TestInspects(t *testing.T) {
 	hold := make(chan struct{})
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -96,9 +96,9 @@ func TestWeighs(t *testing.T) {
 	bustest.Await(t, "nobody to answer for the page", func() bool { _, err := web.AskStep(t.Context(), r.Page); return err != nil })
 }
 
-// An inspector that is asked to stop gives its page back; the next one weighs
-// it at once, not after a lease.
-func TestGivesBack(t *testing.T) {
+// An inspector that is asked to stop gives its request back; the next one
+// claims it at once, not after a lease.
+func TestStopGivesRequestBack(t *testing.T) {
 	asked, hold := make(chan struct{}, 9), make(chan struct{})
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
@@ -129,8 +129,8 @@ func TestGivesBack(t *testing.T) {
 	})
 }
 
-// A page that ends every process that weighs it is quarantined, by name and
-// with the reason; the others do not notice. Released, it has three more.
+// A page that ends every process that inspects it is quarantined, with the reason;
+// other pages are not affected. Released, it has three more attempts.
 func TestPoison(t *testing.T) {
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<p>hello")) }))
 	defer site.Close()

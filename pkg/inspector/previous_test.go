@@ -17,13 +17,13 @@ import (
 	"libra/pkg/libra"
 )
 
-// counted is a site of one image with a validator; it counts what it answered.
-type counted struct {
+// countingSite is a site of one image with a validator; it counts what it answered.
+type countingSite struct {
 	mu      sync.Mutex
 	answers map[int]int // of the image, by status; under mu
 }
 
-func (c *counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (c *countingSite) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/" {
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(w, `<img src=a.png>`)
@@ -44,14 +44,14 @@ func (c *counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (c *counted) of(status int) int {
+func (c *countingSite) of(status int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.answers[status]
 }
 
-// weighed submits a page under an id and returns its report.
-func weighed(t *testing.T, web *bus.Conn, url, id string) event.Reported {
+// inspectPage submits a page under an id and returns its report.
+func inspectPage(t *testing.T, web *bus.Conn, url, id string) event.Reported {
 	t.Helper()
 	r := request(url)
 	r.ID = id
@@ -68,18 +68,18 @@ func weighed(t *testing.T, web *bus.Conn, url, id string) event.Reported {
 	return got
 }
 
-// A page that is weighed again on one day has its images asked for
-// conditionally, and weighs what it weighed.
-func TestAsksConditionally(t *testing.T) {
-	c := &counted{answers: map[int]int{}}
+// A second inspection on one day requests images conditionally, and has the same
+// sizes.
+func TestConditionalRequests(t *testing.T) {
+	c := &countingSite{answers: map[int]int{}}
 	site := httptest.NewServer(c)
 	defer site.Close()
 	b := bustest.Start(t)
 	web := b.Connect("web")
 	defer run(t, b.Connect("inspector"), b, "1")()
 
-	first := weighed(t, web, site.URL+"/", "first")
-	again := weighed(t, web, site.URL+"/", "again")
+	first := inspectPage(t, web, site.URL+"/", "first")
+	again := inspectPage(t, web, site.URL+"/", "again")
 	if first.Report.Started.UTC().Day() != again.Report.Started.UTC().Day() {
 		t.Skip("the day ended between the two")
 	}
@@ -94,22 +94,21 @@ func TestAsksConditionally(t *testing.T) {
 	}
 }
 
-// Weights of another day do not stand for today's, nor do those of a page that
-// could not be weighed completely.
-func TestAsksForEverything(t *testing.T) {
+// Sizes of another day are not reused, nor are those of an incomplete report.
+func TestFullFetchOnAnotherDay(t *testing.T) {
 	for name, change := range map[string]func(*libra.Report){
 		"another day": func(r *libra.Report) { r.Started = r.Started.Add(-24 * time.Hour) },
 		"partial":     func(r *libra.Report) { r.Outcome = libra.Partial },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &counted{answers: map[int]int{}}
+			c := &countingSite{answers: map[int]int{}}
 			site := httptest.NewServer(c)
 			defer site.Close()
 			b := bustest.Start(t)
 			web := b.Connect("web")
 			conn := b.Connect("inspector")
 			stop := run(t, conn, b, "1")
-			first := weighed(t, web, site.URL+"/", "first")
+			first := inspectPage(t, web, site.URL+"/", "first")
 			stop()
 			change(&first.Report)
 			first.Request.ID = "changed"
@@ -117,7 +116,7 @@ func TestAsksForEverything(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer run(t, b.Connect("inspector"), b, "2")()
-			weighed(t, web, site.URL+"/", "again")
+			inspectPage(t, web, site.URL+"/", "again")
 			if c.of(200) != 2 || c.of(304) != 0 {
 				t.Errorf("answers: %v, want two times 200", c.answers)
 			}
@@ -125,11 +124,10 @@ func TestAsksForEverything(t *testing.T) {
 	}
 }
 
-// A bus that is away while a page is weighed has its previous report asked for
-// in vain, and the page is weighed all the same.
-func TestWeighsWithoutPrevious(t *testing.T) {
+// While the bus is away, a page is inspected without its previous report.
+func TestInspectsWithoutPrevious(t *testing.T) {
 	b := bustest.Start(t)
-	c := &counted{answers: map[int]int{}}
+	c := &countingSite{answers: map[int]int{}}
 	site := httptest.NewServer(c)
 	defer site.Close()
 	ctx, cancel := context.WithCancel(t.Context())

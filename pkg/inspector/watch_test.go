@@ -14,8 +14,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// A watched page is weighed again and again, each time against its budget and
-// the time before.
+// A watched page is inspected at its interval, each time against its budget and the
+// report before.
 func TestWatched(t *testing.T) {
 	var visits atomic.Int64
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -16,8 +16,8 @@ import (
 	"libra/pkg/store"
 )
 
-// On a disk that is too full the oldest reports go, and it is said so.
-func TestMakesRoom(t *testing.T) {
+// On a disk that is too full the oldest reports are removed, which is noted.
+func TestPruneOnFullDisk(t *testing.T) {
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	w, err := store.Open(t.Context(), path)

@@ -126,8 +126,8 @@ func TestSlowOpening(t *testing.T) {
 	}
 }
 
-// While somebody holds the database, reports wait, and the recorder says since
-// when, whatever the loop of the alarms has to do; then all are there.
+// While another process locks the database, reports wait, and the recorder reports
+// since when, whatever the loop of the alarms does; then all are stored.
 func TestLockedDatabase(t *testing.T) {
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
@@ -189,8 +189,8 @@ func TestLockedDatabase(t *testing.T) {
 	}
 }
 
-// A database that is deleted, or replaced by rubbish, while it is in use comes
-// back from the bus, whole.
+// A database that is deleted, or overwritten, while it is in use is filled again
+// from the bus, completely.
 func TestDamagedDatabase(t *testing.T) {
 	for name, harm := range map[string]func(path string) error{
 		"deleted":   os.Remove,
@@ -235,8 +235,8 @@ func TestDamagedDatabase(t *testing.T) {
 	}
 }
 
-// A bus that has lost its store is told again what is watched, what is silenced
-// and what was acknowledged, and nothing that is over.
+// A bus that has lost its store gets the watches, the silences and the
+// acknowledgements again, and nothing that is over.
 func TestWipedNotes(t *testing.T) {
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")

@@ -23,12 +23,12 @@ func TestDisk(t *testing.T) {
 		{rules.Percent{}, nil},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRoom(t)
+			r := newRig(t)
 			r.cfg.Disk, r.cfg.Grace = c.limits, time.Nanosecond
 			r.cfg.Folder = "/"
 			r.began = time.Now()
 			r.start()
-			r.pass(3, true)
+			r.advance(3, true)
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			for i := range r.stored { // held back until the bus had been read
@@ -42,14 +42,14 @@ func TestDisk(t *testing.T) {
 	}
 }
 
-// A component that always comes back is told of, once; over a kill, too.
+// A component that restarts repeatedly is an alarm, once, also over a kill.
 func TestRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		_, kill := r.start()
 		for n := range 8 {
-			r.set(func() { r.beat.Started = time.Now() })
-			r.pass(10, true)
+			r.set(func() { r.heartbeat.Started = time.Now() })
+			r.advance(10, true)
 			if n == 2 {
 				kill()
 				r.start()
@@ -59,19 +59,19 @@ func TestRestarts(t *testing.T) {
 		if want := "started 5 times within 10 min, limit 5; now process 7; 1 of 1 probes in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
-		r.pass(700, true)
+		r.advance(700, true)
 		r.wantStored("41 restarts.recorder raised minor", "633 restarts.recorder cleared minor")
 	})
 }
 
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.start()
 		r.set(func() { r.open, r.oldest = 12, time.Now() })
-		r.pass(1000, true)
+		r.advance(1000, true)
 		r.set(func() { r.open = 0 })
-		r.pass(10, true)
+		r.advance(10, true)
 		r.wantStored("301 queue raised minor", "901 queue raised major", "1003 queue cleared major")
 		if want := "12 requests waiting, the oldest for 5 min 1 s, limit 5 min; 1 of 1 probes in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
@@ -79,21 +79,21 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// A bus that comes back empty learns again what is raised, under the same id.
-func TestBusForgets(t *testing.T) {
+// A bus that has lost its store gets what is raised again, under the same ids.
+func TestRaisedAlarmsAreRestoredToBus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.start()
-		r.pass(10, true)
+		r.advance(10, true)
 		r.set(func() { r.web = errDown })
-		r.pass(5, true)
+		r.advance(5, true)
 		r.set(func() { r.bus = errDown })
-		r.pass(5, true)
+		r.advance(5, true)
 		r.set(func() { r.bus, r.stored = nil, nil })
-		r.pass(10, true)
+		r.advance(10, true)
 		r.wantStored("11 web raised critical", "16 bus raised critical", "23 bus cleared critical")
-		if r.told[0].Alarm.ID != "bus" || len(r.told) != 1 {
-			t.Errorf("past the bus: %+v", r.told)
+		if r.sentDirect[0].Alarm.ID != "bus" || len(r.sentDirect) != 1 {
+			t.Errorf("past the bus: %+v", r.sentDirect)
 		}
 	})
 }

@@ -11,11 +11,11 @@ import (
 	"libra/pkg/watchdog"
 )
 
-// A database that was set aside is told of for seven days, or until it is
-// gone; its log and index files, and those of other databases, are not.
+// A database that was set aside is an alarm for seven days, or until it is gone;
+// its log and index files, and those of other databases, are not.
 func TestHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		folder := t.TempDir()
 		put := func(name string) string {
 			file := filepath.Join(folder, name)
@@ -35,64 +35,66 @@ func TestHistory(t *testing.T) {
 			put(name)
 		}
 		r.start()
-		r.pass(10, true)
+		r.advance(10, true)
 		r.wantStored()
 		old := put(stamp(7*24*time.Hour - 20*time.Second))
-		r.pass(10, true)
+		r.advance(10, true)
 		r.wantStored("11 history raised minor")
 		if want := fmt.Sprintf("2 beside the database, the newest %s, 6 days 23 h old, an alarm for 7 days; 1 of 1 probes in a row failed", old); r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
-		r.pass(15, true)
+		r.advance(15, true)
 		r.wantStored("11 history raised minor", "33 history cleared minor")
 		file := put("libra.db.damaged-test")
-		r.pass(5, true)
+		r.advance(5, true)
 		if err := os.Remove(file); err != nil {
 			t.Fatal(err)
 		}
-		r.pass(5, true)
+		r.advance(5, true)
 		r.wantStored("11 history raised minor", "33 history cleared minor", "36 history raised minor", "43 history cleared minor")
 	})
 }
 
-// A database whose folder cannot be read says nothing of damage.
+// A folder that cannot be read is no sign of a damaged database.
 func TestHistoryUnreadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.cfg.Database = filepath.Join(t.TempDir(), "gone", "libra.db")
 		r.start()
-		r.pass(10, true)
+		r.advance(10, true)
 		r.wantStored()
 	})
 }
 
-// The recorder's own word of being behind becomes an alarm; one that has
-// fallen silent is another alarm's matter.
+// A recorder that reports itself behind is an alarm; one that sends no heartbeats
+// has another alarm.
 func TestBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.cfg.Expect = []watchdog.Target{{Component: "libra-recorder"}}
-		behind := func(since int64) { r.set(func() { r.beat.Counters = map[string]int64{"behind_since_unix": since} }) }
+		behind := func(since int64) {
+			r.set(func() { r.heartbeat.Counters = map[string]int64{"behind_since_unix": since} })
+		}
 		behind(0)
 		r.start()
-		r.pass(10, true)
+		r.advance(10, true)
 		since := time.Now()
-		r.set(func() { r.beat.Status = "database is locked" })
+		r.set(func() { r.heartbeat.Status = "database is locked" })
 		behind(since.Unix())
-		r.pass(4, true)
+		r.advance(4, true)
 		behind(0) // not for long
-		r.pass(10, true)
+		r.advance(10, true)
 		r.wantStored()
 		since = time.Now()
 		behind(since.Unix())
-		r.pass(10, true)
+		r.advance(10, true)
 		r.wantStored("30 behind raised major")
 		if want := "since " + since.UTC().Format("2 Jan 15:04:05 UTC") + ", limit 5 s; database is locked; 1 of 1 probes in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
-		r.pass(10, false)
+		r.advance(10, false)
 		behind(0)
-		r.pass(5, true)
+		r.advance(5, true)
 		if n := len(r.stored); n != 4 {
 			t.Errorf("%d transitions: %+v", n, r.stored)
 		}

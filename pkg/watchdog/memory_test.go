@@ -9,8 +9,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// proc has the kernel say something of memory.
-func (r *room) proc(pressure, meminfo string) {
+// proc writes the kernel's files about memory.
+func (r *rig) proc(pressure, meminfo string) {
 	r.t.Helper()
 	if err := os.MkdirAll(filepath.Join(r.cfg.Proc, "pressure"), 0o755); err != nil {
 		r.t.Fatal(err)
@@ -42,10 +42,10 @@ func TestMemory(t *testing.T) {
 		{"", "", "", ""}, // nobody says
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRoom(t)
+			r := newRig(t)
 			r.proc(c.pressure, c.meminfo)
 			r.start()
-			r.pass(10, true)
+			r.advance(10, true)
 			switch {
 			case c.severity == "" && len(r.stored) > 0, c.severity != "" && len(r.stored) != 1:
 				t.Fatalf("%+v: %+v", c, r.stored)

@@ -30,7 +30,7 @@ import (
 	"libra/pkg/watchdog"
 )
 
-// sink is where Slack would be.
+// sink stands in for Slack.
 type sink struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -63,38 +63,38 @@ func (s *sink) texts() (all []string) {
 	return all
 }
 
-// part of Libra that can be unwell.
-type patient struct{ err atomic.Pointer[error] }
+// fakeTarget is a target that fails when the test says so.
+type fakeTarget struct{ err atomic.Pointer[error] }
 
-func (p *patient) fail(err error) { p.err.Store(&err) }
-func (p *patient) heal()          { p.err.Store(nil) }
+func (p *fakeTarget) fail(err error) { p.err.Store(&err) }
+func (p *fakeTarget) heal()          { p.err.Store(nil) }
 
-func (p *patient) Check(context.Context) error {
+func (p *fakeTarget) Check(context.Context) error {
 	if err := p.err.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
-func (p *patient) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (p *fakeTarget) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	if p.err.Load() != nil {
 		http.Error(w, "LOADING", http.StatusInternalServerError)
 	}
 }
 
-// appliance is a watchdog and a notifier on a real bus, with a web server, a
-// database and a component whose state the test decides, and a Slack.
-type appliance struct {
+// busRig is a watchdog and a notifier on a real bus, with a web server, a database
+// and a component whose state the test sets, and a sink for Slack.
+type busRig struct {
 	t           testing.TB
 	bus         *bustest.Bus
-	web, sqlite *patient
+	web, sqlite *fakeTarget
 	slack       *sink
 	cfg         watchdog.Config
 	seen        *bus.Conn // for the test to look with
 }
 
-func newAppliance(t testing.TB) *appliance {
-	a := &appliance{t: t, bus: bustest.Start(t), web: &patient{}, sqlite: &patient{}, slack: newSink(t)}
+func newBusRig(t testing.TB) *busRig {
+	a := &busRig{t: t, bus: bustest.Start(t), web: &fakeTarget{}, sqlite: &fakeTarget{}, slack: newSink(t)}
 	up := httptest.NewServer(a.web)
 	t.Cleanup(up.Close)
 	a.cfg = watchdog.Config{
@@ -109,7 +109,7 @@ func newAppliance(t testing.TB) *appliance {
 }
 
 // run runs something until the test, or stop, ends it.
-func (a *appliance) run(run func(context.Context) error) (stop func()) {
+func (a *busRig) run(run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -123,7 +123,7 @@ func (a *appliance) run(run func(context.Context) error) (stop func()) {
 	return stop
 }
 
-func (a *appliance) beat(component string) (stop func()) {
+func (a *busRig) sendHeartbeats(component string) (stop func()) {
 	conn := a.bus.Connect("bus")
 	return a.run(func(ctx context.Context) error {
 		conn.PublishHeartbeats(ctx, func() string { return "" }, func() event.Heartbeat { return event.Heartbeat{Component: component, Instance: "1", PID: 7} })
@@ -131,11 +131,11 @@ func (a *appliance) beat(component string) (stop func()) {
 	})
 }
 
-func (a *appliance) startWatchdog() (stop func()) {
+func (a *busRig) startWatchdog() (stop func()) {
 	return a.run(watchdog.New(a.cfg, watchdog.Deps{Bus: a.bus.Connect("watchdog"), SQLite: a.sqlite, Log: a.bus.Log()}).Run)
 }
 
-func (a *appliance) startNotifier(change func(*notifier.Config)) (stop func()) {
+func (a *busRig) startNotifier(change func(*notifier.Config)) (stop func()) {
 	a.t.Helper()
 	credentials := a.t.TempDir() + "/"
 	if err := os.WriteFile(credentials+"slack-webhook", []byte(a.slack.URL+"/services/T0/B0/sesame\n"), 0o600); err != nil {
@@ -151,7 +151,7 @@ func (a *appliance) startNotifier(change func(*notifier.Config)) (stop func()) {
 	return a.run(notifier.New(cfg, notifier.Deps{Bus: a.bus.Connect("notifier"), Log: a.bus.Log()}).Run)
 }
 
-func (a *appliance) awaitTexts(want ...string) {
+func (a *busRig) awaitTexts(want ...string) {
 	a.t.Helper()
 	bustest.Await(a.t, fmt.Sprintf("%q at Slack's", want), func() bool { return len(a.slack.texts()) >= len(want) })
 	got := a.slack.texts()
@@ -172,8 +172,8 @@ const (
 
 // From a probe that fails to the body that Slack receives, field by field.
 func TestFromProbeToSlack(t *testing.T) {
-	a := newAppliance(t)
-	a.beat("libra-recorder")
+	a := newBusRig(t)
+	a.sendHeartbeats("libra-recorder")
 	a.startNotifier(func(c *notifier.Config) {
 		c.BaseURL, c.RunbookURL = "https://libra.example/", "https://libra.example/operations"
 	})
@@ -213,7 +213,7 @@ func TestFromProbeToSlack(t *testing.T) {
 		}},
 		"unfurl_links": false, "unfurl_media": false, "delete_original": false, "replace_original": false,
 	}
-	if diff := cmp.Diff(any(want), dateless(a.slack.bodies[0])); diff != "" {
+	if diff := cmp.Diff(any(want), replaceDates(a.slack.bodies[0])); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
 	}
 	down := a.slack.bodies[1]["text"].(string)
@@ -222,19 +222,19 @@ func TestFromProbeToSlack(t *testing.T) {
 	}
 }
 
-// The alarm "bus" reaches people while the bus is away, and only once when it
-// is back; the silence of the others meanwhile is nobody's fault.
+// The alarm "bus" is notified while the bus is away, and only once when it is
+// back; missing heartbeats meanwhile are no alarm.
 func TestBusDown(t *testing.T) {
-	a := newAppliance(t)
-	a.beat("libra-recorder")
+	a := newBusRig(t)
+	a.sendHeartbeats("libra-recorder")
 	a.startNotifier(nil)
 	a.startWatchdog()
-	bustest.Await(t, "watchdog to know that all is well", func() bool { return a.counted(`"beat.recorder":{"state":"good"`) })
+	bustest.Await(t, "watchdog to know that all is well", func() bool { return a.countersContain(`"beat.recorder":{"state":"good"`) })
 	a.bus.Down()
 	a.awaitTexts(busDown)
 	a.web.fail(errors.New("down"))
 	a.awaitTexts(busDown, webDown)
-	bustest.Await(t, "a silence that would count", func() bool { return a.silent("libra-recorder") > a.cfg.Heartbeat })
+	bustest.Await(t, "a silence that would count", func() bool { return a.silentFor("libra-recorder") > a.cfg.Heartbeat })
 	a.bus.Up()
 	a.awaitTexts(busDown, webDown, busUp)
 	a.web.heal()
@@ -250,14 +250,14 @@ func TestBusDown(t *testing.T) {
 	}
 }
 
-// counted looks into the counters' file.
-func (a *appliance) counted(what string) bool {
+// countersContain looks into the counters' file.
+func (a *busRig) countersContain(what string) bool {
 	data, err := os.ReadFile(filepath.Join(a.cfg.Runtime, "counters.json"))
 	return err == nil && strings.Contains(string(data), what)
 }
 
-// silent looks there for how long a component has been.
-func (a *appliance) silent(component string) time.Duration {
+// silentFor is how long a component has been silent, by the counters' file.
+func (a *busRig) silentFor(component string) time.Duration {
 	var kept struct {
 		Silent []struct {
 			Target watchdog.Target
@@ -277,7 +277,7 @@ func (a *appliance) silent(component string) time.Duration {
 }
 
 // newest is an alarm's newest transition on the bus.
-func (a *appliance) newest(alarm string) (newest libra.Transition, ok bool) {
+func (a *busRig) newest(alarm string) (newest libra.Transition, ok bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	a.seen.ConsumeAlarms(ctx, cancel, func(t libra.Transition) {
@@ -290,27 +290,27 @@ func (a *appliance) newest(alarm string) (newest libra.Transition, ok bool) {
 
 var dates = regexp.MustCompile(`<!date\^\d+\^([^|]*)\|\d+ [A-Z][a-z]{2} [\d:]{8} UTC>`)
 
-// dateless puts words where dates were, throughout a decoded JSON value.
-func dateless(v any) any {
+// replaceDates replaces dates by words throughout a decoded JSON value.
+func replaceDates(v any) any {
 	switch v := v.(type) {
 	case string:
 		return dates.ReplaceAllString(v, "<!date^UNIX^$1|CLOCK UTC>")
 	case []any:
 		for i := range v {
-			v[i] = dateless(v[i])
+			v[i] = replaceDates(v[i])
 		}
 	case map[string]any:
 		for k := range v {
-			v[k] = dateless(v[k])
+			v[k] = replaceDates(v[k])
 		}
 	}
 	return v
 }
 
-// A request that nobody takes is found on the real bus.
-func TestNobodyWorks(t *testing.T) {
-	a := newAppliance(t)
-	a.beat("libra-recorder")
+// A request that no inspector claims is found on the real bus.
+func TestQueueAlarmOnRealBus(t *testing.T) {
+	a := newBusRig(t)
+	a.sendHeartbeats("libra-recorder")
 	a.cfg.Queue.Minor = 100 * time.Millisecond
 	a.startNotifier(nil)
 	a.startWatchdog()
@@ -322,10 +322,10 @@ func TestNobodyWorks(t *testing.T) {
 	a.awaitTexts("[minor] libra-inspector on box: Requests wait too long")
 }
 
-// Who watches the watchdog is asked for as long as it works, and its address
-// is nobody's business.
+// The outside service gets requests while the watchdog works, and its URL is not
+// logged.
 func TestOutsideHeartbeat(t *testing.T) {
-	a := newAppliance(t)
+	a := newBusRig(t)
 	var asked atomic.Int64
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ping/key" && asked.Add(1) == 2 {
@@ -346,13 +346,13 @@ func TestOutsideHeartbeat(t *testing.T) {
 // From the fault to the message in Slack, at the appliance's own settings but
 // three failures that raise.
 func BenchmarkFaultToSlack(b *testing.B) {
-	a := newAppliance(b)
-	a.beat("libra-recorder")
+	a := newBusRig(b)
+	a.sendHeartbeats("libra-recorder")
 	a.cfg.Interval, a.cfg.Grace = time.Second, 5*time.Second
 	a.cfg.Component, a.cfg.Flap.Raises = rules.Streak{Raise: 3, Clear: 1}, 1000
 	a.startNotifier(func(c *notifier.Config) { c.Pace = 0 })
 	a.startWatchdog()
-	bustest.Await(b, "watchdog to know that all is well", func() bool { return a.counted(`"beat.recorder":{"state":"good"`) })
+	bustest.Await(b, "watchdog to know that all is well", func() bool { return a.countersContain(`"beat.recorder":{"state":"good"`) })
 	n := 0
 	told := func() bool { return len(a.slack.texts()) > n }
 	for b.Loop() {

@@ -18,15 +18,15 @@ import (
 	"libra/pkg/watchdog"
 )
 
-// RecordReports reads on from where the reader stands, as the real one does.
-func (r *room) RecordReports(ctx context.Context, rec bus.Recording[event.Reported]) error {
+// RecordReports reads from the position of the reader, as the real one does.
+func (r *rig) RecordReports(ctx context.Context, rec bus.Recording[event.Reported]) error {
 	from, err := rec.From(ctx)
 	if err != nil {
 		return err
 	}
 	for seen := int(from.Sequence); ctx.Err() == nil; {
 		r.mu.Lock()
-		news := r.answers[min(seen, len(r.answers)):]
+		news := r.reports[min(seen, len(r.reports)):]
 		r.mu.Unlock()
 		if len(news) > 0 {
 			if rec.Store(ctx, news, event.Position{Created: r.began, Sequence: uint64(seen + len(news))}) == nil {
@@ -41,7 +41,7 @@ func (r *room) RecordReports(ctx context.Context, rec bus.Recording[event.Report
 	return ctx.Err()
 }
 
-func (r *room) ConsumeWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error {
+func (r *rig) ConsumeWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error {
 	for seen := 0; ctx.Err() == nil; {
 		r.mu.Lock()
 		news := r.watches[seen:]
@@ -59,7 +59,7 @@ func (r *room) ConsumeWatches(ctx context.Context, caughtUp func(), fn func(even
 	return ctx.Err()
 }
 
-func (r *room) PublishNote(_ context.Context, n libra.Note) error {
+func (r *rig) PublishNote(_ context.Context, n libra.Note) error {
 	return r.locked(func() error {
 		if r.bus == nil {
 			r.notes = append(r.notes, n)
@@ -68,9 +68,9 @@ func (r *room) PublishNote(_ context.Context, n libra.Note) error {
 	})
 }
 
-func (r *room) InspectNow(_ context.Context, w event.Watch, occasion string) error {
+func (r *rig) InspectNow(_ context.Context, w event.Watch, occasion string) error {
 	return r.locked(func() error {
-		r.now = append(r.now, fmt.Sprintf("%.1f %s %s", time.Since(r.began).Seconds(), w.Page, occasion))
+		r.inspectedNow = append(r.inspectedNow, fmt.Sprintf("%.1f %s %s", time.Since(r.began).Seconds(), w.Page, occasion))
 		return nil
 	})
 }
@@ -79,8 +79,8 @@ const shopURL = "https://shop.example/cart"
 
 var shop = libra.PageID(shopURL)
 
-// watch has the shop watched, or not any more.
-func (r *room) watch(every int, budget string) event.Watch {
+// watch starts or ends a watch of the shop.
+func (r *rig) watch(every int, budget string) event.Watch {
 	w := event.Watch{Page: shop, URL: shopURL, EveryS: every, At: time.Now()}
 	if budget != "" {
 		w.Budget = json.RawMessage(budget)
@@ -89,8 +89,8 @@ func (r *room) watch(every int, budget string) event.Watch {
 	return w
 }
 
-// report is an answer to the watch, by a page with one image.
-func (r *room) report(w event.Watch, change func(*event.Reported)) {
+// report adds a report of a watched page with one image.
+func (r *rig) report(w event.Watch, change func(*event.Reported)) {
 	page := libra.Asset{URL: shopURL, Type: libra.Document, Fetch: libra.Fetched, EncodedBytes: 10 << 10}
 	a := event.Reported{
 		Request: event.Request{ID: fmt.Sprint(time.Now().UnixNano()), Page: w.Page, URL: w.URL, Watch: &w}, At: time.Now(),
@@ -102,7 +102,7 @@ func (r *room) report(w event.Watch, change func(*event.Reported)) {
 	if change != nil {
 		change(&a)
 	}
-	r.set(func() { r.answers = append(r.answers, a) })
+	r.set(func() { r.reports = append(r.reports, a) })
 }
 
 func status(code int) func(*event.Reported) {
@@ -123,20 +123,20 @@ func failed(why libra.Reason) func(*event.Reported) {
 	}
 }
 
-// A page that lacks one failure to be an alarm is weighed before its turn, once;
-// not when that is history, nor once it is not watched any more.
-func TestPageIsDoubted(t *testing.T) {
+// A page that lacks one failure to be an alarm is inspected ahead of schedule,
+// once; not for an old report, nor once it is not watched any more.
+func TestRecheckBeforeAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.start()
 		w := r.watch(10, "")
 		var ids []string
 		say := func(change func(*event.Reported)) {
 			r.report(w, change)
 			r.mu.Lock()
-			ids = append(ids, r.answers[len(r.answers)-1].Request.ID)
+			ids = append(ids, r.reports[len(r.reports)-1].Request.ID)
 			r.mu.Unlock()
-			r.pass(10, true)
+			r.advance(10, true)
 		}
 		for _, change := range []func(*event.Reported){nil, status(503), nil, status(503), status(503), status(503), status(503), nil, nil, nil, status(500)} {
 			say(change)
@@ -153,17 +153,17 @@ func TestPageIsDoubted(t *testing.T) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		// Half a second for the start; the fifth report, and four seconds.
-		if diff := cmp.Diff([]string{"44.5 " + shop + " " + ids[4]}, r.now); diff != "" {
+		if diff := cmp.Diff([]string{"44.5 " + shop + " " + ids[4]}, r.inspectedNow); diff != "" {
 			t.Errorf("weighed beside its turns (-want +got):\n%s", diff)
 		}
 	})
 }
 
-// Three failures in a row raise, three passes clear; what is our own fault, or
-// nobody's, counts for neither.
+// Three failures in a row raise, three passes clear; a report whose reason is this
+// machine counts for neither.
 func TestPageDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.start()
 		w := r.watch(2, "")
 		for _, change := range []func(*event.Reported){
@@ -176,7 +176,7 @@ func TestPageDown(t *testing.T) {
 			nil, nil, status(429), nil, nil, nil,
 		} {
 			r.report(w, change)
-			r.pass(2, true)
+			r.advance(2, true)
 		}
 		id := "page.down." + shop
 		r.set(func() { // the quarantine has its own
@@ -217,7 +217,7 @@ func TestNetworkDown(t *testing.T) {
 		{route, failed(refused), true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRoom(t)
+			r := newRig(t)
 			r.start()
 			w := r.watch(2, "")
 			for range 4 {
@@ -229,7 +229,7 @@ func TestNetworkDown(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 				r.report(w, failed(c.reason))
-				r.pass(2, true)
+				r.advance(2, true)
 			}
 			if (len(r.stored) == 1) != c.down || len(r.stored) > 1 {
 				t.Errorf("%s: %+v", c.reason, r.stored)
@@ -242,16 +242,16 @@ func TestNetworkDown(t *testing.T) {
 // no report is lost or counts twice.
 func TestPageDownWhileKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		_, kill := r.start()
 		w := r.watch(6, "")
 		r.report(w, nil)
-		r.pass(6, true)
+		r.advance(6, true)
 		for n := range 15 {
 			if n%3 == 0 {
 				r.report(w, status(500))
 			}
-			r.pass(2, true)
+			r.advance(2, true)
 			kill()
 			_, kill = r.start()
 		}
@@ -262,27 +262,27 @@ func TestPageDownWhileKilled(t *testing.T) {
 		}
 		for range 3 {
 			r.report(w, nil)
-			r.pass(2, true)
+			r.advance(2, true)
 			kill()
 			_, kill = r.start()
 		}
-		r.pass(2, true)
+		r.advance(2, true)
 		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared {
 			t.Errorf("%+v", r.stored[1:])
 		}
 	})
 }
 
-// An orderly restart and a reboot keep the row, too; what was reported
-// meanwhile counts.
-func TestPageRowOutlivesStops(t *testing.T) {
+// An orderly restart and a reboot keep the tally, too; reports published meanwhile
+// count.
+func TestPageTallyOutlivesStops(t *testing.T) {
 	for _, lost := range []string{"nothing", "runtime"} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRoom(t)
+			r := newRig(t)
 			stop, _ := r.start()
 			w := r.watch(30, "")
 			r.report(w, status(500))
-			r.pass(2, true)
+			r.advance(2, true)
 			stop()
 			if lost == "runtime" {
 				r.cfg.Runtime = t.TempDir()
@@ -290,9 +290,9 @@ func TestPageRowOutlivesStops(t *testing.T) {
 			r.report(w, status(500))
 			time.Sleep(5 * time.Minute)
 			r.start()
-			r.pass(2, true)
+			r.advance(2, true)
 			r.report(w, status(500))
-			r.pass(2, true)
+			r.advance(2, true)
 			if len(r.stored) != 1 || r.stored[0].Alarm.ID != "page.down."+shop {
 				t.Errorf("lost %s: %+v\n%s", lost, r.stored, r.log.String())
 			}
@@ -313,10 +313,10 @@ func over(kind, text string) func(*event.Reported) {
 
 const line = "total is 5.3 MB, 2.2 MB over its budget of 3.1 MB (3072 KB in the file)"
 
-// What is over its budget is told with what has grown since it was not.
+// The evidence of a page over its budget names what has grown since it was within.
 func TestPageBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.start()
 		w := r.watch(2, `[{}]`)
 		within := time.Now().Add(2 * time.Second)
@@ -328,7 +328,7 @@ func TestPageBudget(t *testing.T) {
 			}, nil, nil,
 		} {
 			r.report(w, change)
-			r.pass(2, true)
+			r.advance(2, true)
 		}
 		id := "page.budget." + shop
 		r.wantStored("10 "+id+" raised minor", "18 "+id+" cleared minor")
@@ -342,21 +342,21 @@ func TestPageBudget(t *testing.T) {
 
 const imageLine = "image is 2.3 MB, 242.0 kB over its budget of 2.0 MB (2000 KB in the file)"
 
-// A page that was never within its budget is told with its biggest asset.
+// The evidence of a page that was never within its budget names its biggest asset.
 func TestPageBudgetFromTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.start()
 		w := r.watch(2, `[{}]`)
 		for range 3 {
 			r.report(w, over("image", imageLine))
-			r.pass(2, true)
+			r.advance(2, true)
 		}
 		if want := imageLine + "; biggest: hero.png 2.0 MB; 3 of 3 inspections in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.watch(2, "") // the budget is taken away
-		r.pass(2, true)
+		r.advance(2, true)
 		if len(r.stored) != 2 || r.stored[1].Alarm.Summary != "The page has no budget any more" {
 			t.Errorf("%+v", r.stored[1:])
 		}
@@ -365,7 +365,7 @@ func TestPageBudgetFromTheStart(t *testing.T) {
 
 func TestPageCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.start()
 		w := r.watch(2, "")
 		for _, left := range []time.Duration{0, 22 * 24 * time.Hour, 20 * 24 * time.Hour, 0, 6*24*time.Hour + time.Hour, time.Hour, 90 * 24 * time.Hour} {
@@ -374,7 +374,7 @@ func TestPageCertificate(t *testing.T) {
 					a.Report.CertificateUntil = time.Now().Add(left)
 				}
 			})
-			r.pass(2, true)
+			r.advance(2, true)
 		}
 		id := "page.certificate." + shop
 		r.wantStored("4 "+id+" raised minor", "8 "+id+" raised major", "10 "+id+" raised critical", "12 "+id+" cleared critical")
@@ -384,22 +384,22 @@ func TestPageCertificate(t *testing.T) {
 	})
 }
 
-// A watched page of which nothing comes is told of, but not while nobody can
-// work or the bus is away.
+// A watched page without reports is an alarm, but not while no inspector works or
+// the bus is away.
 func TestPageMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.cfg.PageTimeout = 10 * time.Second
 		r.cfg.Expect = []watchdog.Target{{Component: "libra-inspector", Instance: "1"}}
-		r.beat = event.Heartbeat{Component: "libra-inspector", Instance: "1", PID: 7}
+		r.heartbeat = event.Heartbeat{Component: "libra-inspector", Instance: "1", PID: 7}
 		r.start()
 		w := r.watch(10, "")
 		r.report(w, nil)
-		r.pass(39, true)
+		r.advance(39, true)
 		r.set(func() { r.bus = errDown })
-		r.pass(20, false)
+		r.advance(20, false)
 		r.set(func() { r.bus = nil; r.stored = nil })
-		r.pass(38, true)
+		r.advance(38, true)
 		id := "page.missed." + shop
 		for _, s := range r.stored {
 			if s.Alarm.ID == id {
@@ -407,41 +407,41 @@ func TestPageMissed(t *testing.T) {
 			}
 		}
 		r.set(func() { r.stored = nil })
-		r.pass(10, true)
+		r.advance(10, true)
 		if len(r.stored) != 1 || r.stored[0].Alarm.ID != id ||
 			!strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 41 s; one is due every 10 s, limit 40 s; ") && !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 40 s; one is due every 10 s, limit 40 s; ") {
 			t.Fatalf("%+v", r.stored)
 		}
 		r.report(w, nil)
-		r.pass(5, true)
+		r.advance(5, true)
 		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared {
 			t.Fatalf("%+v", r.stored)
 		}
 	})
 }
 
-// With its watch ends what was wrong with the page.
+// The end of a watch clears the alarms of its page.
 func TestWatchEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		_, kill := r.start()
 		w := r.watch(2, "")
 		for range 3 {
 			r.report(w, status(500))
-			r.pass(2, true)
+			r.advance(2, true)
 		}
 		kill()
 		r.watch(0, "")
 		r.start()
 		r.report(w, status(500)) // was under way
-		r.pass(5, true)
+		r.advance(5, true)
 		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared || r.stored[1].Alarm.Summary != "The page is no longer watched" {
 			t.Fatalf("%+v", r.stored)
 		}
 		w = r.watch(2, "")
 		for range 2 {
 			r.report(w, status(500))
-			r.pass(2, true)
+			r.advance(2, true)
 		}
 		if len(r.stored) != 2 {
 			t.Errorf("an old row counts for a new watch: %+v", r.stored[2:])

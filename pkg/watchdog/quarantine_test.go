@@ -11,8 +11,8 @@ import (
 
 const poisonURL = "https://poison.example/"
 
-// answer is one report of the poison page, by the second it was made.
-func (r *room) answer(second int, outcome libra.Outcome, quarantined bool) event.Reported {
+// quarantineReport is one report of the page, by the second it was made.
+func (r *rig) quarantineReport(second int, outcome libra.Outcome, quarantined bool) event.Reported {
 	return event.Reported{
 		Request: event.Request{Page: libra.PageID(poisonURL), URL: poisonURL},
 		At:      r.began.Add(time.Duration(second) * time.Second), Quarantined: quarantined,
@@ -20,15 +20,15 @@ func (r *room) answer(second int, outcome libra.Outcome, quarantined bool) event
 	}
 }
 
-func (r *room) answered(a event.Reported) { r.set(func() { r.answers = append(r.answers, a) }) }
+func (r *rig) addReport(a event.Reported) { r.set(func() { r.reports = append(r.reports, a) }) }
 
-// A page's quarantine is told once and its end once, whatever becomes of the
-// watchdog, of its files and of the order of answers.
+// A page's quarantine is raised once and cleared once, whatever happens to the
+// watchdog, its files and the order of reports.
 func TestQuarantine(t *testing.T) {
 	id := "quarantine." + libra.PageID(poisonURL)
 	for _, lost := range []string{"nothing", "state"} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRoom(t)
+			r := newRig(t)
 			_, kill := r.start()
 			restart := func() {
 				if lost == "state" {
@@ -36,11 +36,11 @@ func TestQuarantine(t *testing.T) {
 				}
 				_, kill = r.start()
 			}
-			r.pass(10, true)
-			r.answered(r.answer(10, libra.Failed, false))
-			r.pass(3, true)
-			r.answered(r.answer(13, libra.Failed, true))
-			r.pass(3, true)
+			r.advance(10, true)
+			r.addReport(r.quarantineReport(10, libra.Failed, false))
+			r.advance(3, true)
+			r.addReport(r.quarantineReport(13, libra.Failed, true))
+			r.advance(3, true)
 			want := []string{"14 " + id + " raised major"}
 			r.wantStored(want...)
 			a := r.stored[0].Alarm
@@ -49,25 +49,25 @@ func TestQuarantine(t *testing.T) {
 			}
 			kill()
 			restart()
-			r.pass(10, true)
-			r.answered(r.answer(12, libra.Complete, false)) // of before: comes late
-			r.pass(5, true)
+			r.advance(10, true)
+			r.addReport(r.quarantineReport(12, libra.Complete, false)) // of before: comes late
+			r.advance(5, true)
 			r.wantStored(want...)
 
-			r.answered(r.answer(30, libra.Partial, false))
-			r.pass(5, true)
+			r.addReport(r.quarantineReport(30, libra.Partial, false))
+			r.advance(5, true)
 			want = append(want, "32 "+id+" cleared major")
 			r.wantStored(want...)
 			kill()
-			r.set(func() { r.answers = []event.Reported{r.answers[1], r.answers[3]} })
+			r.set(func() { r.reports = []event.Reported{r.reports[1], r.reports[3]} })
 			restart()
-			r.pass(10, true)
+			r.advance(10, true)
 			r.wantStored(want...)
 
-			r.answered(r.answer(48, libra.Failed, true))
-			r.pass(3, true)
-			r.answered(r.answer(50, libra.Failed, false))
-			r.pass(3, true)
+			r.addReport(r.quarantineReport(48, libra.Failed, true))
+			r.advance(3, true)
+			r.addReport(r.quarantineReport(50, libra.Failed, false))
+			r.advance(3, true)
 			if got := len(r.stored); got != 4 || r.stored[2].Alarm.State != libra.Raised || r.stored[3].Alarm.State != libra.Cleared {
 				t.Errorf("lost %s: after a second quarantine: %+v", lost, r.stored)
 			}
@@ -75,28 +75,28 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
-// What ended while no watchdog ran is told by the next; what a bus that lost
-// its store gets back, the older first, is not told again.
+// A quarantine that ended while no watchdog ran is cleared by the next; reports
+// that a bus without its store gets back, the older first, raise nothing again.
 func TestQuarantineEndsUnseen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		stop, _ := r.start()
-		r.answered(r.answer(0, libra.Failed, true))
-		r.pass(3, true)
+		r.addReport(r.quarantineReport(0, libra.Failed, true))
+		r.advance(3, true)
 		stop()
-		r.answered(r.answer(2, libra.Complete, false))
+		r.addReport(r.quarantineReport(2, libra.Complete, false))
 		stop, _ = r.start()
-		r.pass(3, true)
+		r.advance(3, true)
 		stop()
 		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared || r.stored[1].Alarm.Until.Sub(r.began) != 2*time.Second {
 			t.Fatalf("%+v", r.stored)
 		}
-		all := r.answers
-		r.set(func() { r.answers = all[:1:1] })
+		all := r.reports
+		r.set(func() { r.reports = all[:1:1] })
 		r.start()
-		r.pass(3, true)
-		r.answered(all[1])
-		r.pass(3, true)
+		r.advance(3, true)
+		r.addReport(all[1])
+		r.advance(3, true)
 		if len(r.stored) != 2 {
 			t.Errorf("told again: %+v", r.stored[2:])
 		}

@@ -18,15 +18,15 @@ import (
 	"libra/pkg/watchdog/units"
 )
 
-// house is a systemd whose units are as the test says.
-type house struct {
+// fakeSystemd is a systemd whose units the test sets.
+type fakeSystemd struct {
 	mu       sync.Mutex
 	units    map[string]units.Unit // under mu
 	stopping bool                  // under mu; all of it
 	changes  chan units.Change
 }
 
-func (h *house) Units(context.Context, []string) (map[string]units.Unit, error) {
+func (h *fakeSystemd) Units(context.Context, []string) (map[string]units.Unit, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.units == nil {
@@ -35,7 +35,7 @@ func (h *house) Units(context.Context, []string) (map[string]units.Unit, error) 
 	return maps.Clone(h.units), nil
 }
 
-func (h *house) Stopping(_ context.Context, name string) (bool, error) {
+func (h *fakeSystemd) Stopping(_ context.Context, name string) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.units == nil {
@@ -44,7 +44,7 @@ func (h *house) Stopping(_ context.Context, name string) (bool, error) {
 	return h.stopping || h.units[name].Stopping(), nil
 }
 
-func (h *house) Subscribe(ctx context.Context, changed func(units.Change)) error {
+func (h *fakeSystemd) Subscribe(ctx context.Context, changed func(units.Change)) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -56,7 +56,7 @@ func (h *house) Subscribe(ctx context.Context, changed func(units.Change)) error
 }
 
 // systemd is nil where the test has none.
-func (r *room) systemd() watchdog.Systemd {
+func (r *rig) systemd() watchdog.Systemd {
 	if r.units == nil {
 		return nil
 	}
@@ -67,22 +67,22 @@ const recorderUnit = "libra-recorder.service"
 
 var running = units.Unit{Load: "loaded", Active: "active", Sub: "running"}
 
-// is says how the recorder's unit is from now on, and systemd says so.
-func (r *room) is(u units.Unit) {
+// setUnit sets the state of the recorder's unit, and signals the change.
+func (r *rig) setUnit(u units.Unit) {
 	r.units.mu.Lock()
 	r.units.units = map[string]units.Unit{recorderUnit: u, "libra-watchdog.service": running}
 	r.units.mu.Unlock()
 	r.units.changes <- units.Change{Unit: recorderUnit, Result: u.Result}
 }
 
-func inHouse(t *testing.T) *room {
-	r := newRoom(t)
-	r.units = &house{units: map[string]units.Unit{recorderUnit: running}, changes: make(chan units.Change, 10)}
+func newRigWithUnits(t *testing.T) *rig {
+	r := newRig(t)
+	r.units = &fakeSystemd{units: map[string]units.Unit{recorderUnit: running}, changes: make(chan units.Change, 10)}
 	return r
 }
 
-// A unit that is stopped or has failed raises at once, with what systemd says;
-// one on its way up does not.
+// A unit that is stopped or has failed raises at once, with systemd's result; one
+// that is starting does not.
 func TestUnitDown(t *testing.T) {
 	for _, c := range []struct {
 		unit units.Unit
@@ -99,10 +99,10 @@ func TestUnitDown(t *testing.T) {
 		{units.Unit{Load: "not-found", Active: "inactive", Sub: "dead"}, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			r := inHouse(t)
+			r := newRigWithUnits(t)
 			r.start()
-			r.pass(10, true)
-			r.is(c.unit)
+			r.advance(10, true)
+			r.setUnit(c.unit)
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 			r.mu.Lock()
@@ -122,18 +122,18 @@ func TestUnitDown(t *testing.T) {
 	}
 }
 
-// Where nobody says how the units are, hearts are enough.
+// Without an answer of systemd, heartbeats are enough.
 func TestUnitsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := inHouse(t)
+		r := newRigWithUnits(t)
 		r.start()
-		r.pass(10, true)
+		r.advance(10, true)
 		r.units.mu.Lock()
 		r.units.units = nil
 		r.units.mu.Unlock()
-		r.pass(10, true)
+		r.advance(10, true)
 		r.wantStored()
-		r.pass(5, false)
+		r.advance(5, false)
 		if len(r.stored) != 1 || !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no heartbeat for ") || r.stored[0].Alarm.Cause != "bus" {
 			t.Errorf("%+v", r.stored)
 		}
@@ -141,42 +141,42 @@ func TestUnitsUnknown(t *testing.T) {
 }
 
 // While this watchdog is being stopped, alone, with Libra or with the machine,
-// the end of anything is no news, also once systemd itself has gone. If it goes
-// on after all, it is.
+// nothing is raised, also once systemd itself has stopped. If the stop is
+// cancelled, it is.
 func TestStopping(t *testing.T) {
 	stopped := map[string]units.Unit{recorderUnit: {Load: "loaded", Active: "inactive", Sub: "dead"}, "libra-watchdog.service": running}
 	leaving := running
 	leaving.Job = "stop"
-	for name, stop := range map[string]func(*house){
-		"Libra": func(h *house) {
+	for name, stop := range map[string]func(*fakeSystemd){
+		"Libra": func(h *fakeSystemd) {
 			h.units = map[string]units.Unit{recorderUnit: running, "libra-watchdog.service": leaving}
 		},
-		"machine": func(h *house) { h.stopping = true },
+		"machine": func(h *fakeSystemd) { h.stopping = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := inHouse(t)
+				r := newRigWithUnits(t)
 				r.start()
-				r.pass(10, true)
+				r.advance(10, true)
 				r.units.mu.Lock()
 				stop(r.units)
 				r.units.mu.Unlock()
 				r.set(func() { r.web = errDown })
-				r.pass(2, true)
+				r.advance(2, true)
 				r.units.mu.Lock()
 				r.units.units = nil // D-Bus has gone
 				r.units.mu.Unlock()
 				r.set(func() { r.bus = errDown })
-				r.pass(10, false)
+				r.advance(10, false)
 				r.wantStored()
-				if len(r.told) != 0 {
-					t.Errorf("past the bus: %+v", r.told)
+				if len(r.sentDirect) != 0 {
+					t.Errorf("past the bus: %+v", r.sentDirect)
 				}
 				r.units.mu.Lock()
 				r.units.units, r.units.stopping = stopped, false
 				r.units.mu.Unlock()
 				r.set(func() { r.bus = nil })
-				r.pass(3, false)
+				r.advance(3, false)
 				r.mu.Lock()
 				defer r.mu.Unlock()
 				if len(r.stored) != 2 {
@@ -187,25 +187,25 @@ func TestStopping(t *testing.T) {
 	}
 }
 
-// What systemd does about it is written down in the alarm's timeline, once,
-// over a kill, and after the bus was away.
-func TestRestartIsWrittenDown(t *testing.T) {
+// A restart by systemd is a note in the alarm's timeline, once, over a kill, and
+// after the bus was away.
+func TestRestartIsNoted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := inHouse(t)
+		r := newRigWithUnits(t)
 		_, kill := r.start()
-		r.pass(10, true)
-		r.is(units.Unit{Load: "loaded", Active: "active", Sub: "running", Restarts: 1}) // of no alarm
-		r.pass(1, true)
-		r.pass(4, false)
-		r.is(units.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "watchdog", Restarts: 1})
-		r.pass(1, false)
+		r.advance(10, true)
+		r.setUnit(units.Unit{Load: "loaded", Active: "active", Sub: "running", Restarts: 1}) // of no alarm
+		r.advance(1, true)
+		r.advance(4, false)
+		r.setUnit(units.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "watchdog", Restarts: 1})
+		r.advance(1, false)
 		r.set(func() { r.bus = errDown })
-		r.is(units.Unit{Load: "loaded", Active: "active", Sub: "running", Restarts: 2})
-		r.pass(3, true)
+		r.setUnit(units.Unit{Load: "loaded", Active: "active", Sub: "running", Restarts: 2})
+		r.advance(3, true)
 		kill()
 		r.start()
 		r.set(func() { r.bus = nil })
-		r.pass(10, true)
+		r.advance(10, true)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		var got []string
@@ -218,15 +218,15 @@ func TestRestartIsWrittenDown(t *testing.T) {
 	})
 }
 
-// A part that ends before its first beat is in a crash loop all the same.
+// A component that ends before its first heartbeat counts as restarting, too.
 func TestRestartsBySystemd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := inHouse(t)
+		r := newRigWithUnits(t)
 		_, kill := r.start()
-		r.pass(10, true)
+		r.advance(10, true)
 		for n := range 5 {
-			r.is(units.Unit{Load: "loaded", Active: "active", Sub: "running", Restarts: n + 1})
-			r.pass(1, true)
+			r.setUnit(units.Unit{Load: "loaded", Active: "active", Sub: "running", Restarts: n + 1})
+			r.advance(1, true)
 			if n == 2 {
 				kill()
 				r.start()
@@ -239,21 +239,21 @@ func TestRestartsBySystemd(t *testing.T) {
 	})
 }
 
-// What a component names becomes an alarm while it names it; silence says
-// nothing, and nobody speaks for others.
+// A trouble that a component names is an alarm while the component names it;
+// missing heartbeats change nothing, and no component names another's alarms.
 func TestTroubles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		_, kill := r.start()
-		r.pass(10, true)
+		r.advance(10, true)
 		trouble := event.Trouble{ID: "channel.ops", Target: "channel ops", Summary: "Nobody is told by ops", Evidence: "Slack answered 404", Severity: libra.Major, Runbook: "#channel"}
 		r.set(func() {
-			r.beat.Troubles = []event.Trouble{trouble, {ID: "bus", Evidence: "?"}, {ID: "page.down.x", Evidence: "?"}, {ID: "a b", Evidence: "?"}}
+			r.heartbeat.Troubles = []event.Trouble{trouble, {ID: "bus", Evidence: "?"}, {ID: "page.down.x", Evidence: "?"}, {ID: "a b", Evidence: "?"}}
 		})
-		r.pass(5, true)
+		r.advance(5, true)
 		kill()
 		stop, _ := r.start()
-		r.pass(5, true)
+		r.advance(5, true)
 		want := []string{"11 channel.ops raised major"}
 		r.wantStored(want...)
 		a := r.stored[0].Alarm
@@ -263,14 +263,14 @@ func TestTroubles(t *testing.T) {
 		stop()
 		r.start()
 		r.set(func() { r.bus = errDown }) // silence
-		r.pass(20, true)
+		r.advance(20, true)
 		for _, s := range r.stored {
 			if s.Alarm.ID == "channel.ops" && s.Alarm.State == libra.Cleared {
 				t.Errorf("cleared by silence: %+v", s)
 			}
 		}
-		r.set(func() { r.bus, r.beat.Troubles = nil, nil })
-		r.pass(10, true)
+		r.set(func() { r.bus, r.heartbeat.Troubles = nil, nil })
+		r.advance(10, true)
 		last := r.stored[len(r.stored)-1].Alarm
 		if last.ID != "channel.ops" || last.State != libra.Cleared || last.Summary != "channel ops is healthy again" {
 			t.Errorf("%+v", last)

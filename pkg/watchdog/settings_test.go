@@ -19,9 +19,9 @@ import (
 	"libra/pkg/watchdog"
 )
 
-// alarmsFile gives the room an alarms.toml with no limit for the disk of the
+// alarmsFile gives the rig an alarms.toml with no limit for the disk of the
 // machine that tests. write replaces what stands after that.
-func (r *room) alarmsFile() (write func(text string)) {
+func (r *rig) alarmsFile() (write func(text string)) {
 	r.cfg.AlarmsFile = filepath.Join(r.t.TempDir(), "alarms.toml")
 	return func(text string) {
 		r.t.Helper()
@@ -32,17 +32,17 @@ func (r *room) alarmsFile() (write func(text string)) {
 	}
 }
 
-// Thresholds change while the rows that they are for go on; a bad edit is
+// Thresholds change while the streaks that they are for go on; a bad edit is
 // raised, and changes nothing.
 func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		write := r.alarmsFile()
 		write("[thresholds.component]\nraise = 100\n")
 		r.start()
-		r.pass(10, true)
+		r.advance(10, true)
 		r.set(func() { r.web = errDown })
-		r.pass(5, true)
+		r.advance(5, true)
 		good := "[thresholds.component]\nraise = 8\nclear = 1\n"
 		write(good)
 		if err := r.running.Reload(); err != nil {
@@ -52,7 +52,7 @@ func TestReload(t *testing.T) {
 		if err := r.running.Reload(); err == nil || !strings.Contains(err.Error(), "alarms.toml:9: ") {
 			t.Errorf("a bad edit is taken over: %v", err)
 		}
-		r.pass(5, true)
+		r.advance(5, true)
 		r.wantStored("16 alarms-file raised minor", "16 web raised critical")
 		if got := r.evidence(0); !strings.Contains(got, "alarms.toml:9: ") {
 			t.Errorf("evidence %q", got)
@@ -62,7 +62,7 @@ func TestReload(t *testing.T) {
 		if err := r.running.Reload(); err != nil {
 			t.Error(err)
 		}
-		r.pass(5, true)
+		r.advance(5, true)
 		r.wantStored("16 alarms-file raised minor", "16 web raised critical", "20 web cleared critical", "21 alarms-file cleared minor")
 	})
 }
@@ -95,13 +95,13 @@ func TestBadEdit(t *testing.T) {
 // Limits that are 0 or "off" raise nothing, also where all of them are.
 func TestOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.cfg.Folder = "/"
 		r.alarmsFile()("[thresholds.queue]\nminor = \"off\"\nmajor = \"off\"\n[thresholds.certificate_days]\nminor = 0\nmajor = 0\ncritical = 0\n")
 		r.start()
 		r.set(func() { r.open, r.oldest = 1000, time.Now().Add(-100*time.Hour) })
 		r.report(r.watch(2, ""), func(a *event.Reported) { a.Report.CertificateUntil = time.Now() })
-		r.pass(10, true)
+		r.advance(10, true)
 		r.wantStored()
 	})
 }
@@ -109,12 +109,12 @@ func TestOff(t *testing.T) {
 // Settings for which the watchdog uses the defaults are an alarm.
 func TestSettingsFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		r.cfg.SettingsFaults = []error{errors.New("LIBRA_PAGE_TIMEOUT is 1"), errors.New("LIBRA_SERVER is foo")}
 		write := r.alarmsFile()
 		write("[thresholds.page]\nraise = 0\n")
 		r.start()
-		r.pass(3, true)
+		r.advance(3, true)
 		r.wantStored("1 alarms-file raised minor", "1 settings raised major")
 		if got := r.evidence(1); got != "LIBRA_PAGE_TIMEOUT is 1; LIBRA_SERVER is foo" {
 			t.Errorf("evidence %q", got)
@@ -123,15 +123,15 @@ func TestSettingsFaults(t *testing.T) {
 		if err := r.running.Reload(); err != nil {
 			t.Error(err)
 		}
-		r.pass(5, true)
+		r.advance(5, true)
 		r.wantStored("1 alarms-file raised minor", "1 settings raised major", "6 alarms-file cleared minor")
 	})
 }
 
-// Many pages go down at once: each is told once, over a kill in the middle.
+// Many pages go down at once: each is raised once, over a kill in the middle.
 func TestManyPagesDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRoom(t)
+		r := newRig(t)
 		_, kill := r.start()
 		const many = 300
 		for range 3 {
@@ -141,11 +141,11 @@ func TestManyPagesDown(t *testing.T) {
 				r.report(w, status(500))
 				time.Sleep(time.Millisecond)
 			}
-			r.pass(1, true)
+			r.advance(1, true)
 			kill()
 			_, kill = r.start()
 		}
-		r.pass(5, true)
+		r.advance(5, true)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		raised := map[string]int{}

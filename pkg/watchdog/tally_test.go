@@ -67,7 +67,7 @@ func TestTally(t *testing.T) {
 	}
 }
 
-// Raises that lie further apart than the window are no flapping.
+// Raises that are further apart than the window are no flapping.
 func TestTallySlowIsNotFlapping(t *testing.T) {
 	limits := watchdog.Limits{Streak: rules.Streak{Raise: 1, Clear: 1}, Flap: rules.Flap{Raises: 2, Within: time.Minute, Calm: 100}}
 	tally, now := watchdog.Tally{State: watchdog.Unknown}, time.Unix(0, 0)
@@ -85,8 +85,8 @@ func TestTallySlowIsNotFlapping(t *testing.T) {
 	}
 }
 
-// A tally is a value: what it was stays as it was.
-func TestTallyKeepsItself(t *testing.T) {
+// Next leaves the tally that it is called on unchanged.
+func TestNextLeavesTallyUnchanged(t *testing.T) {
 	limits := watchdog.Limits{Streak: rules.Streak{Raise: 1, Clear: 1}, Flap: rules.Flap{Raises: 9, Within: time.Hour, Calm: 9}}
 	was := watchdog.Tally{State: watchdog.Good, Raises: []time.Time{time.Unix(1, 0), time.Unix(2, 0)}}
 	copied := was

@@ -14,7 +14,7 @@ import (
 // package: one that is not would be a limit that raises nothing.
 func TestEveryThresholdIsRead(t *testing.T) {
 	fset := token.NewFileSet()
-	known := &lenient{fset: fset, packages: map[string]*types.Package{}}
+	known := &lenientChecker{fset: fset, packages: map[string]*types.Package{}}
 	rules, _ := known.check(t, "libra/pkg/rules", "../rules")
 	known.packages["libra/pkg/rules"] = rules
 	_, read := known.check(t, "libra/pkg/watchdog", ".")
@@ -41,13 +41,13 @@ func TestEveryThresholdIsRead(t *testing.T) {
 
 // lenient type-checks a package without those that it imports, but for packages:
 // what has their types stays unknown, and that is no fault.
-type lenient struct {
+type lenientChecker struct {
 	fset     *token.FileSet
 	packages map[string]*types.Package
 }
 
 // check returns the package in dir and the fields that its code selects.
-func (l *lenient) check(t *testing.T, path, dir string) (*types.Package, map[types.Object]bool) {
+func (l *lenientChecker) check(t *testing.T, path, dir string) (*types.Package, map[types.Object]bool) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -75,7 +75,7 @@ func (l *lenient) check(t *testing.T, path, dir string) (*types.Package, map[typ
 }
 
 // Import is types.Importer's.
-func (l *lenient) Import(path string) (*types.Package, error) {
+func (l *lenientChecker) Import(path string) (*types.Package, error) {
 	if pkg, ok := l.packages[path]; ok {
 		return pkg, nil
 	}

@@ -104,7 +104,7 @@ func (b *Bus) Connect(role string) *bus.Conn {
 	return c
 }
 
-// Slots is a number of jobs in hand that stays.
+// Slots is a constant number of jobs in progress.
 func Slots(n int) func() int { return func() int { return n } }
 
 // Log writes to the test's output.
