@@ -2,140 +2,44 @@ package notifier
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"path/filepath"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"libra/pkg/bus"
-	"libra/pkg/libra"
 	"libra/pkg/rules"
 )
 
-// delivery is a transition that must be told.
-type delivery struct {
-	Transition libra.Transition `json:"transition"`
-	Repeat     bool             `json:"repeat"`           // it may have been told before
-	Direct     bool             `json:"direct,omitempty"` // it came by the socket
-	// Held says in words why it was withheld until now.
-	Held string `json:"held,omitempty"`
-	// Post is where the provider has what was told of the alarm before.
-	Post place `json:"post,omitzero"`
-	// Word is when the last word on it was said, for a reminder.
-	Word time.Time `json:"word,omitzero"`
-	// Explains is how many alarms it explains, withheld because of it.
-	Explains int `json:"explains,omitempty"`
-}
-
-// kind of a message.
-type kind string
-
-const (
-	news     kind = "alarm"
-	reminded kind = "reminder"
-	trial    kind = "trial"
-)
-
-// message is what one call tells: one transition, or a digest of many.
-type message struct {
-	Kind       kind       `json:"kind"`
-	Deliveries []delivery `json:"deliveries"`
-	// Repeat says that an earlier attempt may have arrived.
-	Repeat bool `json:"repeat"`
-	// Cut says that the provider takes no long texts.
-	Cut bool `json:"cut,omitempty"`
-
-	at time.Time // of this attempt
-}
-
-// receipt is what a provider says when it has taken a message.
-type receipt struct {
-	answer string
-	post   place
-}
-
-// sender tells a provider. It returns nil when the provider has taken the
-// message, and a *refusal when it surely has not.
-type sender interface {
-	send(ctx context.Context, m message) (receipt, error)
-}
-
-// refusal says that the message did not arrive.
-type refusal struct {
-	reason string
-	after  time.Duration // the provider wants to be left alone so long
-	// permanent: only a person can mend it.
-	permanent bool
-	// large: it may take less of it.
-	large bool
-}
-
-func (r *refusal) Error() string { return r.reason }
-
-// channel tells one provider, in order, one message at a time.
+// channel notifies people by one provider, in order, one message at a time. Its
+// loops put into its pipeline what the bus and the socket bring, and what
+// becomes due.
 type channel struct {
-	rule rules.Channel // as configured
-	name string
-	to   sender
-	cfg  Config
-	desk *desk
-	log  *slog.Logger
+	rule     rules.Channel // as configured
+	name     string
+	policy   *policy
+	nflog    *notificationLog
+	pipeline *pipeline
+	sender   *sender
+	direct   *directQueue
 
-	gate chan struct{} // held by whoever sends
-	next time.Time     // under gate; no message before
-	pace time.Duration // under gate; grows while digests follow each other
-
-	trials chan struct{} // held by whoever sends a trial message
-
-	mu      sync.Mutex
-	breaker breaker     // under mu
-	ledger  *ledger     // under mu
-	trouble trouble     // under mu
-	direct  directQueue // under mu
-
-	wake         chan struct{} // something came by the socket
-	sent, failed atomic.Int64
+	gate chan struct{} // held by the loop that runs the pipeline
 }
 
-// trouble is what keeps a channel from telling.
-type trouble struct {
-	reason    string    // of the last attempt; "" when all is well
-	since     time.Time // of the first failure in a row
-	permanent bool
-}
-
-func newChannel(rule rules.Channel, to sender, cfg Config, d *desk, log *slog.Logger) *channel {
-	ch := &channel{
-		rule: rule, name: rule.Name, to: to, cfg: cfg, desk: d, log: log.With("channel", rule.Name),
-		gate: make(chan struct{}, 1), trials: make(chan struct{}, 1), pace: cfg.Pace,
-		breaker: breaker{state: closed}, wake: make(chan struct{}, 1),
-	}
-	ch.ledger = loadLedger(ch.log, cfg.shelf("channel-"+rule.Name+".json"))
+func newChannel(rule rules.Channel, to provider, cfg Config, p *policy, tl timeline, log *slog.Logger) *channel {
+	log = log.With("channel", rule.Name)
+	nflog := loadNotificationLog(log, cfg.mirror("channel-"+rule.Name+".json"))
 	file := ""
 	if cfg.Runtime != "" {
 		file = filepath.Join(cfg.Runtime, "direct-"+rule.Name+".json")
 	}
-	ch.direct.load(file, ch.log)
-	for _, id := range ch.direct.Told {
-		ch.ledger.seen.add(id)
+	return &channel{
+		rule: rule, name: rule.Name, policy: p, nflog: nflog, gate: make(chan struct{}, 1),
+		pipeline: newPipeline(rule.Name, p, nflog, log),
+		sender:   newSender(rule.Name, to, cfg, nflog, tl, log),
+		direct:   loadDirectQueue(rule.Name, file, nflog, log),
 	}
-	if b, ok := to.(broken); ok {
-		ch.trouble = trouble{b.reason.Error(), time.Now(), true}
-	}
-	return ch
-}
-
-// take says how many transitions make one message, of so many waiting.
-func (ch *channel) take(waiting int) int {
-	if waiting >= ch.desk.telling().Digest {
-		return waiting
-	}
-	return 1
 }
 
 // supervised is a channel in the hands of one of its loops.
@@ -144,12 +48,12 @@ type supervised struct {
 	loop Loop
 }
 
-// run tells until ctx ends: first what a killed process was telling, then what
-// comes by the bus and by the socket, and what becomes due.
+// run notifies until ctx ends: first of what a killed process was sending, then
+// of what comes by the bus and by the socket, and of what becomes due.
 func (ch *channel) run(ctx context.Context, b Bus, durable string, since time.Time, loop func(name string) Loop) {
-	defer ch.ledger.shelf.flush()
+	defer ch.nflog.file.flush()
 	queue := supervised{ch, loop(ch.name)}
-	if queue.resume(ctx) != nil {
+	if queue.process(ctx, ch.interrupted) != nil {
 		queue.loop.Done()
 		return
 	}
@@ -168,236 +72,122 @@ func (ch *channel) run(ctx context.Context, b Bus, durable string, since time.Ti
 	defer queue.loop.Done()
 	queue.awaitNotes(ctx)
 	deliver := func(ctx context.Context, batch []bus.AlarmDelivery) error {
-		var list []delivery
+		var list []notification
 		for _, d := range batch {
-			list = append(list, delivery{Transition: d.Transition, Repeat: d.Attempt > 1})
+			list = append(list, notification{Transition: d.Transition, Repeat: d.Attempt > 1})
 		}
 		return queue.deliver(ctx, list)
 	}
-	_ = b.DeliverAlarms(ctx, bus.AlarmConsumer{Durable: durable, Since: since, Most: ch.take, Deliver: deliver, Loop: queue.loop}) // it ends with ctx
+	_ = b.DeliverAlarms(ctx, bus.AlarmConsumer{Durable: durable, Since: since, Most: ch.pipeline.group.take, Deliver: deliver, Loop: queue.loop}) // it ends with ctx
 }
 
-// longestNotes is how long the bus may take to tell of silences before alarms
-// are told without.
+// process runs the pipeline once: with the message of its filters, which next
+// makes, it enters the send stage. It returns nil when the message is sent, or
+// is empty; an error only when ctx has ended.
+func (ch supervised) process(ctx context.Context, next func(now time.Time) message) error {
+	if err := ch.hold(ctx); err != nil {
+		return err
+	}
+	defer func() { <-ch.gate }()
+	m := next(time.Now())
+	if len(m.Notifications) == 0 {
+		return nil
+	}
+	return ch.sender.send(ctx, m, ch.loop)
+}
+
+// interrupted is the message that a killed process was sending.
+func (ch *channel) interrupted(time.Time) message {
+	if m := ch.nflog.begun(); m != nil {
+		return *m
+	}
+	return message{}
+}
+
+// deliver returns nil when each transition of batch is sent, or suppressed and
+// in the notification log; an error only when ctx has ended.
+func (ch supervised) deliver(ctx context.Context, batch []notification) error {
+	return ch.process(ctx, func(now time.Time) message { return ch.pipeline.filter(batch, now) })
+}
+
+// runDirect delivers what came by the socket until ctx ends.
+func (ch supervised) runDirect(ctx context.Context) {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for ctx.Err() == nil {
+		ch.loop.Allow(roundTime)
+		batch := ch.direct.begin(ch.pipeline.group.take)
+		if len(batch) == 0 {
+			select {
+			case <-ctx.Done():
+			case <-ch.direct.wake:
+			case <-poll.C:
+			}
+			continue
+		}
+		if ch.deliver(ctx, batch) == nil {
+			ch.direct.end(len(batch))
+		}
+	}
+}
+
+// runDue notifies of what was suppressed, once it passes, and reminds. It waits
+// in line at the gate, or one message after another would keep it out.
+func (ch supervised) runDue(ctx context.Context) {
+	ch.awaitNotes(ctx)
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for ch.process(ctx, ch.pipeline.due) == nil {
+		select {
+		case <-ctx.Done():
+		case <-poll.C:
+		}
+	}
+}
+
+// longestNotes is how long the bus may take to deliver silences before
+// notifications are sent without.
 const longestNotes = 2 * time.Second
 
 func (ch supervised) awaitNotes(ctx context.Context) {
 	ch.loop.Allow(longestNotes + roundTime)
-	late := time.NewTimer(longestNotes)
-	defer late.Stop()
+	patience := time.NewTimer(longestNotes)
+	defer patience.Stop()
 	select {
 	case <-ctx.Done():
-	case <-ch.desk.book.Complete():
-	case <-late.C:
+	case <-ch.policy.book.Complete():
+	case <-patience.C:
 	}
 }
 
-// resume ends what a killed process had begun.
-func (ch supervised) resume(ctx context.Context) error {
-	if err := ch.hold(ctx); err != nil {
-		return err
-	}
-	defer func() { <-ch.gate }()
-	ch.mu.Lock()
-	m := ch.ledger.Begun
-	ch.mu.Unlock()
-	if m == nil {
-		return nil
-	}
-	return ch.tell(ctx, *m)
-}
+// pollEvery is how often a loop that waits looks again.
+const pollEvery = 500 * time.Millisecond
 
-// deliver returns nil when every one of batch is told, or withheld and
-// remembered; an error only when ctx has ended.
-func (ch supervised) deliver(ctx context.Context, batch []delivery) error {
-	if err := ch.hold(ctx); err != nil {
-		return err
-	}
-	defer func() { <-ch.gate }()
-	if batch = ch.sort(batch, time.Now()); len(batch) == 0 {
-		return nil
-	}
-	return ch.tell(ctx, message{Kind: news, Deliveries: batch})
-}
-
-// runDue tells what was withheld, once it may be told, and reminds. It waits in
-// line at the gate, or one message after another would keep it out.
-func (ch supervised) runDue(ctx context.Context) {
-	ch.awaitNotes(ctx)
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for ch.hold(ctx) == nil {
-		held, reminders := ch.due(time.Now())
-		if len(held) > 0 {
-			_ = ch.tell(ctx, message{Kind: news, Deliveries: held}) // ends with ctx
-		} else if len(reminders) > 0 {
-			_ = ch.tell(ctx, message{Kind: reminded, Deliveries: reminders})
-		}
-		<-ch.gate
+// hold waits for the gate, for as long as another loop, which is supervised
+// too, runs the pipeline.
+func (ch supervised) hold(ctx context.Context) error {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for {
+		ch.loop.Allow(roundTime)
 		select {
 		case <-ctx.Done():
-		case <-beat.C:
+			return ctx.Err()
+		case ch.gate <- struct{}{}:
+			return nil
+		case <-poll.C:
 		}
 	}
-}
-
-// sort takes a batch into the ledger and returns what is to be told of it.
-// What is not is remembered before it returns.
-func (ch *channel) sort(batch []delivery, now time.Time) (told []delivery) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	raised, cleared := map[string]bool{}, map[string]string{} // among told
-	kept := 0
-	for _, d := range batch {
-		if ch.ledger.stale(d) {
-			continue
-		}
-		kept++
-		d.Repeat = d.Repeat && !ch.ledger.loaded
-		t := d.Transition
-		id := t.Alarm.ID
-		e := ch.ledger.Open[id]
-		if t.Alarm.State == libra.Cleared {
-			if !raised[id] && ch.forgoes(e, t, now) {
-				continue
-			}
-			if !raised[id] && e != nil && e.Told == "" {
-				told = append(told, delivery{Transition: e.Now, Held: e.Why, Post: e.Post})
-			}
-			if e != nil {
-				d.Post, d.Explains = e.Post, ch.ledger.explains(id)
-			}
-			raised[id], cleared[id] = false, t.ID
-			told = append(told, d)
-			continue
-		}
-		if e == nil || cleared[id] != "" {
-			e = &entry{After: cleared[id]}
-			ch.ledger.Open[id], cleared[id] = e, ""
-		}
-		e.Now = t
-		if ch.judge(e, raised[id], now) {
-			raised[id] = true
-			d.Post = e.Post
-			told = append(told, d)
-		}
-	}
-	if kept > 0 && len(told) == 0 {
-		ch.ledger.keep() // else before the call
-	}
-	return told
-}
-
-// forgoes says that a clear need not be told, and notes it: there was a reason
-// not to tell of the raise for as long as it lasted. That others of its group
-// were told before is none. ch.mu is held.
-func (ch *channel) forgoes(e *entry, t libra.Transition, now time.Time) bool {
-	if e != nil {
-		if e.Told != "" || !ch.mayNot(e, t.At) && !ch.mayNot(e, now) {
-			return false
-		}
-	} else if c := ch.desk.about(ch.name, t.Alarm, now); c.routed && c.silence == nil {
-		return false // of an alarm from before our time
-	}
-	ch.ledger.handled(t)
-	ch.ledger.close(t)
-	ch.log.Info("not told: nor was that it was raised", "alarm", t.Alarm.ID, "transition", t.ID)
-	return true
-}
-
-// mayNot says that there is, or was at that time, a reason not to tell of e.
-// ch.mu is held.
-func (ch *channel) mayNot(e *entry, at time.Time) bool {
-	v, why := decide(*e, ch.circumstances(e, at))
-	return v == withhold && why != ""
-}
-
-// judge says whether a raise is to be told now, and notes why not. ch.mu is
-// held.
-func (ch *channel) judge(e *entry, raised bool, now time.Time) bool {
-	seen := *e
-	if raised && seen.Told == "" {
-		seen.Told = "in hand"
-	}
-	v, why := decide(seen, ch.circumstances(e, now))
-	if v == withhold {
-		e.Why = why
-		ch.ledger.handled(e.Now)
-		ch.log.Info("withheld", "alarm", e.Now.Alarm.ID, "transition", e.Now.ID, "why", why)
-		return false
-	}
-	if g := e.Now.Alarm.Group; v == tell && g != "" && seen.Told == "" {
-		ch.ledger.groups[g] = now
-	}
-	return v == tell
-}
-
-// circumstances are those of e. ch.mu is held.
-func (ch *channel) circumstances(e *entry, now time.Time) circumstances {
-	a := e.Now.Alarm
-	c := ch.desk.about(ch.name, a, now)
-	c.cause = ch.ledger.cause(a)
-	if at := ch.ledger.groups[a.Group]; !at.Equal(now) {
-		c.group = at
-	}
-	return c
-}
-
-// due finds what was withheld and may be told now, and what to remind of.
-func (ch *channel) due(now time.Time) (held, reminders []delivery) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	for _, e := range slices.SortedFunc(maps.Values(ch.ledger.Open), func(a, b *entry) int { return a.Now.At.Compare(b.Now.At) }) {
-		d := delivery{Transition: e.Now, Held: e.Why, Post: e.Post, Word: e.Word}
-		switch v, why := decide(*e, ch.circumstances(e, now)); v {
-		case tell:
-			held = append(held, d)
-			if g := e.Now.Alarm.Group; g != "" {
-				ch.ledger.groups[g] = now
-			}
-		case withhold:
-			e.Why = why
-		case remind:
-			d.Explains = ch.ledger.explains(e.Now.Alarm.ID)
-			reminders = append(reminders, d)
-		case nothing:
-		}
-	}
-	maps.DeleteFunc(ch.ledger.groups, func(_ string, at time.Time) bool { return now.Sub(at) > time.Hour })
-	return held, reminders
 }
 
 // state is for the status line.
 func (ch *channel) state() string {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	text := fmt.Sprintf("%d told", ch.sent.Load())
-	withheld := 0
-	for _, e := range ch.ledger.Open {
-		if e.Told != e.Now.ID && ch.ledger.seen.has(e.Now.ID) { // else it is under way
-			withheld++
-		}
+	text := fmt.Sprintf("%d told", ch.sender.sent.Load())
+	if n := ch.nflog.suppressed(); n > 0 {
+		text += fmt.Sprintf(", %d withheld", n)
 	}
-	if withheld > 0 {
-		text += fmt.Sprintf(", %d withheld", withheld)
-	}
-	if ch.trouble.reason != "" {
-		text += fmt.Sprintf(", breaker %s, attempt %d failed: %s", ch.breaker.state, ch.breaker.fails, ch.trouble.reason)
+	if trouble, breaker := ch.sender.health(); trouble.reason != "" {
+		text += fmt.Sprintf(", breaker %s, attempt %d failed: %s", breaker.state, breaker.fails, trouble.reason)
 	}
 	return text
-}
-
-// failing says what keeps the channel from telling: reason "" when nothing does.
-func (ch *channel) failing() trouble {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	return ch.trouble
-}
-
-func refused(err error) *refusal {
-	var no *refusal
-	if errors.As(err, &no) {
-		return no
-	}
-	return nil
 }

@@ -19,7 +19,7 @@ import (
 	"libra/pkg/rules"
 )
 
-func newEmail(c rules.Channel, cfg Config, w writer) (sender, error) {
+func newEmail(c rules.Channel, cfg Config, w writer) (provider, error) {
 	host, port, err := net.SplitHostPort(c.Server)
 	if err != nil {
 		return nil, fmt.Errorf("mail server %q: %w", c.Server, err)
@@ -98,10 +98,10 @@ func (e *email) compose(m message) (*mail.Msg, error) {
 	}
 	msg.Subject(flat(l.text, textLimit))
 	msg.SetDateWithValue(m.at)
-	first := m.Deliveries[0].Transition
+	first := m.Notifications[0].Transition
 	msg.SetMessageIDWithValue(e.id(m, first.ID))
 	// One conversation an alarm, from its raise to its clear (RFC 5322, 3.6.4).
-	if m.Kind != trial && len(m.Deliveries) == 1 {
+	if m.Kind != trial && len(m.Notifications) == 1 {
 		thread := "<" + e.id(message{Kind: "thread"}, first.Alarm.ID+first.Alarm.Since.UTC().String()) + ">"
 		msg.SetGenHeader(mail.HeaderReferences, thread)
 		msg.SetGenHeader(mail.HeaderInReplyTo, thread)
@@ -117,7 +117,7 @@ func (e *email) compose(m message) (*mail.Msg, error) {
 
 // id is the same for the same message: a repeat is one mail to most readers.
 func (e *email) id(m message, what string) string {
-	sum := sha256.Sum256([]byte(string(m.Kind) + strconv.Itoa(len(m.Deliveries)) + what))
+	sum := sha256.Sum256([]byte(string(m.Kind) + strconv.Itoa(len(m.Notifications)) + what))
 	if m.Kind == reminded || m.Kind == trial {
 		sum = sha256.Sum256(append(sum[:], m.at.String()...))
 	}

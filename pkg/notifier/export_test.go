@@ -10,40 +10,95 @@ import (
 	"libra/pkg/rules"
 )
 
-// Circumstances and Entry are what Verdict decides on.
-type (
-	Circumstances struct {
-		Now     time.Time
-		Routed  bool
-		Silence *libra.Silence
-		Acked   bool
-		Cause   *time.Time
-		Group   time.Time
-	}
-	Entry = entry
-)
+// Entry is an open alarm in a notification log.
+type Entry = entry
 
-// Verdict is decide's, in words, with the shipped intervals.
-func Verdict(e Entry, c Circumstances) (string, string) {
-	v, why := decide(e, circumstances{
-		now: c.Now, routed: c.Routed, silence: c.Silence, acked: c.Acked, cause: c.Cause, group: c.Group, telling: rules.Defaults().Telling,
-	})
-	return map[verdict]string{nothing: "nothing", tell: "tell", withhold: "withhold", remind: "remind"}[v], why
+// Stages is the pipeline of a channel "ops" up to its send stage.
+type Stages struct{ p *pipeline }
+
+// NewStages makes the stages with an empty log. The policy holds f and the notes.
+func NewStages(f rules.File, list ...libra.Note) Stages {
+	log := slog.New(slog.DiscardHandler)
+	policy := newPolicy(&mirror{}, f, log)
+	for _, n := range list {
+		policy.addNote(n)
+	}
+	return Stages{newPipeline("ops", policy, loadNotificationLog(log, &mirror{}), log)}
+}
+
+// Check is what one stage says about an open alarm: whether it passes, and the
+// reason if it does not.
+func (s Stages) Check(name string, e Entry, now time.Time) (passes bool, reason string) {
+	stage := map[string]stage{"route": s.p.route, "inhibit": s.p.inhibit, "silence": s.p.silence, "group": s.p.group, "deduplicate": s.p.dedup}[name]
+	if why := stage.check(newCandidate(&e, now)); why != nil {
+		return false, why.reason
+	}
+	return true, ""
+}
+
+// CheckAll returns the stage that suppresses an open alarm, "" for none.
+func (s Stages) CheckAll(e Entry, now time.Time) string {
+	if why := s.p.check(newCandidate(&e, now)); why != nil {
+		return why.stage
+	}
+	return ""
+}
+
+// Open and Close change the notification log.
+func (s Stages) Open(e Entry) { s.p.nflog.Open[e.Now.Alarm.ID] = &e }
+
+// Close says when an alarm was cleared.
+func (s Stages) Close(t libra.Transition) { s.p.nflog.close(t) }
+
+// Group says when the first alarm of a group was passed on.
+func (s Stages) Group(a libra.Alarm, at time.Time) {
+	s.p.group.start(candidate{&entry{Now: libra.Transition{Alarm: a}}, firstTime, at})
+}
+
+// Filter returns the ids of the transitions that are to be sent.
+func (s Stages) Filter(now time.Time, list ...libra.Transition) []string {
+	var batch []notification
+	for _, t := range list {
+		batch = append(batch, notification{Transition: t})
+	}
+	return ids(s.p.filter(batch, now))
+}
+
+// Due returns the ids of what is due, and whether they are reminders.
+func (s Stages) Due(now time.Time) (list []string, reminders bool) {
+	m := s.p.due(now)
+	return ids(m), m.Kind == reminded
+}
+
+// Send records transitions as sent.
+func (s Stages) Send(at time.Time, list ...libra.Transition) {
+	m := message{Kind: news, at: at}
+	for _, t := range list {
+		m.Notifications = append(m.Notifications, notification{Transition: t})
+	}
+	s.p.nflog.record(m, place{})
+}
+
+func ids(m message) (list []string) {
+	for _, n := range m.Notifications {
+		list = append(list, n.Transition.ID)
+	}
+	return list
 }
 
 // SendWith has every channel call fn in place of its provider, with the words
 // of each message and their number.
 func (n *Notifier) SendWith(fn func(ctx context.Context, channel, text string, transitions int) error) {
-	n.sender = func(c rules.Channel, _ Config, w writer, _ *slog.Logger) (sender, error) {
-		return senderFunc(func(ctx context.Context, m message) (receipt, error) {
-			return receipt{}, fn(ctx, c.Name, w.letter(m).plain(), len(m.Deliveries))
+	n.provider = func(c rules.Channel, _ Config, w writer, _ *slog.Logger) (provider, error) {
+		return providerFunc(func(ctx context.Context, m message) (receipt, error) {
+			return receipt{}, fn(ctx, c.Name, w.letter(m).plain(), len(m.Notifications))
 		}), nil
 	}
 }
 
-type senderFunc func(context.Context, message) (receipt, error)
+type providerFunc func(context.Context, message) (receipt, error)
 
-func (f senderFunc) send(ctx context.Context, m message) (receipt, error) { return f(ctx, m) }
+func (f providerFunc) send(ctx context.Context, m message) (receipt, error) { return f(ctx, m) }
 
 // Refused is the error of a provider that says no.
 func Refused(reason string, permanent bool) error {
@@ -66,13 +121,13 @@ func ShoutrrrSays(said string) string {
 // Scrub is scrub.
 func Scrub(text, raw string) string { return scrub(text, raw) }
 
-// Delivery is what a message tells of.
-type Delivery = delivery
+// Notification is what a message is about.
+type Notification = notification
 
 // Written is a message as Slack and as a mail get it.
-func Written(cfg Config, how string, at time.Time, repeat bool, list ...Delivery) (any, string) {
+func Written(cfg Config, how string, at time.Time, repeat bool, list ...Notification) (any, string) {
 	cfg = cfg.withDefaults()
-	w := newWriter(cfg, newDesk(&shelf{}, cfg.Rules, slog.New(slog.DiscardHandler)))
-	l := w.letter(message{Kind: kind(how), Deliveries: list, Repeat: repeat, at: at})
+	w := newWriter(cfg, newPolicy(&mirror{}, cfg.Rules, slog.New(slog.DiscardHandler)))
+	l := w.letter(message{Kind: kind(how), Notifications: list, Repeat: repeat, at: at})
 	return l.slackMessage(), l.plain()
 }

@@ -26,7 +26,7 @@ func TestRunbookLink(t *testing.T) {
 		{"https://libra.example", "https://docs.example/ops", "https://docs.example/ops#bus"},
 		{"", "", "see docs/operations.md#bus"},
 	} {
-		_, mail := notifier.Written(notifier.Config{BaseURL: tt.base, RunbookURL: tt.runbook}, "alarm", bus.At, false, notifier.Delivery{Transition: bus})
+		_, mail := notifier.Written(notifier.Config{BaseURL: tt.base, RunbookURL: tt.runbook}, "alarm", bus.At, false, notifier.Notification{Transition: bus})
 		if !strings.Contains(mail, tt.want) {
 			t.Errorf("%+v: got %s", tt, mail)
 		}
@@ -50,26 +50,26 @@ func TestWritten(t *testing.T) {
 		ID: "bus", Scope: libra.ScopeComponent, Target: "libra-bus", Severity: libra.Critical, State: libra.Raised, Flapping: true,
 		Summary: "The bus does not answer", Evidence: "no answer within 1s; 1 of 1 probes in a row failed", Runbook: "#bus", Since: at,
 	}}
-	one := func(tr libra.Transition) notifier.Delivery { return notifier.Delivery{Transition: tr} }
+	one := func(tr libra.Transition) notifier.Notification { return notifier.Notification{Transition: tr} }
 	for _, c := range []struct {
 		name, kind string
 		at         time.Time
 		repeat     bool
-		list       []notifier.Delivery
+		list       []notifier.Notification
 	}{
-		{"raised", "alarm", at.Add(time.Second), false, []notifier.Delivery{one(page)}},
-		{"cleared", "alarm", over.At, false, []notifier.Delivery{one(over)}},
-		{"late", "alarm", at.Add(2 * time.Hour), true, []notifier.Delivery{one(bus)}},
-		{"held", "alarm", at.Add(2 * time.Hour), false, []notifier.Delivery{{Transition: page, Held: "it was silenced by ann until 3 May 24:00:00 UTC: <@U1>"}}},
-		{"reminder", "reminder", at.Add(4 * time.Hour), false, []notifier.Delivery{{Transition: bus, Word: at.Add(3 * time.Hour), Explains: 6}}},
-		{"reminders", "reminder", at.Add(4 * time.Hour), false, []notifier.Delivery{one(page), one(bus)}},
-		{"digest", "alarm", over.At, false, []notifier.Delivery{one(page), one(bus), one(over)}},
-		{"group", "alarm", at.Add(10 * time.Second), false, []notifier.Delivery{one(page), {Transition: func() libra.Transition {
+		{"raised", "alarm", at.Add(time.Second), false, []notifier.Notification{one(page)}},
+		{"cleared", "alarm", over.At, false, []notifier.Notification{one(over)}},
+		{"late", "alarm", at.Add(2 * time.Hour), true, []notifier.Notification{one(bus)}},
+		{"held", "alarm", at.Add(2 * time.Hour), false, []notifier.Notification{{Transition: page, Suppressed: "it was silenced by ann until 3 May 24:00:00 UTC: <@U1>"}}},
+		{"reminder", "reminder", at.Add(4 * time.Hour), false, []notifier.Notification{{Transition: bus, LastSent: at.Add(3 * time.Hour), Inhibits: 6}}},
+		{"reminders", "reminder", at.Add(4 * time.Hour), false, []notifier.Notification{one(page), one(bus)}},
+		{"digest", "alarm", over.At, false, []notifier.Notification{one(page), one(bus), one(over)}},
+		{"group", "alarm", at.Add(10 * time.Second), false, []notifier.Notification{one(page), {Transition: func() libra.Transition {
 			p := page
 			p.Alarm.ID, p.Alarm.Target = "page.budget.y", "https://example.org/two"
 			return p
 		}()}}},
-		{"trial", "trial", at, false, []notifier.Delivery{{Transition: libra.Transition{Host: "box"}}}},
+		{"trial", "trial", at, false, []notifier.Notification{{Transition: libra.Transition{Host: "box"}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			msg, mail := notifier.Written(cfg, c.kind, c.at, c.repeat, c.list...)

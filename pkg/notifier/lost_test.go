@@ -17,7 +17,6 @@ import (
 	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
 	"libra/pkg/libra"
-	"libra/pkg/notifier"
 	"libra/pkg/rules"
 )
 
@@ -170,7 +169,7 @@ func TestOneQueueIsFull(t *testing.T) {
 	wantTexts(t, b, text(1))
 }
 
-// A route that changes says what it was that kept an alarm.
+// An alarm that no route led here is sent once one does.
 func TestRouteChanges(t *testing.T) {
 	tale(t, oneChannel+"[[route]]\nalarm = \"web\"\nchannels = []\n", func(t *testing.T, s *story) {
 		s.say(s.alarm("web"))
@@ -184,9 +183,6 @@ func TestRouteChanges(t *testing.T) {
 		}
 		s.pass(time.Minute)
 		s.want("+10s ops: [critical] web on box: is unwell")
-		if _, why := notifier.Verdict(notifier.Entry{Now: libra.Transition{ID: "1"}}, notifier.Circumstances{Now: time.Now()}); why != "it went to other channels" {
-			t.Errorf("why: %q", why)
-		}
 	})
 }
 

@@ -33,13 +33,13 @@ type consumers struct {
 	// know.
 	Gone []string `json:"gone,omitempty"`
 
-	none  bool // nothing was recorded yet
-	shelf *shelf
+	none bool // nothing was recorded yet
+	file *mirror
 }
 
 func (n *Notifier) loadConsumers() *consumers {
-	c := &consumers{Channels: map[string]string{}, none: true, shelf: n.cfg.shelf("consumers.json")}
-	for _, file := range c.shelf.files() {
+	c := &consumers{Channels: map[string]string{}, none: true, file: n.cfg.mirror("consumers.json")}
+	for _, file := range c.file.files() {
 		data, err := os.ReadFile(file)
 		if err == nil {
 			c.none = false
@@ -60,8 +60,8 @@ func (n *Notifier) loadConsumers() *consumers {
 func (n *Notifier) keepConsumers() {
 	data, err := json.Marshal(n.consumers)
 	if err == nil {
-		err = n.consumers.shelf.put(data)
-		n.consumers.shelf.flush()
+		err = n.consumers.file.write(data)
+		n.consumers.file.flush()
 	}
 	if err != nil {
 		n.deps.Log.Warn("cannot keep the list of consumers", "err", err)
@@ -112,11 +112,11 @@ func (c *consumers) rename(from, to string) {
 func (n *Notifier) change(ctx context.Context, f rules.File) {
 	n.cfg.Rules = f
 	n.cfg = n.cfg.withDefaults()
-	n.desk.setRules(n.cfg.Rules)
+	n.policy.setRules(n.cfg.Rules)
 	want := n.cfg.channels()
 	var stay, leave, next []*member
 	for _, m := range n.runningMembers() {
-		_, isBroken := m.to.(broken)
+		_, isBroken := m.sender.to.(broken)
 		if slices.ContainsFunc(want, func(c rules.Channel) bool { return same(m.rule, c) }) && !isBroken {
 			stay = append(stay, m)
 		} else {
@@ -125,8 +125,8 @@ func (n *Notifier) change(ctx context.Context, f rules.File) {
 	}
 	stopAll(leave)
 	for _, m := range leave {
-		n.delivered.Add(m.sent.Load())
-		n.failed.Add(m.failed.Load())
+		n.delivered.Add(m.sender.sent.Load())
+		n.failed.Add(m.sender.failed.Load())
 		n.follow(m.rule, want)
 	}
 	var names []string
@@ -177,7 +177,7 @@ func (n *Notifier) follow(left rules.Channel, want []rules.Channel) {
 
 // filesOf are those that a channel remembers things in.
 func (c Config) filesOf(channel string) []string {
-	return append(c.shelf("channel-"+channel+".json").files(), c.shelf("direct-"+channel+".json").files()...)
+	return append(c.mirror("channel-"+channel+".json").files(), c.mirror("direct-"+channel+".json").files()...)
 }
 
 // stopAll returns when all of list have stopped.
@@ -196,7 +196,7 @@ func same(a, b rules.Channel) bool {
 }
 
 func (n *Notifier) start(ctx context.Context, c rules.Channel) *member {
-	to, err := n.sender(c, n.cfg, newWriter(n.cfg, n.desk), n.deps.Log)
+	to, err := n.provider(c, n.cfg, newWriter(n.cfg, n.policy), n.deps.Log)
 	if err != nil {
 		n.deps.Log.Error("cannot use a channel, its alarms wait: "+err.Error(), "channel", c.Name)
 		to = broken{err}
@@ -205,25 +205,22 @@ func (n *Notifier) start(ctx context.Context, c rules.Channel) *member {
 	if durable == first && c.Name != journalName {
 		n.inherit(c.Name)
 	}
-	ch := newChannel(c, to, n.cfg, n.desk, n.deps.Log)
-	if ch.ledger.Upto.IsZero() {
-		ch.ledger.Upto = time.Now()
-		if n.consumers.none && durable == first {
-			ch.ledger.Upto = time.Unix(1, 0) // what was raised before our first start, too
-		}
-		ch.ledger.keep()
+	ch := newChannel(c, to, n.cfg, n.policy, n.timeline, n.deps.Log)
+	begin := time.Now()
+	if n.consumers.none && durable == first {
+		begin = time.Unix(1, 0) // what was raised before our first start, too
 	}
-	since := ch.ledger.Upto
+	since := ch.nflog.beginAt(begin)
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { ch.run(ctx, n.deps.Bus, durable, since, n.deps.Loop) })
 	return &member{ch, func() { cancel(); wg.Wait() }}
 }
 
-// inherit gives a channel what the journal's ledger holds: it goes on with the
+// inherit gives a channel the journal's notification log: it goes on with the
 // journal's consumer, after what was logged while there was no channel.
 func (n *Notifier) inherit(name string) {
-	from, to := n.cfg.shelf("channel-"+journalName+".json").files(), n.cfg.shelf("channel-"+name+".json").files()
+	from, to := n.cfg.mirror("channel-"+journalName+".json").files(), n.cfg.mirror("channel-"+name+".json").files()
 	for i := range from {
 		if _, err := os.Stat(to[i]); errors.Is(err, fs.ErrNotExist) {
 			_ = os.Rename(from[i], to[i]) // most often there is none

@@ -1,34 +1,32 @@
-// Package notifier tells people what the watchdog has found.
+// Package notifier notifies people of alarms. Each channel has a pipeline, which
+// a notification moves through one way (pipeline.go has its order, and each
+// stage a file of its own):
 //
-//	bus, one durable consumer a channel --.
-//	                                       >--> ledger --> provider: Slack, mail ...
-//	watchdog's socket, while the bus is    |   told, withheld,    one message at a time,
-//	away ----------------------------------'   due, reminders     about one a second, breaker
-//	                                               ^
-//	rules, silences, acknowledgements --> desk ----'
+//	bus, socket ---> route -> inhibit -> silence -> group -> deduplicate -> send -> notification log
 //
-// A transition is acknowledged to the bus after the provider has answered, or
-// after it is in the ledger as withheld, so that none is lost; it is tried for
-// as long as it takes, and nothing overtakes it. Killed in the middle of a
-// call, the notifier cannot know whether it arrived: it tells once more, and
-// says "possible repeat".
+// A stage passes a notification on or suppresses it. What is suppressed stays in
+// the notification log, and moves through the pipeline again until it passes or
+// its alarm is over. When many pass at once, they become one digest. The send
+// stage tries for as long as it takes, about one message a second, and nothing
+// overtakes. Channels share nothing but the policy (rules, silences,
+// acknowledgements): one that hangs holds up no other.
 //
-// When many transitions wait, they become one digest. What a silence, an alarm
-// that explains it, or a route keeps from being told is withheld, and told when
-// it is still raised once that is over: see decide, the whole of it in one
-// function. Channels know nothing of each other: one that hangs holds up no
-// other.
+// A transition is acknowledged to the bus after the provider has accepted it, or
+// after it is in the notification log as suppressed, so that none is lost.
+// Killed during a call, the notifier cannot know whether the message arrived: it
+// sends once more, and marks that as "possible repeat".
 //
-// What it remembers, and where, so that kill -9 repeats and forgets nothing:
+// State that survives kill -9:
 //
-//	channel-<name>.json  a ledger a channel: what is open, told, withheld, being
-//	                     told, and the provider's names of messages
+//	channel-<name>.json  the notification log of a channel: which alarms are
+//	                     open, sent, suppressed or being sent, and the
+//	                     provider's names of messages
 //	notes.json           silences and acknowledgements, for a start without a bus
-//	consumers.json       which channel has which durable consumer
-//	direct-<name>.json   what came by the socket and is not told yet
+//	consumers.json       the durable consumer of each channel
+//	direct-<name>.json   what came by the socket and is not sent yet
 //
-// They are in Config.Runtime, which is memory, and all but the last are copied
-// to Config.State at leisure: no disk is waited for.
+// The files are in Config.Runtime, which is in memory; all but the last are
+// copied to Config.State, and nothing waits for the disk.
 package notifier
 
 import (
@@ -150,14 +148,15 @@ const roundTime = 3 * time.Second
 
 // Notifier tells. Make it with New.
 type Notifier struct {
-	cfg  Config
-	deps Deps
-	desk *desk
+	cfg      Config
+	deps     Deps
+	policy   *policy
+	timeline timeline
 	// applied brings new rules to Run.
 	applied   chan applied
 	consumers *consumers // Run's
-	// sender makes the way to a provider: newSender.
-	sender func(rules.Channel, Config, writer, *slog.Logger) (sender, error)
+	// provider makes a provider: newProvider.
+	provider func(rules.Channel, Config, writer, *slog.Logger) (provider, error)
 
 	mu      sync.Mutex
 	members []*member // under mu; in the order of the file
@@ -169,14 +168,14 @@ type Notifier struct {
 // New makes a notifier. A channel that cannot be used is named by Troubles and
 // holds up no other; Check says beforehand.
 func New(cfg Config, deps Deps) *Notifier {
-	n := &Notifier{cfg: cfg.withDefaults(), deps: deps, applied: make(chan applied), fault: cfg.RulesFault, sender: newSender}
+	n := &Notifier{cfg: cfg.withDefaults(), deps: deps, applied: make(chan applied), fault: cfg.RulesFault, provider: newProvider, timeline: newTimeline(deps.Log)}
 	if deps.Loop == nil {
 		n.deps.Loop = func(string) Loop { return unsupervised{} }
 	}
 	if deps.Status == nil {
 		n.deps.Status = func(string) {}
 	}
-	n.desk = newDesk(n.cfg.shelf("notes.json"), n.cfg.Rules, deps.Log)
+	n.policy = newPolicy(n.cfg.mirror("notes.json"), n.cfg.Rules, deps.Log)
 	n.consumers = n.loadConsumers()
 	return n
 }
@@ -185,7 +184,7 @@ func New(cfg Config, deps Deps) *Notifier {
 func Check(cfg Config) (faults []error) {
 	cfg = cfg.withDefaults()
 	for _, c := range cfg.channels() {
-		if _, err := newSender(c, cfg, newWriter(cfg, newDesk(&shelf{}, cfg.Rules, slog.New(slog.DiscardHandler))), nil); err != nil {
+		if _, err := newProvider(c, cfg, newWriter(cfg, newPolicy(&mirror{}, cfg.Rules, slog.New(slog.DiscardHandler))), nil); err != nil {
 			where := "channel " + c.Name
 			if c.Line > 0 {
 				where = fmt.Sprintf("alarms.toml:%d: channel %s", c.Line, c.Name)
@@ -208,6 +207,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	defer wg.Wait()
 	defer cancel(nil)
 	n.change(ctx, n.cfg.Rules)
+	defer n.policy.file.flush()
 	defer n.leave()
 	if listener != nil {
 		wg.Go(func() {
@@ -216,8 +216,8 @@ func (n *Notifier) Run(ctx context.Context) error {
 			}
 		})
 	}
-	wg.Go(func() { n.desk.minutes.publish(ctx, n.deps.Bus) })
-	wg.Go(func() { _ = n.deps.Bus.ConsumeNotes(ctx, n.desk.caught, n.desk.note) }) // it ends with ctx
+	wg.Go(func() { n.timeline.publish(ctx, n.deps.Bus) })
+	wg.Go(func() { _ = n.deps.Bus.ConsumeNotes(ctx, n.policy.markComplete, n.policy.addNote) }) // it ends with ctx
 	stop, err := n.deps.Bus.ServeChannels(ctx, n.Try)
 	if err != nil {
 		return fmt.Errorf("serve trial messages: %w", err)
@@ -290,8 +290,8 @@ func (n *Notifier) report(ctx context.Context) {
 func (n *Notifier) Counters() (delivered, failed int64) {
 	delivered, failed = n.delivered.Load(), n.failed.Load()
 	for _, ch := range n.running() {
-		delivered += ch.sent.Load()
-		failed += ch.failed.Load()
+		delivered += ch.sender.sent.Load()
+		failed += ch.sender.failed.Load()
 	}
 	return delivered, failed
 }
@@ -300,9 +300,9 @@ func (n *Notifier) Counters() (delivered, failed int64) {
 // people, and a file that is not in force. A channel that is refused for good
 // is named at once, another once it has failed for Telling.Undelivered.
 func (n *Notifier) Troubles() (list []event.Trouble) {
-	patience := n.desk.telling().Undelivered
+	patience := n.policy.notify().Undelivered
 	for _, ch := range n.running() {
-		t := ch.failing()
+		t, _ := ch.sender.health()
 		if t.reason == "" || !t.permanent && time.Since(t.since) < patience {
 			continue
 		}

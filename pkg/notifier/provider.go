@@ -27,7 +27,7 @@ func (c Config) channels() []rules.Channel {
 
 // newSender makes the way to a provider. Errors are faults of the
 // configuration, and hold no secret.
-func newSender(c rules.Channel, cfg Config, w writer, log *slog.Logger) (sender, error) {
+func newProvider(c rules.Channel, cfg Config, w writer, log *slog.Logger) (provider, error) {
 	switch c.Type {
 	case rules.Slack:
 		return newHook(c, cfg, w)
@@ -57,7 +57,7 @@ func (b broken) send(context.Context, message) (receipt, error) {
 type journal struct{ log *slog.Logger }
 
 func (j journal) send(_ context.Context, m message) (receipt, error) {
-	for _, d := range m.Deliveries {
+	for _, d := range m.Notifications {
 		a := d.Transition.Alarm
 		j.log.Info("no channel is configured, nobody is told", "alarm", a.ID, "state", a.State, "severity", a.Severity,
 			"target", a.Target, "summary", a.Summary, "evidence", a.Evidence, "transition", d.Transition.ID)

@@ -2,167 +2,109 @@ package notifier
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"libra/pkg/libra"
 )
 
-// tell returns nil when the provider has taken m, and an error only when ctx
-// has ended. ch.gate is held.
-func (ch supervised) tell(ctx context.Context, m message) error {
-	for _, d := range m.Deliveries {
-		m.Repeat = m.Repeat || d.Repeat
+// sender is the send stage: it calls the provider of one channel, one message
+// at a time, until the provider has accepted it, and then records it in the
+// notification log. It keeps a pace, waits longer after failures, and sends
+// less at a time where a message is refused as too large.
+type sender struct {
+	name     string
+	to       provider
+	cfg      Config
+	nflog    *notificationLog
+	timeline timeline
+	log      *slog.Logger
+
+	next time.Time     // of the goroutine that sends; no message before
+	pace time.Duration // of the goroutine that sends; grows while digests follow each other
+
+	trials chan struct{} // held while a trial message is sent
+
+	mu      sync.Mutex
+	breaker breaker // under mu
+	trouble trouble // under mu
+
+	sent, failed atomic.Int64
+}
+
+// trouble is what keeps a channel from sending.
+type trouble struct {
+	reason    string    // of the last attempt; "" when the channel works
+	since     time.Time // of the first failure in a row
+	permanent bool
+}
+
+func newSender(name string, to provider, cfg Config, nflog *notificationLog, tl timeline, log *slog.Logger) *sender {
+	s := &sender{
+		name: name, to: to, cfg: cfg, nflog: nflog, timeline: tl, log: log, pace: cfg.Pace,
+		trials: make(chan struct{}, 1), breaker: breaker{state: closed},
+	}
+	if b, ok := to.(broken); ok {
+		s.trouble = trouble{b.reason.Error(), time.Now(), true}
+	}
+	return s
+}
+
+// send returns nil when the provider has accepted m, and an error only when ctx
+// has ended.
+func (s *sender) send(ctx context.Context, m message, loop Loop) error {
+	for _, n := range m.Notifications {
+		m.Repeat = m.Repeat || n.Repeat
 	}
 	for {
-		if err := ch.pause(ctx); err != nil {
+		if err := s.pause(ctx, loop); err != nil {
 			return err
 		}
 		m.at = time.Now()
-		ch.begin(m)
-		ch.loop.Allow(ch.cfg.callTime())
-		got, err := ch.attempt(ctx, m)
+		s.beginAttempt()
+		s.nflog.begin(m)
+		loop.Allow(s.cfg.callTime())
+		got, err := s.attempt(ctx, m)
 		if err == nil {
-			ch.delivered(m, got)
+			s.delivered(m, got)
 			return nil
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		m.Repeat = m.Repeat || refused(err) == nil
-		if parts := ch.reduce(m, err); parts != nil {
-			return ch.tellAll(ctx, parts)
+		s.nflog.withdraw(m)
+		if parts := s.reduce(m, err); parts != nil {
+			return s.sendAll(ctx, parts, loop)
 		}
-		ch.undelivered(m, err)
+		s.undelivered(m, err)
 	}
 }
 
-// reduce is what to tell in place of a message that was refused as too large;
-// nil where it was not, or there is nothing smaller.
-func (ch *channel) reduce(m message, err error) (parts []message) {
-	no := refused(err)
-	if no == nil || !no.large {
-		return nil
-	}
-	if parts = m.smaller(); parts == nil {
-		return nil
-	}
-	ch.failed.Add(1)
-	ch.next = time.Now().Add(ch.cfg.Pace)
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if !m.Repeat { // it surely has not arrived
-		ch.ledger.Begun = &m
-		ch.ledger.keep()
-	}
-	ch.breaker = ch.breaker.success() // it answers
-	ch.log.Warn("refused as too large, telling less at a time", "alarm", m.Deliveries[0].Transition.Alarm.ID,
-		"transitions", len(m.Deliveries), "messages", len(parts), "cut", parts[0].Cut, "err", err)
-	return parts
-}
-
-// tellAll is tell of one message after the other. What is not told when ctx ends
+// sendAll is send of one message after the other. What is not sent when ctx ends
 // comes again, because it has not been acknowledged.
-func (ch supervised) tellAll(ctx context.Context, parts []message) error {
+func (s *sender) sendAll(ctx context.Context, parts []message, loop Loop) error {
 	for _, part := range parts {
-		if err := ch.tell(ctx, part); err != nil {
+		if err := s.send(ctx, part, loop); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// begin notes that m may have been told, should this process end before it
-// knows.
-func (ch *channel) begin(m message) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	ch.breaker = ch.breaker.begin()
-	m.Repeat = true
-	ch.ledger.Begun = &m
-	ch.ledger.keep()
-}
-
-func (ch *channel) notBefore() time.Time {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	if ch.breaker.until.After(ch.next) {
-		return ch.breaker.until
-	}
-	return ch.next
-}
-
-// callTime is what a loop declares for a round in which it calls a provider.
-func (c Config) callTime() time.Duration { return c.Timeout + roundTime }
-
-// attempt makes one call, which its own timeout ends.
-func (ch *channel) attempt(ctx context.Context, m message) (receipt, error) {
-	ctx, cancel := context.WithTimeout(ctx, ch.cfg.Timeout)
-	defer cancel()
-	return ch.to.send(ctx, m.cut())
-}
-
-func (ch *channel) delivered(m message, got receipt) {
-	if len(m.Deliveries) > 1 {
-		ch.pace = min(2*ch.pace, ch.cfg.DigestPace)
-	} else {
-		ch.pace = ch.cfg.Pace
-	}
-	ch.next = time.Now().Add(ch.pace)
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	for _, d := range m.Deliveries {
-		a := d.Transition.Alarm
-		if m.Kind == reminded {
-			if e := ch.ledger.Open[a.ID]; e != nil {
-				e.Word = m.at
-			}
-		} else {
-			ch.ledger.told(d, m.at, got.post)
-		}
-		ch.log.Info("told", "alarm", a.ID, "state", a.State, "transition", d.Transition.ID, "kind", m.Kind,
-			"age", m.at.Sub(d.Transition.At).Round(time.Millisecond), "attempt", ch.breaker.fails+1, "repeat", m.Repeat)
-	}
-	ch.desk.minutes.take(ch.name, m)
-	ch.ledger.Begun = nil
-	ch.ledger.keep()
-	ch.breaker, ch.trouble = ch.breaker.success(), trouble{}
-	ch.sent.Add(1)
-}
-
-func (ch *channel) undelivered(m message, err error) {
-	ch.failed.Add(1)
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
-	asked, permanent := time.Duration(0), false
-	if no := refused(err); no != nil {
-		asked, permanent = no.after, no.permanent
-	}
-	now := time.Now()
-	ch.breaker = ch.breaker.failure(now, asked, ch.cfg.Backoff, ch.cfg.BackoffMax, jitter())
-	if ch.trouble.reason == "" {
-		ch.trouble.since = now
-	}
-	ch.trouble.reason, ch.trouble.permanent = err.Error(), permanent
-	if !m.Repeat { // it surely has not arrived
-		ch.ledger.Begun = &m
-		ch.ledger.keep()
-	}
-	t := m.Deliveries[0].Transition
-	ch.log.Warn("not told, trying again", "alarm", t.Alarm.ID, "transition", t.ID,
-		"transitions", len(m.Deliveries), "attempt", ch.breaker.fails, "pause", ch.breaker.until.Sub(now).Round(time.Millisecond),
-		"breaker", ch.breaker.state, "err", err)
-}
-
-// heartbeat is how often a loop that waits says that it waits.
-const heartbeat = 500 * time.Millisecond
-
-// pause waits until notBefore, which may come nearer meanwhile.
-func (ch supervised) pause(ctx context.Context) error {
+// pause waits until the next attempt may be made, which may come nearer
+// meanwhile.
+func (s *sender) pause(ctx context.Context, loop Loop) error {
 	for {
-		ch.loop.Allow(roundTime)
-		wait := time.Until(ch.notBefore())
+		loop.Allow(roundTime)
+		wait := time.Until(s.notBefore())
 		if wait <= 0 {
 			return ctx.Err()
 		}
-		timer := time.NewTimer(min(wait, heartbeat))
+		timer := time.NewTimer(min(wait, pollEvery))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -172,19 +114,123 @@ func (ch supervised) pause(ctx context.Context) error {
 	}
 }
 
-// hold waits for the gate, for as long as another loop, which is supervised
-// too, calls the provider.
-func (ch supervised) hold(ctx context.Context) error {
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for {
-		ch.loop.Allow(roundTime)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case ch.gate <- struct{}{}:
-			return nil
-		case <-beat.C:
-		}
+func (s *sender) notBefore() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.breaker.until.After(s.next) {
+		return s.breaker.until
 	}
+	return s.next
+}
+
+func (s *sender) beginAttempt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.breaker = s.breaker.begin()
+}
+
+// callTime is what a loop declares for a round in which it calls a provider.
+func (c Config) callTime() time.Duration { return c.Timeout + roundTime }
+
+// attempt makes one call, which its own timeout ends.
+func (s *sender) attempt(ctx context.Context, m message) (receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	return s.to.send(ctx, m.cut())
+}
+
+// reduce is what to send in place of a message that was refused as too large;
+// nil where it was not, or there is nothing smaller.
+func (s *sender) reduce(m message, err error) (parts []message) {
+	no := refused(err)
+	if no == nil || !no.large {
+		return nil
+	}
+	if parts = m.smaller(); parts == nil {
+		return nil
+	}
+	s.failed.Add(1)
+	s.next = time.Now().Add(s.cfg.Pace)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.breaker = s.breaker.success() // it answers
+	s.log.Warn("refused as too large, telling less at a time", "alarm", m.Notifications[0].Transition.Alarm.ID,
+		"transitions", len(m.Notifications), "messages", len(parts), "cut", parts[0].Cut, "err", err)
+	return parts
+}
+
+func (s *sender) delivered(m message, got receipt) {
+	if len(m.Notifications) > 1 {
+		s.pace = min(2*s.pace, s.cfg.DigestPace)
+	} else {
+		s.pace = s.cfg.Pace
+	}
+	s.next = time.Now().Add(s.pace)
+	s.nflog.record(m, got.post)
+	s.timeline.add(s.name, m)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range m.Notifications {
+		a := n.Transition.Alarm
+		s.log.Info("told", "alarm", a.ID, "state", a.State, "transition", n.Transition.ID, "kind", m.Kind,
+			"age", m.at.Sub(n.Transition.At).Round(time.Millisecond), "attempt", s.breaker.fails+1, "repeat", m.Repeat)
+	}
+	s.breaker, s.trouble = s.breaker.success(), trouble{}
+	s.sent.Add(1)
+}
+
+func (s *sender) undelivered(m message, err error) {
+	s.failed.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked, permanent := time.Duration(0), false
+	if no := refused(err); no != nil {
+		asked, permanent = no.after, no.permanent
+	}
+	now := time.Now()
+	s.breaker = s.breaker.failure(now, asked, s.cfg.Backoff, s.cfg.BackoffMax, jitter())
+	s.failing(now, err.Error(), permanent)
+	t := m.Notifications[0].Transition
+	s.log.Warn("not told, trying again", "alarm", t.Alarm.ID, "transition", t.ID,
+		"transitions", len(m.Notifications), "attempt", s.breaker.fails, "pause", s.breaker.until.Sub(now).Round(time.Millisecond),
+		"breaker", s.breaker.state, "err", err)
+}
+
+// failing notes why the channel does not work. s.mu is held.
+func (s *sender) failing(now time.Time, reason string, permanent bool) {
+	if s.trouble.reason == "" {
+		s.trouble.since = now
+	}
+	s.trouble.reason, s.trouble.permanent = reason, permanent
+}
+
+// health returns what keeps the channel from sending, reason "" for nothing, and
+// the state of its breaker.
+func (s *sender) health() (trouble, breaker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trouble, s.breaker
+}
+
+// try sends a trial message, past the pipeline.
+func (s *sender) try(ctx context.Context) (receipt, error) {
+	select {
+	case <-ctx.Done():
+		return receipt{}, fmt.Errorf("the trial before is still under way: %w", ctx.Err())
+	case s.trials <- struct{}{}:
+	}
+	now := time.Now()
+	got, err := s.attempt(ctx, message{Kind: trial, at: now, Notifications: []notification{{Transition: libra.Transition{ID: "trial", At: now, Host: s.cfg.Host}}}})
+	// The next trial waits for the pace, this answer does not.
+	time.AfterFunc(s.cfg.Pace, func() { <-s.trials })
+	s.log.Info("trial message", "ok", err == nil, "err", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch no := refused(err); {
+	case err == nil: // what waits need not wait any longer
+		s.breaker.until, s.trouble = time.Time{}, trouble{}
+	case no != nil && no.permanent:
+		s.failing(now, no.reason, true)
+	}
+	return got, err
 }

@@ -21,7 +21,7 @@ import (
 	"libra/pkg/rules"
 )
 
-func newShoutrrr(c rules.Channel, cfg Config, w writer) (sender, error) {
+func newShoutrrr(c rules.Channel, cfg Config, w writer) (provider, error) {
 	url, err := cfg.credential(c.Credential)
 	if err != nil {
 		return nil, err

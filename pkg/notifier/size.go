@@ -15,24 +15,24 @@ const cutLimit = 200
 // of each half where there is but one; or the one transition there is with its
 // texts cut. Nil where that was refused, too.
 func (m message) smaller() []message {
-	n := len(m.Deliveries)
-	part := func(list []delivery) message {
+	n := len(m.Notifications)
+	part := func(list []notification) message {
 		next := m
-		next.Deliveries = list
+		next.Notifications = list
 		return next
 	}
 	switch alarms := m.alarms(); {
 	case n == 0, n == 1 && m.Cut:
 		return nil
 	case n == 1:
-		next := part(m.Deliveries)
+		next := part(m.Notifications)
 		next.Cut = true
 		return []message{next}
 	case len(alarms) == 1:
-		return []message{part(m.Deliveries[:n/2]), part(m.Deliveries[n/2:])}
+		return []message{part(m.Notifications[:n/2]), part(m.Notifications[n/2:])}
 	default:
-		var first, second []delivery // each in order
-		for _, d := range m.Deliveries {
+		var first, second []notification // each in order
+		for _, d := range m.Notifications {
 			if slices.Index(alarms, d.Transition.Alarm.ID) < (len(alarms)+1)/2 {
 				first = append(first, d)
 			} else {
@@ -46,7 +46,7 @@ func (m message) smaller() []message {
 // alarms lists whose transitions m tells, each once, in order.
 func (m message) alarms() (ids []string) {
 	seen := map[string]bool{}
-	for _, d := range m.Deliveries {
+	for _, d := range m.Notifications {
 		if id := d.Transition.Alarm.ID; !seen[id] {
 			seen[id] = true
 			ids = append(ids, id)
@@ -61,9 +61,9 @@ func (m message) cut() message {
 	if !m.Cut {
 		return m
 	}
-	m.Deliveries = slices.Clone(m.Deliveries)
-	for i := range m.Deliveries {
-		a := &m.Deliveries[i].Transition.Alarm
+	m.Notifications = slices.Clone(m.Notifications)
+	for i := range m.Notifications {
+		a := &m.Notifications[i].Transition.Alarm
 		*a = shortened(*a)
 	}
 	return m

@@ -20,7 +20,7 @@ import (
 )
 
 // newHook makes a Slack channel of an incoming webhook.
-func newHook(c rules.Channel, cfg Config, w writer) (sender, error) {
+func newHook(c rules.Channel, cfg Config, w writer) (provider, error) {
 	url, err := cfg.credential(c.Credential)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 // slackAPI is where bots speak, unless their channel names another place.
 const slackAPI = "https://slack.com/api/"
 
-func newBot(c rules.Channel, cfg Config, w writer) (sender, error) {
+func newBot(c rules.Channel, cfg Config, w writer) (provider, error) {
 	token, err := cfg.credential(c.Credential)
 	if err != nil {
 		return nil, err
@@ -43,10 +43,10 @@ type bot struct {
 
 func (b *bot) send(ctx context.Context, m message) (receipt, error) {
 	l := b.writer.letter(m)
-	if len(m.Deliveries) == 1 && m.Kind != trial && m.Deliveries[0].Post != (place{}) {
+	if len(m.Notifications) == 1 && m.Kind != trial && m.Notifications[0].Post != (place{}) {
 		return b.follow(ctx, m, l)
 	}
-	return b.say(ctx, b.room, l, len(m.Deliveries) > 1)
+	return b.say(ctx, b.room, l, len(m.Notifications) > 1)
 }
 
 func (b *bot) say(ctx context.Context, room string, l letter, shared bool, more ...slack.MsgOption) (receipt, error) {
@@ -63,7 +63,7 @@ func (b *bot) say(ctx context.Context, room string, l letter, shared bool, more 
 // follow says what became of an alarm where it was told: in the thread, and in
 // the message itself, unless that tells of others too.
 func (b *bot) follow(ctx context.Context, m message, l letter) (receipt, error) {
-	d := m.Deliveries[0]
+	d := m.Notifications[0]
 	over := d.Transition.Alarm.State == libra.Cleared
 	if m.Kind == news && !d.Post.Shared {
 		_, _, _, err := b.api.UpdateMessageContext(ctx, d.Post.Room, d.Post.Stamp, options(l.slackMessage())...)

@@ -31,7 +31,7 @@ type hookTransition struct {
 	Text string `json:"text"`
 }
 
-func newWebhook(c rules.Channel, cfg Config, w writer) (sender, error) {
+func newWebhook(c rules.Channel, cfg Config, w writer) (provider, error) {
 	h := &webhook{url: secret{c.URL}, writer: w, client: newClient()}
 	var err error
 	if c.URLCredential != "" {
@@ -59,7 +59,7 @@ type webhook struct {
 
 func (h *webhook) send(ctx context.Context, m message) (receipt, error) {
 	body := hookBody{Kind: m.Kind, Text: flat(h.writer.letter(m).text, textLimit), Sent: m.at.UTC(), Repeat: m.Repeat, Transitions: []hookTransition{}}
-	for _, d := range m.Deliveries {
+	for _, d := range m.Notifications {
 		if m.Kind != trial {
 			line := h.writer.single(message{Kind: m.Kind, at: m.at}, d).text
 			body.Transitions = append(body.Transitions, hookTransition{d.Transition, flat(line, textLimit)})

@@ -37,12 +37,12 @@ type writer struct {
 	late          func() time.Duration
 }
 
-func newWriter(cfg Config, d *desk) writer {
+func newWriter(cfg Config, p *policy) writer {
 	base, runbook := strings.TrimRight(cfg.BaseURL, "/"), cfg.RunbookURL
 	if runbook == "" && base != "" {
 		runbook = base + "/runbook" // libra-web serves it
 	}
-	return writer{base: base, runbook: runbook, version: cfg.Version, late: func() time.Duration { return d.telling().Late }}
+	return writer{base: base, runbook: runbook, version: cfg.Version, late: func() time.Duration { return p.notify().Late }}
 }
 
 func (w writer) letter(m message) letter {
@@ -50,13 +50,13 @@ func (w writer) letter(m message) letter {
 	switch {
 	case m.Kind == trial:
 		return w.trial(m)
-	case len(m.Deliveries) == 1:
-		l = w.single(m, m.Deliveries[0])
+	case len(m.Notifications) == 1:
+		l = w.single(m, m.Notifications[0])
 	default:
 		l = w.digest(m)
 	}
 	if m.Cut {
-		l.remarks = append(l.remarks, "Cut short, because all of it was refused as too large; libra alarms show "+m.Deliveries[0].Transition.Alarm.ID+" has the rest")
+		l.remarks = append(l.remarks, "Cut short, because all of it was refused as too large; libra alarms show "+m.Notifications[0].Transition.Alarm.ID+" has the rest")
 	}
 	if m.Repeat {
 		l.text += " (possible repeat)"
@@ -67,8 +67,8 @@ func (w writer) letter(m message) letter {
 
 // single tells one transition, or reminds of one: what, evidence, since and
 // how long, where.
-func (w writer) single(m message, d delivery) letter {
-	t := d.Transition
+func (w writer) single(m message, n notification) letter {
+	t := n.Transition
 	a := t.Alarm
 	l := letter{
 		text:   fmt.Sprintf("[%s] %s on %s: %s", word(a), a.Target, t.Host, a.Summary),
@@ -84,17 +84,17 @@ func (w writer) single(m message, d delivery) letter {
 		open := lasting(m.at.Sub(a.Since))
 		l.text += ", still open after " + open
 		l.header = "Still open: " + headline(a)
-		l.remarks = append(l.remarks, "Reminder: open for "+open+", the last word on it was at "+clock(d.Word)+"; acknowledging it ends reminders: libra alarms ack "+a.ID)
+		l.remarks = append(l.remarks, "Reminder: open for "+open+", the last word on it was at "+clock(n.LastSent)+"; acknowledging it ends reminders: libra alarms ack "+a.ID)
 	}
 	if a.Flapping && a.State == libra.Raised {
 		l.text += " (flapping)"
 		l.remarks = append(l.remarks, "Flapping: it comes and goes, and stays raised until it is calm")
 	}
-	if d.Explains > 0 {
-		l.remarks = append(l.remarks, fmt.Sprintf("It explains %s that you were not told of", libra.Several(d.Explains, "other alarm")))
+	if n.Inhibits > 0 {
+		l.remarks = append(l.remarks, fmt.Sprintf("It explains %s that you were not told of", libra.Several(n.Inhibits, "other alarm")))
 	}
 	if m.Kind == news {
-		l.remarks = append(l.remarks, w.lateness(m.at, t.At, d.Held)...)
+		l.remarks = append(l.remarks, w.lateness(m.at, t.At, n.Suppressed)...)
 	}
 	l.links = w.links(a)
 	return l
@@ -146,7 +146,7 @@ func (w writer) context(a libra.Alarm, host string) string {
 
 // trial is what "libra alarms test" sends.
 func (w writer) trial(m message) letter {
-	host := m.Deliveries[0].Transition.Host
+	host := m.Notifications[0].Transition.Host
 	text := "[trial] Libra on " + host + ": this channel works; nothing is wrong"
 	l := letter{
 		text: text, header: "Trial message", worst: libra.Alarm{State: libra.Cleared},
@@ -183,7 +183,7 @@ const headlineTarget = 70
 // digest tells many in one message: what is open first, then what is over,
 // each alarm with all that happened to it.
 func (w writer) digest(m message) letter {
-	alarms := group(m.Deliveries)
+	alarms := group(m.Notifications)
 	open := 0
 	worst := libra.Alarm{State: libra.Cleared}
 	for _, g := range alarms {
@@ -193,10 +193,10 @@ func (w writer) digest(m message) letter {
 			}
 		}
 	}
-	first, last := m.Deliveries[0].Transition, m.Deliveries[len(m.Deliveries)-1].Transition
-	header := fmt.Sprintf("%d alarm messages in one: %d open, %d over", len(m.Deliveries), open, len(alarms)-open)
+	first, last := m.Notifications[0].Transition, m.Notifications[len(m.Notifications)-1].Transition
+	header := fmt.Sprintf("%d alarm messages in one: %d open, %d over", len(m.Notifications), open, len(alarms)-open)
 	text := fmt.Sprintf("%s on %s, %s to %s", header, first.Host, clock(first.At), clock(last.At))
-	switch shared := sharedGroup(m.Deliveries); {
+	switch shared := sharedGroup(m.Notifications); {
 	case m.Kind == reminded:
 		header = fmt.Sprintf("Reminder: %d alarms are still open", open)
 		text = fmt.Sprintf("%s on %s, the first since %s", header, first.Host, clock(first.Alarm.Since))
@@ -209,7 +209,7 @@ func (w writer) digest(m message) letter {
 	}
 	l := letter{text: text, header: header, worst: worst, body: lines(alarms), context: "host " + first.Host}
 	if m.Kind == news {
-		l.remarks = w.lateness(m.at, first.At, m.Deliveries[0].Held)
+		l.remarks = w.lateness(m.at, first.At, m.Notifications[0].Suppressed)
 	}
 	if w.version != "" {
 		l.context += " · Libra " + w.version
@@ -221,7 +221,7 @@ func (w writer) digest(m message) letter {
 }
 
 // sharedGroup is the group that all have in common, if they do.
-func sharedGroup(deliveries []delivery) string {
+func sharedGroup(deliveries []notification) string {
 	g := deliveries[0].Transition.Alarm.Group
 	for _, d := range deliveries {
 		if d.Transition.Alarm.Group != g {
@@ -241,7 +241,7 @@ type history struct {
 	steps []string
 }
 
-func group(deliveries []delivery) []*history {
+func group(deliveries []notification) []*history {
 	byID := map[string]*history{}
 	var list []*history
 	for _, d := range deliveries {

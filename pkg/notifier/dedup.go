@@ -1,0 +1,65 @@
+package notifier
+
+import (
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// dedupStage suppresses what the channel was notified of already, unless it is
+// time for a reminder: the interval of the alarm's severity is over, and nobody
+// has acknowledged it since it was raised.
+type dedupStage struct{ policy *policy }
+
+func (s dedupStage) check(c candidate) *suppression {
+	if c.trigger != unchanged {
+		return nil
+	}
+	interval := s.policy.notify().Remind[c.Now.Alarm.Severity]
+	_, acknowledged := s.policy.book.Acknowledged(c.Now.Alarm)
+	if interval > 0 && c.now.Sub(c.LastSent) >= interval && !acknowledged {
+		return nil
+	}
+	return &suppression{stage: "deduplicate"}
+}
+
+// receive reports whether a notification is new to the log: transitions come
+// again after a crash, or both by the bus and by the socket. On the bus they
+// are in order; what came by the socket meanwhile is newer than what the bus
+// delivers of the same alarm until it has caught up. l.mu is held.
+func (l *notificationLog) receive(n *notification) (isNew bool) {
+	t := n.Transition
+	ahead, ok := l.Ahead[t.Alarm.ID]
+	switch {
+	case n.Direct:
+		l.Ahead[t.Alarm.ID] = t.At
+	case ok && t.At.Before(ahead):
+		return false
+	case ok:
+		delete(l.Ahead, t.Alarm.ID)
+	}
+	n.Repeat = n.Repeat && !l.loaded
+	return !l.seen.has(t.ID)
+}
+
+// dropsClear reports whether the clear of an alarm needs no notification: there
+// was none that it was raised, and the first stages had a reason for that as it
+// cleared, or have it now. That it waited for others of its group is no such
+// reason. e is nil for an alarm that was raised before the log began: its clear
+// is dropped where it would not have been routed here, or is silenced. nflog.mu
+// is held.
+func (p *pipeline) dropsClear(e *entry, clear libra.Transition, now time.Time) bool {
+	if e == nil {
+		c := candidate{&entry{Now: clear}, firstTime, now}
+		return p.route.check(c) != nil || p.silence.check(c) != nil
+	}
+	if e.Notified != "" {
+		return false
+	}
+	for _, at := range []time.Time{clear.At, now} {
+		if s := p.check(candidate{e, firstTime, at}); s != nil && s.reason != "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,95 @@
+package notifier
+
+import (
+	"path/filepath"
+	"sync"
+	"time"
+
+	"libra/pkg/statefile"
+)
+
+// mirror is a state file that survives kill -9 and a reboot, and that is written
+// without waiting for a disk: write puts it into a folder in memory that
+// outlives the process, and a copy on the disk follows. Either may hold the
+// newer state at a start.
+type mirror struct {
+	memory, disk string // files; "" for none
+
+	mu      sync.Mutex
+	next    []byte        // under mu; what the disk is to have
+	copying chan struct{} // under mu; closed when the disk has it; nil while nothing is copied
+}
+
+func (c Config) mirror(name string) *mirror {
+	m := &mirror{}
+	if c.Runtime != "" {
+		m.memory = filepath.Join(c.Runtime, name)
+	}
+	if c.State != "" {
+		m.disk = filepath.Join(c.State, name)
+	}
+	return m
+}
+
+func (m *mirror) files() (files []string) {
+	for _, file := range []string{m.memory, m.disk} {
+		if file != "" {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// write returns when data outlives the process.
+func (m *mirror) write(data []byte) error {
+	if m.memory != "" && replaceFile(m.memory, data) == nil {
+		m.copy(data)
+		return nil
+	}
+	if m.disk == "" {
+		return nil
+	}
+	return replaceFile(m.disk, data)
+}
+
+// copy starts to write data to the disk, unless something newer comes first.
+func (m *mirror) copy(data []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.next = data; m.disk == "" || m.copying != nil {
+		return
+	}
+	done := make(chan struct{})
+	m.copying = done
+	go func() {
+		defer close(done)
+		for {
+			m.mu.Lock()
+			data := m.next
+			if m.next = nil; data == nil {
+				m.copying = nil
+				m.mu.Unlock()
+				return
+			}
+			m.mu.Unlock()
+			_ = replaceFile(m.disk, data) // a full disk is an alarm of its own; the file in memory holds
+		}
+	}()
+}
+
+// flush waits for the disk, for a second at most.
+func (m *mirror) flush() {
+	m.mu.Lock()
+	copying := m.copying
+	m.mu.Unlock()
+	if copying == nil {
+		return
+	}
+	select {
+	case <-copying:
+	case <-time.After(time.Second):
+	}
+}
+
+// replaceFile writes a file that is there whole or not at all.
+func replaceFile(file string, data []byte) error { return statefile.File{Path: file}.Write(data) }

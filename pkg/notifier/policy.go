@@ -1,0 +1,92 @@
+package notifier
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/pkg/notes"
+	"libra/pkg/rules"
+)
+
+// policy is what people decided about notifications: the rules in force, and
+// the silences and acknowledgements. All channels share it.
+type policy struct {
+	log  *slog.Logger
+	book *notes.Book
+	file *mirror // the book, for a start without a bus
+
+	mu    sync.Mutex
+	rules rules.File // under mu
+}
+
+func newPolicy(file *mirror, f rules.File, log *slog.Logger) *policy {
+	p := &policy{log: log, book: notes.New(0), file: file, rules: f}
+	for _, name := range file.files() {
+		var list []libra.Note
+		data, err := os.ReadFile(name)
+		if err == nil {
+			err = json.Unmarshal(data, &list)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			log.Warn("cannot read the silences from before the restart, waiting for the bus", "file", name, "err", err)
+		}
+		for _, n := range list {
+			p.book.Add(n)
+		}
+	}
+	return p
+}
+
+// addNote adds a note from the bus. One goroutine calls addNote and markComplete.
+func (p *policy) addNote(n libra.Note) {
+	if p.book.Add(n) && p.book.IsComplete() {
+		p.save()
+	}
+}
+
+// markComplete says that the bus has delivered all notes that it stores.
+func (p *policy) markComplete() {
+	if p.book.IsComplete() {
+		return
+	}
+	p.book.MarkComplete()
+	p.save()
+}
+
+// save writes the book for a start without a bus.
+func (p *policy) save() {
+	p.book.Prune(time.Now())
+	data, err := json.Marshal(p.book.Notes())
+	if err == nil {
+		err = p.file.write(data)
+	}
+	if err != nil {
+		p.log.Warn("cannot save silences for a restart without a bus", "err", err)
+	}
+}
+
+func (p *policy) setRules(f rules.File) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rules = f
+}
+
+// notify returns the section of that name of the rules in force.
+func (p *policy) notify() rules.Telling {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rules.Telling
+}
+
+// routes reports whether a route leads alarm a to a channel.
+func (p *policy) routes(channel string, a libra.Alarm) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rules.Tells(channel, a)
+}
