@@ -276,7 +276,7 @@ func TestRelease(t *testing.T) {
 		404: "libra: cannot release page \"https://example.org/\": the appliance does not know it\nhint: libra pages lists what it knows\n",
 		503: "libra: cannot release page \"https://example.org/\": the bus is away\nhint: try again in a few seconds\n",
 	} {
-		status, body = n, `{"title":"No","detail":"the bus is away: try again in a few seconds"}`
+		status, body = n, `{"title":"No","detail":"x","reason_details":[{"code":"not-stored","text":"the bus is away","remedy":"try again in a few seconds"}]}`
 		if code, _, errs := libra(t, "release", "https://example.org/", "--server", s.URL); code != 2 || errs != want {
 			t.Errorf("%d: code %d, stderr:\n%s", n, code, cmp.Diff(want, errs))
 		}
@@ -323,8 +323,8 @@ func TestProblems(t *testing.T) {
 		body       string
 		what, hint string
 	}{
-		{503, `{"title":"Not available","status":503,"detail":"the page was not accepted, the bus cannot store it right now: try again in a few seconds"}`, "the page was not accepted, the bus cannot store it right now", "try again in a few seconds"},
-		{409, `{"title":"In quarantine","status":409,"detail":"the page \"https://example.org/\" is not weighed, it is in quarantine since 2026-11-21T10:00:00Z (panic: poison): release it with libra release abc, or POST /api/pages/abc/release"}`, `the page "https://example.org/" is not weighed, it is in quarantine since 2026-11-21T10:00:00Z (panic: poison)`, "release it with libra release abc, or POST /api/pages/abc/release"},
+		{503, `{"title":"Not available","status":503,"detail":"x","reason_details":[{"code":"not-stored","text":"the page was not accepted, the bus cannot store it right now","remedy":"try again in a few seconds"}]}`, "the page was not accepted, the bus cannot store it right now", "try again in a few seconds"},
+		{409, `{"title":"In quarantine","status":409,"detail":"x","reason_details":[{"code":"quarantined","text":"the page \"https://example.org/\" is not weighed, it is in quarantine","remedy":"release it with libra release abc"}]}`, `the page "https://example.org/" is not weighed, it is in quarantine`, "release it with libra release abc"},
 		{503, `{"title":"Not available right now","status":503}`, "Not available right now", "try again shortly; libra status says what is out"},
 		{400, `{"title":"Bad request","status":400,"detail":"it \u001b[31m is red"}`, `it \x1b[31m is red`, ""},
 		{500, `<html>`, `http://appliance answered 500 Internal Server Error with "text/html; charset=utf-8", which is not Libra's`, "another program may have the port: name the appliance with --server or LIBRA_SERVER"},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -173,17 +174,15 @@ func (k *client) stranger(what string, resp *http.Response) error {
 // problem reads RFC 9457 problem details.
 func (k *client) problem(what string, resp *http.Response, data []byte) error {
 	var p struct {
-		Title  string `json:"title"`
-		Detail string `json:"detail"`
+		Title   string         `json:"title"`
+		Detail  string         `json:"detail"`
+		Details []libra.Reason `json:"reason_details"`
 	}
 	if json.Unmarshal(data, &p) != nil || p.Title == "" && p.Detail == "" {
 		return k.stranger(what, resp)
 	}
-	text := p.Detail
-	if text == "" {
-		text = p.Title
-	}
-	reason, hint := remedy(text)
+	reason, hint := split(p.Details)
+	reason = cmp.Or(reason, p.Detail, p.Title)
 	if hint == "" && resp.StatusCode == http.StatusServiceUnavailable {
 		hint = "try again shortly; libra status says what is out"
 	}

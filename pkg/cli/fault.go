@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"libra/pkg/libra"
@@ -49,24 +48,4 @@ func split(why []libra.Reason) (what, hint string) {
 		hint = cmp.Or(hint, r.Remedy)
 	}
 	return strings.Join(texts, "; "), hint
-}
-
-// remedyVerbs are the words with which the errors of Libra's packages begin a
-// remedy, after the last colon or semicolon of their line.
-var remedyVerbs = []string{"allow", "ask", "check", "free", "give", "leave", "only", "raise", "release", "remove", "see", "send", "start", "submit", "try", "use", "wait", "write"}
-
-// remedy splits the line of an error into what happened and what to do.
-func remedy(text string) (what, hint string) {
-	for {
-		i := max(strings.LastIndex(text, ": "), strings.LastIndex(text, "; "))
-		if i < 0 {
-			return text, hint
-		}
-		verb, _, _ := strings.Cut(text[i+2:], " ")
-		if !slices.Contains(remedyVerbs, verb) {
-			return text, hint
-		}
-		// The first remedy is the nearest to the fault, and thus the best.
-		text, hint = text[:i], text[i+2:]
-	}
 }

@@ -121,7 +121,7 @@ func (r *runner) tellReport(report *libra.Report, profile string, result *budget
 		return errBad
 	}
 	if result != nil && result.Unjudged != "" {
-		what, hint := remedy(result.Unjudged)
+		what, hint := split(result.Details)
 		return fail("cannot judge %q: %s", report.URL, what).with("%s", hint)
 	}
 	return nil

@@ -92,6 +92,56 @@ const (
 	CodeAssetsUnreadable Code = "assets-unreadable"
 )
 
+// What libra-web refuses, in problem documents.
+const (
+	// CodeInvalidParameter: a key, a parameter or a header has a value that it
+	// cannot have; the problem's type names it.
+	CodeInvalidParameter Code = "invalid-parameter"
+	// CodeInvalidBudget: the text is not a LightWallet budget.
+	CodeInvalidBudget Code = "invalid-budget"
+	// CodeMediaType: the request's Content-Type or charset is not supported.
+	CodeMediaType Code = "media-type"
+	// CodeTooLarge: the request's body is too long.
+	CodeTooLarge Code = "too-large"
+	// CodeMethod: the address does not support the request's method.
+	CodeMethod Code = "method"
+	// CodeNotFound: there is no such page, alarm, silence or address.
+	CodeNotFound Code = "not-found"
+	// CodeCrossSite: a page of another site sent the request.
+	CodeCrossSite Code = "cross-site"
+	// CodeWrongHost: the request's Host is not a name of this appliance.
+	CodeWrongHost Code = "wrong-host"
+	// CodeNotQuarantined: the page to be released is not in quarantine.
+	CodeNotQuarantined Code = "not-quarantined"
+	// CodeAlarmCleared: the alarm to be acknowledged has cleared.
+	CodeAlarmCleared Code = "alarm-cleared"
+	// CodeRequestOpen: an earlier request for the page is not answered yet.
+	CodeRequestOpen Code = "request-open"
+	// CodeNotStored: the bus cannot store it right now.
+	CodeNotStored Code = "not-stored"
+	// CodeStoreFull: the bus has no space left for it.
+	CodeStoreFull Code = "store-full"
+	// CodeDiskFull: the disk is nearly full, and no new watches are taken.
+	CodeDiskFull Code = "disk-full"
+	// CodeNotReadable: neither memory nor what can be read right now has it.
+	CodeNotReadable Code = "not-readable"
+	// CodeNotifierSilent: libra-notifier does not answer.
+	CodeNotifierSilent Code = "notifier-silent"
+	// CodeTooManyStreams: too many clients listen to /api/events.
+	CodeTooManyStreams Code = "too-many-streams"
+)
+
+// Why a report is not judged by a budget.
+const (
+	// CodeErrorPage: the server answered with an error in the page's place.
+	CodeErrorPage Code = "error-page"
+	// CodeNoBudget: no budget has a path that matches the page.
+	CodeNoBudget Code = "no-budget"
+	// CodePartialReport: the report is partial, and its lower bound is within
+	// the budget.
+	CodePartialReport Code = "partial-report"
+)
+
 // The inspection itself.
 const (
 	// CodeLimit: one of Libra's limits was reached; the text names it.

@@ -55,19 +55,23 @@ type Match struct {
 // longer.
 const LongestSilence = 30 * 24 * time.Hour
 
-// Check names the fault of a silence and the remedy, if it has one.
+// Check returns a [Reason] if the silence is invalid.
 func (s Silence) Check(now time.Time) error {
+	invalid := func(remedy, format string, args ...any) error {
+		return Reason{Code: CodeInvalidParameter, Text: fmt.Sprintf(format, args...), Remedy: remedy}
+	}
+	from, until := s.From.Format(time.RFC3339), s.Until.Format(time.RFC3339)
 	switch m := s.Match; {
 	case m == Match{}:
-		return fmt.Errorf("a silence without a match would cover every alarm: name an alarm, a scope, a target or a severity (alarm \"*\" is every one)")
+		return invalid(`name an alarm, a scope, a target or a severity (alarm "*" is every one)`, "a silence without a match would cover every alarm")
 	case m.Scope != "" && !slices.Contains(Scopes(), m.Scope):
-		return fmt.Errorf("scope %q is unknown: use %s", m.Scope, oneOf(Scopes()))
+		return invalid("use "+oneOf(Scopes()), "scope %q is unknown", m.Scope)
 	case m.Severity != "" && m.Severity.Rank() < 0:
-		return fmt.Errorf("severity %q is unknown: use %s", m.Severity, oneOf(Severities()))
+		return invalid("use "+oneOf(Severities()), "severity %q is unknown", m.Severity)
 	case !s.Until.After(s.From):
-		return fmt.Errorf("the silence ends at %s, before it begins at %s: give a later end", s.Until.Format(time.RFC3339), s.From.Format(time.RFC3339))
+		return invalid("give a later end", "the silence ends at %s, before it begins at %s", until, from)
 	case s.Until.Sub(now) > LongestSilence:
-		return fmt.Errorf("the silence ends at %s: at most %d days ahead are taken", s.Until.Format(time.RFC3339), int(LongestSilence.Hours()/24))
+		return invalid(fmt.Sprintf("at most %d days ahead are taken", int(LongestSilence.Hours()/24)), "the silence ends at %s", until)
 	}
 	return nil
 }

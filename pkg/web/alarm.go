@@ -101,7 +101,7 @@ func newest(list []libra.Transition) []libra.Transition {
 func (s *Server) getAlarms(w http.ResponseWriter, r *http.Request) {
 	state := libra.AlarmState(r.URL.Query().Get("state"))
 	if state != "" && state != libra.Raised && state != libra.Cleared {
-		s.fail(w, r, badRequest("state", fmt.Sprintf("state %q is unknown: ask for %q or %q, or leave it out", state, libra.Raised, libra.Cleared)))
+		s.fail(w, r, badRequest("state", fmt.Sprintf("state %q is unknown", state), fmt.Sprintf("ask for %q or %q, or leave it out", libra.Raised, libra.Cleared)))
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")
@@ -124,16 +124,13 @@ func (s *Server) alarm(ctx context.Context, id string) (libra.Transition, *probl
 	case known:
 		return t, nil
 	case !caughtUp || !s.busUp() || unreadable(err):
-		return t, unavailable("not-readable", fmt.Sprintf("alarm %q is not in memory, and not all of bus and history can be read right now: try again in a few seconds", id))
+		return t, unavailable("not-readable", libra.CodeNotReadable, fmt.Sprintf("alarm %q is not in memory, and not all of bus and history can be read right now", id), "try again in a few seconds")
 	}
 	return t, noAlarm(id)
 }
 
 func noAlarm(id string) *problem {
-	return &problem{
-		Type: "urn:libra:problem:no-such-alarm", Title: "No such alarm", Status: http.StatusNotFound,
-		Detail: fmt.Sprintf("no alarm %q was ever raised here: give an id that /api/alarms lists, such as bus", id),
-	}
+	return newProblem(problemURN+"no-such-alarm", "No such alarm", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no alarm %q was ever raised here", id), Remedy: "give an id that /api/alarms lists, such as bus"})
 }
 
 // detailDoc is what GET /api/alarms/{id} answers.
@@ -211,10 +208,7 @@ func (s *Server) acknowledge(r *http.Request, id, text string) (n libra.Note, p 
 		return n, p
 	}
 	if t.Alarm.State != libra.Raised {
-		return n, &problem{
-			Type: "urn:libra:problem:cleared", Title: "Cleared already", Status: http.StatusConflict,
-			Detail: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge: see /alarms/%s for what happened", id, stamp(t.At), id),
-		}
+		return n, newProblem(problemURN+"cleared", "Cleared already", http.StatusConflict, libra.Reason{Code: libra.CodeAlarmCleared, Text: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge", id, stamp(t.At)), Remedy: fmt.Sprintf("see /alarms/%s for what happened", id)})
 	}
 	if was, ok := s.notes.Acknowledged(t.Alarm); ok && text == "" {
 		text = saidBefore(was, by)
@@ -247,9 +241,9 @@ func (s *Server) note(ctx context.Context, n libra.Note, what string) *problem {
 // notStored is what to say where the bus could not take something.
 func notStored(what string, err error) *problem {
 	if errors.Is(err, libra.ErrFull) {
-		return unavailable("full", what+" was not taken, the bus has no space left for it: free some and try again")
+		return unavailable("full", libra.CodeStoreFull, what+" was not taken, the bus has no space left for it", "free some and try again")
 	}
-	return unavailable("bus", what+" was not taken, the bus cannot store it right now: try again in a few seconds")
+	return unavailable("bus", libra.CodeNotStored, what+" was not taken, the bus cannot store it right now", "try again in a few seconds")
 }
 
 // maxWords bounds what people write about an alarm, in bytes.
@@ -259,7 +253,7 @@ const maxWords = 1000
 func words(key, text string) (string, *problem) {
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > maxWords {
-		return "", badRequest(key, fmt.Sprintf("%s is %d bytes long: at most %d are taken", key, len(text), maxWords))
+		return "", badRequest(key, fmt.Sprintf("%s is %d bytes long", key, len(text)), fmt.Sprintf("at most %d are taken", maxWords))
 	}
 	return text, nil
 }
@@ -268,7 +262,7 @@ func words(key, text string) (string, *problem) {
 func (s *Server) postTest(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	if len(name) > maxClient {
-		s.fail(w, r, badRequest("channel", fmt.Sprintf("channel %.40q… is %d bytes long: at most %d are taken", name, len(name), maxClient)))
+		s.fail(w, r, badRequest("channel", fmt.Sprintf("channel %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", maxClient)))
 		return
 	}
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
@@ -279,10 +273,10 @@ func (s *Server) postTest(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.log.Warn("channel not tried", "channel", name, "err", err)
 		if !s.busUp() {
-			s.fail(w, r, unavailable("bus", fmt.Sprintf("channel %q was not tried, the bus to libra-notifier is away: try again in a few seconds", name)))
+			s.fail(w, r, unavailable("bus", libra.CodeNotStored, fmt.Sprintf("channel %q was not tried, the bus to libra-notifier is away", name), "try again in a few seconds"))
 			return
 		}
-		s.fail(w, r, unavailable("notifier", fmt.Sprintf("channel %q was not tried, libra-notifier does not answer: check that it runs, with systemctl status libra-notifier", name)))
+		s.fail(w, r, unavailable("notifier", libra.CodeNotifierSilent, fmt.Sprintf("channel %q was not tried, libra-notifier does not answer", name), "check that it runs, with systemctl status libra-notifier"))
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")

@@ -94,7 +94,7 @@ func (s *Server) renderAlarms(w http.ResponseWriter, r *http.Request, code int, 
 	text := r.URL.Query().Get("after")
 	after, ok := decodeCursor(text)
 	if !ok {
-		s.fail(w, r, badRequest("after", noPlace(text).Error()))
+		s.fail(w, r, refused("after", noPlace(text)))
 		return
 	}
 	doc := alarmsPage{actsPage: actsPage{nameOf(r), time.Now()}, First: after.at.IsZero(), Form: form}
@@ -242,7 +242,7 @@ func (s *Server) person(w http.ResponseWriter, r *http.Request) *problem {
 		return p
 	}
 	if len(name) > maxClient {
-		return badRequest("name", fmt.Sprintf("name %.40q… is %d bytes long: at most %d are taken", name, len(name), maxClient))
+		return badRequest("name", fmt.Sprintf("name %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", maxClient))
 	}
 	r.Header.Set("X-Libra-Client", name)
 	http.SetCookie(w, &http.Cookie{

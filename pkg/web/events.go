@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"libra/pkg/libra"
 )
 
 // hub hands events to the clients of /api/events. A client that does not read
@@ -140,12 +142,12 @@ const (
 func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) {
 	page := r.URL.Query().Get("page")
 	if page != "" && !isPageID(page) {
-		s.fail(w, r, badRequest("page", fmt.Sprintf("page %q is no page id: give the id of a page, or leave it out", page)))
+		s.fail(w, r, badRequest("page", fmt.Sprintf("page %q is no page id", page), "give the id of a page, or leave it out"))
 		return
 	}
 	st := s.hub.join(page)
 	if st == nil {
-		s.fail(w, r, unavailable("streams", fmt.Sprintf("%d clients listen already: try again in a few seconds, or read /api/pages", s.cfg.MaxStreams)))
+		s.fail(w, r, unavailable("streams", libra.CodeTooManyStreams, fmt.Sprintf("%d clients listen already", s.cfg.MaxStreams), "try again in a few seconds, or read /api/pages"))
 		return
 	}
 	defer s.hub.leave(st)

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"libra/pkg/libra"
 )
 
 // wrongHost refuses a request whose Host is a name that is not Libra's. A page
@@ -21,10 +23,7 @@ func (s *Server) wrongHost(r *http.Request) *problem {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return nil
 	}
-	return &problem{
-		Type: "urn:libra:problem:host", Title: "Not this host", Status: http.StatusMisdirectedRequest,
-		Detail: fmt.Sprintf("Libra does not go by the name %q: use its IP address or localhost, or set LIBRA_BASE_URL to http://%s and restart libra-web", r.Host, r.Host),
-	}
+	return newProblem(problemURN+"host", "Not this host", http.StatusMisdirectedRequest, libra.Reason{Code: libra.CodeWrongHost, Text: fmt.Sprintf("Libra does not go by the name %q", r.Host), Remedy: fmt.Sprintf("use its IP address or localhost, or set LIBRA_BASE_URL to http://%s and restart libra-web", r.Host)})
 }
 
 // hostname is a host without its port, in the form in which names compare.

@@ -101,7 +101,7 @@ func (s *Server) getHome(w http.ResponseWriter, r *http.Request) {
 func (s *Server) renderHome(w http.ResponseWriter, r *http.Request, code int, typed, fault string) {
 	after, err := parseCursor(r.URL.Query().Get("after"))
 	if err != nil {
-		s.fail(w, r, badRequest("after", err.Error()))
+		s.fail(w, r, refused("after", err))
 		return
 	}
 	doc := homeDoc{Pages: s.pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.at.IsZero(), URL: typed, Fault: fault, Since: s.historySince()}

@@ -98,7 +98,7 @@ func (s *Server) seekOnce(ctx context.Context, id string) (pageView, *problem) {
 	case errors.Is(err, libra.ErrNotFound) && errors.Is(openErr, libra.ErrNotFound):
 		return pageView{}, noPage(id)
 	}
-	return pageView{}, unavailable("not-readable", fmt.Sprintf("page %q is not in memory, and not all of bus and history can be read right now: try again in a few seconds", id))
+	return pageView{}, unavailable("not-readable", libra.CodeNotReadable, fmt.Sprintf("page %q is not in memory, and not all of bus and history can be read right now", id), "try again in a few seconds")
 }
 
 func (s *Server) openRequest(ctx context.Context, id string) (event.Request, error) {
@@ -267,7 +267,7 @@ func parseCursor(s string) (cursor, error) {
 }
 
 func noPlace(s string) error {
-	return fmt.Errorf("after %q is no place in this list: give the next of an earlier answer, or leave it out", s)
+	return invalid(fmt.Sprintf("after %q is no place in this list", s), "give the next of an earlier answer, or leave it out")
 }
 
 // decodeCursor reads a place in any list.
@@ -363,7 +363,7 @@ func (s *Server) getPages(w http.ResponseWriter, r *http.Request) {
 	}
 	after, err := parseCursor(r.URL.Query().Get("after"))
 	if err != nil {
-		s.fail(w, r, badRequest("after", err.Error()))
+		s.fail(w, r, refused("after", err))
 		return
 	}
 	list := s.pages
@@ -372,7 +372,7 @@ func (s *Server) getPages(w http.ResponseWriter, r *http.Request) {
 	case "true":
 		list = s.watchedPages
 	default:
-		s.fail(w, r, badRequest("watched", fmt.Sprintf("watched %q is not taken: give true, or leave it out", watched)))
+		s.fail(w, r, badRequest("watched", fmt.Sprintf("watched %q is not taken", watched), "give true, or leave it out"))
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")

@@ -7,15 +7,19 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"libra/pkg/libra"
 )
 
-// problem is RFC 9457's problem details. Detail names the value and the remedy.
+// problem is RFC 9457's problem details. Detail names the value and the remedy;
+// Details has them by code, as everywhere.
 type problem struct {
-	Type     string `json:"type"` // urn:libra:problem:…, or about:blank where the status says it all
-	Title    string `json:"title"`
-	Status   int    `json:"status"`
-	Detail   string `json:"detail"`
-	Instance string `json:"instance"` // path of the request
+	Type     string         `json:"type"` // urn:libra:problem:…, or about:blank where the status says it all
+	Title    string         `json:"title"`
+	Status   int            `json:"status"`
+	Detail   string         `json:"detail"`
+	Instance string         `json:"instance"` // path of the request
+	Details  []libra.Reason `json:"reason_details"`
 
 	retryAfter int    // seconds; 0 is none
 	allow      string // methods, for 405
@@ -23,31 +27,51 @@ type problem struct {
 
 func (p *problem) Error() string { return p.Title + ": " + p.Detail }
 
-func plainProblem(status int, detail string) *problem {
-	return &problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
+func newProblem(kind, title string, status int, why libra.Reason) *problem {
+	return &problem{Type: kind, Title: title, Status: status, Detail: why.String(), Details: []libra.Reason{why}}
 }
 
-func badRequest(kind, detail string) *problem {
-	return &problem{Type: "urn:libra:problem:" + kind, Title: "Bad request", Status: http.StatusBadRequest, Detail: detail}
+const problemURN = "urn:libra:problem:"
+
+func plainProblem(status int, code libra.Code, text, remedy string) *problem {
+	return newProblem("about:blank", http.StatusText(status), status, libra.Reason{Code: code, Text: text, Remedy: remedy})
+}
+
+func badRequest(kind, text, remedy string) *problem {
+	return refused(kind, invalid(text, remedy))
+}
+
+// refused is a bad request because of err, which is a libra.Reason.
+func refused(kind string, err error) *problem {
+	return newProblem(problemURN+kind, "Bad request", http.StatusBadRequest, libra.ReasonOf(err))
+}
+
+func invalid(text, remedy string) libra.Reason {
+	return libra.Reason{Code: libra.CodeInvalidParameter, Text: text, Remedy: remedy}
+}
+
+// named says which key has the value at fault.
+func named(key string, err error) libra.Reason {
+	why := libra.ReasonOf(err)
+	why.Text = key + " " + why.Text
+	return why
 }
 
 func notFound(path string) *problem {
-	return plainProblem(http.StatusNotFound, fmt.Sprintf("there is nothing at %q: / lists the pages, /api/pages lists them for programs", path))
+	return plainProblem(http.StatusNotFound, libra.CodeNotFound, fmt.Sprintf("there is nothing at %q", path), "/ lists the pages, /api/pages lists them for programs")
 }
 
 func noPage(id string) *problem {
-	return &problem{
-		Type: "urn:libra:problem:no-such-page", Title: "No such page", Status: http.StatusNotFound,
-		Detail: fmt.Sprintf("no page %q is known: POST its URL to /api/pages, or submit it on /", id),
-	}
+	return newProblem(problemURN+"no-such-page", "No such page", http.StatusNotFound, libra.Reason{
+		Code: libra.CodeNotFound, Text: fmt.Sprintf("no page %q is known", id), Remedy: "POST its URL to /api/pages, or submit it on /",
+	})
 }
 
 // unavailable tells the client to come back, not everybody in one instant.
-func unavailable(kind, detail string) *problem {
-	return &problem{
-		Type: "urn:libra:problem:" + kind, Title: "Not available right now", Status: http.StatusServiceUnavailable,
-		Detail: detail, retryAfter: 1 + rand.N(5),
-	}
+func unavailable(kind string, code libra.Code, text, remedy string) *problem {
+	p := newProblem(problemURN+kind, "Not available right now", http.StatusServiceUnavailable, libra.Reason{Code: code, Text: text, Remedy: remedy})
+	p.retryAfter = 1 + rand.N(5)
+	return p
 }
 
 // fail answers with a problem: a page for a browser, JSON for a program.

@@ -12,10 +12,11 @@ import (
 
 // inQuarantine is the answer to a submission of a page that is left alone.
 func inQuarantine(id, url string, a answers) *problem {
-	return &problem{
-		Type: "urn:libra:problem:quarantined", Title: "In quarantine", Status: http.StatusConflict,
-		Detail: fmt.Sprintf("the page %q is not weighed, it is in quarantine since %s (%s): %s", url, stamp(a.bad.at), a.bad.what(), howToRelease(id)),
-	}
+	return newProblem(problemURN+"quarantined", "In quarantine", http.StatusConflict, libra.Reason{
+		Code:   libra.CodeQuarantined,
+		Text:   fmt.Sprintf("the page %q is not weighed, it is in quarantine since %s (%s)", url, stamp(a.bad.at), a.bad.what()),
+		Remedy: howToRelease(id),
+	})
 }
 
 // quarantine says whether a page may not be submitted. Memory knows; only while
@@ -68,10 +69,7 @@ func (s *Server) release(r *http.Request) (accepted, *problem) {
 		}
 	}
 	if !v.quarantined() {
-		return accepted{}, &problem{
-			Type: "urn:libra:problem:not-quarantined", Title: "Not in quarantine", Status: http.StatusConflict,
-			Detail: fmt.Sprintf("the page %q is not in quarantine: POST its URL to /api/pages to have it weighed", v.url),
-		}
+		return accepted{}, newProblem(problemURN+"not-quarantined", "Not in quarantine", http.StatusConflict, libra.Reason{Code: libra.CodeNotQuarantined, Text: fmt.Sprintf("the page %q is not in quarantine", v.url), Remedy: "POST its URL to /api/pages to have it weighed"})
 	}
 	doc, p := s.ask(ctx, r, event.Request{URL: v.url, Release: true})
 	if p != nil || doc.Note == "" {
@@ -79,7 +77,7 @@ func (s *Server) release(r *http.Request) (accepted, *problem) {
 	}
 	open, err := s.openRequest(ctx, id)
 	if errors.Is(err, libra.ErrNotFound) || err == nil && !open.Release {
-		return accepted{}, unavailable("open-request", fmt.Sprintf("the page %q was not released, an earlier request for it is being answered: try again in a few seconds", v.url))
+		return accepted{}, unavailable("open-request", libra.CodeRequestOpen, fmt.Sprintf("the page %q was not released, an earlier request for it is being answered", v.url), "try again in a few seconds")
 	}
 	return doc, nil
 }

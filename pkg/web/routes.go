@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzhttp"
+
+	"libra/pkg/libra"
 )
 
 // routes is everything web answers, and what every answer goes through.
@@ -87,7 +89,7 @@ func (s *Server) checked(mux *http.ServeMux) http.Handler {
 			return
 		}
 		if err := s.cross.Check(r); err != nil {
-			s.fail(w, r, plainProblem(http.StatusForbidden, "a page of another site sent this ("+err.Error()+"): use Libra's own pages, or a program"))
+			s.fail(w, r, plainProblem(http.StatusForbidden, libra.CodeCrossSite, "a page of another site sent this ("+err.Error()+")", "use Libra's own pages, or a program"))
 			return
 		}
 		h, pattern := mux.Handler(r)
@@ -100,7 +102,7 @@ func (s *Server) checked(mux *http.ServeMux) http.Handler {
 		probe := &discard{header: http.Header{}}
 		h.ServeHTTP(probe, r)
 		if probe.code == http.StatusMethodNotAllowed {
-			p := plainProblem(probe.code, "method "+r.Method+" is not for this address: use "+probe.header.Get("Allow"))
+			p := plainProblem(probe.code, libra.CodeMethod, "method "+r.Method+" is not for this address", "use "+probe.header.Get("Allow"))
 			p.allow = probe.header.Get("Allow")
 			s.fail(w, r, p)
 			return

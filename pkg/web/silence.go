@@ -140,42 +140,42 @@ func (q silenceAsked) silence(now time.Time) (sil libra.Silence, p *problem) {
 	sil = libra.Silence{Match: q.Match, From: now.Truncate(time.Second)}
 	for _, pattern := range []*string{&sil.Match.Alarm, &sil.Match.Target} {
 		if *pattern = strings.TrimSpace(*pattern); len(*pattern) > libra.MaxURLBytes {
-			return sil, badRequest("match", fmt.Sprintf("a pattern is %d bytes long: at most %d are taken", len(*pattern), libra.MaxURLBytes))
+			return sil, badRequest("match", fmt.Sprintf("a pattern is %d bytes long", len(*pattern)), fmt.Sprintf("at most %d are taken", libra.MaxURLBytes))
 		}
 	}
 	var err error
 	if q.From != "" {
 		if sil.From, err = moment(q.From); err != nil {
-			return sil, badRequest("from", "from "+err.Error())
+			return sil, refused("from", named("from", err))
 		}
 	}
 	switch {
 	case q.For != "" && q.Until != "":
-		return sil, badRequest("for", fmt.Sprintf(`the silence has two ends, for %q and until %q: give only one of "for" and "until"`, q.For, q.Until))
+		return sil, badRequest("for", fmt.Sprintf(`the silence has two ends, for %q and until %q`, q.For, q.Until), `give only one of "for" and "until"`)
 	case q.For == "" && q.Until == "":
-		return sil, badRequest("for", `the silence needs an end: give either "for", such as "2h", or "until", such as "`+stamp(now.Add(2*time.Hour))+`"`)
+		return sil, badRequest("for", `the silence needs an end`, `give either "for", such as "2h", or "until", such as "`+stamp(now.Add(2*time.Hour))+`"`)
 	case q.For != "":
 		lasts, err := span(q.For)
 		if err != nil {
-			return sil, badRequest("for", "for "+err.Error())
+			return sil, refused("for", named("for", err))
 		}
 		sil.Until = sil.From.Add(lasts)
 	default:
 		if sil.Until, err = moment(q.Until); err != nil {
-			return sil, badRequest("until", "until "+err.Error())
+			return sil, refused("until", named("until", err))
 		}
 	}
 	if sil.Why, p = words("why", q.Why); p != nil {
 		return sil, p
 	}
 	if sil.Why == "" {
-		return sil, badRequest("why", `the silence has no reason: give one in "why", for whoever wonders tonight`)
+		return sil, badRequest("why", `the silence has no reason`, `give one in "why", for whoever wonders tonight`)
 	}
 	if err := sil.Check(now); err != nil {
-		return sil, badRequest("silence", err.Error())
+		return sil, refused("silence", err)
 	}
 	if !sil.Until.After(now) {
-		return sil, badRequest("until", fmt.Sprintf("the silence would have ended at %s already: give a later end", stamp(sil.Until)))
+		return sil, badRequest("until", fmt.Sprintf("the silence would have ended at %s already", stamp(sil.Until)), "give a later end")
 	}
 	return sil, nil
 }
@@ -187,7 +187,7 @@ func moment(text string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: give one such as 2026-11-21T22:00:00Z", text)
+	return time.Time{}, invalid(fmt.Sprintf("%q is no time", text), "give one such as 2026-11-21T22:00:00Z")
 }
 
 // span reads how long something lasts: what Go reads, and whole days.
@@ -199,7 +199,7 @@ func span(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(strings.TrimSpace(text))
 	if err != nil {
-		return 0, fmt.Errorf("%q is no span of time: give one such as 30s, 20m, 2h or 7d", text)
+		return 0, invalid(fmt.Sprintf("%q is no span of time", text), "give one such as 30s, 20m, 2h or 7d")
 	}
 	return d, nil
 }
@@ -224,13 +224,10 @@ func (s *Server) endSilence(r *http.Request, id string) (sil libra.Silence, p *p
 	now := time.Now().UTC()
 	sil, said, standing := s.notes.Silence(id, now)
 	if !standing && !s.notes.IsComplete() {
-		return sil, unavailable("not-readable", fmt.Sprintf("silence %q is not in memory, and not everything can be read from the bus right now: try again in a few seconds", id))
+		return sil, unavailable("not-readable", libra.CodeNotReadable, fmt.Sprintf("silence %q is not in memory, and not everything can be read from the bus right now", id), "try again in a few seconds")
 	}
 	if !standing {
-		return sil, &problem{
-			Type: "urn:libra:problem:no-such-silence", Title: "No such silence", Status: http.StatusNotFound,
-			Detail: fmt.Sprintf("no silence %q is in force or to come: give an id that /api/silences lists", id),
-		}
+		return sil, newProblem(problemURN+"no-such-silence", "No such silence", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no silence %q is in force or to come", id), Remedy: "give an id that /api/silences lists"})
 	}
 	sil.Until = now
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)

@@ -48,7 +48,7 @@ func (s *Server) postPage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case p != nil:
 	case asked.every == "" && asked.budget != nil:
-		p = badRequest("budget", `the budget is for a watch, and there is none: give "every" too, such as "30s"`)
+		p = badRequest("budget", `the budget is for a watch, and there is none`, `give "every" too, such as "30s"`)
 	case asked.every == "":
 		doc, p = s.submit(r, url)
 	default:
@@ -99,7 +99,7 @@ func readForm(w http.ResponseWriter, r *http.Request) *problem {
 func (s *Server) submit(r *http.Request, raw string) (accepted, *problem) {
 	url, err := libra.ParseURL(raw)
 	if err != nil {
-		return accepted{}, badRequest("url", err.Error())
+		return accepted{}, refused("url", err)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
@@ -143,9 +143,9 @@ func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (a
 
 func refusal(url string, err error) *problem {
 	if errors.Is(err, libra.ErrFull) {
-		return unavailable("full", fmt.Sprintf("the page %q was not accepted, the store of requests is full: try again when some are done", url))
+		return unavailable("full", libra.CodeStoreFull, fmt.Sprintf("the page %q was not accepted, the store of requests is full", url), "try again when some are done")
 	}
-	return unavailable("bus", fmt.Sprintf("the page %q was not accepted, the bus cannot store it right now: try again in a few seconds", url))
+	return unavailable("bus", libra.CodeNotStored, fmt.Sprintf("the page %q was not accepted, the bus cannot store it right now", url), "try again in a few seconds")
 }
 
 // readFields reads a JSON body into the fields that it may have: strings, and
@@ -173,7 +173,7 @@ func readFields(w http.ResponseWriter, r *http.Request, required, example string
 }
 
 func mustBeText(key, example string) *problem {
-	return badRequest(key, fmt.Sprintf(`key %q must be a text: send %s`, key, example))
+	return badRequest(key, fmt.Sprintf(`key %q must be a text`, key), fmt.Sprintf(`send %s`, example))
 }
 
 // readObject reads a JSON object that is called what. None is an empty one.
@@ -183,12 +183,12 @@ func readObject(data []byte, what, example string, into map[string]any) *problem
 		return nil
 	}
 	if err := json.Unmarshal(data, &fields); err != nil {
-		return badRequest("json", fmt.Sprintf(`%s is not a JSON object (%s): send %s`, what, err, example))
+		return badRequest("json", fmt.Sprintf(`%s is not a JSON object (%s)`, what, err), fmt.Sprintf(`send %s`, example))
 	}
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		target, known := into[key]
 		if !known {
-			return badRequest("unknown-key", fmt.Sprintf(`key %q is unknown: allowed are %s; send %s`, key, strings.Join(slices.Sorted(maps.Keys(into)), ", "), example))
+			return badRequest("unknown-key", fmt.Sprintf(`key %q is unknown: allowed are %s`, key, strings.Join(slices.Sorted(maps.Keys(into)), ", ")), "send "+example)
 		}
 		if raw, ok := target.(*json.RawMessage); ok {
 			*raw = fields[key]
@@ -203,28 +203,28 @@ func mediaType(r *http.Request, want string) *problem {
 	got := r.Header.Get("Content-Type")
 	name, params, err := mime.ParseMediaType(got)
 	if err != nil || name != want {
-		return plainProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Type %q is not taken here: send %s", got, want))
+		return plainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("Content-Type %q is not taken here", got), fmt.Sprintf("send %s", want))
 	}
 	switch strings.ToLower(params["charset"]) {
 	case "", "utf-8", "utf8", "us-ascii":
 		return nil
 	}
-	return plainProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("charset %q is not taken here: send %s in UTF-8", params["charset"], want))
+	return plainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("charset %q is not taken here", params["charset"]), fmt.Sprintf("send %s in UTF-8", want))
 }
 
 func bodyProblem(err error, what string) *problem {
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return plainProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("%s is longer than %d bytes: send one URL of at most %d", what, large.Limit, libra.MaxURLBytes))
+		return plainProblem(http.StatusRequestEntityTooLarge, libra.CodeTooLarge, fmt.Sprintf("%s is longer than %d bytes", what, large.Limit), fmt.Sprintf("send one URL of at most %d", libra.MaxURLBytes))
 	}
-	return badRequest("body", fmt.Sprintf("%s cannot be read (%s): send it again, whole", what, err))
+	return badRequest("body", fmt.Sprintf("%s cannot be read (%s)", what, err), "send it again, whole")
 }
 
 // clientOf is who asks: what X-Libra-Client says, else the peer's address.
 func clientOf(r *http.Request) (string, *problem) {
 	name := strings.TrimSpace(r.Header.Get("X-Libra-Client"))
 	if len(name) > maxClient {
-		return "", badRequest("client", fmt.Sprintf("X-Libra-Client %.40q… is %d bytes long: at most %d are taken", name, len(name), maxClient))
+		return "", badRequest("client", fmt.Sprintf("X-Libra-Client %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", maxClient))
 	}
 	if name != "" {
 		return name, nil

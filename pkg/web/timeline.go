@@ -143,7 +143,7 @@ func (s *Server) portion(r *http.Request) (after cursor, limit int, p *problem) 
 	text := r.URL.Query().Get("after")
 	after, ok := decodeCursor(text)
 	if !ok {
-		return after, 0, badRequest("after", noPlace(text).Error())
+		return after, 0, refused("after", noPlace(text))
 	}
 	return after, limit, nil
 }
@@ -155,7 +155,7 @@ func (s *Server) limit(r *http.Request) (int, *problem) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > s.cfg.MaxList {
-		return 0, badRequest("limit", fmt.Sprintf("limit %q is not taken: give a whole number from 1 to %d", text, s.cfg.MaxList))
+		return 0, badRequest("limit", fmt.Sprintf("limit %q is not taken", text), fmt.Sprintf("give a whole number from 1 to %d", s.cfg.MaxList))
 	}
 	return n, nil
 }

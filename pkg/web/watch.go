@@ -151,11 +151,11 @@ func parseEvery(text string) (int, error) {
 	d, err := span(text)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf(`every %q is no span of time: give one such as "30s", or "off"`, text)
+		return 0, invalid(fmt.Sprintf(`every %q is no span of time`, text), `give one such as "30s", or "off"`)
 	case d < leastEvery || d > mostEvery:
-		return 0, fmt.Errorf(`every %q is out of bounds: give 1s to 24h, or "off"`, text)
+		return 0, invalid(fmt.Sprintf(`every %q is out of bounds`, text), `give 1s to 24h, or "off"`)
 	case d%time.Second != 0:
-		return 0, fmt.Errorf(`every %q is no whole number of seconds: give one such as "30s"`, text)
+		return 0, invalid(fmt.Sprintf(`every %q is no whole number of seconds`, text), `give one such as "30s"`)
 	}
 	return int(d / time.Second), nil
 }
@@ -184,7 +184,7 @@ type watchAsked struct {
 func (s *Server) watch(r *http.Request, raw string, asked watchAsked) (accepted, *problem) {
 	url, err := libra.ParseURL(raw)
 	if err != nil {
-		return accepted{}, badRequest("url", err.Error())
+		return accepted{}, refused("url", err)
 	}
 	client, p := clientOf(r)
 	if p != nil {
@@ -197,7 +197,7 @@ func (s *Server) watch(r *http.Request, raw string, asked watchAsked) (accepted,
 		return s.endWatch(ctx, watch, asked)
 	}
 	if watch.EveryS, err = parseEvery(asked.every); err != nil {
-		return accepted{}, badRequest("every", err.Error())
+		return accepted{}, refused("every", err)
 	}
 	if watch.Budget, p = readBudget(asked.budget); p != nil {
 		return accepted{}, p
@@ -221,7 +221,7 @@ func (s *Server) watch(r *http.Request, raw string, asked watchAsked) (accepted,
 
 func (s *Server) endWatch(ctx context.Context, watch event.Watch, asked watchAsked) (accepted, *problem) {
 	if asked.budget != nil {
-		return accepted{}, badRequest("budget", `a watch that ends has no budget: leave "budget" out`)
+		return accepted{}, badRequest("budget", `a watch that ends has no budget`, `leave "budget" out`)
 	}
 	doc := accepted{ID: watch.Page, URL: watch.URL}
 	if v, known := s.memory.page(watch.Page); known {
@@ -252,11 +252,13 @@ func (s *Server) roomToWatch(w event.Watch) *problem {
 	if _, watched := s.watches.of(w.Page); watched || !known || t.Alarm.State != libra.Raised || t.Alarm.Severity.Rank() < libra.Major.Rank() {
 		return nil
 	}
-	return &problem{
-		Type: "urn:libra:problem:disk", Title: "No room for new watches", Status: http.StatusInsufficientStorage,
-		Detail:     fmt.Sprintf("the page %q was not put under watch, the disk is nearly full (%s); watches that stand go on: try again when the alarm has cleared", w.URL, t.Alarm.Evidence),
-		retryAfter: 60,
-	}
+	p := newProblem(problemURN+"disk", "No room for new watches", http.StatusInsufficientStorage, libra.Reason{
+		Code:   libra.CodeDiskFull,
+		Text:   fmt.Sprintf("the page %q was not put under watch, the disk is nearly full (%s); watches that stand go on", w.URL, t.Alarm.Evidence),
+		Remedy: "try again when the alarm has cleared",
+	})
+	p.retryAfter = 60
+	return p
 }
 
 // readBudget checks a LightWallet budget; nil is none.
@@ -273,11 +275,11 @@ func readBudget(data json.RawMessage) (json.RawMessage, *problem) {
 		for _, f := range faults {
 			lines = append(lines, f.Error())
 		}
-		return nil, badRequest("budget", strings.Join(lines, "; "))
+		return nil, refused("budget", libra.Reason{Code: libra.CodeInvalidBudget, Text: strings.Join(lines, "; ")})
 	}
 	var b bytes.Buffer
 	if err := errors.Join(json.Compact(&b, data)); err != nil {
-		return nil, badRequest("budget", "budget "+err.Error())
+		return nil, refused("budget", libra.Reason{Code: libra.CodeInvalidBudget, Text: "budget " + err.Error()})
 	}
 	return b.Bytes(), nil
 }

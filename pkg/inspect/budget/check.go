@@ -45,7 +45,9 @@ type Result struct {
 	// Unjudged says why the page is not within its budget although no line is
 	// over, and what to do; "" where it is within, or over.
 	Unjudged string `json:"unjudged,omitempty"`
-	Partial  bool   `json:"partial"`
+	// Details is Unjudged by code; a failed report's own reasons.
+	Details []libra.Reason `json:"unjudged_details,omitempty"`
+	Partial bool           `json:"partial"`
 	// Notes say what to keep in mind, each in one line; never null.
 	Notes []string `json:"notes"`
 }
@@ -57,13 +59,13 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 	res := Result{URL: r.URL, Lines: []Outcome{}, Notes: []string{}, Partial: r.Outcome != libra.Complete}
 	switch {
 	case r.Outcome == libra.Failed:
-		res.Unjudged = "the page could not be had"
+		res.Unjudged, res.Details = "the page could not be fetched", r.Why()
 		if len(r.Reasons) > 0 {
 			res.Unjudged = r.Reasons[0]
 		}
 		return res
 	case r.ErrorPage():
-		res.Unjudged = fmt.Sprintf("the page answered %d, and an error page has no budget; check the address and the server", r.Status)
+		res.unjudged(libra.CodeErrorPage, fmt.Sprintf("the page answered %d, and an error page has no budget", r.Status), "check the address and the server")
 		return res
 	}
 	page := r.FinalURL
@@ -72,7 +74,7 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 	}
 	b, ok := Match(budgets, page)
 	if !ok {
-		res.Unjudged = fmt.Sprintf("no budget is for %s; give one whose path matches, such as \"/*\"", page)
+		res.unjudged(libra.CodeNoBudget, "no budget is for "+page, `give one whose path matches, such as "/*"`)
 		return res
 	}
 	res.Path = b.Path
@@ -106,18 +108,21 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 		res.add(o)
 	}
 	if res.Partial && !res.Over {
-		res.Unjudged = partial
+		res.unjudged(libra.CodePartialReport, "the report is partial, so that the page may weigh more",
+			"try again once what it names is mended, or judge it as it is with --allow-partial")
 	}
 	return res
 }
 
-// partial is why a lower bound within a budget is no pass.
-const partial = "the report is partial, so that the page may weigh more; try again once what it names is mended, or judge it as it is with --allow-partial"
+func (res *Result) unjudged(code libra.Code, text, remedy string) {
+	why := libra.Reason{Code: code, Text: text, Remedy: remedy}
+	res.Unjudged, res.Details = why.String(), []libra.Reason{why}
+}
 
 // AllowPartial judges a partial report by its lower bound.
 func (res *Result) AllowPartial() {
-	if res.Unjudged == partial {
-		res.Unjudged = ""
+	if len(res.Details) == 1 && res.Details[0].Code == libra.CodePartialReport {
+		res.Unjudged, res.Details = "", nil
 	}
 }
 
