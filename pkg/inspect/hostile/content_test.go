@@ -16,6 +16,15 @@ func markup() []scenario {
 		{name: "formatting reopened", start: lazily(func() start {
 			return html("<p>" + numbered(490, "<b id=%d>") + repeat("<p>x", 90_000) + "<img src=/x.png>")
 		}), want: libra.Complete, heavy: true},
+		{name: "formatting reopened, closed in a comment", start: lazily(func() start {
+			return html("<p>" + numbered(490, "<b id=%d>") + "<!--" + repeat("</b>", 490) + "-->" + repeat("<p>x", 90_000) + "<img src=/x.png>")
+		}), want: libra.Complete, heavy: true},
+		{name: "attributes reopened", start: lazily(func() start {
+			return html("<p><b " + numbered(8000, "a%d ") + ">" + repeat("<p>x", 90_000) + "<img src=/x.png>")
+		}), want: libra.Complete, heavy: true},
+		{name: "bodies merged", start: lazily(func() start {
+			return html("<body " + numbered(8000, "a%d ") + ">" + repeat("<body b>", 90_000) + "<img src=/x.png>")
+		}), want: libra.Complete, heavy: true},
 		{name: "100,000 formatting elements", start: lazily(func() start { return html(repeat("<b><i>", 50_000)) }), want: libra.Complete, heavy: true},
 		{name: "nested tables", start: lazily(func() start { return html(repeat("<table><tr><td>", 20_000)) }), want: libra.Complete, heavy: true},
 		{name: "100,000 assets", start: lazily(func() start { return html(numbered(100_000, "<img src=/%d.png>")) }), want: libra.Partial, reason: "limit", heavy: true},

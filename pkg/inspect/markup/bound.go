@@ -4,58 +4,170 @@ import (
 	"bytes"
 
 	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 )
-
-// census is what a scan of the source says about the tree before it is built.
-// It sees tags in scripts and comments too, so it counts too many at most.
-type census struct {
-	nodes  int // elements and comments; attributes of tags that are mostly those
-	clones int // upper bound of what the parser opens again: see formatting
-}
 
 // longTag is a tag long enough to hide a tree's worth of attributes.
 const longTag = 64 << 10
 
-// count scans text for tags.
-func count(text []byte) census {
-	var c census
-	var f formatting
-	for i := bytes.IndexByte(text, '<'); i >= 0 && i+1 < len(text); {
-		rest := text[i+1:]
-		switch b := rest[0]; {
-		case b == '!' || b == '?':
-			c.nodes++
-		case b == '/':
-			if f.close(rest[1:]) {
-				c.nodes++
-				c.clones += f.open
-			}
-		case isLetter(b):
-			c.nodes++
-			if !f.start(rest) {
-				c.clones += f.open
-			}
-			if end := bytes.IndexByte(rest, '>'); end < 0 || end > longTag {
-				c.nodes += attributes(rest, end)
-			}
-		}
-		next := bytes.IndexByte(rest, '<')
-		if next < 0 {
-			break
-		}
-		i += 1 + next
-	}
-	return c
+// maxMerged is how many attributes are compared: html.Parse merges those of all
+// <html> and <body>, and looks for formatting elements that are the same, both in
+// time that grows with the square. Few attributes are not counted.
+const (
+	maxMerged = 1_000_000
+	few       = 50
+)
+
+// census counts what html.Parse makes of a document before it does: it takes no
+// limit, and its repairs can make millions of elements of a few kilobytes. What
+// depends on the tree is counted as if the worst were the case.
+type census struct {
+	nodes     int // elements and comments; attributes of tags that are mostly those
+	clones    int // what the parser opens again, in elements; see formatting
+	merged    int // attributes that are compared; see maxMerged
+	rootAttrs int // attributes of <html> and <body> so far
+
+	open      formatting
+	paragraph bool // a <p> is open for certain
+	raw       bool // the next text is an element's whose text is no markup
+	foreign   bool // inside <svg> or <math>, where such text is markup
+	mixed     bool // foreign for good: HTML may be inside
+	flat      bool // the text cannot be counted
 }
 
-// attributes bounds the attributes of a long tag; white space in quoted values
-// separates none.
-func attributes(tag []byte, end int) int {
-	if end >= 0 {
-		tag = tag[:end]
+// bound cuts text where it has brought limit nodes, 0 for any number. flat
+// says that html.Parse would make much more of it.
+func bound(text []byte, scripting bool, limit int) (within []byte, cut, flat bool) {
+	if limit <= 0 {
+		return text, false, false
 	}
-	n, quote, last := 0, byte(0), byte(0)
-	for _, b := range tag {
+	var c census
+	z := html.NewTokenizer(bytes.NewReader(text))
+	for at := 0; ; {
+		if rest := text[at:]; len(rest) > 1 && rest[0] == '<' && isLetter(rest[1]) {
+			// Before the tokenizer takes the attributes apart.
+			if end := bytes.IndexByte(rest, '>'); end < 0 || end > longTag {
+				c.nodes += attributes(rest[:tagEnd(rest)])
+			}
+		}
+		if c.nodes > limit {
+			return text[:at], true, c.over(limit)
+		}
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			return text, false, c.over(limit)
+		}
+		raw := z.Raw()
+		before := c
+		c.token(z, kind, raw, scripting)
+		if c.nodes > limit {
+			return text[:at], true, before.over(limit)
+		}
+		at += len(raw)
+	}
+}
+
+// over says that html.Parse is not to be asked.
+func (c *census) over(limit int) bool {
+	return c.flat || c.clones > limit || c.merged > maxMerged
+}
+
+func (c *census) token(z *html.Tokenizer, kind html.TokenType, raw []byte, scripting bool) {
+	switch kind {
+	case html.TextToken:
+		if c.raw && c.foreign && hasFormatting(raw) {
+			c.flat = true
+		}
+		c.raw = false
+	case html.CommentToken, html.DoctypeToken:
+		c.nodes++
+	case html.StartTagToken, html.SelfClosingTagToken:
+		c.nodes++
+		name, _ := z.TagName()
+		tag := atom.Lookup(name)
+		if c.raw = isRaw(tag) || tag == atom.Noscript; tag == atom.Noscript && !scripting {
+			c.raw = false
+			z.NextIsNotRawText()
+		}
+		c.start(tag, raw, kind == html.SelfClosingTagToken)
+	case html.EndTagToken:
+		name, _ := z.TagName()
+		c.end(atom.Lookup(name), len(name) == 0)
+	}
+}
+
+func (c *census) start(tag atom.Atom, raw []byte, closed bool) {
+	switch tag {
+	case atom.Html, atom.Body:
+		n := attributes(raw)
+		if n > 0 {
+			c.merged += c.rootAttrs
+		}
+		c.rootAttrs += n
+	case atom.Svg, atom.Math:
+		c.foreign = c.foreign || !closed
+		c.mixed = c.mixed || tag == atom.Math
+	case atom.Desc, atom.Foreignobject:
+		c.mixed = c.mixed || c.foreign
+	}
+	if isFormatting(tag) {
+		if n := attributes(raw); n > few {
+			c.merged += n * c.open.elements
+		}
+		c.open.start(tag, raw)
+		c.flat = c.flat || c.open.elements > maxFormatting
+		return
+	}
+	c.open.start(tag, raw)
+	c.clones += c.open.weight
+	c.paragraph = tag == atom.P || c.paragraph && isPhrasing(tag)
+}
+
+func (c *census) end(tag atom.Atom, nameless bool) {
+	switch {
+	case tag == atom.P && c.paragraph:
+		c.paragraph = false
+	case tag == atom.P, tag == atom.Br, nameless:
+		c.nodes++ // the parser makes an element of it
+		c.clones += c.open.weight
+	case tag == atom.Svg:
+		c.foreign = c.mixed
+	case !c.open.end(tag) && !isPhrasing(tag):
+		c.paragraph = false
+	}
+}
+
+// isPhrasing says that an element neither closes a paragraph nor hides one.
+func isPhrasing(tag atom.Atom) bool {
+	switch tag {
+	case atom.Span, atom.Img, atom.Br, atom.Sub, atom.Sup, atom.Input, atom.Label, atom.Abbr, atom.Cite:
+		return true
+	}
+	return false
+}
+
+// hasFormatting says that text has a start tag of a formatting element.
+func hasFormatting(text []byte) bool {
+	for {
+		_, rest, found := bytes.Cut(text, []byte("<"))
+		if !found {
+			return false
+		}
+		end := bytes.IndexFunc(rest, func(r rune) bool { return r > 0x7f || !isLetter(byte(r)) })
+		if end < 0 {
+			end = len(rest)
+		}
+		if isFormatting(atom.Lookup(bytes.ToLower(rest[:min(end, 10)]))) {
+			return true
+		}
+		text = rest
+	}
+}
+
+// tagEnd is the length of the tag that text begins with, by its quotes.
+func tagEnd(text []byte) int {
+	quote, last := byte(0), byte(0)
+	for i, b := range text {
 		switch {
 		case quote != 0:
 			if b == quote {
@@ -63,123 +175,45 @@ func attributes(tag []byte, end int) int {
 			}
 		case last == '=' && (b == '"' || b == '\''):
 			quote = b
+		case b == '>':
+			return i
 		case isSpace(b):
-			n++
 			continue
+		}
+		last = b
+	}
+	return len(text)
+}
+
+// attributes is how many attributes a tag has at most: each follows white space,
+// a slash or a quoted value.
+func attributes(tag []byte) int {
+	n, quote, last := 0, byte(0), byte(0)
+	for _, b := range tag {
+		switch {
+		case quote != 0:
+			if b == quote {
+				quote = 0
+				n++
+			}
+		case last == '=' && (b == '"' || b == '\''):
+			quote = b
+		case isSpace(b):
+			if last != ' ' {
+				n++
+			}
+			if last != '=' {
+				last = ' '
+			}
+			continue
+		case b == '/':
+			n++
 		}
 		last = b
 	}
 	return n
 }
 
-// formatting counts the formatting elements that are open: the HTML parser
-// opens them anew in every block that follows the one they were left open in,
-// so that 500 of them and 100,000 paragraphs make 50 million elements.
-type formatting struct {
-	open int
-	link bool // an <a>: the next one closes it
-}
-
-// start takes a start tag and says whether it is a formatting element's.
-func (f *formatting) start(tag []byte) bool {
-	name := tagName(tag)
-	if name == "a" {
-		if !f.link {
-			f.open++
-		}
-		f.link = true
-		return true
-	}
-	if !formattingName(name) {
-		return false
-	}
-	f.open++
-	return true
-}
-
-// close takes an end tag and says whether the parser makes an element of it.
-func (f *formatting) close(tag []byte) bool {
-	name := tagName(tag)
-	switch {
-	case name == "p" || name == "br" || name == "":
-		return true
-	case name == "a":
-		if f.link {
-			f.link, f.open = false, f.open-1
-		}
-	case formattingName(name) && f.open > 0:
-		f.open--
-	}
-	return false
-}
-
-// formattingName: https://html.spec.whatwg.org/multipage/parsing.html#formatting
-func formattingName(name string) bool {
-	switch name {
-	case "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u":
-		return true
-	}
-	return false
-}
-
-// tagName is the lower-case name at the start of tag as far as it may be a
-// formatting element's.
-func tagName(tag []byte) string {
-	const longest = len("strong")
-	var name [longest + 1]byte
-	n := 0
-	for n < len(tag) && n < len(name) && isLetter(tag[n]) {
-		name[n] = tag[n] | 0x20
-		n++
-	}
-	return string(name[:n])
-}
-
 func isLetter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
 
 func isSpace(b byte) bool { return b == ' ' || '\t' <= b && b <= '\r' && b != '\v' }
-
-// bound cuts text where it has brought limit nodes, 0 for any number. flat
-// says that the parser's repairs would multiply what is left.
-func bound(text []byte, limit int) (within []byte, nodes int, cut, flat bool) {
-	c := count(text)
-	if limit <= 0 {
-		return text, c.nodes, false, false
-	}
-	if c.nodes > limit {
-		// Exactly, now: a script may hold any number of "<".
-		if at := offset(text, limit); at < len(text) {
-			text, cut = text[:at], true
-			c = count(text)
-		}
-	}
-	return text, min(c.nodes, limit), cut, c.clones > limit
-}
-
-// offset is where the tag that exceeds limit begins, len(text) if none does.
-func offset(text []byte, limit int) int {
-	z := html.NewTokenizer(bytes.NewReader(text))
-	at, nodes := 0, 0
-	for {
-		if rest := text[at:]; len(rest) > 1 && rest[0] == '<' && isLetter(rest[1]) {
-			// Before the tokenizer takes the attributes apart.
-			if end := bytes.IndexByte(rest, '>'); end < 0 || end > longTag {
-				nodes += attributes(rest, end)
-			}
-		}
-		if nodes > limit {
-			return at
-		}
-		kind := z.Next()
-		if kind == html.ErrorToken {
-			return len(text)
-		}
-		if kind != html.TextToken {
-			nodes++
-		}
-		if nodes > limit {
-			return at
-		}
-		at += len(z.Raw())
-	}
-}

@@ -163,7 +163,7 @@ type Document struct {
 	Boxes int
 	// Truncated counts data: URIs that were passed over for their length.
 	Truncated int
-	// Elements counts the elements and comments, at least.
+	// Elements counts the elements and comments.
 	Elements int
 	// Cut says that the document has more elements than MaxElements.
 	Cut bool

@@ -21,7 +21,7 @@ const maxDepth = 512
 type built struct {
 	root  *html.Node // never nil
 	label string     // of the charset
-	nodes int        // elements and comments, at least
+	nodes int        // elements and comments
 	cut   bool       // the document goes on
 }
 
@@ -33,8 +33,8 @@ func tree(in Input, scripting bool, limit int) built {
 		}
 	}
 	text, label := decode(in.Body, in.Charset)
-	text, nodes, cut, flat := bound(text, limit)
-	t := built{label: label, nodes: nodes, cut: cut}
+	text, cut, flat := bound(text, scripting, limit)
+	t := built{label: label, cut: cut}
 	var err error
 	if !flat {
 		t.root, err = html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(scripting))
@@ -42,6 +42,11 @@ func tree(in Input, scripting bool, limit int) built {
 	if err != nil || t.root == nil {
 		// html.Parse gives up past 512 open elements where browsers carry on.
 		t.root = parseFlat(text, scripting)
+	}
+	for n := range t.root.Descendants() {
+		if n.Type == html.ElementNode || n.Type == html.CommentNode {
+			t.nodes++
+		}
 	}
 	return t
 }
@@ -79,12 +84,20 @@ func parseFlat(text []byte, scripting bool) *html.Node {
 	at, depth := root, 0
 	z := html.NewTokenizer(bytes.NewReader(text))
 	var over []string // open elements past maxDepth, siblings of each other
+	var run []byte    // text to come at the end of the current element
 	for {
-		switch z.Next() {
+		kind := z.Next()
+		if kind == html.TextToken {
+			run = append(run, z.Text()...)
+			continue
+		}
+		if kind != html.EndTagToken && len(run) > 0 {
+			at.AppendChild(&html.Node{Type: html.TextNode, Data: string(run)})
+			run = run[:0]
+		}
+		switch kind {
 		case html.ErrorToken:
 			return root
-		case html.TextToken:
-			at.AppendChild(&html.Node{Type: html.TextNode, Data: string(z.Text())})
 		case html.DoctypeToken:
 			at.AppendChild(&html.Node{Type: html.DoctypeNode, Data: string(z.Text())})
 		case html.StartTagToken, html.SelfClosingTagToken:
@@ -114,7 +127,12 @@ func parseFlat(text []byte, scripting bool) *html.Node {
 				over = over[:k-1]
 				continue
 			}
-			at, depth = closeElement(at, depth, string(name))
+			parent, left := closeElement(at, depth, string(name))
+			if parent != at && len(run) > 0 {
+				at.AppendChild(&html.Node{Type: html.TextNode, Data: string(run)})
+				run = run[:0]
+			}
+			at, depth = parent, left
 		}
 	}
 }
