@@ -107,6 +107,10 @@ func (p *page) followLazy(ctx context.Context, d *document, e *edge, u css.Use) 
 	}
 	e.ref.Fetch = u.Fetch
 	e.ref.Reason += " and " + u.Reason
+	if chosen, ok := markup.PickWidth(e.ref.Auto, u.Width, d.env.DPR); ok && u.Width > 0 && chosen.URL != e.ref.URL {
+		d.styled = append(d.styled, edge{initiator: e.initiator, ref: markup.Unpicked(e.ref.URL)})
+		e.ref.URL = chosen.URL
+	}
 	p.follow(ctx, e, d.depth)
 }
 

@@ -104,6 +104,9 @@ func documentSize(doc *markup.Document) int64 {
 
 func referenceSize(r *markup.Reference) int {
 	n := 250 + len(r.URL) + len(r.Reason) + len(r.Media) + len(r.Inline) + len(r.Integrity)
+	for i := range r.Auto {
+		n += 50 + len(r.Auto[i].URL)
+	}
 	for i := range r.Fallback {
 		n += referenceSize(&r.Fallback[i])
 	}

@@ -22,8 +22,10 @@ import "libra/pkg/libra"
 type Use struct {
 	// Lazy, if not 0, says that this is about an element instead of a URL: the
 	// one at this place, from 1, of Page.Lazy. Fetch and Reason say whether it
-	// is loaded with the page.
+	// is loaded with the page, Width is that of its content box in CSS pixels, 0 if
+	// unknown.
 	Lazy   int
+	Width  float64
 	URL    string
 	Type   libra.ResourceType
 	Fetch  libra.Fetch

@@ -92,7 +92,7 @@ func (p *Page) near(steps int) []Use {
 	s.m.Steps = steps
 	var uses []Use
 	for i, n := range layout.Near(layout.Document{Root: p.Doc, Cascade: s.cascade, Matcher: &s.m, Viewport: p.Viewport, Stop: s.stop}, p.Lazy) {
-		u := Use{Lazy: i + 1, Fetch: libra.Lazy, Reason: n.Reason}
+		u := Use{Lazy: i + 1, Width: n.Width, Fetch: libra.Lazy, Reason: n.Reason}
 		if n.Near {
 			u.Fetch = libra.Fetched
 		}

@@ -67,27 +67,43 @@ func (w *walker) pick(n *html.Node, srcset, sizes, src string, r Reference) {
 	if !ok {
 		return
 	}
+	if _, auto := autoSizes(sizes); auto && r.Lazy > 0 && n.DataAtom == atom.Img {
+		for _, c := range candidates {
+			if c.URL, ok = w.resolve(c.URL); ok && c.Width > 0 {
+				r.Auto = append(r.Auto, c)
+			}
+		}
+	}
 	w.add(chosen.URL, r)
 	w.unpicked(n, candidates, src, chosen.URL)
 }
 
 // unpicked records every candidate but chosen.
 func (w *walker) unpicked(n *html.Node, candidates []Candidate, src, chosen string) {
-	const reason = "srcset candidate for another size or density"
 	seen := map[string]bool{chosen: true, "": true}
 	for _, c := range append(candidates, Candidate{URL: src}) {
 		if !seen[c.URL] {
 			seen[c.URL] = true
-			w.add(c.URL, Reference{Type: libra.Image, Fetch: libra.Conditional, Reason: reason})
+			w.add(c.URL, Unpicked(c.URL))
 		}
 	}
 }
 
-// sourceSize evaluates sizes; "auto" counts for lazy images only and takes
-// the width attribute for the layout's.
+// Unpicked is the reference to a candidate that is not picked.
+func Unpicked(url string) Reference {
+	return Reference{URL: url, Type: libra.Image, Fetch: libra.Conditional, Reason: "srcset candidate for another size or density"}
+}
+
+// autoSizes says whether sizes begins with auto, and returns what follows.
+func autoSizes(sizes string) (rest string, auto bool) {
+	rest, auto = strings.CutPrefix(strings.ToLower(strings.TrimSpace(sizes)), "auto")
+	return rest, auto && (rest == "" || rest[0] == ',')
+}
+
+// sourceSize evaluates sizes; "auto" counts for lazy images only and is the
+// width attribute until the layout is known.
 func (w *walker) sourceSize(n *html.Node, sizes string) float64 {
-	rest, auto := strings.CutPrefix(strings.ToLower(strings.TrimSpace(sizes)), "auto")
-	if auto && (rest == "" || rest[0] == ',') {
+	if rest, auto := autoSizes(sizes); auto {
 		if v, err := strconv.ParseFloat(attr(n, "width"), 64); err == nil && w.env.Scripting && strings.EqualFold(attr(n, "loading"), "lazy") {
 			return v
 		}

@@ -91,6 +91,9 @@ type Reference struct {
 	// Lazy is not 0 for what loads lazily: its place, from 1, in LazyElements
 	// of the document's tree. It is asked for if its box is near the viewport.
 	Lazy int
+	// Auto lists the candidates of a lazy image with sizes=auto. URL is the one for
+	// its width attribute; PickWidth picks by the width of its box.
+	Auto []Candidate
 	// Media is the media attribute of a style sheet.
 	Media string
 	// Inline is the text of a srcdoc frame (Kind Frame), or of one that shows a

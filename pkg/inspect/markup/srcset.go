@@ -129,6 +129,16 @@ func Pick(candidates []Candidate, src string, dpr float64) (Candidate, bool) {
 	return all[i], true
 }
 
+// PickWidth is Pick for candidates with width descriptors, at a size of width CSS
+// pixels.
+func PickWidth(candidates []Candidate, width, dpr float64) (Candidate, bool) {
+	all := slices.Clone(candidates)
+	for i := range all {
+		all[i].Density = all[i].Width / width
+	}
+	return Pick(all, "", dpr)
+}
+
 // SourceSize evaluates a sizes attribute to CSS pixels: the length of the
 // first entry whose media condition holds, else 100vw.
 func (e Env) SourceSize(sizes string) float64 {

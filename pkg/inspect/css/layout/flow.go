@@ -322,6 +322,4 @@ func (b *box) marginOffset(avail float64) float64 {
 	return left
 }
 
-func (b *box) autoMargin(side longhand) bool {
-	return b.style.keyword(propMargin+side, "") == "auto"
-}
+func (b *box) autoMargin(side longhand) bool { return b.style.keyword(propMargin+side, "") == "auto" }

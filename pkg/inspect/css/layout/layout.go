@@ -1,7 +1,6 @@
 // Package layout estimates where the boxes of a page are, to say which lazy
 // images and frames Chromium loads with the page: those within a distance of
-// the viewport. It answers that one question ([Near]); it paints nothing, and
-// its coordinates are too rough for anything else.
+// the viewport ([Near]). It paints nothing, and its coordinates are estimates.
 //
 // Laid out are block and inline layout with margin collapsing, block formatting
 // contexts, floats and clearance, line boxes; flex containers with wrapping,
@@ -18,9 +17,8 @@
 // Of 798 lazy images on 136 real pages the answer was Chromium's for 95.1 %, of
 // 2,010 made lazy mechanically for 99.0 %, when flex and grid items were not yet
 // aligned. Wrong were images that follow others without dimensions, which are
-// 0 px tall here and grow as Chromium loads them; those below a hero with
-// min-height: 100vh and padding on one page; those close to the distance at which
-// Chromium loads; and srcset candidates of WordPress galleries, as conditional.
+// 0 px tall here and grow as Chromium loads them, those below a hero with
+// min-height: 100vh and padding on one page, and those close to the loading distance.
 //
 // Only the first maxBoxes boxes are laid out, in time linear in them but for
 // floats and tracks, which are bounded too; what follows counts as far away.
@@ -71,7 +69,8 @@ type layout struct {
 // Proximity says whether an element is loaded with the page, and why.
 type Proximity struct {
 	Near   bool
-	Reason string // for a person
+	Width  float64 // of its content box, 0 if unknown
+	Reason string  // for a person
 }
 
 // Near says of each of the lazy elements whether it is near the viewport.
@@ -108,15 +107,16 @@ func Near(d Document, lazy []*html.Node) []Proximity {
 
 func (l *layout) proximity(n *html.Node) Proximity {
 	r, ok := l.placed[n]
+	reason := fmt.Sprintf("out of sight, %.0f px from the left and %.0f px from the top", r.x, r.y)
 	switch {
 	case !ok && !l.truncated:
-		return Proximity{Reason: "not displayed"}
+		reason = "not displayed"
 	case !ok:
-		return Proximity{Reason: "far down a page of very many elements"}
+		reason = "far down a page of very many elements"
 	case r.near:
-		return Proximity{true, "near the viewport"}
+		reason = "near the viewport"
 	case r.y > float64(l.Viewport.Height)+lazyDistance:
-		return Proximity{Reason: fmt.Sprintf("about %.0f px down the page", r.y)}
+		reason = fmt.Sprintf("about %.0f px down the page", r.y)
 	}
-	return Proximity{Reason: fmt.Sprintf("out of sight, %.0f px from the left and %.0f px from the top", r.x, r.y)}
+	return Proximity{r.near, r.width, reason}
 }

@@ -7,7 +7,8 @@ type rect struct{ x, y, w, h float64 }
 // placement is where a box is, and whether that is near the viewport.
 type placement struct {
 	rect
-	near bool
+	near  bool
+	width float64 // of the content box
 }
 
 // ancestry is what the ancestors of a box decide: the containing block of
@@ -21,7 +22,8 @@ func (l *layout) setPositions(b *box, x, y float64, a ancestry) {
 	at := rect{x, y, b.w, b.h}
 	if b.node != nil {
 		if l.lazy[b.node] {
-			l.placed[b.node] = placement{at, at.intersects(a.near)}
+			_, across, _, _ := b.borderPadding(0)
+			l.placed[b.node] = placement{at, at.intersects(a.near), max(b.w-across, 0)}
 		}
 		switch b.style.keyword(propOverflow, "visible") {
 		case "hidden", "auto", "scroll": // a scroll container
