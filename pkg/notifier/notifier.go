@@ -201,13 +201,13 @@ func (n *Notifier) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer n.policy.file.flush() // after the last note
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel(nil)
 	n.change(ctx, n.cfg.Rules)
-	defer n.policy.file.flush()
 	defer n.leave()
 	if listener != nil {
 		wg.Go(func() {
