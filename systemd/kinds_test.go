@@ -142,7 +142,7 @@ func writeRules(h *harness.Harness, text string) error {
 		text += "\n[thresholds.flap]\nraises = 1000\n" // the tests stop the same components repeatedly
 	}
 	if bot != nil {
-		text += "[telling]\ndigest = 1000\n" + channelRules()
+		text += "[notify]\ndigest = 1000\n" + channelRules()
 	}
 	file := filepath.Join(h.Home, "etc", "alarms.toml")
 	return errors.Join(os.WriteFile(file, []byte(text), 0o644), os.Chmod(file, 0o644))

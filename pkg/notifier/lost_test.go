@@ -42,7 +42,7 @@ func TestGroupIsNoReasonNotToTell(t *testing.T) {
 
 // While one message follows another, what is due has its turn.
 func TestDueHasItsTurn(t *testing.T) {
-	tale(t, oneChannel+"[telling]\ndigest = 1000\n", func(t *testing.T, s *story) {
+	tale(t, oneChannel+"[notify]\ndigest = 1000\n", func(t *testing.T, s *story) {
 		s.silence("1", libra.Match{Alarm: "web"}, 0, 10*time.Second)
 		s.pass(time.Second)
 		s.say(s.alarm("web"))
@@ -137,7 +137,7 @@ func TestTryWhileRulesChange(t *testing.T) {
 	var tried event.Tried
 	wg.Go(func() { tried = d.n.Try(t.Context(), "slack") })
 	for n := range 3 {
-		d.apply(fmt.Sprintf("[telling]\nlate = \"%dm\"\n", n+1))
+		d.apply(fmt.Sprintf("[notify]\nlate = \"%dm\"\n", n+1))
 	}
 	if wg.Wait(); !tried.OK {
 		t.Errorf("%+v", tried)

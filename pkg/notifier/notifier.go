@@ -95,8 +95,8 @@ func (c Config) withDefaults() Config {
 	fill(&c.Backoff, time.Second)
 	fill(&c.BackoffMax, 30*time.Second)
 	fill(&c.DigestPace, 20*time.Second)
-	if c.Rules.Telling.Digest == 0 {
-		c.Rules.Telling = rules.Defaults().Telling
+	if c.Rules.Notify.Digest == 0 {
+		c.Rules.Notify = rules.Defaults().Notify
 	}
 	if c.Host == "" {
 		c.Host, _ = os.Hostname()
@@ -298,7 +298,7 @@ func (n *Notifier) Counters() (delivered, failed int64) {
 
 // Troubles are for the heartbeat, and become alarms: channels that do not tell
 // people, and a file that is not in force. A channel that is refused for good
-// is named at once, another once it has failed for Telling.Undelivered.
+// is named at once, another once it has failed for Notify.Undelivered.
 func (n *Notifier) Troubles() (list []event.Trouble) {
 	patience := n.policy.notify().Undelivered
 	for _, ch := range n.running() {

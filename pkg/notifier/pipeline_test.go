@@ -109,7 +109,7 @@ func TestFilterDropsClears(t *testing.T) {
 // once more, what was suppressed stays so, and what waited from the socket is
 // sent.
 func TestStateOfTheVersionBefore(t *testing.T) {
-	tale(t, oneChannel+"[telling]\ndigest = 1000\n", func(t *testing.T, s *story) {
+	tale(t, oneChannel+"[notify]\ndigest = 1000\n", func(t *testing.T, s *story) {
 		s.end()
 		if err := os.CopyFS(filepath.Join(s.cfg.Runtime, "before"), os.DirFS("testdata/state")); err != nil {
 			t.Fatal(err)

@@ -78,15 +78,15 @@ func (p *policy) setRules(f rules.File) {
 }
 
 // notify returns the section of that name of the rules in force.
-func (p *policy) notify() rules.Telling {
+func (p *policy) notify() rules.Notify {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.rules.Telling
+	return p.rules.Notify
 }
 
 // routes reports whether a route leads alarm a to a channel.
 func (p *policy) routes(channel string, a libra.Alarm) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.rules.Tells(channel, a)
+	return p.rules.RoutesTo(channel, a)
 }

@@ -51,7 +51,7 @@ func TestApply(t *testing.T) {
 		return func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) == n }
 	}
 	bustest.Await(t, "a call", calls(a, 1))
-	d.apply("[telling]\nlate = \"2m\"\n" + slackChannel("b") + slackChannel("a"))
+	d.apply("[notify]\nlate = \"2m\"\n" + slackChannel("b") + slackChannel("a"))
 	consumers := func() string {
 		data, err := os.ReadFile(filepath.Join(d.cfg.State, "consumers.json"))
 		if err != nil {

@@ -389,7 +389,7 @@ func TestRoutes(t *testing.T) {
 // An alarm that comes and goes in one digest while a silence keeps its last
 // raise: nothing is lost when the silence ends.
 func TestRaisedAgainWithinADigest(t *testing.T) {
-	tale(t, oneChannel+"[telling]\ndigest = 2\n", func(t *testing.T, s *story) {
+	tale(t, oneChannel+"[notify]\ndigest = 2\n", func(t *testing.T, s *story) {
 		a := s.alarm("web", func(a *libra.Alarm) { a.Severity = libra.Major })
 		s.say(a)
 		s.pass(time.Second)

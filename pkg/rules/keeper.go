@@ -63,7 +63,7 @@ func (k *Keeper) Load() (f File, fault, err error) {
 	}
 	old, err := statefile.File{Path: k.LastGood}.Read()
 	if err == nil {
-		f, err = Parse(k.LastGood, old)
+		f, err = parseRules(k.LastGood, old, true)
 	}
 	if err != nil {
 		return f, nil, errors.Join(append(Faults(fault), fmt.Errorf("and there is no earlier good file: %w", err))...)

@@ -19,7 +19,11 @@ import (
 
 // Parse reads a file of that name. The error names every fault, a line each:
 // "alarms.toml:12: what is wrong: what is allowed there".
-func Parse(name string, data []byte) (File, error) {
+func Parse(name string, data []byte) (File, error) { return parseRules(name, data, false) }
+
+// parseRules is Parse. A copy of a good file may be one that an earlier version
+// kept: it may have the old name of [notify].
+func parseRules(name string, data []byte, kept bool) (File, error) {
 	f := Defaults()
 	doc, err := parse(filepath.Base(name), data)
 	if err != nil {
@@ -33,7 +37,15 @@ func Parse(name string, data []byte) (File, error) {
 	for _, s := range root.tables("route", "a route") {
 		f.Routes = append(f.Routes, readRoute(s, f.Channels))
 	}
-	readTelling(root, &f.Telling)
+	if old, ok := root.keys["telling"]; ok {
+		delete(root.keys, "telling")
+		if kept {
+			root.keys["notify"] = old
+		} else {
+			root.blame("telling", "[telling] is named [notify] now: rename it")
+		}
+	}
+	readNotify(root, &f.Notify)
 	if s := root.table("thresholds", "[thresholds]"); s != nil {
 		readThresholds(s, &f.Thresholds)
 		s.finish()
@@ -257,20 +269,20 @@ const (
 	month = 30 * day
 )
 
-func readTelling(root *section, t *Telling) {
-	if s := root.table("telling", "[telling]"); s != nil {
-		s.duration("late", &t.Late, time.Second, day, false)
-		s.count("digest", &t.Digest, 2, 1000)
-		s.duration("group", &t.Group, 0, time.Hour, true)
-		s.duration("settle", &t.Settle, 0, time.Hour, true)
-		s.duration("undelivered", &t.Undelivered, time.Second, day, false)
+func readNotify(root *section, n *Notify) {
+	if s := root.table("notify", "[notify]"); s != nil {
+		s.duration("late", &n.Late, time.Second, day, false)
+		s.count("digest", &n.Digest, 2, 1000)
+		s.duration("group", &n.Group, 0, time.Hour, true)
+		s.duration("settle", &n.Settle, 0, time.Hour, true)
+		s.duration("undelivered", &n.Undelivered, time.Second, day, false)
 		s.finish()
 	}
 	if s := root.table("remind", "[remind]"); s != nil {
 		for _, severity := range slices.Backward(libra.Severities()) {
-			d := t.Remind[severity]
+			d := n.Remind[severity]
 			s.duration(string(severity), &d, time.Minute, month, true)
-			t.Remind[severity] = d
+			n.Remind[severity] = d
 		}
 		s.finish()
 	}

@@ -18,7 +18,7 @@ import (
 type File struct {
 	Channels   []Channel
 	Routes     []Route
-	Telling    Telling
+	Notify     Notify
 	Thresholds Thresholds
 }
 
@@ -88,8 +88,9 @@ func (r Route) Fits(a libra.Alarm) bool {
 	return (m == libra.Match{} || m.Fits(a)) && (r.Severity == "" || a.Severity.Rank() >= r.Severity.Rank())
 }
 
-// Tells says whether channel is told of a.
-func (f File) Tells(channel string, a libra.Alarm) bool {
+// RoutesTo reports whether a route leads a to channel: the first route that fits a
+// decides, and an alarm that none fits goes to every channel.
+func (f File) RoutesTo(channel string, a libra.Alarm) bool {
 	for _, r := range f.Routes {
 		if r.Fits(a) {
 			for _, name := range r.Channels {
@@ -103,8 +104,8 @@ func (f File) Tells(channel string, a libra.Alarm) bool {
 	return true
 }
 
-// Telling is how people are told.
-type Telling struct {
+// Notify is when and how notifications are sent.
+type Notify struct {
 	// Remind is how long an alarm stays open without a word; 0: no reminders.
 	Remind map[libra.Severity]time.Duration
 	// Late is the age from which a message says how late it is.
@@ -173,7 +174,7 @@ type Days struct{ Minor, Major, Critical int }
 // Defaults is what holds without a file.
 func Defaults() File {
 	return File{
-		Telling: Telling{
+		Notify: Notify{
 			Remind: map[libra.Severity]time.Duration{
 				libra.Critical: time.Hour, libra.Major: 4 * time.Hour, libra.Minor: 24 * time.Hour, libra.Warning: 0, libra.Info: 0,
 			},

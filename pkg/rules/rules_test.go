@@ -79,7 +79,7 @@ channels = ["mail", "pager"]
 [[route]]
 severity = 3
 
-[telling]
+[notify]
 late = "soon"
 digest = 1
 group = "-1s"
@@ -103,7 +103,7 @@ major = 7
 name = "hook"
 typ = "webhook"
 `
-	want := strings.Split(`alarms.toml:1: colour is no key of alarms.toml: use channel, route, telling, remind, thresholds
+	want := strings.Split(`alarms.toml:1: colour is no key of alarms.toml: use channel, route, notify, remind, thresholds
 alarms.toml:3: name is "Ops": use small letters, digits and -, at most 32
 alarms.toml:4: type is "pigeon": use one of slack, slack-bot, webhook, email, shoutrrr
 alarms.toml:9: server is "smtp.example.org": give host and port, such as "smtp.example.org:587"
@@ -147,18 +147,38 @@ alarms.toml:54: typ is no key of a channel: use name, type, credential, url, url
 // What is no TOML is named with its line; so is a key given twice.
 func TestSyntax(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
-		{"[telling]\nlate = 1m\n", "alarms.toml:2: this is no TOML: "},
-		{"[telling]\nlate = \"1m\"\nlate = \"2m\"\n", "alarms.toml:3: this is no TOML: "},
-		{"\n\n[telling\n", "alarms.toml:3: this is no TOML: "},
+		{"[notify]\nlate = 1m\n", "alarms.toml:2: this is no TOML: "},
+		{"[notify]\nlate = \"1m\"\nlate = \"2m\"\n", "alarms.toml:3: this is no TOML: "},
+		{"\n\n[notify\n", "alarms.toml:3: this is no TOML: "},
 		{"remind = { major = \"1h\",\n", "alarms.toml:1: this is no TOML: "},
 		{"channel = [{ name = \"a\" }, 3]\n", "alarms.toml:1: channel is a list: begin each channel with a line [[channel]]"},
 		{"remind = { major = \"1h\", huge = \"1h\" }\n", "alarms.toml:1: huge is no key of [remind]"},
-		{"[telling]\n\"la\\u0074e\" = 3\n", "alarms.toml:2: late is 3"},
+		{"[notify]\n\"la\\u0074e\" = 3\n", "alarms.toml:2: late is 3"},
 	} {
 		_, err := rules.Parse("alarms.toml", []byte(c.file))
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %s", c.file, err, c.want)
 		}
+	}
+}
+
+// The old name of [notify] is refused with the new one; a copy of a good file
+// that an earlier version kept is read with it.
+func TestOldNameOfNotify(t *testing.T) {
+	dir := t.TempDir()
+	file, good := filepath.Join(dir, "alarms.toml"), filepath.Join(dir, "good.toml")
+	text := []byte("[telling]\nlate = \"2m\"\n")
+	for _, name := range []string{file, good} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, fault, err := rules.Load(file, good)
+	if want := "alarms.toml:1: [telling] is named [notify] now: rename it"; err != nil || fault == nil || fault.Error() != want {
+		t.Errorf("fault %v, err %v; want %s", fault, err, want)
+	}
+	if f.Notify.Late != 2*time.Minute {
+		t.Errorf("late is %s, not that of the copy", f.Notify.Late)
 	}
 }
 
@@ -193,7 +213,7 @@ channels = []
 	} {
 		got := ""
 		for _, name := range []string{"a", "b"} {
-			if f.Tells(name, c.alarm) {
+			if f.RoutesTo(name, c.alarm) {
 				got += name
 			}
 		}
@@ -215,18 +235,18 @@ func TestLastGood(t *testing.T) {
 	late := func(want time.Duration, wantFault, wantErr string) {
 		t.Helper()
 		f, fault, err := rules.Load(file, good)
-		if f.Telling.Late != want || !says(fault, wantFault) || !says(err, wantErr) {
-			t.Errorf("late %s, fault %v, err %v; want %s, %q, %q", f.Telling.Late, fault, err, want, wantFault, wantErr)
+		if f.Notify.Late != want || !says(fault, wantFault) || !says(err, wantErr) {
+			t.Errorf("late %s, fault %v, err %v; want %s, %q, %q", f.Notify.Late, fault, err, want, wantFault, wantErr)
 		}
 	}
 	late(time.Minute, "", "")
-	write("[telling]\nlate = \"soon\"\n")
+	write("[notify]\nlate = \"soon\"\n")
 	late(time.Minute, "", "alarms.toml:2: late is \"soon\"")
-	write("[telling]\nlate = \"2m\"\n")
+	write("[notify]\nlate = \"2m\"\n")
 	late(2*time.Minute, "", "")
-	write("[telling]\nlate = \"soon\"\n")
+	write("[notify]\nlate = \"soon\"\n")
 	late(2*time.Minute, "alarms.toml:2: late is \"soon\"", "")
-	write("[telling]\nlate = \"3m\"\n")
+	write("[notify]\nlate = \"3m\"\n")
 	late(3*time.Minute, "", "")
 }
 

@@ -58,7 +58,7 @@ type expected struct {
 // pages are inspected every second.
 func withWatchedPages(run func(*notifyTrial)) func(*trial) {
 	return func(s *trial) {
-		setRules(s, fmt.Sprintf("[telling]\nlate = %q\ngroup = \"off\"\ndigest = 100\n[thresholds.flap]\nraises = 1000\n[thresholds.restarts]\nstarts = 1000\n", late))
+		setRules(s, fmt.Sprintf("[notify]\nlate = %q\ngroup = \"off\"\ndigest = 100\n[thresholds.flap]\nraises = 1000\n[thresholds.restarts]\nstarts = 1000\n", late))
 		defer setRules(s, "")
 		h := &notifyTrial{trial: s, steady: harness.NewWatchedSite(s, ""), shaky: harness.NewWatchedSite(s, "")}
 		defer h.steady.Close()
