@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"libra/pkg/rules"
+	"libra/pkg/statefile"
 )
 
 // member is a channel that runs.
@@ -40,12 +41,12 @@ type consumers struct {
 func (n *Notifier) loadConsumers() *consumers {
 	c := &consumers{Channels: map[string]string{}, none: true, file: n.cfg.mirror("consumers.json")}
 	for _, file := range c.file.files() {
-		data, err := os.ReadFile(file)
-		if err == nil {
+		err := readFile(file, c)
+		if err == nil || errors.As(err, new(*statefile.DamagedError)) {
 			c.none = false
-			if err = json.Unmarshal(data, c); err == nil {
-				break
-			}
+		}
+		if err == nil {
+			break
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			n.deps.Log.Warn("cannot use the list of consumers, taking their usual names", "file", file, "err", err)

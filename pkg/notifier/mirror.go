@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"sync"
 	"time"
@@ -89,6 +90,12 @@ func (m *mirror) flush() {
 	case <-copying:
 	case <-time.After(time.Second):
 	}
+}
+
+// readFile decodes a JSON file into v. One that cannot be decoded is set aside, see
+// package statefile.
+func readFile(file string, v any) error {
+	return statefile.File{Path: file}.Load(func(data []byte) error { return json.Unmarshal(data, v) })
 }
 
 // replaceFile writes a file that is there whole or not at all.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -71,10 +70,7 @@ func loadNotificationLog(log *slog.Logger, file *mirror) *notificationLog {
 	l := &notificationLog{file: file, log: log, groups: map[string]time.Time{}}
 	for _, name := range file.files() {
 		var found logState
-		data, err := os.ReadFile(name)
-		if err == nil {
-			err = json.Unmarshal(data, &found)
-		}
+		err := readFile(name, &found)
 		switch {
 		case err == nil && found.Serial >= l.Serial:
 			l.logState, l.loaded = found, true

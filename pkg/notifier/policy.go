@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -29,10 +28,7 @@ func newPolicy(file *mirror, f rules.File, log *slog.Logger) *policy {
 	p := &policy{log: log, book: notes.New(0), file: file, rules: f}
 	for _, name := range file.files() {
 		var list []libra.Note
-		data, err := os.ReadFile(name)
-		if err == nil {
-			err = json.Unmarshal(data, &list)
-		}
+		err := readFile(name, &list)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			log.Warn("cannot read the silences from before the restart, waiting for the bus", "file", name, "err", err)
 		}

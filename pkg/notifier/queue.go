@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 
@@ -43,10 +42,7 @@ func loadDirectQueue(channel, file string, nflog *notificationLog, log *slog.Log
 	if file == "" {
 		return q
 	}
-	data, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(data, &q.directState)
-	}
+	err := readFile(file, &q.directState)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Warn("cannot read what came by the socket before the restart, going on without", "file", file, "err", err)
 	}
