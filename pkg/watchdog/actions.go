@@ -21,7 +21,7 @@ func (ev *evaluator) note(alarm, format string, args ...any) {
 		ID: rand.Text(), Kind: libra.Action, At: time.Now().UTC(), By: watchdogName, Alarm: alarm, Text: fmt.Sprintf(format, args...),
 	}
 	ev.deps.Log.Info("automatic action", "alarm", alarm, "text", n.Text, "note", n.ID)
-	ev.publisher.addNote(n)
+	ev.publisher.AddNote(n)
 }
 
 // justOver is for how long after its end an alarm gets notes.
@@ -29,7 +29,7 @@ const justOver = 10 * time.Minute
 
 // open reports whether an alarm is raised, or was until just now.
 func (ev *evaluator) open(alarm string) bool {
-	t, ok := ev.publisher.newest(alarm)
+	t, ok := ev.publisher.Newest(alarm)
 	return ok && (t.Alarm.State == libra.Raised || time.Since(t.At) < justOver)
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"libra/pkg/component"
 	"libra/pkg/libra"
+	"libra/pkg/watchdog/asyncfile"
+	"libra/pkg/watchdog/publish"
 )
 
 // evaluator turns readings into transitions of alarms. It belongs to the
@@ -26,8 +28,8 @@ type evaluator struct {
 	services    *services
 	ownTroubles []namedTrouble // faults that the watchdog itself has
 	live        *atomic.Pointer[Config]
-	publisher   *publisher
-	file        asyncFile
+	publisher   *publish.Publisher
+	file        asyncfile.File
 	counters    counters
 	// started and caughtUp decide whether readings are judged yet: see mayJudge.
 	started   time.Time
@@ -53,29 +55,29 @@ type counters struct {
 // everything may have been restarted.
 const resumeWithin = time.Minute
 
-func newEvaluator(w *Watchdog, out *publisher) *evaluator {
+func newEvaluator(w *Watchdog, out *publish.Publisher) *evaluator {
 	now, cfg, deps := time.Now(), *w.config(), w.deps
 	ev := &evaluator{
 		cfg: cfg, deps: deps, probes: map[string]*probe{}, heartbeats: w.heartbeats, quarantine: w.quarantine, services: w.services, live: &w.live, publisher: out,
-		pages: newPages(cfg, deps, w.watches), file: asyncFile{path: join(cfg.Runtime, "counters.json"), log: deps.Log}, started: now, reading: now,
+		pages: newPages(cfg, deps, w.watches), file: asyncfile.File{Path: join(cfg.Runtime, "counters.json"), Log: deps.Log}, started: now, reading: now,
 		onBus: map[string]string{}, readAgain: make(chan struct{}, 1),
 	}
 	for _, p := range w.probes {
 		ev.probes[p.alarm.ID] = p
 	}
-	resumed := ev.file.load(&ev.counters) && ev.counters.Tallies != nil && now.Sub(ev.counters.At).Abs() < resumeWithin
+	resumed := ev.file.Load(&ev.counters) && ev.counters.Tallies != nil && now.Sub(ev.counters.At).Abs() < resumeWithin
 	if !resumed {
 		ev.counters = counters{Grace: now.Add(cfg.Grace), Tallies: map[string]Tally{}}
 	}
 	ev.heartbeats.start(now, ev.counters.Silent)
 	ev.services.resume(ev.counters.Restarts)
-	for _, t := range out.withPrefix("") {
+	for _, t := range out.WithPrefix("") {
 		ev.adoptState(t)
 		ev.adoptSource(t)
 	}
 	for _, tallies := range []map[string]Tally{ev.counters.Tallies, ev.pages.state.Tallies} {
 		for id, t := range tallies {
-			if _, published := out.newest(id); !published && t.State == Bad {
+			if _, published := out.Newest(id); !published && t.State == Bad {
 				tallies[id] = Tally{State: Unknown} // killed before it was published: raise it again
 			}
 		}
@@ -190,13 +192,13 @@ func (ev *evaluator) observe(o observation) {
 // grace; the bus itself is judged at once, because the rest cannot be known
 // while it is away.
 func (ev *evaluator) mayJudge(id string) bool {
-	return id == busAlarm || ev.publisher.known || ev.caughtUp || time.Since(ev.started) > ev.cfg.Grace
+	return id == busAlarm || ev.publisher.Known() || ev.caughtUp || time.Since(ev.started) > ev.cfg.Grace
 }
 
 // emit makes the transition and publishes it.
 func (ev *evaluator) emit(o observation, is Tally, change Change) {
 	a := o.probe.alarm
-	before, _ := ev.publisher.newest(a.ID)
+	before, _ := ev.publisher.Newest(a.ID)
 	a.State, a.Since, a.Severity = libra.Raised, is.Since, is.Severity
 	if change != Raise {
 		a.Since = before.Alarm.Since
@@ -245,7 +247,7 @@ func evidence(o observation, is Tally, change Change, l Limits) string {
 }
 
 func (ev *evaluator) publish(t libra.Transition) {
-	ev.publisher.add(t)
+	ev.publisher.Add(t)
 	log := ev.deps.Log.Warn
 	if t.Alarm.State == libra.Cleared {
 		log = ev.deps.Log.Info
@@ -257,23 +259,23 @@ func (ev *evaluator) publish(t libra.Transition) {
 func (ev *evaluator) adoptHistory(t *libra.Transition) {
 	if t == nil {
 		ev.caughtUp = true
-		ev.publisher.restore(ev.onBus, ev.reading)
+		ev.publisher.Restore(ev.onBus, ev.reading)
 		clear(ev.onBus)
 		return
 	}
 	ev.onBus[t.Alarm.ID] = t.ID
 	id, raised := t.Alarm.ID, t.Alarm.State == libra.Raised
 	_, ours := ev.probes[id]
-	_, known := ev.publisher.newest(id)
+	_, known := ev.publisher.Newest(id)
 	switch gone := strings.HasPrefix(id, "beat.") || strings.HasPrefix(id, "restarts."); {
 	case strings.HasPrefix(id, quarantinePrefix):
-		ev.publisher.adopt(*t)
+		ev.publisher.Adopt(*t)
 	case gone && !ours && raised:
 		// A component that is no longer expected sends no heartbeat that clears it.
-		if own, ok := ev.publisher.newest(id); !ok || t.At.After(own.At) {
+		if own, ok := ev.publisher.Newest(id); !ok || t.At.After(own.At) {
 			ev.clearUnwatched(*t, t.Alarm.Target+" is no longer watched", "not among the expected components")
 		}
-	case (ours || raised || known) && ev.publisher.adopt(*t):
+	case (ours || raised || known) && ev.publisher.Adopt(*t):
 		ev.adoptState(*t)
 		ev.deps.Log.Info("alarm known from the bus", "alarm", id, "state", t.Alarm.State, "transition", t.ID, "target", t.Alarm.Target)
 		ev.adoptSource(*t)
@@ -286,9 +288,9 @@ func (ev *evaluator) adoptHistory(t *libra.Transition) {
 func (ev *evaluator) adoptSource(t libra.Transition) {
 	id := t.Alarm.ID
 	_, ours := ev.probes[id]
-	_, named := ev.publisher.sources()[id]
+	_, named := ev.publisher.Sources()[id]
 	if t.Alarm.State == libra.Raised && !ours && !named && !slices.ContainsFunc(ownPrefixes, func(p string) bool { return strings.HasPrefix(id, p) }) {
-		ev.publisher.setSource(id, component.Notifier) // most troubles are the notifier's
+		ev.publisher.SetSource(id, component.Notifier) // most troubles are the notifier's
 	}
 }
 
@@ -323,13 +325,13 @@ func (ev *evaluator) clearUnwatched(t libra.Transition, summary, evidence string
 func (ev *evaluator) save() {
 	ev.counters.At = time.Now()
 	ev.counters.Silent, ev.counters.Restarts = ev.heartbeats.saved(ev.counters.At, ev.cfg.Expect), ev.services.saved()
-	ev.file.save(ev.counters)
+	ev.file.Save(ev.counters)
 }
 
 // stop is for an orderly stop: the next process starts without counters, but for
 // those of pages, whose inspections are far apart.
 func (ev *evaluator) stop() {
-	ev.file.remove()
+	ev.file.Remove()
 	ev.savePagesAtStop()
 }
 
@@ -346,7 +348,7 @@ func (ev *evaluator) status() string {
 		}
 	}
 	text := libra.Several(len(ev.probes), "target")
-	for _, id := range slices.Sorted(maps.Keys(ev.publisher.sources())) {
+	for _, id := range slices.Sorted(maps.Keys(ev.publisher.Sources())) {
 		if ev.tally(id).State == Bad {
 			bad = append(bad, id)
 		}

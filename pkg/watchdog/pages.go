@@ -10,6 +10,7 @@ import (
 	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/watchdog/asyncfile"
 )
 
 // pages is the part of the evaluator that judges watched pages. Its tallies and the
@@ -19,7 +20,7 @@ type pages struct {
 	state pageState
 	// runtimeFile is written after every batch; stateFile, on a disk, every
 	// stateEvery.
-	runtimeFile, stateFile asyncFile
+	runtimeFile, stateFile asyncfile.File
 	stateSaved             time.Time
 	dirty                  bool
 	checkedAt              time.Time // by the clock, when pages were last checked
@@ -60,11 +61,11 @@ const stateEvery = time.Minute
 
 func newPages(cfg Config, deps Deps, w *watches) *pages {
 	p := &pages{
-		runtimeFile: asyncFile{path: join(cfg.Runtime, "pages.json"), log: deps.Log}, stateFile: asyncFile{path: join(cfg.State, "pages.json"), log: deps.Log},
+		runtimeFile: asyncfile.File{Path: join(cfg.Runtime, "pages.json"), Log: deps.Log}, stateFile: asyncfile.File{Path: join(cfg.State, "pages.json"), Log: deps.Log},
 		watches: w, batches: make(chan batch), rechecks: make(chan recheck, 256), stateSaved: time.Now(),
 	}
 	var far pageState
-	here, there := p.runtimeFile.load(&p.state), p.stateFile.load(&far)
+	here, there := p.runtimeFile.Load(&p.state), p.stateFile.Load(&far)
 	if there && (!here || far.At.After(p.state.At)) {
 		p.state = far
 	}
@@ -121,11 +122,11 @@ func (p *pages) submit(ctx context.Context, reports []event.Reported, after even
 
 // judgeBatch judges a batch.
 func (ev *evaluator) judgeBatch(reports batch) {
-	ev.publisher.beginBatch()
+	ev.publisher.BeginBatch()
 	for _, r := range reports.reports {
 		ev.judge(r)
 	}
-	ev.publisher.endBatch()
+	ev.publisher.EndBatch()
 	ev.pages.state.Position = reports.after
 	ev.pages.position.Store(&reports.after)
 	ev.pages.dirty = true
@@ -184,7 +185,7 @@ func (ev *evaluator) checkPages() {
 			ev.checkPage(page, w, now, cause)
 		}
 	}
-	for _, t := range ev.publisher.withPrefix(pagePrefix) {
+	for _, t := range ev.publisher.WithPrefix(pagePrefix) {
 		ev.settlePage(t, list, since, now)
 	}
 	for page := range ev.pages.state.Seen {
@@ -273,7 +274,7 @@ func (ev *evaluator) settlePage(t libra.Transition, list map[string]watch, since
 		delete(ev.pages.state.Tallies, t.Alarm.ID)
 		ev.pages.dirty = true
 	case t.Alarm.State == libra.Cleared && now.Sub(t.At) > time.Hour:
-		ev.publisher.forget([]string{t.Alarm.ID})
+		ev.publisher.Forget([]string{t.Alarm.ID})
 	}
 }
 
@@ -302,11 +303,11 @@ func (ev *evaluator) savePages() {
 	p, now := ev.pages, time.Now()
 	if p.dirty {
 		p.state.At = now
-		p.runtimeFile.save(p.state)
+		p.runtimeFile.Save(p.state)
 		p.dirty = false
 	}
 	if now.Sub(p.stateSaved) >= stateEvery && p.state.At.After(p.stateSaved) {
-		p.stateFile.save(p.state)
+		p.stateFile.Save(p.state)
 		p.stateSaved = now
 	}
 }
@@ -314,8 +315,8 @@ func (ev *evaluator) savePages() {
 // savePagesAtStop is for an orderly stop: the tallies go on after it.
 func (ev *evaluator) savePagesAtStop() {
 	ev.pages.state.At = time.Now()
-	ev.pages.runtimeFile.save(ev.pages.state)
-	ev.pages.stateFile.save(ev.pages.state)
+	ev.pages.runtimeFile.Save(ev.pages.state)
+	ev.pages.stateFile.Save(ev.pages.state)
 }
 
 // worthKeeping reports whether a page's tally differs from that of a page without

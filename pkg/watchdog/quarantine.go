@@ -108,12 +108,12 @@ const remembered = 30 * 24 * time.Hour
 // twice nor forgotten.
 func (ev *evaluator) checkQuarantine() {
 	inside, ok := ev.quarantine.list()
-	if !ok || !ev.publisher.known && !ev.caughtUp {
+	if !ok || !ev.publisher.Known() && !ev.caughtUp {
 		return
 	}
 	published := map[string]libra.Transition{}
 	var over []string
-	for _, t := range ev.publisher.withPrefix(quarantinePrefix) {
+	for _, t := range ev.publisher.WithPrefix(quarantinePrefix) {
 		page := strings.TrimPrefix(t.Alarm.ID, quarantinePrefix)
 		published[page] = t
 		at, free := ev.quarantine.released(page)
@@ -124,7 +124,7 @@ func (ev *evaluator) checkQuarantine() {
 			over = append(over, t.Alarm.ID)
 		}
 	}
-	ev.publisher.forget(over)
+	ev.publisher.Forget(over)
 	for page, w := range inside {
 		// An end that is newer than the report has been published: this is old.
 		if t, ok := published[page]; !ok || t.Alarm.State == libra.Cleared && w.since.After(t.Alarm.Until) {

@@ -44,17 +44,17 @@ func (ev *evaluator) checkTroubles() {
 		}
 	}
 	for _, n := range all {
-		ev.publisher.setSource(n.ID, n.component)
+		ev.publisher.SetSource(n.ID, n.component)
 		p := troubleProbe(n)
 		ev.observe(observation{p, p.fail("%s", n.Evidence), now})
 	}
-	for id, component := range ev.publisher.sources() {
+	for id, component := range ev.publisher.Sources() {
 		if _, still := all[id]; still || component != watchdogName && !ev.heartbeats.arriving(component) {
 			continue
 		}
-		t, ok := ev.publisher.newest(id)
+		t, ok := ev.publisher.Newest(id)
 		if !ok || t.Alarm.State == libra.Cleared && ev.tally(id).State != Bad {
-			ev.publisher.setSource(id, "")
+			ev.publisher.SetSource(id, "")
 			delete(ev.counters.Tallies, id)
 			continue
 		}

@@ -46,6 +46,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/rules"
+	"libra/pkg/watchdog/publish"
 )
 
 // Bus is what the watchdog needs of bus.Conn.
@@ -120,7 +121,7 @@ func New(cfg Config, deps Deps) *Watchdog {
 		deps.Web = &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: cfg.Timeout}).DialContext}
 	}
 	if deps.SendDirect == nil {
-		deps.SendDirect = socketSender(cfg.NotifierSocket)
+		deps.SendDirect = publish.Socket(cfg.NotifierSocket)
 	}
 	if deps.Loop == nil {
 		deps.Loop = unsupervised{}
@@ -172,7 +173,7 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	}
 	defer stop()
 	cfg := w.config()
-	out := newPublisher(w.deps, join(cfg.State, "alarms.json"))
+	out := publish.New(w.deps.Bus, w.deps.SendDirect, w.deps.Log, join(cfg.State, "alarms.json"))
 	b := newEvaluator(w, out)
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -186,8 +187,8 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	if cfg.AlarmsFile != "" {
 		wg.Go(func() { w.alarms.Follow(ctx, w.nameFault) })
 	}
-	wg.Go(func() { out.run(ctx) })
-	wg.Go(func() { out.runNotes(ctx) })
+	wg.Go(func() { out.Run(ctx) })
+	wg.Go(func() { out.RunNotes(ctx) })
 	wg.Go(func() { w.quarantine.consume(ctx, w.deps.Bus) })
 	wg.Go(func() { w.watches.consume(ctx, w.deps.Bus) })
 	wg.Go(func() { b.pages.readReports(ctx, w.deps.Bus) })

@@ -1,10 +1,19 @@
-package watchdog
+// Package publish publishes the watchdog's transitions of alarms, and its notes, on
+// the bus, in order and for as long as it takes. While the bus is away it sends the
+// transitions to the notifier directly, which drops them when the bus delivers them
+// later.
+//
+// It saves what is pending, and the newest transition of every alarm, before it
+// publishes them, so that kill -9 loses none: a transition that is published twice
+// has one id.
+package publish
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -13,28 +22,37 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/watchdog/asyncfile"
 )
 
-// publisher holds the transitions that the bus has not stored yet, in order, and
-// the newest of every alarm. While the bus is away it sends them to the notifier,
-// which drops them when the bus delivers them later.
-type publisher struct {
-	deps      Deps
-	file      asyncFile
+// Bus is what a publisher needs of bus.Conn.
+type Bus interface {
+	PublishAlarm(ctx context.Context, t libra.Transition) error
+	PublishNote(ctx context.Context, n libra.Note) error
+}
+
+// Publisher holds the transitions that the bus has not stored yet, in order, and
+// the newest of every alarm. Make it with New. Its methods may be called
+// concurrently.
+type Publisher struct {
+	bus       Bus
+	direct    func(context.Context, libra.Transition) error // to the notifier
+	log       *slog.Logger
+	file      asyncfile.File
 	known     bool // the file was there: every alarm raised before is known
 	wake      chan struct{}
 	wakeNotes chan struct{} // a note is pending
 
 	mu    sync.Mutex
-	state publisherState // under mu
+	state state // under mu
 	// batching and saved are under mu: the changes of a batch are written once,
 	// and published after that.
 	batching bool
 	saved    time.Time
 }
 
-// publisherState is what alarms.json holds.
-type publisherState struct {
+// state is what alarms.json holds.
+type state struct {
 	Newest  map[string]libra.Transition `json:"newest"` // by alarm
 	Pending []pending                   `json:"waiting"`
 	// Notes are pending separately: one that cannot be published delays no alarm.
@@ -55,9 +73,15 @@ const maxPending = 1000
 // retryPause is the pause before the next attempt.
 const retryPause = 250 * time.Millisecond
 
-func newPublisher(deps Deps, file string) *publisher {
-	p := &publisher{deps: deps, file: asyncFile{path: file, sync: true, log: deps.Log}, wake: make(chan struct{}, 1), wakeNotes: make(chan struct{}, 1)}
-	p.known = p.file.load(&p.state)
+// New makes a publisher that saves its state in file and goes on with what an
+// earlier one saved there; "" saves nothing. While the bus is away, it passes
+// transitions to direct.
+func New(bus Bus, direct func(context.Context, libra.Transition) error, log *slog.Logger, file string) *Publisher {
+	p := &Publisher{
+		bus: bus, direct: direct, log: log, file: asyncfile.File{Path: file, Sync: true, Log: log},
+		wake: make(chan struct{}, 1), wakeNotes: make(chan struct{}, 1),
+	}
+	p.known = p.file.Load(&p.state)
 	if p.state.Newest == nil {
 		p.state.Newest = map[string]libra.Transition{}
 	}
@@ -67,8 +91,12 @@ func newPublisher(deps Deps, file string) *publisher {
 	return p
 }
 
-// setSource stores which component names a trouble; "" forgets it.
-func (p *publisher) setSource(alarm, component string) {
+// Known reports whether there was a saved state: every alarm raised before is known
+// then.
+func (p *Publisher) Known() bool { return p.known }
+
+// SetSource stores which component names a trouble; "" forgets it.
+func (p *Publisher) SetSource(alarm, component string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch p.state.Sources[alarm] {
@@ -80,38 +108,38 @@ func (p *publisher) setSource(alarm, component string) {
 	if component == "" {
 		delete(p.state.Sources, alarm)
 	}
-	p.file.save(p.state)
+	p.file.Save(p.state)
 }
 
-// sources returns which component names which trouble.
-func (p *publisher) sources() map[string]string {
+// Sources returns which component names which trouble.
+func (p *Publisher) Sources() map[string]string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.state.Sources)
 }
 
-// newest is the last transition of an alarm.
-func (p *publisher) newest(alarm string) (libra.Transition, bool) {
+// Newest is the last transition of an alarm.
+func (p *Publisher) Newest(alarm string) (libra.Transition, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, ok := p.state.Newest[alarm]
 	return t, ok
 }
 
-// adopt takes over a transition that is on the bus already, if it is news.
-func (p *publisher) adopt(t libra.Transition) (news bool) {
+// Adopt takes over a transition that is on the bus already, if it is news.
+func (p *Publisher) Adopt(t libra.Transition) (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if own, ok := p.state.Newest[t.Alarm.ID]; ok && !t.At.After(own.At) {
 		return false
 	}
 	p.state.Newest[t.Alarm.ID] = t
-	p.file.save(p.state)
+	p.file.Save(p.state)
 	return true
 }
 
-// withPrefix lists the newest transitions of alarms whose ids start with prefix.
-func (p *publisher) withPrefix(prefix string) (list []libra.Transition) {
+// WithPrefix lists the newest transitions of alarms whose ids start with prefix.
+func (p *Publisher) WithPrefix(prefix string) (list []libra.Transition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, t := range p.state.Newest {
@@ -122,9 +150,9 @@ func (p *publisher) withPrefix(prefix string) (list []libra.Transition) {
 	return list
 }
 
-// forget drops what is known of alarms that are over; with the next change it
+// Forget drops what is known of alarms that are over; with the next change it
 // leaves the file, too.
-func (p *publisher) forget(ids []string) {
+func (p *Publisher) Forget(ids []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range ids {
@@ -132,14 +160,14 @@ func (p *publisher) forget(ids []string) {
 	}
 }
 
-// add queues a transition. When it returns, the transition is saved, unless a
+// Add queues a transition. When it returns, the transition is saved, unless a
 // batch has begun.
-func (p *publisher) add(t libra.Transition) {
+func (p *Publisher) Add(t libra.Transition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.state.Pending) == maxPending {
 		lost := p.state.Pending[0].Transition
-		p.deps.Log.Error("too many alarms are pending, the oldest is dropped", "alarm", lost.Alarm.ID, "state", lost.Alarm.State, "at", lost.At)
+		p.log.Error("too many alarms are pending, the oldest is dropped", "alarm", lost.Alarm.ID, "state", lost.Alarm.State, "at", lost.At)
 		p.state.Pending = p.state.Pending[1:]
 	}
 	p.state.Newest[t.Alarm.ID] = t
@@ -149,14 +177,15 @@ func (p *publisher) add(t libra.Transition) {
 	}
 }
 
-// beginBatch defers the saving and publishing of what is added to endBatch.
-func (p *publisher) beginBatch() {
+// BeginBatch defers the saving and publishing of what is added to EndBatch.
+func (p *Publisher) BeginBatch() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.batching = true
 }
 
-func (p *publisher) endBatch() {
+// EndBatch ends what BeginBatch began.
+func (p *Publisher) EndBatch() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.batching = false; len(p.state.Pending) > 0 {
@@ -165,8 +194,8 @@ func (p *publisher) endBatch() {
 }
 
 // saveAndWake saves the state and publishes what is pending. Callers hold mu.
-func (p *publisher) saveAndWake() {
-	p.file.save(p.state)
+func (p *Publisher) saveAndWake() {
+	p.file.Save(p.state)
 	p.saved = time.Now()
 	select {
 	case p.wake <- struct{}{}:
@@ -174,9 +203,9 @@ func (p *publisher) saveAndWake() {
 	}
 }
 
-// restore publishes again what was raised before and is missing in onBus, as the
+// Restore publishes again what was raised before and is missing in onBus, as the
 // bus has lost it. It has the same id, so that it is not notified again.
-func (p *publisher) restore(onBus map[string]string, before time.Time) {
+func (p *Publisher) Restore(onBus map[string]string, before time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.state.Pending {
@@ -184,19 +213,19 @@ func (p *publisher) restore(onBus map[string]string, before time.Time) {
 	}
 	for id, t := range p.state.Newest {
 		if _, there := onBus[id]; !there && t.Alarm.State == libra.Raised && t.At.Before(before) {
-			p.deps.Log.Info("bus has lost an alarm, publishing it again", "alarm", id, "transition", t.ID)
+			p.log.Info("bus has lost an alarm, publishing it again", "alarm", id, "transition", t.ID)
 			p.state.Pending = append(p.state.Pending, pending{t, true})
 		}
 	}
-	p.file.save(p.state)
+	p.file.Save(p.state)
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
 }
 
-// run publishes until ctx ends.
-func (p *publisher) run(ctx context.Context) {
+// Run publishes alarms until ctx ends.
+func (p *Publisher) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		head, ok := p.head()
 		if !ok {
@@ -206,12 +235,12 @@ func (p *publisher) run(ctx context.Context) {
 			}
 			continue
 		}
-		err := p.deps.Bus.PublishAlarm(ctx, head)
+		err := p.bus.PublishAlarm(ctx, head)
 		if err == nil {
 			p.done(head.ID)
 			continue
 		}
-		p.deps.Log.Debug("cannot publish an alarm, retrying", "alarm", head.Alarm.ID, "err", err)
+		p.log.Debug("cannot publish an alarm, retrying", "alarm", head.Alarm.ID, "err", err)
 		p.sendDirect(ctx)
 		select {
 		case <-ctx.Done():
@@ -220,7 +249,7 @@ func (p *publisher) run(ctx context.Context) {
 	}
 }
 
-func (p *publisher) head() (libra.Transition, bool) {
+func (p *Publisher) head() (libra.Transition, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.state.Pending) == 0 || p.batching {
@@ -229,39 +258,39 @@ func (p *publisher) head() (libra.Transition, bool) {
 	return p.state.Pending[0].Transition, true
 }
 
-func (p *publisher) done(id string) {
+func (p *Publisher) done(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.state.Pending) > 0 && p.state.Pending[0].Transition.ID == id {
 		p.state.Pending = p.state.Pending[1:]
 		// What is published again after a crash has the same id, and is dropped.
 		if now := time.Now(); len(p.state.Pending) == 0 || now.Sub(p.saved) > retryPause {
-			p.file.save(p.state)
+			p.file.Save(p.state)
 			p.saved = now
 		}
 	}
 }
 
 // sendDirect sends the notifier what it does not have, in order.
-func (p *publisher) sendDirect(ctx context.Context) {
+func (p *Publisher) sendDirect(ctx context.Context) {
 	for {
 		t, ok := p.nextDirect()
 		if !ok {
 			return
 		}
 		try, cancel := context.WithTimeout(ctx, time.Second)
-		err := p.deps.SendDirect(try, t)
+		err := p.direct(try, t)
 		cancel()
 		if err != nil {
-			p.deps.Log.Debug("cannot send an alarm to the notifier, retrying", "alarm", t.Alarm.ID, "err", err)
+			p.log.Debug("cannot send an alarm to the notifier, retrying", "alarm", t.Alarm.ID, "err", err)
 			return
 		}
-		p.deps.Log.Info("bus is away, alarm sent to the notifier directly", "alarm", t.Alarm.ID, "state", t.Alarm.State)
+		p.log.Info("bus is away, alarm sent to the notifier directly", "alarm", t.Alarm.ID, "state", t.Alarm.State)
 		p.markSent(t.ID)
 	}
 }
 
-func (p *publisher) nextDirect() (libra.Transition, bool) {
+func (p *Publisher) nextDirect() (libra.Transition, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.state.Pending {
@@ -272,7 +301,7 @@ func (p *publisher) nextDirect() (libra.Transition, bool) {
 	return libra.Transition{}, false
 }
 
-func (p *publisher) markSent(id string) {
+func (p *Publisher) markSent(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.state.Pending {
@@ -280,11 +309,11 @@ func (p *publisher) markSent(id string) {
 			p.state.Pending[i].Sent = true
 		}
 	}
-	p.file.save(p.state)
+	p.file.Save(p.state)
 }
 
-// socketSender posts transitions to a unix socket.
-func socketSender(socket string) func(context.Context, libra.Transition) error {
+// Socket returns a function that posts transitions to a unix socket.
+func Socket(socket string) func(context.Context, libra.Transition) error {
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
