@@ -48,6 +48,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("reports_recorded", r.Recorded)
 	p.Count("reports_restored", r.Restored)
 	p.Count("behind_since_unix", r.BehindSince)
+	p.Reasons(r.Reasons)
 	loops := recorder.Loops{
 		Reports: p.Liveness.Loop("reports"), Alarms: p.Liveness.Loop("alarms"),
 		Notes: p.Liveness.Loop("notes"), Watches: p.Liveness.Loop("watches"),

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -92,9 +91,6 @@ func (r *runner) writeStatus(server string, s *status) {
 	}
 	for _, d := range s.Degraded {
 		since := " (since " + moment(d.Since) + ")"
-		if strings.Contains(d.Reason, d.Since.UTC().Format(time.RFC3339)) {
-			since = "" // the reason says so itself
-		}
 		fmt.Fprintf(r.out, "%s %s%s\n", r.screen.paint(yellow, "degraded:"), printable(d.Part+": "+d.Reason), since)
 	}
 	if len(s.Components) == 0 {

@@ -12,6 +12,7 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"libra/pkg/event"
+	"libra/pkg/libra"
 )
 
 // cleanupBound is how long all cleanups of a process may take together; below
@@ -39,6 +40,7 @@ type Process struct {
 	cleanups []cleanup                // under mu
 	counters []func() (string, int64) // under mu
 	troubles []func() []event.Trouble // under mu
+	reasons  []func() []libra.Reason  // under mu
 }
 
 type cleanup struct {
@@ -95,6 +97,13 @@ func (p *Process) Count(name string, value func() int64) {
 	p.counters = append(p.counters, func() (string, int64) { return name, value() })
 }
 
+// Reasons adds to the process's heartbeats why it cannot do all of its work.
+func (p *Process) Reasons(now func() []libra.Reason) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reasons = append(p.reasons, now)
+}
+
 // Heartbeat describes the process, for the bus.
 func (p *Process) Heartbeat(instance string) event.Heartbeat {
 	p.mu.Lock()
@@ -110,6 +119,9 @@ func (p *Process) Heartbeat(instance string) event.Heartbeat {
 	}
 	for _, now := range p.troubles {
 		b.Troubles = append(b.Troubles, now()...)
+	}
+	for _, now := range p.reasons {
+		b.Details = append(b.Details, now()...)
 	}
 	return b
 }

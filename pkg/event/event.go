@@ -254,6 +254,8 @@ type Heartbeat struct {
 	Counters  map[string]int64 `json:"counters"` // ever-growing counts, snake_case
 	// Troubles are the faults that the component wants an alarm for.
 	Troubles []Trouble `json:"troubles,omitempty"`
+	// Details are the reasons why the component cannot do all of its work.
+	Details []libra.Reason `json:"reason_details,omitempty"`
 }
 
 // Trouble is a fault that a component sees in something it depends on, and

@@ -81,6 +81,10 @@ const (
 	// CodeNotInspected: the page has not been inspected since a time; what
 	// follows says why.
 	CodeNotInspected Code = "not-inspected"
+	// CodeHistoryBehind: the newest reports or alarms are not in the history yet.
+	CodeHistoryBehind Code = "history-behind"
+	// CodeComponentSilent: a component has not published a heartbeat in time.
+	CodeComponentSilent Code = "component-silent"
 	// CodeBusAway: libra-web has no connection to the bus.
 	CodeBusAway Code = "bus-away"
 	// CodeCatchingUp: libra-web has not read everything on the bus yet.

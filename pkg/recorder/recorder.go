@@ -51,6 +51,7 @@ type Recorder struct {
 	recorded atomic.Int64
 	restored atomic.Int64
 	behind   atomic.Int64 // unix time since when a loop fails; 0: none does
+	why      atomic.Value // string: the last failure, which stands while behind is not 0
 }
 
 // New makes a recorder that reports its state to status.
@@ -67,6 +68,15 @@ func (r *Recorder) Restored() int64 { return r.restored.Load() }
 // BehindSince is the unix time since when the database cannot be written; 0 while
 // it can.
 func (r *Recorder) BehindSince() int64 { return r.behind.Load() }
+
+// Reasons says why the database cannot be written; none while it can.
+func (r *Recorder) Reasons() []libra.Reason {
+	why, _ := r.why.Load().(string)
+	if r.behind.Load() == 0 {
+		return nil
+	}
+	return []libra.Reason{{Code: libra.CodeHistoryBehind, Text: why}}
+}
 
 // Loops supervise the loops of a recorder, one for each stream; each may be
 // nil.
@@ -286,6 +296,7 @@ func (r *Recorder) account(stream string, err error) {
 		return
 	}
 	r.failing[stream] = true
+	r.why.Store(err.Error())
 	if r.behind.CompareAndSwap(0, time.Now().Unix()) {
 		r.log.Error("database cannot be written, the bus keeps everything meanwhile", "err", err)
 	}

@@ -160,6 +160,9 @@ func TestLockedDatabase(t *testing.T) {
 		t.Errorf("while locked: %d reports, %v", len(list), err)
 	}
 	bustest.Await(t, "the recorder to be behind", func() bool { return r.BehindSince() != 0 })
+	if why := r.Reasons(); len(why) != 1 || why[0].Code != libra.CodeHistoryBehind || why[0].Text == "" {
+		t.Errorf("reasons while behind: %+v", why)
+	}
 	since, was := r.BehindSince(), alarms.Rounds()
 	bustest.Await(t, "three rounds of the alarms' loop", func() bool { return alarms.Rounds() >= was+3 })
 	if now := r.BehindSince(); now != since {
@@ -173,6 +176,9 @@ func TestLockedDatabase(t *testing.T) {
 		return err == nil && len(list) == 20
 	})
 	bustest.Await(t, "the recorder to be no more behind", func() bool { return r.BehindSince() == 0 })
+	if why := r.Reasons(); why != nil {
+		t.Errorf("reasons once the database can be written: %+v", why)
+	}
 	rows, err := db.QueryContext(t.Context(), "SELECT request FROM report ORDER BY rowid")
 	if err != nil {
 		t.Fatal(err)

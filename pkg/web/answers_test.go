@@ -248,19 +248,19 @@ func TestHistoryIsBehind(t *testing.T) {
 	behind := func(since int64) {
 		h.beat(event.Heartbeat{
 			Component: "libra-recorder", Instance: "1", Version: daemon.Version, Started: noon, At: time.Now(),
-			Status: "history is behind since 12:00:00: database is locked", Counters: map[string]int64{"behind_since_unix": since},
+			Status: "history is behind", Details: []libra.Reason{{Code: libra.CodeHistoryBehind, Text: "database is locked"}}, Counters: map[string]int64{"behind_since_unix": since},
 		})
 	}
-	const mark = "sqlite: history is behind since 2026-03-01T12:00:00Z: database is locked"
+	const mark = "sqlite: history is behind: database is locked (since 2026-03-01T12:00:00Z)"
 	bustest.Await(t, "the mark", func() bool {
 		behind(noon.Unix()) // lost while web has not subscribed
 		return strings.Contains(h.get("/up").body, mark)
 	})
 	h.everyPathAnswers()
-	if up, page := h.get("/up").body, h.get("/status", "Accept", "text/html").body; strings.Count(up, "since") != 1 || strings.Contains(page, "locked, since") {
+	if up, page := h.get("/up").body, h.get("/status", "Accept", "text/html").body; strings.Count(up, "since") != 1 || strings.Count(page, "locked, since") != 1 {
 		t.Errorf("since when is told twice: %s\n%s", up, page)
 	}
-	if body := h.get("/api/status").body; !strings.Contains(body, `"part":"sqlite","reason":"history is behind since 2026-03-01T12:00:00Z`) {
+	if body := h.get("/api/status").body; !strings.Contains(body, `"part":"sqlite","code":"history-behind","reason":"history is behind: database is locked","since":"2026-03-01T12:00:00Z"`) {
 		t.Errorf("/api/status = %s", body)
 	}
 	if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, "History is behind since") || strings.Contains(home, "<strong>sqlite") {
@@ -289,7 +289,7 @@ func TestLockedHistory(t *testing.T) {
 	}
 	h.start(web.Config{}).ready()
 	h.everyPathAnswers()
-	bustest.Await(t, "web to see the lock", func() bool { return strings.Contains(h.get("/up").body, "history is behind since") })
+	bustest.Await(t, "web to see the lock", func() bool { return strings.Contains(h.get("/up").body, "history is behind") })
 	before := h.reads.Load()
 	for range 20 {
 		if got := h.get("/api/pages"); got.code != 200 || !strings.Contains(got.body, "history cannot be read") {

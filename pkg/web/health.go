@@ -39,9 +39,10 @@ type part struct {
 
 // degraded is one part that is out.
 type degraded struct {
-	Part   string    `json:"part"`
-	Reason string    `json:"reason"`
-	Since  time.Time `json:"since"`
+	Part   string     `json:"part"`
+	Code   libra.Code `json:"code"`
+	Reason string     `json:"reason"`
+	Since  time.Time  `json:"since"`
 }
 
 func newHealth(now time.Time, timeout time.Duration) *health {
@@ -167,12 +168,12 @@ func (s *Server) degraded(now time.Time) []degraded {
 	list := []degraded{}
 	bus, _ := s.health.parts()
 	if bus.fault != "" {
-		list = append(list, degraded{"bus", bus.fault, bus.since.UTC()})
+		list = append(list, degraded{"bus", libra.CodeBusAway, bus.fault, bus.since.UTC()})
 	} else if storing, out := s.health.notStoring(now); out {
-		list = append(list, degraded{"bus", "it answers, and does not store: " + storing.fault, storing.since.UTC()})
+		list = append(list, degraded{"bus", libra.CodeNotStored, "it answers, and does not store: " + storing.fault, storing.since.UTC()})
 	}
 	if since, why := s.historyBehind(now); !since.IsZero() {
-		list = append(list, degraded{sqlitePart, fmt.Sprintf("history is behind since %s: %s", stamp(since), why), since})
+		list = append(list, degraded{sqlitePart, libra.CodeHistoryBehind, "history is behind: " + why, since})
 	}
 	if bus.fault != "" || now.Sub(bus.since) < s.cfg.HeartbeatTimeout {
 		return list
@@ -186,19 +187,13 @@ func (s *Server) degraded(now time.Time) []degraded {
 			}
 		}
 		if now.Sub(last) > s.cfg.HeartbeatTimeout {
-			list = append(list, degraded{n.component, "has not shown itself: " + n.means, last.UTC()})
+			list = append(list, degraded{n.component, libra.CodeComponentSilent, "has not shown itself: " + n.means, last.UTC()})
 		}
 	}
 	return list
 }
 
-// Dated says that the reason itself tells since when.
-func (d degraded) Dated() bool { return strings.Contains(d.Reason, stamp(d.Since)) }
-
 func (d degraded) String() string {
-	if d.Dated() {
-		return d.Part + ": " + d.Reason
-	}
 	return fmt.Sprintf("%s: %s (since %s)", d.Part, d.Reason, d.Since.Format(time.RFC3339))
 }
 

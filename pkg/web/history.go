@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"libra/pkg/event"
@@ -95,8 +94,10 @@ func (s *Server) historyBehind(now time.Time) (since time.Time, why string) {
 		}
 		if why == "" {
 			why = "libra-recorder cannot write it"
-			if _, says, ok := strings.Cut(b.beat.Status, ": "); ok {
-				why = says
+			for _, r := range b.beat.Details {
+				if r.Code == libra.CodeHistoryBehind {
+					why = r.String()
+				}
 			}
 		}
 	}
