@@ -14,14 +14,14 @@ import (
 
 const (
 	chunk      = 32 << 10 // read at once
-	pooledBody = 1 << 20  // larger buffers are not kept
+	pooledBody = 1 << 20  // larger buffers are not pooled
 )
 
 var chunkPool = sync.Pool{New: func() any { return new([chunk]byte) }}
 
-// wire is the encoded body: it counts, and enforces every limit that belongs
-// to what a server sends.
-type wire struct {
+// encodedBody is a body before its encodings are undone. It counts bytes and
+// enforces every limit on what a server sends.
+type encodedBody struct {
 	x     *exchange
 	src   io.Reader
 	n     int64
@@ -29,11 +29,11 @@ type wire struct {
 	err   error // sticky: why the body ended; io.EOF if it did by itself
 }
 
-func (w *wire) Read(p []byte) (int, error) {
+func (w *encodedBody) Read(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	w.x.watch.reset(w.x.lim.IdleTimeout, w.x.s.client.limits.idle)
+	w.x.deadline.reset(w.x.lim.IdleTimeout, w.x.s.client.limits.idle)
 	n, err := w.src.Read(p)
 	w.n += int64(n)
 	spent := w.x.s.spent.Add(int64(n))
@@ -44,18 +44,18 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// pause stops all clocks of the body until resume is called.
-func (w *wire) pause() (resume func()) {
-	started, watch := time.Now(), w.x.watch.pause()
+// pause stops the time limits of the body until resume is called.
+func (w *encodedBody) pause() (resume func()) {
+	started, restart := time.Now(), w.x.deadline.pause()
 	return func() {
 		waited := time.Since(started)
 		w.since = w.since.Add(waited)
-		watch(waited)
+		restart(waited)
 	}
 }
 
-// check holds the body against the limits after a read.
-func (w *wire) check(spent int64) error {
+// check compares the body with its limits after a read.
+func (w *encodedBody) check(spent int64) error {
 	lim := w.x.lim
 	switch {
 	case w.n > lim.EncodedBytes:
@@ -69,26 +69,26 @@ func (w *wire) check(spent int64) error {
 	return nil
 }
 
-// readBody counts the body, and holds it if an engine reads it.
+// readBody counts the body, and keeps it if the engine reads it.
 func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *http.Response) {
 	started := time.Now()
 	if x.location != "" {
 		x.skipBody(resp)
 		return
 	}
-	w := &wire{x: x, src: resp.Body, since: started}
+	w := &encodedBody{x: x, src: resp.Body, since: started}
 	names := encodings(resp.Header)
 	var err error
 	if len(names) > x.lim.Encodings {
 		err = countLimit("encodings", "body not decoded, stacked encodings more than", x.lim.Encodings)
 		names = nil
 	}
-	hold := err == nil && held(r.Type, x.hop.MediaType)
+	hold := err == nil && keepsBody(r.Type, x.hop.MediaType)
 	if e := x.decode(ctx, w, names, hold, resp.ContentLength); err == nil {
 		err = e
 	}
-	// A decoder stops where its format ends; what follows was sent all the
-	// same, and the connection is only good for another request behind it.
+	// A decoder stops where its format ends. The bytes after that count too, and
+	// the connection can be used again only when they are read.
 	if err == nil || w.err == nil {
 		if e := drain(w); err == nil {
 			err = e
@@ -100,25 +100,25 @@ func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *ht
 	}
 }
 
-// skipBody lets a redirect's body go by. Chromium counts none of it; a short
-// one is read so that the connection can be used again.
+// skipBody discards the body of a redirect, which Chromium does not count. A
+// short one is read, so that the connection can be used again.
 func (x *exchange) skipBody(resp *http.Response) {
-	x.watch.reset(x.lim.IdleTimeout, x.s.client.limits.idle)
+	x.deadline.reset(x.lim.IdleTimeout, x.s.client.limits.idle)
 	n, _ := io.CopyN(io.Discard, resp.Body, chunk)
 	x.s.spent.Add(n)
 }
 
 // decode reads the body through its decoders.
-func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold bool, length int64) (err error) {
+func (x *exchange) decode(ctx context.Context, w *encodedBody, names []string, hold bool, length int64) (err error) {
 	p := chunkPool.Get().(*[chunk]byte)
 	defer chunkPool.Put(p)
-	var b *shelf
+	var b *bodyBuffer
 	if hold {
 		if len(names) > 0 {
-			length = -1 // of something else
+			length = -1 // it is the encoded length
 		}
-		b = newShelf(x.s.client.places)
-		x.shelf = b
+		b = newBodyBuffer(x.s.client.slots)
+		x.held = b
 	}
 	d := newDecoder(w, names)
 	defer d.close()
@@ -136,7 +136,7 @@ func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold boo
 		x.hop.DecodedBytes += int64(n)
 		if b != nil && cut == nil && n > 0 {
 			keep := min(int64(n), x.lim.HeldBytes-int64(len(b.b)))
-			b.b = append(b.b, to[:keep]...) // in place, if to is the buffer's own
+			b.b = append(b.b, to[:keep]...) // in place if to is part of the buffer
 			if keep < int64(n) {
 				cut = bytesLimit("held_bytes", "counted in full, read only up to", x.lim.HeldBytes)
 			}
@@ -151,7 +151,7 @@ func (x *exchange) decode(ctx context.Context, w *wire, names []string, hold boo
 	return err
 }
 
-func (x *exchange) checkDecoded(w *wire) error {
+func (x *exchange) checkDecoded(w *encodedBody) error {
 	n := x.hop.DecodedBytes
 	switch {
 	case n > x.lim.DecodedBytes:
@@ -162,7 +162,7 @@ func (x *exchange) checkDecoded(w *wire) error {
 	return nil
 }
 
-func drain(w *wire) error {
+func drain(w *encodedBody) error {
 	p := chunkPool.Get().(*[chunk]byte)
 	defer chunkPool.Put(p)
 	for {
@@ -174,9 +174,9 @@ func drain(w *wire) error {
 	}
 }
 
-// explainBody says why a body ended too early. What ended the wire is the
-// cause of what the decoders say.
-func (x *exchange) explainBody(ctx context.Context, u *url.URL, w *wire, err error) error {
+// explainBody returns why a body ended early. An error of the connection is the
+// cause of the error that a decoder reports.
+func (x *exchange) explainBody(ctx context.Context, u *url.URL, w *encodedBody, err error) error {
 	if l := (*Limit)(nil); errors.As(err, &l) {
 		return l
 	}
@@ -195,7 +195,7 @@ func (x *exchange) explainBody(ctx context.Context, u *url.URL, w *wire, err err
 	return faultf(ErrCut, w.err, "body broke off after %d bytes: %s", w.n, oneLine(w.err))
 }
 
-// Cookies of one session are bounded as browsers bound them.
+// The cookies of one session have the limits that browsers set.
 const (
 	maxCookies     = 300
 	maxCookieBytes = 4096

@@ -23,8 +23,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// cases are answers whose cost Chromium and this package must agree on. The
-// name says as what the page asks for them.
+// cases are responses whose transfer size must be the same in Chromium and here. The
+// name gives the element that requests them.
 var cases = map[string]http.HandlerFunc{
 	"img/svg": func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "image/svg+xml")
@@ -83,7 +83,7 @@ func encoded(name string) http.HandlerFunc {
 	}
 }
 
-// request is what a server was sent.
+// sent records the request headers of a server.
 type sent struct {
 	name string
 	mu   sync.Mutex
@@ -131,7 +131,7 @@ func TestChromium(t *testing.T) {
 					srv, cfg := h2server(t, asked)
 					base, trust = srv.URL, cfg
 				}
-				truth := weigh(t, ctx, base+"/")
+				truth := transferSizes(t, ctx, base+"/")
 				theirs := asked.h
 				asked.h = map[string]http.Header{}
 
@@ -194,9 +194,9 @@ func chromium(t *testing.T) context.Context {
 	return ctx
 }
 
-// weighing is encodedDataLength of every request, redirect hops apart, by the
+// sizeListener is encodedDataLength of every request, redirect hops apart, by the
 // path first asked for.
-type weighing struct {
+type sizeListener struct {
 	mu    sync.Mutex
 	base  string
 	first map[network.RequestID]string
@@ -204,7 +204,7 @@ type weighing struct {
 	open  map[network.RequestID]string
 }
 
-func (w *weighing) hear(ev any) {
+func (w *sizeListener) event(ev any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch ev := ev.(type) {
@@ -223,24 +223,24 @@ func (w *weighing) hear(ev any) {
 	}
 }
 
-func (w *weighing) add(id network.RequestID, n float64) {
+func (w *sizeListener) add(id network.RequestID, n float64) {
 	p := w.first[id]
 	w.total[p] = append(w.total[p], int64(n))
 }
 
-func (w *weighing) done() bool {
+func (w *sizeListener) done() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.first) > 0 && len(w.open) == 0
 }
 
-// weigh opens url and waits until nothing is being loaded.
-func weigh(t *testing.T, ctx context.Context, url string) map[string][]int64 {
+// transferSizes opens url and waits until nothing is being loaded.
+func transferSizes(t *testing.T, ctx context.Context, url string) map[string][]int64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	w := &weighing{base: strings.TrimSuffix(url, "/"), first: map[network.RequestID]string{}, total: map[string][]int64{}, open: map[network.RequestID]string{}}
-	if err := chromedp.Listen(ctx, w.hear); err != nil {
+	w := &sizeListener{base: strings.TrimSuffix(url, "/"), first: map[network.RequestID]string{}, total: map[string][]int64{}, open: map[network.RequestID]string{}}
+	if err := chromedp.Listen(ctx, w.event); err != nil {
 		t.Fatal(err)
 	}
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {

@@ -9,11 +9,11 @@ import (
 	"libra/pkg/libra"
 )
 
-// maxValidator bounds what is kept of an ETag or Last-Modified.
+// maxValidator bounds an ETag or Last-Modified; longer ones are ignored.
 const maxValidator = 256
 
-// cacheable reads what an answer says about being kept by a browser (RFC 9111,
-// section 4.2). It is nil where the answer says nothing.
+// cacheable returns how long a browser may cache a response (RFC 9111, section
+// 4.2), nil where the response does not say.
 func cacheable(status int, h http.Header, now time.Time) *libra.Cache {
 	control := directives(h)
 	if _, ok := control["no-store"]; ok {
@@ -56,7 +56,7 @@ func directives(h http.Header) map[string]string {
 	return found
 }
 
-// freshness is for how long from now on the answer may be used unasked.
+// freshness returns how long from now the response is fresh.
 func freshness(status int, h http.Header, control map[string]string, now time.Time) time.Duration {
 	if _, ok := control["no-cache"]; ok {
 		return 0
@@ -87,10 +87,10 @@ func freshness(status int, h http.Header, control map[string]string, now time.Ti
 	return 0
 }
 
-// forever is a lifetime that no one sees the end of.
+// forever is a lifetime beyond every use.
 const forever = 365 * 24 * time.Hour
 
-// httpTime reads a date of h; what is not there need not be parsed to know it.
+// httpTime parses a date of h; ok is false if it is missing or invalid.
 func httpTime(h http.Header, name string) (time.Time, bool) {
 	v := h.Get(name)
 	if v == "" {

@@ -10,37 +10,36 @@ import (
 	"time"
 )
 
-// tally is what one response has cost on its connection so far. The connection
-// adds, the exchange reads.
+// tally counts the bytes of one response on its connection. The connection adds
+// to it, the exchange reads it.
 type tally struct {
 	header atomic.Int64 // interim and final heads, or header frames
 	raw    atomic.Int64 // all of the response
 }
 
-// conn counts responses as they come off the wire, below HTTP and above TLS: only
-// there can the bytes of headers be told from those of bodies before net/http has
-// thrown them away. Over HTTP/1 it also keeps from net/http what follows a
-// response that is complete.
+// conn counts the bytes of responses between HTTP and TLS: only there can the
+// bytes of headers be told apart from those of bodies. Over HTTP/1 it also keeps
+// net/http from reading bytes that follow a complete response.
 type conn struct {
 	net.Conn // *net.TCPConn or *tls.Conn
 
-	// How long it took to get here; constant.
+	// How long each step of the dial took; constant.
 	dns, connect, handshake time.Duration
 	h2                      bool
 
-	asked func()        // closes used
-	used  chan struct{} // HTTP/1: closed by the first request, or by Close
+	use  func()        // closes used
+	used chan struct{} // HTTP/1: closed by the first request, or by Close
 
 	mu       sync.Mutex
 	frames   frames   // HTTP/2; under mu
 	response response // HTTP/1; under mu
 	next     *tally   // HTTP/1: of the request about to be written; under mu
-	excess   bool     // HTTP/1: bytes came that belong to no response; under mu
+	excess   bool     // HTTP/1: bytes were received that belong to no response; under mu
 }
 
 func newConn(c net.Conn) *conn {
 	used := make(chan struct{})
-	return &conn{Conn: c, used: used, asked: sync.OnceFunc(func() { close(used) })}
+	return &conn{Conn: c, used: used, use: sync.OnceFunc(func() { close(used) })}
 }
 
 // ConnectionState lets net/http tell that the connection is secure.
@@ -59,7 +58,8 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.frames.read(p[:n])
 		return n, err
 	}
-	// What a server says before it is asked is its answer, as in Chromium.
+	// Bytes that a server sends before the first request are its response, as in
+	// Chromium.
 	<-c.used
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,18 +80,18 @@ func (c *conn) Write(p []byte) (int, error) {
 		c.frames.write(p)
 	case c.excess:
 		c.mu.Unlock()
-		return 0, net.ErrClosed // net/http asks over another connection
+		return 0, net.ErrClosed // net/http uses another connection
 	case c.next != nil:
 		c.response.begin(c.next)
 		c.next = nil
 	}
 	c.mu.Unlock()
-	c.asked()
+	c.use()
 	return c.Conn.Write(p)
 }
 
 func (c *conn) Close() error {
-	c.asked()
+	c.use()
 	return c.Conn.Close()
 }
 
@@ -104,7 +104,7 @@ func (c *conn) expect() *tally {
 	return c.next
 }
 
-// lastStream is the tally of the HTTP/2 request written last. net/http writes
+// lastStream returns the tally of the HTTP/2 request written last. net/http writes
 // one request's headers at a time and calls WroteHeaders before the next.
 func (c *conn) lastStream() (id uint32, t *tally) {
 	c.mu.Lock()
@@ -137,15 +137,15 @@ const (
 	prefaceBytes      = 24
 )
 
-// frame is how far one direction has come.
+// frame is the state of one direction.
 type frame struct {
 	head    [frameHead]byte
 	have    int // bytes of head seen
 	payload int // bytes still to come
 }
 
-// next cuts the next piece off p: payload of the current frame, or its head.
-// started says that a head has just been completed.
+// next consumes the next piece of p: payload of the current frame, or its head.
+// started reports that a head is complete with it.
 func (f *frame) next(p []byte) (rest []byte, payload int, started bool) {
 	if f.payload > 0 {
 		n := min(f.payload, len(p))

@@ -16,9 +16,9 @@ import (
 	"libra/pkg/inspect/fetch"
 )
 
-// talker is a server that answers the requests of a connection with what say
-// returns, given how many came before on it, and hangs up after "".
-func talker(t *testing.T, say func(path string, before int) string) (base string, conns *atomic.Int64) {
+// scriptedServer is a server that responds with the results of say, which is
+// given the number of requests before on the connection. It closes it after "".
+func scriptedServer(t *testing.T, say func(path string, before int) string) (base string, conns *atomic.Int64) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,18 +52,18 @@ func talker(t *testing.T, say func(path string, before int) string) (base string
 	return "http://" + l.Addr().String(), conns
 }
 
-func says200(body string) string {
+func response200(body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }
 
-// TestConnectionClosedBetween: a server that hangs up on a connection that was
-// used is asked again over another, and nobody notices.
+// A request on a reused connection that the server closes is sent again over
+// another.
 func TestConnectionClosedBetween(t *testing.T) {
-	base, conns := talker(t, func(path string, before int) string {
+	base, conns := scriptedServer(t, func(path string, before int) string {
 		if before == 1 {
-			return "" // it has read the request, and answers nothing
+			return "" // after the request has been read
 		}
-		return says200(path)
+		return response200(path)
 	})
 	s := session(t, fetch.Config{})
 	for i := range 5 {
@@ -81,10 +81,10 @@ func TestConnectionClosedBetween(t *testing.T) {
 // response.
 func TestBytesBetweenResponses(t *testing.T) {
 	for _, first := range []string{
-		says200("x"), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n",
+		response200("x"), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
 	} {
-		base, _ := talker(t, func(string, int) string { return first + says200("planted, planted") })
+		base, _ := scriptedServer(t, func(string, int) string { return first + response200("planted, planted") })
 		s := session(t, fetch.Config{})
 		for range 5 {
 			got := s.Get(t.Context(), fetch.Request{URL: base + "/"})
@@ -95,8 +95,8 @@ func TestBytesBetweenResponses(t *testing.T) {
 	}
 }
 
-// A server that talks before it is asked has answered, whatever comes first.
-func TestServerTalksFirst(t *testing.T) {
+// Bytes that a server sends before the request are its response.
+func TestServerSendsFirst(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -120,29 +120,29 @@ func TestServerTalksFirst(t *testing.T) {
 	}
 }
 
-// An answer that switches to another protocol ends with its head.
+// A response that switches to another protocol ends with its head.
 func TestSwitchingProtocols(t *testing.T) {
 	const head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
-	got := session(t, fetch.Config{}).Get(t.Context(), fetch.Request{URL: raw(t, func(c net.Conn) { io.WriteString(c, head+"x"); hang(c) })})
+	got := session(t, fetch.Config{}).Get(t.Context(), fetch.Request{URL: rawServer(t, func(c net.Conn) { io.WriteString(c, head+"x"); hang(c) })})
 	if h := got.Hops[0]; got.Err != nil || h.Status != 101 || h.HeaderBytes != int64(len(head)) || h.EncodedBytes != 0 {
 		t.Errorf("got %+v, %v", h, got.Err)
 	}
 }
 
-// TestConnectionIsUsedAgain, whatever carries the length of its answers.
+// A connection is reused however the end of its responses is announced.
 func TestConnectionIsUsedAgain(t *testing.T) {
 	answers := []string{
-		says200("x"),
+		response200("x"),
 		"HTTP/1.1 204 No Content\r\n\r\n",
 		"HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n",
-		"HTTP/1.1 103 Early Hints\r\n\r\n" + says200("x"),
+		"HTTP/1.1 103 Early Hints\r\n\r\n" + response200("x"),
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Trailer: y\r\n\r\n",
 		"HTTP/1.1 200 OK\nContent-Length: 1\nX-Long: " + strings.Repeat("x", 5000) + "\n\nx",
 		"HTTP/1.1 302 Found\r\nLocation: /end\r\nContent-Length: 4\r\n\r\nmove",
 	}
-	base, conns := talker(t, func(path string, before int) string {
+	base, conns := scriptedServer(t, func(path string, before int) string {
 		if path == "/end" {
-			return says200("end")
+			return response200("end")
 		}
 		return answers[int(path[1]-'0')]
 	})
@@ -161,16 +161,15 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 	}
 }
 
-// TestWaitingForConnection: who gives up waiting keeps nobody from the
-// connection.
+// A canceled wait for a connection does not block other requests.
 func TestWaitingForConnection(t *testing.T) {
 	asked, goOn := make(chan struct{}), make(chan struct{})
-	base, conns := talker(t, func(path string, before int) string {
+	base, conns := scriptedServer(t, func(path string, before int) string {
 		if path == "/slow" {
 			close(asked)
 			<-goOn
 		}
-		return says200(path)
+		return response200(path)
 	})
 	s := session(t, fetch.Config{Limits: fetch.Limits{ConnsPerHost: 1}})
 	slow := make(chan fetch.Result, 1)

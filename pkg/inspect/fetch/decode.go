@@ -15,10 +15,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// zstdWindow is the largest that RFC 9659 lets a server ask for.
+// zstdWindow is the largest window that RFC 9659 allows.
 const zstdWindow = 8 << 20
 
-// Decoders and buffers are dear to make and are used again.
+// Decoders and buffers are expensive to make and are reused.
 var (
 	gzipPool   sync.Pool // *gzip.Reader
 	zlibPool   sync.Pool // io.ReadCloser and zlib.Resetter
@@ -28,8 +28,8 @@ var (
 	bufioPool  = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 16<<10) }}
 )
 
-// encodings lists the Content-Encodings to undo, last applied last. As in
-// Chromium, one unknown name means that nothing is undone.
+// encodings lists the Content-Encodings to decode, in the order of application. As
+// in Chromium, one unknown name means that nothing is decoded.
 func encodings(h http.Header) (names []string) {
 	for _, line := range h["Content-Encoding"] {
 		for name := range strings.SplitSeq(line, ",") {
@@ -47,7 +47,7 @@ func encodings(h http.Header) (names []string) {
 	return names
 }
 
-// decoder undoes a stack of encodings. Its source is only read on Read.
+// decoder decodes a stack of encodings. It reads its source only on Read.
 type decoder struct {
 	io.Reader
 	release []func()
@@ -68,8 +68,8 @@ func (d *decoder) close() {
 	d.release = nil
 }
 
-// layer undoes one encoding, opened at the first Read: decoders read a header
-// when made, and an empty body has none.
+// layer decodes one encoding. It is opened at the first Read: decoders read a
+// header when they are made, and an empty body has none.
 type layer struct {
 	name  string
 	src   io.Reader
@@ -96,7 +96,7 @@ func (l *layer) open() (err error) {
 	l.owner.release = append(l.owner.release, func() { br.Reset(nil); bufioPool.Put(br) })
 	head, err := br.Peek(2)
 	if len(head) == 0 {
-		return err // io.EOF: no body, nothing to undo
+		return err // io.EOF: an empty body
 	}
 	switch l.name {
 	case "gzip":
@@ -130,8 +130,8 @@ func (l *layer) openGzip(br *bufio.Reader) (err error) {
 	return nil
 }
 
-// openDeflate takes both what RFC 9110 calls deflate, which is zlib's format,
-// and the raw deflate that some servers send under that name.
+// openDeflate accepts the zlib format, which RFC 9110 calls deflate, and the raw
+// deflate that some servers send under that name.
 func (l *layer) openDeflate(br *bufio.Reader, head []byte) (err error) {
 	if len(head) == 2 && head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
 		z, ok := zlibPool.Get().(io.ReadCloser)

@@ -17,14 +17,13 @@ import (
 	"libra/pkg/libra"
 )
 
-// errH2 and errH1 are what a dial reports when the server has
-// chosen the other protocol.
+// A dial returns errH2 or errH1 when the server has chosen the other protocol.
 var (
 	errH2 = errors.New("server speaks HTTP/2")
 	errH1 = errors.New("server speaks HTTP/1.1")
 )
 
-// guard refuses addresses that are not public, unless they are allowed.
+// guard rejects addresses that are neither public nor allowed.
 type guard struct {
 	allow  []netip.Prefix
 	public *ssrf.Guardian
@@ -34,12 +33,12 @@ func newGuard(allow []netip.Prefix) guard {
 	return guard{allow: allow, public: ssrf.New(ssrf.WithAnyPort())}
 }
 
-// control is the net.Dialer's: it sees each address that a name resolved to,
-// right before the connect, so that no redirect and no rebinding gets past it.
+// control is called by the net.Dialer with each resolved address right before the
+// connect, so that it applies to redirects and to names that resolve anew.
 func (g guard) control(_, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return faultf(ErrForbidden, err, "address %q is none", address)
+		return faultf(ErrForbidden, err, "invalid address %q", address)
 	}
 	return g.check(ap.Addr().Unmap().WithZone(""))
 }
@@ -56,7 +55,7 @@ func (g guard) check(ip netip.Addr) error {
 	return nil
 }
 
-// reserved is the registered block that ip lies in: what to allow.
+// reserved returns the registered block of ip, which is the prefix to allow.
 func reserved(ip netip.Addr) netip.Prefix {
 	blocks := ssrf.IPv4DeniedPrefixes
 	if ip.Is6() {
@@ -72,8 +71,7 @@ func reserved(ip netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(ip, ip.BitLen())
 }
 
-// network dials, and remembers which hosts speak HTTP/2, so that the two
-// transports above it never talk past each other.
+// network dials for both transports and remembers which hosts speak HTTP/2.
 type network struct {
 	guard   guard
 	tls     *tls.Config
@@ -85,17 +83,17 @@ type network struct {
 
 // host is one server that speaks TLS.
 type host struct {
-	// gate is held while a connection is made whose protocol is not known yet:
-	// the requests that a page makes next wait for the answer, as in a browser,
-	// instead of each making a connection that HTTP/2 has no use for.
+	// gate is held while the first connection is made, until its protocol is
+	// known. Other requests to the host wait for that, as in a browser, instead
+	// of each making a connection that HTTP/2 does not need.
 	gate chan struct{}
 
 	mu    sync.Mutex
 	proto string // "", "http/1.1" or "h2"; under mu
-	spare *conn  // an HTTP/2 connection that the HTTP/1 transport made; under mu
+	spare *conn  // an HTTP/2 connection that dialH1 made; under mu
 }
 
-// maxHosts bounds what is remembered of servers seen.
+// maxHosts bounds the hosts that are remembered.
 const maxHosts = 4096
 
 func (n *network) host(addr string) *host {
@@ -118,8 +116,8 @@ func (h *host) protocol() string {
 	return h.proto
 }
 
-// settle remembers what c's server speaks, and c itself if asked to.
-func (h *host) settle(c *conn, spare bool) {
+// record remembers the protocol of c, and c itself if it is spare.
+func (h *host) record(c *conn, spare bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.proto = "http/1.1"
@@ -142,7 +140,7 @@ func (h *host) takeSpare() *conn {
 	return c
 }
 
-// tcp makes a plain connection.
+// tcp makes a TCP connection.
 func (n *network) tcp(ctx context.Context, addr string) (*conn, error) {
 	var resolving, connecting time.Time
 	started := time.Now()
@@ -164,7 +162,7 @@ func (n *network) tcp(ctx context.Context, addr string) (*conn, error) {
 	return c, nil
 }
 
-// secure makes a TLS connection and learns what the server speaks.
+// secure makes a TLS connection and negotiates the protocol.
 func (n *network) secure(ctx context.Context, addr string) (*conn, error) {
 	c, err := n.tcp(ctx, addr)
 	if err != nil {
@@ -227,7 +225,7 @@ func (n *network) dialH1(ctx context.Context, _, addr string) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	h.settle(c, c.h2)
+	h.record(c, c.h2)
 	if c.h2 {
 		return nil, errH2
 	}
@@ -244,7 +242,7 @@ func (n *network) dialH2(ctx context.Context, _, addr string) (net.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	h.settle(c, false)
+	h.record(c, false)
 	if !c.h2 {
 		c.Close()
 		return nil, errH1
@@ -253,7 +251,7 @@ func (n *network) dialH2(ctx context.Context, _, addr string) (net.Conn, error) 
 }
 
 const (
-	idleTime = 30 * time.Second // for which a connection is kept unused
+	idleTime = 30 * time.Second // after which an unused connection is closed
 	mostIdle = 256              // of all hosts together
 )
 
@@ -288,17 +286,17 @@ func newTransports(cfg Config) *transports {
 	h2.HTTP2 = &http.HTTP2Config{
 		StrictMaxConcurrentRequests: true,
 		WriteByteTimeout:            cfg.Limits.IdleTimeout,
-		MaxDecoderHeaderTableSize:   64 << 10, // Chromium's; it decides how short headers get
+		MaxDecoderHeaderTableSize:   64 << 10, // as in Chromium: header sizes depend on it
 	}
-	// The transport gets connections that are secure already. "Unencrypted" is
-	// how it is told to speak HTTP/2 without a look at a *tls.Conn.
+	// dialH2 returns connections with TLS. "Unencrypted" makes the transport speak
+	// HTTP/2 on them although they are no *tls.Conn.
 	h2.Protocols.SetHTTP2(true)
 	h2.Protocols.SetUnencryptedHTTP2(true)
 	return &transports{net: n, h1: h1, h2: h2}
 }
 
-// roundTrip asks over the protocol that the server speaks. The servers of one
-// address may disagree, so the question is settled anew a few times.
+// roundTrip sends req over the protocol that the host speaks. The servers behind
+// one address may differ, so it tries again a few times when they do.
 func (t *transports) roundTrip(ctx context.Context, x *exchange, req *http.Request) (resp *http.Response, err error) {
 	hooks := &httptrace.ClientTrace{GotConn: x.gotConn, WroteHeaders: x.wroteHeaders}
 	req = req.WithContext(httptrace.WithClientTrace(ctx, hooks))

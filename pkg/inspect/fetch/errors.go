@@ -16,7 +16,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// What went wrong, for callers to tell apart. Every text that wraps one of
+// Kinds of errors, to match with errors.Is. The text of an error that wraps one of
 // these names the value and, where there is one, the remedy.
 var (
 	ErrURL       = errors.New("not a URL that can be fetched")
@@ -30,7 +30,7 @@ var (
 	ErrCanceled  = errors.New("given up")
 )
 
-// fault says in one line what happened and wraps its kind and its cause.
+// fault is a reason in one line. It wraps its kind and its cause.
 type fault struct {
 	kind   error
 	reason libra.Reason
@@ -44,7 +44,7 @@ func (f *fault) Reason() libra.Reason { return f.reason }
 
 func (f *fault) Unwrap() []error { return []error{f.kind, f.cause} }
 
-// codes are those of faults whose kind says all about them.
+// codes holds the default code of each kind.
 var codes = map[error]libra.Code{
 	ErrURL: libra.CodeInvalidURL, ErrForbidden: libra.CodeAddressForbidden, ErrResolve: libra.CodeNameServerFailed,
 	ErrConnect: libra.CodeConnectionFailed, ErrTLS: libra.CodeTLSFailed, ErrProtocol: libra.CodeNotHTTP,
@@ -55,20 +55,20 @@ func faultf(kind, cause error, format string, args ...any) *fault {
 	return &fault{kind: kind, reason: libra.Reason{Code: codes[kind], Text: fmt.Sprintf(format, args...)}, cause: cause}
 }
 
-// as gives f a code that says more than its kind.
+// as sets a code that is more exact than that of the kind.
 func (f *fault) as(code libra.Code) *fault {
 	f.reason.Code = code
 	return f
 }
 
-// with gives f a remedy.
+// with sets the remedy.
 func (f *fault) with(format string, args ...any) *fault {
 	f.reason.Remedy = fmt.Sprintf(format, args...)
 	return f
 }
 
-// explain turns the error of asking u into one line for a person.
-func explain(ctx context.Context, lim *standing, u *url.URL, err error) error {
+// explain turns the error of a request to u into one line for people.
+func explain(ctx context.Context, lim *commonLimits, u *url.URL, err error) error {
 	if l := (*Limit)(nil); errors.As(context.Cause(ctx), &l) {
 		return l
 	}
@@ -104,7 +104,7 @@ func canceled(u *url.URL, cause error) error {
 	return faultf(ErrCanceled, cause, "given up on %s: %s", u.Host, cause)
 }
 
-// explainConnect knows name lookup and TCP; nil if err is neither's.
+// explainConnect explains errors of name lookup and TCP; nil for others.
 func explainConnect(u *url.URL, err error) error {
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
 		switch {
@@ -139,7 +139,7 @@ func explainConnect(u *url.URL, err error) error {
 	return nil
 }
 
-// remote is the address that was tried, where err knows it.
+// remote returns the address of the attempt, where err has it.
 func remote(u *url.URL, err error) string {
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Addr != nil {
 		return op.Addr.String()
@@ -147,7 +147,7 @@ func remote(u *url.URL, err error) string {
 	return u.Host
 }
 
-// explainTLS knows handshakes and certificates; nil if err is no such thing.
+// explainTLS explains errors of handshakes and certificates; nil for others.
 func explainTLS(u *url.URL, err error) error {
 	var (
 		authority x509.UnknownAuthorityError
@@ -176,8 +176,8 @@ func explainTLS(u *url.URL, err error) error {
 	return nil
 }
 
-// explainHTTP is what is left: the transport has no types for what servers do
-// to it, so its text is passed on, once and short.
+// explainHTTP explains all other errors. The transport has no types for them, so
+// their text is used, shortened.
 func explainHTTP(u *url.URL, err error) error {
 	text := oneLine(err)
 	for _, h2 := range []string{"stream error: ", "connection error: ", "GOAWAY"} {
@@ -191,7 +191,7 @@ func explainHTTP(u *url.URL, err error) error {
 	return faultf(ErrProtocol, err, "answer of %s is not HTTP: %s", u.Host, text)
 }
 
-// oneLine is err's text without line breaks, and no longer than a line.
+// oneLine returns the text of err without line breaks, shortened to 200 bytes.
 func oneLine(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	if len(text) > 200 {

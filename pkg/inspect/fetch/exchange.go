@@ -15,15 +15,15 @@ import (
 
 // exchange is one request and its response.
 type exchange struct {
-	s     *Session
-	lim   *Limits
-	hop   Hop
-	watch watch
+	s        *Session
+	lim      *Limits
+	hop      Hop
+	deadline deadline
 
 	header   http.Header
 	charset  string
-	location string // where a redirect leads, "" if it is none
-	shelf    *shelf // the body, if it is held
+	location string      // where a redirect leads, "" if it is none
+	held     *bodyBuffer // the body, if it is held
 	err      error
 
 	stream chan struct{} // HTTP/2: the request's stream is known
@@ -32,17 +32,17 @@ type exchange struct {
 	conn  *conn      // under mu
 	id    uint32     // under mu: the HTTP/2 stream
 	count *tally     // under mu: of the response
-	got   time.Time  // under mu: when the connection was had
+	got   time.Time  // under mu: when the connection was ready
 }
 
-// exchange asks for u and reads the answer.
+// exchange requests u and reads the response.
 func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*url.URL) *exchange {
 	x := &exchange{s: s, lim: &s.client.cfg.Limits}
 	x.hop.URL, x.hop.Started = u.String(), time.Now().UTC()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer x.watch.stop()
-	x.watch.cancel = cancel
+	defer x.deadline.stop()
+	x.deadline.cancel = cancel
 	if s.spent.Load() >= x.lim.PageBytes {
 		x.fail(bytesLimit("page_bytes", "not asked for, page cut at", x.lim.PageBytes))
 		return x
@@ -59,7 +59,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 		x.fail(explain(ctx, &s.client.limits, u, err))
 		return x
 	}
-	defer resp.Body.Close() // of this body, whatever replaces it below
+	defer resp.Body.Close() // this body, also where it is replaced below
 	if resp.StatusCode < 100 {
 		x.fail(faultf(ErrProtocol, nil, "answer of %s is not HTTP: status %03d", u.Host, resp.StatusCode))
 		return x
@@ -67,7 +67,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body = http.NoBody // what follows is no HTTP, and ctx does not end it
 	}
-	x.answered(u, resp)
+	x.readHead(u, resp)
 	x.readBody(ctx, r, u, resp)
 	x.close()
 	return x
@@ -78,8 +78,7 @@ func (x *exchange) fail(err error) {
 	x.hop.Error, x.hop.ErrorCode = err.Error(), libra.ReasonOf(err).Code
 }
 
-// gotConn starts the clocks: before it, the request has cost its server
-// nothing.
+// gotConn starts the time limits: they do not include the wait for a connection.
 func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 	c, ok := info.Conn.(*conn)
 	if !ok {
@@ -94,7 +93,7 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 	}
 	if c.h2 {
 		select {
-		case <-x.stream: // a first try's
+		case <-x.stream: // of a first attempt
 		default:
 		}
 	} else {
@@ -102,10 +101,10 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 	}
 	x.mu.Unlock()
 	limits := &x.s.client.limits
-	x.watch.start(x.lim.HeaderTimeout, x.lim.AssetTimeout, limits.answer, limits.asset)
+	x.deadline.start(x.lim.HeaderTimeout, x.lim.AssetTimeout, limits.answer, limits.asset)
 }
 
-// wroteHeaders learns which HTTP/2 stream is this request's.
+// wroteHeaders records the HTTP/2 stream of the request.
 func (x *exchange) wroteHeaders() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -119,13 +118,13 @@ func (x *exchange) wroteHeaders() {
 	}
 }
 
-// headersDone takes the cost of the head, complete or not.
+// headersDone records the time and bytes of the head, complete or not.
 func (x *exchange) headersDone(ctx context.Context, answered bool) {
 	x.mu.Lock()
 	h2 := x.conn != nil && x.conn.h2
 	x.mu.Unlock()
 	if h2 && answered {
-		// The answer can outrun the hook of the request it belongs to.
+		// The response can arrive before the hook is called.
 		select {
 		case <-x.stream:
 		case <-ctx.Done():
@@ -142,8 +141,8 @@ func (x *exchange) headersDone(ctx context.Context, answered bool) {
 	x.s.spent.Add(x.hop.HeaderBytes)
 }
 
-// answered takes down what the head says.
-func (x *exchange) answered(u *url.URL, resp *http.Response) {
+// readHead records the fields of the head.
+func (x *exchange) readHead(u *url.URL, resp *http.Response) {
 	x.header = resp.Header
 	x.hop.Status, x.hop.Protocol = resp.StatusCode, resp.Proto
 	x.hop.MediaType, x.charset = contentType(resp.Header)
@@ -155,8 +154,8 @@ func (x *exchange) answered(u *url.URL, resp *http.Response) {
 	}
 }
 
-// certificateUntil is when the server's certificate ends; the zero time
-// without TLS, or without an answer.
+// certificateUntil returns when the server's certificate expires; the zero time
+// without TLS or without a response.
 func (x *exchange) certificateUntil() time.Time {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -169,7 +168,7 @@ func (x *exchange) certificateUntil() time.Time {
 	return time.Time{}
 }
 
-// close takes what is known once the body has ended.
+// close records the bytes that are known once the body has ended.
 func (x *exchange) close() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -185,9 +184,9 @@ func (x *exchange) close() {
 	}
 }
 
-// held says whether an engine reads the body: by what was asked for, unless
-// the answer is plainly something else.
-func held(t libra.ResourceType, mediaType string) bool {
+// keepsBody reports whether the engine reads the body: by the requested type,
+// unless the media type rules that out.
+func keepsBody(t libra.ResourceType, mediaType string) bool {
 	if mediaType == "image/svg+xml" {
 		return true
 	}
@@ -206,32 +205,32 @@ func held(t libra.ResourceType, mediaType string) bool {
 	return true
 }
 
-// watch cancels an exchange when its time is over. Its zero value has no
-// limit.
-type watch struct {
+// deadline cancels an exchange when one of its time limits is reached. The zero
+// value has no limit.
+type deadline struct {
 	cancel context.CancelCauseFunc
 	mu     sync.Mutex
 	timer  *time.Timer
-	armed  time.Time // when the timer fires; before by, or at it
-	by     time.Time // when time is over
-	limit  *Limit    // what by stands for
+	armed  time.Time // when the timer fires; not after by
+	by     time.Time // when the limit is reached
+	limit  *Limit    // the limit that by is of
 	end    time.Time // of the whole exchange
-	whole  *Limit    // what end stands for
+	whole  *Limit    // the limit that end is of
 	over   atomic.Bool
 }
 
-// start begins anew: a request that is sent again gets its time again.
-func (w *watch) start(first, all time.Duration, firstLimit, whole *Limit) {
+// start sets both limits; a request that is sent again starts them again.
+func (w *deadline) start(first, all time.Duration, firstLimit, whole *Limit) {
 	w.mu.Lock()
 	w.end, w.whole = time.Now().Add(all), whole
 	w.mu.Unlock()
 	w.reset(first, firstLimit)
 }
 
-// reset gives the exchange d from now on, within the time for the whole. It is
-// called for every piece of a body: a timer that is set for earlier is left
-// alone, and set anew when it fires.
-func (w *watch) reset(d time.Duration, l *Limit) {
+// reset sets the limit to d from now, within the limit of the whole exchange. It
+// is called for every piece of a body: a timer that fires earlier is not touched,
+// and is set again when it fires.
+func (w *deadline) reset(d time.Duration, l *Limit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
@@ -249,15 +248,15 @@ func (w *watch) reset(d time.Duration, l *Limit) {
 	}
 }
 
-// arm sets the timer for when time is over; under mu.
-func (w *watch) arm(now time.Time) {
+// arm sets the timer to the limit; under mu.
+func (w *deadline) arm(now time.Time) {
 	w.armed = w.by
 	w.timer.Reset(w.by.Sub(now))
 }
 
-// pause stops the clock until resume is called: the server is not to blame for
-// what is waited for.
-func (w *watch) pause() (resume func(waited time.Duration)) {
+// pause stops the timer until resume is called with the time that passed, which
+// does not count: the server did not cause the wait.
+func (w *deadline) pause() (resume func(waited time.Duration)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.timer != nil {
@@ -271,7 +270,7 @@ func (w *watch) pause() (resume func(waited time.Duration)) {
 	}
 }
 
-func (w *watch) fire() {
+func (w *deadline) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
@@ -286,7 +285,7 @@ func (w *watch) fire() {
 	}
 }
 
-func (w *watch) stop() {
+func (w *deadline) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.over.Store(true)

@@ -40,46 +40,46 @@ type Config struct {
 type Request struct {
 	// URL is absolute, http or https; a fragment is dropped.
 	URL string
-	// Type decides what a browser would send along, and whether the body is
-	// held. Default libra.Other.
+	// Type decides which headers a browser sends, and whether the body is kept.
+	// Default libra.Other.
 	Type libra.ResourceType
 	// Referrer is the URL of the document or stylesheet that names URL; "" for
 	// the page itself. It is sent by strict-origin-when-cross-origin.
 	Referrer string
-	// TopLevel says that a document is shown instead of its referrer, not in it.
+	// TopLevel means that a document replaces its referrer, and is no frame in it.
 	TopLevel bool
 	// Range is a Range header such as "bytes=0-", which media gets by default.
 	Range string
-	// ETag and LastModified make the request conditional: a 304 is an answer.
+	// ETag and LastModified make the request conditional: the response may be 304.
 	ETag, LastModified string
 }
 
-// Hop is one request and its response: a redirect or, as the last, the answer.
+// Hop is one request and its response. All but the last are redirects.
 type Hop struct {
 	URL string
-	// Status is 0 when no answer came.
+	// Status is 0 without a response.
 	Status int
 	// HeaderBytes is the status line, the header lines and the blank line as
 	// sent under HTTP/1.1; under HTTP/2 the header frames, still compressed.
 	HeaderBytes int64
-	// EncodedBytes is the body before Content-Encoding is undone, DecodedBytes
-	// after. Chunk sizes and frame headers are in neither. A redirect's body
-	// counts as none: browsers do not wait for it.
+	// EncodedBytes is the body before Content-Encoding is decoded, DecodedBytes
+	// after. Chunk sizes and frame headers are in neither. The body of a redirect
+	// does not count: browsers do not wait for it.
 	EncodedBytes, DecodedBytes int64
 	// FramingBytes is what Chromium counts as transferred beyond header and
 	// body: chunk sizes under HTTP/1.1, frame headers and padding under HTTP/2.
 	FramingBytes int64
-	// Protocol is "HTTP/1.0", "HTTP/1.1" or "HTTP/2.0"; "" without an answer.
+	// Protocol is "HTTP/1.0", "HTTP/1.1" or "HTTP/2.0"; "" without a response.
 	Protocol string
 	// MediaType is the lower-case Content-Type without parameters, "" if none.
 	MediaType string
-	// Cache is what the answer says about being kept; nil if nothing.
+	// Cache is what the response says about caching; nil if nothing.
 	Cache   *libra.Cache
 	Started time.Time
 	// Blocked is the wait for a connection. DNS, Connect and TLS are 0 on a
-	// connection used before. Wait ends with the headers, Receive with the body.
+	// reused connection. Wait ends with the headers, Receive with the body.
 	Blocked, DNS, Connect, TLS, Wait, Receive time.Duration
-	// Error says in one line why the hop failed or was cut short.
+	// Error is the reason why the hop failed or was cut short, in one line.
 	Error     string
 	ErrorCode libra.Code
 }
@@ -87,43 +87,43 @@ type Hop struct {
 // TransferBytes is Chromium's encodedDataLength for the hop.
 func (h Hop) TransferBytes() int64 { return h.HeaderBytes + h.EncodedBytes + h.FramingBytes }
 
-// Result is what a Get brought.
+// Result is the result of a Get.
 type Result struct {
-	// Hops holds every request made, in order; the last is the final one. It is
-	// empty only if the request was refused before anything was sent.
+	// Hops holds every request made, in order. It is empty only if the URL was
+	// rejected before anything was sent.
 	Hops []Hop
 	// FinalURL is the URL of the last hop.
 	FinalURL string
-	// Header is the last answer's, nil without one.
+	// Header is the header of the last response, nil without one.
 	Header http.Header
-	// MediaType and Charset are what Content-Type says, lower case, "" if
-	// nothing.
+	// MediaType and Charset are those of Content-Type, in lower case, "" if
+	// missing.
 	MediaType, Charset string
-	// Body is the decoded body, held only for what an engine reads: documents,
-	// stylesheets, scripts and image/svg+xml. The rest is counted and dropped.
-	// After an error it holds what arrived. It is the caller's until Release.
+	// Body is the decoded body, kept only for the types that the engine reads:
+	// documents, style sheets, scripts and image/svg+xml. Others are counted and
+	// discarded. After an error it is what was received. It is valid until
+	// Release.
 	Body []byte
-	// RetryAfter is how long a 429 or 503 asks to be left alone; 0 if it does
-	// not say.
+	// RetryAfter is the Retry-After of a 429 or 503; 0 if there is none.
 	RetryAfter time.Duration
-	// CertificateUntil is when the certificate of the last hop's server ends;
+	// CertificateUntil is when the certificate of the last hop's server expires;
 	// the zero time without TLS.
 	CertificateUntil time.Time
-	// Err says why the request failed or was cut short: it wraps one of the
-	// package's errors or a [*Limit], and its text is one line for a person. A
-	// status of 400 and above is an answer, not an error.
+	// Err is why the request failed or was cut short: it wraps one of the
+	// package's errors or a [*Limit], and its text is one line for people. A
+	// status of 400 and above is no error.
 	Err error
 
-	shelf *shelf // of Body
+	held *bodyBuffer // of Body
 }
 
-// Client fetches for any number of sessions at once over shared connections.
+// Client holds the connections that all sessions share.
 type Client struct {
 	cfg    Config // with its defaults
 	rt     *transports
-	values *values
-	limits standing
-	places *places
+	values *headerValues
+	limits commonLimits
+	slots  *bodySlots
 }
 
 // New returns a Client. Close it when done.
@@ -135,7 +135,7 @@ func New(cfg Config) *Client {
 	if cfg.AcceptLanguage == "" {
 		cfg.AcceptLanguage = "en-US,en;q=0.9"
 	}
-	return &Client{cfg: cfg, rt: newTransports(cfg), values: newValues(cfg), limits: newStanding(cfg.Limits), places: newPlaces()}
+	return &Client{cfg: cfg, rt: newTransports(cfg), values: newHeaderValues(cfg), limits: newCommonLimits(cfg.Limits), slots: newBodySlots()}
 }
 
 // Close closes idle connections.
@@ -160,10 +160,11 @@ type Session struct {
 	spent   atomic.Int64          // bytes transferred
 }
 
-// Bytes is what the session has transferred so far, headers and bodies.
+// Bytes returns the bytes transferred so far, headers and bodies.
 func (s *Session) Bytes() int64 { return s.spent.Load() }
 
-// Get fetches one URL, redirects included. It always returns what it counted.
+// Get requests one URL and follows redirects. The bytes it returns are exact also
+// after an error.
 func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 	c := s.client
 	if r.Type == libra.Media && r.Range == "" {
@@ -178,8 +179,8 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 		x := s.exchange(ctx, r, u, chain)
 		res.Hops = append(res.Hops, x.hop)
 		res.FinalURL, res.Header, res.Err = x.hop.URL, x.header, x.err
-		if res.shelf = x.shelf; x.shelf != nil {
-			res.Body = x.shelf.b
+		if res.held = x.held; x.held != nil {
+			res.Body = x.held.b
 		}
 		res.MediaType, res.Charset, res.CertificateUntil = x.hop.MediaType, x.charset, x.certificateUntil()
 		if x.err != nil || x.location == "" {
@@ -198,7 +199,7 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 	return res
 }
 
-// describe fills in what the last hop's headers say.
+// describe records the error and the Retry-After of the last hop.
 func (res *Result) describe() {
 	last := &res.Hops[len(res.Hops)-1]
 	if res.Err != nil && last.Error == "" {
@@ -209,7 +210,7 @@ func (res *Result) describe() {
 	}
 }
 
-// contentType reads Content-Type as far as it makes sense.
+// contentType parses Content-Type, and ignores invalid parameters.
 func contentType(h http.Header) (mediaType, charset string) {
 	v := h.Get("Content-Type")
 	if bare, label, ok := plainType(v); ok {
@@ -222,7 +223,7 @@ func contentType(h http.Header) (mediaType, charset string) {
 	return strings.ToLower(strings.TrimSpace(mediaType)), strings.ToLower(params["charset"])
 }
 
-// plainType reads a Content-Type as nearly all are written.
+// plainType parses the common form of Content-Type.
 func plainType(v string) (mediaType, charset string, ok bool) {
 	mediaType, rest, more := strings.Cut(v, ";")
 	if more {
@@ -241,7 +242,7 @@ func plainType(v string) (mediaType, charset string, ok bool) {
 	return strings.ToLower(mediaType), strings.ToLower(charset), ok
 }
 
-// retryAfter reads both forms, seconds and a date (RFC 9110, section 10.2.3).
+// retryAfter parses both forms, seconds and a date (RFC 9110, section 10.2.3).
 func retryAfter(v string, now time.Time) time.Duration {
 	if n, err := strconv.Atoi(v); err == nil {
 		return time.Duration(min(max(n, 0), 1<<31)) * time.Second

@@ -11,16 +11,16 @@ import (
 	"libra/pkg/libra"
 )
 
-// DefaultUserAgent is a desktop Chromium's, so that servers send what they
-// send browsers, with Libra's name, so that they can tell.
+// DefaultUserAgent is that of a desktop Chromium, so that servers send what they
+// send browsers, and names Libra.
 const DefaultUserAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36 Libra"
 
-// wish is what Chromium sends along for a type of resource.
-type wish struct{ accept, dest, mode string }
+// requestProfile holds the headers that Chromium sends for a type of resource.
+type requestProfile struct{ accept, dest, mode string }
 
-// values holds header values that are sent again and again. net/http does not
-// change them, so all requests share them.
-type values struct {
+// headerValues holds common header values. net/http does not change them, so all
+// requests share them.
+type headerValues struct {
 	userAgent, language []string
 	accept, dest, mode  map[string][]string
 	site                map[string][]string
@@ -28,14 +28,14 @@ type values struct {
 	yes, one            []string // Sec-Fetch-User, Upgrade-Insecure-Requests
 }
 
-func newValues(cfg Config) *values {
-	v := &values{
+func newHeaderValues(cfg Config) *headerValues {
+	v := &headerValues{
 		userAgent: []string{cfg.UserAgent}, language: []string{cfg.AcceptLanguage},
 		accept: map[string][]string{}, dest: map[string][]string{"iframe": {"iframe"}}, mode: map[string][]string{}, site: map[string][]string{},
 		secure: []string{"gzip, deflate, br, zstd"}, plain: []string{"gzip, deflate"}, as: []string{"identity"},
 		yes: []string{"?1"}, one: []string{"1"},
 	}
-	for _, w := range wishes {
+	for _, w := range requestProfiles {
 		v.accept[w.accept], v.dest[w.dest], v.mode[w.mode] = []string{w.accept}, []string{w.dest}, []string{w.mode}
 	}
 	for _, site := range []string{"none", "same-origin", "same-site", "cross-site"} {
@@ -44,7 +44,7 @@ func newValues(cfg Config) *values {
 	return v
 }
 
-var wishes = map[libra.ResourceType]wish{
+var requestProfiles = map[libra.ResourceType]requestProfile{
 	libra.Document:   {"text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7", "document", "navigate"},
 	libra.Stylesheet: {"text/css,*/*;q=0.1", "style", "no-cors"},
 	libra.Script:     {"*/*", "script", "no-cors"},
@@ -54,12 +54,12 @@ var wishes = map[libra.ResourceType]wish{
 	libra.Other:      {"*/*", "empty", "cors"},
 }
 
-// header is what Chromium sends for r to u. chain holds the URLs asked before
-// u on the way, in order.
+// header returns the headers that Chromium sends for r to u. chain holds the URLs
+// of the redirects before u, in order.
 func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
-	w, ok := wishes[r.Type]
+	w, ok := requestProfiles[r.Type]
 	if !ok {
-		w = wishes[libra.Other]
+		w = requestProfiles[libra.Other]
 	}
 	v := c.values
 	h := make(http.Header, 16)
@@ -76,7 +76,7 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 	set("If-Modified-Since", r.LastModified)
 	var from *url.URL
 	if r.Referrer != "" {
-		from, _ = url.Parse(r.Referrer) // nil if it is none: then nothing is told
+		from, _ = url.Parse(r.Referrer) // nil if invalid: then no Referer is sent
 	}
 	set("Referer", referer(from, u))
 	site := fetchSite(from, u, chain)
@@ -99,9 +99,9 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 	return h
 }
 
-// encoding is Accept-Encoding: media is asked for as it is, and brotli and
-// zstd only where no middle box can mangle them, as in Chromium.
-func (v *values) encoding(r Request, trusted bool) []string {
+// encoding returns Accept-Encoding as Chromium sends it: identity for media, and
+// brotli and zstd only where no middlebox can change the body.
+func (v *headerValues) encoding(r Request, trusted bool) []string {
 	switch {
 	case r.Type == libra.Media:
 		return v.as
@@ -143,7 +143,7 @@ func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
 }
 
-// fetchSite is Sec-Fetch-Site: how far the farthest hop is from who asks.
+// fetchSite returns Sec-Fetch-Site: the most distant relation of a hop to from.
 func fetchSite(from, to *url.URL, chain []*url.URL) string {
 	if from == nil {
 		return "none"

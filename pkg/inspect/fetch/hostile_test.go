@@ -19,8 +19,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// raw is a server that answers every request with what talk writes.
-func raw(t testing.TB, talk func(c net.Conn)) string {
+// rawServer is a server that answers every request with what talk writes.
+func rawServer(t testing.TB, talk func(c net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -44,8 +44,8 @@ func raw(t testing.TB, talk func(c net.Conn)) string {
 	return "http://" + l.Addr().String() + "/"
 }
 
-// says answers with s and hangs up.
-func says(s string) func(net.Conn) { return func(c net.Conn) { io.WriteString(c, s) } }
+// respond writes s and closes the connection.
+func respond(s string) func(net.Conn) { return func(c net.Conn) { io.WriteString(c, s) } }
 
 // hang waits until the client has gone.
 func hang(c net.Conn) { io.Copy(io.Discard, c) }
@@ -63,8 +63,8 @@ func drip(head, piece string, every time.Duration) func(net.Conn) {
 	}
 }
 
-func answer(headers string, body []byte) func(net.Conn) {
-	return says(fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", headers, len(body), body))
+func respondWith(headers string, body []byte) func(net.Conn) {
+	return respond(fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", headers, len(body), body))
 }
 
 func TestHostileServers(t *testing.T) {
@@ -93,35 +93,35 @@ func TestHostileServers(t *testing.T) {
 		min    int64  // encoded bytes that are counted all the same
 	}{
 		{name: "says nothing", talk: hang, limit: "header_timeout"},
-		{name: "hangs up", talk: says(""), kind: fetch.ErrConnect},
-		{name: "no HTTP", talk: says("SSH-2.0-OpenSSH_9.2\r\n\r\n"), kind: fetch.ErrProtocol},
-		{name: "head without end", talk: says("HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 4000)), limit: "header_bytes"},
+		{name: "hangs up", talk: respond(""), kind: fetch.ErrConnect},
+		{name: "no HTTP", talk: respond("SSH-2.0-OpenSSH_9.2\r\n\r\n"), kind: fetch.ErrProtocol},
+		{name: "head without end", talk: respond("HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 4000)), limit: "header_bytes"},
 		{name: "head dripped", talk: drip("HTTP/1.1 200 OK\r\n", "A: b\r\n", 50*time.Millisecond), limit: "header_timeout"},
-		{name: "large head", talk: answer("X: "+strings.Repeat("x", 20<<10)+"\r\n", nil), limit: "header_bytes"},
+		{name: "large head", talk: respondWith("X: "+strings.Repeat("x", 20<<10)+"\r\n", nil), limit: "header_bytes"},
 		{name: "interim heads for ever", talk: drip("", strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 50), time.Millisecond), limit: "header_bytes"},
 		{name: "body stalls", talk: func(c net.Conn) { io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"); hang(c) }, limit: "idle_timeout", min: 3},
 		{name: "body dripped", talk: drip("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "x", 20*time.Millisecond), limit: "min_throughput", min: 2},
 		{name: "body without end", talk: drip("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", 64<<10), time.Millisecond), limit: "encoded_bytes", min: 1 << 20},
 		{name: "body just fast enough", talk: drip("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", 1<<10), 20*time.Millisecond), limit: "asset_timeout", min: 1 << 10},
-		{name: "body cut short", talk: says("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), kind: fetch.ErrCut, min: 3},
-		{name: "chunk cut short", talk: says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"), kind: fetch.ErrCut, min: 3},
-		{name: "chunk size absurd", talk: says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\nabc"), kind: fetch.ErrCut},
-		{name: "length negative", talk: says("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc"), kind: fetch.ErrProtocol},
-		{name: "gzip bomb", talk: answer("Content-Encoding: gzip\r\n", bomb), limit: "ratio", min: 1000},
-		{name: "gzip large", talk: answer("Content-Encoding: gzip\r\n", bomb), limits: huge, limit: "decoded_bytes", min: 1000},
-		{name: "gzip is none", talk: answer("Content-Encoding: gzip\r\n", []byte("plain text")), kind: fetch.ErrEncoding, min: 10},
-		{name: "gzip cut", talk: answer("Content-Encoding: gzip\r\n", whole[:40]), kind: fetch.ErrEncoding, min: 40},
-		{name: "gzip with another checksum", talk: answer("Content-Encoding: gzip\r\n", append(whole[:len(whole)-8:len(whole)-8], make([]byte, 8)...)), kind: fetch.ErrEncoding, min: 40},
-		{name: "deflate cut", talk: answer("Content-Encoding: deflate\r\n", compress(t, "deflate", []byte(page))[:40]), kind: fetch.ErrEncoding, min: 40},
-		{name: "raw deflate cut", talk: answer("Content-Encoding: deflate\r\n", compress(t, "raw", []byte(page))[:40]), kind: fetch.ErrEncoding, min: 40},
-		{name: "brotli is none", talk: answer("Content-Encoding: br\r\n", []byte("\xff\xff\xff\xff plain")), kind: fetch.ErrEncoding, min: 10},
-		{name: "zstd window too wide", talk: answer("Content-Encoding: zstd\r\n", wide.Bytes()), kind: fetch.ErrEncoding, min: 100},
-		{name: "encodings stacked", talk: answer("Content-Encoding: gzip, gzip, gzip, gzip\r\n", bomb), limit: "encodings", min: 1000},
-		{name: "held in part", talk: answer("", make([]byte, 100<<10)), limit: "held_bytes", min: 100 << 10},
-		{name: "redirect to a private address", talk: says("HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nContent-Length: 0\r\n\r\n"), kind: fetch.ErrForbidden},
-		{name: "redirect to a mapped address", talk: says("HTTP/1.1 302 Found\r\nLocation: http://[::ffff:169.254.169.254]/\r\nContent-Length: 0\r\n\r\n"), kind: fetch.ErrForbidden},
-		{name: "redirect to a file", talk: says("HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"), kind: fetch.ErrURL},
-		{name: "redirect to a long URL", talk: says("HTTP/1.1 302 Found\r\nLocation: /" + strings.Repeat("x", 7000) + "\r\nContent-Length: 0\r\n\r\n"), limits: fetch.Limits{URLBytes: 5000}, limit: "url_bytes"},
+		{name: "body cut short", talk: respond("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), kind: fetch.ErrCut, min: 3},
+		{name: "chunk cut short", talk: respond("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc"), kind: fetch.ErrCut, min: 3},
+		{name: "chunk size absurd", talk: respond("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\nabc"), kind: fetch.ErrCut},
+		{name: "length negative", talk: respond("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc"), kind: fetch.ErrProtocol},
+		{name: "gzip bomb", talk: respondWith("Content-Encoding: gzip\r\n", bomb), limit: "ratio", min: 1000},
+		{name: "gzip large", talk: respondWith("Content-Encoding: gzip\r\n", bomb), limits: huge, limit: "decoded_bytes", min: 1000},
+		{name: "gzip is none", talk: respondWith("Content-Encoding: gzip\r\n", []byte("plain text")), kind: fetch.ErrEncoding, min: 10},
+		{name: "gzip cut", talk: respondWith("Content-Encoding: gzip\r\n", whole[:40]), kind: fetch.ErrEncoding, min: 40},
+		{name: "gzip with another checksum", talk: respondWith("Content-Encoding: gzip\r\n", append(whole[:len(whole)-8:len(whole)-8], make([]byte, 8)...)), kind: fetch.ErrEncoding, min: 40},
+		{name: "deflate cut", talk: respondWith("Content-Encoding: deflate\r\n", compress(t, "deflate", []byte(page))[:40]), kind: fetch.ErrEncoding, min: 40},
+		{name: "raw deflate cut", talk: respondWith("Content-Encoding: deflate\r\n", compress(t, "raw", []byte(page))[:40]), kind: fetch.ErrEncoding, min: 40},
+		{name: "brotli is none", talk: respondWith("Content-Encoding: br\r\n", []byte("\xff\xff\xff\xff plain")), kind: fetch.ErrEncoding, min: 10},
+		{name: "zstd window too wide", talk: respondWith("Content-Encoding: zstd\r\n", wide.Bytes()), kind: fetch.ErrEncoding, min: 100},
+		{name: "encodings stacked", talk: respondWith("Content-Encoding: gzip, gzip, gzip, gzip\r\n", bomb), limit: "encodings", min: 1000},
+		{name: "held in part", talk: respondWith("", make([]byte, 100<<10)), limit: "held_bytes", min: 100 << 10},
+		{name: "redirect to a private address", talk: respond("HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/\r\nContent-Length: 0\r\n\r\n"), kind: fetch.ErrForbidden},
+		{name: "redirect to a mapped address", talk: respond("HTTP/1.1 302 Found\r\nLocation: http://[::ffff:169.254.169.254]/\r\nContent-Length: 0\r\n\r\n"), kind: fetch.ErrForbidden},
+		{name: "redirect to a file", talk: respond("HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"), kind: fetch.ErrURL},
+		{name: "redirect to a long URL", talk: respond("HTTP/1.1 302 Found\r\nLocation: /" + strings.Repeat("x", 7000) + "\r\nContent-Length: 0\r\n\r\n"), limits: fetch.Limits{URLBytes: 5000}, limit: "url_bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -129,7 +129,7 @@ func TestHostileServers(t *testing.T) {
 				tt.limits = limits
 			}
 			s := session(t, fetch.Config{Limits: tt.limits})
-			got := s.Get(t.Context(), fetch.Request{URL: raw(t, tt.talk), Type: libra.Document})
+			got := s.Get(t.Context(), fetch.Request{URL: rawServer(t, tt.talk), Type: libra.Document})
 			if got.Err == nil {
 				t.Fatalf("no error: %+v", got.Hops)
 			}

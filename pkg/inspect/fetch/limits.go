@@ -9,19 +9,18 @@ import (
 	"libra/pkg/libra"
 )
 
-// Limits bounds what one stranger's server may cost. A zero field takes its
-// default; a negative one lifts the limit.
+// Limits bounds what one server may cost. A zero field takes its default; a
+// negative one means no limit.
 type Limits struct {
 	// HeaderBytes bounds the headers of one response. Default 256 KiB, as in
 	// Chromium.
 	HeaderBytes int64
-	// EncodedBytes bounds one body on the wire. Default 50 MiB.
+	// EncodedBytes bounds one body before decoding. Default 50 MiB.
 	EncodedBytes int64
-	// DecodedBytes bounds one body after Content-Encoding is undone. Default
-	// 100 MiB.
+	// DecodedBytes bounds one body after decoding. Default 100 MiB.
 	DecodedBytes int64
-	// HeldBytes bounds the part of a decoded body that is kept for the engine;
-	// what follows is still counted. Default 8 MiB.
+	// HeldBytes bounds the part of a decoded body that is kept for the engine; the
+	// rest is counted only. Default 8 MiB.
 	HeldBytes int64
 	// PageBytes bounds headers and encoded bodies of one session together.
 	// Default 200 MiB.
@@ -50,16 +49,15 @@ type Limits struct {
 	// AssetTimeout bounds one hop on its connection, headers and body. Waiting
 	// for one of the host's connections does not count. Default 30 s.
 	AssetTimeout time.Duration
-	// MinThroughput is the average, in encoded bytes per second, that a body
-	// must keep up once Grace is over. Default 1024.
+	// MinThroughput is the least average, in encoded bytes per second, of a body
+	// after Grace. Default 1024.
 	MinThroughput int64
-	// Grace is how long a body may crawl before MinThroughput holds. Default
-	// 10 s.
+	// Grace is the time before MinThroughput applies to a body. Default 10 s.
 	Grace time.Duration
 }
 
-// ratioFloor is what a body may decode to before Limits.Ratio is looked at:
-// short texts compress enormously and hurt nobody.
+// ratioFloor is the decoded size from which Limits.Ratio applies: short texts may
+// compress far better and are harmless.
 const ratioFloor = 1 << 20
 
 func (l Limits) withDefaults() Limits {
@@ -77,12 +75,12 @@ func (l Limits) withDefaults() Limits {
 	or(&l.HeaderTimeout, 15*time.Second)
 	or(&l.IdleTimeout, 10*time.Second)
 	or(&l.AssetTimeout, 30*time.Second)
-	l.MinThroughput = cmp.Or(l.MinThroughput, 1024) // negative: any speed will do
+	l.MinThroughput = cmp.Or(l.MinThroughput, 1024) // negative: no limit
 	or(&l.Grace, 10*time.Second)
 	return l
 }
 
-// or sets *v to def if it is zero, and to more than anything reaches if it is
+// or sets *v to def if it is zero, and to a value that nothing reaches if it is
 // negative.
 func or[T int64 | time.Duration](v *T, def T) {
 	switch {
@@ -103,11 +101,11 @@ func orCount(v *int, def int) {
 	}
 }
 
-// Limit is one of [Limits] that was hit. Match it with errors.As.
+// Limit is one of [Limits] that was reached. Match it with errors.As.
 type Limit struct {
 	// Name is the limit in snake case: "encoded_bytes".
 	Name string
-	// Value is the limit for a person: "52.4 MB", "10 s".
+	// Value is the limit for people: "52.4 MB", "10 s".
 	Value string
 	// What happened, up to the value: "body cut at".
 	What string
@@ -131,11 +129,11 @@ func timeLimit(name, what string, d time.Duration) *Limit {
 	return &Limit{Name: name, Value: libra.FormatDuration(d), What: what}
 }
 
-// standing are the limits that every request arms and few hit, made once.
-type standing struct{ header, answer, asset, idle *Limit }
+// commonLimits are the limits that every request has, made once.
+type commonLimits struct{ header, answer, asset, idle *Limit }
 
-func newStanding(l Limits) standing {
-	return standing{
+func newCommonLimits(l Limits) commonLimits {
+	return commonLimits{
 		header: bytesLimit("header_bytes", "headers cut at", l.HeaderBytes),
 		answer: timeLimit("header_timeout", "no answer within", l.HeaderTimeout),
 		asset:  timeLimit("asset_timeout", "not done within", l.AssetTimeout),

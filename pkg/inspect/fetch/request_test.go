@@ -98,8 +98,8 @@ func TestBodyIsHeldForEnginesOnly(t *testing.T) {
 	}
 }
 
-// crowd asks for url n times at once.
-func crowd(t *testing.T, url string, cfg fetch.Config, n int) {
+// getConcurrently requests url n times at once.
+func getConcurrently(t *testing.T, url string, cfg fetch.Config, n int) {
 	t.Helper()
 	s := session(t, cfg)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -128,13 +128,13 @@ func TestConnectionsPerHost(t *testing.T) {
 		mu.Unlock()
 		io.WriteString(w, page)
 	})
-	crowd(t, server(t, h).URL, fetch.Config{}, 100)
+	getConcurrently(t, server(t, h).URL, fetch.Config{}, 100)
 	if n := len(clients); n > 6 {
 		t.Errorf("HTTP/1.1: %d connections for what 6 can carry: %v", n, clients)
 	}
 	clear(clients)
 	tls, trust := h2server(t, h)
-	crowd(t, tls.URL, fetch.Config{TLS: trust}, 100)
+	getConcurrently(t, tls.URL, fetch.Config{TLS: trust}, 100)
 	if n := len(clients); n != 1 {
 		t.Errorf("HTTP/2: %d connections, want one: %v", n, clients)
 	}

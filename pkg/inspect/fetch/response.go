@@ -6,25 +6,25 @@ import (
 	"strconv"
 )
 
-// response follows an HTTP/1 response as it comes off the wire, line by line to
-// the end of its head and by its announced length from there (RFC 9112, section
-// 6). It counts the head to the byte, and finds where the response ends, so that
-// net/http reads no byte that belongs to no request. Whether a response is valid
-// is net/http's to judge: where a head is unclear, the end is taken to be open.
+// response follows an HTTP/1 response as it is received, line by line to the end
+// of its head and by its announced length from there (RFC 9112, section 6). It
+// counts the head to the byte, and finds where the response ends, so that net/http
+// never reads a byte that belongs to no request. net/http alone decides whether a
+// response is valid: where a head is ambiguous, the end counts as not announced.
 //
-// Its zero value expects no response. The lines of a head pass through headLine
-// before net/http reads them.
+// The zero value expects no response. Each line of a head passes through headLine
+// before net/http reads it.
 type response struct {
 	count *tally
 	phase phase
-	line  []byte // what has come of the line; at most maxLine bytes
+	line  []byte // the beginning of the current line; at most maxLine bytes
 
 	status  int
 	old     bool  // HTTP/1.0
-	open    bool  // the end is not announced, or not clearly
+	open    bool  // the end is not announced, or is ambiguous
 	chunked bool  // Transfer-Encoding is chunked
 	length  int64 // Content-Length; -1 for none
-	left    int64 // bytes of the body or chunk still to come
+	left    int64 // bytes of the body or chunk not yet received
 }
 
 // phase is a part of a response.
@@ -41,15 +41,15 @@ const (
 	trailerLine
 )
 
-// maxLine is what is kept of a line: enough for those that are read.
+// maxLine bounds what is kept of a line. It holds every field that is read.
 const maxLine = 128
 
-// begin expects a response, which is counted in t.
+// begin expects a response and counts it in t.
 func (r *response) begin(t *tally) {
 	*r = response{count: t, phase: statusLine, line: r.line[:0], length: -1}
 }
 
-// done says that no byte of a response is to come.
+// done reports that the response is complete, or that none is expected.
 func (r *response) done() bool { return r.phase == ended }
 
 // read follows p and returns how many of its bytes belong to the response.
@@ -107,7 +107,7 @@ func (r *response) lines(p []byte) int {
 	return n
 }
 
-// whole takes a line without its end; cut says that it is longer.
+// whole reads a line without its line end; cut reports that the line is longer.
 func (r *response) whole(line []byte, cut bool) {
 	switch r.phase {
 	case statusLine:
@@ -136,7 +136,7 @@ func (r *response) whole(line []byte, cut bool) {
 	}
 }
 
-// headLine takes a line after the status line.
+// headLine reads a line after the status line.
 func (r *response) headLine(line []byte, cut bool) {
 	if len(line) == 0 {
 		r.headDone()
@@ -159,7 +159,7 @@ func (r *response) headLine(line []byte, cut bool) {
 
 func isBlank(b byte) bool { return b == ' ' || b == '\t' }
 
-// headDone settles by the head where the response ends.
+// headDone decides by the head where the response ends.
 func (r *response) headDone() {
 	switch {
 	case r.status >= 100 && r.status < 200 && r.status != 101:

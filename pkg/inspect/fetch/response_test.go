@@ -12,13 +12,13 @@ import (
 )
 
 var responses = []string{
-	says200("body"),
-	says200(""),
+	response200("body"),
+	response200(""),
 	"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nbody",
 	"HTTP/1.1 200 OK\ncontent-length:4\n\nbody",
 	"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n",
 	"HTTP/1.1 304 Not Modified\r\n\r\n",
-	"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + says200("body"),
+	"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + response200("body"),
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA \r\n0123456789\r\n0\r\nX-Trailer: y\r\n\r\n",
 	"HTTP/1.1 200 OK\r\nX-Long: " + strings.Repeat("x", 500) + "\r\nContent-Length: 4\r\n\r\nbody",
 	"HTTP/1.1 200\r\nContent-Length: 4\r\n\r\nbody",

@@ -13,8 +13,8 @@ var badPorts = map[int]bool{
 	0: true, 1: true, 7: true, 9: true, 11: true, 13: true, 15: true, 17: true, 19: true, 20: true, 21: true, 22: true, 23: true, 25: true, 37: true, 42: true, 43: true, 53: true, 69: true, 77: true, 79: true, 87: true, 95: true, 101: true, 102: true, 103: true, 104: true, 109: true, 110: true, 111: true, 113: true, 115: true, 117: true, 119: true, 123: true, 135: true, 137: true, 139: true, 143: true, 161: true, 179: true, 389: true, 427: true, 465: true, 512: true, 513: true, 514: true, 515: true, 526: true, 530: true, 531: true, 532: true, 540: true, 548: true, 554: true, 556: true, 563: true, 587: true, 601: true, 636: true, 989: true, 990: true, 993: true, 995: true, 1719: true, 1720: true, 1723: true, 2049: true, 3659: true, 4045: true, 4190: true, 5060: true, 5061: true, 6000: true, 6566: true, 6665: true, 6666: true, 6667: true, 6668: true, 6669: true, 6679: true, 6697: true, 10080: true,
 }
 
-// parse checks that raw, taken relative to base if there is one, can be
-// fetched. The fragment is dropped.
+// parse resolves raw against base, if there is one, and checks that it can be
+// requested. The fragment is dropped.
 func (c *Client) parse(raw string, base *url.URL) (*url.URL, error) {
 	if len(raw) > c.cfg.Limits.URLBytes {
 		return nil, countLimit("url_bytes", "URL longer in bytes than", c.cfg.Limits.URLBytes)
@@ -59,7 +59,7 @@ func (c *Client) vet(u *url.URL, raw string) error {
 	return nil
 }
 
-// addr is u's host and port, as the transports name it.
+// addr returns the host and port of u, as the transports name them.
 func addr(u *url.URL) string {
 	if u.Port() != "" {
 		return u.Host
@@ -70,9 +70,9 @@ func addr(u *url.URL) string {
 	return u.Host + ":80"
 }
 
-// escape does to raw what browsers do before they look at a URL: white space
-// around it goes, line breaks and tabs inside too, a backslash is a slash, and
-// what may not stand in a URL is percent-encoded.
+// escape prepares raw as browsers do: it removes white space around it and line
+// breaks and tabs inside, turns backslashes into slashes, and percent-encodes
+// characters that are invalid in a URL.
 func escape(raw string) string {
 	raw = strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
 	if !needsEscape(raw) {
@@ -103,7 +103,7 @@ func escape(raw string) string {
 	return b.String()
 }
 
-// hostSpan is where raw's authority ends, 0 if it has none.
+// hostSpan returns where the authority of raw ends, 0 if it has none.
 func hostSpan(raw string) int {
 	i := strings.Index(raw, "//")
 	if i < 0 {
@@ -132,7 +132,7 @@ func isHex(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'f'
 }
 
-// clip keeps a stranger's URL to a line.
+// clip shortens a URL to one line.
 func clip(s string) string {
 	if len(s) > 100 {
 		return strings.ToValidUTF8(s[:100], "") + "…"
