@@ -46,7 +46,7 @@ shown in kB of 1000 bytes, with the file's figure beside them:
      "maxDeltaVsLast": [{"resourceType": "total", "budget": "5%"}]}]
 
 With --budget only a page that was weighed whole passes: an error page (status
-400 or above), a page that no budget is for, and a partial report that is not
+400 or above), a page that no budget matches, and a partial report that is not
 over its budget are not judged. --allow-partial judges a partial report as it
 is. maxDeltaVsLast needs --last FILE; --last none says that there is none yet.
 

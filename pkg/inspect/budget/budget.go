@@ -1,4 +1,4 @@
-// Package budget reads performance budgets and holds reports against them.
+// Package budget reads performance budgets and checks reports against them.
 //
 // The file is LightWallet's budget.json, which Lighthouse read until version
 // 12: an array of budgets, each for the pages whose path it matches, sizes in
@@ -13,16 +13,16 @@
 //	  "maxDeltaVsLast": [{"resourceType": "total", "budget": "5%"}]
 //	}]
 //
-// path is written as in robots.txt: it matches from the start, one * stands
-// for anything, a $ at the end for the end. The default is "/", every page. Of
-// the budgets that match a page, the last one counts, as in Lighthouse.
+// path is written as in robots.txt: it matches from the start, one * matches
+// anything, a $ at the end matches the end. The default is "/", every page. Of
+// the budgets that match a page, the last one applies, as in Lighthouse.
 //
-// maxDeltaVsLast is ours: how much a page may have grown since its last
-// complete report, in KB (50) or as a share ("5%"), for one resource type a
-// line. A number or a share alone is for "total".
+// maxDeltaVsLast is Libra's own: how much a page may have grown since its last
+// complete report, in KB (50) or as a share ("5%"), one resource type per line. A
+// number or a share alone is for "total".
 //
-// Third-party is what comes from another registrable domain than the page; if
-// firstPartyHostnames is given, what comes from none of these.
+// Third-party are assets from another registrable domain than the page's, or, with
+// firstPartyHostnames, from none of these hosts.
 package budget
 
 import (
@@ -33,13 +33,13 @@ import (
 	"libra/pkg/libra"
 )
 
-// Types of resources that budgets name beside libra.ResourceTypes.
+// Types of resources that budgets name in addition to libra.ResourceTypes.
 const (
 	Total      = "total"
 	ThirdParty = "third-party"
 )
 
-// resourceTypes lists what may stand as a resourceType.
+// resourceTypes lists the valid values of resourceType.
 func resourceTypes() []string {
 	names := []string{Total}
 	for _, t := range libra.ResourceTypes() {
@@ -62,7 +62,7 @@ type Line struct {
 	Type  string `json:"type"`            // a libra.ResourceType, "total" or "third-party"
 	Max   int64  `json:"max"`             // bytes, or requests
 	Share int64  `json:"share,omitempty"` // of a delta, in thousandths of the last report's; then Max is 0
-	// IsShare tells a share of 0 from none.
+	// IsShare says that the line is a share, which may be 0.
 	IsShare bool `json:"is_share,omitempty"`
 	// Given is a size or share as the file has it, "300 KB" or "5%"; "" for
 	// counts.
@@ -91,7 +91,7 @@ func Match(budgets []Budget, pageURL string) (b Budget, ok bool) {
 	return Budget{}, false
 }
 
-// matches tells whether path fits pattern, which checkPath has seen.
+// matches says whether path matches pattern, which checkPath has accepted.
 func matches(path, pattern string) bool {
 	pattern, anchored := strings.CutSuffix(pattern, "$")
 	before, after, wild := strings.Cut(pattern, "*")
@@ -107,7 +107,7 @@ func matches(path, pattern string) bool {
 	return !anchored || rest == ""
 }
 
-// checkPath says what is wrong with pattern, "" if nothing.
+// checkPath returns the fault of pattern, "" for none.
 func checkPath(pattern string) string {
 	switch {
 	case !strings.HasPrefix(pattern, "/"):
@@ -115,7 +115,7 @@ func checkPath(pattern string) string {
 	case strings.Count(pattern, "*") > 1:
 		return fmt.Sprintf("path %q has more than one *: one is allowed", pattern)
 	case strings.Contains(strings.TrimSuffix(pattern, "$"), "$"):
-		return fmt.Sprintf("path %q has a $ before its end: it stands for the end of the path", pattern)
+		return fmt.Sprintf("path %q has a $ before its end: only the last character may be one", pattern)
 	}
 	return ""
 }

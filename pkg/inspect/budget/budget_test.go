@@ -64,30 +64,30 @@ func TestParseNamesLineValueAndRemedy(t *testing.T) {
 		{"[{}] 1", "f:1:6: something follows the end of the list: remove it"},
 		{"\xff", "f:1:1: file is not UTF-8 text"},
 		{"{}", "f:1:1: budgets are an object: write a list of budgets, [{…}]"},
-		{"[]", "f:1:1: the list holds no budget"},
+		{"[]", "f:1:1: the list has no budget"},
 		{"[3]", "f:1:2: a budget is a number: write an object with path, options, resourceSizes"},
 		{"[{\n\t\"resourceSize\": []}]", `f:2:2: key "resourceSize" is unknown: allowed are path, options, resourceSizes, resourceCounts, maxDeltaVsLast`},
-		{`[{"timings": []}]`, `f:1:3: key "timings" is not for Libra, which weighs pages and does not time them: remove it`},
-		{`[{"path": "/", "path": "/b"}]`, `f:1:16: key "path" stands twice`},
+		{`[{"timings": []}]`, `f:1:3: key "timings" is not supported, as Libra measures sizes and not times: remove it`},
+		{`[{"path": "/", "path": "/b"}]`, `f:1:16: key "path" is given twice`},
 		{`[{"path": "blog"}]`, `f:1:11: path "blog" does not start with /`},
 		{`[{"path": "/*/*"}]`, "has more than one *"},
 		{`[{"path": "/a$b"}]`, "has a $ before its end"},
 		{`[{"path": 3}]`, `f:1:11: path is a number: write a string such as "/blog/*"`},
 		{`[{"options": {"hosts": []}}]`, `f:1:15: key "hosts" is unknown: allowed is firstPartyHostnames`},
-		{`[{"options": {"firstPartyHostnames": ["https://x"]}}]`, `first-party host "https://x" is none`},
+		{`[{"options": {"firstPartyHostnames": ["https://x"]}}]`, `invalid first-party host "https://x"`},
 		{`[{"resourceSizes": {}}]`, "f:1:20: resourceSizes is an object: write a list"},
 		{`[{"resourceSizes": [{"resourceType": "scripts", "budget": 1}]}]`, `f:1:38: resourceType "scripts" is unknown: ` + all},
 		{`[{"resourceSizes": [{"resourceType": null, "budget": 1}]}]`, "resourceType null is unknown: " + all},
 		{`[{"resourceSizes": [{"resourceType": "total"}]}]`, "f:1:21: the line has no budget"},
 		{`[{"resourceSizes": [{"budget": 1}]}]`, "the line has no resourceType: write one of total"},
 		{`[{"resourceSizes": [{"resourceType": "total", "budget": 1, "tolerance": 1}]}]`, `key "tolerance" is unknown: allowed are resourceType and budget`},
-		{`[{"resourceSizes": [{"resourceType": "total", "budget": -1}]}]`, "f:1:57: size -1 makes no sense: write a number of KB from 0 to 10000000"},
-		{`[{"resourceSizes": [{"resourceType": "total", "budget": "300"}]}]`, `size "300" makes no sense`},
-		{`[{"resourceSizes": [{"resourceType": "total", "budget": 1e400}]}]`, "size 1e400 makes no sense"},
-		{`[{"resourceCounts": [{"resourceType": "total", "budget": 1.5}]}]`, "count 1.5 makes no sense: write a whole number"},
+		{`[{"resourceSizes": [{"resourceType": "total", "budget": -1}]}]`, "f:1:57: invalid size -1: write a number of KB from 0 to 10000000"},
+		{`[{"resourceSizes": [{"resourceType": "total", "budget": "300"}]}]`, `invalid size "300"`},
+		{`[{"resourceSizes": [{"resourceType": "total", "budget": 1e400}]}]`, "invalid size 1e400"},
+		{`[{"resourceCounts": [{"resourceType": "total", "budget": 1.5}]}]`, "invalid count 1.5: write a whole number"},
 		{`[{"resourceCounts": [{"resourceType": "font", "budget": 1}, {"resourceType": "font", "budget": 2}]}]`, `f:1:61: resourceCounts has resourceType "font" twice`},
-		{`[{"maxDeltaVsLast": "ten"}]`, `f:1:21: growth "ten" makes no sense: write a share from "0%" to "1000%", or a number of KB`},
-		{`[{"maxDeltaVsLast": "NaN%"}]`, `growth "NaN%" makes no sense`},
+		{`[{"maxDeltaVsLast": "ten"}]`, `f:1:21: invalid growth "ten": write a share from "0%" to "1000%", or a number of KB`},
+		{`[{"maxDeltaVsLast": "NaN%"}]`, `invalid growth "NaN%"`},
 		{strings.Repeat("[", 100), "nested more than 16 deep"},
 	} {
 		_, err := budget.Parse("f", []byte(tt.text))
@@ -193,7 +193,7 @@ func TestCheckWithoutPrevious(t *testing.T) {
 	}
 }
 
-// What is not weighed whole, or is no page, is not within its budget.
+// A partial report and an error page are not within their budget.
 func TestUnjudged(t *testing.T) {
 	within := parse(t, `[{"resourceCounts": [{"resourceType": "total", "budget": 100}]}]`)
 	over := parse(t, `[{"resourceCounts": [{"resourceType": "total", "budget": 1}]}]`)

@@ -10,7 +10,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// Kind says which list of a budget a line stands in.
+// Kind is the list of a budget that a line is in.
 type Kind string
 
 // The kinds, named as in the file.
@@ -20,13 +20,13 @@ const (
 	Deltas Kind = "maxDeltaVsLast"
 )
 
-// Outcome is one line of a budget held against a report.
+// Outcome is one line of a budget checked against a report.
 type Outcome struct {
 	Kind     Kind   `json:"kind"`
 	Type     string `json:"type"`
 	Unit     string `json:"unit"`     // "bytes" or "requests"
 	Budgeted int64  `json:"budgeted"` // what is allowed
-	Actual   int64  `json:"actual"`   // what there is; of a delta, the growth, negative if it shrank
+	Actual   int64  `json:"actual"`   // the size or count; of a delta, the growth, negative if it shrank
 	Over     int64  `json:"over"`     // Actual - Budgeted if that is positive, else 0
 	// Given is a size or share as the file has it, "300 KB" or "5%"; "" for
 	// counts.
@@ -35,26 +35,26 @@ type Outcome struct {
 	Skipped string `json:"skipped,omitempty"`
 }
 
-// Result is a report held against the budget for its page.
+// Result is a report checked against the budget for its page.
 type Result struct {
 	URL string `json:"url"`
-	// Path is the budget's, "" if no budget is for this page.
+	// Path is the budget's, "" if no budget matches this page.
 	Path  string    `json:"path"`
 	Lines []Outcome `json:"lines"` // never null, in the file's order
-	Over  bool      `json:"over"`  // one line is, at least
+	Over  bool      `json:"over"`  // at least one line is
 	// Unjudged says why the page is not within its budget although no line is
 	// over, and what to do; "" where it is within, or over.
 	Unjudged string `json:"unjudged,omitempty"`
 	// Details is Unjudged by code; a failed report's own reasons.
 	Details []libra.Reason `json:"unjudged_details,omitempty"`
 	Partial bool           `json:"partial"`
-	// Notes say what to keep in mind, each in one line; never null.
+	// Notes qualify the result, each in one line; never null.
 	Notes []string `json:"notes"`
 }
 
-// Check holds a report against the last budget that matches its final URL.
-// previous is the page's last complete report before it, nil if there is none.
-// An error page and a failed report have nothing to hold against it: no Lines.
+// Check checks a report against the last budget that matches its final URL.
+// previous is the page's last complete report before it, nil without one. Failed
+// reports and those of error pages are not checked: they have no Lines.
 func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 	res := Result{URL: r.URL, Lines: []Outcome{}, Notes: []string{}, Partial: r.Outcome != libra.Complete}
 	switch {
@@ -74,14 +74,14 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 	}
 	b, ok := Match(budgets, page)
 	if !ok {
-		res.unjudged(libra.CodeNoBudget, "no budget is for "+page, `give one whose path matches, such as "/*"`)
+		res.unjudged(libra.CodeNoBudget, "no budget matches "+page, `give one whose path matches, such as "/*"`)
 		return res
 	}
 	res.Path = b.Path
 	if res.Partial {
 		res.Notes = append(res.Notes, "the report is "+string(r.Outcome)+": the figures are a lower bound")
 	}
-	now := weigh(r, b.FirstParty)
+	now := sizes(r, b.FirstParty)
 	for _, l := range b.Sizes {
 		res.add(Outcome{Kind: Sizes, Type: l.Type, Unit: "bytes", Budgeted: l.Max, Given: l.Given, Actual: now[l.Type].TransferBytes})
 	}
@@ -91,7 +91,7 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 	known := previous != nil && previous.Outcome == libra.Complete
 	var last map[string]libra.Size
 	if known && len(b.Deltas) > 0 {
-		last = weigh(*previous, b.FirstParty)
+		last = sizes(*previous, b.FirstParty)
 	}
 	for _, l := range b.Deltas {
 		o := Outcome{Kind: Deltas, Type: l.Type, Unit: "bytes", Budgeted: l.Max, Given: l.Given}
@@ -108,8 +108,8 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 		res.add(o)
 	}
 	if res.Partial && !res.Over {
-		res.unjudged(libra.CodePartialReport, "the report is partial, so that the page may weigh more",
-			"try again once what it names is mended, or judge it as it is with --allow-partial")
+		res.unjudged(libra.CodePartialReport, "the report is partial, so the page may be larger",
+			"fix what its reasons name and retry, or check it as it is with --allow-partial")
 	}
 	return res
 }
@@ -119,7 +119,7 @@ func (res *Result) unjudged(code libra.Code, text, remedy string) {
 	res.Unjudged, res.Details = why.String(), []libra.Reason{why}
 }
 
-// AllowPartial judges a partial report by its lower bound.
+// AllowPartial accepts the lower bound of a partial report.
 func (res *Result) AllowPartial() {
 	if len(res.Details) == 1 && res.Details[0].Code == libra.CodePartialReport {
 		res.Unjudged, res.Details = "", nil
@@ -132,8 +132,8 @@ func (res *Result) add(o Outcome) {
 	res.Lines = append(res.Lines, o)
 }
 
-// weigh sums a report by what budgets name.
-func weigh(r libra.Report, firstParty []string) map[string]libra.Size {
+// sizes sums a report by resource types.
+func sizes(r libra.Report, firstParty []string) map[string]libra.Size {
 	sums := map[string]libra.Size{}
 	all := libra.Sum(r.Assets)
 	sums[Total] = all.Size
@@ -155,7 +155,7 @@ func weigh(r libra.Report, firstParty []string) map[string]libra.Size {
 	return sums
 }
 
-// first tells whether host belongs to the page at home.
+// first says whether host is first-party for a page at home.
 func first(host, home string, listed []string) bool {
 	for _, pattern := range listed {
 		bare, wild := strings.CutPrefix(pattern, "*.")
@@ -169,8 +169,8 @@ func first(host, home string, listed []string) bool {
 	return host == home || domain(host) == domain(home)
 }
 
-// domain is the registrable domain, or the host itself where there is none:
-// an IP address, "localhost".
+// domain is the registrable domain, or the host itself without one: an IP
+// address, "localhost".
 func domain(host string) string {
 	if d, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil && strings.ContainsAny(host, "abcdefghijklmnopqrstuvwxyz") {
 		return d

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Error is a fault in a budget file, with its place.
+// Error is a fault in a budget file, with its position.
 type Error struct {
 	File         string // as given to Parse
 	Line, Column int    // from 1; columns count characters
@@ -19,13 +19,13 @@ type Error struct {
 // Error is one line: "budget.json:3:20: …".
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text) }
 
-// Bounds of a budget file: none is near them that a person has written.
+// Bounds of a budget file, far above those of files that people write.
 const (
 	maxFile  = 1 << 20
 	maxDepth = 16
 )
 
-// node is a JSON value that knows where it stands.
+// node is a JSON value with its position.
 type node struct {
 	off     int // of its first byte
 	value   any // string, json.Number, bool, nil, or one of the two below
@@ -40,7 +40,7 @@ type member struct {
 	value node
 }
 
-// reader makes nodes of a file.
+// reader parses a file into nodes.
 type reader struct {
 	file string
 	data []byte
@@ -49,11 +49,11 @@ type reader struct {
 
 // read parses data, which must be one JSON value.
 func read(file string, data []byte) (node, *reader, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors' mark of UTF-8
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // the byte order mark of some editors
 	r := &reader{file: file, data: data, dec: json.NewDecoder(bytes.NewReader(data))}
 	r.dec.UseNumber()
 	if len(data) > maxFile {
-		return node{}, r, r.errorf(0, "file is %d bytes long: at most %d are read", len(data), maxFile)
+		return node{}, r, r.errorf(0, "file has %d bytes: must be at most %d", len(data), maxFile)
 	}
 	if !utf8.Valid(data) {
 		return node{}, r, r.errorf(0, "file is not UTF-8 text: save it as such")
@@ -69,7 +69,7 @@ func read(file string, data []byte) (node, *reader, error) {
 	return n, r, nil
 }
 
-// next skips what stands between tokens.
+// next skips white space, commas and colons.
 func (r *reader) next(off int) int {
 	for off < len(r.data) && bytes.IndexByte([]byte(" \t\r\n,:"), r.data[off]) >= 0 {
 		off++
@@ -135,7 +135,7 @@ func (r *reader) object(n *node, depth int) error {
 			return r.errorf(off, "not JSON: a key must be a string")
 		}
 		if seen[key] {
-			return r.errorf(off, "key %q stands twice: remove one", key)
+			return r.errorf(off, "key %q is given twice: remove one", key)
 		}
 		seen[key] = true
 		v, err := r.value(depth + 1)
@@ -160,7 +160,7 @@ func (r *reader) list(n *node, depth int) error {
 	return err
 }
 
-// errorf places a fault at a byte of the file.
+// errorf is a fault at a byte of the file.
 func (r *reader) errorf(off int, format string, args ...any) *Error {
 	before := r.data[:min(off, len(r.data))]
 	line := bytes.Count(before, []byte("\n")) + 1

@@ -10,7 +10,7 @@ import (
 )
 
 // The JUnit XML that CI systems read
-// (https://github.com/testmoapp/junitxml): one suite a page, one case a line.
+// (https://github.com/testmoapp/junitxml): one suite per page, one case per line.
 type (
 	suites struct {
 		XMLName  xml.Name `xml:"testsuites"`
@@ -43,14 +43,14 @@ type (
 	}
 )
 
-// Checked is a report with what became of it.
+// Checked is a report with its result.
 type Checked struct {
 	Report libra.Report
 	Result Result
 }
 
-// WriteJUnit writes JUnit XML: a line over budget is a failure, a line that
-// cannot be judged is skipped, and what leaves the page unjudged is an error.
+// WriteJUnit writes JUnit XML: a line over budget is a failure, a line that cannot
+// be checked is skipped, and a page that cannot be checked is an error.
 func WriteJUnit(w io.Writer, all []Checked) error {
 	out := suites{}
 	for _, c := range all {

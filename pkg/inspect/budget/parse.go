@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// What a budget may say at most: more is a slip of the keyboard.
+// The largest values of a budget: more is a typing error.
 const (
 	maxKB    = 10_000_000 // 10 GB
 	maxCount = 1_000_000
@@ -29,7 +29,7 @@ func Parse(file string, data []byte) ([]Budget, error) {
 		return nil, errors.Join(p.faults...)
 	}
 	if len(root.items) == 0 {
-		p.fault(root, "the list holds no budget: write at least one, such as {\"resourceSizes\": [{\"resourceType\": \"total\", \"budget\": 300}]}")
+		p.fault(root, "the list has no budget: write at least one, such as {\"resourceSizes\": [{\"resourceType\": \"total\", \"budget\": 300}]}")
 	}
 	budgets := make([]Budget, 0, len(root.items))
 	for _, n := range root.items {
@@ -41,7 +41,7 @@ func Parse(file string, data []byte) ([]Budget, error) {
 	return budgets, nil
 }
 
-// parser gathers faults instead of stopping at the first.
+// parser collects faults instead of stopping at the first.
 type parser struct {
 	r      *reader
 	faults []error
@@ -73,7 +73,7 @@ func (p *parser) budget(n node) Budget {
 		case "maxDeltaVsLast":
 			b.Deltas = p.deltas(m)
 		case "timings":
-			p.fault(node{off: m.off}, "key \"timings\" is not for Libra, which weighs pages and does not time them: remove it; allowed are %s", strings.Join(keys, ", "))
+			p.fault(node{off: m.off}, "key \"timings\" is not supported, as Libra measures sizes and not times: remove it; allowed are %s", strings.Join(keys, ", "))
 		default:
 			p.fault(node{off: m.off}, "key %q is unknown: allowed are %s", m.key, strings.Join(keys, ", "))
 		}
@@ -117,7 +117,7 @@ func (p *parser) host(n node) string {
 	s, ok := n.value.(string)
 	bare := strings.TrimPrefix(s, "*.")
 	if !ok || bare == "" || strings.ContainsAny(bare, "*/:?#@ ") {
-		p.fault(n, "first-party host %v is none: write a host name such as \"example.org\" or \"*.example.org\"", shown(n))
+		p.fault(n, "invalid first-party host %v: write a host name such as \"example.org\" or \"*.example.org\"", shown(n))
 	}
 	return strings.ToLower(s)
 }
@@ -174,7 +174,7 @@ func (p *parser) line(n node, amount func(node) Line) (l Line, ok bool) {
 func (p *parser) kilobytes(n node) Line {
 	f, ok := number(n)
 	if !ok || f < 0 || f > maxKB {
-		p.fault(n, "size %s makes no sense: write a number of KB from 0 to %d", shown(n), maxKB)
+		p.fault(n, "invalid size %s: write a number of KB from 0 to %d", shown(n), maxKB)
 		return Line{}
 	}
 	return size(f)
@@ -188,7 +188,7 @@ func size(kb float64) Line {
 func (p *parser) count(n node) Line {
 	f, ok := number(n)
 	if !ok || f < 0 || f > maxCount || f != math.Trunc(f) {
-		p.fault(n, "count %s makes no sense: write a whole number of requests from 0 to %d", shown(n), maxCount)
+		p.fault(n, "invalid count %s: write a whole number of requests from 0 to %d", shown(n), maxCount)
 		return Line{}
 	}
 	return Line{Max: int64(f)}
@@ -209,14 +209,14 @@ func (p *parser) growth(n node) Line {
 	if !isString {
 		f, ok := number(n)
 		if !ok || f < 0 || f > maxKB {
-			p.fault(n, "growth %s makes no sense: write a number of KB from 0 to %d, or a share such as \"5%%\"", shown(n), maxKB)
+			p.fault(n, "invalid growth %s: write a number of KB from 0 to %d, or a share such as \"5%%\"", shown(n), maxKB)
 		}
 		return size(f)
 	}
 	digits, percent := strings.CutSuffix(s, "%")
 	f, err := strconv.ParseFloat(digits, 64)
 	if !percent || err != nil || math.IsNaN(f) || f < 0 || f > maxShare {
-		p.fault(n, "growth %s makes no sense: write a share from \"0%%\" to \"%d%%\", or a number of KB", shown(n), maxShare)
+		p.fault(n, "invalid growth %s: write a share from \"0%%\" to \"%d%%\", or a number of KB", shown(n), maxShare)
 		return Line{}
 	}
 	return Line{Share: int64(math.Round(f * 10)), IsShare: true, Given: strconv.FormatFloat(f, 'f', -1, 64) + "%"}
@@ -231,7 +231,7 @@ func number(n node) (float64, bool) {
 	return f, err == nil
 }
 
-// shown is a value as an error names it.
+// shown is a value for an error message.
 func shown(n node) string {
 	switch v := n.value.(type) {
 	case string:

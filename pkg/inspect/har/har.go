@@ -2,14 +2,14 @@
 // tools that read nothing else
 // (http://www.softwareishard.com/blog/har-12-spec/).
 //
-// A HAR file is a list of requests, so it holds the assets that were fetched;
-// what the page merely names is in the report alone. What a report does not
-// know is written as the format wants it: -1 for sizes and times, empty lists
-// for headers and cookies, "unknown" and "x-unknown", as Chromium has them, for
-// the protocol and the media type. Times that the format does not let be -1
-// are 0.
+// A HAR file is a list of requests, so it has the assets that were fetched; what
+// the page only names is in the report alone. Unknown values are written as the
+// format requires: -1 for sizes and times, empty lists
+// for headers and cookies, "unknown" and "x-unknown", as Chromium writes them, for
+// the protocol and the media type. Times that must not be -1 in
+// the format are 0.
 //
-// Fields of our own start with an underscore, as the format demands;
+// Libra's own fields start with an underscore, as the format requires;
 // _resourceType, _transferSize, _initiator and _error are named as Chromium
 // names them.
 package har
@@ -40,7 +40,7 @@ type Log struct {
 	Comment string  `json:"comment,omitempty"`
 }
 
-// Creator is who wrote the file.
+// Creator is the program that wrote the file.
 type Creator struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -91,7 +91,7 @@ type Pair struct {
 	Value string `json:"value"`
 }
 
-// Response as received. Status is 0 if none came.
+// Response as received. Status is 0 without one.
 type Response struct {
 	Status       int     `json:"status"`
 	StatusText   string  `json:"statusText"`
@@ -106,7 +106,7 @@ type Response struct {
 	Error        string  `json:"_error,omitempty"`
 }
 
-// Content is the body after Content-Encoding is undone.
+// Content is the decoded body.
 type Content struct {
 	Size        int64  `json:"size"`
 	Compression int64  `json:"compression,omitempty"` // bytes saved
@@ -126,7 +126,7 @@ type Timings struct {
 
 const pageID = "page_1"
 
-// From makes the file of a report. version is Libra's own.
+// From converts a report. version is Libra's.
 func From(r libra.Report, version string) HAR {
 	log := Log{
 		Version: "1.2",
@@ -160,7 +160,7 @@ func From(r libra.Report, version string) HAR {
 	return HAR{Log: log}
 }
 
-// redirect is where a leads: hops stand one behind the other in a report.
+// redirect is the next hop after a: hops follow each other in a report.
 func redirect(a, next libra.Asset) string {
 	switch a.Status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
@@ -205,8 +205,8 @@ func entry(a libra.Asset, started time.Time) Entry {
 	return e
 }
 
-// time takes the times of a request. In HAR a part that did not take place is
-// -1, and connect includes ssl.
+// time converts the timings of a request. In HAR a phase that did not take place
+// is -1, and connect includes ssl.
 func (e *Entry) time(t libra.Timings) {
 	e.Timings = Timings{Blocked: t.Blocked, DNS: -1, Connect: -1, SSL: -1, Wait: t.Wait, Receive: t.Receive}
 	if t.DNS > 0 {

@@ -20,8 +20,8 @@ const (
 )
 
 // lighthouse is the log-normal score of Lighthouse's shared/statistics.js:
-// (1 - erf(ln(v/median) * inverseErfcOneFifth / -ln(p10/median))) / 2, held on
-// its side of 0.9 and 0.5 against rounding.
+// (1 - erf(ln(v/median) * inverseErfcOneFifth / -ln(p10/median))) / 2, kept
+// on the right side of 0.9 and 0.5 against rounding.
 func lighthouse(bytes int64) Lighthouse {
 	l := Lighthouse{Audit: "total-byte-weight", Score: 1, Bytes: bytes, P10: lighthouseP10, Median: lighthouseMedian}
 	if bytes <= 0 {
@@ -45,14 +45,14 @@ func lighthouse(bytes int64) Lighthouse {
 // https://sustainablewebdesign.org/estimating-digital-emissions/
 const CarbonModel = "swd-v4"
 
-// Carbon is what one first visit emits.
+// Carbon is the emission of one first visit.
 type Carbon struct {
 	Model       string  `json:"model"`
 	Grams       float64 `json:"grams"`  // CO2 equivalent
 	Rating      string  `json:"rating"` // A+, A, B, C, D, E or F
 	Bytes       int64   `json:"bytes"`
 	BytesPerGB  float64 `json:"bytes_per_gb"`
-	KWhPerGB    float64 `json:"kwh_per_gb"`    // data centre, network and device, in use and in the making
+	KWhPerGB    float64 `json:"kwh_per_gb"`    // data centre, network and device, in use and production
 	GramsPerKWh float64 `json:"grams_per_kwh"` // the world's average
 }
 

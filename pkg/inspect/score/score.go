@@ -1,8 +1,7 @@
-// Package score judges what a page weighs, by published formulas only. Every
-// score names its model and shows its terms, so that a reader can work it out
-// again.
+// Package score rates the size of a page, by published formulas only. Every score
+// names its model and shows its terms, so that a reader can recompute it.
 //
-// Three judgements stand side by side:
+// There are three scores:
 //
 //   - The Teledrin score: the share of the web that is heavier than this page.
 //   - Lighthouse's total-byte-weight score, for comparison with it.
@@ -11,11 +10,11 @@
 // All take transfer sizes (headers and encoded bodies of what a browser
 // fetches). KB is 1024 bytes wherever HTTP Archive or Lighthouse is the
 // source: both divide by 1024 before they print "KB". GB is 1e9 bytes in the
-// carbon model, as its source has it.
+// carbon model, as in its source.
 //
 // A report that is partial or failed has no score: its figures are a lower
-// bound, and a page would look lighter for having been unreachable. Nor has an
-// error page, be it 404 or 500. The last sound report's verdict stands.
+// bound, and a page would look lighter for having been unreachable. An error page,
+// 404 or 500, has none either. The score of the last sound report remains.
 package score
 
 import (
@@ -37,7 +36,7 @@ const (
 // kb is HTTP Archive's kilobyte: its reports are queried with "/ 1024".
 const kb = 1024
 
-// Score is every judgement of one page.
+// Score is every score of one page.
 type Score struct {
 	Model   string `json:"model"`
 	Profile string `json:"profile"` // desktop or mobile
@@ -45,15 +44,15 @@ type Score struct {
 	// that is heavier than this page, rounded to the nearest whole.
 	Score   int    `json:"score"`
 	Verdict string `json:"verdict"`
-	// Terms holds one line of HTTP Archive's percentiles each. The first,
-	// "total", is the Teledrin score before it is rounded; the others say where
-	// the weight comes from and have no part in it.
+	// Terms are the rows of HTTP Archive's percentiles. The first, "total", is the
+	// Teledrin score before rounding; the others say where the bytes come from and
+	// are no part of it.
 	Terms      []Term     `json:"terms"`
 	Lighthouse Lighthouse `json:"lighthouse"`
 	Carbon     Carbon     `json:"carbon"`
 }
 
-// Term sets one figure of the page beside the web's.
+// Term compares one figure of the page with the web's.
 type Term struct {
 	Metric      string     `json:"metric"` // total, requests, script, image, stylesheet, document
 	Unit        string     `json:"unit"`   // "bytes" or "requests"
@@ -82,8 +81,8 @@ var rows = []row{
 	{"document", "bytes", [5]float64{6, 14, 35, 78, 152}, [5]float64{6, 14, 33, 76, 151}},
 }
 
-// OfReport judges a report; nil where it may not be judged ([libra.Report.Sound])
-// or its profile has no percentiles.
+// OfReport returns the score of a report, nil if the report is not sound
+// ([libra.Report.Sound]) or its profile has no percentiles.
 func OfReport(r libra.Report, profile string) *Score {
 	if !r.Sound() {
 		return nil
@@ -95,10 +94,10 @@ func OfReport(r libra.Report, profile string) *Score {
 	return &s
 }
 
-// Of judges t as seen on profile, which is "desktop" or "mobile".
+// Of returns the score of t for profile, "desktop" or "mobile".
 func Of(t libra.Totals, profile string) (Score, error) {
 	if profile != Desktop && profile != Mobile {
-		return Score{}, fmt.Errorf("no percentiles for profile %q: take %q or %q", profile, Desktop, Mobile)
+		return Score{}, fmt.Errorf("no percentiles for profile %q: must be %q or %q", profile, Desktop, Mobile)
 	}
 	s := Score{
 		Model: Model, Profile: profile,
@@ -136,7 +135,7 @@ func (r row) term(t libra.Totals, profile string) Term {
 }
 
 // heavier is the percentage of pages above v: linear in ln(v) between the
-// percentiles, the end slopes carried on outside them, and clamped.
+// percentiles, extrapolated outside them, and clamped.
 func heavier(v float64, p [5]float64) float64 {
 	if v <= 0 {
 		return 100
@@ -149,7 +148,7 @@ func heavier(v float64, p [5]float64) float64 {
 	return min(max(percents[i]+slope*math.Log(v/p[i]), 0), 100)
 }
 
-// Verdict says in words what a score of 0 to 100 means, in Lighthouse's bands.
+// Verdict is a score of 0 to 100 in words, in Lighthouse's bands.
 func Verdict(score int) string {
 	switch {
 	case score >= 90:

@@ -151,7 +151,7 @@ func TestOnlySound(t *testing.T) {
 
 func TestProfileMustBeKnown(t *testing.T) {
 	_, err := score.Of(libra.Totals{}, "tablet")
-	if err == nil || err.Error() != `no percentiles for profile "tablet": take "desktop" or "mobile"` {
+	if err == nil || err.Error() != `no percentiles for profile "tablet": must be "desktop" or "mobile"` {
 		t.Errorf("got %v", err)
 	}
 }
