@@ -23,9 +23,13 @@ const maxNotes = 2000
 
 func newNotebook() *notebook { return &notebook{Book: notes.New(0)} }
 
-// take keeps a note and says whether it was news.
+// take keeps a note and says whether it was news. The note is in the book when
+// take returns, also if another goroutine takes it at the same time: the bus delivers a note that a handler
+// has just published.
 func (b *notebook) take(n libra.Note) bool {
+	b.Add(n)
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	i, known := slices.BinarySearchFunc(b.recent, n, notes.Compare)
 	if !known {
 		b.recent = slices.Insert(b.recent, i, n)
@@ -33,12 +37,7 @@ func (b *notebook) take(n libra.Note) bool {
 			b.recent = slices.Delete(b.recent, 0, len(b.recent)-maxNotes)
 		}
 	}
-	b.mu.Unlock()
-	if known {
-		return false
-	}
-	b.Add(n)
-	return true
+	return !known
 }
 
 // actions lists what the appliance did by itself about an alarm since it was
