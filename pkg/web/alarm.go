@@ -65,7 +65,7 @@ func (s *Server) alarms(ctx context.Context, state libra.AlarmState, limit int) 
 	doc := alarmsDoc{Alarms: []alarmDoc{}, ReasonList: libra.NoReasons()}
 	list, caughtUp := s.memory.alarmList()
 	if !caughtUp {
-		old, err := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Transition, error) { return s.history.Alarms(ctx, 1000) })
+		old, err := s.readAlarms(ctx, 1000)
 		if err == nil {
 			list = newest(append(list, old...))
 		}
@@ -115,9 +115,7 @@ func (s *Server) alarm(ctx context.Context, id string) (libra.Transition, *probl
 		return t, nil
 	}
 	// What cleared more than a month ago is in SQLite alone.
-	old, err := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Transition, error) {
-		return s.history.Transitions(ctx, id, historyMark(cursor{}), 1)
-	})
+	old, err := s.readTransitions(ctx, id, cursor{}, 1)
 	switch {
 	case err == nil && len(old) > 0 && (!known || old[0].At.After(t.At)):
 		return old[0], nil

@@ -23,7 +23,6 @@ const (
 
 // follow starts everything that keeps memory and health right.
 func (s *Server) follow(ctx context.Context, wg *sync.WaitGroup) {
-	wg.Go(func() { s.heartbeat(ctx) })
 	wg.Go(func() { s.probeBus(ctx) })
 	wg.Go(func() { s.checkHistory(ctx) })
 	wg.Go(func() { s.followRequests(ctx) })
@@ -106,6 +105,9 @@ func (s *Server) onRequest(r event.Request) {
 	}
 }
 
+// heartbeatEvery is how often the server asks itself.
+const heartbeatEvery = 500 * time.Millisecond
+
 // answerTime is what the server declares for its next answer to itself.
 const answerTime = 3 * time.Second
 
@@ -116,7 +118,9 @@ func (s *Server) heartbeat(ctx context.Context) {
 	if err != nil {
 		panic(err) // the arguments are constants
 	}
-	every(ctx, probeEvery, func() {
+	tick := time.NewTicker(heartbeatEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
 		w := &discard{header: http.Header{}}
 		s.handler.ServeHTTP(w, req)
 		if w.code != 0 && s.loop != nil {
@@ -125,7 +129,11 @@ func (s *Server) heartbeat(ctx context.Context) {
 		if s.cfg.Status != nil {
 			s.cfg.Status(s.Status())
 		}
-	})
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
 }
 
 // discard is a ResponseWriter that keeps the status alone.

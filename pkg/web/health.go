@@ -81,6 +81,10 @@ func (h *health) setStoring(fault string, now time.Time) {
 	}
 }
 
+// setStoring notes that the bus has stored a submission, or the fault for which
+// it has not.
+func (s *Server) setStoring(fault string, now time.Time) { s.health.setStoring(fault, now) }
+
 // notStoring is the part of the bus that stores, where it has just refused to,
 // and nothing since.
 func (h *health) notStoring(now time.Time) (part, bool) {

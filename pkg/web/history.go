@@ -103,3 +103,26 @@ func (s *Server) historyBehind(now time.Time) (since time.Time, why string) {
 	}
 	return since, why
 }
+
+// readAlarms lists the newest transitions in SQLite, newest first.
+func (s *Server) readAlarms(ctx context.Context, limit int) ([]libra.Transition, error) {
+	return ofHistory(ctx, s, func(ctx context.Context) ([]libra.Transition, error) { return s.history.Alarms(ctx, limit) })
+}
+
+// readTransitions lists the transitions of an alarm in SQLite, or of all where
+// alarm is "", newest first, from after a place on.
+func (s *Server) readTransitions(ctx context.Context, alarm string, after cursor, limit int) ([]libra.Transition, error) {
+	return ofHistory(ctx, s, func(ctx context.Context) ([]libra.Transition, error) {
+		return s.history.Transitions(ctx, alarm, historyMark(after), limit)
+	})
+}
+
+// readNotes is readTransitions for notes.
+func (s *Server) readNotes(ctx context.Context, alarm string, after cursor, limit int) ([]libra.Note, error) {
+	return ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
+		return s.history.Notes(ctx, alarm, historyMark(after), limit)
+	})
+}
+
+// wait returns when no read of SQLite is under way any more.
+func (s *Server) wait() { s.reads.Wait() }

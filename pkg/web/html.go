@@ -61,6 +61,11 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, code int, name, 
 	s.renderLive(w, r, code, name, layout{Title: title, Document: document})
 }
 
+// renderProblem answers a browser with a problem.
+func (s *Server) renderProblem(w http.ResponseWriter, r *http.Request, p *problem) {
+	s.render(w, r, p.Status, "problem", p.Title, p)
+}
+
 func (s *Server) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
 	l.Nav, l.Version, l.Now, l.Up, l.Alarms = cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, time.Now(), s.up(), s.memory.counts().Alarms
 	for _, d := range l.Up.Degraded {

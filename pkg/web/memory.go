@@ -79,9 +79,9 @@ const (
 	maxInstances  = 256
 )
 
-func newMemory(cfg Config) *memory {
+func newMemory(maxPages int, cacheBytes int64, profile string) *memory {
 	return &memory{
-		maxPages: cfg.MaxPages, profile: cfg.Profile, reports: newCache(cfg.CacheBytes),
+		maxPages: maxPages, profile: profile, reports: newCache(cacheBytes),
 		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, unwell: map[string][]string{}, beats: map[string]heard{},
 	}
 }

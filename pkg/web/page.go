@@ -43,21 +43,9 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
-	v, known := s.memory.page(id)
-	if !known {
-		var p *problem
-		if v, p = s.seek(ctx, id); p != nil {
-			return pageDoc{}, p
-		}
-	}
-	if v.unsound() && v.complete == nil && !v.sought {
-		s.seekVerdict(ctx, &v)
-	}
-	if (v.open > 0 || v.step.Step != "") && time.Since(v.stepAt) > s.cfg.StepTimeout && s.busUp() {
-		s.whetherLive(ctx, id)
-		if now, ok := s.memory.page(id); ok {
-			v = now
-		}
+	v, err := s.current(ctx, id)
+	if err != nil {
+		return pageDoc{}, unfound(id, err)
 	}
 	doc := pageDoc{Page: v.page(), Report: json.RawMessage("null"), Latest: v.latestDoc(), Stands: v.standing(), watchedDoc: s.watchedDoc(v)}
 	if v.shown() != nil {
@@ -68,18 +56,47 @@ func (s *Server) page(ctx context.Context, id string) (pageDoc, *problem) {
 	return doc, nil
 }
 
+// current is find, with what its worker and the history have to add.
+func (s *Server) current(ctx context.Context, id string) (pageView, error) {
+	v, err := s.find(ctx, id)
+	if err != nil {
+		return pageView{}, err
+	}
+	if v.unsound() && v.complete == nil && !v.sought {
+		s.seekVerdict(ctx, &v)
+	}
+	if (v.open > 0 || v.step.Step != "") && time.Since(v.stepAt) > s.cfg.StepTimeout && s.busUp() {
+		s.whetherLive(ctx, id)
+		if now, ok := s.memory.page(id); ok {
+			v = now
+		}
+	}
+	return v, nil
+}
+
+// find reads what is known of a page from the nearest place that knows it:
+// memory, the bus, SQLite. The error is libra.ErrNotFound where all of them
+// were read, else libra.ErrUnavailable.
+func (s *Server) find(ctx context.Context, id string) (pageView, error) {
+	if v, known := s.memory.page(id); known {
+		return v, nil
+	}
+	return s.seek(ctx, id)
+}
+
 // seek looks for a page that memory does not hold, again when the bus is back
 // where it has just gone: what was reported a moment ago may be nowhere else.
-func (s *Server) seek(ctx context.Context, id string) (pageView, *problem) {
+// Its errors are those of find.
+func (s *Server) seek(ctx context.Context, id string) (pageView, error) {
 	for {
-		v, p := s.seekOnce(ctx, id)
-		if p == nil || p.Status != http.StatusServiceUnavailable || !s.busSoon(ctx) {
-			return v, p
+		v, err := s.seekOnce(ctx, id)
+		if !errors.Is(err, libra.ErrUnavailable) || !s.busSoon(ctx) {
+			return v, err
 		}
 	}
 }
 
-func (s *Server) seekOnce(ctx context.Context, id string) (pageView, *problem) {
+func (s *Server) seekOnce(ctx context.Context, id string) (pageView, error) {
 	var r event.Reported
 	var found answers
 	var open event.Request
@@ -96,9 +113,17 @@ func (s *Server) seekOnce(ctx context.Context, id string) (pageView, *problem) {
 		s.onRequest(open)
 		return pageView{id: id, url: open.URL, open: 1, asked: open.Asked, last: open.Asked}, nil
 	case errors.Is(err, libra.ErrNotFound) && errors.Is(openErr, libra.ErrNotFound):
-		return pageView{}, noPage(id)
+		return pageView{}, libra.ErrNotFound
 	}
-	return pageView{}, unavailable("not-readable", libra.CodeNotReadable, fmt.Sprintf("page %q is not in memory, and not all of bus and history can be read right now", id), "try again in a few seconds")
+	return pageView{}, libra.ErrUnavailable
+}
+
+// unfound is the problem of a page that find does not find.
+func unfound(id string, err error) *problem {
+	if errors.Is(err, libra.ErrNotFound) {
+		return noPage(id)
+	}
+	return unavailable("not-readable", libra.CodeNotReadable, fmt.Sprintf("page %q is not in memory, and not all of bus and history can be read right now", id), "try again in a few seconds")
 }
 
 func (s *Server) openRequest(ctx context.Context, id string) (event.Request, error) {
@@ -155,6 +180,16 @@ func (s *Server) refetch(ctx context.Context, v pageView) (data []byte, request 
 	return data, r.Request.ID, true
 }
 
+// reportOf is the JSON of the report that a page shows and the request it
+// answers, from memory or from where it can be read.
+func (s *Server) reportOf(ctx context.Context, v pageView) (data []byte, request string, ok bool) {
+	data, request, ok = s.memory.reports.get(v.id)
+	if !ok || request != v.shown().request {
+		data, request, ok = s.refetch(ctx, v)
+	}
+	return data, request, ok
+}
+
 // firstOf asks the bus, and SQLite where the bus does not know.
 func firstOf(ctx context.Context, s *Server, id string, onBus, inHistory func(context.Context, string) (event.Reported, error)) (event.Reported, error) {
 	err := error(libra.ErrUnavailable)
@@ -179,10 +214,7 @@ func firstOf(ctx context.Context, s *Server, id string, onBus, inHistory func(co
 func (s *Server) addReport(ctx context.Context, doc *pageDoc, v pageView) {
 	shown := v.shown()
 	doc.Score = score.OfReport(shown.report, s.cfg.Profile)
-	data, request, ok := s.memory.reports.get(v.id)
-	if !ok || request != shown.request {
-		data, request, ok = s.refetch(ctx, v)
-	}
+	data, request, ok := s.reportOf(ctx, v)
 	if ok && request == shown.request {
 		doc.Report = data
 		return

@@ -57,6 +57,12 @@ func named(key string, err error) libra.Reason {
 	return why
 }
 
+func methodNotAllowed(method, allow string) *problem {
+	p := plainProblem(http.StatusMethodNotAllowed, libra.CodeMethod, "method "+method+" is not for this address", "use "+allow)
+	p.allow = allow
+	return p
+}
+
 func notFound(path string) *problem {
 	return plainProblem(http.StatusNotFound, libra.CodeNotFound, fmt.Sprintf("there is nothing at %q", path), "/ lists the pages, /api/pages lists them for programs")
 }
@@ -87,7 +93,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, p *problem) {
 	h.Del("ETag")
 	h.Set("Cache-Control", "no-store")
 	if accepts(r, "text/html") {
-		s.render(w, r, p.Status, "problem", p.Title, p)
+		s.failHTML(w, r, p)
 		return
 	}
 	data, err := json.Marshal(p)

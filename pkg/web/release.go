@@ -61,12 +61,9 @@ func (s *Server) release(r *http.Request) (accepted, *problem) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
-	v, known := s.memory.page(id)
-	if !known {
-		var p *problem
-		if v, p = s.seek(ctx, id); p != nil {
-			return accepted{}, p
-		}
+	v, err := s.find(ctx, id)
+	if err != nil {
+		return accepted{}, unfound(id, err)
 	}
 	if !v.quarantined() {
 		return accepted{}, newProblem(problemURN+"not-quarantined", "Not in quarantine", http.StatusConflict, libra.Reason{Code: libra.CodeNotQuarantined, Text: fmt.Sprintf("the page %q is not in quarantine", v.url), Remedy: "POST its URL to /api/pages to have it weighed"})

@@ -102,9 +102,7 @@ func (s *Server) checked(mux *http.ServeMux) http.Handler {
 		probe := &discard{header: http.Header{}}
 		h.ServeHTTP(probe, r)
 		if probe.code == http.StatusMethodNotAllowed {
-			p := plainProblem(probe.code, libra.CodeMethod, "method "+r.Method+" is not for this address", "use "+probe.header.Get("Allow"))
-			p.allow = probe.header.Get("Allow")
-			s.fail(w, r, p)
+			s.fail(w, r, methodNotAllowed(r.Method, probe.header.Get("Allow")))
 			return
 		}
 		s.fail(w, r, notFound(r.URL.Path))

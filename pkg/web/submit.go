@@ -123,7 +123,7 @@ func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (a
 	case err == nil:
 		s.log.Info("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", client)
 		s.submitted.Add(1)
-		s.health.setStoring("", now)
+		s.setStoring("", now)
 		s.onRequest(req)
 	case errors.Is(err, libra.ErrOpen):
 		doc.Note = "already asked for and not yet answered: this is the same request"
@@ -133,7 +133,7 @@ func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (a
 	default:
 		s.refused.Add(1)
 		if r.Context().Err() == nil { // else it was the client who gave up
-			s.health.setStoring(err.Error(), now)
+			s.setStoring(err.Error(), now)
 		}
 		s.log.Warn("submission refused", "url", req.URL, "client", client, "err", err)
 		return accepted{}, refusal(req.URL, err)

@@ -75,13 +75,9 @@ func (s *Server) timeline(ctx context.Context, alarm string, after cursor, limit
 	var notes []libra.Note
 	var err, noteErr error
 	together(func() {
-		transitions, err = ofHistory(ctx, s, func(ctx context.Context) ([]libra.Transition, error) {
-			return s.history.Transitions(ctx, alarm, historyMark(after), limit+1)
-		})
+		transitions, err = s.readTransitions(ctx, alarm, after, limit+1)
 	}, func() {
-		notes, noteErr = ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
-			return s.history.Notes(ctx, alarm, historyMark(after), limit+1)
-		})
+		notes, noteErr = s.readNotes(ctx, alarm, after, limit+1)
 	})
 	list := s.inMemory(alarm, after, limit+1)
 	for _, t := range transitions {

@@ -195,8 +195,9 @@ type Server struct {
 	reads     sync.WaitGroup // of SQLite; some outlast whoever asked
 	recallNow chan struct{}  // of one; see recallSoon
 	stopping  chan struct{}  // closed when Run begins to end; streams leave then
-	gate      sync.RWMutex   // read-locked by every handler; Run ends by locking it
-	birth     atomic.Int64   // of the history, in Unix seconds; 0 while it is not known
+	failHTML  func(w http.ResponseWriter, r *http.Request, p *problem)
+	gate      sync.RWMutex // read-locked by every handler; Run ends by locking it
+	birth     atomic.Int64 // of the history, in Unix seconds; 0 while it is not known
 	submitted atomic.Int64
 	refused   atomic.Int64
 }
@@ -207,10 +208,11 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History, loop bus
 	cfg = cfg.withDefaults()
 	s := &Server{
 		cfg: cfg, log: log, conn: conn, history: history, loop: loop,
-		memory: newMemory(cfg), notes: newNotebook(), watches: newWatchlist(), health: newHealth(time.Now(), cfg.HeartbeatTimeout), hub: newHub(cfg.MaxStreams),
+		memory: newMemory(cfg.MaxPages, cfg.CacheBytes, cfg.Profile), notes: newNotebook(), watches: newWatchlist(), health: newHealth(time.Now(), cfg.HeartbeatTimeout), hub: newHub(cfg.MaxStreams),
 		workers: newAsker(conn), stopping: make(chan struct{}), recallNow: make(chan struct{}, 1),
 		cross: http.NewCrossOriginProtection(),
 	}
+	s.failHTML = s.renderProblem
 	s.metrics = newMeter(s)
 	s.handler = s.routes()
 	return s
@@ -255,6 +257,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	var wg sync.WaitGroup
 	served := make(chan error, 1)
 	wg.Go(func() { served <- srv.Serve(netutil.LimitListener(l, s.cfg.MaxConns)) })
+	wg.Go(func() { s.heartbeat(ctx) })
 	s.follow(ctx, &wg)
 
 	var err error
@@ -273,7 +276,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	}
 	s.gate.Lock() // handlers outlive Close
 	wg.Wait()
-	s.reads.Wait()
+	s.wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
