@@ -78,7 +78,11 @@ func (m *mirror) copy(data []byte) {
 	}()
 }
 
-// flush waits for the disk, for a second at most.
+// diskTime is how long flush waits for the disk. Channels, policy and consumers flush
+// one after the other at a stop, which must fit the unit's TimeoutStopSec=10.
+const diskTime = 3 * time.Second
+
+// flush waits for the disk, for diskTime at most.
 func (m *mirror) flush() {
 	m.mu.Lock()
 	copying := m.copying
@@ -88,7 +92,7 @@ func (m *mirror) flush() {
 	}
 	select {
 	case <-copying:
-	case <-time.After(time.Second):
+	case <-time.After(diskTime):
 	}
 }
 
