@@ -104,10 +104,10 @@ func TestFaultsAreNamedAllAtOnce(t *testing.T) {
 		t.Errorf("exit code %d, want 2", code)
 	}
 	for _, want := range []string{
-		`LIBRA_WORKERS (or --workers) is \"0\": give a whole number from 1 to 1000`,
-		`LIBRA_ALLOW (or --allow) is \"localhost\"`, "write it like 10.0.0.0/8",
-		"LIBRA_WORKRES is no setting: did you mean LIBRA_WORKERS?",
-		`LIBRA_PAGE_TIMEOUT (or --page-timeout) is \"soon\": give a time from 1s to 1h`,
+		`invalid LIBRA_WORKERS (or --workers) \"0\": must be a whole number from 1 to 1000`,
+		`invalid LIBRA_ALLOW (or --allow) \"localhost\"`, "write it like 10.0.0.0/8",
+		"unknown setting LIBRA_WORKRES: did you mean LIBRA_WORKERS?",
+		`invalid LIBRA_PAGE_TIMEOUT (or --page-timeout) \"soon\": must be a time from 1s to 1h`,
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("not told: %s\n%s", want, out)
@@ -129,27 +129,27 @@ func TestNoFaultHidesAnother(t *testing.T) {
 			"libra-bus",
 			[]string{"LIBRA_BUS_SPACE=0", "LIBRA_BUS_STORE=relative"},
 			[]string{"--bus-keys", "/no/keys"},
-			[]string{"LIBRA_BUS_SPACE (or --bus-space) is", "LIBRA_BUS_STORE is", "--bus-keys is"},
+			[]string{"invalid LIBRA_BUS_SPACE (or --bus-space) ", "invalid LIBRA_BUS_STORE ", "invalid --bus-keys "},
 		},
 		{
 			"libra-notifier",
 			[]string{"LIBRA_NATS_URL=http://foo", "LIBRA_RUNBOOK_URL=:::", "LIBRA_BASE_URL=foo"},
 			[]string{"--alarms", alarms},
-			[]string{"LIBRA_NATS_URL (or --nats-url) is", "LIBRA_RUNBOOK_URL (or --runbook-url) is", "LIBRA_BASE_URL (or --base-url) is", "alarms.toml:1: colour is no key"},
+			[]string{"invalid LIBRA_NATS_URL (or --nats-url) ", "invalid LIBRA_RUNBOOK_URL (or --runbook-url) ", "invalid LIBRA_BASE_URL (or --base-url) ", "alarms.toml:1: colour is no key"},
 		},
 		{
 			"libra-watchdog",
 			[]string{"LIBRA_NATS_URL=nats://a b", "LIBRA_SERVER=foo", "LIBRA_DATABASE=/tmp"},
 			[]string{"--alarms", alarms},
-			[]string{"LIBRA_NATS_URL (or --nats-url) is", "LIBRA_SERVER (or --server) is", "this is a folder: name a file", "alarms.toml:1: colour is no key"},
+			[]string{"invalid LIBRA_NATS_URL (or --nats-url) ", "invalid LIBRA_SERVER (or --server) ", "must be a file, not a folder", "alarms.toml:1: colour is no key"},
 		},
 		{
 			"libra-recorder",
 			[]string{"LIBRA_DATABASE=/tmp", "LIBRA_PRUNE_AT=101"},
 			nil,
-			[]string{"this is a folder: name a file", "LIBRA_PRUNE_AT"},
+			[]string{"must be a file, not a folder", "LIBRA_PRUNE_AT"},
 		},
-		{"libra-web", []string{"LIBRA_DATABASE=/tmp", "LIBRA_RUNBOOK_URL=:::"}, nil, []string{"this is a folder: name a file", "LIBRA_RUNBOOK_URL"}},
+		{"libra-web", []string{"LIBRA_DATABASE=/tmp", "LIBRA_RUNBOOK_URL=:::"}, nil, []string{"must be a file, not a folder", "LIBRA_RUNBOOK_URL"}},
 		{
 			"libra-inspector",
 			[]string{"LIBRA_ALLOW=300.1.1.1/8,foo,10.0.0.0/8"},
@@ -182,12 +182,12 @@ func TestBadStarts(t *testing.T) {
 		want string
 	}{
 		{"libra-web", []string{"LIBRA_LISTEN=" + busy.Addr().String()}, nil, "which another process has"},
-		{"libra-web", []string{"LIBRA_BASE_URL=libra.example.org"}, nil, "give a URL such as https://libra.example.org/"},
-		{"libra-web", []string{"LIBRA_PROFILE=tablet"}, nil, "say desktop or mobile"},
-		{"libra-web", []string{"LIBRA_LISTEN=8080"}, nil, "give an address such as 127.0.0.1:8080"},
+		{"libra-web", []string{"LIBRA_BASE_URL=libra.example.org"}, nil, "must be a URL such as https://libra.example.org/"},
+		{"libra-web", []string{"LIBRA_PROFILE=tablet"}, nil, "must be desktop or mobile"},
+		{"libra-web", []string{"LIBRA_LISTEN=8080"}, nil, "must be an address such as 127.0.0.1:8080"},
 		{"libra-recorder", []string{"LIBRA_DATABASE=/no/such/folder/libra.db"}, nil, "create the folder"},
 		{"libra-bus", []string{"LIBRA_BUS_STORE=/no/such/folder"}, nil, "create the folder"},
-		{"libra-bus", []string{"LIBRA_BUS_SPACE=1"}, nil, "give a size of at least"},
+		{"libra-bus", []string{"LIBRA_BUS_SPACE=1"}, nil, "must be a size of at least"},
 		{"libra-inspector", nil, []string{"--nosuchflag"}, "flag provided but not defined"},
 		{"libra-inspector", nil, []string{"start"}, `argument \"start\" is not understood`},
 		{"libra-inspector", nil, []string{"--nats-seed", "/no/such/file"}, "cannot read it"},
@@ -203,7 +203,7 @@ func TestBadStarts(t *testing.T) {
 func TestWatchdogBearsOthersSettings(t *testing.T) {
 	env := []string{"LIBRA_PAGE_TIMEOUT=1", "LIBRA_WORKERS=abc", "LIBRA_SERVER=foo"}
 	out, code := run(t, env, "libra-watchdog", "--check")
-	if code != 0 || !strings.Contains(out, `warning: LIBRA_PAGE_TIMEOUT (or --page-timeout) is "1"`) || !strings.Contains(out, `warning: LIBRA_SERVER`) {
+	if code != 0 || !strings.Contains(out, `warning: invalid LIBRA_PAGE_TIMEOUT (or --page-timeout) "1"`) || !strings.Contains(out, `warning: invalid LIBRA_SERVER`) {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	if out, code := run(t, env, "libra-inspector", "--check"); code != 2 {

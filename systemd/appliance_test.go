@@ -253,7 +253,7 @@ func TestInvalidConfigurationDoesNotRestart(t *testing.T) {
 		t.Errorf("state %s, exit code %s; want failed, 2", state, code)
 	}
 	log := box.Journal(t, "--unit", "libra-inspector@1", "--since=-10s")
-	for _, want := range []string{`LIBRA_WORKERS (or --workers) is \"many\"`, "LIBRA_PAGE_TIMOUT is no setting: did you mean LIBRA_PAGE_TIMEOUT?", `LIBRA_PROFILE (or --profile) is \"watch\"`} {
+	for _, want := range []string{`invalid LIBRA_WORKERS (or --workers) \"many\"`, "unknown setting LIBRA_PAGE_TIMOUT: did you mean LIBRA_PAGE_TIMEOUT?", `invalid LIBRA_PROFILE (or --profile) \"watch\"`} {
 		if strings.Count(log, want) != 1 {
 			t.Errorf("the journal has %d times %s:\n%s", strings.Count(log, want), want, log)
 		}

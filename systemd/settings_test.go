@@ -31,7 +31,7 @@ func TestInvalidSettingIsNotified(t *testing.T) {
 	wantNotified(t, libra.Alarm{
 		ID: "settings", Scope: libra.ScopeComponent, Target: "libra.env", Severity: libra.Major,
 		Summary: "Settings are invalid: the watchdog uses their defaults, other components may not start", Runbook: "#settings",
-	}, "LIBRA_PAGE_TIMEOUT", "give a time from 1s to 1h0m0s")
+	}, "LIBRA_PAGE_TIMEOUT", "must be a time from 1s to 1h0m0s")
 	write("")
 	wantCleared(t, "libra.env", "libra.env is healthy again")
 }

@@ -44,10 +44,10 @@ func (s *settings) check() []error {
 	}
 	var faults []error
 	if err := daemon.Folder(&s.broker.Store)(s.broker.Store); err != nil {
-		faults = append(faults, fmt.Errorf("LIBRA_BUS_STORE is %q: %w", s.broker.Store, err))
+		faults = append(faults, fmt.Errorf("invalid LIBRA_BUS_STORE %q: %w", s.broker.Store, err))
 	}
 	if err := daemon.File(&s.broker.Keys)(s.broker.Keys); err != nil {
-		faults = append(faults, fmt.Errorf("--bus-keys is %q: %w; systemctl start libra-keys creates it", s.broker.Keys, err))
+		faults = append(faults, fmt.Errorf("invalid --bus-keys %q: %w; systemctl start libra-keys creates it", s.broker.Keys, err))
 	}
 	return faults
 }

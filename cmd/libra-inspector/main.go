@@ -42,7 +42,7 @@ func main() {
 func (s *settings) profile(name string) error {
 	s.cfg.Inspect.Profile = inspect.Profile(name)
 	if p := s.cfg.Inspect.Profile; p != inspect.Desktop && p != inspect.Mobile {
-		return fmt.Errorf("say %s or %s", inspect.Desktop, inspect.Mobile)
+		return fmt.Errorf("must be %s or %s", inspect.Desktop, inspect.Mobile)
 	}
 	return nil
 }

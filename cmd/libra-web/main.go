@@ -46,7 +46,7 @@ func main() {
 
 func (s *settings) profile(name string) error {
 	if name != score.Desktop && name != score.Mobile {
-		return fmt.Errorf("say %s or %s", score.Desktop, score.Mobile)
+		return fmt.Errorf("must be %s or %s", score.Desktop, score.Mobile)
 	}
 	s.cfg.Profile = name
 	return nil

@@ -107,7 +107,7 @@ func TestSpare(t *testing.T) {
 		Settings: []daemon.Setting{{Name: "count", FlagOnly: true, Spare: true, Default: "3", Into: daemon.Count(&count, 1, 9)}},
 		Run:      func(_ context.Context, p *daemon.Process) error { tolerated = p.Tolerated; return nil },
 	}
-	if code, text := run(t.Context(), p, "--count", "abc"); code != 0 || count != 3 || len(tolerated) != 1 || !strings.Contains(tolerated[0].Error(), `--count is "abc": give a whole number`) {
+	if code, text := run(t.Context(), p, "--count", "abc"); code != 0 || count != 3 || len(tolerated) != 1 || !strings.Contains(tolerated[0].Error(), `--count "abc": must be a whole number`) {
 		t.Errorf("exit code %d, count %d, %v: %s", code, count, tolerated, text)
 	}
 	p.Check = func() []error { return []error{daemon.Tolerable(syscall.EROFS)} } // is no fault of the configuration

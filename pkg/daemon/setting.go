@@ -56,7 +56,7 @@ func (v *value) String() string { return v.text }
 func (v *value) Set(s string) error {
 	v.text, v.given = s, true
 	for _, err := range each(v.Into(s)) {
-		err = fmt.Errorf("%s is %q: %w", v.called(), s, err)
+		err = fmt.Errorf("invalid %s %q: %w", v.called(), s, err)
 		if v.Spare {
 			v.given, err = false, Tolerable(err)
 		}
@@ -82,7 +82,7 @@ func (v *value) fill() {
 		return
 	}
 	if err := v.Into(v.Default); err != nil {
-		*v.faults = append(*v.faults, fmt.Errorf("%s is %q by default: %w", v.called(), v.Default, err))
+		*v.faults = append(*v.faults, fmt.Errorf("invalid default of %s %q: %w", v.called(), v.Default, err))
 	}
 }
 
@@ -121,7 +121,7 @@ func unknownSettings(environ []string) (faults []error) {
 		if !strings.HasPrefix(name, "LIBRA_") || slices.ContainsFunc(known, func(s configs.Setting) bool { return s.Env == name }) {
 			continue
 		}
-		faults = append(faults, fmt.Errorf("%s is no setting: %s", name, configs.Suggest(name)))
+		faults = append(faults, fmt.Errorf("unknown setting %s: %s", name, configs.Suggest(name)))
 	}
 	return faults
 }
@@ -140,7 +140,7 @@ func Switch(p *bool) func(string) error {
 		case "no", "false", "0", "off":
 			*p = false
 		default:
-			return errors.New("say yes or no")
+			return errors.New("must be yes or no")
 		}
 		return nil
 	}
@@ -151,7 +151,7 @@ func Count(p *int, least, most int) func(string) error {
 	return func(s string) error {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < least || n > most {
-			return fmt.Errorf("give a whole number from %d to %d", least, most)
+			return fmt.Errorf("must be a whole number from %d to %d", least, most)
 		}
 		*p = n
 		return nil
@@ -163,7 +163,7 @@ func Duration(p *time.Duration, least, most time.Duration) func(string) error {
 	return func(s string) error {
 		d, err := time.ParseDuration(s)
 		if err != nil || d < least || d > most {
-			return fmt.Errorf("give a time from %s to %s, such as 1.5s or 2m", least, most)
+			return fmt.Errorf("must be a time from %s to %s, such as 1.5s or 2m", least, most)
 		}
 		*p = d
 		return nil
@@ -183,14 +183,14 @@ func Bytes(p *int64, least int64) func(string) error {
 		case "G":
 			unit = 1 << 30
 		default:
-			return errors.New("give a size such as 512M or 2G")
+			return errors.New("must be a size such as 512M or 2G")
 		}
 		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 		switch {
 		case errors.Is(err, strconv.ErrRange) && n > 0 || err == nil && n > math.MaxInt64/unit:
-			return errors.New("there is no disk and no memory of that size: give one such as 512M or 2G")
+			return errors.New("exceeds every disk and memory: must be a size such as 512M or 2G")
 		case err != nil || n*unit < least:
-			return fmt.Errorf("give a size of at least %d bytes, such as 512M or 2G", least)
+			return fmt.Errorf("must be a size of at least %d bytes, such as 512M or 2G", least)
 		}
 		*p = n * unit
 		return nil
@@ -203,7 +203,7 @@ func Address(p *string) func(string) error {
 		host, port, err := net.SplitHostPort(s)
 		n, perr := strconv.Atoi(port)
 		if err != nil || perr != nil || n < 0 || n > 65535 || strings.ContainsAny(host, " /") {
-			return errors.New("give an address such as 127.0.0.1:8080")
+			return errors.New("must be an address such as 127.0.0.1:8080")
 		}
 		*p = s
 		return nil
@@ -273,7 +273,7 @@ func Path(p *string) func(string) error {
 
 func noFolder(s string) error {
 	if info, err := os.Stat(s); err == nil && info.IsDir() {
-		return errors.New("this is a folder: name a file")
+		return errors.New("must be a file, not a folder")
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ func URL(p *string, example string, schemes ...string) func(string) error {
 	return func(s string) error {
 		*p = s
 		if s != "" && !soundURL(s, schemes) {
-			return fmt.Errorf("give a URL such as %s", example)
+			return fmt.Errorf("must be a URL such as %s", example)
 		}
 		return nil
 	}
@@ -26,7 +26,7 @@ func URLs(p *string, example string, schemes ...string) func(string) error {
 		*p = s
 		for _, one := range strings.Split(s, ",") {
 			if s != "" && !soundURL(strings.TrimSpace(one), schemes) {
-				return fmt.Errorf("give a URL such as %s, or several with commas between them", example)
+				return fmt.Errorf("must be a URL such as %s, or several with commas between them", example)
 			}
 		}
 		return nil
