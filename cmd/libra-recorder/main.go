@@ -1,5 +1,5 @@
-// Libra-recorder stores every report, alarm, note and watch in SQLite. It is the only
-// process that writes the history, and the history is all it writes.
+// Libra-recorder stores every report, alarm, note and watch in SQLite. It is the
+// only process that writes the history, and it writes nothing else.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Libra-watchdog probes every component, every second, and raises
-// and clears alarms. It writes its own small state and nothing else.
+// Libra-watchdog probes every component every second, and raises and clears alarms.
+// It writes its own small state and nothing else.
 package main
 
 import (

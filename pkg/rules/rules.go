@@ -122,55 +122,6 @@ type Notify struct {
 	Undelivered time.Duration
 }
 
-// Thresholds say when something is an alarm.
-type Thresholds struct {
-	Component Streak // Libra's own parts
-	Host      Streak // disk, memory
-	Page      Streak // watched pages
-	Flap      Flap
-	// Heartbeat is how long a component may give no sign of life.
-	Heartbeat time.Duration
-	// Restarts of one unit, so many within RestartsWithin, are an alarm.
-	Restarts       int
-	RestartsWithin time.Duration
-	// Behind is for how long the recorder may write nothing while something
-	// waits.
-	Behind      time.Duration
-	Disk        Percent // of the file system in use
-	Memory      Percent // of the time in which something waited for memory
-	Queue       Waits   // age of the oldest request
-	QueueLength Counts  // open requests
-	Certificate Days    // until a watched page's certificate expires
-	// Missed is how many occurrences of a watch in a row may bring no report.
-	Missed int
-}
-
-// Rows are readings in a row.
-type Streak struct {
-	Raise int // failures that raise
-	Clear int // passes that clear
-}
-
-// Flap is when an alarm comes and goes: Raises within Within; then it takes
-// Calm passes in a row to clear it.
-type Flap struct {
-	Raises int
-	Within time.Duration
-	Calm   int
-}
-
-// Percent has a limit per severity; 0: none.
-type Percent struct{ Minor, Major, Critical float64 }
-
-// Waits has a limit per severity; 0: none.
-type Waits struct{ Minor, Major, Critical time.Duration }
-
-// Counts has a limit per severity; 0: none.
-type Counts struct{ Minor, Major, Critical int }
-
-// Days left, at most, per severity; 0: none.
-type Days struct{ Minor, Major, Critical int }
-
 // Defaults is what holds without a file.
 func Defaults() File {
 	return File{

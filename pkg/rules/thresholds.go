@@ -2,13 +2,64 @@ package rules
 
 import "time"
 
+// Thresholds say when something is an alarm. It is the one such type: [thresholds]
+// of alarms.toml is read into it, and the watchdog judges by it. A limit that is 0
+// raises nothing.
+type Thresholds struct {
+	Component Streak // of Libra's components
+	Host      Streak // of disk and memory
+	Page      Streak // of watched pages
+	Flap      Flap
+	// Heartbeat is how long a component may send no heartbeat.
+	Heartbeat time.Duration
+	// Restarts of one unit, so many within RestartsWithin, are an alarm.
+	Restarts       int
+	RestartsWithin time.Duration
+	// Behind is for how long the recorder may write nothing while something
+	// waits.
+	Behind      time.Duration
+	Disk        Percent // of the file system in use
+	Memory      Percent // of the time in which a process waited for memory
+	Queue       Waits   // age of the oldest request
+	QueueLength Counts  // open requests
+	Certificate Days    // until a watched page's certificate expires
+	// Missed is how many consecutive scheduled inspections may have no report.
+	Missed int
+}
+
+// Streak is how many consecutive readings raise and clear an alarm.
+type Streak struct {
+	Raise int // failures
+	Clear int // passes
+}
+
+// Flap says when an alarm is flapping: when it is raised Raises times within
+// Within. Then it takes Calm consecutive passes to clear it.
+type Flap struct {
+	Raises int
+	Within time.Duration
+	Calm   int
+}
+
+// Percent has a limit per severity; 0: none.
+type Percent struct{ Minor, Major, Critical float64 }
+
+// Waits has a limit per severity; 0: none.
+type Waits struct{ Minor, Major, Critical time.Duration }
+
+// Counts has a limit per severity; 0: none.
+type Counts struct{ Minor, Major, Critical int }
+
+// Days has a limit of the days left per severity, the least severe first; 0: none.
+type Days struct{ Minor, Major, Critical int }
+
 func readThresholds(s *section, t *Thresholds) {
 	s.duration("heartbeat", &t.Heartbeat, time.Second, time.Hour, false)
 	s.duration("behind", &t.Behind, time.Second, day, false)
 	s.count("missed", &t.Missed, 1, 1000)
-	readRows(s, "component", &t.Component)
-	readRows(s, "host", &t.Host)
-	readRows(s, "page", &t.Page)
+	readStreak(s, "component", &t.Component)
+	readStreak(s, "host", &t.Host)
+	readStreak(s, "page", &t.Page)
 	if s := s.table("flap", "[thresholds.flap]"); s != nil {
 		s.count("raises", &t.Flap.Raises, 2, 1000)
 		s.duration("within", &t.Flap.Within, time.Second, day, false)
@@ -42,7 +93,7 @@ func readThresholds(s *section, t *Thresholds) {
 	}
 }
 
-func readRows(s *section, key string, r *Streak) {
+func readStreak(s *section, key string, r *Streak) {
 	if s := s.table(key, "[thresholds."+key+"]"); s != nil {
 		s.count("raise", &r.Raise, 1, 1000)
 		s.count("clear", &r.Clear, 1, 1000)
@@ -68,7 +119,7 @@ func readCounts(s *section, minor, major, critical *int) {
 	s.finish()
 }
 
-// rising blames limits that get easier as the severity rises; 0 is none.
+// rising reports limits that are reached earlier the higher the severity; 0 is none.
 func rising(s *section, limits ...float64) {
 	names := []string{"minor", "major", "critical"}
 	last := -1
