@@ -34,7 +34,7 @@ const (
 	CodeConnectTimeout Code = "connect-timeout"
 	// CodeConnectionReset: the server reset the connection.
 	CodeConnectionReset Code = "connection-reset"
-	// CodeConnectionClosed: the server closed the connection without an answer.
+	// CodeConnectionClosed: the server closed the connection without a response.
 	CodeConnectionClosed Code = "connection-closed"
 	// CodeAnswerTimeout: the server did not answer in time.
 	CodeAnswerTimeout Code = "answer-timeout"
@@ -64,7 +64,7 @@ const (
 
 // The answer.
 const (
-	// CodeNotHTTP: the server's answer is not HTTP.
+	// CodeNotHTTP: the response is not HTTP.
 	CodeNotHTTP Code = "not-http"
 	// CodeBodyEncoding: the body does not decode as its Content-Encoding says.
 	CodeBodyEncoding Code = "body-encoding"

@@ -192,7 +192,7 @@ func (x *exchange) explainBody(ctx context.Context, u *url.URL, w *encodedBody, 
 	if f := explain(ctx, &x.s.client.limits, u, w.err); !errors.Is(f, ErrProtocol) {
 		return f
 	}
-	return faultf(ErrCut, w.err, "body broke off after %d bytes: %s", w.n, oneLine(w.err))
+	return faultf(ErrCut, w.err, "body failed after %d bytes: %s", w.n, oneLine(w.err))
 }
 
 // The cookies of one session have the limits that browsers set.

@@ -24,10 +24,10 @@ var (
 	ErrResolve   = errors.New("no such host")
 	ErrConnect   = errors.New("no connection")
 	ErrTLS       = errors.New("no trusted TLS connection")
-	ErrProtocol  = errors.New("answer is not HTTP")
+	ErrProtocol  = errors.New("response is not HTTP")
 	ErrEncoding  = errors.New("body does not decode")
 	ErrCut       = errors.New("body ended early")
-	ErrCanceled  = errors.New("given up")
+	ErrCanceled  = errors.New("request canceled")
 )
 
 // fault is a reason in one line. It wraps its kind and its cause.
@@ -97,11 +97,11 @@ func explain(ctx context.Context, lim *commonLimits, u *url.URL, err error) erro
 func canceled(u *url.URL, cause error) error {
 	switch {
 	case errors.Is(cause, context.DeadlineExceeded):
-		return faultf(ErrCanceled, cause, "given up on %s: the time for the page is over", u.Host).as(libra.CodePageTimeout)
+		return faultf(ErrCanceled, cause, "request to %s canceled: the page has reached its time limit", u.Host).as(libra.CodePageTimeout)
 	case errors.Is(cause, context.Canceled):
-		return faultf(ErrCanceled, cause, "given up on %s: the inspection was stopped", u.Host)
+		return faultf(ErrCanceled, cause, "request to %s canceled: the inspection was stopped", u.Host)
 	}
-	return faultf(ErrCanceled, cause, "given up on %s: %s", u.Host, cause)
+	return faultf(ErrCanceled, cause, "request to %s canceled: %s", u.Host, cause)
 }
 
 // explainConnect explains errors of name lookup and TCP; nil for others.
@@ -132,9 +132,9 @@ func explainConnect(u *url.URL, err error) error {
 	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
 		return faultf(ErrConnect, err, "no connection to %s in time: nothing answers there", remote(u, err)).as(libra.CodeConnectTimeout)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return faultf(ErrConnect, err, "%s closed the connection without an answer", u.Host).as(libra.CodeConnectionClosed)
+		return faultf(ErrConnect, err, "%s closed the connection without a response", u.Host).as(libra.CodeConnectionClosed)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return faultf(ErrConnect, err, "%s did not answer in time", u.Host).as(libra.CodeAnswerTimeout)
+		return faultf(ErrConnect, err, "%s did not respond in time", u.Host).as(libra.CodeAnswerTimeout)
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func explainTLS(u *url.URL, err error) error {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return faultf(ErrTLS, err, "certificate of %s is signed by nobody this machine trusts", u.Host).as(libra.CodeCertificateUntrusted)
+		return faultf(ErrTLS, err, "certificate of %s is signed by an authority that this machine does not trust", u.Host).as(libra.CodeCertificateUntrusted)
 	case errors.As(err, &host):
 		return faultf(ErrTLS, err, "certificate of %s is for another host: %s", u.Host, oneLine(host)).as(libra.CodeCertificateHost)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -182,13 +182,13 @@ func explainHTTP(u *url.URL, err error) error {
 	text := oneLine(err)
 	for _, h2 := range []string{"stream error: ", "connection error: ", "GOAWAY"} {
 		if strings.Contains(text, h2) {
-			return faultf(ErrConnect, err, "%s broke off the HTTP/2 exchange: %s", u.Host, strings.TrimPrefix(text, "http2: "))
+			return faultf(ErrConnect, err, "%s ended the HTTP/2 exchange: %s", u.Host, strings.TrimPrefix(text, "http2: "))
 		}
 	}
 	for _, prefix := range []string{"net/http: HTTP/1.x transport connection broken: ", "net/http: ", "http2: ", "http: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
-	return faultf(ErrProtocol, err, "answer of %s is not HTTP: %s", u.Host, text)
+	return faultf(ErrProtocol, err, "response of %s is not HTTP: %s", u.Host, text)
 }
 
 // oneLine returns the text of err without line breaks, shortened to 200 bytes.

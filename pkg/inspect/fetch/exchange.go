@@ -44,7 +44,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 	defer x.deadline.stop()
 	x.deadline.cancel = cancel
 	if s.spent.Load() >= x.lim.PageBytes {
-		x.fail(bytesLimit("page_bytes", "not asked for, page cut at", x.lim.PageBytes))
+		x.fail(bytesLimit("page_bytes", "not requested, page cut at", x.lim.PageBytes))
 		return x
 	}
 	req := &http.Request{
@@ -61,7 +61,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 	}
 	defer resp.Body.Close() // this body, also where it is replaced below
 	if resp.StatusCode < 100 {
-		x.fail(faultf(ErrProtocol, nil, "answer of %s is not HTTP: status %03d", u.Host, resp.StatusCode))
+		x.fail(faultf(ErrProtocol, nil, "response of %s is not HTTP: status %03d", u.Host, resp.StatusCode))
 		return x
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {

@@ -249,7 +249,7 @@ func TestContextEndsGet(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	got := session(t, fetch.Config{}).Get(ctx, fetch.Request{URL: srv.URL})
-	if got.Err == nil || !strings.HasSuffix(got.Err.Error(), "the time for the page is over") {
+	if got.Err == nil || !strings.HasSuffix(got.Err.Error(), "the page has reached its time limit") {
 		t.Errorf("got %v", got.Err)
 	}
 }

@@ -192,7 +192,7 @@ func TestConnectionErrors(t *testing.T) {
 	plain := server(t, func(w http.ResponseWriter, r *http.Request) {})
 	for url, want := range map[string]string{
 		"http://" + closed + "/": "connection refused by " + closed + ": nothing listens there",
-		untrusted.URL:            "is signed by nobody this machine trusts",
+		untrusted.URL:            "is signed by an authority that this machine does not trust",
 		strings.Replace(plain.URL, "http:", "https:", 1): "does not speak TLS: try http://",
 	} {
 		got := session(t, fetch.Config{}).Get(t.Context(), fetch.Request{URL: url})
@@ -210,7 +210,7 @@ func TestPageBytesBoundASession(t *testing.T) {
 		got := s.Get(t.Context(), fetch.Request{URL: srv.URL, Type: libra.Image})
 		texts = append(texts, fmt.Sprint(got.Err))
 	}
-	if texts[0] != "<nil>" || !strings.HasPrefix(texts[1], "body cut, page has reached 100.0 kB") || !strings.HasPrefix(texts[2], "not asked for") {
+	if texts[0] != "<nil>" || !strings.HasPrefix(texts[1], "body cut, page has reached 100.0 kB") || !strings.HasPrefix(texts[2], "not requested") {
 		t.Errorf("got %q", texts)
 	}
 	if s.Bytes() < 100_000 || s.Bytes() > 130_000 {

@@ -135,8 +135,8 @@ type commonLimits struct{ header, answer, asset, idle *Limit }
 func newCommonLimits(l Limits) commonLimits {
 	return commonLimits{
 		header: bytesLimit("header_bytes", "headers cut at", l.HeaderBytes),
-		answer: timeLimit("header_timeout", "no answer within", l.HeaderTimeout),
-		asset:  timeLimit("asset_timeout", "not done within", l.AssetTimeout),
-		idle:   timeLimit("idle_timeout", "body cut, nothing more came within", l.IdleTimeout),
+		answer: timeLimit("header_timeout", "no response within", l.HeaderTimeout),
+		asset:  timeLimit("asset_timeout", "not complete within", l.AssetTimeout),
+		idle:   timeLimit("idle_timeout", "body cut, no more data within", l.IdleTimeout),
 	}
 }

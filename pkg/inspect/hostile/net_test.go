@@ -136,7 +136,7 @@ func secure() []scenario {
 			srv.StartTLS()
 			t.Cleanup(srv.Close)
 			return srv.URL + "/"
-		}, want: libra.Failed, reason: "nobody this machine trusts"},
+		}, want: libra.Failed, reason: "does not trust"},
 	}
 }
 
@@ -195,7 +195,7 @@ func http2() []scenario {
 			headers(f, id, answer, true)
 			_ = f.WriteData(id, false, []byte("<p>"))
 			_ = f.WriteRSTStream(id, h2.ErrCodeInternal)
-		}), want: libra.Partial, reason: "broke off"},
+		}), want: libra.Partial, reason: "ended the HTTP/2 exchange"},
 		{name: "HTTP/2 refuses for ever", start: framed(func(f *h2.Framer, id uint32) { _ = f.WriteRSTStream(id, h2.ErrCodeRefusedStream) }), want: libra.Failed, reason: ""},
 		{name: "HTTP/2 goes away", start: framed(func(f *h2.Framer, id uint32) { _ = f.WriteGoAway(0, h2.ErrCodeEnhanceYourCalm, nil) }), want: libra.Failed, reason: ""},
 		{name: "HTTP/2 continuation flood", start: framed(func(f *h2.Framer, id uint32) {
