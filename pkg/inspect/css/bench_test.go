@@ -6,10 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/net/html"
-
-	"libra/pkg/inspect/css"
-	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/stylesheet"
 )
 
@@ -51,11 +47,7 @@ func BenchmarkUses(b *testing.B) {
 	for i := range 1250 {
 		fmt.Fprintf(&t, `<div class="card card-%d"><ul class="list-group"><li class="nav-%d active"><a href="#x" class="btn btn-%d icon">text %d</a></ul></div>`, i, i, i, i)
 	}
-	doc, err := html.Parse(strings.NewReader(t.String()))
-	if err != nil {
-		b.Fatal(err)
-	}
-	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+	p := newPage(b, t.String(), s)
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Uses()

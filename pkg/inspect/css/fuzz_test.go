@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
@@ -40,11 +39,8 @@ func FuzzParse(f *testing.F) {
 				uses = append(uses, css.Use{URL: i.URL})
 			}
 		}
-		doc, err := html.Parse(strings.NewReader("<p class=a id=b style='x:y'><b>x</b></p>"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Mobile(), Sheets: []css.Applied{{Sheet: s}}}
+		p := newPage(t, "<p class=a id=b style='x:y'><b>x</b></p>", s)
+		p.Viewport = media.Mobile()
 		for _, u := range append(uses, p.Uses()...) {
 			if !strings.HasPrefix(u.URL, "http") || strings.Contains(u.URL, "#") {
 				t.Errorf("URL %q is not absolute, or has a fragment", u.URL)
@@ -59,12 +55,7 @@ func FuzzMatch(f *testing.F) {
 	f.Add(".a .a .a .a .a > .b", strings.Repeat("<div class=a>", 40))
 	f.Add("p:nth-last-child(-n+3 of .x):not(:empty)::before", "<p class=x>1<p><p class=x>2")
 	f.Fuzz(func(t *testing.T, selector, text string) {
-		doc, err := html.Parse(strings.NewReader(text))
-		if err != nil {
-			t.Skip()
-		}
-		s := stylesheet.Parse([]byte(selector+"{background:url(x.png)}"), "https://example.org/")
-		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+		p := newPage(t, text, stylesheet.Parse([]byte(selector+"{background:url(x.png)}"), "https://example.org/"))
 		p.Uses()
 	})
 }
@@ -96,11 +87,7 @@ func TestHostile(t *testing.T) {
 		if want := name == "rules"; s.Truncated() != want {
 			t.Errorf("%s: truncated is %v", name, !want)
 		}
-		doc, err := html.Parse(strings.NewReader(strings.Repeat("<div class=a><p>x", 200)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+		p := newPage(t, strings.Repeat("<div class=a><p>x", 200), s)
 		for _, u := range p.Uses() {
 			if u.Fetch == libra.Fetched {
 				t.Errorf("%s requests %s", name, u.URL)
@@ -127,12 +114,8 @@ func laughs() string {
 // selectors than any real one, and the page says so.
 func TestMatchingIsBounded(t *testing.T) {
 	t.Parallel()
-	doc, err := html.Parse(strings.NewReader(strings.Repeat("<p class=a>x</p>", 6000)))
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := stylesheet.Parse([]byte(strings.Repeat("body:has(i) p:has(~ .b), .a:nth-child(1 of p){background:url(x.png)}", 12)), "https://example.org/")
-	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+	p := newPage(t, strings.Repeat("<p class=a>x</p>", 6000), s)
 	if p.Uses(); !p.Truncated() {
 		t.Error("Truncated is false, want true")
 	}

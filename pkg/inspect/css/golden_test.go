@@ -93,3 +93,13 @@ func TestGolden(t *testing.T) {
 		})
 	}
 }
+
+// newPage is a document with one style sheet.
+func newPage(tb testing.TB, text string, s *stylesheet.Sheet) css.Page {
+	tb.Helper()
+	doc, err := html.Parse(strings.NewReader(text))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+}

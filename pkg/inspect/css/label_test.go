@@ -5,21 +5,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/net/html"
 
-	"libra/pkg/inspect/css"
-	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/stylesheet"
 )
 
 // TestReasons compares the reasons of every URL with those a person should read.
 func TestReasons(t *testing.T) {
 	t.Parallel()
-	doc, err := html.Parse(strings.NewReader(`<!DOCTYPE html><p class=hero style="list-style: url(inline.png)">text</p>
-		<div class=menu>x</div><a href=#>x</a><b class=both>x</b>`))
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := stylesheet.Parse([]byte(`
 		.hero { background: url(hero.png) }
 		.menu { display: none; background: url(menu.png) }
@@ -36,7 +28,8 @@ func TestReasons(t *testing.T) {
 		@font-face { font-family: G; src: url(g.eot), url(g.svg) format("svg") }
 		@font-face { font-family: H; src: url(h.woff2) }
 		.hero { font-family: F }`), "https://example.org/s.css")
-	p := css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+	p := newPage(t, `<!DOCTYPE html><p class=hero style="list-style: url(inline.png)">text</p>
+		<div class=menu>x</div><a href=#>x</a><b class=both>x</b>`, s)
 	got := map[string]string{}
 	for _, u := range p.Uses() {
 		got[strings.TrimPrefix(u.URL, "https://example.org/")] = string(u.Fetch) + ": " + u.Reason
