@@ -61,8 +61,8 @@ const alarmLease = 3 * time.Second
 type AlarmConsumer struct {
 	// Durable names the consumer on the bus, which remembers how far it is.
 	Durable string
-	// Since is where a durable that the bus does not know begins: with what was
-	// stored then, with everything where it is zero.
+	// Since is where a durable that is new to the bus begins: with what was stored
+	// then, with everything where it is zero.
 	Since time.Time
 	// Most returns how many transitions one call of Deliver takes when so many
 	// are waiting.

@@ -1,5 +1,5 @@
 // Package bus carries the messages of package event over NATS and JetStream.
-// It is the only importer of nats.go, and knows subjects, streams and
+// It is the only importer of nats.go, and deals in subjects, streams and
 // consumers, but not what the messages are for.
 //
 // Every call to the bus ends with its context or after about a second; while the
@@ -37,7 +37,7 @@ type Config struct {
 	// Role is that of the component ("web"), as in package component. It prefixes
 	// the inbox.
 	Role string
-	// Name tells connections of a role apart in the server's logs.
+	// Name distinguishes connections of a role in the server's logs.
 	Name string
 	// InProcess is the server itself, when it runs in this process.
 	InProcess nats.InProcessConnProvider

@@ -170,7 +170,7 @@ func TestRequestToReport(t *testing.T) {
 	if r, err := web.LastReport(ctx, request("alice", 3).Page); err != nil || r.Request.ID != "alice-3" {
 		t.Errorf("LastReport = %v, %v", r.Request.ID, err)
 	}
-	bustest.Await(t, "nobody to answer for the page", func() bool {
+	bustest.Await(t, "no worker to answer for the page", func() bool {
 		_, err := web.AskStep(ctx, request("alice", 3).Page)
 		return errors.Is(err, libra.ErrUnavailable)
 	})

@@ -75,7 +75,7 @@ func (c *Conn) remedy(why error) string {
 	case errors.Is(why, nats.ErrAuthorization) && c.cfg.Seed == "":
 		return "no key is configured: --nats-seed names its file"
 	case errors.Is(why, nats.ErrAuthorization):
-		return "the bus does not know the key " + c.cfg.Seed + ": systemctl restart libra-keys creates missing keys, systemctl restart libra.target loads them"
+		return "the bus does not accept the key " + c.cfg.Seed + ": systemctl restart libra-keys creates missing keys, systemctl restart libra.target loads them"
 	case errors.Is(why, syscall.ECONNREFUSED), errors.Is(why, nats.ErrNoServers):
 		return "nothing listens there: systemctl start libra-bus, or correct LIBRA_BUS_LISTEN or LIBRA_NATS_URL"
 	}

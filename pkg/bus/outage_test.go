@@ -88,7 +88,7 @@ func TestUnreachableBusIsLogged(t *testing.T) {
 				t.Errorf("Ping: %v", err)
 			}
 			if log.count("secret") > 0 || log.count("buffer limit") > 0 {
-				t.Error("a password, or an error that is none, was logged")
+				t.Error("a password, or an internal error, was logged")
 			}
 		})
 	}

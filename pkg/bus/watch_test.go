@@ -93,7 +93,7 @@ func TestWatchComesDue(t *testing.T) {
 	if now, err := web.WatchOf(t.Context(), "p1"); err != nil || now.EveryS != 0 {
 		t.Errorf("after its end the watch is %+v, %v", now, err)
 	}
-	// Another watch tells the time: what is due is carried in order.
+	// Another watch is the clock: due watches are relayed in order.
 	if err := web.SetWatch(t.Context(), watchOf("p2", 1)); err != nil {
 		t.Fatal(err)
 	}

@@ -181,7 +181,7 @@ func TestHeartbeat(t *testing.T) {
 		p.Count("pages_in_hand", func() int64 { return 3 })
 		b := p.Heartbeat("2")
 		if b.Component != "libra-test" || b.Instance != "2" || b.Counters["pages_in_hand"] != 3 || b.Counters["goroutines"] < 2 {
-			t.Errorf("beat: %+v", b)
+			t.Errorf("heartbeat: %+v", b)
 		}
 	})()
 }

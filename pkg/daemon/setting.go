@@ -22,7 +22,7 @@ import (
 // variable LIBRA_ with the flag's name in capitals.
 type Setting struct {
 	Name    string // of the flag: "bus-store"
-	Default string // "" where there is none
+	Default string // "" for none
 	Usage   string
 	// FlagOnly settings belong in the unit file: no environment variable.
 	FlagOnly bool

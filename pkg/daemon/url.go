@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// URL takes a URL of one of the schemes, with a host; "" is none. It keeps what
+// URL takes a URL of one of the schemes, with a host; "" is valid. It keeps what
 // it refuses, so that Program.Check can go by it.
 func URL(p *string, example string, schemes ...string) func(string) error {
 	return func(s string) error {

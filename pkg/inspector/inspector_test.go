@@ -93,7 +93,7 @@ func TestInspects(t *testing.T) {
 		t.Errorf("report: %+v", got)
 	}
 	bustest.Await(t, "the request to be closed", func() bool { pages, err := web.OpenPages(t.Context()); return err == nil && len(pages) == 0 })
-	bustest.Await(t, "nobody to answer for the page", func() bool { _, err := web.AskStep(t.Context(), r.Page); return err != nil })
+	bustest.Await(t, "no worker to answer for the page", func() bool { _, err := web.AskStep(t.Context(), r.Page); return err != nil })
 }
 
 // An inspector that is asked to stop gives its request back; the next one

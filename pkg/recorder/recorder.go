@@ -42,7 +42,7 @@ type Recorder struct {
 
 	mu      sync.Mutex      // one writer, a loop for each stream
 	writer  *store.Writer   // under mu; nil until the database could be opened
-	opening *opening        // under mu; the one under way; nil when there is none
+	opening *opening        // under mu; the one in progress; nil for none
 	opened  int             // under mu; how often; a loop rewinds when it has changed
 	failing map[string]bool // under mu; the loops whose last attempt failed, by stream
 
@@ -245,7 +245,7 @@ func (r *Recorder) beginOpening(ctx context.Context) *opening {
 	return o
 }
 
-// endOpening takes over what came of o, unless another caller has.
+// endOpening adopts the result of o, unless another caller has.
 func (r *Recorder) endOpening(o *opening) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

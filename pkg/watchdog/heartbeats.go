@@ -209,7 +209,7 @@ func (h *heartbeats) counter(t Target, name string) (value int64, status string,
 }
 
 // readSince judges a counter that is the unix time since when a component has a
-// fault; 0 is none.
+// fault; 0 for no fault.
 func (h *heartbeats) readSince(p *probe, t Target, counter string, limit time.Duration) Reading {
 	unix, status, arriving := h.counter(t, counter)
 	if !arriving {

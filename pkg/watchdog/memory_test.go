@@ -39,7 +39,7 @@ func TestMemory(t *testing.T) {
 		},
 		{"", meminfo, "", ""},
 		{"", "MemTotal: 1000 kB\nMemAvailable: 10 kB\n", "critical", "99.0 % of memory used, limit 98 %, 10.2 kB of 1.0 MB available; 1 of 1 probes in a row failed"},
-		{"", "", "", ""}, // nobody says
+		{"", "", "", ""}, // no figures
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)

@@ -7,15 +7,15 @@ import (
 	"libra/pkg/libra"
 )
 
-// localFaults are what only this machine is to blame for, networkFaults what
-// this machine's network may be as well as the page's.
+// localFaults are faults of this machine, networkFaults those that may be of this
+// machine's network or of the page's.
 var (
 	localFaults   = []libra.Code{libra.CodeLocalResources, libra.CodeStopped}
 	networkFaults = []libra.Code{libra.CodeNameServerSilent, libra.CodeNameServerFailed, libra.CodeNoRoute}
 )
 
-// network remembers which hosts could be reached lately: whether one that
-// cannot is to blame, the others tell.
+// network holds which hosts could be reached lately: they show whether a host that
+// cannot be reached has a fault, or this machine's network.
 type network struct {
 	hosts map[string]reach
 }
@@ -23,10 +23,10 @@ type network struct {
 // reach is when a host last answered, and when it could last not be reached.
 type reach struct{ good, bad time.Time }
 
-// lately is how long what was seen of a host tells of the network.
+// lately is how long an answer of a host is evidence of the network.
 const lately = 2 * time.Minute
 
-// see takes in a report, of whatever page.
+// see notes what a report of any page shows of its host.
 func (n *network) see(r event.Reported) {
 	if n.hosts == nil {
 		n.hosts = map[string]reach{}
@@ -51,10 +51,10 @@ func (n *network) see(r event.Reported) {
 	}
 }
 
-// ours says whether the reasons of a report are faults of this machine or its
-// network. Where another host has answered, the network is well; where others
-// cannot be reached either, it is not; where there are no others, only a name
-// server that is silent is taken for ours.
+// ours reports whether the reasons of a report are faults of this machine or its
+// network. Where another host has answered, the network works; where others cannot
+// be reached either, it does not; where there are no others, only a name server
+// that does not answer counts as this machine's fault.
 func (n *network) ours(r event.Reported) bool {
 	if r.Report.HasReason(localFaults...) {
 		return true

@@ -229,7 +229,7 @@ func TestBusDown(t *testing.T) {
 	a.sendHeartbeats("libra-recorder")
 	a.startNotifier(nil)
 	a.startWatchdog()
-	bustest.Await(t, "watchdog to know that all is well", func() bool { return a.countersContain(`"beat.recorder":{"state":"good"`) })
+	bustest.Await(t, "the watchdog to find everything healthy", func() bool { return a.countersContain(`"beat.recorder":{"state":"good"`) })
 	a.bus.Down()
 	a.awaitTexts(busDown)
 	a.web.fail(errors.New("down"))
@@ -352,16 +352,16 @@ func BenchmarkFaultToSlack(b *testing.B) {
 	a.cfg.Component, a.cfg.Flap.Raises = rules.Streak{Raise: 3, Clear: 1}, 1000
 	a.startNotifier(func(c *notifier.Config) { c.Pace = 0 })
 	a.startWatchdog()
-	bustest.Await(b, "watchdog to know that all is well", func() bool { return a.countersContain(`"beat.recorder":{"state":"good"`) })
+	bustest.Await(b, "the watchdog to find everything healthy", func() bool { return a.countersContain(`"beat.recorder":{"state":"good"`) })
 	n := 0
-	told := func() bool { return len(a.slack.texts()) > n }
+	notified := func() bool { return len(a.slack.texts()) > n }
 	for b.Loop() {
 		a.web.fail(errors.New("down"))
-		bustest.Await(b, "the alarm", told)
+		bustest.Await(b, "the alarm", notified)
 		n++
 		b.StopTimer()
 		a.web.heal()
-		bustest.Await(b, "the recovery", told)
+		bustest.Await(b, "the recovery", notified)
 		n++
 		b.StartTimer()
 	}

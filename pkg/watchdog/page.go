@@ -74,8 +74,8 @@ func hostname(address string) string {
 	return u.Hostname()
 }
 
-// readDown says whether the page could be had; ours, that this machine or its
-// network is to blame for what went wrong.
+// readDown judges whether the page could be fetched; ours says that a failure is the
+// fault of this machine or its network.
 func (p *probe) readDown(r event.Reported, ours bool) Reading {
 	switch report := r.Report; {
 	case r.Quarantined:
@@ -106,8 +106,8 @@ func sentences(why []libra.Reason) string {
 	return cmp.Or(strings.Join(list, "; "), "the page could not be fetched")
 }
 
-// readBudget says whether the page's weight is within its budget. What is over
-// although something was cut short, is over; what is not may be.
+// readBudget judges whether the page is within its budget. A page that is over
+// although something was cut short is over; one that is not may be.
 func (p *probe) readBudget(r event.Reported, ours bool, was weight) Reading {
 	switch report := r.Report; {
 	case r.Quarantined, r.Budget == nil, report.Outcome == libra.Failed, report.Status >= http.StatusBadRequest:
@@ -120,7 +120,7 @@ func (p *probe) readBudget(r event.Reported, ours bool, was weight) Reading {
 	return Reading{Verdict: Pass}
 }
 
-// readCertificate says how long the certificate still lasts.
+// readCertificate judges how long the certificate is still valid.
 func (p *probe) readCertificate(until, now time.Time, limits rules.Days) Reading {
 	if until.IsZero() {
 		return Reading{Evidence: "no certificate was seen"}
@@ -145,7 +145,7 @@ func (p *probe) readCertificate(until, now time.Time, limits rules.Days) Reading
 
 const day = 24 * time.Hour
 
-// weight is what a page weighed when it was last within its budget.
+// weight is the size of a page when it was last within its budget.
 type weight struct {
 	At    time.Time                    `json:"at"`
 	Bytes map[libra.ResourceType]int64 `json:"bytes"`

@@ -170,7 +170,7 @@ func TestPageDown(t *testing.T) {
 			nil, status(503), status(503), nil, // two are not three
 			status(503), failed(refused),
 			failed(noFiles), // ours
-			func(a *event.Reported) { a.Request.Watch = nil }, // somebody's own
+			func(a *event.Reported) { a.Request.Watch = nil }, // without a watch
 			func(a *event.Reported) { failed(crashed)(a); a.Quarantined = true },
 			status(500), status(404),
 			nil, nil, status(429), nil, nil, nil,
@@ -205,7 +205,7 @@ func TestNetworkDown(t *testing.T) {
 	silent := libra.Reason{Code: libra.CodeNameServerSilent, Text: `no name server answered for host "shop.example"`}
 	for _, c := range []struct {
 		reason libra.Reason
-		other  func(*event.Reported) // what becomes of another host's page; nil: there is none
+		other  func(*event.Reported) // of another host's page; nil for none
 		down   bool
 	}{
 		{route, nil, true},

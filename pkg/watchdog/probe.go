@@ -81,7 +81,7 @@ const stoodStill = time.Second
 func (p *probe) run(ctx context.Context, interval time.Duration, results chan<- observation) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	var answer chan Reading // of the check in progress; nil when there is none
+	var answer chan Reading // of the check in progress; nil for none
 	var began time.Time
 	pace := pace{interval: interval, tick: tick}
 	early := false // triggered before the next tick

@@ -98,7 +98,7 @@ func TestQuarantineEndsUnseen(t *testing.T) {
 		r.addReport(all[1])
 		r.advance(3, true)
 		if len(r.stored) != 2 {
-			t.Errorf("told again: %+v", r.stored[2:])
+			t.Errorf("published again: %+v", r.stored[2:])
 		}
 	})
 }

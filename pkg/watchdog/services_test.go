@@ -30,7 +30,7 @@ func (h *fakeSystemd) Units(context.Context, []string) (map[string]units.Unit, e
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.units == nil {
-		return nil, errors.New("nobody answers")
+		return nil, errors.New("no answer")
 	}
 	return maps.Clone(h.units), nil
 }
@@ -39,7 +39,7 @@ func (h *fakeSystemd) Stopping(_ context.Context, name string) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.units == nil {
-		return false, errors.New("nobody answers")
+		return false, errors.New("no answer")
 	}
 	return h.stopping || h.units[name].Stopping(), nil
 }
@@ -246,7 +246,7 @@ func TestTroubles(t *testing.T) {
 		r := newRig(t)
 		_, kill := r.start()
 		r.advance(10, true)
-		trouble := event.Trouble{ID: "channel.ops", Target: "channel ops", Summary: "Nobody is told by ops", Evidence: "Slack answered 404", Severity: libra.Major, Runbook: "#channel"}
+		trouble := event.Trouble{ID: "channel.ops", Target: "channel ops", Summary: "Alarms do not reach people by ops", Evidence: "Slack answered 404", Severity: libra.Major, Runbook: "#channel"}
 		r.set(func() {
 			r.heartbeat.Troubles = []event.Trouble{trouble, {ID: "bus", Evidence: "?"}, {ID: "page.down.x", Evidence: "?"}, {ID: "a b", Evidence: "?"}}
 		})

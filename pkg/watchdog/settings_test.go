@@ -154,11 +154,11 @@ func TestManyPagesDown(t *testing.T) {
 		}
 		for id, n := range raised {
 			if n != 1 {
-				t.Errorf("%s was told %d times", id, n)
+				t.Errorf("%s was published %d times", id, n)
 			}
 		}
 		if len(raised) != many {
-			t.Errorf("%d of %d pages were told", len(raised), many)
+			t.Errorf("%d of %d pages were published", len(raised), many)
 		}
 	})
 }

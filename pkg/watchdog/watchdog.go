@@ -69,7 +69,7 @@ type Bus interface {
 	InspectNow(ctx context.Context, w event.Watch, occasion string) error
 	SubscribeHeartbeats(fn func(event.Heartbeat)) (stop func(), err error)
 	// OldestRequest returns how many requests are open, and since when the
-	// oldest of them is; the zero time where there is none.
+	// oldest of them is; the zero time for none.
 	OldestRequest(ctx context.Context) (open int, since time.Time, err error)
 }
 

@@ -40,14 +40,14 @@ type rig struct {
 	hear         func(event.Heartbeat)       // under mu
 	open         int                         // under mu; requests
 	oldest       time.Time                   // under mu; request
-	heartbeat    event.Heartbeat             // under mu; what the heart says
+	heartbeat    event.Heartbeat             // under mu; what the recorder sends
 	stored       []libra.Transition          // under mu; on the bus
 	reports      []event.Reported            // under mu; on the bus
 	sentDirect   []libra.Transition          // under mu; past the bus
 	watches      []event.Watch               // under mu; on the bus
 	notes        []libra.Note                // under mu; on the bus
 	inspectedNow []string                    // under mu; pages to be weighed beside their turns
-	units        *fakeSystemd                // systemd; nil is none
+	units        *fakeSystemd                // systemd; nil for none
 	running      *watchdog.Watchdog          // the newest
 	log          strings.Builder             // under mu
 	loop         bus.Loop                    // Deps.Loop
@@ -359,7 +359,7 @@ func TestKilledRepeatedly(t *testing.T) {
 			kill()
 			_, kill = r.start()
 		}
-		// Whether a heart is found silent just before the kill or just after the
+		// Whether a heartbeat is missed just before the kill or just after the
 		// start decides over a second.
 		silent := "13 beat.recorder raised major"
 		r.set(func() {
@@ -427,7 +427,7 @@ func TestPendingSurvivesKill(t *testing.T) {
 		r.advance(5, true)
 		r.wantStored("11 bus raised critical", "19 bus cleared critical")
 		if r.sentDirect[0].ID != r.stored[0].ID {
-			t.Error("the notifier cannot know that both are the same")
+			t.Error("the notifier cannot see that both are the same")
 		}
 	})
 }

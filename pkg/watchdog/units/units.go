@@ -1,5 +1,6 @@
-// Package units asks systemd, over D-Bus, how services are, and hears of their
-// changes. It starts and stops nothing: what it asks, any user may.
+// Package units reads the states of services from systemd, over D-Bus, and
+// subscribes to their changes. It starts and stops nothing: any user may make its
+// calls.
 package units
 
 import (
@@ -14,27 +15,27 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// Unit is what systemd says of a service.
+// Unit is the state of a service.
 type Unit struct {
 	Load   string // "loaded", "not-found", "masked"
 	Active string // "active", "activating", "deactivating", "inactive", "failed"
 	Sub    string // "running", "dead", "auto-restart"
-	Job    string // what is going to be done with it: "start", "stop"; "" for nothing
-	// Restarts counts those by systemd itself, since somebody last started it.
+	Job    string // pending: "start", "stop"; "" for none
+	// Restarts counts those by systemd itself, since its last start by an operator.
 	Restarts int
-	// Result says how its last process ended, and ExitStatus with what code or
-	// signal; both only while it is not active.
+	// Result is how its last process ended, and ExitStatus its code or signal; both
+	// only while it is not active.
 	Result     string // "success", "exit-code", "signal", "watchdog", "oom-kill", "start-limit-hit"
 	ExitStatus int
-	// Triggered says that a socket or its like is there to start it when it is
+	// Triggered says that a socket or another unit is active that starts it when
 	// needed; only while it is inactive.
 	Triggered bool
 }
 
-// Leaving says whether it is being stopped.
+// Stopping reports whether it is being stopped.
 func (u Unit) Stopping() bool { return u.Job == "stop" || u.Job == "restart" }
 
-// Change is what systemd says when something of a unit has changed.
+// Change is a change of a unit.
 type Change struct {
 	Unit   string
 	Result string // "" where it has not changed
@@ -53,7 +54,7 @@ const (
 // The zero value is ready for use.
 type Systemd struct {
 	mu   sync.Mutex
-	conn *dbus.Conn // under mu; nil while there is none
+	conn *dbus.Conn // under mu; nil while not connected
 }
 
 // Close closes the connection.
@@ -86,7 +87,7 @@ func (s *Systemd) connected(ctx context.Context) (*dbus.Conn, error) {
 // bounds the dialling.
 func dial(ctx context.Context) (*dbus.Conn, error) {
 	life, end := context.WithCancel(context.Background())
-	stop := context.AfterFunc(ctx, end) // a daemon that hangs answers no greeting
+	stop := context.AfterFunc(ctx, end) // a D-Bus that hangs does not answer
 	conn, err := dbus.ConnectSystemBus(dbus.WithContext(life))
 	if err != nil {
 		end()
@@ -108,7 +109,7 @@ type listed struct {
 	JobPath                                         dbus.ObjectPath
 }
 
-// Units asks how the named units are.
+// Units returns the states of the named units.
 func (s *Systemd) Units(ctx context.Context, names []string) (map[string]Unit, error) {
 	conn, err := s.connected(ctx)
 	if err != nil {
@@ -134,7 +135,7 @@ func (s *Systemd) Units(ctx context.Context, names []string) (map[string]Unit, e
 	return all, nil
 }
 
-// Leaving says whether the named unit is being stopped, alone or with the whole
+// Stopping reports whether the named unit is being stopped, alone or with the whole
 // machine.
 func (s *Systemd) Stopping(ctx context.Context, name string) (bool, error) {
 	conn, err := s.connected(ctx)
@@ -188,8 +189,8 @@ func (u *Unit) ask(ctx context.Context, conn *dbus.Conn, path dbus.ObjectPath) e
 	return err
 }
 
-// Follow calls changed for every unit of which something has changed, until
-// ctx ends or the connection is lost.
+// Subscribe calls changed for every unit that changes, until ctx ends or the
+// connection is lost.
 func (s *Systemd) Subscribe(ctx context.Context, changed func(Change)) error {
 	conn, err := dial(ctx)
 	if err != nil {
@@ -201,7 +202,7 @@ func (s *Systemd) Subscribe(ctx context.Context, changed func(Change)) error {
 	err = conn.AddMatchSignalContext(ctx, dbus.WithMatchSender(systemd), dbus.WithMatchInterface(properties),
 		dbus.WithMatchMember("PropertiesChanged"), dbus.WithMatchPathNamespace(root+"/unit"))
 	if err != nil {
-		return fmt.Errorf("listen to systemd: %w", err)
+		return fmt.Errorf("subscribe to systemd: %w", err)
 	}
 	if err := conn.Object(systemd, root).CallWithContext(ctx, manager+".Subscribe", 0).Store(); err != nil {
 		return fmt.Errorf("subscribe to systemd: %w", err)
@@ -212,7 +213,7 @@ func (s *Systemd) Subscribe(ctx context.Context, changed func(Change)) error {
 			return ctx.Err()
 		case s, ok := <-signals:
 			if !ok {
-				return errors.New("listen to systemd: the connection to D-Bus is lost")
+				return errors.New("subscribe to systemd: the connection to D-Bus is lost")
 			}
 			if c, ok := read(s); ok {
 				changed(c)

@@ -39,7 +39,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// Where there is no D-Bus, that is said at once, and again.
+// Without a D-Bus, every call returns an error at once.
 func TestNoBus(t *testing.T) {
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+t.TempDir()+"/none")
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -51,14 +51,14 @@ func TestNoBus(t *testing.T) {
 		}
 	}
 	if err := s.Subscribe(ctx, func(units.Change) {}); err == nil {
-		t.Error("it follows nobody")
+		t.Error("subscribed without a D-Bus")
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// A D-Bus that takes connections and says nothing holds nobody up for longer
+// A D-Bus that accepts connections and does not answer delays a caller no longer
 // than allowed.
 func TestSilentBus(t *testing.T) {
 	path := t.TempDir() + "/silent"
