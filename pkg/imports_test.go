@@ -60,6 +60,14 @@ var engine = map[string][]string{
 	"":               {"css", "css/media", "css/stylesheet", "fetch", "markup"},
 }
 
+// web says the same of libra-web, by the paths below pkg/web.
+var web = map[string][]string{
+	"state": {},
+	"api":   {"state"},
+	"pages": {"state", "api"},
+	"":      {"state", "api", "pages"},
+}
+
 // technologies have one importer each.
 var technologies = map[string]string{
 	"github.com/nats-io/nats.go":         "bus",
@@ -92,7 +100,8 @@ func TestImports(t *testing.T) {
 				return err
 			}
 			check(t, path, from[0], imported)
-			checkEngine(t, path, imported)
+			checkLayers(t, "inspect", engine, path, imported)
+			checkLayers(t, "web", web, path, imported)
 		}
 		return nil
 	})
@@ -124,17 +133,17 @@ func check(t *testing.T, path, from, imported string) {
 	}
 }
 
-// checkEngine holds the layers inside pkg/inspect.
-func checkEngine(t *testing.T, path, imported string) {
-	dir, inside := strings.CutPrefix(filepath.Dir(path), "inspect")
-	to, ours := strings.CutPrefix(imported, "libra/pkg/inspect")
+// checkLayers holds the layers inside a folder of pkg.
+func checkLayers(t *testing.T, folder string, layers map[string][]string, path, imported string) {
+	dir, inside := strings.CutPrefix(filepath.Dir(path), folder)
+	to, ours := strings.CutPrefix(imported, "libra/pkg/"+folder)
 	if !inside || !ours || dir != "" && dir[0] != '/' {
 		return
 	}
 	from := strings.TrimPrefix(dir, "/")
 	to = strings.TrimPrefix(to, "/")
-	if may, known := engine[from]; !known || !slices.Contains(may, to) {
-		t.Errorf("%s imports %s: inside pkg/inspect %q may import %q", path, imported, from, may)
+	if may, known := layers[from]; !known || !slices.Contains(may, to) {
+		t.Errorf("%s imports %s: inside pkg/%s %q may import %q", path, imported, folder, from, may)
 	}
 }
 

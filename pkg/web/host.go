@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"libra/pkg/libra"
+	"libra/pkg/web/api"
 )
 
 // wrongHost refuses a request whose Host is a name that is not Libra's. A page
 // of another site may point a name of its own at this address, and read what a
 // browser then takes for its own origin. Nobody can do so with an address, with
 // localhost, or with no name at all.
-func (s *Server) wrongHost(r *http.Request) *problem {
+func (s *Server) wrongHost(r *http.Request) *api.Problem {
 	host := hostname(r.Host)
 	if host == "" || host == "localhost" || slices.Contains(s.cfg.Hosts, host) {
 		return nil
@@ -23,7 +24,7 @@ func (s *Server) wrongHost(r *http.Request) *problem {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return nil
 	}
-	return newProblem(problemURN+"host", "Not this host", http.StatusMisdirectedRequest, libra.Reason{Code: libra.CodeWrongHost, Text: fmt.Sprintf("Libra does not go by the name %q", r.Host), Remedy: fmt.Sprintf("use its IP address or localhost, or set LIBRA_BASE_URL to http://%s and restart libra-web", r.Host)})
+	return api.NewProblem(api.ProblemURN+"host", "Not this host", http.StatusMisdirectedRequest, libra.Reason{Code: libra.CodeWrongHost, Text: fmt.Sprintf("Libra does not go by the name %q", r.Host), Remedy: fmt.Sprintf("use its IP address or localhost, or set LIBRA_BASE_URL to http://%s and restart libra-web", r.Host)})
 }
 
 // hostname is a host without its port, in the form in which names compare.

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"libra/pkg/web/api"
 )
 
 // meter counts answers, and serves /metrics from a registry of its own:
@@ -46,7 +48,7 @@ func newMeter(s *Server) *meter {
 // answered counts one answer.
 func (m *meter) answered(pattern string, code int, took time.Duration) {
 	m.requests.WithLabelValues(pattern, strconv.Itoa(code)).Inc()
-	if pattern == eventsPattern {
+	if pattern == api.EventsPattern {
 		return // it lasts as long as the client wants
 	}
 	m.duration.WithLabelValues(pattern).Observe(took.Seconds())

@@ -8,6 +8,8 @@ import (
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/web/api"
+	"libra/pkg/web/state"
 )
 
 // pageCollector reads the figures of watched pages. It exports those of
@@ -42,60 +44,41 @@ func (pageCollector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c pageCollector) Collect(out chan<- prometheus.Metric) {
-	watches := c.s.watches.list(cursor{})
+	watches := c.s.state.Watches.List(state.Cursor{})
 	watchedPages.send(out, float64(len(watches)))
 	slices.Reverse(watches) // the longest watched first
 	exported := watches[:min(len(watches), c.s.cfg.MaxPageMetrics)]
 	omittedPages.send(out, float64(len(watches)-len(exported)))
 	now := time.Now()
 	for _, w := range exported {
-		if v, known := c.s.memory.page(w.Page); known {
-			sendPage(out, w, v.answers, now)
+		if v, known := c.s.state.Memory.Page(w.Page); known {
+			sendPage(out, w, v.Answers, now)
 		}
 	}
 }
 
 // sendPage sends what is known of a page.
-func sendPage(out chan<- prometheus.Metric, w event.Watch, a answers, now time.Time) {
-	send := func(m metric, value float64) { m.send(out, value, w.Page, short(w.URL, maxURLLabel)) }
-	if latest := a.latest(); latest != nil && !latest.quarantined {
-		send(pageUp, oneIf(latest.report.Outcome != libra.Failed && !latest.report.ErrorPage()))
+func sendPage(out chan<- prometheus.Metric, w event.Watch, a state.Answers, now time.Time) {
+	send := func(m metric, value float64) { m.send(out, value, w.Page, api.Short(w.URL, maxURLLabel)) }
+	if latest := a.Latest(); latest != nil && !latest.Quarantined {
+		send(pageUp, oneIf(latest.Report.Outcome != libra.Failed && !latest.Report.ErrorPage()))
 	}
-	if last := a.lastInspection(); !last.IsZero() {
+	if last := a.LastInspection(); !last.IsZero() {
 		send(pageAge, max(0, now.Sub(last).Seconds()))
 	}
-	if r := a.weighed(); r != nil {
-		send(pageTransfer, float64(r.report.Totals.TransferBytes))
+	if r := a.Weighed(); r != nil {
+		send(pageTransfer, float64(r.Report.Totals.TransferBytes))
 	}
-	if a.complete != nil && a.complete.score != nil {
-		send(pageScore, float64(a.complete.score.Score))
+	if a.Complete != nil && a.Complete.Score != nil {
+		send(pageScore, float64(a.Complete.Score.Score))
 	}
-	if a.good == nil {
+	if a.Good == nil {
 		return
 	}
-	if a.good.budget != nil {
-		send(pageOver, oneIf(len(a.good.budget.Over) > 0))
+	if a.Good.Budget != nil {
+		send(pageOver, oneIf(len(a.Good.Budget.Over) > 0))
 	}
-	if until := a.good.report.CertificateUntil; !until.IsZero() {
+	if until := a.Good.Report.CertificateUntil; !until.IsZero() {
 		send(pageExpiry, float64(until.Unix()))
 	}
-}
-
-// lastInspection is when the page was last inspected: an answer that says that
-// it is quarantined is none. The zero time is never.
-func (a answers) lastInspection() (at time.Time) {
-	for _, s := range []*summary{a.good, a.bad} {
-		if s != nil && !s.quarantined && s.at.After(at) {
-			at = s.at
-		}
-	}
-	return at
-}
-
-// weighed is the newest report with figures of the page itself; nil for none.
-func (a answers) weighed() *summary {
-	if a.good != nil && a.good.report.ErrorPage() {
-		return a.complete
-	}
-	return a.good
 }

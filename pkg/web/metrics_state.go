@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"libra/pkg/libra"
+	"libra/pkg/web/state"
 )
 
 // metric describes a metric whose value is read when /metrics is asked for.
@@ -59,7 +60,7 @@ var heartbeatMetrics = map[string]*metric{
 	"reports_published":  heartbeatMetric(counter, "libra_inspector_reports_published_total", "Reports that the inspector has published."),
 	"reports_recorded":   heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
 	"reports_restored":   heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports given back to a bus that had lost them."),
-	behindCounter:        heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
+	state.BehindCounter:  heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
 	"messages_delivered": heartbeatMetric(counter, "libra_notifier_notifications_sent_total", "Notifications that a provider has accepted."),
 	"deliveries_failed":  heartbeatMetric(counter, "libra_notifier_notifications_failed_total", "Attempts to send a notification that failed."),
 }
@@ -90,18 +91,18 @@ func (stateCollector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	s, now := c.s, time.Now()
-	counts := s.memory.counts()
+	counts := s.state.Memory.Counts()
 	buildInfo.send(out, 1, s.cfg.Version)
-	webUp.send(out, oneIf(s.up().Status == statusOK))
+	webUp.send(out, oneIf(s.state.Up().Status == state.StatusOK))
 	webPages.send(out, float64(counts.Pages))
 	webRequests.send(out, float64(counts.Open))
 	webCacheBytes.send(out, float64(counts.ReportBytes))
 	webCached.send(out, float64(counts.Reports))
-	webStreams.send(out, float64(s.hub.size()))
-	webDropped.send(out, float64(s.hub.letGo()))
-	webSubmissions.send(out, float64(s.submitted.Load()), "accepted")
-	webSubmissions.send(out, float64(s.refused.Load()), "refused")
-	open := s.memory.openBySeverity()
+	webStreams.send(out, float64(s.state.Hub.Size()))
+	webDropped.send(out, float64(s.state.Hub.Dropped()))
+	webSubmissions.send(out, float64(s.api.Submitted()), "accepted")
+	webSubmissions.send(out, float64(s.api.Refused()), "refused")
+	open := s.state.Memory.OpenBySeverity()
 	for _, severity := range libra.Severities() {
 		openAlarms.send(out, float64(open[severity]), string(severity))
 	}
@@ -110,11 +111,11 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 }
 
 func (c stateCollector) degraded(out chan<- prometheus.Metric, now time.Time) {
-	down := map[string]bool{"bus": false, sqlitePart: false}
-	for _, n := range needed {
-		down[n.component] = false
+	down := map[string]bool{"bus": false, state.SQLite: false}
+	for _, n := range state.Needed {
+		down[n.Component] = false
 	}
-	for _, d := range c.s.degraded(now) {
+	for _, d := range c.s.state.Degraded(now) {
 		down[d.Part] = true
 	}
 	for component, is := range down {
@@ -124,16 +125,16 @@ func (c stateCollector) degraded(out chan<- prometheus.Metric, now time.Time) {
 
 // components reads the newest heartbeat of every component.
 func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) {
-	for _, h := range c.s.memory.instances() {
-		b := h.beat
-		componentUp.send(out, oneIf(now.Sub(h.at) <= c.s.cfg.HeartbeatTimeout), b.Component, b.Instance, b.Version)
+	for _, h := range c.s.state.Memory.Instances() {
+		b := h.Heartbeat
+		componentUp.send(out, oneIf(now.Sub(h.At) <= c.s.cfg.HeartbeatTimeout), b.Component, b.Instance, b.Version)
 		for name, value := range b.Counters {
 			m := heartbeatMetrics[name]
 			if m == nil {
 				continue
 			}
 			shown := float64(value)
-			if name == behindCounter && value > 0 {
+			if name == state.BehindCounter && value > 0 {
 				shown = max(0, now.Sub(time.Unix(value, 0)).Seconds())
 			}
 			m.send(out, shown, b.Component, b.Instance)
@@ -146,17 +147,4 @@ func oneIf(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// openBySeverity counts the alarms that are raised.
-func (m *memory) openBySeverity() map[libra.Severity]int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	open := map[libra.Severity]int{}
-	for _, t := range m.alarms {
-		if t.Alarm.State == libra.Raised {
-			open[t.Alarm.Severity]++
-		}
-	}
-	return open
 }

@@ -1,10 +1,6 @@
 package web
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -12,42 +8,44 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"libra/pkg/libra"
+	"libra/pkg/web/api"
+	"libra/pkg/web/pages"
 )
 
 // routes is everything web answers, and what every answer goes through.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]http.HandlerFunc{
-		"GET /{$}":                          s.getHome,
-		"POST /pages":                       s.postForm,
-		"GET /pages/{id}":                   s.getPageHTML,
-		"POST /pages/{id}/release":          s.postReleaseForm,
-		"POST /api/pages/{id}/release":      s.postRelease,
-		"POST /pages/{id}/watch":            s.postWatchForm,
-		"GET /alarms":                       s.getAlarmsHTML,
-		"GET /alarms/{id}":                  s.getAlarmHTML,
-		"POST /alarms/{id}/acknowledge":     s.postAcknowledgeForm,
-		"POST /silences":                    s.postSilenceForm,
-		"POST /silences/{id}/end":           s.postEndForm,
-		"GET " + runbookPath:                s.getRunbook,
-		"GET /status":                       s.getStatusHTML,
-		"GET /static/{file}":                s.getStatic,
-		"GET /favicon.ico":                  s.getIcon,
-		"POST /api/pages":                   s.postPage,
-		"GET /api/pages":                    s.getPages,
-		"GET /api/pages/{id}":               s.getPage,
-		"GET /api/alarms":                   s.getAlarms,
-		"GET /api/alarms/{id}":              s.getAlarm,
-		"POST /api/alarms/{id}/acknowledge": s.postAcknowledge,
-		"GET /api/history":                  s.getHistory,
-		"GET /api/silences":                 s.getSilences,
-		"POST /api/silences":                s.postSilence,
-		"DELETE /api/silences/{id}":         s.deleteSilence,
-		"POST /api/channels/{name}/test":    s.postTest,
-		"GET /api/status":                   s.getStatus,
-		"GET /up":                           s.getUp,
+		"GET /{$}":                          s.pages.GetHome,
+		"POST /pages":                       s.pages.PostPage,
+		"GET /pages/{id}":                   s.pages.GetPage,
+		"POST /pages/{id}/release":          s.pages.PostRelease,
+		"POST /api/pages/{id}/release":      s.api.PostRelease,
+		"POST /pages/{id}/watch":            s.pages.PostWatch,
+		"GET /alarms":                       s.pages.GetAlarms,
+		"GET /alarms/{id}":                  s.pages.GetAlarm,
+		"POST /alarms/{id}/acknowledge":     s.pages.PostAcknowledge,
+		"POST /silences":                    s.pages.PostSilence,
+		"POST /silences/{id}/end":           s.pages.PostEnd,
+		"GET " + pages.RunbookPath:          s.pages.GetRunbook,
+		"GET /status":                       s.pages.GetStatus,
+		"GET /static/{file}":                s.pages.GetStatic,
+		"GET /favicon.ico":                  s.pages.GetIcon,
+		"POST /api/pages":                   s.api.PostPage,
+		"GET /api/pages":                    s.api.GetPages,
+		"GET /api/pages/{id}":               s.api.GetPage,
+		"GET /api/alarms":                   s.api.GetAlarms,
+		"GET /api/alarms/{id}":              s.api.GetAlarm,
+		"POST /api/alarms/{id}/acknowledge": s.api.PostAcknowledge,
+		"GET /api/history":                  s.api.GetHistory,
+		"GET /api/silences":                 s.api.GetSilences,
+		"POST /api/silences":                s.api.PostSilence,
+		"DELETE /api/silences/{id}":         s.api.DeleteSilence,
+		"POST /api/channels/{name}/test":    s.api.PostTest,
+		"GET /api/status":                   s.api.GetStatus,
+		"GET /up":                           s.api.GetUp,
 		"GET /metrics":                      s.getMetrics,
-		"GET " + eventsPattern:              s.getEvents,
+		"GET " + api.EventsPattern:          s.api.GetEvents,
 	} {
 		mux.HandleFunc(pattern, h)
 	}
@@ -59,15 +57,13 @@ func (s *Server) routes() http.Handler {
 	zipping := zip(checked)
 	return s.measured(mux, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
-		if r.URL.Path == eventsPattern { // a stream must not wait for a compressor
+		if r.URL.Path == api.EventsPattern { // a stream must not wait for a compressor
 			checked.ServeHTTP(w, r)
 			return
 		}
 		zipping.ServeHTTP(w, r)
 	}))
 }
-
-const eventsPattern = "/api/events"
 
 var zipped = []string{"application/json", "application/problem+json", "text/html", "text/css", "text/javascript", "text/plain", "image/svg+xml"}
 
@@ -85,11 +81,11 @@ func secure(h http.Header) {
 func (s *Server) checked(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := s.wrongHost(r); p != nil {
-			s.fail(w, r, p)
+			s.api.Fail(w, r, p)
 			return
 		}
 		if err := s.cross.Check(r); err != nil {
-			s.fail(w, r, plainProblem(http.StatusForbidden, libra.CodeCrossSite, "a page of another site sent this ("+err.Error()+")", "use Libra's own pages, or a program"))
+			s.api.Fail(w, r, api.PlainProblem(http.StatusForbidden, libra.CodeCrossSite, "a page of another site sent this ("+err.Error()+")", "use Libra's own pages, or a program"))
 			return
 		}
 		h, pattern := mux.Handler(r)
@@ -102,10 +98,10 @@ func (s *Server) checked(mux *http.ServeMux) http.Handler {
 		probe := &discard{header: http.Header{}}
 		h.ServeHTTP(probe, r)
 		if probe.code == http.StatusMethodNotAllowed {
-			s.fail(w, r, methodNotAllowed(r.Method, probe.header.Get("Allow")))
+			s.api.Fail(w, r, api.MethodNotAllowed(r.Method, probe.header.Get("Allow")))
 			return
 		}
-		s.fail(w, r, notFound(r.URL.Path))
+		s.api.Fail(w, r, api.NotFound(r.URL.Path))
 	})
 }
 
@@ -149,40 +145,4 @@ func (w *witness) status() int {
 		return http.StatusOK
 	}
 	return w.code
-}
-
-// writeJSON answers with v. Text of others stays as it is: nothing here is
-// read as HTML.
-func writeJSON(w http.ResponseWriter, code int, v any) {
-	data := marshal(v)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	w.Write(data)
-}
-
-func marshal(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(err) // our own documents, of plain data
-	}
-	return b.Bytes()
-}
-
-// writeTagged answers a GET with v, or with 304 where the client has it. The
-// tag is weak, because the answer may be compressed on its way.
-func writeTagged(w http.ResponseWriter, r *http.Request, v any) {
-	data := marshal(v)
-	sum := sha256.Sum256(data)
-	tag := `W/"` + hex.EncodeToString(sum[:12]) + `"`
-	w.Header().Set("ETag", tag)
-	for line := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
-		if line = strings.TrimSpace(line); line == "*" || strings.TrimPrefix(line, "W/") == strings.TrimPrefix(tag, "W/") {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(data)
 }

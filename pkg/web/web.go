@@ -49,16 +49,16 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
 
 	"libra/pkg/bus"
-	"libra/pkg/event"
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
-	"libra/pkg/store"
+	"libra/pkg/web/api"
+	"libra/pkg/web/pages"
+	"libra/pkg/web/state"
 )
 
 // Config is one web server. The zero value of every field is a default.
@@ -120,7 +120,7 @@ func (c Config) withDefaults() Config {
 	for i, host := range c.Hosts {
 		c.Hosts[i] = hostname(host)
 	}
-	or(&c.RunbookURL, runbookPath)
+	or(&c.RunbookURL, pages.RunbookPath)
 	or(&c.Version, "0.0.0")
 	or(&c.CacheBytes, 32<<20)
 	or(&c.MaxPages, 20_000)
@@ -143,99 +143,52 @@ func or[T comparable](field *T, value T) {
 	}
 }
 
-// History is SQLite as web reads it. It may be missing, locked or broken at
-// any time: errors are libra.ErrNotFound or libra.ErrUnavailable.
-type History interface {
-	// Report is a page's newest good report, else its newest failed one.
-	Report(ctx context.Context, page string) (event.Reported, error)
-	// Complete is a page's newest complete report.
-	Complete(ctx context.Context, page string) (event.Reported, error)
-	// Failure is a page's newest failed report.
-	Failure(ctx context.Context, page string) (event.Reported, error)
-	// Latest lists for each page the newest good report, else the newest
-	// failed one, of those published before a time, newest first.
-	Latest(ctx context.Context, before time.Time, limit int) ([]event.Reported, error)
-	// Alarms lists the newest transitions, newest first.
-	Alarms(ctx context.Context, limit int) ([]libra.Transition, error)
-	// Transitions and Notes list those of an alarm, or of all where alarm is
-	// "", newest first, from after a mark on.
-	Transitions(ctx context.Context, alarm string, after store.Mark, limit int) ([]libra.Transition, error)
-	Notes(ctx context.Context, alarm string, after store.Mark, limit int) ([]libra.Note, error)
-	// OpenAlarms lists the newest transition of every alarm that is raised.
-	OpenAlarms(ctx context.Context) ([]libra.Transition, error)
-	// Silences lists the newest note of each silence that has not ended.
-	Silences(ctx context.Context, at time.Time) ([]libra.Note, error)
-	// Watches lists the pages that are watched.
-	Watches(ctx context.Context) ([]event.Watch, error)
-	// Since is the time from which on it is complete.
-	Since(ctx context.Context) (time.Time, error)
-	// Check reads something.
-	Check(ctx context.Context) error
-}
-
-// Server answers HTTP. Its parts meet in memory and hub alone, each with a
-// mutex of its own that is never held while waiting for anything.
+// Server answers HTTP. What it knows is in state, and what it answers is made by
+// api and pages.
 type Server struct {
-	cfg     Config
-	log     *slog.Logger
-	conn    *bus.Conn
-	history History
-	loop    bus.Loop
+	cfg  Config
+	log  *slog.Logger
+	loop bus.Loop
 
-	memory  *memory
-	notes   *notebook
-	watches *watchlist
-	health  *health
-	hub     *hub
-	workers *asker
+	state   *state.State
+	api     *api.API
+	pages   *pages.Pages
 	metrics *meter
 	handler http.Handler
 	cross   *http.CrossOriginProtection
 
-	reads     sync.WaitGroup // of SQLite; some outlast whoever asked
-	recallNow chan struct{}  // of one; see recallSoon
-	stopping  chan struct{}  // closed when Run begins to end; streams leave then
-	failHTML  func(w http.ResponseWriter, r *http.Request, p *problem)
-	gate      sync.RWMutex // read-locked by every handler; Run ends by locking it
-	birth     atomic.Int64 // of the history, in Unix seconds; 0 while it is not known
-	submitted atomic.Int64
-	refused   atomic.Int64
+	stopping chan struct{} // closed when Run begins to end; streams end then
+	gate     sync.RWMutex  // read-locked by every handler; Run ends by locking it
 }
 
 // New makes a server. conn may be disconnected. loop supervises that
 // HTTP is answered; it may be nil.
-func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History, loop bus.Loop) *Server {
+func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, loop bus.Loop) *Server {
 	cfg = cfg.withDefaults()
-	s := &Server{
-		cfg: cfg, log: log, conn: conn, history: history, loop: loop,
-		memory: newMemory(cfg.MaxPages, cfg.CacheBytes, cfg.Profile), notes: newNotebook(), watches: newWatchlist(), health: newHealth(time.Now(), cfg.HeartbeatTimeout), hub: newHub(cfg.MaxStreams),
-		workers: newAsker(conn), stopping: make(chan struct{}), recallNow: make(chan struct{}, 1),
-		cross: http.NewCrossOriginProtection(),
-	}
-	s.failHTML = s.renderProblem
+	s := &Server{cfg: cfg, log: log, loop: loop, stopping: make(chan struct{}), cross: http.NewCrossOriginProtection()}
+	s.state = state.New(state.Config{
+		Profile: cfg.Profile, Version: cfg.Version, CacheBytes: cfg.CacheBytes, MaxPages: cfg.MaxPages, MaxStreams: cfg.MaxStreams, Patience: cfg.Patience,
+		HeartbeatTimeout: cfg.HeartbeatTimeout, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck,
+	}, log, conn, history)
+	s.api = api.New(api.Config{
+		Site: cfg.Site, Profile: cfg.Profile, MaxPages: cfg.MaxPages, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
+		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience,
+	}, log, conn, s.state, s.stopping)
+	s.pages = pages.New(pages.Config{Version: cfg.Version, RunbookURL: cfg.RunbookURL, MaxList: cfg.MaxList}, s.state, s.api)
 	s.metrics = newMeter(s)
 	s.handler = s.routes()
 	return s
 }
 
-// historySince is since when the history goes; the zero time while that is not
-// known.
-func (s *Server) historySince() (at time.Time) {
-	if seconds := s.birth.Load(); seconds != 0 {
-		at = time.Unix(seconds, 0).UTC()
-	}
-	return at
-}
+// Submitted counts the requests that were accepted, Refused those that nothing
+// durable could take.
+func (s *Server) Submitted() int64 { return s.api.Submitted() }
+
+// Refused: see Submitted.
+func (s *Server) Refused() int64 { return s.api.Refused() }
 
 // Handler answers everything, for whoever serves it otherwise than Run does.
 func (s *Server) Handler() http.Handler { return s.handler }
-
-// Submitted counts the requests that were accepted, Refused those that nothing
-// durable could take.
-func (s *Server) Submitted() int64 { return s.submitted.Load() }
-
-// Refused: see Submitted.
-func (s *Server) Refused() int64 { return s.refused.Load() }
 
 // Run serves l until ctx ends, and returns when every goroutine of the server
 // has. It serves at once, whatever else is away.
@@ -258,7 +211,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	served := make(chan error, 1)
 	wg.Go(func() { served <- srv.Serve(netutil.LimitListener(l, s.cfg.MaxConns)) })
 	wg.Go(func() { s.heartbeat(ctx) })
-	s.follow(ctx, &wg)
+	s.state.Follow(ctx, &wg)
 
 	var err error
 	select {
@@ -276,7 +229,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	}
 	s.gate.Lock() // handlers outlive Close
 	wg.Wait()
-	s.wait()
+	s.state.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
@@ -296,12 +249,12 @@ func (s *Server) tracked() http.Handler {
 
 // Status is the line for systemctl status.
 func (s *Server) Status() string {
-	up := s.up()
-	if up.Status != statusOK {
+	up := s.state.Up()
+	if up.Status != state.StatusOK {
 		return "loading"
 	}
-	c := s.memory.counts()
-	line := "serving " + showCount(c.Pages, "page", "pages") + ", " + showCount(c.Open, "open request", "open requests")
+	c := s.state.Memory.Counts()
+	line := "serving " + libra.Several(c.Pages, "page") + ", " + libra.Several(c.Open, "open request")
 	for _, d := range up.Degraded {
 		line += "; degraded: " + d.Part
 	}

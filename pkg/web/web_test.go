@@ -27,6 +27,7 @@ import (
 	"libra/pkg/libra"
 	"libra/pkg/store"
 	"libra/pkg/web"
+	"libra/pkg/web/state"
 )
 
 var update = flag.Bool("update", false, "write golden files")
@@ -63,7 +64,7 @@ func (h *house) connect() *bus.Conn {
 
 // counted is a history that counts what is asked of it, but for its health.
 type counted struct {
-	web.History
+	state.History
 	reads *atomic.Int64
 }
 

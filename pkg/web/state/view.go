@@ -1,4 +1,4 @@
-package web
+package state
 
 import (
 	"cmp"
@@ -9,20 +9,35 @@ import (
 	"libra/pkg/libra"
 )
 
-// pageView is one page as memory knows it, copied out.
-type pageView struct {
-	id, url string
+// OpenBySeverity counts the alarms that are raised.
+func (m *Memory) OpenBySeverity() map[libra.Severity]int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	open := map[libra.Severity]int{}
+	for _, t := range m.alarms {
+		if t.Alarm.State == libra.Raised {
+			open[t.Alarm.Severity]++
+		}
+	}
+	return open
+}
+
+func (v PageView) Cursor() Cursor { return Cursor{v.last, v.ID} }
+
+// PageView is one page as memory knows it, copied out.
+type PageView struct {
+	ID, URL string
 	last    time.Time
 	asked   time.Time // of the newest open request
-	open    int
-	answers
+	Open    int
+	Answers
 	sought bool
-	step   event.Step
+	Step   event.Step
 	stepAt time.Time
 }
 
-func (e *entry) view() pageView {
-	v := pageView{id: e.id, url: e.url, last: e.last, open: len(e.open), answers: e.answers, sought: e.sought, step: e.step, stepAt: e.stepAt}
+func (e *entry) view() PageView {
+	v := PageView{ID: e.id, URL: e.url, last: e.last, Open: len(e.open), Answers: e.Answers, sought: e.sought, Step: e.step, stepAt: e.stepAt}
 	for _, o := range e.open {
 		if o.asked.After(v.asked) {
 			v.asked = o.asked
@@ -31,46 +46,46 @@ func (e *entry) view() pageView {
 	return v
 }
 
-// page is the view in the outside's words, without the report.
-func (v pageView) page() libra.Page {
-	p := libra.Page{ID: v.id, URL: v.url, State: libra.Reported, Stale: v.stale(), ReasonList: v.reasons(v.id), Asked: v.asked}
+// Page is the view in the outside's words, without the report.
+func (v PageView) Page() libra.Page {
+	p := libra.Page{ID: v.ID, URL: v.URL, State: libra.Reported, Stale: v.stale(), ReasonList: v.reasons(v.ID), Asked: v.asked}
 	switch {
-	case v.step.Step != "":
-		p.State, p.Step = libra.Inspecting, v.step.Step
-	case v.open > 0 || v.latest() == nil:
+	case v.Step.Step != "":
+		p.State, p.Step = libra.Inspecting, v.Step.Step
+	case v.Open > 0 || v.Latest() == nil:
 		p.State = libra.Queued
-	case v.quarantined():
+	case v.Quarantined():
 		p.State = libra.Quarantined
 	}
 	return p
 }
 
-// page copies out what is known of one page.
-func (m *memory) page(id string) (pageView, bool) {
+// Page copies out what is known of one page.
+func (m *Memory) Page(id string) (PageView, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.pages[id]
 	if e == nil {
-		return pageView{}, false
+		return PageView{}, false
 	}
 	return e.view(), true
 }
 
 // has says whether memory knows any of the pages.
-func (m *memory) has(id string) bool {
+func (m *Memory) has(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.pages[id] != nil
 }
 
-// list copies out pages with older news than a cursor, newest first. The zero
+// List copies out pages with older news than a cursor, newest first. The zero
 // cursor is before everything. more says that memory holds more of them.
-func (m *memory) list(after cursor, limit int) (views []pageView, more bool) {
+func (m *Memory) List(after Cursor, limit int) (views []PageView, more bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i := len(m.order)
-	if !after.at.IsZero() {
-		i = m.find(after.at, after.id)
+	if !after.At.IsZero() {
+		i = m.find(after.At, after.ID)
 	}
 	for i--; i >= 0 && len(views) < limit; i-- {
 		views = append(views, m.order[i].view())
@@ -78,20 +93,20 @@ func (m *memory) list(after cursor, limit int) (views []pageView, more bool) {
 	return views, i >= 0
 }
 
-// alarmList copies out the alarms, as sortAlarms puts them.
-func (m *memory) alarmList() (list []libra.Transition, caughtUp bool) {
+// AlarmList copies out the alarms, as sortAlarms puts them.
+func (m *Memory) AlarmList() (list []libra.Transition, caughtUp bool) {
 	m.mu.Lock()
 	for _, t := range m.alarms {
 		list = append(list, t)
 	}
 	caughtUp = m.alarmed
 	m.mu.Unlock()
-	sortAlarms(list)
+	SortAlarms(list)
 	return list, caughtUp
 }
 
-// sortAlarms puts the open ones first, of these the worst, and then the newest.
-func sortAlarms(list []libra.Transition) {
+// SortAlarms puts the open ones first, of these the worst, and then the newest.
+func SortAlarms(list []libra.Transition) {
 	rank := func(t libra.Transition) int {
 		if t.Alarm.State == libra.Raised {
 			return 1 + t.Alarm.Severity.Rank()
@@ -103,9 +118,9 @@ func sortAlarms(list []libra.Transition) {
 	})
 }
 
-// transitions copies out the newest transition of an alarm, or those of all
+// Transitions copies out the newest transition of an alarm, or those of all
 // where alarm is "", newest first, from after a place on.
-func (m *memory) transitions(alarm string, after cursor, limit int) (list []libra.Transition) {
+func (m *Memory) Transitions(alarm string, after Cursor, limit int) (list []libra.Transition) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if alarm != "" {
@@ -115,39 +130,39 @@ func (m *memory) transitions(alarm string, after cursor, limit int) (list []libr
 		return list
 	}
 	type place struct {
-		cursor
+		Cursor
 		alarm string
 	}
 	var places []place // they are smaller to sort
 	for id, t := range m.alarms {
 		if after.isAfter(t.At, t.ID) {
-			places = append(places, place{cursor{t.At, t.ID}, id})
+			places = append(places, place{Cursor{t.At, t.ID}, id})
 		}
 	}
-	slices.SortFunc(places, func(a, b place) int { return b.compare(a.cursor) })
+	slices.SortFunc(places, func(a, b place) int { return b.Compare(a.Cursor) })
 	for _, p := range places[:min(limit, len(places))] {
 		list = append(list, m.alarms[p.alarm])
 	}
 	return list
 }
 
-// target is what an alarm is about; "" where it is not in memory.
-func (m *memory) target(alarm string) string {
+// Target is what an alarm is about; "" where it is not in memory.
+func (m *Memory) Target(alarm string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.alarms[alarm].Alarm.Target
 }
 
-// instances copies out the beats, by component and instance.
-func (m *memory) instances() []heard {
+// Instances copies out the beats, by component and instance.
+func (m *Memory) Instances() []LastHeartbeat {
 	m.mu.Lock()
-	list := make([]heard, 0, len(m.beats))
+	list := make([]LastHeartbeat, 0, len(m.beats))
 	for _, h := range m.beats {
 		list = append(list, h)
 	}
 	m.mu.Unlock()
-	slices.SortFunc(list, func(a, b heard) int {
-		return cmp.Or(cmp.Compare(a.beat.Component, b.beat.Component), cmp.Compare(a.beat.Instance, b.beat.Instance))
+	slices.SortFunc(list, func(a, b LastHeartbeat) int {
+		return cmp.Or(cmp.Compare(a.Heartbeat.Component, b.Heartbeat.Component), cmp.Compare(a.Heartbeat.Instance, b.Heartbeat.Instance))
 	})
 	return list
 }
@@ -163,7 +178,7 @@ type counts struct {
 	ReportBytes int64 `json:"cached_report_bytes"`
 }
 
-func (m *memory) counts() counts {
+func (m *Memory) Counts() counts {
 	m.mu.Lock()
 	c := counts{Pages: len(m.pages), Open: m.open}
 	for _, t := range m.alarms {
@@ -176,21 +191,21 @@ func (m *memory) counts() counts {
 	return c
 }
 
-// ready says what was read whole from the bus at least once.
-func (m *memory) ready() (reports, alarms bool) {
+// Ready says what was read whole from the bus at least once.
+func (m *Memory) Ready() (reports, alarms bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.caughtUp, m.alarmed
 }
 
-func (m *memory) setCaughtUp() (first bool) {
+func (m *Memory) setCaughtUp() (first bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	first, m.caughtUp = !m.caughtUp, true
 	return first
 }
 
-func (m *memory) setAlarmed() {
+func (m *Memory) setAlarmed() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.alarmed = true

@@ -1,4 +1,4 @@
-package web
+package state
 
 import (
 	"slices"
@@ -8,10 +8,10 @@ import (
 	"libra/pkg/notes"
 )
 
-// notebook is what web knows of what was done about alarms: the book of
+// Notebook is what web knows of what was done about alarms: the book of
 // silences and acknowledgements, and the newest notes of all kinds. Its mutex
 // is held for lookups only.
-type notebook struct {
+type Notebook struct {
 	*notes.Book
 
 	mu     sync.Mutex
@@ -21,12 +21,12 @@ type notebook struct {
 // maxNotes bounds notebook.recent. SQLite has all of them.
 const maxNotes = 2000
 
-func newNotebook() *notebook { return &notebook{Book: notes.New(0)} }
+func newNotebook() *Notebook { return &Notebook{Book: notes.New(0)} }
 
 // take keeps a note and says whether it was news. The note is in the book when
 // take returns, also if another goroutine takes it at the same time: the bus delivers a note that a handler
 // has just published.
-func (b *notebook) take(n libra.Note) bool {
+func (b *Notebook) take(n libra.Note) bool {
 	b.Add(n)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -40,9 +40,9 @@ func (b *notebook) take(n libra.Note) bool {
 	return !known
 }
 
-// actions lists what the appliance did by itself about an alarm since it was
+// Actions lists what the appliance did by itself about an alarm since it was
 // raised, oldest first.
-func (b *notebook) actions(a libra.Alarm) (list []libra.Note) {
+func (b *Notebook) Actions(a libra.Alarm) (list []libra.Note) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	from, _ := slices.BinarySearchFunc(b.recent, libra.Note{At: a.Since}, notes.Compare)
@@ -54,9 +54,9 @@ func (b *notebook) actions(a libra.Alarm) (list []libra.Note) {
 	return list
 }
 
-// before lists the notes on an alarm, or all where alarm is "", that are older
+// Before lists the notes on an alarm, or all where alarm is "", that are older
 // than a place, newest first.
-func (b *notebook) before(alarm string, place cursor, limit int) (list []libra.Note) {
+func (b *Notebook) Before(alarm string, place Cursor, limit int) (list []libra.Note) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, n := range slices.Backward(b.recent) {

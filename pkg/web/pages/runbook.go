@@ -1,4 +1,4 @@
-package web
+package pages
 
 import (
 	"net/http"
@@ -8,9 +8,9 @@ import (
 	"libra/docs"
 )
 
-// runbookPath is where the runbook is served: it is at hand where nobody has a
+// RunbookPath is where the runbook is served: it is at hand where nobody has a
 // checkout, at night, on a phone.
-const runbookPath = "/runbook"
+const RunbookPath = "/runbook"
 
 // runbookSection is what to do about one alarm. Its text stays as it is written
 // in Markdown, which is made to be read so; only links are links, and lines are
@@ -76,6 +76,6 @@ func runbookSpans(text string, known map[string]bool) (spans []runbookSpan) {
 	return append(spans, runbookSpan{Text: text[done:]})
 }
 
-func (s *Server) getRunbook(w http.ResponseWriter, r *http.Request) {
+func (s *Pages) GetRunbook(w http.ResponseWriter, r *http.Request) {
 	s.renderLive(w, r, http.StatusOK, "runbook", layout{Title: "Runbook", Nav: "/alarms", Document: runbook})
 }

@@ -1,4 +1,4 @@
-package web
+package pages
 
 import (
 	"bytes"
@@ -18,6 +18,8 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
+	"libra/pkg/web/api"
+	"libra/pkg/web/state"
 )
 
 //go:embed template static
@@ -31,9 +33,9 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").Funcs(template.FuncMap{
 			"bytes": libra.FormatBytes, "millis": showMillis, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
-			"short": shortURL, "name": func(url string) string { return short(shortURL(url), 90) }, "linked": linked, "percent": percent, "count": showCount,
+			"short": shortURL, "name": func(url string) string { return api.Short(shortURL(url), 90) }, "linked": linked, "percent": percent, "count": showCount,
 			"term": showTerm, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band,
-			"match": showMatch, "everyChoices": everyChoices, "every": showEvery, "spans": spanChoices,
+			"match": showMatch, "everyChoices": everyChoices, "every": state.ShowEvery, "spans": spanChoices,
 		}).ParseFS(files, "template/layout.html", "template/parts.html", "template/"+name+".html"))
 	}
 	return parsed
@@ -45,31 +47,31 @@ type layout struct {
 	Nav      string // the page's own entry in the navigation
 	Version  string
 	Alarms   int
-	Up       upDoc
-	Less     []degraded // parts that are out, but for history
-	Behind   *degraded  // history, while it lacks the newest
-	Refresh  bool       // without scripts, look again soon
-	Listen   bool       // scripts listen for events
-	Page     string     // the events of one page only
-	Shown    string     // the request whose report is shown
+	Up       state.UpDoc
+	Less     []state.Degraded // parts that are out, but for history
+	Behind   *state.Degraded  // history, while it lacks the newest
+	Refresh  bool             // without scripts, look again soon
+	Listen   bool             // scripts listen for events
+	Page     string           // the events of one page only
+	Shown    string           // the request whose report is shown
 	Now      time.Time
 	Document any // of the page itself
 }
 
 // render answers with an HTML page.
-func (s *Server) render(w http.ResponseWriter, r *http.Request, code int, name, title string, document any) {
+func (s *Pages) render(w http.ResponseWriter, r *http.Request, code int, name, title string, document any) {
 	s.renderLive(w, r, code, name, layout{Title: title, Document: document})
 }
 
-// renderProblem answers a browser with a problem.
-func (s *Server) renderProblem(w http.ResponseWriter, r *http.Request, p *problem) {
+// RenderProblem answers a browser with a problem.
+func (s *Pages) RenderProblem(w http.ResponseWriter, r *http.Request, p *api.Problem) {
 	s.render(w, r, p.Status, "problem", p.Title, p)
 }
 
-func (s *Server) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
-	l.Nav, l.Version, l.Now, l.Up, l.Alarms = cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, time.Now(), s.up(), s.memory.counts().Alarms
+func (s *Pages) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
+	l.Nav, l.Version, l.Now, l.Up, l.Alarms = cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, time.Now(), s.state.Up(), s.state.Memory.Counts().Alarms
 	for _, d := range l.Up.Degraded {
-		if d.Part == sqlitePart {
+		if d.Part == state.SQLite {
 			l.Behind = &d
 		} else {
 			l.Less = append(l.Less, d)
@@ -89,7 +91,7 @@ func (s *Server) renderLive(w http.ResponseWriter, r *http.Request, code int, na
 
 // homeDoc is what / shows.
 type homeDoc struct {
-	Pages pagesDoc
+	Pages api.PagesDoc
 	First bool   // nothing was paged past
 	URL   string // what was typed
 	Fault string // what was wrong with it
@@ -99,31 +101,31 @@ type homeDoc struct {
 
 const homeRows = 30
 
-func (s *Server) getHome(w http.ResponseWriter, r *http.Request) {
+func (s *Pages) GetHome(w http.ResponseWriter, r *http.Request) {
 	s.renderHome(w, r, http.StatusOK, "", "")
 }
 
-func (s *Server) renderHome(w http.ResponseWriter, r *http.Request, code int, typed, fault string) {
-	after, err := parseCursor(r.URL.Query().Get("after"))
+func (s *Pages) renderHome(w http.ResponseWriter, r *http.Request, code int, typed, fault string) {
+	after, err := api.ParseCursor(r.URL.Query().Get("after"))
 	if err != nil {
-		s.fail(w, r, refused("after", err))
+		s.api.Fail(w, r, api.BadRequestOf("after", err))
 		return
 	}
-	doc := homeDoc{Pages: s.pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.at.IsZero(), URL: typed, Fault: fault, Since: s.historySince()}
+	doc := homeDoc{Pages: s.api.Pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.At.IsZero(), URL: typed, Fault: fault, Since: s.state.HistorySince()}
 	s.renderLive(w, r, code, "home", layout{Title: "Pages", Listen: doc.First && fault == "", Document: doc})
 }
 
 // reportDoc is what /pages/{id} shows.
 type reportDoc struct {
 	libra.Page
-	watchedDoc
-	Watch       event.Watch   // EveryS is 0 where it is not watched
-	Report      *libra.Report // nil until there is one
-	Live        event.Step    // of the worker that has the page
-	Waiting     bool          // an answer is to come
-	Quarantined bool          // it is left alone until it is released
-	Score       *score.Score  // nil unless the report is complete and no error page
-	Stands      *standing     // the verdict of the last complete report, while Report is partial or an error page
+	api.WatchedDoc
+	Watch       event.Watch     // EveryS is 0 where it is not watched
+	Report      *libra.Report   // nil until there is one
+	Live        event.Step      // of the worker that has the page
+	Waiting     bool            // an answer is to come
+	Quarantined bool            // it is left alone until it is released
+	Score       *score.Score    // nil unless the report is complete and no error page
+	Stands      *state.Standing // the verdict of the last complete report, while Report is partial or an error page
 	Steps       []stepRow
 	Types       []typeRow
 	Assets      []assetRow
@@ -154,27 +156,27 @@ type assetRow struct {
 // maxRows bounds the assets on one HTML page; the JSON has all of them.
 const maxRows = 500
 
-func (s *Server) getPageHTML(w http.ResponseWriter, r *http.Request) {
-	page, p := s.page(r.Context(), r.PathValue("id"))
+func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
+	page, p := s.api.Page(r.Context(), r.PathValue("id"))
 	if p != nil {
-		s.fail(w, r, p)
+		s.api.Fail(w, r, p)
 		return
 	}
 	doc := reportDoc{
-		Page: page.Page, watchedDoc: page.watchedDoc, Waiting: page.State == libra.Queued || page.State == libra.Inspecting,
+		Page: page.Page, WatchedDoc: page.WatchedDoc, Waiting: page.State == libra.Queued || page.State == libra.Inspecting,
 		Quarantined: page.State == libra.Quarantined, Score: page.Score, Stands: page.Stands, Sort: r.URL.Query().Get("sort"),
 	}
 	if err := json.Unmarshal(page.Report, &doc.Report); err != nil {
 		panic(fmt.Errorf("read report of page %s: %w", page.ID, err)) // we encoded it
 	}
-	doc.Watch, _ = s.watches.of(page.ID)
+	doc.Watch, _ = s.state.Watches.Of(page.ID)
 	shown := ""
-	if v, ok := s.memory.page(page.ID); ok {
-		if v.step.Step == page.Step {
-			doc.Live = v.step
+	if v, ok := s.state.Memory.Page(page.ID); ok {
+		if v.Step.Step == page.Step {
+			doc.Live = v.Step
 		}
-		if s := v.latest(); s != nil {
-			shown = s.request
+		if s := v.Latest(); s != nil {
+			shown = s.Request
 		}
 	}
 	doc.Steps = stepRows(page.Step)
@@ -182,7 +184,7 @@ func (s *Server) getPageHTML(w http.ResponseWriter, r *http.Request) {
 		doc.Types = typeRows(doc.Report.Totals)
 		doc.Assets, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
 	}
-	title := short(shortURL(page.URL), 60)
+	title := api.Short(shortURL(page.URL), 60)
 	s.renderLive(w, r, http.StatusOK, "page", layout{Title: title, Refresh: doc.Waiting, Listen: true, Page: page.ID, Shown: shown, Document: doc})
 }
 
@@ -241,8 +243,8 @@ func assetRows(r libra.Report, by string) (rows []assetRow, left, others int) {
 	return rows, left, others
 }
 
-func (s *Server) getStatusHTML(w http.ResponseWriter, r *http.Request) {
-	s.renderLive(w, r, http.StatusOK, "status", layout{Title: "Status", Refresh: true, Listen: true, Document: s.status()})
+func (s *Pages) GetStatus(w http.ResponseWriter, r *http.Request) {
+	s.renderLive(w, r, http.StatusOK, "status", layout{Title: "Status", Refresh: true, Listen: true, Document: s.state.Status()})
 }
 
 // statics are the files of the pages, with a tag that changes when they do.
@@ -274,11 +276,11 @@ func staticURL(name string) string { return "/static/" + name + "?v=" + statics[
 
 var staticTypes = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
-func (s *Server) getStatic(w http.ResponseWriter, r *http.Request) {
+func (s *Pages) GetStatic(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	f, ok := statics[name]
 	if !ok {
-		s.fail(w, r, notFound(r.URL.Path))
+		s.api.Fail(w, r, api.NotFound(r.URL.Path))
 		return
 	}
 	w.Header().Set("Content-Type", staticTypes[path.Ext(name)])
@@ -294,7 +296,7 @@ func (s *Server) getStatic(w http.ResponseWriter, r *http.Request) {
 	w.Write(f.data)
 }
 
-func (s *Server) getIcon(w http.ResponseWriter, r *http.Request) {
+func (s *Pages) GetIcon(w http.ResponseWriter, r *http.Request) {
 	r.SetPathValue("file", "libra.svg")
-	s.getStatic(w, r)
+	s.GetStatic(w, r)
 }

@@ -1,4 +1,4 @@
-package web
+package state
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 // the bus has told what it knows, and then once more. The bus may have lost its
 // store, and forgets what was raised more than a month ago; where it has a
 // newer word, that one stays. done says that this was the last time.
-func (s *Server) recall(ctx context.Context) (done bool) {
-	_, alarmed := s.memory.ready()
-	done = alarmed && s.notes.IsComplete() && s.watches.ready() // before SQLite is read: what the bus lacks is there
+func (s *State) recall(ctx context.Context) (done bool) {
+	_, alarmed := s.Memory.Ready()
+	done = alarmed && s.Notes.IsComplete() && s.Watches.Ready() // before SQLite is read: what the bus lacks is there
 	open, err := ofHistory(ctx, s, s.history.OpenAlarms)
 	notes, noteErr := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
 		return s.history.Notes(ctx, "", store.Mark{}, maxNotes)
@@ -26,10 +26,10 @@ func (s *Server) recall(ctx context.Context) (done bool) {
 		s.onAlarm(t)
 	}
 	for _, n := range append(notes, silences...) {
-		s.onNote(n)
+		s.OnNote(n)
 	}
 	for _, w := range watches {
-		s.onWatch(w)
+		s.OnWatch(w)
 	}
 	return done && errors.Join(err, noteErr, silenceErr, watchErr) == nil
 }

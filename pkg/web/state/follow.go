@@ -1,9 +1,8 @@
-package web
+package state
 
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -21,27 +20,27 @@ const (
 	lookups = 500
 )
 
-// follow starts everything that keeps memory and health right.
-func (s *Server) follow(ctx context.Context, wg *sync.WaitGroup) {
+// Follow starts everything that keeps memory and health right.
+func (s *State) Follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.probeBus(ctx) })
 	wg.Go(func() { s.checkHistory(ctx) })
 	wg.Go(func() { s.followRequests(ctx) })
 	wg.Go(func() { s.followLive(ctx) })
 	wg.Go(func() { s.conn.ConsumeReports(ctx, s.caughtUp, s.onReport) })
-	wg.Go(func() { s.conn.ConsumeAlarms(ctx, s.thenRecall(s.memory.setAlarmed), s.onAlarm) })
-	wg.Go(func() { s.conn.ConsumeNotes(ctx, s.thenRecall(s.notes.MarkComplete), s.onNote) })
-	wg.Go(func() { s.conn.ConsumeWatches(ctx, s.thenRecall(s.watches.setCaughtUp), s.onWatch) })
+	wg.Go(func() { s.conn.ConsumeAlarms(ctx, s.thenRecall(s.Memory.setAlarmed), s.onAlarm) })
+	wg.Go(func() { s.conn.ConsumeNotes(ctx, s.thenRecall(s.Notes.MarkComplete), s.OnNote) })
+	wg.Go(func() { s.conn.ConsumeWatches(ctx, s.thenRecall(s.Watches.setCaughtUp), s.OnWatch) })
 }
 
-func (s *Server) caughtUp() {
-	if s.memory.setCaughtUp() {
-		s.log.Info("newest reports are in memory", "pages", s.memory.counts().Pages)
+func (s *State) caughtUp() {
+	if s.Memory.setCaughtUp() {
+		s.log.Info("newest reports are in memory", "pages", s.Memory.Counts().Pages)
 		s.recallSoon()
 	}
 }
 
 // thenRecall is caughtUp, and has checkHistory read at once what the bus lacks.
-func (s *Server) thenRecall(caughtUp func()) func() {
+func (s *State) thenRecall(caughtUp func()) func() {
 	return func() {
 		caughtUp()
 		s.recallSoon()
@@ -49,110 +48,60 @@ func (s *Server) thenRecall(caughtUp func()) func() {
 }
 
 // recallSoon starts the next round of checkHistory; it never blocks.
-func (s *Server) recallSoon() {
+func (s *State) recallSoon() {
 	select {
 	case s.recallNow <- struct{}{}:
 	default: // one is due already
 	}
 }
 
-func (s *Server) onReport(r event.Reported) {
+func (s *State) onReport(r event.Reported) {
 	if r.Request.Page == "" {
 		return
 	}
-	news, shown := s.memory.report(r)
+	news, shown := s.Memory.report(r)
 	if !news {
 		return
 	}
 	if !shown {
 		// A failure after a good report, which stays in the cache.
-	} else if data, err := encode(r.Report); err != nil {
+	} else if data, err := Encode(r.Report); err != nil {
 		s.log.Error("report cannot be kept in memory", "page", r.Request.Page, "request", r.Request.ID, "err", err)
 	} else {
-		s.memory.reports.put(r.Request.Page, r.Request.ID, data)
+		s.Memory.reports.put(r.Request.Page, r.Request.ID, data)
 	}
-	if loaded, _ := s.memory.ready(); loaded {
-		s.hub.tell("report", r.Request.Page, reportEvent(r.Request.Page, summarize(r, s.cfg.Profile)))
+	if loaded, _ := s.Memory.Ready(); loaded {
+		s.Hub.tell("report", r.Request.Page, ReportEvent(r.Request.Page, summarize(r, s.cfg.Profile)))
 	}
 }
 
-func (s *Server) onAlarm(t libra.Transition) {
-	if !s.memory.alarm(t) {
+func (s *State) onAlarm(t libra.Transition) {
+	if !s.Memory.alarm(t) {
 		return
 	}
-	if _, loaded := s.memory.ready(); loaded {
-		s.hub.tell("alarm", pageOf(t.Alarm), t)
+	if _, loaded := s.Memory.Ready(); loaded {
+		s.Hub.tell("alarm", pageOf(t.Alarm), t)
 	}
 }
 
-func (s *Server) onNote(n libra.Note) {
-	if !s.notes.take(n) || !s.notes.IsComplete() {
+func (s *State) OnNote(n libra.Note) {
+	if !s.Notes.take(n) || !s.Notes.IsComplete() {
 		return
 	}
-	t, _, _ := s.memory.alarmOf(n.Alarm)
-	s.hub.tell("note", pageOf(t.Alarm), n)
+	t, _, _ := s.Memory.AlarmOf(n.Alarm)
+	s.Hub.tell("note", pageOf(t.Alarm), n)
 }
 
-func (s *Server) onWatch(w event.Watch) {
-	if s.watches.take(w) && s.watches.ready() {
-		s.hub.tell("watch", w.Page, watchEvent{w.Page, w.URL, showEvery(w.EveryS)})
+func (s *State) OnWatch(w event.Watch) {
+	if s.Watches.take(w) && s.Watches.Ready() {
+		s.Hub.tell("watch", w.Page, watchEvent{w.Page, w.URL, ShowEvery(w.EveryS)})
 	}
 }
 
-func (s *Server) onRequest(r event.Request) {
-	if s.memory.request(r, time.Now()) {
-		s.hub.tell("request", r.Page, requestEvent{r.ID, r.Page, r.URL, r.Asked})
+func (s *State) OnRequest(r event.Request) {
+	if s.Memory.request(r, time.Now()) {
+		s.Hub.tell("request", r.Page, requestEvent{r.ID, r.Page, r.URL, r.Asked})
 	}
-}
-
-// heartbeatEvery is how often the server asks itself.
-const heartbeatEvery = 500 * time.Millisecond
-
-// answerTime is what the server declares for its next answer to itself.
-const answerTime = 3 * time.Second
-
-// heartbeat asks the server itself whether it answers, and only then declares
-// the next round. A lock that nobody gives back thus ends the process.
-func (s *Server) heartbeat(ctx context.Context) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/up", nil)
-	if err != nil {
-		panic(err) // the arguments are constants
-	}
-	tick := time.NewTicker(heartbeatEvery)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		w := &discard{header: http.Header{}}
-		s.handler.ServeHTTP(w, req)
-		if w.code != 0 && s.loop != nil {
-			s.loop.Allow(answerTime)
-		}
-		if s.cfg.Status != nil {
-			s.cfg.Status(s.Status())
-		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-	}
-}
-
-// discard is a ResponseWriter that keeps the status alone.
-type discard struct {
-	header http.Header
-	code   int
-}
-
-func (d *discard) Header() http.Header { return d.header }
-
-func (d *discard) WriteHeader(code int) {
-	if d.code == 0 {
-		d.code = code
-	}
-}
-
-func (d *discard) Write(b []byte) (int, error) {
-	d.WriteHeader(http.StatusOK)
-	return len(b), nil
 }
 
 // every calls do at once and then at an interval, until ctx ends.
@@ -170,7 +119,7 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 
 // probeBus asks the bus for a sign of life. Until the first answer, and while
 // it is away, it looks more often, so that nobody is kept waiting.
-func (s *Server) probeBus(ctx context.Context) {
+func (s *State) probeBus(ctx context.Context) {
 	probe := func() bool {
 		fault := ""
 		if !s.conn.Connected() {
@@ -206,7 +155,7 @@ func (s *Server) probeBus(ctx context.Context) {
 
 // checkHistory looks at SQLite at an interval, and when something on the bus has
 // been read to its end: only then is it known what to look for in SQLite.
-func (s *Server) checkHistory(ctx context.Context) {
+func (s *State) checkHistory(ctx context.Context) {
 	recalled := false
 	check := func() {
 		try, cancel := context.WithTimeout(ctx, time.Second)
@@ -221,7 +170,7 @@ func (s *Server) checkHistory(ctx context.Context) {
 			return
 		}
 		s.historyFault(fault)
-		if loaded, _ := s.memory.ready(); loaded && fault == "" {
+		if loaded, _ := s.Memory.Ready(); loaded && fault == "" {
 			s.seekGood(ctx)
 		}
 		if fault == "" && !recalled {
@@ -242,7 +191,7 @@ func (s *Server) checkHistory(ctx context.Context) {
 
 // subscribe starts what the bus tells without storing. The subscription lasts
 // through every outage; only a closed connection refuses it.
-func subscribe[T any](s *Server, watch func(func(T)) (func(), error), fn func(T)) (stop func()) {
+func subscribe[T any](s *State, watch func(func(T)) (func(), error), fn func(T)) (stop func()) {
 	stop, err := watch(fn)
 	if err != nil {
 		s.log.Error("cannot listen to the bus", "err", err)
@@ -253,8 +202,8 @@ func subscribe[T any](s *Server, watch func(func(T)) (func(), error), fn func(T)
 
 // followRequests keeps the open requests right: told by the bus, set right
 // after every time it was away, and every half minute.
-func (s *Server) followRequests(ctx context.Context) {
-	defer subscribe(s, s.conn.SubscribeRequests, s.onRequest)()
+func (s *State) followRequests(ctx context.Context) {
+	defer subscribe(s, s.conn.SubscribeRequests, s.OnRequest)()
 	var last time.Time
 	every(ctx, probeEvery/2, func() {
 		switch {
@@ -270,7 +219,7 @@ func (s *Server) followRequests(ctx context.Context) {
 	})
 }
 
-func (s *Server) resync(ctx context.Context) error {
+func (s *State) resync(ctx context.Context) error {
 	then := time.Now()
 	pages, err := s.conn.OpenPages(ctx)
 	if err != nil {
@@ -280,7 +229,7 @@ func (s *Server) resync(ctx context.Context) error {
 	for _, page := range pages {
 		onBus[page]++
 	}
-	for i, page := range s.memory.resync(onBus, then) {
+	for i, page := range s.Memory.resync(onBus, then) {
 		if i == lookups {
 			break // the next round goes on
 		}
@@ -290,24 +239,24 @@ func (s *Server) resync(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
-		s.onRequest(r)
+		s.OnRequest(r)
 	}
 	return nil
 }
 
 // followLive listens to what is told and forgotten: steps and beats.
-func (s *Server) followLive(ctx context.Context) {
+func (s *State) followLive(ctx context.Context) {
 	defer subscribe(s, s.conn.SubscribeSteps, func(step event.Step) {
-		s.memory.step(step, time.Now())
-		s.hub.tell("step", step.Page, step)
+		s.Memory.step(step, time.Now())
+		s.Hub.tell("step", step.Page, step)
 	})()
-	defer subscribe(s, s.conn.SubscribeHeartbeats, func(b event.Heartbeat) { s.memory.beat(b, time.Now()) })()
+	defer subscribe(s, s.conn.SubscribeHeartbeats, func(b event.Heartbeat) { s.Memory.beat(b, time.Now()) })()
 	every(ctx, time.Second, func() {
 		now := time.Now()
-		s.memory.forget(now.Add(-forgetAfter))
-		s.notes.Prune(now)
-		for _, page := range s.memory.doubtful(now.Add(-s.cfg.StepTimeout)) {
-			if s.busUp() {
+		s.Memory.forget(now.Add(-forgetAfter))
+		s.Notes.Prune(now)
+		for _, page := range s.Memory.doubtful(now.Add(-s.cfg.StepTimeout)) {
+			if s.BusUp() {
 				s.whetherLive(ctx, page)
 			}
 		}
@@ -315,19 +264,19 @@ func (s *Server) followLive(ctx context.Context) {
 }
 
 // whetherLive asks who works on a page, and notes the answer.
-func (s *Server) whetherLive(ctx context.Context, page string) {
+func (s *State) whetherLive(ctx context.Context, page string) {
 	then := time.Now()
 	step, err := s.workers.step(ctx, page)
 	switch {
 	case err == nil && step.Page == page:
-		s.memory.step(step, time.Now())
+		s.Memory.step(step, time.Now())
 	case ctx.Err() == nil:
-		s.memory.idle(page, then)
+		s.Memory.idle(page, then)
 	}
 }
 
 // doubtful lists pages whose worker was last heard of before a time.
-func (m *memory) doubtful(before time.Time) (pages []string) {
+func (m *Memory) doubtful(before time.Time) (pages []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range m.order {

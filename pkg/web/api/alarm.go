@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"context"
@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/web/state"
 )
 
 // alarmsDoc is what GET /api/alarms answers.
 type alarmsDoc struct {
-	Alarms           []alarmDoc `json:"alarms"` // never null; open first, the worst first, then newest first
+	Alarms           []AlarmDoc `json:"alarms"` // never null; open first, the worst first, then newest first
 	More             int        `json:"more"`   // how many are not listed
 	Stale            bool       `json:"stale"`
 	libra.ReasonList            // why stale
 }
 
-// alarmDoc is an alarm, and what was done about it since it was raised.
-type alarmDoc struct {
+// AlarmDoc is an alarm, and what was done about it since it was raised.
+type AlarmDoc struct {
 	libra.Alarm
 	At           time.Time      `json:"at"` // of the newest transition
 	Host         string         `json:"host"`
@@ -42,15 +43,15 @@ type doneDoc struct {
 func done(n libra.Note) doneDoc { return doneDoc{n.ID, n.At, n.By, n.Text} }
 
 // alarmDoc puts together what is known of an alarm.
-func (s *Server) alarmDoc(t libra.Transition, silences []libra.Silence, now time.Time) alarmDoc {
-	doc := alarmDoc{Alarm: t.Alarm, At: t.At, Host: t.Host, Actions: []doneDoc{}}
-	for _, n := range s.notes.actions(t.Alarm) {
+func (s *API) alarmDoc(t libra.Transition, silences []libra.Silence, now time.Time) AlarmDoc {
+	doc := AlarmDoc{Alarm: t.Alarm, At: t.At, Host: t.Host, Actions: []doneDoc{}}
+	for _, n := range s.state.Notes.Actions(t.Alarm) {
 		doc.Actions = append(doc.Actions, done(n))
 	}
 	if t.Alarm.State != libra.Raised {
 		return doc
 	}
-	if ack, ok := s.notes.Acknowledged(t.Alarm); ok {
+	if ack, ok := s.state.Notes.Acknowledged(t.Alarm); ok {
 		d := done(ack)
 		doc.Acknowledged = &d
 	}
@@ -60,19 +61,19 @@ func (s *Server) alarmDoc(t libra.Transition, silences []libra.Silence, now time
 	return doc
 }
 
-// alarms lists the newest transition of every alarm in one state, or in any.
-func (s *Server) alarms(ctx context.Context, state libra.AlarmState, limit int) alarmsDoc {
-	doc := alarmsDoc{Alarms: []alarmDoc{}, ReasonList: libra.NoReasons()}
-	list, caughtUp := s.memory.alarmList()
+// Alarms lists the newest transition of every alarm in one state, or in any.
+func (s *API) Alarms(ctx context.Context, state libra.AlarmState, limit int) alarmsDoc {
+	doc := alarmsDoc{Alarms: []AlarmDoc{}, ReasonList: libra.NoReasons()}
+	list, caughtUp := s.state.Memory.AlarmList()
 	if !caughtUp {
-		old, err := s.readAlarms(ctx, 1000)
+		old, err := s.state.ReadAlarms(ctx, 1000)
 		if err == nil {
 			list = newest(append(list, old...))
 		}
 	}
-	doc.Stale = s.behind(&doc.ReasonList, caughtUp && s.notes.IsComplete(), "alarms")
+	doc.Stale = s.state.Behind(&doc.ReasonList, caughtUp && s.state.Notes.IsComplete(), "alarms")
 	now := time.Now()
-	silences := s.notes.Silences(now)
+	silences := s.state.Notes.Silences(now)
 	for _, t := range list {
 		switch {
 		case state != "" && t.Alarm.State != state:
@@ -94,51 +95,51 @@ func newest(list []libra.Transition) []libra.Transition {
 		seen[t.Alarm.ID] = true
 		return was
 	})
-	sortAlarms(list)
+	state.SortAlarms(list)
 	return list
 }
 
-func (s *Server) getAlarms(w http.ResponseWriter, r *http.Request) {
+func (s *API) GetAlarms(w http.ResponseWriter, r *http.Request) {
 	state := libra.AlarmState(r.URL.Query().Get("state"))
 	if state != "" && state != libra.Raised && state != libra.Cleared {
-		s.fail(w, r, badRequest("state", fmt.Sprintf("state %q is unknown", state), fmt.Sprintf("ask for %q or %q, or leave it out", libra.Raised, libra.Cleared)))
+		s.Fail(w, r, BadRequest("state", fmt.Sprintf("state %q is unknown", state), fmt.Sprintf("ask for %q or %q, or leave it out", libra.Raised, libra.Cleared)))
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	writeTagged(w, r, s.alarms(r.Context(), state, s.cfg.MaxList))
+	writeTagged(w, r, s.Alarms(r.Context(), state, s.cfg.MaxList))
 }
 
 // alarm is the newest transition of an alarm, from memory or SQLite.
-func (s *Server) alarm(ctx context.Context, id string) (libra.Transition, *problem) {
-	t, known, caughtUp := s.memory.alarmOf(id)
+func (s *API) alarm(ctx context.Context, id string) (libra.Transition, *Problem) {
+	t, known, caughtUp := s.state.Memory.AlarmOf(id)
 	if known && caughtUp {
 		return t, nil
 	}
 	// What cleared more than a month ago is in SQLite alone.
-	old, err := s.readTransitions(ctx, id, cursor{}, 1)
+	old, err := s.state.ReadTransitions(ctx, id, state.Cursor{}, 1)
 	switch {
 	case err == nil && len(old) > 0 && (!known || old[0].At.After(t.At)):
 		return old[0], nil
 	case known:
 		return t, nil
-	case !caughtUp || !s.busUp() || unreadable(err):
+	case !caughtUp || !s.state.BusUp() || state.Unreadable(err):
 		return t, unavailable("not-readable", libra.CodeNotReadable, fmt.Sprintf("alarm %q is not in memory, and not all of bus and history can be read right now", id), "try again in a few seconds")
 	}
 	return t, noAlarm(id)
 }
 
-func noAlarm(id string) *problem {
-	return newProblem(problemURN+"no-such-alarm", "No such alarm", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no alarm %q was ever raised here", id), Remedy: "give an id that /api/alarms lists, such as bus"})
+func noAlarm(id string) *Problem {
+	return NewProblem(ProblemURN+"no-such-alarm", "No such alarm", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no alarm %q was ever raised here", id), Remedy: "give an id that /api/alarms lists, such as bus"})
 }
 
 // detailDoc is what GET /api/alarms/{id} answers.
 type detailDoc struct {
-	alarmDoc
-	Silences []silenceDoc `json:"silences"` // in force or to come, that are about it; never null
-	timelineDoc
+	AlarmDoc
+	Silences []SilenceDoc `json:"silences"` // in force or to come, that are about it; never null
+	TimelineDoc
 }
 
-func (s *Server) detail(ctx context.Context, id string, after cursor, limit int) (detailDoc, *problem) {
+func (s *API) Detail(ctx context.Context, id string, after state.Cursor, limit int) (detailDoc, *Problem) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
 	t, p := s.alarm(ctx, id)
@@ -146,8 +147,8 @@ func (s *Server) detail(ctx context.Context, id string, after cursor, limit int)
 		return detailDoc{}, p
 	}
 	now := time.Now()
-	standing := s.notes.Silences(now)
-	doc := detailDoc{alarmDoc: s.alarmDoc(t, standing, now), Silences: []silenceDoc{}, timelineDoc: s.timeline(ctx, id, after, limit)}
+	standing := s.state.Notes.Silences(now)
+	doc := detailDoc{AlarmDoc: s.alarmDoc(t, standing, now), Silences: []SilenceDoc{}, TimelineDoc: s.Timeline(ctx, id, after, limit)}
 	for _, sil := range standing {
 		if sil.Match.Fits(t.Alarm) {
 			doc.Silences = append(doc.Silences, s.silenceDoc(sil, now))
@@ -156,17 +157,17 @@ func (s *Server) detail(ctx context.Context, id string, after cursor, limit int)
 	return doc, nil
 }
 
-func (s *Server) getAlarm(w http.ResponseWriter, r *http.Request) {
-	after, limit, p := s.portion(r)
+func (s *API) GetAlarm(w http.ResponseWriter, r *http.Request) {
+	after, limit, p := s.Portion(r)
 	if p == nil {
 		var doc detailDoc
-		if doc, p = s.detail(r.Context(), r.PathValue("id"), after, limit); p == nil {
+		if doc, p = s.Detail(r.Context(), r.PathValue("id"), after, limit); p == nil {
 			w.Header().Set("Cache-Control", "no-cache")
 			writeTagged(w, r, doc)
 			return
 		}
 	}
-	s.fail(w, r, p)
+	s.Fail(w, r, p)
 }
 
 // acknowledgedDoc is what POST /api/alarms/{id}/acknowledge answers.
@@ -175,26 +176,26 @@ type acknowledgedDoc struct {
 	Alarm string `json:"alarm"`
 }
 
-func (s *Server) postAcknowledge(w http.ResponseWriter, r *http.Request) {
+func (s *API) PostAcknowledge(w http.ResponseWriter, r *http.Request) {
 	var text string
 	p := readFields(w, r, "", `{"text": "on it"}`, map[string]any{"text": &text})
 	if p == nil {
 		var n libra.Note
-		if n, p = s.acknowledge(r, r.PathValue("id"), text); p == nil {
+		if n, p = s.Acknowledge(r, r.PathValue("id"), text); p == nil {
 			w.Header().Set("Cache-Control", "no-store")
 			writeJSON(w, http.StatusOK, acknowledgedDoc{done(n), n.Alarm})
 			return
 		}
 	}
-	s.fail(w, r, p)
+	s.Fail(w, r, p)
 }
 
-// acknowledge notes that whoever sent r has an alarm in hand. Without a
+// Acknowledge notes that whoever sent r has an alarm in hand. Without a
 // problem it is durable.
-func (s *Server) acknowledge(r *http.Request, id, text string) (n libra.Note, p *problem) {
+func (s *API) Acknowledge(r *http.Request, id, text string) (n libra.Note, p *Problem) {
 	by, p := clientOf(r)
 	if p == nil {
-		text, p = words("text", text)
+		text, p = Words("text", text)
 	}
 	if p != nil {
 		return n, p
@@ -206,9 +207,9 @@ func (s *Server) acknowledge(r *http.Request, id, text string) (n libra.Note, p 
 		return n, p
 	}
 	if t.Alarm.State != libra.Raised {
-		return n, newProblem(problemURN+"cleared", "Cleared already", http.StatusConflict, libra.Reason{Code: libra.CodeAlarmCleared, Text: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge", id, stamp(t.At)), Remedy: fmt.Sprintf("see /alarms/%s for what happened", id)})
+		return n, NewProblem(ProblemURN+"cleared", "Cleared already", http.StatusConflict, libra.Reason{Code: libra.CodeAlarmCleared, Text: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge", id, state.Stamp(t.At)), Remedy: fmt.Sprintf("see /alarms/%s for what happened", id)})
 	}
-	if was, ok := s.notes.Acknowledged(t.Alarm); ok && text == "" {
+	if was, ok := s.state.Notes.Acknowledged(t.Alarm); ok && text == "" {
 		text = saidBefore(was, by)
 	}
 	now := time.Now().UTC()
@@ -222,22 +223,22 @@ func saidBefore(was libra.Note, by string) string {
 	if was.By == by || was.Text == "" {
 		return was.Text
 	}
-	return short(was.By+": "+was.Text, maxWords/4) // in characters, of up to four bytes
+	return Short(was.By+": "+was.Text, maxWords/4) // in characters, of up to four bytes
 }
 
 // note makes a note durable and keeps it in memory.
-func (s *Server) note(ctx context.Context, n libra.Note, what string) *problem {
+func (s *API) note(ctx context.Context, n libra.Note, what string) *Problem {
 	if err := s.conn.PublishNote(ctx, n); err != nil {
 		s.log.Warn("note refused", "kind", n.Kind, "alarm", n.Alarm, "by", n.By, "err", err)
 		return notStored(what, err)
 	}
 	s.log.Info("noted", "kind", n.Kind, "alarm", n.Alarm, "by", n.By, "text", n.Text)
-	s.onNote(n)
+	s.state.OnNote(n)
 	return nil
 }
 
 // notStored is what to say where the bus could not take something.
-func notStored(what string, err error) *problem {
+func notStored(what string, err error) *Problem {
 	if errors.Is(err, libra.ErrFull) {
 		return unavailable("full", libra.CodeStoreFull, what+" was not taken, the bus has no space left for it", "free some and try again")
 	}
@@ -247,34 +248,34 @@ func notStored(what string, err error) *problem {
 // maxWords bounds what people write about an alarm, in bytes.
 const maxWords = 1000
 
-// words are what somebody wrote, on one line.
-func words(key, text string) (string, *problem) {
+// Words are what somebody wrote, on one line.
+func Words(key, text string) (string, *Problem) {
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > maxWords {
-		return "", badRequest(key, fmt.Sprintf("%s is %d bytes long", key, len(text)), fmt.Sprintf("at most %d are taken", maxWords))
+		return "", BadRequest(key, fmt.Sprintf("%s is %d bytes long", key, len(text)), fmt.Sprintf("at most %d are taken", maxWords))
 	}
 	return text, nil
 }
 
-// postTest has a trial message sent through a channel.
-func (s *Server) postTest(w http.ResponseWriter, r *http.Request) {
+// PostTest has a trial message sent through a channel.
+func (s *API) PostTest(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	if len(name) > maxClient {
-		s.fail(w, r, badRequest("channel", fmt.Sprintf("channel %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", maxClient)))
+	if len(name) > MaxClient {
+		s.Fail(w, r, BadRequest("channel", fmt.Sprintf("channel %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", MaxClient)))
 		return
 	}
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-		s.fail(w, r, bodyProblem(err, "the body"))
+		s.Fail(w, r, bodyProblem(err, "the body"))
 		return
 	}
 	tried, err := s.conn.TryChannel(r.Context(), name)
 	if err != nil {
 		s.log.Warn("channel not tried", "channel", name, "err", err)
-		if !s.busUp() {
-			s.fail(w, r, unavailable("bus", libra.CodeNotStored, fmt.Sprintf("channel %q was not tried, the bus to libra-notifier is away", name), "try again in a few seconds"))
+		if !s.state.BusUp() {
+			s.Fail(w, r, unavailable("bus", libra.CodeNotStored, fmt.Sprintf("channel %q was not tried, the bus to libra-notifier is away", name), "try again in a few seconds"))
 			return
 		}
-		s.fail(w, r, unavailable("notifier", libra.CodeNotifierSilent, fmt.Sprintf("channel %q was not tried, libra-notifier does not answer", name), "check that it runs, with systemctl status libra-notifier"))
+		s.Fail(w, r, unavailable("notifier", libra.CodeNotifierSilent, fmt.Sprintf("channel %q was not tried, libra-notifier does not answer", name), "check that it runs, with systemctl status libra-notifier"))
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")

@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"context"
@@ -26,7 +26,7 @@ const (
 	// byte of it escaped.
 	maxBody = 64 << 10
 	// maxClient bounds the name a client gives itself.
-	maxClient = 200
+	MaxClient = 200
 )
 
 // accepted is what POST /api/pages answers.
@@ -40,51 +40,35 @@ type accepted struct {
 
 const pageExample = `{"url": "https://example.org/"}`
 
-func (s *Server) postPage(w http.ResponseWriter, r *http.Request) {
+func (s *API) PostPage(w http.ResponseWriter, r *http.Request) {
 	var url string
-	var asked watchAsked
-	p := readFields(w, r, "url", pageExample, map[string]any{"url": &url, "every": &asked.every, "budget": &asked.budget})
+	var asked WatchAsked
+	p := readFields(w, r, "url", pageExample, map[string]any{"url": &url, "every": &asked.Every, "budget": &asked.Budget})
 	var doc accepted
 	switch {
 	case p != nil:
-	case asked.every == "" && asked.budget != nil:
-		p = badRequest("budget", `the budget is for a watch, and there is none`, `give "every" too, such as "30s"`)
-	case asked.every == "":
-		doc, p = s.submit(r, url)
+	case asked.Every == "" && asked.Budget != nil:
+		p = BadRequest("budget", `the budget is for a watch, and there is none`, `give "every" too, such as "30s"`)
+	case asked.Every == "":
+		doc, p = s.Submit(r, url)
 	default:
-		doc, p = s.watch(r, url, asked)
+		doc, p = s.Watch(r, url, asked)
 	}
 	if p != nil {
-		s.fail(w, r, p)
+		s.Fail(w, r, p)
 		return
 	}
 	w.Header().Set("Location", "/api/pages/"+doc.ID)
 	w.Header().Set("Cache-Control", "no-store")
 	code := http.StatusAccepted
-	if asked.every == watchOff {
+	if asked.Every == WatchOff {
 		code = http.StatusOK
 	}
 	writeJSON(w, code, doc)
 }
 
-func (s *Server) postForm(w http.ResponseWriter, r *http.Request) {
-	if p := readForm(w, r); p != nil {
-		s.fail(w, r, p)
-		return
-	}
-	doc, p := s.submit(r, r.PostForm.Get("url"))
-	switch {
-	case p == nil:
-		http.Redirect(w, r, "/pages/"+doc.ID, http.StatusSeeOther)
-	case p.Status == http.StatusBadRequest && accepts(r, "text/html"):
-		s.renderHome(w, r, p.Status, r.PostForm.Get("url"), p.Detail) // the form again, with what was typed
-	default:
-		s.fail(w, r, p)
-	}
-}
-
-// readForm reads what a page's form sends into r.PostForm.
-func readForm(w http.ResponseWriter, r *http.Request) *problem {
+// ReadForm reads what a page's form sends into r.PostForm.
+func ReadForm(w http.ResponseWriter, r *http.Request) *Problem {
 	if p := mediaType(r, "application/x-www-form-urlencoded"); p != nil {
 		return p
 	}
@@ -95,11 +79,11 @@ func readForm(w http.ResponseWriter, r *http.Request) *problem {
 	return nil
 }
 
-// submit stores a request for a page. Without a problem it is durable.
-func (s *Server) submit(r *http.Request, raw string) (accepted, *problem) {
+// Submit stores a request for a page. Without a problem it is durable.
+func (s *API) Submit(r *http.Request, raw string) (accepted, *Problem) {
 	url, err := libra.ParseURL(raw)
 	if err != nil {
-		return accepted{}, refused("url", err)
+		return accepted{}, BadRequestOf("url", err)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
@@ -111,7 +95,7 @@ func (s *Server) submit(r *http.Request, raw string) (accepted, *problem) {
 
 // ask stores a request for its URL on behalf of whoever sent r. It says in its
 // note when there is one of theirs already.
-func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (accepted, *problem) {
+func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (accepted, *Problem) {
 	client, p := clientOf(r)
 	if p != nil {
 		return accepted{}, p
@@ -123,17 +107,17 @@ func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (a
 	case err == nil:
 		s.log.Info("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", client)
 		s.submitted.Add(1)
-		s.setStoring("", now)
-		s.onRequest(req)
+		s.state.SetStoring("", now)
+		s.state.OnRequest(req)
 	case errors.Is(err, libra.ErrOpen):
 		doc.Note = "already asked for and not yet answered: this is the same request"
-		if v, ok := s.memory.page(req.Page); ok && v.open > 0 {
-			doc.State = v.page().State
+		if v, ok := s.state.Memory.Page(req.Page); ok && v.Open > 0 {
+			doc.State = v.Page().State
 		}
 	default:
 		s.refused.Add(1)
 		if r.Context().Err() == nil { // else it was the client who gave up
-			s.setStoring(err.Error(), now)
+			s.state.SetStoring(err.Error(), now)
 		}
 		s.log.Warn("submission refused", "url", req.URL, "client", client, "err", err)
 		return accepted{}, refusal(req.URL, err)
@@ -141,7 +125,7 @@ func (s *Server) ask(ctx context.Context, r *http.Request, req event.Request) (a
 	return doc, nil
 }
 
-func refusal(url string, err error) *problem {
+func refusal(url string, err error) *Problem {
 	if errors.Is(err, libra.ErrFull) {
 		return unavailable("full", libra.CodeStoreFull, fmt.Sprintf("the page %q was not accepted, the store of requests is full", url), "try again when some are done")
 	}
@@ -151,7 +135,7 @@ func refusal(url string, err error) *problem {
 // readFields reads a JSON body into the fields that it may have: strings, and
 // what is left as JSON. required is the key that must be there; without one, no
 // body is an empty object. example is what a good body looks like.
-func readFields(w http.ResponseWriter, r *http.Request, required, example string, into map[string]any) *problem {
+func readFields(w http.ResponseWriter, r *http.Request, required, example string, into map[string]any) *Problem {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return bodyProblem(err, "the body")
@@ -172,23 +156,23 @@ func readFields(w http.ResponseWriter, r *http.Request, required, example string
 	return nil
 }
 
-func mustBeText(key, example string) *problem {
-	return badRequest(key, fmt.Sprintf(`key %q must be a text`, key), fmt.Sprintf(`send %s`, example))
+func mustBeText(key, example string) *Problem {
+	return BadRequest(key, fmt.Sprintf(`key %q must be a text`, key), fmt.Sprintf(`send %s`, example))
 }
 
 // readObject reads a JSON object that is called what. None is an empty one.
-func readObject(data []byte, what, example string, into map[string]any) *problem {
+func readObject(data []byte, what, example string, into map[string]any) *Problem {
 	var fields map[string]json.RawMessage
 	if len(data) == 0 {
 		return nil
 	}
 	if err := json.Unmarshal(data, &fields); err != nil {
-		return badRequest("json", fmt.Sprintf(`%s is not a JSON object (%s)`, what, err), fmt.Sprintf(`send %s`, example))
+		return BadRequest("json", fmt.Sprintf(`%s is not a JSON object (%s)`, what, err), fmt.Sprintf(`send %s`, example))
 	}
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		target, known := into[key]
 		if !known {
-			return badRequest("unknown-key", fmt.Sprintf(`key %q is unknown: allowed are %s`, key, strings.Join(slices.Sorted(maps.Keys(into)), ", ")), "send "+example)
+			return BadRequest("unknown-key", fmt.Sprintf(`key %q is unknown: allowed are %s`, key, strings.Join(slices.Sorted(maps.Keys(into)), ", ")), "send "+example)
 		}
 		if raw, ok := target.(*json.RawMessage); ok {
 			*raw = fields[key]
@@ -199,32 +183,32 @@ func readObject(data []byte, what, example string, into map[string]any) *problem
 	return nil
 }
 
-func mediaType(r *http.Request, want string) *problem {
+func mediaType(r *http.Request, want string) *Problem {
 	got := r.Header.Get("Content-Type")
 	name, params, err := mime.ParseMediaType(got)
 	if err != nil || name != want {
-		return plainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("Content-Type %q is not taken here", got), fmt.Sprintf("send %s", want))
+		return PlainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("Content-Type %q is not taken here", got), fmt.Sprintf("send %s", want))
 	}
 	switch strings.ToLower(params["charset"]) {
 	case "", "utf-8", "utf8", "us-ascii":
 		return nil
 	}
-	return plainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("charset %q is not taken here", params["charset"]), fmt.Sprintf("send %s in UTF-8", want))
+	return PlainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("charset %q is not taken here", params["charset"]), fmt.Sprintf("send %s in UTF-8", want))
 }
 
-func bodyProblem(err error, what string) *problem {
+func bodyProblem(err error, what string) *Problem {
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return plainProblem(http.StatusRequestEntityTooLarge, libra.CodeTooLarge, fmt.Sprintf("%s is longer than %d bytes", what, large.Limit), fmt.Sprintf("send one URL of at most %d", libra.MaxURLBytes))
+		return PlainProblem(http.StatusRequestEntityTooLarge, libra.CodeTooLarge, fmt.Sprintf("%s is longer than %d bytes", what, large.Limit), fmt.Sprintf("send one URL of at most %d", libra.MaxURLBytes))
 	}
-	return badRequest("body", fmt.Sprintf("%s cannot be read (%s)", what, err), "send it again, whole")
+	return BadRequest("body", fmt.Sprintf("%s cannot be read (%s)", what, err), "send it again, whole")
 }
 
 // clientOf is who asks: what X-Libra-Client says, else the peer's address.
-func clientOf(r *http.Request) (string, *problem) {
+func clientOf(r *http.Request) (string, *Problem) {
 	name := strings.TrimSpace(r.Header.Get("X-Libra-Client"))
-	if len(name) > maxClient {
-		return "", badRequest("client", fmt.Sprintf("X-Libra-Client %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", maxClient))
+	if len(name) > MaxClient {
+		return "", BadRequest("client", fmt.Sprintf("X-Libra-Client %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", MaxClient))
 	}
 	if name != "" {
 		return name, nil
@@ -250,3 +234,10 @@ func requestID(now time.Time) string {
 	rand.Read(b[6:])
 	return sortable.EncodeToString(b[:])
 }
+
+// Submitted counts the requests that were accepted, Refused those that nothing
+// durable could take.
+func (s *API) Submitted() int64 { return s.submitted.Load() }
+
+// Refused: see Submitted.
+func (s *API) Refused() int64 { return s.refused.Load() }

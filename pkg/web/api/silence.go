@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"context"
@@ -12,16 +12,17 @@ import (
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/web/state"
 )
 
 // silencesDoc is what GET /api/silences answers.
 type silencesDoc struct {
-	Silences         []silenceDoc `json:"silences"` // never null; in force or to come, those that begin first first
+	Silences         []SilenceDoc `json:"silences"` // never null; in force or to come, those that begin first first
 	Stale            bool         `json:"stale"`
 	libra.ReasonList              // why stale
 }
 
-type silenceDoc struct {
+type SilenceDoc struct {
 	libra.Silence
 	State silenceState `json:"state"`
 	// Note says that nothing known fits: a slip of the keyboard is learned of
@@ -29,8 +30,8 @@ type silenceDoc struct {
 	Note string `json:"note,omitempty"`
 }
 
-func (s *Server) silenceDoc(sil libra.Silence, now time.Time) silenceDoc {
-	doc := silenceDoc{Silence: sil, State: stateOf(sil, now)}
+func (s *API) silenceDoc(sil libra.Silence, now time.Time) SilenceDoc {
+	doc := SilenceDoc{Silence: sil, State: stateOf(sil, now)}
 	if s.fitsNothing(sil.Match) {
 		doc.Note = "no alarm so far fits it, open or over, and no watched page: check the spelling; it covers what comes and fits"
 	}
@@ -39,15 +40,15 @@ func (s *Server) silenceDoc(sil libra.Silence, now time.Time) silenceDoc {
 
 // fitsNothing says that a pattern fits no alarm in memory, nor, where it names
 // no alarm, a watched page.
-func (s *Server) fitsNothing(m libra.Match) bool {
+func (s *API) fitsNothing(m libra.Match) bool {
 	if m.Alarm == "" && m.Target == "" {
 		return false // no pattern to be wrong
 	}
-	alarms, known := s.memory.alarmList()
-	if !known || !s.watches.ready() || slices.ContainsFunc(alarms, func(t libra.Transition) bool { return m.Fits(t.Alarm) }) {
+	alarms, known := s.state.Memory.AlarmList()
+	if !known || !s.state.Watches.Ready() || slices.ContainsFunc(alarms, func(t libra.Transition) bool { return m.Fits(t.Alarm) }) {
 		return false
 	}
-	return m.Alarm != "" || !slices.ContainsFunc(s.watches.list(cursor{}), func(w event.Watch) bool {
+	return m.Alarm != "" || !slices.ContainsFunc(s.state.Watches.List(state.Cursor{}), func(w event.Watch) bool {
 		return m.Fits(libra.Alarm{Scope: libra.ScopePage, Target: w.URL, Severity: libra.Info})
 	})
 }
@@ -71,23 +72,23 @@ func stateOf(s libra.Silence, now time.Time) silenceState {
 	return inForce
 }
 
-func (s *Server) silences() silencesDoc {
-	doc := silencesDoc{Silences: []silenceDoc{}, ReasonList: libra.NoReasons()}
+func (s *API) Silences() silencesDoc {
+	doc := silencesDoc{Silences: []SilenceDoc{}, ReasonList: libra.NoReasons()}
 	now := time.Now()
-	for _, sil := range s.notes.Silences(now) {
+	for _, sil := range s.state.Notes.Silences(now) {
 		doc.Silences = append(doc.Silences, s.silenceDoc(sil, now))
 	}
-	doc.Stale = s.behind(&doc.ReasonList, s.notes.IsComplete(), "silences")
+	doc.Stale = s.state.Behind(&doc.ReasonList, s.state.Notes.IsComplete(), "silences")
 	return doc
 }
 
-func (s *Server) getSilences(w http.ResponseWriter, r *http.Request) {
+func (s *API) GetSilences(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
-	writeTagged(w, r, s.silences())
+	writeTagged(w, r, s.Silences())
 }
 
-// silenceAsked is a silence as it is asked for, by a program or with a form.
-type silenceAsked struct {
+// SilenceAsked is a silence as it is asked for, by a program or with a form.
+type SilenceAsked struct {
 	Match libra.Match
 	From  string // RFC 3339; "" is now
 	For   string // "2h"; this or Until
@@ -97,8 +98,8 @@ type silenceAsked struct {
 
 const silenceExample = `{"match": {"alarm": "disk"}, "for": "2h", "why": "new disks"}`
 
-func (s *Server) postSilence(w http.ResponseWriter, r *http.Request) {
-	var asked silenceAsked
+func (s *API) PostSilence(w http.ResponseWriter, r *http.Request) {
+	var asked SilenceAsked
 	var match json.RawMessage
 	p := readFields(w, r, "", silenceExample, map[string]any{
 		"match": &match, "from": &asked.From, "for": &asked.For, "until": &asked.Until, "why": &asked.Why,
@@ -110,17 +111,17 @@ func (s *Server) postSilence(w http.ResponseWriter, r *http.Request) {
 	}
 	if p == nil {
 		var sil libra.Silence
-		if sil, p = s.keepSilent(r, asked); p == nil {
+		if sil, p = s.KeepSilent(r, asked); p == nil {
 			w.Header().Set("Cache-Control", "no-store")
 			writeJSON(w, http.StatusCreated, s.silenceDoc(sil, time.Now()))
 			return
 		}
 	}
-	s.fail(w, r, p)
+	s.Fail(w, r, p)
 }
 
-// keepSilent makes a silence. Without a problem it is durable.
-func (s *Server) keepSilent(r *http.Request, asked silenceAsked) (sil libra.Silence, p *problem) {
+// KeepSilent makes a silence. Without a problem it is durable.
+func (s *API) KeepSilent(r *http.Request, asked SilenceAsked) (sil libra.Silence, p *Problem) {
 	by, p := clientOf(r)
 	if p != nil {
 		return sil, p
@@ -136,46 +137,46 @@ func (s *Server) keepSilent(r *http.Request, asked silenceAsked) (sil libra.Sile
 }
 
 // silence checks what was asked for.
-func (q silenceAsked) silence(now time.Time) (sil libra.Silence, p *problem) {
+func (q SilenceAsked) silence(now time.Time) (sil libra.Silence, p *Problem) {
 	sil = libra.Silence{Match: q.Match, From: now.Truncate(time.Second)}
 	for _, pattern := range []*string{&sil.Match.Alarm, &sil.Match.Target} {
 		if *pattern = strings.TrimSpace(*pattern); len(*pattern) > libra.MaxURLBytes {
-			return sil, badRequest("match", fmt.Sprintf("a pattern is %d bytes long", len(*pattern)), fmt.Sprintf("at most %d are taken", libra.MaxURLBytes))
+			return sil, BadRequest("match", fmt.Sprintf("a pattern is %d bytes long", len(*pattern)), fmt.Sprintf("at most %d are taken", libra.MaxURLBytes))
 		}
 	}
 	var err error
 	if q.From != "" {
 		if sil.From, err = moment(q.From); err != nil {
-			return sil, refused("from", named("from", err))
+			return sil, BadRequestOf("from", named("from", err))
 		}
 	}
 	switch {
 	case q.For != "" && q.Until != "":
-		return sil, badRequest("for", fmt.Sprintf(`the silence has two ends, for %q and until %q`, q.For, q.Until), `give only one of "for" and "until"`)
+		return sil, BadRequest("for", fmt.Sprintf(`the silence has two ends, for %q and until %q`, q.For, q.Until), `give only one of "for" and "until"`)
 	case q.For == "" && q.Until == "":
-		return sil, badRequest("for", `the silence needs an end`, `give either "for", such as "2h", or "until", such as "`+stamp(now.Add(2*time.Hour))+`"`)
+		return sil, BadRequest("for", `the silence needs an end`, `give either "for", such as "2h", or "until", such as "`+state.Stamp(now.Add(2*time.Hour))+`"`)
 	case q.For != "":
 		lasts, err := span(q.For)
 		if err != nil {
-			return sil, refused("for", named("for", err))
+			return sil, BadRequestOf("for", named("for", err))
 		}
 		sil.Until = sil.From.Add(lasts)
 	default:
 		if sil.Until, err = moment(q.Until); err != nil {
-			return sil, refused("until", named("until", err))
+			return sil, BadRequestOf("until", named("until", err))
 		}
 	}
-	if sil.Why, p = words("why", q.Why); p != nil {
+	if sil.Why, p = Words("why", q.Why); p != nil {
 		return sil, p
 	}
 	if sil.Why == "" {
-		return sil, badRequest("why", `the silence has no reason`, `give one in "why", for whoever wonders tonight`)
+		return sil, BadRequest("why", `the silence has no reason`, `give one in "why", for whoever wonders tonight`)
 	}
 	if err := sil.Check(now); err != nil {
-		return sil, refused("silence", err)
+		return sil, BadRequestOf("silence", err)
 	}
 	if !sil.Until.After(now) {
-		return sil, badRequest("until", fmt.Sprintf("the silence would have ended at %s already", stamp(sil.Until)), "give a later end")
+		return sil, BadRequest("until", fmt.Sprintf("the silence would have ended at %s already", state.Stamp(sil.Until)), "give a later end")
 	}
 	return sil, nil
 }
@@ -204,30 +205,30 @@ func span(text string) (time.Duration, error) {
 	return d, nil
 }
 
-func (s *Server) deleteSilence(w http.ResponseWriter, r *http.Request) {
-	sil, p := s.endSilence(r, r.PathValue("id"))
+func (s *API) DeleteSilence(w http.ResponseWriter, r *http.Request) {
+	sil, p := s.EndSilence(r, r.PathValue("id"))
 	if p != nil {
-		s.fail(w, r, p)
+		s.Fail(w, r, p)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, silenceDoc{Silence: sil, State: ended})
+	writeJSON(w, http.StatusOK, SilenceDoc{Silence: sil, State: ended})
 }
 
-// endSilence ends one that is in force or to come. Without a problem that is
+// EndSilence ends one that is in force or to come. Without a problem that is
 // durable.
-func (s *Server) endSilence(r *http.Request, id string) (sil libra.Silence, p *problem) {
+func (s *API) EndSilence(r *http.Request, id string) (sil libra.Silence, p *Problem) {
 	by, p := clientOf(r)
 	if p != nil {
 		return sil, p
 	}
 	now := time.Now().UTC()
-	sil, said, standing := s.notes.Silence(id, now)
-	if !standing && !s.notes.IsComplete() {
+	sil, said, standing := s.state.Notes.Silence(id, now)
+	if !standing && !s.state.Notes.IsComplete() {
 		return sil, unavailable("not-readable", libra.CodeNotReadable, fmt.Sprintf("silence %q is not in memory, and not everything can be read from the bus right now", id), "try again in a few seconds")
 	}
 	if !standing {
-		return sil, newProblem(problemURN+"no-such-silence", "No such silence", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no silence %q is in force or to come", id), Remedy: "give an id that /api/silences lists"})
+		return sil, NewProblem(ProblemURN+"no-such-silence", "No such silence", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no silence %q is in force or to come", id), Remedy: "give an id that /api/silences lists"})
 	}
 	sil.Until = now
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)

@@ -1,4 +1,4 @@
-package web
+package state
 
 import (
 	"container/list"
@@ -85,8 +85,8 @@ func (c *cache) stats() (reports int, bytes int64) {
 	return len(c.pages), c.bytes
 }
 
-// encode is a report's JSON, with the lists that must not be null made so.
-func encode(r libra.Report) ([]byte, error) {
+// Encode is a report's JSON, with the lists that must not be null made so.
+func Encode(r libra.Report) ([]byte, error) {
 	if r.Reasons == nil {
 		r.Reasons = []string{}
 	}

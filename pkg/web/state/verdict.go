@@ -1,4 +1,4 @@
-package web
+package state
 
 import (
 	"context"
@@ -9,34 +9,34 @@ import (
 	"libra/pkg/libra"
 )
 
-// standing is the verdict of a page's last sound report, which stands while the
+// Standing is the verdict of a page's last sound report, which stands while the
 // report shown is a lower bound or an error page.
-type standing struct {
-	shortScore
+type Standing struct {
+	ShortScore
 	Started time.Time `json:"started"` // of that report
 }
 
-// standing is nil unless the report shown may not be judged, and an earlier one
+// Standing is nil unless the report shown may not be judged, and an earlier one
 // was sound.
-func (a answers) standing() *standing {
-	if !a.unsound() || a.complete == nil || a.complete.score == nil {
+func (a Answers) Standing() *Standing {
+	if !a.unsound() || a.Complete == nil || a.Complete.Score == nil {
 		return nil
 	}
-	return &standing{*a.complete.score, a.complete.report.Started}
+	return &Standing{*a.Complete.Score, a.Complete.Report.Started}
 }
 
 // unsound says that the good report shown is partial, or an error page.
-func (a answers) unsound() bool { return a.good != nil && !a.good.report.Sound() }
+func (a Answers) unsound() bool { return a.Good != nil && !a.Good.Report.Sound() }
 
 // lacking says that history may know more than the bus, which keeps but the
 // last report of a kind: a good one beside the failed one, a sound one
 // beside one that may not be judged.
-func (a answers) lacking() bool {
-	return a.good == nil && a.bad != nil || a.unsound() && a.complete == nil
+func (a Answers) lacking() bool {
+	return a.Good == nil && a.Bad != nil || a.unsound() && a.Complete == nil
 }
 
 // wanting lists pages that lack something for which history was not asked.
-func (m *memory) wanting(limit int) (pages []string) {
+func (m *Memory) wanting(limit int) (pages []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range slices.Backward(m.order) {
@@ -53,43 +53,43 @@ func (m *memory) wanting(limit int) (pages []string) {
 // has failed for longer than the bus keeps reports, and the last complete ones
 // of pages that were cut short, or in error, since. What history does not have is looked for
 // once.
-func (s *Server) seekGood(ctx context.Context) {
-	for _, page := range s.memory.wanting(64) {
+func (s *State) seekGood(ctx context.Context) {
+	for _, page := range s.Memory.wanting(64) {
 		r, err := s.readReport(ctx, page)
 		complete, completeErr := s.readComplete(ctx, page)
-		if unreadable(err) || unreadable(completeErr) {
+		if Unreadable(err) || Unreadable(completeErr) {
 			return // the next round asks again
 		}
-		s.memory.setSought(page)
+		s.Memory.setSought(page)
 		if err == nil && r.Report.Outcome != libra.Failed {
 			s.onReport(r)
 		}
 		if completeErr == nil {
-			s.memory.stands(page, summarize(complete, s.cfg.Profile))
+			s.Memory.stands(page, summarize(complete, s.cfg.Profile))
 		}
 	}
 }
 
 // seekVerdict is seekGood for somebody who looks at the page right now.
-func (s *Server) seekVerdict(ctx context.Context, v *pageView) {
-	complete, err := s.readComplete(ctx, v.id)
-	if unreadable(err) {
+func (s *State) seekVerdict(ctx context.Context, v *PageView) {
+	complete, err := s.readComplete(ctx, v.ID)
+	if Unreadable(err) {
 		return
 	}
 	if err == nil {
 		sum := summarize(complete, s.cfg.Profile)
 		v.take(sum)
-		s.memory.stands(v.id, sum)
+		s.Memory.stands(v.ID, sum)
 	}
-	s.memory.setSought(v.id)
+	s.Memory.setSought(v.ID)
 }
 
-func (s *Server) readComplete(ctx context.Context, page string) (event.Reported, error) {
+func (s *State) readComplete(ctx context.Context, page string) (event.Reported, error) {
 	return ofHistory(ctx, s, func(ctx context.Context) (event.Reported, error) { return s.history.Complete(ctx, page) })
 }
 
 // stands keeps the last complete report of a page whose newest one is another.
-func (m *memory) stands(page string, complete *summary) {
+func (m *Memory) stands(page string, complete *Summary) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e := m.pages[page]; e != nil && e.unsound() {
@@ -97,7 +97,7 @@ func (m *memory) stands(page string, complete *summary) {
 	}
 }
 
-func (m *memory) setSought(page string) {
+func (m *Memory) setSought(page string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e := m.pages[page]; e != nil {

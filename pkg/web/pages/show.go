@@ -1,4 +1,4 @@
-package web
+package pages
 
 import (
 	"fmt"
@@ -7,9 +7,8 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/web/api"
 )
-
-// How values read on the HTML pages.
 
 func showAgo(now, t time.Time) string {
 	switch d := now.Sub(t); {
@@ -35,7 +34,7 @@ func showMillis(ms int64) string { return libra.FormatDuration(time.Duration(ms)
 func showMatch(m libra.Match) string {
 	var parts []string
 	for _, p := range []struct{ before, value string }{
-		{"alarm ", m.Alarm}, {"scope ", string(m.Scope)}, {"target ", short(m.Target, 90)}, {"severity up to ", string(m.Severity)},
+		{"alarm ", m.Alarm}, {"scope ", string(m.Scope)}, {"target ", api.Short(m.Target, 90)}, {"severity up to ", string(m.Severity)},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.before+p.value)
@@ -64,7 +63,7 @@ func shortURL(url string) string {
 	if host, rest, _ := strings.Cut(s, "/"); rest == "" && s != url {
 		s = host
 	}
-	return short(s, 160)
+	return api.Short(s, 160)
 }
 
 // originOf is scheme and host of an address, or "".
@@ -79,18 +78,9 @@ func originOf(url string) string {
 // assetName is an asset's address, without its origin where that is the page's.
 func assetName(url, origin string) string {
 	if path, ok := strings.CutPrefix(url, origin+"/"); ok && origin != "" {
-		return short("/"+path, 110)
+		return api.Short("/"+path, 110)
 	}
-	return short(shortURL(url), 110)
-}
-
-// short cuts the middle out of a long text.
-func short(s string, most int) string {
-	r := []rune(s)
-	if len(r) <= most {
-		return s
-	}
-	return string(r[:most*2/3]) + "…" + string(r[len(r)-most/3:])
+	return api.Short(shortURL(url), 110)
 }
 
 // percent writes a share as an attribute's value.

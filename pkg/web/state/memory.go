@@ -1,4 +1,4 @@
-package web
+package state
 
 import (
 	"cmp"
@@ -12,10 +12,10 @@ import (
 	"libra/pkg/libra"
 )
 
-// memory is what web knows: the newest summary and the open requests of every
+// Memory is what web knows: the newest summary and the open requests of every
 // page, the newest transition of every alarm, the beats of every component.
 // One mutex guards all of it; it is held for lookups and never while waiting.
-type memory struct {
+type Memory struct {
 	maxPages int
 	profile  string
 	// reports holds the whole reports; it has a mutex of its own.
@@ -27,7 +27,7 @@ type memory struct {
 	open     int                         // under mu; open requests of all pages
 	alarms   map[string]libra.Transition // under mu; by alarm id
 	unwell   map[string][]string         // under mu; by page, the ids of its open alarms
-	beats    map[string]heard            // under mu; by component/instance
+	beats    map[string]LastHeartbeat    // under mu; by component/instance
 	caughtUp bool                        // under mu; every report on the bus was seen once
 	alarmed  bool                        // under mu; the same for alarms
 }
@@ -36,7 +36,7 @@ type memory struct {
 type entry struct {
 	id, url string
 	last    time.Time // newest request or report, whichever is later
-	answers
+	Answers
 	open   []openRequest
 	sought bool       // history was asked for what the bus has not told; see seekGood
 	step   event.Step // of the worker that has it; zero when none is known
@@ -54,20 +54,20 @@ type openRequest struct {
 	seen       time.Time // when web learned of it, by our clock
 }
 
-// summary is a report without its assets, and the request it answers. It is
+// Summary is a report without its assets, and the request it answers. It is
 // never changed once made, so that it can be read without the mutex.
-type summary struct {
-	request     string
-	at          time.Time
-	quarantined bool
-	score       *shortScore   // nil unless the report is complete
-	budget      *event.Judged // nil where it was held against none
-	report      libra.Report  // Assets is nil
+type Summary struct {
+	Request     string
+	At          time.Time
+	Quarantined bool
+	Score       *ShortScore   // nil unless the report is complete
+	Budget      *event.Judged // nil where it was held against none
+	Report      libra.Report  // Assets is nil
 }
 
-type heard struct {
-	beat event.Heartbeat
-	at   time.Time // by our clock
+type LastHeartbeat struct {
+	Heartbeat event.Heartbeat
+	At        time.Time // by our clock
 }
 
 // Bounds on what one message may leave in memory.
@@ -79,25 +79,25 @@ const (
 	maxInstances  = 256
 )
 
-func newMemory(maxPages int, cacheBytes int64, profile string) *memory {
-	return &memory{
+func newMemory(maxPages int, cacheBytes int64, profile string) *Memory {
+	return &Memory{
 		maxPages: maxPages, profile: profile, reports: newCache(cacheBytes),
-		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, unwell: map[string][]string{}, beats: map[string]heard{},
+		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, unwell: map[string][]string{}, beats: map[string]LastHeartbeat{},
 	}
 }
 
-func summarize(r event.Reported, profile string) *summary {
-	s := &summary{request: r.Request.ID, at: r.At, quarantined: r.Quarantined, budget: r.Budget, report: r.Report}
+func summarize(r event.Reported, profile string) *Summary {
+	s := &Summary{Request: r.Request.ID, At: r.At, Quarantined: r.Quarantined, Budget: r.Budget, Report: r.Report}
 	if full := score.OfReport(r.Report, profile); full != nil {
-		s.score = &shortScore{full.Score, full.Verdict}
+		s.Score = &ShortScore{full.Score, full.Verdict}
 	}
-	s.report.Assets = nil
-	if s.report.FinalURL == s.report.URL {
-		s.report.FinalURL = s.report.URL // one string, not two
+	s.Report.Assets = nil
+	if s.Report.FinalURL == s.Report.URL {
+		s.Report.FinalURL = s.Report.URL // one string, not two
 	}
-	s.report.ReasonList = bounded(r.Report.ReasonList)
-	if s.report.Totals.ByType == nil {
-		s.report.Totals.ByType = map[libra.ResourceType]libra.Size{}
+	s.Report.ReasonList = bounded(r.Report.ReasonList)
+	if s.Report.Totals.ByType == nil {
+		s.Report.Totals.ByType = map[libra.ResourceType]libra.Size{}
 	}
 	return s
 }
@@ -116,7 +116,7 @@ func bounded(l libra.ReasonList) libra.ReasonList {
 }
 
 // entryOf finds or makes a page. m.mu is held.
-func (m *memory) entryOf(id, url string) *entry {
+func (m *Memory) entryOf(id, url string) *entry {
 	e := m.pages[id]
 	if e == nil {
 		e = &entry{id: id, url: url}
@@ -130,7 +130,7 @@ func (m *memory) entryOf(id, url string) *entry {
 }
 
 // touch moves a page to where t puts it. m.mu is held.
-func (m *memory) touch(e *entry, t time.Time) {
+func (m *Memory) touch(e *entry, t time.Time) {
 	if !t.After(e.last) {
 		return
 	}
@@ -141,14 +141,14 @@ func (m *memory) touch(e *entry, t time.Time) {
 }
 
 // find is where a page with this time and id stands, or would. m.mu is held.
-func (m *memory) find(last time.Time, id string) int {
+func (m *Memory) find(last time.Time, id string) int {
 	i, _ := slices.BinarySearchFunc(m.order, last, func(e *entry, last time.Time) int { return e.before(last, id) })
 	return i
 }
 
 // trim gives up the pages with the oldest news. A page with an open request
 // stays: its state is nowhere else to be had at once. m.mu is held.
-func (m *memory) trim() {
+func (m *Memory) trim() {
 	for i := 0; len(m.order) > m.maxPages && i < len(m.order); {
 		e := m.order[i]
 		if len(e.open) > 0 && len(m.order) < 2*m.maxPages {
@@ -164,7 +164,7 @@ func (m *memory) trim() {
 // report takes in a report, and says whether it was news and whether it is the
 // one that the page shows now. The bus delivers again after a disturbance, and
 // SQLite may know less than memory.
-func (m *memory) report(r event.Reported) (news, shown bool) {
+func (m *Memory) report(r event.Reported) (news, shown bool) {
 	sum := summarize(r, m.profile)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -176,8 +176,8 @@ func (m *memory) report(r event.Reported) (news, shown bool) {
 	if e.step.Request == r.Request.ID {
 		e.step, e.stepAt = event.Step{}, time.Time{}
 	}
-	shown = e.shown() == sum
-	m.touch(e, sum.at)
+	shown = e.Shown() == sum
+	m.touch(e, sum.At)
 	m.trim()
 	return true, shown
 }
@@ -185,7 +185,7 @@ func (m *memory) report(r event.Reported) (news, shown bool) {
 // answered takes a request off the page's open ones. What else its client had
 // asked by then was refused by the bus, where it has one open request for a
 // page at most; web hears of it all the same. m.mu is held.
-func (m *memory) answered(e *entry, r event.Reported) {
+func (m *Memory) answered(e *entry, r event.Reported) {
 	e.open = slices.DeleteFunc(e.open, func(o openRequest) bool {
 		if o.id == r.Request.ID || o.client == r.Request.Client && o.asked.Before(r.At) {
 			m.open--
@@ -196,12 +196,12 @@ func (m *memory) answered(e *entry, r event.Reported) {
 }
 
 // request takes in an accepted request and says whether it was news.
-func (m *memory) request(r event.Request, now time.Time) bool {
+func (m *Memory) request(r event.Request, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entryOf(r.Page, r.URL)
 	known := func(o openRequest) bool { return o.id == r.ID }
-	if e.answers.to(r.ID) || slices.ContainsFunc(e.open, known) || len(e.open) >= maxOpenOfPage {
+	if e.Answers.to(r.ID) || slices.ContainsFunc(e.open, known) || len(e.open) >= maxOpenOfPage {
 		return false
 	}
 	e.open = append(e.open, openRequest{r.ID, r.Client, r.Asked, now})
@@ -212,11 +212,11 @@ func (m *memory) request(r event.Request, now time.Time) bool {
 }
 
 // step takes in how far a worker is.
-func (m *memory) step(s event.Step, now time.Time) {
+func (m *Memory) step(s event.Step, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.pages[s.Page]
-	if e == nil || e.answers.to(s.Request) {
+	if e == nil || e.Answers.to(s.Request) {
 		return // nobody asked that we know of, or the news is late
 	}
 	e.step, e.stepAt = s, now
@@ -224,7 +224,7 @@ func (m *memory) step(s event.Step, now time.Time) {
 
 // idle notes that nobody worked on the page at a moment. A step heard since
 // then knows better.
-func (m *memory) idle(page string, then time.Time) {
+func (m *Memory) idle(page string, then time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e := m.pages[page]; e != nil && !e.stepAt.After(then) {
@@ -235,7 +235,7 @@ func (m *memory) idle(page string, then time.Time) {
 // resync sets the open requests right, from how many the bus had of each page
 // at a moment when everything seen before then was on it. It returns pages
 // with requests that memory does not know.
-func (m *memory) resync(onBus map[string]int, then time.Time) (unknown []string) {
+func (m *Memory) resync(onBus map[string]int, then time.Time) (unknown []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, n := range onBus {
@@ -259,7 +259,7 @@ func (m *memory) resync(onBus map[string]int, then time.Time) (unknown []string)
 }
 
 // alarm takes in a transition and says whether it was news.
-func (m *memory) alarm(t libra.Transition) bool {
+func (m *Memory) alarm(t libra.Transition) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	was, known := m.alarms[t.Alarm.ID]
@@ -279,17 +279,17 @@ func (m *memory) alarm(t libra.Transition) bool {
 	return true
 }
 
-// alarmOf is the newest transition of an alarm. caughtUp says that every alarm
+// AlarmOf is the newest transition of an alarm. caughtUp says that every alarm
 // on the bus was seen.
-func (m *memory) alarmOf(id string) (t libra.Transition, known, caughtUp bool) {
+func (m *Memory) AlarmOf(id string) (t libra.Transition, known, caughtUp bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t, known = m.alarms[id]
 	return t, known, m.alarmed
 }
 
-// alarmsOf lists the open alarms about a page, the oldest first.
-func (m *memory) alarmsOf(page string) (list []libra.Alarm) {
+// AlarmsOf lists the open alarms about a page, the oldest first.
+func (m *Memory) AlarmsOf(page string) (list []libra.Alarm) {
 	m.mu.Lock()
 	for _, id := range m.unwell[page] {
 		list = append(list, m.alarms[id].Alarm)
@@ -311,22 +311,22 @@ func pageOf(a libra.Alarm) string {
 }
 
 // beat takes in a sign of life.
-func (m *memory) beat(b event.Heartbeat, now time.Time) {
+func (m *Memory) beat(b event.Heartbeat, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := b.Component + "/" + b.Instance
 	if _, known := m.beats[key]; !known && len(m.beats) >= maxInstances {
 		return
 	}
-	m.beats[key] = heard{b, now}
+	m.beats[key] = LastHeartbeat{b, now}
 }
 
 // forget drops components that have been silent since before a time.
-func (m *memory) forget(before time.Time) {
+func (m *Memory) forget(before time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for key, h := range m.beats {
-		if h.at.Before(before) {
+		if h.At.Before(before) {
 			delete(m.beats, key)
 		}
 	}

@@ -1,4 +1,4 @@
-package web
+package pages
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/web/api"
+	"libra/pkg/web/state"
 )
 
 // alarmsPage is what /alarms shows.
@@ -17,7 +19,7 @@ type alarmsPage struct {
 	Open     []alarmRow
 	More     int      // open ones that are not listed
 	Reasons  []string // why the list may lack something
-	Silences []silenceDoc
+	Silences []api.SilenceDoc
 	History  historyPage
 	First    bool // nothing was paged past
 	Form     silenceForm
@@ -40,7 +42,7 @@ type historyPage struct {
 // alarmRow is an alarm as people see it.
 type alarmRow struct {
 	actsPage
-	alarmDoc
+	api.AlarmDoc
 	Runbook string // a link, "" where the alarm names no section
 	Lasted  string // once it has cleared
 }
@@ -55,7 +57,8 @@ type silenceForm struct {
 }
 
 // Scopes and Severities are the form's choices.
-func (silenceForm) Scopes() []libra.Scope        { return libra.Scopes() }
+func (silenceForm) Scopes() []libra.Scope { return libra.Scopes() }
+
 func (silenceForm) Severities() []libra.Severity { return libra.Severities() }
 
 // choice is an option of a form.
@@ -70,7 +73,7 @@ func spanChoices() []choice {
 // that is in force.
 func everyChoices(seconds int) []choice {
 	list := []choice{{"30s", "30 seconds"}, {"1m", "minute"}, {"5m", "5 minutes"}, {"15m", "15 minutes"}, {"1h", "hour"}, {"6h", "6 hours"}, {"24h", "day"}}
-	now := showEvery(seconds)
+	now := state.ShowEvery(seconds)
 	if now != "" && !slices.ContainsFunc(list, func(c choice) bool { return c.Value == now }) {
 		list = append([]choice{{now, now}}, list...)
 	}
@@ -86,31 +89,31 @@ const (
 // Total counts the open alarms.
 func (p alarmsPage) Total() int { return len(p.Open) + p.More }
 
-func (s *Server) getAlarmsHTML(w http.ResponseWriter, r *http.Request) {
+func (s *Pages) GetAlarms(w http.ResponseWriter, r *http.Request) {
 	s.renderAlarms(w, r, http.StatusOK, silenceForm{For: "2h"})
 }
 
-func (s *Server) renderAlarms(w http.ResponseWriter, r *http.Request, code int, form silenceForm) {
+func (s *Pages) renderAlarms(w http.ResponseWriter, r *http.Request, code int, form silenceForm) {
 	text := r.URL.Query().Get("after")
-	after, ok := decodeCursor(text)
+	after, ok := state.DecodeCursor(text)
 	if !ok {
-		s.fail(w, r, refused("after", noPlace(text)))
+		s.api.Fail(w, r, api.BadRequestOf("after", api.NoPlace(text)))
 		return
 	}
-	doc := alarmsPage{actsPage: actsPage{nameOf(r), time.Now()}, First: after.at.IsZero(), Form: form}
-	doc.History = historyRowsOf(s.timeline(r.Context(), "", after, min(historyRows, s.cfg.MaxList)), "")
+	doc := alarmsPage{actsPage: actsPage{nameOf(r), time.Now()}, First: after.At.IsZero(), Form: form}
+	doc.History = historyRowsOf(s.api.Timeline(r.Context(), "", after, min(historyRows, s.cfg.MaxList)), "")
 	if doc.First {
-		open := s.alarms(r.Context(), libra.Raised, min(openRows, s.cfg.MaxList))
+		open := s.api.Alarms(r.Context(), libra.Raised, min(openRows, s.cfg.MaxList))
 		for _, a := range open.Alarms {
 			doc.Open = append(doc.Open, s.alarmRow(doc.actsPage, a))
 		}
-		doc.More, doc.Reasons, doc.Silences = open.More, open.Reasons, s.silences().Silences
+		doc.More, doc.Reasons, doc.Silences = open.More, open.Reasons, s.api.Silences().Silences
 	}
 	s.renderLive(w, r, code, "alarms", layout{Title: "Alarms", Listen: doc.First && form.Fault == "", Document: doc})
 }
 
-func (s *Server) alarmRow(acts actsPage, a alarmDoc) alarmRow {
-	row := alarmRow{actsPage: acts, alarmDoc: a}
+func (s *Pages) alarmRow(acts actsPage, a api.AlarmDoc) alarmRow {
+	row := alarmRow{actsPage: acts, AlarmDoc: a}
 	if strings.HasPrefix(a.Runbook, "#") { // else it is none of ours
 		row.Runbook = strings.TrimSuffix(s.cfg.RunbookURL, "#") + a.Runbook
 	}
@@ -123,44 +126,44 @@ func (s *Server) alarmRow(acts actsPage, a alarmDoc) alarmRow {
 // alarmPage is what /alarms/{id} shows.
 type alarmPage struct {
 	alarmRow
-	Silences []silenceDoc
+	Silences []api.SilenceDoc
 	History  historyPage
 	First    bool
 	Form     silenceForm
 }
 
-func (s *Server) getAlarmHTML(w http.ResponseWriter, r *http.Request) {
-	after, limit, p := s.portion(r)
+func (s *Pages) GetAlarm(w http.ResponseWriter, r *http.Request) {
+	after, limit, p := s.api.Portion(r)
 	if p != nil {
-		s.fail(w, r, p)
+		s.api.Fail(w, r, p)
 		return
 	}
-	d, p := s.detail(r.Context(), r.PathValue("id"), after, limit)
+	d, p := s.api.Detail(r.Context(), r.PathValue("id"), after, limit)
 	if p != nil {
-		s.fail(w, r, p)
+		s.api.Fail(w, r, p)
 		return
 	}
 	doc := alarmPage{
-		alarmRow: s.alarmRow(actsPage{nameOf(r), time.Now()}, d.alarmDoc), Silences: d.Silences, First: after.at.IsZero(),
-		History: historyRowsOf(d.timelineDoc, d.ID), Form: silenceForm{For: "2h"},
+		alarmRow: s.alarmRow(actsPage{nameOf(r), time.Now()}, d.AlarmDoc), Silences: d.Silences, First: after.At.IsZero(),
+		History: historyRowsOf(d.TimelineDoc, d.ID), Form: silenceForm{For: "2h"},
 	}
-	s.renderLive(w, r, http.StatusOK, "alarm", layout{Title: short(d.Summary, 60), Nav: "/alarms", Listen: doc.First, Document: doc})
+	s.renderLive(w, r, http.StatusOK, "alarm", layout{Title: api.Short(d.Summary, 60), Nav: "/alarms", Listen: doc.First, Document: doc})
 }
 
 // entryRow is one thing that happened, in words.
 type entryRow struct {
-	entryDoc
+	api.EntryDoc
 	Class string // of the mark beside it
 	What  string
 }
 
 // historyRowsOf words a timeline. An alarm that is raised again while it is
 // raised has changed its severity, or something else that is told.
-func historyRowsOf(doc timelineDoc, of string) historyPage {
+func historyRowsOf(doc api.TimelineDoc, of string) historyPage {
 	page := historyPage{Next: doc.Next, Reasons: doc.Reasons, Of: of, Rows: make([]entryRow, len(doc.Timeline))}
-	was := map[string]entryDoc{} // the transition before, by alarm
+	was := map[string]api.EntryDoc{} // the transition before, by alarm
 	for i, e := range slices.Backward(doc.Timeline) {
-		row := entryRow{entryDoc: e}
+		row := entryRow{EntryDoc: e}
 		before, known := was[e.Alarm]
 		row.Class, row.What = wording(e, before, known)
 		page.Rows[i] = row
@@ -171,7 +174,7 @@ func historyRowsOf(doc timelineDoc, of string) historyPage {
 	return page
 }
 
-func wording(e, before entryDoc, known bool) (class, what string) {
+func wording(e, before api.EntryDoc, known bool) (class, what string) {
 	switch e.Kind {
 	case string(libra.Cleared):
 		return "cleared", "Cleared after " + libra.FormatDuration(e.At.Sub(e.Since))
@@ -191,7 +194,7 @@ func wording(e, before entryDoc, known bool) (class, what string) {
 	return "note", "Done by " + e.By
 }
 
-func silenceWording(e entryDoc) string {
+func silenceWording(e api.EntryDoc) string {
 	switch sil := e.Silence; {
 	case sil != nil && !sil.Until.After(e.At):
 		return "Silence ended by " + e.By
@@ -214,8 +217,6 @@ func (e entryRow) Span() string {
 	}
 }
 
-// Forms.
-
 // nameCookie remembers how people call themselves in a form.
 const nameCookie = "libra-name"
 
@@ -226,23 +227,23 @@ func nameOf(r *http.Request) string {
 		return ""
 	}
 	name, err := url.QueryUnescape(c.Value)
-	if err != nil || len(name) > maxClient {
+	if err != nil || len(name) > api.MaxClient {
 		return ""
 	}
 	return name
 }
 
 // person reads a form, and takes the name in it for the client's.
-func (s *Server) person(w http.ResponseWriter, r *http.Request) *problem {
-	if p := readForm(w, r); p != nil {
+func (s *Pages) person(w http.ResponseWriter, r *http.Request) *api.Problem {
+	if p := api.ReadForm(w, r); p != nil {
 		return p
 	}
-	name, p := words("name", r.PostForm.Get("name"))
+	name, p := api.Words("name", r.PostForm.Get("name"))
 	if p != nil || name == "" {
 		return p
 	}
-	if len(name) > maxClient {
-		return badRequest("name", fmt.Sprintf("name %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", maxClient))
+	if len(name) > api.MaxClient {
+		return api.BadRequest("name", fmt.Sprintf("name %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", api.MaxClient))
 	}
 	r.Header.Set("X-Libra-Client", name)
 	http.SetCookie(w, &http.Cookie{
@@ -251,47 +252,47 @@ func (s *Server) person(w http.ResponseWriter, r *http.Request) *problem {
 	return nil
 }
 
-func (s *Server) postAcknowledgeForm(w http.ResponseWriter, r *http.Request) {
+func (s *Pages) PostAcknowledge(w http.ResponseWriter, r *http.Request) {
 	p := s.person(w, r)
 	if p == nil {
-		_, p = s.acknowledge(r, r.PathValue("id"), r.PostForm.Get("text"))
+		_, p = s.api.Acknowledge(r, r.PathValue("id"), r.PostForm.Get("text"))
 	}
 	if p != nil {
-		s.fail(w, r, p)
+		s.api.Fail(w, r, p)
 		return
 	}
 	http.Redirect(w, r, "/alarms/"+url.PathEscape(r.PathValue("id")), http.StatusSeeOther)
 }
 
-func (s *Server) postSilenceForm(w http.ResponseWriter, r *http.Request) {
+func (s *Pages) PostSilence(w http.ResponseWriter, r *http.Request) {
 	if p := s.person(w, r); p != nil {
-		s.fail(w, r, p)
+		s.api.Fail(w, r, p)
 		return
 	}
 	get := r.PostForm.Get
 	form := silenceForm{Alarm: get("alarm"), Target: get("target"), Scope: get("scope"), Severity: get("severity"), From: get("from"), For: get("for"), Why: get("why")}
-	_, p := s.keepSilent(r, silenceAsked{
+	_, p := s.api.KeepSilent(r, api.SilenceAsked{
 		Match: libra.Match{Alarm: form.Alarm, Target: form.Target, Scope: libra.Scope(form.Scope), Severity: libra.Severity(form.Severity)},
 		From:  form.From, For: form.For, Why: form.Why,
 	})
 	switch {
 	case p == nil:
 		http.Redirect(w, r, "/alarms#silences", http.StatusSeeOther)
-	case p.Status == http.StatusBadRequest && accepts(r, "text/html"):
+	case p.Status == http.StatusBadRequest && api.Accepts(r, "text/html"):
 		form.Fault = p.Detail
 		s.renderAlarms(w, r, p.Status, form) // the form again, with what was typed
 	default:
-		s.fail(w, r, p)
+		s.api.Fail(w, r, p)
 	}
 }
 
-func (s *Server) postEndForm(w http.ResponseWriter, r *http.Request) {
+func (s *Pages) PostEnd(w http.ResponseWriter, r *http.Request) {
 	p := s.person(w, r)
 	if p == nil {
-		_, p = s.endSilence(r, r.PathValue("id"))
+		_, p = s.api.EndSilence(r, r.PathValue("id"))
 	}
 	if p != nil {
-		s.fail(w, r, p)
+		s.api.Fail(w, r, p)
 		return
 	}
 	http.Redirect(w, r, "/alarms#silences", http.StatusSeeOther)

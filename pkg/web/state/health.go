@@ -1,18 +1,16 @@
-package web
+package state
 
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"libra/pkg/libra"
 )
 
-// needed are the components without which Libra does less, and what is less.
-var needed = []struct{ component, means string }{
+// Needed are the components without which Libra does less, and what is less.
+var Needed = []struct{ Component, Means string }{
 	{"libra-inspector", "accepted pages wait"},
 	{recorderName, "history is behind"},
 }
@@ -37,8 +35,8 @@ type part struct {
 	since time.Time // of the fault, or of being well
 }
 
-// degraded is one part that is out.
-type degraded struct {
+// Degraded is one part that is out.
+type Degraded struct {
 	Part   string     `json:"part"`
 	Code   libra.Code `json:"code"`
 	Reason string     `json:"reason"`
@@ -81,9 +79,9 @@ func (h *health) setStoring(fault string, now time.Time) {
 	}
 }
 
-// setStoring notes that the bus has stored a submission, or the fault for which
+// SetStoring notes that the bus has stored a submission, or the fault for which
 // it has not.
-func (s *Server) setStoring(fault string, now time.Time) { s.health.setStoring(fault, now) }
+func (s *State) SetStoring(fault string, now time.Time) { s.health.setStoring(fault, now) }
 
 // notStoring is the part of the bus that stores, where it has just refused to,
 // and nothing since.
@@ -107,8 +105,8 @@ func (h *health) latch(ready bool) bool {
 	return h.ready
 }
 
-// busUp says whether asking the bus is worth the wait.
-func (s *Server) busUp() bool {
+// BusUp says whether asking the bus is worth the wait.
+func (s *State) BusUp() bool {
 	bus, _ := s.health.parts()
 	return bus.fault == "" && s.conn.Connected()
 }
@@ -116,7 +114,7 @@ func (s *Server) busUp() bool {
 // busSoon waits until it is worth asking the bus again. It returns false at
 // once for a bus that is away for so long that nobody should wait for it, and
 // when ctx ends.
-func (s *Server) busSoon(ctx context.Context) bool {
+func (s *State) busSoon(ctx context.Context) bool {
 	tick := time.NewTicker(probeEvery / 10)
 	defer tick.Stop()
 	for {
@@ -129,97 +127,76 @@ func (s *Server) busSoon(ctx context.Context) bool {
 			return false
 		case <-tick.C:
 		}
-		if s.busUp() {
+		if s.BusUp() {
 			return true
 		}
 	}
 }
 
-// upDoc is what /up answers.
-type upDoc struct {
+// UpDoc is what /up answers.
+type UpDoc struct {
 	Status   string     `json:"status"`
-	Degraded []degraded `json:"degraded"` // never null
+	Degraded []Degraded `json:"degraded"` // never null
 }
 
-// sqlitePart is history's name in degraded.
-const sqlitePart = "sqlite"
+// SQLite is history's name in degraded.
+const SQLite = "sqlite"
 
 const (
-	statusOK      = "OK"
+	StatusOK      = "OK"
 	statusLoading = "LOADING"
 )
 
-// up judges: LOADING until something can be read; after that OK for as long as
+// Up judges: LOADING until something can be read; after that OK for as long as
 // web can read or accept.
-func (s *Server) up() upDoc {
+func (s *State) Up() UpDoc {
 	bus, history := s.health.parts()
-	loaded, _ := s.memory.ready()
-	canRead := loaded || history.fault == "" || s.memory.counts().Pages > 0
+	loaded, _ := s.Memory.Ready()
+	canRead := loaded || history.fault == "" || s.Memory.Counts().Pages > 0
 	ok := s.health.latch(canRead)
-	if ok && bus.fault != "" && history.fault != "" && s.memory.counts().Pages == 0 {
+	if ok && bus.fault != "" && history.fault != "" && s.Memory.Counts().Pages == 0 {
 		ok = false // it can neither accept nor read anything
 	}
-	doc := upDoc{Status: statusOK, Degraded: s.degraded(time.Now())}
+	doc := UpDoc{Status: StatusOK, Degraded: s.Degraded(time.Now())}
 	if !ok {
 		doc.Status = statusLoading
 	}
 	return doc
 }
 
-// degraded names the parts that are out. What only the bus could tell is not
+// Degraded names the parts that are out. What only the bus could tell is not
 // held against a component while the bus is out.
-func (s *Server) degraded(now time.Time) []degraded {
-	list := []degraded{}
+func (s *State) Degraded(now time.Time) []Degraded {
+	list := []Degraded{}
 	bus, _ := s.health.parts()
 	if bus.fault != "" {
-		list = append(list, degraded{"bus", libra.CodeBusAway, bus.fault, bus.since.UTC()})
+		list = append(list, Degraded{"bus", libra.CodeBusAway, bus.fault, bus.since.UTC()})
 	} else if storing, out := s.health.notStoring(now); out {
-		list = append(list, degraded{"bus", libra.CodeNotStored, "it answers, and does not store: " + storing.fault, storing.since.UTC()})
+		list = append(list, Degraded{"bus", libra.CodeNotStored, "it answers, and does not store: " + storing.fault, storing.since.UTC()})
 	}
 	if since, why := s.historyBehind(now); !since.IsZero() {
-		list = append(list, degraded{sqlitePart, libra.CodeHistoryBehind, "history is behind: " + why, since})
+		list = append(list, Degraded{SQLite, libra.CodeHistoryBehind, "history is behind: " + why, since})
 	}
 	if bus.fault != "" || now.Sub(bus.since) < s.cfg.HeartbeatTimeout {
 		return list
 	}
-	beats := s.memory.instances()
-	for _, n := range needed {
+	beats := s.Memory.Instances()
+	for _, n := range Needed {
 		last := bus.since
 		for _, h := range beats {
-			if h.beat.Component == n.component && h.at.After(last) {
-				last = h.at
+			if h.Heartbeat.Component == n.Component && h.At.After(last) {
+				last = h.At
 			}
 		}
 		if now.Sub(last) > s.cfg.HeartbeatTimeout {
-			list = append(list, degraded{n.component, libra.CodeComponentSilent, "has not shown itself: " + n.means, last.UTC()})
+			list = append(list, Degraded{n.Component, libra.CodeComponentSilent, "has not shown itself: " + n.Means, last.UTC()})
 		}
 	}
 	return list
 }
 
-func (d degraded) String() string {
+func (d Degraded) String() string {
 	return fmt.Sprintf("%s: %s (since %s)", d.Part, d.Reason, d.Since.Format(time.RFC3339))
-}
-
-func (s *Server) getUp(w http.ResponseWriter, r *http.Request) {
-	doc := s.up()
-	code := http.StatusOK
-	if doc.Status != statusOK {
-		code = http.StatusInternalServerError
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	if accepts(r, "application/json") {
-		writeJSON(w, code, doc)
-		return
-	}
-	var b strings.Builder
-	fmt.Fprintln(&b, doc.Status)
-	for _, d := range doc.Degraded {
-		fmt.Fprintln(&b, "degraded:", d)
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(code)
-	fmt.Fprint(w, b.String())
 }
 
 // component is one instance of one of Libra's processes, as its beats tell.
@@ -239,7 +216,7 @@ type component struct {
 type statusDoc struct {
 	Status     string      `json:"status"`
 	Version    string      `json:"version"`
-	Degraded   []degraded  `json:"degraded"`   // never null
+	Degraded   []Degraded  `json:"degraded"`   // never null
 	Components []component `json:"components"` // never null
 	Counts     counts      `json:"counts"`
 	// HistorySince is since when the history goes; left out while that is not
@@ -247,31 +224,26 @@ type statusDoc struct {
 	HistorySince time.Time `json:"history_since,omitzero"`
 }
 
-func (s *Server) status() statusDoc {
+func (s *State) Status() statusDoc {
 	now := time.Now()
-	up := s.up()
-	doc := statusDoc{Status: up.Status, Version: s.cfg.Version, Degraded: up.Degraded, Components: []component{}, Counts: s.memory.counts(), HistorySince: s.historySince()}
-	doc.Counts.Streams, doc.Counts.Watched = s.hub.size(), s.watches.count()
-	for _, h := range s.memory.instances() {
-		b := h.beat
+	up := s.Up()
+	doc := statusDoc{Status: up.Status, Version: s.cfg.Version, Degraded: up.Degraded, Components: []component{}, Counts: s.Memory.Counts(), HistorySince: s.HistorySince()}
+	doc.Counts.Streams, doc.Counts.Watched = s.Hub.Size(), s.Watches.count()
+	for _, h := range s.Memory.Instances() {
+		b := h.Heartbeat
 		if b.Counters == nil {
 			b.Counters = map[string]int64{}
 		}
 		doc.Components = append(doc.Components, component{
 			Component: b.Component, Instance: b.Instance, Version: b.Version, Status: b.Status, PID: b.PID,
-			Up: now.Sub(h.at) <= s.cfg.HeartbeatTimeout, Since: b.Started, AgeMS: now.Sub(h.at).Milliseconds(), Counters: b.Counters,
+			Up: now.Sub(h.At) <= s.cfg.HeartbeatTimeout, Since: b.Started, AgeMS: now.Sub(h.At).Milliseconds(), Counters: b.Counters,
 		})
 	}
 	return doc
 }
 
-func (s *Server) getStatus(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, s.status())
-}
-
-// behind adds to why how memory may not be the latest word, and says whether.
-func (s *Server) behind(why *libra.ReasonList, caughtUp bool, what string) bool {
+// Behind adds to why how memory may not be the latest word, and says whether.
+func (s *State) Behind(why *libra.ReasonList, caughtUp bool, what string) bool {
 	bus, _ := s.health.parts()
 	switch {
 	case bus.fault != "":

@@ -1,0 +1,48 @@
+// Package api is libra-web's JSON API: its documents, its handlers, its problems,
+// and what it publishes on behalf of a client. What it answers it reads from
+// package state. A request, a note and a watch are durable before it answers.
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"libra/pkg/bus"
+	"libra/pkg/web/state"
+)
+
+// Config is as in web.Config, which documents and fills in every field.
+type Config struct {
+	Site           string
+	Profile        string
+	MaxPages       int
+	MaxStreams     int
+	MaxList        int
+	Patience       time.Duration
+	SubmitPatience time.Duration
+}
+
+// API answers programs, and gives the HTML pages their documents.
+type API struct {
+	cfg      Config
+	log      *slog.Logger
+	conn     *bus.Conn
+	state    *state.State
+	failHTML func(w http.ResponseWriter, r *http.Request, p *Problem)
+	stopping <-chan struct{} // closed when event streams are to end
+
+	submitted, refused atomic.Int64
+}
+
+// New makes an API. Event streams end when stopping is closed.
+func New(cfg Config, log *slog.Logger, conn *bus.Conn, st *state.State, stopping <-chan struct{}) *API {
+	return &API{cfg: cfg, log: log, conn: conn, state: st, stopping: stopping}
+}
+
+// OnHTMLProblem sets what answers a browser with a problem. It is called before
+// the first request.
+func (s *API) OnHTMLProblem(fail func(w http.ResponseWriter, r *http.Request, p *Problem)) {
+	s.failHTML = fail
+}

@@ -1,0 +1,114 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/pkg/web/state"
+)
+
+// How a stream is kept: a comment now and then, so that both ends notice when
+// the other is gone, and a bound on each write.
+const (
+	streamBeat  = 15 * time.Second
+	streamWrite = 10 * time.Second
+	streamRetry = 2 * time.Second
+)
+
+// GetEvents streams what happens, as it happens:
+//
+//	step     event.Step: how far a worker is
+//	report   a page has a new report; without its assets
+//	request  a request was accepted
+//	alarm    libra.Transition
+//	note     libra.Note: what was done about an alarm, or became of a silence
+//	watch    a page is watched from now on, or not any more
+//
+// With ?page= only that page's, beginning with where it stands. What happened
+// while nobody listened is not told again: Last-Event-ID means nothing here,
+// the client reads /api/pages/{id} instead.
+func (s *API) GetEvents(w http.ResponseWriter, r *http.Request) {
+	page := r.URL.Query().Get("page")
+	if page != "" && !state.IsPageID(page) {
+		s.Fail(w, r, BadRequest("page", fmt.Sprintf("page %q is no page id", page), "give the id of a page, or leave it out"))
+		return
+	}
+	st := s.state.Hub.Join(page)
+	if st == nil {
+		s.Fail(w, r, unavailable("streams", libra.CodeTooManyStreams, fmt.Sprintf("%d clients listen already", s.cfg.MaxStreams), "try again in a few seconds, or read /api/pages"))
+		return
+	}
+	defer s.state.Hub.Leave(st)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // for an nginx in front
+	first := fmt.Appendf(nil, "retry: %d\n\n", streamRetry.Milliseconds())
+	if page != "" {
+		first = append(first, s.standing(page)...)
+	}
+	s.stream(r, http.NewResponseController(w), w, st, first)
+}
+
+// standing is the event that tells where a page stands.
+func (s *API) standing(page string) []byte {
+	v, known := s.state.Memory.Page(page)
+	switch {
+	case known && v.Step.Step != "":
+		return state.EncodeEvent("step", v.Step)
+	case known && v.Open == 0 && v.Latest() != nil:
+		return state.EncodeEvent("report", state.ReportEvent(page, v.Latest()))
+	}
+	return nil
+}
+
+func (s *API) stream(r *http.Request, rc *http.ResponseController, w http.ResponseWriter, st *state.Stream, frame []byte) {
+	beat := time.NewTicker(streamBeat)
+	defer beat.Stop()
+	for {
+		if err := rc.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
+			return
+		}
+		if _, err := w.Write(frame); err != nil {
+			return
+		}
+		if err := rc.Flush(); err != nil {
+			return
+		}
+		var ok bool
+		select {
+		case <-r.Context().Done():
+			return
+		case <-s.stopping:
+			return
+		case <-beat.C:
+			frame = []byte(": still here\n\n")
+		case frame, ok = <-st.Out:
+			if !ok {
+				return // too slow
+			}
+			frame = more(frame, st.Out)
+		}
+	}
+}
+
+// more joins what is waiting into one write.
+func more(frame []byte, out <-chan []byte) []byte {
+	frame = bytes.Clone(frame)
+	for {
+		select {
+		case next, ok := <-out:
+			if !ok {
+				return frame
+			}
+			frame = append(frame, next...)
+		default:
+			return frame
+		}
+	}
+}
+
+const EventsPattern = "/api/events"

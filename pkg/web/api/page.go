@@ -1,0 +1,196 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"libra/pkg/inspect/score"
+	"libra/pkg/libra"
+	"libra/pkg/web/state"
+)
+
+// pageDoc is libra.Page with its report as JSON, as the cache holds it, and
+// what is said beside it.
+type pageDoc struct {
+	libra.Page
+	Report json.RawMessage  `json:"report"`
+	Score  *score.Score     `json:"score"`  // of Report; null unless it is complete and no error page
+	Latest *state.LatestDoc `json:"latest"` // the newest answer; null before the first
+	// Stands is the verdict of the last complete report, while Report is
+	// partial or an error page; else null.
+	Stands *state.Standing `json:"last_complete"`
+	WatchedDoc
+}
+
+// Page is the newest that is known of a page, from the nearest place that
+// knows it: memory, the bus, SQLite.
+func (s *API) Page(ctx context.Context, id string) (pageDoc, *Problem) {
+	if !state.IsPageID(id) {
+		return pageDoc{}, noPage(id)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	defer cancel()
+	v, err := s.state.Current(ctx, id)
+	if err != nil {
+		return pageDoc{}, unfound(id, err)
+	}
+	doc := pageDoc{Page: v.Page(), Report: json.RawMessage("null"), Latest: v.LatestDoc(), Stands: v.Standing(), WatchedDoc: s.watchedDoc(v)}
+	if v.Shown() != nil {
+		s.addReport(ctx, &doc, v)
+	}
+	loaded, _ := s.state.Memory.Ready()
+	doc.Stale = s.state.Behind(&doc.ReasonList, loaded, "reports") || doc.Stale
+	return doc, nil
+}
+
+// unfound is the problem of a page that find does not find.
+func unfound(id string, err error) *Problem {
+	if errors.Is(err, libra.ErrNotFound) {
+		return noPage(id)
+	}
+	return unavailable("not-readable", libra.CodeNotReadable, fmt.Sprintf("page %q is not in memory, and not all of bus and history can be read right now", id), "try again in a few seconds")
+}
+
+// addReport puts the report of a page into its document, with its score. Where
+// the whole of it is not to be had, its totals alone must do, and the document
+// says so.
+func (s *API) addReport(ctx context.Context, doc *pageDoc, v state.PageView) {
+	shown := v.Shown()
+	doc.Score = score.OfReport(shown.Report, s.cfg.Profile)
+	data, request, ok := s.state.ReportOf(ctx, v)
+	if ok && request == shown.Request {
+		doc.Report = data
+		return
+	}
+	if now, known := s.state.Memory.Page(v.ID); known && ok && now.Shown() != nil && now.Shown().Request == request {
+		doc.Report = data // a newer one has come in between
+		doc.Score = score.OfReport(now.Shown().Report, s.cfg.Profile)
+		return
+	}
+	if totals, err := state.Encode(shown.Report); err == nil {
+		doc.Report = totals
+	}
+	doc.Stale = true
+	doc.AddReason(libra.Reason{Code: libra.CodeAssetsUnreadable, Text: "the assets of the newest report cannot be read right now: these are its totals"})
+}
+
+func (s *API) GetPage(w http.ResponseWriter, r *http.Request) {
+	doc, p := s.Page(r.Context(), r.PathValue("id"))
+	if p != nil {
+		s.Fail(w, r, p)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	writeTagged(w, r, doc)
+}
+
+// listed is a page in a list: libra.Page with a report without assets.
+type listed struct {
+	libra.Page
+	Report *state.ReportSummary `json:"report"`
+	Score  *state.ShortScore    `json:"score"`  // null unless the report is complete
+	Latest *state.LatestDoc     `json:"latest"` // null before the first answer
+	Stands *state.Standing      `json:"last_complete"`
+	WatchedDoc
+}
+
+func (s *API) listed(v state.PageView) listed {
+	l := listed{Page: v.Page(), Latest: v.LatestDoc(), Stands: v.Standing(), WatchedDoc: s.watchedDoc(v)}
+	if s := v.Shown(); s != nil {
+		l.Report, l.Score = &state.ReportSummary{Report: s.Report}, s.Score
+	}
+	return l
+}
+
+// PagesDoc is what GET /api/pages answers.
+type PagesDoc struct {
+	Pages []listed `json:"pages"` // never null
+	// Next is the cursor of the next part; "" where there is none.
+	Next string `json:"next"`
+	// Stale says that newer pages may be missing; Reasons why.
+	Stale bool `json:"stale"`
+	libra.ReasonList
+}
+
+// ParseCursor reads a place in the list of pages.
+func ParseCursor(s string) (state.Cursor, error) {
+	c, ok := state.DecodeCursor(s)
+	if !ok || s != "" && !state.IsPageID(c.ID) {
+		return state.Cursor{}, NoPlace(s)
+	}
+	return c, nil
+}
+
+func NoPlace(s string) error {
+	return invalid(fmt.Sprintf("after %q is no place in this list", s), "give the next of an earlier answer, or leave it out")
+}
+
+// Pages lists from a cursor on: memory first, and where that ends, SQLite.
+// Until memory has seen everything on the bus, the two are merged.
+func (s *API) Pages(ctx context.Context, after state.Cursor, limit int) PagesDoc {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	defer cancel()
+	doc := PagesDoc{Pages: []listed{}, ReasonList: libra.NoReasons()}
+	loaded, _ := s.state.Memory.Ready()
+	views, more := s.state.Memory.List(after, limit)
+	if !loaded || !more {
+		from := after
+		if loaded && len(views) > 0 {
+			from = views[len(views)-1].Cursor()
+		}
+		older, err := s.state.Older(ctx, from, limit+1)
+		if err != nil && !errors.Is(err, libra.ErrNotFound) {
+			doc.Stale = true
+			doc.AddReason(libra.Reason{Code: libra.CodeHistoryUnreadable, Text: "history cannot be read: older pages may be missing"})
+		}
+		views = append(views, older...)
+		slices.SortStableFunc(views, func(a, b state.PageView) int { return b.Cursor().Compare(a.Cursor()) })
+		more = more || len(views) > limit
+		views = views[:min(len(views), limit)]
+	}
+	for _, v := range views {
+		doc.Pages = append(doc.Pages, s.listed(v))
+	}
+	if more && len(views) > 0 {
+		doc.Next = views[len(views)-1].Cursor().String()
+	}
+	doc.Stale = s.state.Behind(&doc.ReasonList, loaded, "pages") || doc.Stale
+	return doc
+}
+
+func (s *API) GetPages(w http.ResponseWriter, r *http.Request) {
+	limit, p := s.limit(r)
+	if p != nil {
+		s.Fail(w, r, p)
+		return
+	}
+	after, err := ParseCursor(r.URL.Query().Get("after"))
+	if err != nil {
+		s.Fail(w, r, BadRequestOf("after", err))
+		return
+	}
+	list := s.Pages
+	switch watched := r.URL.Query().Get("watched"); watched {
+	case "":
+	case "true":
+		list = s.watchedPages
+	default:
+		s.Fail(w, r, BadRequest("watched", fmt.Sprintf("watched %q is not taken", watched), "give true, or leave it out"))
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	writeTagged(w, r, list(r.Context(), after, limit))
+}
+
+// Short cuts the middle out of a long text.
+func Short(s string, most int) string {
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	return string(r[:most*2/3]) + "…" + string(r[len(r)-most/3:])
+}

@@ -1,0 +1,120 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"libra/pkg/libra"
+)
+
+// Problem is RFC 9457's problem details. Detail names the value and the remedy;
+// Details has them by code, as everywhere.
+type Problem struct {
+	Type     string         `json:"type"` // urn:libra:problem:…, or about:blank where the status says it all
+	Title    string         `json:"title"`
+	Status   int            `json:"status"`
+	Detail   string         `json:"detail"`
+	Instance string         `json:"instance"` // path of the request
+	Details  []libra.Reason `json:"reason_details"`
+
+	retryAfter int    // seconds; 0 is none
+	allow      string // methods, for 405
+}
+
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+
+func NewProblem(kind, title string, status int, why libra.Reason) *Problem {
+	return &Problem{Type: kind, Title: title, Status: status, Detail: why.String(), Details: []libra.Reason{why}}
+}
+
+const ProblemURN = "urn:libra:problem:"
+
+func PlainProblem(status int, code libra.Code, text, remedy string) *Problem {
+	return NewProblem("about:blank", http.StatusText(status), status, libra.Reason{Code: code, Text: text, Remedy: remedy})
+}
+
+func BadRequest(kind, text, remedy string) *Problem {
+	return BadRequestOf(kind, invalid(text, remedy))
+}
+
+// BadRequestOf is a bad request because of err, which is a libra.Reason.
+func BadRequestOf(kind string, err error) *Problem {
+	return NewProblem(ProblemURN+kind, "Bad request", http.StatusBadRequest, libra.ReasonOf(err))
+}
+
+func invalid(text, remedy string) libra.Reason {
+	return libra.Reason{Code: libra.CodeInvalidParameter, Text: text, Remedy: remedy}
+}
+
+// named says which key has the value at fault.
+func named(key string, err error) libra.Reason {
+	why := libra.ReasonOf(err)
+	why.Text = key + " " + why.Text
+	return why
+}
+
+func MethodNotAllowed(method, allow string) *Problem {
+	p := PlainProblem(http.StatusMethodNotAllowed, libra.CodeMethod, "method "+method+" is not for this address", "use "+allow)
+	p.allow = allow
+	return p
+}
+
+func NotFound(path string) *Problem {
+	return PlainProblem(http.StatusNotFound, libra.CodeNotFound, fmt.Sprintf("there is nothing at %q", path), "/ lists the pages, /api/pages lists them for programs")
+}
+
+func noPage(id string) *Problem {
+	return NewProblem(ProblemURN+"no-such-page", "No such page", http.StatusNotFound, libra.Reason{
+		Code: libra.CodeNotFound, Text: fmt.Sprintf("no page %q is known", id), Remedy: "POST its URL to /api/pages, or submit it on /",
+	})
+}
+
+// unavailable tells the client to come back, not everybody in one instant.
+func unavailable(kind string, code libra.Code, text, remedy string) *Problem {
+	p := NewProblem(ProblemURN+kind, "Not available right now", http.StatusServiceUnavailable, libra.Reason{Code: code, Text: text, Remedy: remedy})
+	p.retryAfter = 1 + rand.N(5)
+	return p
+}
+
+// Fail answers with a problem: a page for a browser, JSON for a program.
+func (s *API) Fail(w http.ResponseWriter, r *http.Request, p *Problem) {
+	p.Instance = r.URL.EscapedPath()
+	h := w.Header()
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	if p.allow != "" {
+		h.Set("Allow", p.allow)
+	}
+	h.Del("ETag")
+	h.Set("Cache-Control", "no-store")
+	if Accepts(r, "text/html") {
+		s.failHTML(w, r, p)
+		return
+	}
+	data, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a struct of strings and numbers
+	}
+	h.Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	w.Write(append(data, '\n'))
+}
+
+// Accepts says whether the request's Accept names a media type outright. A
+// browser names text/html; a program that takes anything gets JSON.
+func Accepts(r *http.Request, mediaType string) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(name), mediaType) {
+				return true
+			}
+		}
+	}
+	return false
+}

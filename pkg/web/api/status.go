@@ -1,0 +1,35 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"libra/pkg/web/state"
+)
+
+func (s *API) GetUp(w http.ResponseWriter, r *http.Request) {
+	doc := s.state.Up()
+	code := http.StatusOK
+	if doc.Status != state.StatusOK {
+		code = http.StatusInternalServerError
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if Accepts(r, "application/json") {
+		writeJSON(w, code, doc)
+		return
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, doc.Status)
+	for _, d := range doc.Degraded {
+		fmt.Fprintln(&b, "degraded:", d)
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	fmt.Fprint(w, b.String())
+}
+
+func (s *API) GetStatus(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, s.state.Status())
+}

@@ -1,0 +1,199 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/inspect/budget"
+	"libra/pkg/libra"
+	"libra/pkg/web/state"
+)
+
+// WatchedDoc is what a page's document says of its watch.
+type WatchedDoc struct {
+	Every  string        `json:"every,omitempty"` // how often it is weighed; "" where it is not watched
+	Budget *event.Judged `json:"budget"`          // how the report shown stands to the watch's budget; null without one
+	Alarms []pageAlarm   `json:"alarms"`          // the open ones about it; never null
+}
+
+type pageAlarm struct {
+	ID       string         `json:"id"`
+	Severity libra.Severity `json:"severity"`
+	Summary  string         `json:"summary"`
+	Since    time.Time      `json:"since"`
+}
+
+func (s *API) watchedDoc(v state.PageView) WatchedDoc {
+	doc := WatchedDoc{Alarms: []pageAlarm{}}
+	if w, ok := s.state.Watches.Of(v.ID); ok {
+		doc.Every = state.ShowEvery(w.EveryS)
+	}
+	if shown := v.Shown(); shown != nil {
+		doc.Budget = shown.Budget
+	}
+	for _, a := range s.state.Memory.AlarmsOf(v.ID) {
+		doc.Alarms = append(doc.Alarms, pageAlarm{a.ID, a.Severity, a.Summary, a.Since})
+	}
+	return doc
+}
+
+// watchedPages lists the pages that are watched, as pages lists all.
+func (s *API) watchedPages(ctx context.Context, after state.Cursor, limit int) PagesDoc {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	defer cancel()
+	doc := PagesDoc{Pages: []listed{}, ReasonList: libra.NoReasons()}
+	list := s.state.Watches.List(after)
+	if len(list) > limit {
+		list = list[:limit]
+		doc.Next = state.WatchPlace(list[limit-1]).String()
+	}
+	for _, w := range list {
+		v, known := s.state.Memory.Page(w.Page)
+		if !known {
+			v, _ = s.state.Seek(ctx, w.Page)
+			v.ID, v.URL = w.Page, w.URL
+		}
+		doc.Pages = append(doc.Pages, s.listed(v))
+	}
+	doc.Stale = s.state.Behind(&doc.ReasonList, s.state.Watches.Ready(), "watches")
+	return doc
+}
+
+// Bounds on how often a page is weighed.
+const (
+	leastEvery = time.Second
+	mostEvery  = 24 * time.Hour
+	WatchOff   = "off"
+)
+
+// parseEvery reads how often a page is to be weighed, in seconds.
+func parseEvery(text string) (int, error) {
+	d, err := span(text)
+	switch {
+	case err != nil:
+		return 0, invalid(fmt.Sprintf(`every %q is no span of time`, text), `give one such as "30s", or "off"`)
+	case d < leastEvery || d > mostEvery:
+		return 0, invalid(fmt.Sprintf(`every %q is out of bounds`, text), `give 1s to 24h, or "off"`)
+	case d%time.Second != 0:
+		return 0, invalid(fmt.Sprintf(`every %q is no whole number of seconds`, text), `give one such as "30s"`)
+	}
+	return int(d / time.Second), nil
+}
+
+// WatchAsked is a watch as it is asked for.
+type WatchAsked struct {
+	Every  string          // "30s", or watchOff
+	Budget json.RawMessage // nil for none
+}
+
+// Watch has a page weighed again and again from now on, or not any more.
+// Without a problem that is durable.
+func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *Problem) {
+	url, err := libra.ParseURL(raw)
+	if err != nil {
+		return accepted{}, BadRequestOf("url", err)
+	}
+	client, p := clientOf(r)
+	if p != nil {
+		return accepted{}, p
+	}
+	watch := event.Watch{Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client, At: time.Now().UTC()}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
+	defer cancel()
+	if asked.Every == WatchOff {
+		return s.endWatch(ctx, watch, asked)
+	}
+	if watch.EveryS, err = parseEvery(asked.Every); err != nil {
+		return accepted{}, BadRequestOf("every", err)
+	}
+	if watch.Budget, p = readBudget(asked.Budget); p != nil {
+		return accepted{}, p
+	}
+	if p := s.quarantine(ctx, watch.Page, url); p != nil {
+		return accepted{}, p
+	}
+	if p := s.roomToWatch(watch); p != nil {
+		return accepted{}, p
+	}
+	if p := s.setWatch(ctx, watch); p != nil {
+		return accepted{}, p
+	}
+	doc, p := s.ask(ctx, r, event.Request{URL: url, Watch: &watch})
+	if p != nil { // the watch stands, and is what was asked for
+		doc = accepted{ID: watch.Page, URL: url, State: libra.Queued, Note: "weighed for the first time when the watch is due: a request was not accepted right now"}
+	}
+	doc.Every = state.ShowEvery(watch.EveryS)
+	return doc, nil
+}
+
+func (s *API) endWatch(ctx context.Context, watch event.Watch, asked WatchAsked) (accepted, *Problem) {
+	if asked.Budget != nil {
+		return accepted{}, BadRequest("budget", `a watch that ends has no budget`, `leave "budget" out`)
+	}
+	doc := accepted{ID: watch.Page, URL: watch.URL}
+	if v, known := s.state.Memory.Page(watch.Page); known {
+		doc.State = v.Page().State
+	}
+	if _, watched := s.state.Watches.Of(watch.Page); !watched && s.state.Watches.Ready() {
+		doc.Note = "the page was not watched"
+		return doc, nil
+	}
+	return doc, s.setWatch(ctx, watch)
+}
+
+// setWatch makes a word on a watch durable and keeps it in memory.
+func (s *API) setWatch(ctx context.Context, w event.Watch) *Problem {
+	if err := s.conn.SetWatch(ctx, w); err != nil {
+		s.log.Warn("watch refused", "url", w.URL, "client", w.Client, "err", err)
+		return notStored(fmt.Sprintf("the watch of %q", w.URL), err)
+	}
+	s.log.Info("watch set", "page", w.Page, "url", w.URL, "every_s", w.EveryS, "client", w.Client)
+	s.state.OnWatch(w)
+	return nil
+}
+
+// roomToWatch refuses new watches while the disk is nearly full: each goes on
+// adding to it.
+func (s *API) roomToWatch(w event.Watch) *Problem {
+	t, known, _ := s.state.Memory.AlarmOf("disk")
+	if _, watched := s.state.Watches.Of(w.Page); watched || !known || t.Alarm.State != libra.Raised || t.Alarm.Severity.Rank() < libra.Major.Rank() {
+		return nil
+	}
+	p := NewProblem(ProblemURN+"disk", "No room for new watches", http.StatusInsufficientStorage, libra.Reason{
+		Code:   libra.CodeDiskFull,
+		Text:   fmt.Sprintf("the page %q was not put under watch, the disk is nearly full (%s); watches that stand go on", w.URL, t.Alarm.Evidence),
+		Remedy: "try again when the alarm has cleared",
+	})
+	p.retryAfter = 60
+	return p
+}
+
+// readBudget checks a LightWallet budget; nil is none.
+func readBudget(data json.RawMessage) (json.RawMessage, *Problem) {
+	if data == nil {
+		return nil, nil
+	}
+	if _, err := budget.Parse("budget", data); err != nil {
+		faults := []error{err}
+		if all, ok := err.(interface{ Unwrap() []error }); ok {
+			faults = all.Unwrap()
+		}
+		var lines []string
+		for _, f := range faults {
+			lines = append(lines, f.Error())
+		}
+		return nil, BadRequestOf("budget", libra.Reason{Code: libra.CodeInvalidBudget, Text: strings.Join(lines, "; ")})
+	}
+	var b bytes.Buffer
+	if err := errors.Join(json.Compact(&b, data)); err != nil {
+		return nil, BadRequestOf("budget", libra.Reason{Code: libra.CodeInvalidBudget, Text: "budget " + err.Error()})
+	}
+	return b.Bytes(), nil
+}

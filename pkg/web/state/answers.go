@@ -1,0 +1,144 @@
+package state
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// Answers is what is known of a page's reports: the newest good one, which is
+// shown for as long as there is one, the newest that says why the page could
+// not be had, and the newest sound one (complete, no error page), whose score stands while
+// the good one may not be judged. Each may be nil.
+type Answers struct {
+	Good, Bad, Complete *Summary
+}
+
+// take keeps a summary, unless a newer one of its kind is there already.
+func (a *Answers) take(s *Summary) (news bool) {
+	if s.Report.Sound() && (a.Complete == nil || s.At.After(a.Complete.At)) {
+		a.Complete = s
+	}
+	place := &a.Good
+	if s.Report.Outcome == libra.Failed {
+		place = &a.Bad
+	}
+	if old := *place; old != nil && (old.Request == s.Request || s.At.Before(old.At)) {
+		return false
+	}
+	*place = s
+	return true
+}
+
+// to says whether a request is answered.
+func (a Answers) to(request string) bool {
+	return a.Good != nil && a.Good.Request == request || a.Bad != nil && a.Bad.Request == request
+}
+
+// Shown is the report that the page shows: a good one, however old.
+func (a Answers) Shown() *Summary { return cmp.Or(a.Good, a.Bad) }
+
+// Latest is the newest answer of either kind.
+func (a Answers) Latest() *Summary {
+	if a.Good != nil && a.Bad != nil && a.Bad.At.After(a.Good.At) {
+		return a.Bad
+	}
+	return a.Shown()
+}
+
+// stale says that the report shown is good, and could not be had again.
+func (a Answers) stale() bool { return a.Good != nil && a.Latest() == a.Bad }
+
+func (a Answers) Quarantined() bool { return a.Bad != nil && a.Bad.Quarantined && a.Latest() == a.Bad }
+
+// reasons say why the report shown is not the latest word on the page.
+func (a Answers) reasons(id string) libra.ReasonList {
+	list := libra.NoReasons()
+	switch {
+	case a.Quarantined():
+		list.AddReason(libra.Reason{
+			Code: libra.CodeQuarantined, Text: fmt.Sprintf("in quarantine since %s: %s", Stamp(a.Bad.At), a.Bad.What()), Remedy: HowToRelease(id),
+		})
+		if a.Good != nil {
+			list.AddReason(libra.Reason{Code: libra.CodeNotInspected, Text: "not weighed since " + Stamp(a.Good.Report.Started)})
+		}
+	case a.stale():
+		since := libra.Reason{Code: libra.CodeNotInspected, Text: "not weighed since " + Stamp(a.Good.Report.Started)}
+		list.AddSentence(since.Text+": "+a.Bad.why(), append([]libra.Reason{since}, a.Bad.Report.Why()...)...)
+	}
+	return list
+}
+
+func HowToRelease(id string) string {
+	return fmt.Sprintf("release it with libra release %s, or POST /api/pages/%s/release", id, id)
+}
+
+// why is what a failed report says of itself, with the remedies.
+func (s *Summary) why() string { return s.say(libra.Reason.String) }
+
+// What is why without the remedies.
+func (s *Summary) What() string { return s.say(func(r libra.Reason) string { return r.Text }) }
+
+func (s *Summary) say(one func(libra.Reason) string) string {
+	var list []string
+	for _, r := range s.Report.Why() {
+		list = append(list, one(r))
+	}
+	return cmp.Or(strings.Join(list, "; "), "the page could not be fetched")
+}
+
+func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// LatestDoc is the newest answer of a page, in its document.
+type LatestDoc struct {
+	At          time.Time     `json:"at"`
+	Outcome     libra.Outcome `json:"outcome"`
+	Quarantined bool          `json:"quarantined"`
+	libra.ReasonList
+}
+
+func (a Answers) LatestDoc() *LatestDoc {
+	s := a.Latest()
+	if s == nil {
+		return nil
+	}
+	return &LatestDoc{s.At, s.Report.Outcome, s.Quarantined, s.Report.ReasonList}
+}
+
+// ShortScore is a score in a list.
+type ShortScore struct {
+	Score   int    `json:"score"`
+	Verdict string `json:"verdict"`
+}
+
+// Together runs functions at the same time and waits for all.
+func Together(do ...func()) {
+	var wg sync.WaitGroup
+	for _, fn := range do {
+		wg.Go(fn)
+	}
+	wg.Wait()
+}
+
+// LastInspection is when the page was last inspected: an answer that says that
+// it is quarantined is none. The zero time is never.
+func (a Answers) LastInspection() (at time.Time) {
+	for _, s := range []*Summary{a.Good, a.Bad} {
+		if s != nil && !s.Quarantined && s.At.After(at) {
+			at = s.At
+		}
+	}
+	return at
+}
+
+// Weighed is the newest report with figures of the page itself; nil for none.
+func (a Answers) Weighed() *Summary {
+	if a.Good != nil && a.Good.Report.ErrorPage() {
+		return a.Complete
+	}
+	return a.Good
+}

@@ -1,0 +1,193 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+func IsPageID(id string) bool {
+	return len(id) == 20 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
+
+// Current is find, with what its worker and the history have to add.
+func (s *State) Current(ctx context.Context, id string) (PageView, error) {
+	v, err := s.Find(ctx, id)
+	if err != nil {
+		return PageView{}, err
+	}
+	if v.unsound() && v.Complete == nil && !v.sought {
+		s.seekVerdict(ctx, &v)
+	}
+	if (v.Open > 0 || v.Step.Step != "") && time.Since(v.stepAt) > s.cfg.StepTimeout && s.BusUp() {
+		s.whetherLive(ctx, id)
+		if now, ok := s.Memory.Page(id); ok {
+			v = now
+		}
+	}
+	return v, nil
+}
+
+// Find reads what is known of a page from the nearest place that knows it:
+// memory, the bus, SQLite. The error is libra.ErrNotFound where all of them
+// were read, else libra.ErrUnavailable.
+func (s *State) Find(ctx context.Context, id string) (PageView, error) {
+	if v, known := s.Memory.Page(id); known {
+		return v, nil
+	}
+	return s.Seek(ctx, id)
+}
+
+// Seek looks for a page that memory does not hold, again when the bus is back
+// where it has just gone: what was reported a moment ago may be nowhere else.
+// Its errors are those of find.
+func (s *State) Seek(ctx context.Context, id string) (PageView, error) {
+	for {
+		v, err := s.seekOnce(ctx, id)
+		if !errors.Is(err, libra.ErrUnavailable) || !s.busSoon(ctx) {
+			return v, err
+		}
+	}
+}
+
+func (s *State) seekOnce(ctx context.Context, id string) (PageView, error) {
+	var r event.Reported
+	var found Answers
+	var open event.Request
+	var err, openErr error
+	Together(func() { r, found, err = s.fetch(ctx, id) }, func() { open, openErr = s.OpenRequest(ctx, id) })
+	switch {
+	case err == nil:
+		v := PageView{ID: id, URL: r.Request.URL, last: found.Latest().At, Answers: found}
+		if openErr == nil && !found.to(open.ID) {
+			v.Open, v.asked = 1, open.Asked
+		}
+		return v, nil
+	case openErr == nil:
+		s.OnRequest(open)
+		return PageView{ID: id, URL: open.URL, Open: 1, asked: open.Asked, last: open.Asked}, nil
+	case errors.Is(err, libra.ErrNotFound) && errors.Is(openErr, libra.ErrNotFound):
+		return PageView{}, libra.ErrNotFound
+	}
+	return PageView{}, libra.ErrUnavailable
+}
+
+func (s *State) OpenRequest(ctx context.Context, id string) (event.Request, error) {
+	if !s.BusUp() {
+		return event.Request{}, libra.ErrUnavailable
+	}
+	return s.conn.OpenRequest(ctx, id)
+}
+
+// fetch is the whole report that a page shows, from the bus or SQLite, and all
+// that they know of its answers. It leaves the report in the cache.
+// ErrNotFound means that neither knows of any.
+func (s *State) fetch(ctx context.Context, id string) (event.Reported, Answers, error) {
+	var good, bad event.Reported
+	var err, badErr error
+	Together(
+		func() { good, err = firstOf(ctx, s, id, s.conn.LastReport, s.readReport) },
+		func() { bad, badErr = firstOf(ctx, s, id, s.conn.LastFailure, s.readFailure) })
+	if errors.Is(err, libra.ErrNotFound) || err != nil && badErr == nil {
+		good, err = bad, badErr
+	}
+	if err != nil {
+		return event.Reported{}, Answers{}, err
+	}
+	var found Answers
+	found.take(summarize(good, s.cfg.Profile)) // a failed one, where SQLite has none that is good
+	if badErr == nil {
+		found.take(summarize(bad, s.cfg.Profile))
+	}
+	if good.Report.Outcome == libra.Failed && badErr == nil {
+		good = bad // the newer of the two
+	}
+	if data, err := Encode(good.Report); err == nil {
+		s.Memory.reports.put(id, good.Request.ID, data)
+	}
+	return good, found, nil
+}
+
+// refetch is fetch for a page whose answers are known: the JSON of the report
+// that it shows, and the request it answers.
+func (s *State) refetch(ctx context.Context, v PageView) (data []byte, request string, ok bool) {
+	onBus, inHistory := s.conn.LastReport, s.readReport
+	if v.Good == nil {
+		onBus, inHistory = s.conn.LastFailure, s.readFailure
+	}
+	r, err := firstOf(ctx, s, v.ID, onBus, inHistory)
+	if err != nil {
+		return nil, "", false
+	}
+	if data, err = Encode(r.Report); err != nil {
+		return nil, "", false
+	}
+	s.Memory.reports.put(v.ID, r.Request.ID, data)
+	return data, r.Request.ID, true
+}
+
+// ReportOf is the JSON of the report that a page shows and the request it
+// answers, from memory or from where it can be read.
+func (s *State) ReportOf(ctx context.Context, v PageView) (data []byte, request string, ok bool) {
+	data, request, ok = s.Memory.reports.get(v.ID)
+	if !ok || request != v.Shown().Request {
+		data, request, ok = s.refetch(ctx, v)
+	}
+	return data, request, ok
+}
+
+// firstOf asks the bus, and SQLite where the bus does not know.
+func firstOf(ctx context.Context, s *State, id string, onBus, inHistory func(context.Context, string) (event.Reported, error)) (event.Reported, error) {
+	err := error(libra.ErrUnavailable)
+	var r event.Reported
+	if s.BusUp() {
+		try, cancel := context.WithTimeout(ctx, s.cfg.Patience/4) // it may die under the question
+		defer cancel()
+		if r, err = onBus(try, id); err == nil {
+			return r, nil
+		}
+	}
+	r, histErr := inHistory(ctx, id)
+	if histErr == nil || errors.Is(err, libra.ErrNotFound) {
+		err = histErr
+	}
+	return r, err
+}
+
+// Older lists pages that memory does not hold, from SQLite.
+func (s *State) Older(ctx context.Context, after Cursor, limit int) (views []PageView, err error) {
+	batchSize := limit + 16 // some will be in memory
+	for len(views) < limit {
+		before := after.At
+		if !before.IsZero() {
+			before = before.Add(time.Nanosecond) // several may share an instant
+		}
+		batch, err := s.readLatest(ctx, before, batchSize)
+		if err != nil {
+			return views, err
+		}
+		was := after
+		for _, r := range batch {
+			v := PageView{ID: r.Request.Page, URL: r.Request.URL, last: r.At}
+			if !after.At.IsZero() && v.Cursor().Compare(after) >= 0 {
+				continue // at or before the cursor
+			}
+			after = v.Cursor()
+			if !s.Memory.has(v.ID) {
+				v.take(summarize(r, s.cfg.Profile))
+				if bad, err := s.readFailure(ctx, v.ID); err == nil {
+					v.take(summarize(bad, s.cfg.Profile))
+				}
+				views = append(views, v)
+			}
+		}
+		if len(batch) < batchSize || after == was {
+			break
+		}
+	}
+	return views, nil
+}

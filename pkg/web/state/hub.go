@@ -1,0 +1,124 @@
+package state
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"libra/pkg/libra"
+)
+
+// Hub hands events to the clients of /api/events. A client that does not read
+// what it is sent is let go: it never keeps the others, or the bus, waiting.
+type Hub struct {
+	max int
+
+	mu      sync.Mutex
+	streams map[*Stream]bool // under mu
+	dropped int64            // under mu
+}
+
+// Stream is one client.
+type Stream struct {
+	page string      // only events of this page; "" is all
+	Out  chan []byte // closed by hub when the client is let go
+}
+
+// backlog is how many events a client may be behind.
+const backlog = 128
+
+func newHub(max int) *Hub { return &Hub{max: max, streams: map[*Stream]bool{}} }
+
+// Join adds a client; nil when there are too many.
+func (h *Hub) Join(page string) *Stream {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.streams) >= h.max {
+		return nil
+	}
+	st := &Stream{page: page, Out: make(chan []byte, backlog)}
+	h.streams[st] = true
+	return st
+}
+
+func (h *Hub) Leave(st *Stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.streams, st)
+}
+
+func (h *Hub) Size() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.streams)
+}
+
+func (h *Hub) Dropped() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.dropped
+}
+
+// tell sends an event to whoever wants the page; page "" is of no page.
+func (h *Hub) tell(kind, page string, v any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var frame []byte
+	for st := range h.streams {
+		if st.page != "" && st.page != page {
+			continue
+		}
+		if frame == nil {
+			frame = EncodeEvent(kind, v)
+		}
+		select {
+		case st.Out <- frame:
+		default:
+			delete(h.streams, st)
+			close(st.Out)
+			h.dropped++
+		}
+	}
+}
+
+func EncodeEvent(kind string, v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own documents, of plain data
+	}
+	return fmt.Appendf(nil, "event: %s\ndata: %s\n\n", kind, data)
+}
+
+// requestEvent tells that a request was accepted. It does not say of whom.
+type requestEvent struct {
+	ID    string    `json:"id"`
+	Page  string    `json:"page"`
+	URL   string    `json:"url"`
+	Asked time.Time `json:"asked"`
+}
+
+// watchEvent tells how often a page is weighed from now on; "" is not.
+type watchEvent struct {
+	Page  string `json:"page"`
+	URL   string `json:"url"`
+	Every string `json:"every"`
+}
+
+// reportedEvent tells that a page has a new report.
+type reportedEvent struct {
+	Page    string         `json:"page"`
+	Request string         `json:"request"`
+	At      time.Time      `json:"at"`
+	Report  *ReportSummary `json:"report"`
+}
+
+func ReportEvent(page string, s *Summary) reportedEvent {
+	return reportedEvent{page, s.Request, s.At, &ReportSummary{Report: s.Report}}
+}
+
+// ReportSummary is libra.Report without its assets.
+type ReportSummary struct {
+	libra.Report
+	Assets *struct{} `json:"assets,omitempty"` // hides the report's
+}

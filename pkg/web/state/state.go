@@ -1,0 +1,60 @@
+// Package state is what libra-web knows: the newest reports, open requests,
+// alarms, notes, watches and heartbeats, in memory, filled from the bus, with
+// SQLite behind it. It reads, and remembers nothing that it cannot read again; after
+// kill -9 it is filled anew.
+//
+// State.Follow keeps it current. Lookups answer at once where memory knows, and
+// else ask bus and SQLite within Config.Patience; their errors are
+// libra.ErrNotFound and libra.ErrUnavailable. It knows nothing of HTTP.
+package state
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"libra/pkg/bus"
+)
+
+// Config is as in web.Config, which documents and fills in every field.
+type Config struct {
+	Profile          string
+	Version          string
+	CacheBytes       int64
+	MaxPages         int
+	MaxStreams       int
+	Patience         time.Duration
+	HeartbeatTimeout time.Duration
+	StepTimeout      time.Duration
+	HistoryCheck     time.Duration
+}
+
+// State is everything that is known. Its parts each have a mutex of their own
+// that is never held while waiting for anything.
+type State struct {
+	cfg     Config
+	log     *slog.Logger
+	conn    *bus.Conn
+	history History
+
+	Memory  *Memory
+	Notes   *Notebook
+	Watches *Watchlist
+	Hub     *Hub
+	health  *health
+	workers *asker
+
+	reads     sync.WaitGroup // of SQLite; some outlast the request that started them
+	birth     atomic.Int64   // of the history, in Unix seconds; 0 while it is not known
+	recallNow chan struct{}  // of one; see recallSoon
+}
+
+// New makes a state that knows nothing yet. conn may be disconnected.
+func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History) *State {
+	return &State{
+		cfg: cfg, log: log, conn: conn, history: history,
+		Memory: newMemory(cfg.MaxPages, cfg.CacheBytes, cfg.Profile), Notes: newNotebook(), Watches: newWatchlist(), Hub: newHub(cfg.MaxStreams),
+		health: newHealth(time.Now(), cfg.HeartbeatTimeout), workers: newAsker(conn), recallNow: make(chan struct{}, 1),
+	}
+}
