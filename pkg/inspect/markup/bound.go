@@ -18,12 +18,12 @@ const (
 	few       = 50
 )
 
-// census counts what html.Parse makes of a document before it does: it takes no
-// limit, and its repairs can make millions of elements of a few kilobytes. What
-// depends on the tree is counted as if the worst were the case.
+// census counts in advance what html.Parse makes of a document. html.Parse has no
+// limit, and its repairs can make millions of elements from a few kilobytes. Where
+// the count depends on the tree, the worst case counts.
 type census struct {
 	nodes     int // elements and comments; attributes of tags that are mostly those
-	clones    int // what the parser opens again, in elements; see formatting
+	clones    int // elements that the parser opens again; see formatting
 	merged    int // attributes that are compared; see maxMerged
 	rootAttrs int // attributes of <html> and <body> so far
 
@@ -35,8 +35,8 @@ type census struct {
 	flat      bool // the text cannot be counted
 }
 
-// bound cuts text where it has brought limit nodes, 0 for any number. flat
-// says that html.Parse would make much more of it.
+// bound cuts text after limit nodes, 0 for no limit. flat means that html.Parse
+// would make far more nodes of it, or take too long.
 func bound(text []byte, scripting bool, limit int) (within []byte, cut, flat bool) {
 	if limit <= 0 {
 		return text, false, false
@@ -45,7 +45,7 @@ func bound(text []byte, scripting bool, limit int) (within []byte, cut, flat boo
 	z := html.NewTokenizer(bytes.NewReader(text))
 	for at := 0; ; {
 		if rest := text[at:]; len(rest) > 1 && rest[0] == '<' && isLetter(rest[1]) {
-			// Before the tokenizer takes the attributes apart.
+			// Before the tokenizer stores the attributes.
 			if end := bytes.IndexByte(rest, '>'); end < 0 || end > longTag {
 				c.nodes += attributes(rest[:tagEnd(rest)])
 			}
@@ -67,7 +67,7 @@ func bound(text []byte, scripting bool, limit int) (within []byte, cut, flat boo
 	}
 }
 
-// over says that html.Parse is not to be asked.
+// over reports whether the document is too expensive for html.Parse.
 func (c *census) over(limit int) bool {
 	return c.flat || c.clones > limit || c.merged > maxMerged
 }
@@ -137,7 +137,7 @@ func (c *census) end(tag atom.Atom, nameless bool) {
 	}
 }
 
-// isPhrasing says that an element neither closes a paragraph nor hides one.
+// isPhrasing reports whether an element neither closes a paragraph nor hides one.
 func isPhrasing(tag atom.Atom) bool {
 	switch tag {
 	case atom.Span, atom.Img, atom.Br, atom.Sub, atom.Sup, atom.Input, atom.Label, atom.Abbr, atom.Cite:
@@ -146,7 +146,7 @@ func isPhrasing(tag atom.Atom) bool {
 	return false
 }
 
-// hasFormatting says that text has a start tag of a formatting element.
+// hasFormatting reports whether text has a start tag of a formatting element.
 func hasFormatting(text []byte) bool {
 	for {
 		_, rest, found := bytes.Cut(text, []byte("<"))

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// DataURI takes a data: URI apart (https://fetch.spec.whatwg.org/#data-urls).
-// ok is false for what is none.
+// DataURI splits a data: URI (https://fetch.spec.whatwg.org/#data-urls). ok is
+// false for other URLs.
 func DataURI(raw string) (mediaType, body string, ok bool) {
 	raw = strings.Trim(raw, space)
 	if len(raw) < 5 || !strings.EqualFold(raw[:5], "data:") {
@@ -42,7 +42,7 @@ func dropSpace(r rune) rune {
 	return r
 }
 
-// data is DataURI for what is not longer than is looked at.
+// data is DataURI for URIs within MaxDataURI.
 func (w *walker) data(raw string) (mediaType, body string, ok bool) {
 	if w.env.MaxDataURI > 0 && len(raw) > w.env.MaxDataURI {
 		return "", "", false

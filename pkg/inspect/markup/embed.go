@@ -94,7 +94,7 @@ func Unpicked(url string) Reference {
 	return Reference{URL: url, Type: libra.Image, Fetch: libra.Conditional, Reason: "srcset candidate for another size or density"}
 }
 
-// autoSizes says whether sizes begins with auto, and returns what follows.
+// autoSizes reports whether sizes begins with auto, and returns what follows.
 func autoSizes(sizes string) (rest string, auto bool) {
 	rest, auto = strings.CutPrefix(strings.ToLower(strings.TrimSpace(sizes)), "auto")
 	return rest, auto && (rest == "" || rest[0] == ',')
@@ -126,7 +126,7 @@ func (w *walker) iframe(n *html.Node) {
 	w.frame(n, "iframe")
 }
 
-// scriptless tells whether the sandbox of a frame keeps scripts from running.
+// scriptless reports whether the sandbox of a frame forbids scripts.
 func scriptless(n *html.Node) bool {
 	flags, ok := lookup(n, "sandbox")
 	return ok && !slices.Contains(strings.Fields(strings.ToLower(flags)), "allow-scripts")
@@ -165,7 +165,7 @@ func dimension(s string, initial, whole float64) float64 {
 	return v
 }
 
-// object visits an <object> and says whether its fallback content counts.
+// object visits an <object> and reports whether its fallback content counts.
 func (w *walker) object(n *html.Node) bool {
 	if w.scope == lostScope {
 		return false
@@ -232,7 +232,7 @@ func objectType(t, raw string) (libra.ResourceType, Kind, bool) {
 	return libra.Other, Leaf, false
 }
 
-// framable tells whether Chromium shows a media type in a frame of its own:
+// framable reports whether Chromium shows a media type in a frame of its own:
 // text but for what other programs are for, data, scripts and media.
 func framable(t string) bool {
 	if kind, ok := strings.CutPrefix(t, "text/"); ok {
@@ -255,7 +255,7 @@ var foreignText = map[string]bool{
 	"rtf": true, "ofx": true, "vnd.sun.j2me.app-descriptor": true, "x-ms-iqy": true, "x-ms-odc": true, "x-ms-rqy": true, "x-ms-contact": true,
 }
 
-// ObjectLoads says whether the <object> n is of a type that loads, so that what
+// ObjectLoads reports whether the <object> n is of a type that loads, so that what
 // it contains is not shown unless that fails.
 func ObjectLoads(n *html.Node) bool {
 	_, _, known := objectType(attr(n, "type"), attr(n, "data"))

@@ -7,7 +7,7 @@ import (
 )
 
 // maxFormatting is how many formatting elements are followed; past 512 html.Parse
-// gives up by itself.
+// fails by itself.
 const maxFormatting = 2000
 
 // formatting follows the list of active formatting elements: the HTML parser
@@ -29,7 +29,7 @@ type active struct {
 	weight int
 }
 
-// start takes a start tag and says whether it is a formatting element's.
+// start takes a start tag and reports whether it is a formatting element's.
 func (f *formatting) start(tag atom.Atom, raw []byte) bool {
 	if !isFormatting(tag) {
 		if isScope(tag) {
@@ -48,7 +48,7 @@ func (f *formatting) start(tag atom.Atom, raw []byte) bool {
 	return true
 }
 
-// end takes an end tag and says whether it is a formatting element's.
+// end takes an end tag and reports whether it is a formatting element's.
 func (f *formatting) end(tag atom.Atom) bool {
 	if !isFormatting(tag) {
 		if isScope(tag) {
@@ -91,7 +91,7 @@ func isFormatting(tag atom.Atom) bool {
 	return false
 }
 
-// isScope says that an end tag inside of an element closes nothing outside.
+// isScope reports whether an end tag inside of an element closes nothing outside.
 func isScope(tag atom.Atom) bool {
 	switch tag {
 	case atom.Applet, atom.Marquee, atom.Object, atom.Select, atom.Table, atom.Template:

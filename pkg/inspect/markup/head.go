@@ -33,8 +33,8 @@ func relations(n *html.Node) map[string]bool {
 	return rel
 }
 
-// early visits a link for what is to be fetched before it is asked for, and
-// says whether n is one.
+// early visits a link to a resource that is fetched in advance, and
+// reports whether n is one.
 func (w *walker) early(n *html.Node, rel map[string]bool) bool {
 	href, media := attr(n, "href"), w.env.media(attr(n, "media"))
 	switch {
@@ -52,7 +52,7 @@ func (w *walker) early(n *html.Node, rel map[string]bool) bool {
 	return true
 }
 
-// unused records what the page names and a browser leaves.
+// unused records a reference that browsers do not request.
 func (w *walker) unused(n *html.Node, raw string, t libra.ResourceType, reason string) {
 	w.add(raw, Reference{Type: t, Fetch: libra.Unused, Reason: reason})
 }
@@ -71,7 +71,7 @@ func (w *walker) linkSheet(n *html.Node, href string, alternate bool) {
 
 // sheet records a linked style sheet that is requested.
 func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string) {
-	media := strings.Clone(attr(n, "media")) // what is kept must not hold the whole text
+	media := strings.Clone(attr(n, "media")) // the text of the document must not be retained
 	source := SheetSource{Media: media, Scope: w.scope, Title: w.title(n), Applies: !alternate && w.scope != lostScope}
 	abs, ok := w.resolve(href)
 	if !ok {
@@ -99,7 +99,7 @@ func (w *walker) style(n *html.Node) {
 	w.doc.Sheets = append(w.doc.Sheets, SheetSource{Text: strings.Clone(textOf(n)), Media: strings.Clone(attr(n, "media")), Base: w.inlineBase(), Scope: w.scope, Title: w.title(n), Applies: w.scope != lostScope})
 }
 
-// title is the set that a style sheet belongs to; shadow trees have none.
+// title returns the style sheet set; shadow trees have none.
 func (w *walker) title(n *html.Node) string {
 	if w.scope != 0 {
 		return ""
@@ -107,7 +107,7 @@ func (w *walker) title(n *html.Node) string {
 	return strings.Clone(attr(n, "title"))
 }
 
-// prefer takes what a <meta> names as preferred, unless a sheet has come first.
+// prefer records the set that a <meta> prefers, unless a sheet comes before it.
 func (w *walker) prefer(title string) {
 	for _, s := range w.doc.Sheets {
 		if s.Applies && s.Title != "" {
@@ -166,7 +166,7 @@ func (w *walker) preload(n *html.Node, href string, media bool) {
 	w.add(href, r)
 }
 
-// preloadable tells whether Chromium preloads a type attribute as as.
+// preloadable reports whether Chromium preloads a type attribute as as.
 func preloadable(as, t string, scripting bool) bool {
 	t, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(t)), ";")
 	if t = strings.TrimSpace(t); t == "" {
@@ -206,7 +206,7 @@ func (w *walker) modulePreload(n *html.Node, href string, media bool) {
 	w.add(href, r)
 }
 
-// imageTypes and fontTypes are what Chromium decodes.
+// imageTypes and fontTypes are the types that Chromium decodes.
 var imageTypes = map[string]bool{
 	"image/png": true, "image/apng": true, "image/gif": true, "image/jpeg": true, "image/jpg": true, "image/pjpeg": true,
 	"image/webp": true, "image/avif": true, "image/svg+xml": true, "image/bmp": true, "image/x-icon": true, "image/jxl": true,

@@ -21,7 +21,7 @@ type jsScanner struct {
 	depth int
 	prev  string // the previous significant token, "" at the start
 	found []moduleImport
-	// arrow says that the import at hand is the body of an arrow function.
+	// arrow means that the current import is the body of an arrow function.
 	arrow bool
 	// templates holds the brace depth at which each open ${ ends.
 	templates []int

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// LazyElements lists the images and frames of a tree that are to be loaded
-// lazily, in document order. Where they stand is package css's to say.
+// LazyElements lists the images and frames of a tree that are loaded lazily,
+// in document order. Package css computes their positions.
 func LazyElements(root *html.Node) []*html.Node {
 	var list []*html.Node
 	var add func(n *html.Node)

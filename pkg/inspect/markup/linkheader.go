@@ -85,7 +85,7 @@ func cutUnquoted(s string, sep byte) (before, after string) {
 	return s, ""
 }
 
-// unquote undoes a quoted string of HTTP; what is none stays as it is.
+// unquote decodes a quoted string of HTTP and leaves other values as they are.
 func unquote(s string) string {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
 		return strings.Clone(s)

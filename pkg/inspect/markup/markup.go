@@ -40,22 +40,22 @@ type Env struct {
 	Width, Height float64
 	// DPR is the number of device pixels per CSS pixel.
 	DPR float64
-	// Scripting says whether the browser runs scripts. Without it noscript is
+	// Scripting reports whether the browser runs scripts. Without it noscript is
 	// read, no script is requested and lazy loading is off.
 	Scripting bool
-	// Scriptless says that the document is in a sandbox without allow-scripts: as
+	// Scriptless means that the document is in a sandbox without allow-scripts: as
 	// without Scripting, but scripts are requested all the same.
 	Scriptless bool
-	// Mobile says that the browser is a phone's: a document that does not name
+	// Mobile means that the browser is a phone's: a document that does not name
 	// a viewport is laid out 980 pixels wide.
 	Mobile bool
 	// MatchMedia evaluates a media query list in a window of this size; nil
 	// matches "", "all" and "screen" only.
 	MatchMedia func(query string, width, height float64) bool
-	// Framed says that the document is shown in a frame, Sandboxed that the frame
+	// Framed means that the document is shown in a frame, Sandboxed that the frame
 	// or one around it has a sandbox.
 	Framed, Sandboxed bool
-	// Upgrade says that the policy of the document, or of one around it, has
+	// Upgrade means that the policy of the document, or of one around it, has
 	// upgrade-insecure-requests.
 	Upgrade bool
 	// MaxDataURI is the longest data: URI that is looked at, in bytes; longer
@@ -89,7 +89,7 @@ type Reference struct {
 	Reason string
 	Kind   Kind
 	// Lazy is not 0 for what loads lazily: its place, from 1, in LazyElements
-	// of the document's tree. It is asked for if its box is near the viewport.
+	// of the document's tree. It is requested if its box is near the viewport.
 	Lazy int
 	// Auto lists the candidates of a lazy image with sizes=auto. URL is the one for
 	// its width attribute; PickWidth picks by the width of its box.
@@ -102,14 +102,14 @@ type Reference struct {
 	// Width and Height size the viewport of a frame in CSS pixels.
 	Width, Height float64
 	// Box says which object or embed of the document this is, counted from 1:
-	// those are asked for once they have a box, which the style sheets decide.
+	// those are requested once they have a box, which the style sheets decide.
 	// 0 is what needs none.
 	Box int
-	// Sandboxed says that a frame has a sandbox, or is in one that has.
+	// Sandboxed means that a frame has a sandbox, or is in one that has.
 	Sandboxed bool
-	// Scriptless says that its sandbox does not allow scripts, or one around it.
+	// Scriptless means that its sandbox does not allow scripts, or one around it.
 	Scriptless bool
-	// TopLevel says that the document takes the place of the page, instead of
+	// TopLevel means that the document takes the place of the page, instead of
 	// being framed by it.
 	TopLevel bool
 	// Integrity is the integrity attribute of a style sheet or module; a body
@@ -131,7 +131,7 @@ type SheetSource struct {
 	// Scope is the shadow tree that the sheet is for, counted from 1 in document
 	// order (IsShadowRoot); 0 is the document outside of them.
 	Scope int
-	// Applies says whether the sheet takes part in the cascade: alternate
+	// Applies reports whether the sheet takes part in the cascade: alternate
 	// sheets are fetched and left out, as are those of any title but the
 	// preferred one.
 	Applies bool
@@ -139,7 +139,7 @@ type SheetSource struct {
 	Title string
 }
 
-// Document is what was read.
+// Document is a parsed document.
 type Document struct {
 	// URL is the address the document came from, Base what its links resolve
 	// against at the end of the document.
@@ -157,7 +157,7 @@ type Document struct {
 	ImportMap ImportMap
 	// Charset the document was decoded from, in lower case.
 	Charset string
-	// Quirks says that the document names no document type, or one of the
+	// Quirks means that the document names no document type, or one of the
 	// last century; style sheets of any media type apply to it.
 	Quirks bool
 	// Upgrade is Env.Upgrade, or what the document itself says about it.
@@ -168,7 +168,7 @@ type Document struct {
 	Truncated int
 	// Elements counts the elements and comments.
 	Elements int
-	// Cut says that the document has more elements than MaxElements.
+	// Cut means that the document has more elements than MaxElements.
 	Cut bool
 	// Unlisted counts the references past MaxReferences.
 	Unlisted int
@@ -218,7 +218,7 @@ func Parse(in Input, env Env) *Document {
 	return doc
 }
 
-// Tree returns what Root is after Parse of the same.
+// Tree returns the Root of Parse for the same arguments.
 func Tree(in Input, env Env) *html.Node { return tree(in, env.Scripting, env.MaxElements).root }
 
 // Treeless is a copy of d without the tree.
@@ -230,8 +230,8 @@ func (d *Document) Treeless() Document {
 
 // Cost estimates the bytes that the tree of in takes, with what styling adds.
 func Cost(in Input, env Env) int64 {
-	// Measured, per tag and per byte: an element takes 800 and has mostly two
-	// tags.
+	// Measured, in bytes per tag and per byte of text: an element takes 800 and
+	// mostly has two tags.
 	const tag, text = 450, 4
 	tags := bytes.Count(in.Body, []byte("<"))
 	if env.MaxElements > 0 {
@@ -240,7 +240,7 @@ func Cost(in Input, env Env) int64 {
 	return int64(tags)*tag + int64(len(in.Body))*text
 }
 
-// IsDocument says whether a media type is one that Parse reads.
+// IsDocument reports whether a media type is one that Parse reads.
 func IsDocument(mediaType string) bool {
 	switch mediaType {
 	case "text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml":
@@ -255,14 +255,14 @@ func stripFragment(s string) string {
 	return before
 }
 
-// sameHost tells whether two absolute URLs share host and port.
+// sameHost reports whether two absolute URLs share host and port.
 func sameHost(a, b string) bool {
 	x, errX := url.Parse(a)
 	y, errY := url.Parse(b)
 	return errX == nil && errY == nil && x.Host == y.Host
 }
 
-// sameOrigin tells whether two absolute URLs share scheme, host and port.
+// sameOrigin reports whether two absolute URLs share scheme, host and port.
 func sameOrigin(a, b string) bool {
 	x, errX := url.Parse(a)
 	y, errY := url.Parse(b)

@@ -79,7 +79,7 @@ func (w *walker) tracks(n *html.Node) {
 	}
 }
 
-// mediaPlayable tells whether Chromium may play a type attribute: an unknown
+// mediaPlayable reports whether Chromium may play a type attribute: an unknown
 // container or only unknown codecs are passed over.
 func mediaPlayable(t string) bool {
 	t = strings.ToLower(strings.TrimSpace(t))

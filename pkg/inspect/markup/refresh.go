@@ -51,7 +51,7 @@ func (w *walker) refreshTo(content string) {
 	}
 }
 
-// followRefresh lists what the document that was read leads to.
+// followRefresh lists the document that the refresh leads to.
 func (w *walker) followRefresh() {
 	if w.refresh.url == "" {
 		return
@@ -65,7 +65,7 @@ func (w *walker) followRefresh() {
 }
 
 // parseRefresh reads what a refresh says: whole seconds, what follows the point
-// counts for nothing, and a URL, "" for the document itself.
+// is ignored, and a URL, "" for the document itself.
 //
 // https://html.spec.whatwg.org/multipage/semantics.html#shared-declarative-refresh-steps
 func parseRefresh(s string) (seconds int, url string, ok bool) {
@@ -93,7 +93,7 @@ func parseRefresh(s string) (seconds int, url string, ok bool) {
 	return seconds, refreshURL(rest), true
 }
 
-// refreshURL takes "url=" and quotes off.
+// refreshURL removes "url=" and quotes.
 func refreshURL(s string) string {
 	if len(s) >= 3 && strings.EqualFold(s[:3], "url") {
 		if after, ok := strings.CutPrefix(strings.TrimLeft(s[3:], space), "="); ok {

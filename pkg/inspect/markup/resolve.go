@@ -114,7 +114,7 @@ func absolute(scheme, rest string, enc *encoding.Encoder) (address, bool) {
 	}
 	authority, rest := rest[:end], rest[end:]
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
-		// User names are for no stranger's page to give: the guard refuses
+		// User names in the URLs of a page are dropped: the client rejects
 		// such requests, so the reference is kept without them.
 		authority = authority[at+1:]
 	}

@@ -17,7 +17,7 @@ var javaScript = map[string]bool{
 	"text/x-ecmascript": true, "text/x-javascript": true,
 }
 
-// IsJavaScript tells whether browsers run a module of this media type.
+// IsJavaScript reports whether browsers run a module of this media type.
 func IsJavaScript(mediaType string) bool { return javaScript[mediaType] }
 
 // script visits an HTML <script>.
@@ -130,7 +130,7 @@ type ImportMap struct {
 	imports map[string]string // specifier to absolute URL
 }
 
-// Size is about what m takes, in bytes.
+// Size returns roughly the memory of m in bytes.
 func (m ImportMap) Size() int {
 	n := 0
 	for k, v := range m.imports {
@@ -140,7 +140,7 @@ func (m ImportMap) Size() int {
 }
 
 // add merges the JSON text of an import map; earlier entries win, as in
-// browsers, and text that is no JSON counts for nothing.
+// browsers, and text that is no JSON is ignored.
 func (m *ImportMap) add(text string, r resolver) {
 	var parsed struct {
 		Imports map[string]string `json:"imports"`

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// shadowMode says whether n is a <template> that names a mode of a shadow root.
+// shadowMode reports whether n is a <template> that names a mode of a shadow root.
 // What such a one holds is requested even where it becomes no shadow root:
 // Chromium's preload scanner takes all of them for one.
 func shadowMode(n *html.Node) bool {
@@ -18,7 +18,7 @@ func shadowMode(n *html.Node) bool {
 	return ok && (strings.EqualFold(mode, "open") || strings.EqualFold(mode, "closed"))
 }
 
-// IsShadowRoot says whether n is a <template> whose contents are the shadow
+// IsShadowRoot reports whether n is a <template> whose contents are the shadow
 // tree of its parent: the first that names a mode, in an element that may have
 // one.
 func IsShadowRoot(n *html.Node) bool {

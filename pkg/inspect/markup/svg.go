@@ -8,7 +8,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// svg visits an element of SVG, inline or in an SVG document, and says whether
+// svg visits an element of SVG, inline or in an SVG document, and reports whether
 // its children count.
 func (w *walker) svg(n *html.Node) bool {
 	switch n.Data {

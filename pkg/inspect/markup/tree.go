@@ -17,8 +17,8 @@ import (
 // maxDepth is how deep browsers nest elements; deeper ones become siblings.
 const maxDepth = 512
 
-// built is a document's tree.
-type built struct {
+// parsed is the tree of a document.
+type parsed struct {
 	root  *html.Node // never nil
 	label string     // of the charset
 	nodes int        // elements and comments
@@ -26,7 +26,7 @@ type built struct {
 }
 
 // tree decodes and parses a document, up to limit nodes.
-func tree(in Input, scripting bool, limit int) built {
+func tree(in Input, scripting bool, limit int) parsed {
 	if in.MediaType != "" && in.MediaType != "text/html" {
 		if t, ok := parseXML(in.Body, in.Charset, limit); ok {
 			return t
@@ -34,13 +34,13 @@ func tree(in Input, scripting bool, limit int) built {
 	}
 	text, label := decode(in.Body, in.Charset)
 	text, cut, flat := bound(text, scripting, limit)
-	t := built{label: label, cut: cut}
+	t := parsed{label: label, cut: cut}
 	var err error
 	if !flat {
 		t.root, err = html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(scripting))
 	}
 	if err != nil || t.root == nil {
-		// html.Parse gives up past 512 open elements where browsers carry on.
+		// html.Parse fails at more than 512 open elements; browsers do not.
 		t.root = parseFlat(text, scripting)
 	}
 	for n := range t.root.Descendants() {
@@ -84,7 +84,7 @@ func parseFlat(text []byte, scripting bool) *html.Node {
 	at, depth := root, 0
 	z := html.NewTokenizer(bytes.NewReader(text))
 	var over []string // open elements past maxDepth, siblings of each other
-	var run []byte    // text to come at the end of the current element
+	var run []byte    // text to append to the current element
 	for {
 		kind := z.Next()
 		if kind == html.TextToken {
@@ -183,7 +183,7 @@ func skipRaw(z *html.Tokenizer, name string) {
 	}
 }
 
-// quirks tells whether a document is shown in quirks mode.
+// quirks reports whether a document is shown in quirks mode.
 func quirks(root *html.Node) bool {
 	for c := root.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type != html.DoctypeNode {
@@ -216,7 +216,7 @@ const (
 // parseXML builds the tree of an XML document up to its first error or limit
 // nodes, in the names that x/net/html uses for HTML and SVG. ok is false where
 // the document does not even begin as XML.
-func parseXML(body []byte, label string, limit int) (t built, ok bool) {
+func parseXML(body []byte, label string, limit int) (t parsed, ok bool) {
 	d := xml.NewDecoder(bytes.NewReader(body))
 	d.Strict, d.Entity = false, xml.HTMLEntity
 	d.CharsetReader = func(name string, r io.Reader) (io.Reader, error) {
@@ -225,7 +225,7 @@ func parseXML(body []byte, label string, limit int) (t built, ok bool) {
 		}
 		return charset.NewReaderLabel(name, r)
 	}
-	t = built{root: &html.Node{Type: html.DocumentNode}, label: "utf-8"}
+	t = parsed{root: &html.Node{Type: html.DocumentNode}, label: "utf-8"}
 	at, depth := t.root, 0
 	for {
 		tok, err := d.Token()

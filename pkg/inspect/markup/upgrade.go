@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// UpgradesInsecure says whether a Content-Security-Policy has the directive
+// UpgradesInsecure reports whether a Content-Security-Policy has the directive
 // upgrade-insecure-requests.
 func UpgradesInsecure(policy string) bool {
 	for directive := range strings.FieldsFuncSeq(policy, func(r rune) bool { return r == ';' || r == ',' }) {
@@ -20,7 +20,7 @@ func UpgradesInsecure(policy string) bool {
 	return false
 }
 
-// Trustworthy says whether what an http or https URL names counts as safe from
+// Trustworthy reports whether what an http or https URL names counts as safe from
 // others on the way: https, or this machine
 // (https://w3c.github.io/webappsec-secure-contexts/#is-origin-trustworthy).
 func Trustworthy(raw string) bool {
@@ -35,7 +35,7 @@ func Trustworthy(raw string) bool {
 	return err == nil && ip.IsLoopback() || u.Hostname() == "localhost" || strings.HasSuffix(u.Hostname(), ".localhost")
 }
 
-// upgradeReason follows the reason of what is asked for over https although it
+// upgradeReason follows the reason of what is requested over https although it
 // is named over http.
 const upgradeReason = ", over https by upgrade-insecure-requests"
 

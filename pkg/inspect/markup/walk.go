@@ -18,10 +18,10 @@ type walker struct {
 	lazy      map[*html.Node]int // what loads lazily, by its place from 1
 	refresh   refresh            // the one that is followed
 	inObject  int                // objects around the node that are requested
-	preferred string             // title of the style sheets that apply, as a <meta> says
+	preferred string             // the style sheet set that a <meta> prefers
 	shadows   int                // shadow trees so far
 	scope     int                // the one around the node, from 1; 0 for none
-	upgraded  string             // what was resolved last and is asked for over https instead
+	upgraded  string             // the URL resolved last that is requested over https instead
 	listed    map[string]bool    // URLs of the references, once no more are listed
 }
 
@@ -62,7 +62,7 @@ func (w *walker) node(n *html.Node) {
 	}
 }
 
-// element visits an HTML element and says whether its children count.
+// element visits an HTML element and reports whether its children count.
 func (w *walker) element(n *html.Node) bool {
 	switch n.DataAtom {
 	case atom.Base:
@@ -121,7 +121,7 @@ func (w *walker) base(n *html.Node) {
 }
 
 // add resolves raw and records a reference to it; it reports false where raw
-// is nothing that a browser requests.
+// is no URL that a browser requests.
 func (w *walker) add(raw string, r Reference) bool {
 	abs, ok := w.resolve(raw)
 	if !ok {
@@ -131,7 +131,7 @@ func (w *walker) add(raw string, r Reference) bool {
 	return w.list(r)
 }
 
-// inlineBase is what the URLs of an inline style sheet resolve against.
+// inlineBase returns the base URL of inline style sheets.
 func (w *walker) inlineBase() string {
 	if w.resolver.valid {
 		return w.resolver.base.String()
@@ -160,7 +160,7 @@ func (w *walker) list(r Reference) bool {
 	return false
 }
 
-// resolve makes raw the address that is asked for.
+// resolve returns the URL that is requested for raw.
 func (w *walker) resolve(raw string) (string, bool) {
 	abs, ok := w.absolute(raw)
 	if w.doc.Upgrade && ok {
