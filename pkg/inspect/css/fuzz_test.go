@@ -55,6 +55,9 @@ func FuzzMatch(f *testing.F) {
 	f.Add(".a .a .a .a .a > .b", strings.Repeat("<div class=a>", 40))
 	f.Add("p:nth-last-child(-n+3 of .x):not(:empty)::before", "<p class=x>1<p><p class=x>2")
 	f.Fuzz(func(t *testing.T, selector, text string) {
+		if strings.Count(text, "<") > 500 {
+			t.Skip("may be nested deeper than html.Parse accepts")
+		}
 		p := newPage(t, text, stylesheet.Parse([]byte(selector+"{background:url(x.png)}"), "https://example.org/"))
 		p.Uses()
 	})
