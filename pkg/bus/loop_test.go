@@ -51,6 +51,14 @@ func TestLoopsDeclareTheirRounds(t *testing.T) {
 	goRound("without a bus")
 	b.Up()
 	goRound("with the bus again")
+	// A process checks its loops every 1.25 s, a quarter of WatchdogSec=, so that a
+	// hang is found within 5 s.
+	const longest = 5*time.Second - 1250*time.Millisecond
+	for name, l := range loops {
+		if got := l.Longest(); got > longest {
+			t.Errorf("the loop %s declares %s, want %s at most", name, got, longest)
+		}
+	}
 }
 
 // A loop declares nothing while a function that was given to it hangs, whatever

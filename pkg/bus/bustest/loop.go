@@ -13,6 +13,7 @@ type Loop struct {
 	at      time.Time     // under mu; of the last declaration
 	allowed time.Duration // under mu; what it declared
 	late    time.Duration // under mu; the most by which one was exceeded
+	longest time.Duration // under mu; of the declarations
 }
 
 // Allow is bus.Loop's.
@@ -21,7 +22,7 @@ func (l *Loop) Allow(d time.Duration) {
 	defer l.mu.Unlock()
 	l.note()
 	l.rounds++
-	l.at, l.allowed = time.Now(), d
+	l.at, l.allowed, l.longest = time.Now(), d, max(l.longest, d)
 }
 
 // note keeps by how much the last declaration has been exceeded; mu is held.
@@ -36,6 +37,13 @@ func (l *Loop) Rounds() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.rounds
+}
+
+// Longest is the longest time that was declared.
+func (l *Loop) Longest() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.longest
 }
 
 // InTime fails the test when a declaration was exceeded until now.
