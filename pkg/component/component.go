@@ -3,7 +3,7 @@
 // tests compare it with the units, sysusers.conf, the Makefile and the docs,
 // and name every file that lacks a component. To add one, add it to All and run
 //
-//	go test ./systemd ./pkg ./pkg/broker ./pkg/watchdog
+//	go test ./systemd ./pkg ./pkg/broker ./pkg/watchdog ./cmd
 //
 // The registry is constant; the package imports nothing of Libra.
 package component
