@@ -71,10 +71,10 @@ func (r *Recorder) BehindSince() int64 { return r.behind.Load() }
 
 // Reasons says why the database cannot be written; none while it can.
 func (r *Recorder) Reasons() []libra.Reason {
-	why, _ := r.why.Load().(string)
 	if r.behind.Load() == 0 {
 		return nil
 	}
+	why, _ := r.why.Load().(string)
 	return []libra.Reason{{Code: libra.CodeHistoryBehind, Text: why}}
 }
 
