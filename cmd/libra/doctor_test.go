@@ -63,7 +63,7 @@ func TestDoctorLooksAtTheStores(t *testing.T) {
 		}
 	}
 	told(doctor(""),
-		"WRONG  owners    "+dir+"/state/history does not belong to libra-recorder, who writes there\n",
+		"WRONG  owners    "+dir+"/state/history does not belong to libra-recorder, which writes there\n",
 		"chown -R libra-recorder:libra-history "+dir+"/state/history\n",
 		"WRONG  owners    state/watchdog has mode -rwxrwxrwx",
 		"WRONG  state     state/watchdog/pages.json.damaged could not be read and was set aside; libra-watchdog started without it\n",

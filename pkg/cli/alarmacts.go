@@ -16,13 +16,13 @@ import (
 func (r *runner) ackCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ack",
-		Usage:     "say that you have an alarm in hand",
+		Usage:     "acknowledge an alarm: you are working on it",
 		ArgsUsage: "ID",
 		Description: `   libra alarms ack bus
    libra alarms ack bus --text "the disk is being replaced"
 
-It ends the reminders of this alarm until it is raised again, and everybody
-sees who has it in hand.
+It ends the reminders of this alarm until it is raised again, and shows everybody
+who works on it.
 
 Exit codes: 0 acknowledged, 2 no such alarm, cleared already, or no appliance.`,
 		Flags:  applianceFlags(&cli.StringFlag{Name: "text", Usage: "say in `WORDS` what you do about it"}),
@@ -37,8 +37,8 @@ func (r *runner) ack(c *cli.Context) error {
 	}
 	var a doneAnswer
 	what := fmt.Sprintf("acknowledge alarm %q", id)
-	told, err := r.call(c, what, http.MethodPost, alarmPath(id)+"/acknowledge", map[string]string{"text": c.String("text")}, &a)
-	if told || err != nil {
+	printed, err := r.call(c, what, http.MethodPost, alarmPath(id)+"/acknowledge", map[string]string{"text": c.String("text")}, &a)
+	if printed || err != nil {
 		return noAlarm(what, err)
 	}
 	fmt.Fprintln(r.out, printable(withText(fmt.Sprintf("%s acknowledged by %s", id, a.By), a.Text)))
@@ -55,10 +55,10 @@ type silenceAnswer struct {
 func (r *runner) silenceCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "silence",
-		Usage: "have nobody told of some alarms for a while",
-		Description: `They are raised, listed and recorded all the same. What is still raised at the
-end is told then. With --from in the future it is a maintenance window. Every
-match that is given must fit; * stands for anything.
+		Usage: "suppress the notifications of some alarms for a while",
+		Description: `The alarms are raised, listed and recorded all the same. One that is still raised
+when the silence ends is notified then. With --from in the future the silence is a
+maintenance window. Every match that is given must fit; * stands for anything.
 
    libra alarms silence --alarm disk --for 2h --why "new disks"
    libra alarms silence --alarm 'beat.*' --from "2026-11-22 22:00" --for 1h --why "upgrade"
@@ -67,13 +67,13 @@ match that is given must fit; * stands for anything.
 Exit codes: 0 silenced, 2 bad input or no appliance.`,
 		Flags: applianceFlags(
 			&cli.StringFlag{Name: "alarm", Usage: "match alarms whose id fits `PATTERN`"},
-			&cli.StringFlag{Name: "target", Usage: "match what is unwell: `PATTERN`, such as a page's URL"},
+			&cli.StringFlag{Name: "target", Usage: "match alarms whose target fits `PATTERN`, such as a page's URL"},
 			&cli.StringFlag{Name: "scope", Usage: "match `SCOPE`: component, host or page"},
 			&cli.StringFlag{Name: "severity", Usage: "match this `SEVERITY` and less severe ones"},
 			&cli.StringFlag{Name: "for", Usage: "for `TIME`, such as 30m, 2h or 7d"},
 			&cli.StringFlag{Name: "until", Usage: "until `TIME`, instead of --for"},
 			&cli.StringFlag{Name: "from", Usage: "from `TIME` on: 22:00 or \"2026-11-22 22:00\" of this machine's clock, or RFC 3339 (default: now)"},
-			&cli.StringFlag{Name: "why", Usage: "the reason, in `WORDS`, for whoever wonders"},
+			&cli.StringFlag{Name: "why", Usage: "the reason, in `WORDS`"},
 		),
 		Action: r.silence,
 	}
@@ -97,7 +97,7 @@ func (r *runner) silence(c *cli.Context) error {
 		if v := c.String(name); v != "" {
 			at, err := pointInTime(v, time.Now())
 			if err != nil {
-				return fail("cannot use --%s %q: it is no time", name, v).with("give one such as 22:00, \"2026-11-22 22:00\" or 2026-11-22T22:00:00Z")
+				return fail("invalid --%s %q: not a time", name, v).with("give one such as 22:00, \"2026-11-22 22:00\" or 2026-11-22T22:00:00Z")
 			}
 			send[name] = at.UTC().Format(time.RFC3339)
 		}
@@ -106,8 +106,8 @@ func (r *runner) silence(c *cli.Context) error {
 		send["for"] = v
 	}
 	var s silenceAnswer
-	told, err := r.call(c, "silence alarms", http.MethodPost, "/api/silences", send, &s)
-	if told || err != nil {
+	printed, err := r.call(c, "silence alarms", http.MethodPost, "/api/silences", send, &s)
+	if printed || err != nil {
 		return err
 	}
 	span := "until " + moment(s.Until)
@@ -132,7 +132,7 @@ func checkSilence(c *cli.Context, match map[string]string) error {
 	case c.String("for") != "" && c.String("until") != "":
 		return fail("cannot silence alarms: the silence has two ends, --for %s and --until %q", c.String("for"), c.String("until")).with("give one of them")
 	case c.String("why") == "":
-		return fail("cannot silence alarms: the silence has no reason").with("give one with --why, for whoever wonders tonight")
+		return fail("cannot silence alarms: the silence has no reason").with("give one with --why")
 	}
 	return nil
 }
@@ -187,8 +187,8 @@ func (r *runner) silencesCommand() *cli.Command {
 				Silences []silenceAnswer `json:"silences"`
 				Reasons  []string        `json:"reasons"`
 			}
-			told, err := r.call(c, "list silences", http.MethodGet, "/api/silences", nil, &list)
-			if told || err != nil {
+			printed, err := r.call(c, "list silences", http.MethodGet, "/api/silences", nil, &list)
+			if printed || err != nil {
 				return err
 			}
 			r.writeSilences(list.Silences)
@@ -200,7 +200,7 @@ func (r *runner) silencesCommand() *cli.Command {
 
 func (r *runner) writeSilences(list []silenceAnswer) {
 	if len(list) == 0 {
-		fmt.Fprintln(r.out, "no silences: every alarm is told")
+		fmt.Fprintln(r.out, "no silences: every alarm is notified")
 		return
 	}
 	t := table{columns: []column{{"ID", false}, {"STATE", false}, {"FROM", false}, {"UNTIL", false}, {"BY", false}, {"MATCH", false}, {"WHY", false}}}
@@ -226,11 +226,11 @@ Exit codes: 0 ended, 2 no such silence or no appliance.`,
 				return err
 			}
 			var s silenceAnswer
-			told, err := r.call(c, fmt.Sprintf("end silence %q", id), http.MethodDelete, "/api/silences/"+url.PathEscape(id), nil, &s)
+			printed, err := r.call(c, fmt.Sprintf("end silence %q", id), http.MethodDelete, "/api/silences/"+url.PathEscape(id), nil, &s)
 			if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
 				return f.with("libra alarms silences lists them")
 			}
-			if told || err != nil {
+			if printed || err != nil {
 				return err
 			}
 			fmt.Fprintf(r.out, "%s has ended: %s\n", printable(s.ID), printable(matchWords(s.Match)))
@@ -242,7 +242,7 @@ Exit codes: 0 ended, 2 no such silence or no appliance.`,
 func (r *runner) testCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "test",
-		Usage:     "send a trial message to a channel and print the provider's answer",
+		Usage:     "send a test message to a channel and print the provider's answer",
 		ArgsUsage: "CHANNEL",
 		Description: `Channels are those of /etc/libra/alarms.toml, as the running libra-notifier
 knows them.
@@ -268,14 +268,14 @@ func (r *runner) test(c *cli.Context) error {
 		TookMS   int64    `json:"took_ms"`
 		Channels []string `json:"channels"`
 	}
-	told, err := r.call(c, fmt.Sprintf("test channel %q", name), http.MethodPost, "/api/channels/"+url.PathEscape(name)+"/test", nil, &tried)
+	printed, err := r.call(c, fmt.Sprintf("test channel %q", name), http.MethodPost, "/api/channels/"+url.PathEscape(name)+"/test", nil, &tried)
 	if err != nil {
 		return err
 	}
 	if !tried.OK && tried.Channels != nil {
-		return fail("cannot test channel %q: there is no such channel", name).with("the channels are: %s", strings.Join(tried.Channels, ", "))
+		return fail("cannot test channel %q: no such channel", name).with("the channels are: %s", strings.Join(tried.Channels, ", "))
 	}
-	if !told {
+	if !printed {
 		took := time.Duration(tried.TookMS) * time.Millisecond
 		writeTried(r.out, r.screen, name, tried.OK, tried.Answer, took)
 	}

@@ -42,8 +42,9 @@ type doneAnswer struct {
 func (r *runner) alarmsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "alarms",
-		Usage: "list what is wrong, and do something about it",
-		Description: `Without a command it lists what is wrong, and with --all what was.
+		Usage: "list alarms, acknowledge and silence them",
+		Description: `Without a command it lists the alarms that are raised, and with --all also those
+that have cleared.
 
    libra alarms
    libra alarms --all
@@ -182,14 +183,14 @@ type history struct {
 func historyFlags() []cli.Flag {
 	return applianceFlags(
 		&cli.IntFlag{Name: "limit", Value: 20, Usage: "list at most `N` events"},
-		&cli.StringFlag{Name: "after", Usage: "go on where `NEXT` of an earlier list ended"},
+		&cli.StringFlag{Name: "after", Usage: "continue the list at `NEXT` of an earlier answer"},
 	)
 }
 
 // portion is the query for a part of a list.
 func portion(c *cli.Context) (string, error) {
 	if c.Int("limit") < 1 {
-		return "", fail("cannot list %d events: that is none", c.Int("limit")).with("give --limit a number from 1")
+		return "", fail("invalid --limit %d: must be 1 or more", c.Int("limit"))
 	}
 	query := url.Values{"limit": {strconv.Itoa(c.Int("limit"))}}
 	if after := c.String("after"); after != "" {
@@ -309,8 +310,8 @@ What --json prints under "next" goes to --after for what was before.`,
 				return err
 			}
 			var h history
-			told, err := r.call(c, "list what happened", http.MethodGet, "/api/history"+query, nil, &h)
-			if told || err != nil {
+			printed, err := r.call(c, "list what happened", http.MethodGet, "/api/history"+query, nil, &h)
+			if printed || err != nil {
 				return err
 			}
 			r.writeHistory(&h, c, "")
@@ -323,7 +324,7 @@ What --json prints under "next" goes to --after for what was before.`,
 // alarm is "".
 func (r *runner) writeHistory(h *history, c *cli.Context, alarm string) {
 	if len(h.Timeline) == 0 {
-		fmt.Fprintln(r.out, "nothing has happened")
+		fmt.Fprintln(r.out, "no events")
 	} else {
 		columns := []column{{"TIME", false}, {"WHAT", false}, {"ALARM", false}, {"TARGET", false}, {"BY", false}, {"TEXT", false}}
 		of := 3 // the target, which of one alarm is always the same

@@ -104,15 +104,15 @@ func usageError(c *cli.Context, err error, _ bool) error {
 		if best := closest(name, flagNames(knownFlags(c))); best != "" {
 			hint = fmt.Sprintf("did you mean --%s? %s", best, hint)
 		}
-		return fail("cannot understand --%s: there is no such flag", name).with("%s", hint)
+		return fail("cannot use --%s: no such flag", name).with("%s", hint)
 	}
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
-		return fail("cannot understand --%s: it needs a value", strings.TrimLeft(name, "-")).with("%s", seeHelp)
+		return fail("cannot use --%s: it needs a value", strings.TrimLeft(name, "-")).with("%s", seeHelp)
 	}
 	// "invalid value "x" for flag -limit: parse error"
 	if value, rest, ok := strings.Cut(strings.TrimPrefix(text, "invalid "), " for flag -"); ok {
 		name, _, _ := strings.Cut(rest, ":")
-		return fail("cannot understand --%s: %s will not do", name, value).with("give %s; %s", wanted(flagNamed(knownFlags(c), name)), seeHelp)
+		return fail("invalid --%s: %s", name, value).with("give %s; %s", wanted(flagNamed(knownFlags(c), name)), seeHelp)
 	}
 	return fail("cannot understand the command line: %s", text).with("%s", seeHelp)
 }
@@ -150,9 +150,9 @@ func unknownCommand(c *cli.Context) error {
 		return cli.ShowAppHelp(c)
 	}
 	name := c.Args().First()
-	f := fail("cannot do %q: there is no such command", name)
+	f := fail("cannot run %q: no such command", name)
 	if strings.Contains(name, "://") {
-		return f.with("to weigh a page: libra inspect %s", name)
+		return f.with("to inspect a page: libra inspect %s", name)
 	}
 	return f.with("%s", suggestCommand(c.App.Commands, name))
 }
@@ -199,7 +199,7 @@ func only(c *cli.Context, what string) (string, error) {
 	case n == 0, n == 1 && c.Args().First() == "":
 		return "", fail("cannot run libra %s: no %s given", commandName(c), what).with("libra help %s", commandName(c))
 	case n > 1:
-		return "", fail("cannot run libra %s: %d arguments given where one %s is taken", commandName(c), n, what).
+		return "", fail("cannot run libra %s: %d arguments given, one %s expected", commandName(c), n, what).
 			with("quote it if it holds spaces or &; libra help %s", commandName(c))
 	}
 	return c.Args().First(), nil
@@ -211,9 +211,9 @@ func none(c *cli.Context) error {
 		return nil
 	}
 	name := commandName(c)
-	f := fail("cannot understand %q: libra %s takes no arguments", c.Args().First(), name)
+	f := fail("cannot run libra %[2]s %[1]q: it takes no arguments", c.Args().First(), name)
 	if len(c.Command.Subcommands) > 0 {
-		f = fail("cannot do %q: libra %s has no such command", c.Args().First(), name)
+		f = fail("cannot run %q: libra %s has no such command", c.Args().First(), name)
 	}
 	if best := closest(c.Args().First(), commandNames(c.Command.Subcommands)); best != "" {
 		return f.with("did you mean libra %s %s? libra help %s", name, best, name)

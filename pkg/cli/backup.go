@@ -29,9 +29,9 @@ func (r *runner) backupCommand() *cli.Command {
 		ArgsUsage: "FILE",
 		Description: `   libra backup /srv/backup/libra-monday.db
 
-The copy is consistent, and is there whole or not at all. FILE must not exist.
-Run it on the machine, or inside the appliance, as a user that may read the
-history (root, or a member of libra-history).`,
+The copy is consistent and complete, or is not made. FILE must not exist. Run it
+on the machine, or inside the appliance, as a user that may read the history
+(root, or a member of libra-history).`,
 		Flags: []cli.Flag{databaseFlag()},
 		Action: func(c *cli.Context) error {
 			file, err := only(c, "FILE")
@@ -59,14 +59,14 @@ history (root, or a member of libra-history).`,
 func (r *runner) restoreCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "restore",
-		Usage:     "put a backup in the place of the history",
+		Usage:     "replace the history by a backup",
 		ArgsUsage: "FILE",
 		Description: `   libra restore /srv/backup/libra-monday.db
    libra restore --force /srv/backup/libra-monday.db
 
-Everything may run meanwhile: the recorder notices, and adds from the bus what
-the backup lacks of the last days. A history that is there is left alone without
---force, and set aside under a dated name with it. Run it as root.`,
+Libra may run meanwhile: libra-recorder opens the backup and adds what it lacks of
+the last days from the bus. Without --force an existing history is not replaced;
+with it, the old one is set aside under a dated name. Run it as root.`,
 		Flags: []cli.Flag{databaseFlag(), &cli.BoolFlag{Name: "force", Usage: "set the history that is there aside"}},
 		Action: func(c *cli.Context) error {
 			file, err := only(c, "FILE")
@@ -83,9 +83,9 @@ the backup lacks of the last days. A history that is there is left alone without
 			if err != nil {
 				return fail("cannot restore: %w", err).with("%s", storeHint(err))
 			}
-			fmt.Fprintf(r.out, "%s is in the place of %s", file, c.String("database"))
+			fmt.Fprintf(r.out, "%s replaced %s", file, c.String("database"))
 			if _, err := os.Stat(aside); err == nil {
-				fmt.Fprintf(r.out, "; what stood there is %s", aside)
+				fmt.Fprintf(r.out, "; the database before it is %s", aside)
 			}
 			fmt.Fprintln(r.out)
 			return nil
@@ -93,7 +93,7 @@ the backup lacks of the last days. A history that is there is left alone without
 	}
 }
 
-// backupHint tells what is wrong with FILE from what is wrong with the history.
+// backupHint returns the remedy for a fault of FILE or of the history.
 func backupHint(file string, err error) string {
 	folder := filepath.Dir(file)
 	switch {

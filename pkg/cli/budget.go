@@ -21,8 +21,8 @@ const maxFileBytes = 64 << 20
 // budgetFlags are the flags of inspect that judge and that write files.
 func budgetFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.PathFlag{Name: "budget", TakesFile: true, Usage: "hold the page against the LightWallet budgets in `FILE` (- reads standard input)"},
-		&cli.PathFlag{Name: "last", TakesFile: true, Usage: "compare with the report in `FILE`, written by an earlier inspect --json, where a budget has maxDeltaVsLast; none where there is none yet"},
+		&cli.PathFlag{Name: "budget", TakesFile: true, Usage: "check the page against the LightWallet budgets in `FILE` (- reads standard input)"},
+		&cli.PathFlag{Name: "last", TakesFile: true, Usage: "for maxDeltaVsLast: compare with the report in `FILE`, written by an earlier libra inspect --json; none if there is no earlier report"},
 		&cli.BoolFlag{Name: "allow-partial", Usage: "with --budget: judge a partial report by its lower bound", DisableDefaultText: true},
 		&cli.PathFlag{Name: "junit", TakesFile: true, Usage: "write the budget's result to `FILE` as JUnit XML, for CI systems"},
 		&cli.PathFlag{Name: "har", TakesFile: true, Usage: "write the requests to `FILE` as HAR 1.2"},
@@ -87,7 +87,7 @@ func (r *runner) lastReport(budgets []budget.Budget, file string) (*libra.Report
 	}
 	last := &libra.Report{}
 	if err := json.Unmarshal(data, last); err != nil || last.Outcome == "" {
-		return nil, fail("cannot read report %q: it is no report", file).with("write one with libra inspect --json URL > %s", file)
+		return nil, fail("cannot read report %q: not a report of libra inspect --json", file).with("write one with libra inspect --json URL > %s", file)
 	}
 	if !last.Sound() {
 		return nil, fail("cannot compare with report %q: it is %s, and the page answered %s", file, last.Outcome, statusText(last.Status)).
@@ -155,7 +155,7 @@ func bare(err error) error {
 }
 
 // judge holds a report against the budget, nil if there is none, and writes
-// the files asked for. What is not judged is told in both files.
+// the files asked for. Both files say what is not judged.
 func (y yardstick) judge(report *libra.Report) (*budget.Result, error) {
 	if y.har != "" {
 		if err := writeFile("HAR", y.har, func(w io.Writer) error { return har.Write(w, *report, Version) }); err != nil {

@@ -1,4 +1,4 @@
-// Package cli is the command line of Libra. `libra inspect` weighs a page with
+// Package cli is the command line of Libra. `libra inspect` inspects a page with
 // nothing else running; submit, page, pages, release, alarms and status talk to an
 // appliance over its HTTP API. Every command's help is its manual.
 //
@@ -6,8 +6,8 @@
 // Exit codes:
 //
 //	0    done
-//	1    done, and the answer is bad news: over budget, something is unwell
-//	2    not done: bad input, the page cannot be had, no appliance
+//	1    done, and the answer is bad news: over budget, an alarm is raised
+//	2    not done: bad input, the page cannot be fetched, no appliance
 //	130  interrupted
 //
 // An error is one line, "libra: cannot …: reason", and where there is a remedy
@@ -55,11 +55,11 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	case err == nil && out.err != nil:
 		err = fail("cannot write the answer: %w", out.err)
 	}
-	return r.tell(err)
+	return r.report(err)
 }
 
-// tell reports err, if there is one, and returns the exit code for it.
-func (r *runner) tell(err error) int {
+// report prints err, if there is one, and returns the exit code for it.
+func (r *runner) report(err error) int {
 	if err == nil {
 		return exitDone
 	}
@@ -90,17 +90,16 @@ type runner struct {
 func (r *runner) app() *cli.App {
 	app := &cli.App{
 		Name:    "libra",
-		Usage:   "weighs web pages",
+		Usage:   "inspects web pages: what they load, and what it weighs",
 		Version: Version,
-		Description: `Hand it a URL and it says what a browser would fetch to show the page, and
-what each file weighs.
+		Description: `Libra lists what a browser fetches to show a page, and the size of each file.
 
-   libra inspect https://example.org/     weigh a page now, nothing else needed
-   libra submit https://example.org/      have the appliance weigh it
-   libra help inspect                     how a command is used
+   libra inspect https://example.org/     inspect a page now, nothing else needed
+   libra submit https://example.org/      have the appliance inspect it
+   libra help inspect                     show how a command is used
 
 Flags may stand before or after arguments. Exit codes: 0 done, 1 done but over
-budget or unwell, 2 failed or bad input, 130 interrupted.`,
+budget or not healthy, 2 failed or bad input, 130 interrupted.`,
 		HideHelpCommand: true,
 		Flags:           []cli.Flag{cli.HelpFlag},
 		Writer:          r.out,

@@ -183,7 +183,7 @@ func TestRequest(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
-	wantOut := "e7dmo5dvmrcm2qwxt4nu queued\nalready asked for\nlook at " + s.URL + "/pages/e7dmo5dvmrcm2qwxt4nu, or: libra page e7dmo5dvmrcm2qwxt4nu\n"
+	wantOut := "e7dmo5dvmrcm2qwxt4nu queued\nalready asked for\nsee " + s.URL + "/pages/e7dmo5dvmrcm2qwxt4nu, or: libra page e7dmo5dvmrcm2qwxt4nu\n"
 	if out != wantOut {
 		t.Errorf("submit (-want +got):\n%s", cmp.Diff(wantOut, out))
 	}
@@ -225,8 +225,8 @@ func TestWait(t *testing.T) {
 // the appliance still shows its last good report.
 func TestWaitForFailure(t *testing.T) {
 	for state, want := range map[string]string{
-		"reported":    "libra: cannot weigh \"https://example.org/\": connection refused by 192.0.2.1:443\nhint: check that the server is up\n",
-		"quarantined": "libra: cannot weigh \"https://example.org/\": the page ended its inspector 3 times and is in quarantine\nhint: release it with: libra release https://example.org/\n",
+		"reported":    "libra: cannot inspect \"https://example.org/\": connection refused by 192.0.2.1:443\nhint: check that the server is up\n",
+		"quarantined": "libra: cannot inspect \"https://example.org/\": the page ended its inspector 3 times and is in quarantine\nhint: release it with: libra release https://example.org/\n",
 	} {
 		reason := map[string]string{
 			"reported":    `{"code":"connection-refused","text":"connection refused by 192.0.2.1:443","remedy":"check that the server is up"}`,
@@ -272,7 +272,7 @@ func TestRelease(t *testing.T) {
 		t.Errorf("--json: %q", out)
 	}
 	for n, want := range map[int]string{
-		409: "libra: cannot release page \"https://example.org/\": it is not in quarantine\nhint: libra submit URL has it weighed\n",
+		409: "libra: cannot release page \"https://example.org/\": it is not in quarantine\nhint: libra submit URL inspects it\n",
 		404: "libra: cannot release page \"https://example.org/\": the appliance does not know it\nhint: libra pages lists what it knows\n",
 		503: "libra: cannot release page \"https://example.org/\": the bus is away\nhint: try again in a few seconds\n",
 	} {
@@ -292,8 +292,8 @@ func TestWaitTimeout(t *testing.T) {
 	}))
 	defer s.Close()
 	code, out, errs := libra(t, "submit", "--wait", "--timeout", "50ms", "https://example.org/", "--server", s.URL)
-	want := "libra: cannot wait for the report on \"https://example.org/\": it is not there after 50 ms\n" +
-		"hint: the request stands: libra page e7dmo5dvmrcm2qwxt4nu shows the report once it is there; --timeout waits longer\n"
+	want := "libra: cannot wait for the report on \"https://example.org/\": no report after 50 ms\n" +
+		"hint: the request is still queued: libra page e7dmo5dvmrcm2qwxt4nu shows the report when there is one; --timeout waits longer\n"
 	if code != 2 || out != "" || errs != want {
 		t.Errorf("code %d, stdout %q, stderr:\n%s", code, out, cmp.Diff(want, errs))
 	}
@@ -325,10 +325,10 @@ func TestProblems(t *testing.T) {
 	}{
 		{503, `{"title":"Not available","status":503,"detail":"x","reason_details":[{"code":"not-stored","text":"the page was not accepted, the bus cannot store it right now","remedy":"try again in a few seconds"}]}`, "the page was not accepted, the bus cannot store it right now", "try again in a few seconds"},
 		{409, `{"title":"In quarantine","status":409,"detail":"x","reason_details":[{"code":"quarantined","text":"the page \"https://example.org/\" is not weighed, it is in quarantine","remedy":"release it with libra release abc"}]}`, `the page "https://example.org/" is not weighed, it is in quarantine`, "release it with libra release abc"},
-		{503, `{"title":"Not available right now","status":503}`, "Not available right now", "try again shortly; libra status says what is out"},
+		{503, `{"title":"Not available right now","status":503}`, "Not available right now", "try again in a few seconds; libra status shows what is degraded"},
 		{400, `{"title":"Bad request","status":400,"detail":"it \u001b[31m is red"}`, `it \x1b[31m is red`, ""},
-		{500, `<html>`, `http://appliance answered 500 Internal Server Error with "text/html; charset=utf-8", which is not Libra's`, "another program may have the port: name the appliance with --server or LIBRA_SERVER"},
-		{200, `[1]`, `http://appliance answered 200 OK with "text/plain; charset=utf-8", which is not Libra's`, "another program may have the port: name the appliance with --server or LIBRA_SERVER"},
+		{500, `<html>`, `http://appliance answered 500 Internal Server Error with "text/html; charset=utf-8", which is not Libra's`, "another program may use the port: name the appliance with --server or LIBRA_SERVER"},
+		{200, `[1]`, `http://appliance answered 200 OK with "text/plain; charset=utf-8", which is not Libra's`, "another program may use the port: name the appliance with --server or LIBRA_SERVER"},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(c.status)

@@ -21,7 +21,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// defaultServer is where an appliance listens unless told otherwise.
+// defaultServer is where an appliance listens by default.
 const defaultServer = "http://127.0.0.1:8080"
 
 // Bounds on one exchange with the appliance.
@@ -44,8 +44,8 @@ type client struct {
 // applianceFlags are the flags of every command that talks to an appliance.
 func applianceFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{jsonFlag()}, append(more,
-		&cli.StringFlag{Name: "server", Usage: "talk to the appliance at `URL` (default: LIBRA_SERVER, else " + defaultServer + ")"},
-		&cli.StringFlag{Name: "client", Usage: "ask in the name of `NAME`: each client gets its fair share (default: user@host)"},
+		&cli.StringFlag{Name: "server", Usage: "use the appliance at `URL` (default: LIBRA_SERVER, else " + defaultServer + ")"},
+		&cli.StringFlag{Name: "client", Usage: "send requests as client `NAME`: each client gets a fair share (default: user@host)"},
 	)...)
 }
 
@@ -88,8 +88,8 @@ func userAtHost() string {
 }
 
 // call asks the appliance for one thing, and reads its answer into one. With
-// --json the answer is printed as it came, and told is true.
-func (r *runner) call(c *cli.Context, what, method, path string, send, into any) (told bool, err error) {
+// --json the answer is printed as it came, and printed is true.
+func (r *runner) call(c *cli.Context, what, method, path string, send, into any) (printed bool, err error) {
 	k, err := r.client(c)
 	if err != nil {
 		return false, err
@@ -168,7 +168,7 @@ func (k *client) unreachable(what string, err error) error {
 // stranger is for answers that are not Libra's.
 func (k *client) stranger(what string, resp *http.Response) error {
 	return fail("cannot %s: %s answered %s with %q, which is not Libra's", what, k.server, resp.Status, resp.Header.Get("Content-Type")).
-		with("another program may have the port: name the appliance with --server or LIBRA_SERVER")
+		with("another program may use the port: name the appliance with --server or LIBRA_SERVER")
 }
 
 // problem reads RFC 9457 problem details.
@@ -184,7 +184,7 @@ func (k *client) problem(what string, resp *http.Response, data []byte) error {
 	reason, hint := split(p.Details)
 	reason = cmp.Or(reason, p.Detail, p.Title)
 	if hint == "" && resp.StatusCode == http.StatusServiceUnavailable {
-		hint = "try again shortly; libra status says what is out"
+		hint = "try again in a few seconds; libra status shows what is degraded"
 	}
 	f := fail("cannot %s: %s", what, reason).with("%s", hint)
 	f.status, f.passing = resp.StatusCode, resp.StatusCode >= 500

@@ -39,7 +39,7 @@ var values = map[string][]string{
 func (r *runner) completionCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "completion",
-		Usage:     "print a script with which the shell completes libra's commands",
+		Usage:     "print a completion script for bash, zsh or fish",
 		ArgsUsage: "bash|zsh|fish",
 		Description: `   libra completion bash | sudo tee /etc/bash_completion.d/libra
    libra completion zsh  > "${fpath[1]}/_libra"
@@ -57,7 +57,7 @@ func (r *runner) completion(c *cli.Context) error {
 	}
 	script, ok := map[string]string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}[shell]
 	if !ok {
-		return fail("cannot complete for %q: no script is known for that shell", shell).with("give bash, zsh or fish")
+		return fail("invalid shell %q: must be bash, zsh or fish", shell)
 	}
 	fmt.Fprint(r.out, script)
 	return nil

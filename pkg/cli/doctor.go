@@ -25,14 +25,14 @@ import (
 func (r *runner) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "look over this machine's Libra: settings, stores, owners, space, clock, units",
+		Usage: "check this machine's Libra: settings, stores, owners, space, clock, units",
 		Description: `   libra doctor
    scripts/appliance shell /opt/libra/bin/libra doctor
 
-One line for everything it looks at, and what to do about what is wrong. Each
-program is asked whether it could start with the settings that are in the file
-now: so a change is tried before anything is restarted. Run it as root on the
-machine, or inside the appliance. Exit code 1 where something is wrong.`,
+Prints a line for each check, and a remedy for each fault. Each program is run
+with --check and the settings that are in the file now, so that a change is tried
+before anything is restarted. Run it as root on the machine, or inside the
+appliance. Exit codes: 0 no fault, 1 a fault.`,
 		Flags: applianceFlags(databaseFlag(),
 			&cli.StringFlag{Name: "settings", Value: "/etc/libra/libra.env", Usage: "the settings are in `FILE`"},
 			&cli.StringFlag{Name: "programs", Usage: "ask the programs in `FOLDER` whether they could start (default: where libra is)"},
@@ -115,7 +115,7 @@ func (r *runner) writeFindings(findings []finding) {
 func seeKeys(folder string) []finding {
 	info, err := os.Stat(folder)
 	if err != nil {
-		return []finding{fine("keys", "%v", err).do("start libra-keys, which makes them: systemctl restart libra-keys")}
+		return []finding{fine("keys", "%v", err).do("start libra-keys, which creates them: systemctl restart libra-keys")}
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return []finding{fine("keys", "%s can be read by others than root (mode %s)", folder, info.Mode().Perm()).do("chmod 700 " + folder)}
@@ -127,7 +127,7 @@ func seeHistory(ctx context.Context, path string) (list []finding) {
 	reports, err := store.Verify(ctx, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		list = append(list, fine("history", "%s does not exist", path).do("start libra-recorder, which makes it"))
+		list = append(list, fine("history", "%s does not exist", path).do("start libra-recorder, which creates it"))
 	case err != nil:
 		list = append(list, fine("history", "%v", err).do("start libra-recorder: it sets a damaged file aside and fills a new one; or libra restore"))
 	default:
@@ -197,7 +197,7 @@ func seeUnits(ctx context.Context) (list []finding) {
 		}
 	}
 	if well == 0 {
-		list = append(list, fine("units", "none runs").do("systemctl start libra.target"))
+		list = append(list, fine("units", "no unit runs").do("systemctl start libra.target"))
 	}
 	return append(list, fine("units", "%d are active", well))
 }

@@ -84,11 +84,11 @@ func spaceOf(folder string, s syscall.Statfs_t) finding {
 	switch {
 	case s.Flags&readOnly != 0:
 		f.Seen += ", which is read-only"
-		return f.do("dmesg says why, if nobody mounted it so; mount -o remount,rw makes it writable")
+		return f.do("dmesg shows why, unless it was mounted so; mount -o remount,rw makes it writable")
 	case free < all/10:
-		return f.do("make room: below a tenth, the stores come near their end")
+		return f.do("free space: below 10 % the stores soon reach their limits")
 	case s.Files > 0 && s.Ffree < s.Files/10:
-		return f.do("remove files: below a tenth of the inodes, there is soon no room for another file; df -i shows it, du --inodes where they are")
+		return f.do("remove files: below 10 % of the inodes, files soon cannot be created; df -i shows the use, du --inodes where")
 	}
 	return f
 }
@@ -108,7 +108,7 @@ func seeOwners(folders []owned) (list []finding) {
 		}
 		looked++
 		if u, err := user.Lookup(o.user); err != nil {
-			list = append(list, fine("owners", "%v, who is to own %s", err, o.folder).do("systemd-sysusers makes it"))
+			list = append(list, fine("owners", "%v, which owns %s", err, o.folder).do("run systemd-sysusers, which creates it"))
 		} else if f := ownerOf(o, u.Uid, info.Mode()); f.Remedy != "" {
 			list = append(list, f)
 		}
@@ -141,17 +141,17 @@ func ownerOf(o owned, uid string, mode fs.FileMode) finding {
 	if foreign, err := foreignTo(uid, o.folder); err != nil {
 		return fine("owners", "%v", err).do("run it as root")
 	} else if foreign != "" {
-		return fine("owners", "%s does not belong to %s, who writes there", foreign, o.user).do(chown)
+		return fine("owners", "%s does not belong to %s, which writes there", foreign, o.user).do(chown)
 	}
 	if mode.Perm()&0o700 != 0o700 || mode.Perm()&0o002 != 0 {
-		return fine("owners", "%s has mode %s: its owner is to write there, and not everybody", o.folder, mode.Perm()).do("chmod 750 " + o.folder)
+		return fine("owners", "%s has mode %s: only its owner may write there", o.folder, mode.Perm()).do("chmod 750 " + o.folder)
 	}
 	if o.group == "" {
 		return finding{}
 	}
 	g, err := user.LookupGroup(o.group)
 	if err != nil {
-		return fine("owners", "%v, which is to read %s", err, o.folder).do("systemd-sysusers makes it")
+		return fine("owners", "%v, which reads %s", err, o.folder).do("run systemd-sysusers, which creates it")
 	}
 	if info, err := os.Stat(o.folder); err == nil && (fmt.Sprint(inode(info).Gid) != g.Gid || mode.Perm()&0o050 != 0o050) {
 		return fine("owners", "%s cannot be read by the group %s", o.folder, o.group).do(chown + " && chmod 750 " + o.folder)
@@ -192,7 +192,7 @@ func seeSecrets(keys, credentials string) (list []finding) {
 			}
 			files++
 			if info.Mode().Perm()&0o077 != 0 {
-				list = append(list, fine(what, "%s can be read by others than its owner", file).do("chmod 600 "+file+"; think of replacing what it holds"))
+				list = append(list, fine(what, "%s can be read by others than its owner", file).do("chmod 600 "+file+"; consider replacing the secret"))
 			}
 		}
 		return files
@@ -221,7 +221,7 @@ func seeBus(store, space string) []finding {
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		return []finding{fine("bus", "%s does not exist", store).do("start libra-bus, which makes it")}
+		return []finding{fine("bus", "%s does not exist", store).do("start libra-bus, which creates it")}
 	}
 	if err != nil {
 		return []finding{fine("bus", "%v", err).do("run it as root")}
@@ -233,7 +233,7 @@ func seeBus(store, space string) []finding {
 	}
 	f := fine("bus", "%s holds %s of at most %s", store, libra.FormatBytes(used), libra.FormatBytes(most))
 	if used > most/10*9 {
-		f = f.do("what is not dealt with fills it: libra status and libra alarms say who is behind; LIBRA_BUS_SPACE is the most")
+		f = f.do("unprocessed messages fill it: libra status and libra alarms show who is behind; LIBRA_BUS_SPACE is the limit")
 	}
 	return []finding{f}
 }

@@ -7,7 +7,7 @@ import (
 func helpCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "help",
-		Usage:     "show how libra, or one of its commands, is used",
+		Usage:     "show the help of libra or of a command",
 		ArgsUsage: "[COMMAND]",
 		Description: `   libra help
    libra help inspect
@@ -17,7 +17,7 @@ func helpCommand() *cli.Command {
 			for _, name := range c.Args().Slice() {
 				command := commandNamed(commands, name)
 				if command == nil {
-					return fail("cannot explain %q: there is no such command", name).with("%s", suggestCommand(commands, name))
+					return fail("cannot show help for %q: no such command", name).with("%s", suggestCommand(commands, name))
 				}
 				commands = command.Subcommands
 			}

@@ -17,17 +17,17 @@ import (
 func (r *runner) inspectCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "inspect",
-		Usage:     "weigh a page now, with nothing else running",
+		Usage:     "inspect a page now; needs no appliance",
 		ArgsUsage: "URL",
 		Description: `Fetches the page and everything a browser requests to show it, and prints the
 totals by type and every request with its status and sizes:
 
-   encoded    the body on the wire, as compressed
-   decoded    the body once decompressed
+   encoded    the body as sent, compressed
+   decoded    the body after decompression
    transfer   response headers and encoded body; totals and budgets use it
 
-Sizes are in powers of 1000; --json has them to the byte. Scripts are not run:
-what they would fetch is not seen.
+Sizes are decimal (1 kB is 1000 bytes); --json has them to the byte. Scripts are
+not executed: what they would fetch is not seen.
 
    libra inspect https://example.org/
    libra inspect --json https://example.org/ | jq .totals.transfer_bytes
@@ -45,19 +45,19 @@ shown in kB of 1000 bytes, with the file's figure beside them:
      "resourceCounts": [{"resourceType": "third-party", "budget": 10}],
      "maxDeltaVsLast": [{"resourceType": "total", "budget": "5%"}]}]
 
-With --budget only a page that was weighed whole passes: an error page (status
+With --budget only a page whose report is complete passes. An error page (status
 400 or above), a page that no budget matches, and a partial report that is not
-over its budget are not judged. --allow-partial judges a partial report as it
-is. maxDeltaVsLast needs --last FILE; --last none says that there is none yet.
+over its budget are not judged. --allow-partial judges a partial report by its
+lower bound. maxDeltaVsLast needs --last FILE, or --last none on the first run.
 
-Exit codes: 0 weighed (in part, if the report says so; with --budget: within
-it), 1 over budget, 2 failed, not judged, or bad input.`,
+Exit codes: 0 inspected, completely or in part (with --budget: within it), 1 over
+budget, 2 failed, not judged, or bad input.`,
 		Flags: append([]cli.Flag{
 			jsonFlag(),
 			&cli.StringSliceFlag{Name: "allow", Usage: "reach private addresses in `PREFIX`, such as 10.0.0.0/8 or 127.0.0.1; may be repeated; adds to LIBRA_ALLOW"},
-			&cli.StringFlag{Name: "profile", Value: string(inspect.Desktop), Usage: "weigh the page as it opens on `DEVICE`: desktop (1280x800) or mobile (412x823 at 1.75x)"},
-			&cli.DurationFlag{Name: "timeout", Value: 60 * time.Second, Usage: "report what was found after `TIME`"},
-			&cli.BoolFlag{Name: "no-scripting", Usage: "weigh the page as a browser with scripting turned off sees it", DisableDefaultText: true},
+			&cli.StringFlag{Name: "profile", Value: string(inspect.Desktop), Usage: "inspect the page as it opens on `DEVICE`: desktop (1280x800) or mobile (412x823 at 1.75x)"},
+			&cli.DurationFlag{Name: "timeout", Value: 60 * time.Second, Usage: "stop after `TIME` and report what was found by then"},
+			&cli.BoolFlag{Name: "no-scripting", Usage: "inspect the page as a browser with scripting turned off", DisableDefaultText: true},
 		}, budgetFlags()...),
 		Action: r.inspect,
 	}
@@ -79,7 +79,7 @@ func (r *runner) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	report := r.weigh(c.Context, cfg, url)
+	report := r.fetch(c.Context, cfg, url)
 	if c.Context.Err() != nil {
 		return c.Context.Err()
 	}
@@ -87,7 +87,7 @@ func (r *runner) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.tellReport(report, string(cfg.Profile), result, c.Bool("json"))
+	return r.printReport(report, string(cfg.Profile), result, c.Bool("json"))
 }
 
 // judged is a report for programs: the report's own fields, and the judgement.
@@ -97,7 +97,7 @@ type judged struct {
 	Budget *budget.Result `json:"budget,omitempty"` // with --budget
 }
 
-func (r *runner) tellReport(report *libra.Report, profile string, result *budget.Result, asJSON bool) error {
+func (r *runner) printReport(report *libra.Report, profile string, result *budget.Result, asJSON bool) error {
 	failed := report.Outcome == libra.Failed
 	if asJSON {
 		j := judged{Report: report, Score: score.OfReport(*report, profile)}
@@ -127,7 +127,7 @@ func (r *runner) tellReport(report *libra.Report, profile string, result *budget
 	return nil
 }
 
-func (r *runner) weigh(ctx context.Context, cfg inspect.Config, url string) *libra.Report {
+func (r *runner) fetch(ctx context.Context, cfg inspect.Config, url string) *libra.Report {
 	i := inspect.New(cfg)
 	defer i.Close()
 	progress := r.progress()
@@ -149,10 +149,10 @@ func (r *runner) inspectConfig(c *cli.Context) (cfg inspect.Config, err error) {
 	cfg.Allow = append(cfg.Allow, more...)
 	cfg.Profile = inspect.Profile(c.String("profile"))
 	if cfg.Profile != inspect.Desktop && cfg.Profile != inspect.Mobile {
-		return cfg, fail("cannot weigh for profile %q: there is none of that name", c.String("profile")).with("give --profile desktop or --profile mobile")
+		return cfg, fail("invalid --profile %q: must be desktop or mobile", c.String("profile"))
 	}
 	if cfg.PageTimeout = c.Duration("timeout"); cfg.PageTimeout <= 0 {
-		return cfg, fail("cannot use --timeout %s: no time at all", cfg.PageTimeout).with("give a time such as 30s or 2m")
+		return cfg, fail("invalid --timeout %s: must be more than 0, such as 30s or 2m", cfg.PageTimeout)
 	}
 	cfg.ScriptingOff = c.Bool("no-scripting")
 	return cfg, nil
@@ -173,13 +173,13 @@ func prefixes(source string, texts []string) (list []netip.Prefix, err error) {
 // failURL turns an error of libra.ParseURL into a fault.
 func failURL(err error) error {
 	why := libra.ReasonOf(err)
-	return fail("cannot weigh this page: %s", why.Text).with("%s", why.Remedy)
+	return fail("cannot inspect this page: %s", why.Text).with("%s", why.Remedy)
 }
 
 // failReport turns the reasons of a failed report into a fault.
 func failReport(url string, list libra.ReasonList) *fault {
 	what, hint := split(list.Why())
-	return fail("cannot weigh %q: %s", url, what).with("%s", hint)
+	return fail("cannot inspect %q: %s", url, what).with("%s", hint)
 }
 
 func jsonFlag() cli.Flag {

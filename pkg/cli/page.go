@@ -151,10 +151,10 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 	writeReport(w, s, p.Report, p.profile())
 }
 
-// writeWatch prints how often the page is weighed, and what that has shown.
+// writeWatch prints the interval of the watch, the open alarms and the budget.
 func writeWatch(w io.Writer, s screen, p *pageAnswer) {
 	if p.Every != "" {
-		fmt.Fprintf(w, "weighed every %s\n", printable(p.Every))
+		fmt.Fprintf(w, "inspected every %s\n", printable(p.Every))
 	}
 	for _, a := range p.Alarms {
 		fmt.Fprintf(w, "%s %s\n", s.paint(severityColour(a.Severity), "! alarm "+printable(a.ID)+":"), printable(a.Summary))

@@ -31,7 +31,7 @@ What --json prints under "next" goes to --after for the pages that follow.`,
 		Flags: applianceFlags(
 			&cli.IntFlag{Name: "limit", Value: 20, Usage: "list at most `N` pages"},
 			&cli.BoolFlag{Name: "watched", Usage: "list those that are watched, the newest watch first", DisableDefaultText: true},
-			&cli.StringFlag{Name: "after", Usage: "go on where `NEXT` of an earlier list ended"},
+			&cli.StringFlag{Name: "after", Usage: "continue the list at `NEXT` of an earlier answer"},
 		),
 		Action: r.pages,
 	}
@@ -42,7 +42,7 @@ func (r *runner) pages(c *cli.Context) error {
 		return err
 	}
 	if c.Int("limit") < 1 {
-		return fail("cannot list %d pages: that is none", c.Int("limit")).with("give --limit a number from 1")
+		return fail("invalid --limit %d: must be 1 or more", c.Int("limit"))
 	}
 	k, err := r.client(c)
 	if err != nil {

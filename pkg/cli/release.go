@@ -11,14 +11,14 @@ import (
 func (r *runner) releaseCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "release",
-		Usage:     "have a page that is in quarantine weighed again",
+		Usage:     "release a page from quarantine and inspect it again",
 		ArgsUsage: "ID|URL",
-		Description: `A page that ended its inspector again and again is left alone, with an alarm
-that says why, until it is released. Then it is tried anew, and goes back into
-quarantine if it does the same.
+		Description: `A page that has crashed its inspector several times is quarantined: it is not
+inspected until it is released, and an alarm says why. A released page is
+inspected again, and quarantined again if it does the same.
 
    libra release https://example.org/
-   libra page https://example.org/          how it went
+   libra page https://example.org/          shows the result
 
 Exit codes: 0 released, 2 not in quarantine, refused, or no appliance.`,
 		Flags:  applianceFlags(),
@@ -46,7 +46,7 @@ func (r *runner) release(c *cli.Context) error {
 		case http.StatusNotFound:
 			return fail("cannot release page %q: the appliance does not know it", given).with("libra pages lists what it knows")
 		case http.StatusConflict:
-			return fail("cannot release page %q: it is not in quarantine", given).with("libra submit URL has it weighed")
+			return fail("cannot release page %q: it is not in quarantine", given).with("libra submit URL inspects it")
 		}
 	}
 	if err != nil {

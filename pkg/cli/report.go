@@ -29,7 +29,7 @@ func writeReport(w io.Writer, s screen, r *libra.Report, profile string) {
 	if r.FinalURL != "" && r.FinalURL != r.URL {
 		fmt.Fprintf(w, "redirected to %s\n", printable(r.FinalURL))
 	}
-	fmt.Fprintf(w, "%s, answered %s: %s, %s transferred, %s decoded, weighed in %s\n",
+	fmt.Fprintf(w, "%s, answered %s: %s, %s transferred, %s decoded, inspected in %s\n",
 		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), libra.Several(r.Totals.Requests, "request"),
 		libra.FormatBytes(r.Totals.TransferBytes), libra.FormatBytes(r.Totals.DecodedBytes), libra.FormatDuration(time.Duration(r.DurationMS)*time.Millisecond))
 	if r.Repeat != nil && r.Totals.Requests > 0 {

@@ -30,7 +30,7 @@ func seeSettings(file string) (list []finding) {
 	}
 	for _, pair := range given {
 		if name, _, _ := strings.Cut(pair, "="); noSetting(pair) {
-			list = append(list, fine("settings", "%s in %s is no setting", name, file).do(configs.Suggest(name)))
+			list = append(list, fine("settings", "%s in %s is not a setting", name, file).do(configs.Suggest(name)))
 		}
 	}
 	return append(list, fine("settings", "%s sets %d of %d", file, len(given), len(configs.Settings())))
@@ -78,7 +78,7 @@ func setting(file, name string) (value string) {
 }
 
 // seePrograms asks every program that is in the folder whether it could start
-// with the settings of the file. A fault that several name is told once.
+// with the settings of the file. A fault that several report is listed once.
 func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 	if folder == "" {
 		self, err := os.Executable()
@@ -89,7 +89,7 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 	}
 	// What is wrong with the file itself stands among the findings on it.
 	given := slices.DeleteFunc(allSettings(file), noSetting)
-	asked, told := 0, map[string]bool{}
+	asked, reported := 0, map[string]bool{}
 	for _, c := range component.All() {
 		program := filepath.Join(folder, c.Name)
 		if _, err := os.Stat(program); err != nil {
@@ -97,16 +97,16 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 		}
 		asked++
 		for _, fault := range checkFaults(ctx, c, program, given) {
-			if !told[fault] {
-				told[fault] = true
-				list = append(list, fine("programs", "%s finds a fault in what it is given: %s", c.Name, fault).do("mend it before anything is restarted or reloaded"))
+			if !reported[fault] {
+				reported[fault] = true
+				list = append(list, fine("programs", "%s rejects its settings: %s", c.Name, fault).do("correct it before anything is restarted or reloaded"))
 			}
 		}
 	}
 	if asked == 0 || len(list) > 0 {
 		return list
 	}
-	return []finding{fine("programs", "%d take these settings", asked)}
+	return []finding{fine("programs", "%d programs accept these settings", asked)}
 }
 
 // checkFaults are the faults that a program finds in its configuration.

@@ -42,12 +42,12 @@ const statusWell = "OK"
 func (r *runner) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "status",
-		Usage: "show whether the appliance is well, part by part",
+		Usage: "show the state of the appliance, component by component",
 		Description: `   libra status
    libra status --json | jq .degraded
-   libra status >/dev/null || echo "something is out"
+   libra status >/dev/null || echo "not healthy"
 
-Exit codes: 0 all is well, 1 a part is out, 2 no appliance.`,
+Exit codes: 0 healthy, 1 degraded, 2 no appliance.`,
 		Flags:  applianceFlags(),
 		Action: r.status,
 	}

@@ -19,27 +19,27 @@ import (
 func (r *runner) submitCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "submit",
-		Usage:     "have the appliance weigh a page",
+		Usage:     "have the appliance inspect a page, once or every so often",
 		ArgsUsage: "URL",
-		Description: `Prints the page's id as soon as the request is safe on disk. With --wait it
-stays until the report is there and prints it.
+		Description: `Prints the page's id as soon as the request is stored on disk. With --wait it
+waits for the report and prints it.
 
    libra submit https://example.org/
    libra submit --wait https://example.org/
    libra submit --wait --json https://example.org/ | jq .report.totals
 
-With --every the page is watched: weighed again and again, with an alarm when it
-cannot be had or is over the budget. Saying it anew changes the watch.
+With --every the page is watched: inspected at that interval, with an alarm when
+it is down or over its budget. Another submit --every changes the watch.
 
    libra submit --every 30s https://example.org/
    libra submit --every 1h --budget budget.json https://example.org/
    libra submit --every off https://example.org/
 
 Exit codes: 0 accepted (with --wait: reported), 2 refused, no appliance, or the
-page could not be had.`,
+page could not be fetched.`,
 		Flags: applianceFlags(
-			&cli.StringFlag{Name: "every", Usage: "weigh it again every `TIME`, from 1s to 24h; off ends that"},
-			&cli.PathFlag{Name: "budget", TakesFile: true, Usage: "with --every: hold it against the LightWallet budgets in `FILE` (- reads standard input)"},
+			&cli.StringFlag{Name: "every", Usage: "watch the page: inspect it every `TIME`, from 1s to 24h; off ends the watch"},
+			&cli.PathFlag{Name: "budget", TakesFile: true, Usage: "with --every: check it against the LightWallet budgets in `FILE` (- reads standard input)"},
 			&cli.BoolFlag{Name: "wait", Usage: "wait for the report and print it", DisableDefaultText: true},
 			&cli.DurationFlag{Name: "timeout", Value: 5 * time.Minute, Usage: "with --wait: give up waiting after `TIME`"},
 		),
@@ -52,7 +52,7 @@ type accepted struct {
 	ID    string          `json:"id"`
 	URL   string          `json:"url"`
 	State libra.PageState `json:"state"`
-	Every string          `json:"every"` // how often it is weighed from now on
+	Every string          `json:"every"` // the interval of the watch
 	Note  string          `json:"note"`
 }
 
@@ -69,7 +69,7 @@ func (r *runner) submit(c *cli.Context) error {
 		return failURL(err)
 	}
 	if c.Duration("timeout") <= 0 {
-		return fail("cannot use --timeout %s: no time at all", c.Duration("timeout")).with("give a time such as 30s or 2m")
+		return fail("invalid --timeout %s: must be more than 0, such as 30s or 2m", c.Duration("timeout"))
 	}
 	send, err := r.submission(c, given)
 	if err != nil {
@@ -112,11 +112,11 @@ func (r *runner) submission(c *cli.Context, given string) (map[string]any, error
 	case every == off && c.Bool("wait"):
 		return nil, fail("cannot use --wait: no report follows --every off").with("leave one of them out")
 	case c.IsSet("timeout") && !c.Bool("wait"):
-		return nil, fail("cannot use --timeout: nothing is waited for").with("give --wait too")
+		return nil, fail("cannot use --timeout without --wait").with("give --wait too")
 	case file == "":
 		return send, nil
 	case every == "" || every == off:
-		return nil, fail("cannot use --budget: there is no watch to hold it against").with("give --every 30s or the like too; libra inspect --budget weighs once")
+		return nil, fail("cannot use --budget without --every: it is for a watch").with("give --every 30s too; libra inspect --budget checks a page once")
 	}
 	data, err := r.readFile("budget file", file)
 	if err != nil {
@@ -136,13 +136,13 @@ func (r *runner) submission(c *cli.Context, given string) (map[string]any, error
 func (r *runner) writeAccepted(k *client, a accepted) {
 	state := printable(string(a.State))
 	if a.Every != "" {
-		state += ", weighed every " + printable(a.Every) + " from now on"
+		state += ", inspected every " + printable(a.Every) + " from now on"
 	}
 	fmt.Fprintln(r.out, strings.TrimSpace(printable(a.ID)+" "+state))
 	if a.Note != "" {
 		fmt.Fprintln(r.out, printable(a.Note))
 	}
-	fmt.Fprintf(r.out, "look at %s/pages/%s, or: libra page %s\n", k.server, printable(a.ID), printable(a.ID))
+	fmt.Fprintf(r.out, "see %s/pages/%s, or: libra page %s\n", k.server, printable(a.ID), printable(a.ID))
 }
 
 // lastAnswer is when the page was last answered: not the answer to wait for.
@@ -179,7 +179,7 @@ func (r *runner) await(c *cli.Context, k *client, a accepted, before time.Time) 
 		var p pageAnswer
 		data, err := k.get(ctx, what, pagePath(a.ID), &p)
 		if f := (*fault)(nil); errors.As(err, &f) && f.passing && time.Since(answered) < maxAway {
-			progress.show("the appliance is away, waiting for it", 0, 0)
+			progress.show("the appliance does not answer, waiting for it", 0, 0)
 		} else if err != nil && ctx.Err() == nil {
 			return err
 		} else if err == nil {
@@ -192,8 +192,8 @@ func (r *runner) await(c *cli.Context, k *client, a accepted, before time.Time) 
 		}
 		select {
 		case <-ctx.Done():
-			return fail("cannot %s: it is not there after %s", what, libra.FormatDuration(c.Duration("timeout"))).
-				with("the request stands: libra page %s shows the report once it is there; --timeout waits longer", a.ID)
+			return fail("cannot %s: no report after %s", what, libra.FormatDuration(c.Duration("timeout"))).
+				with("the request is still queued: libra page %s shows the report when there is one; --timeout waits longer", a.ID)
 		case <-time.After(pause):
 		}
 	}
@@ -212,7 +212,7 @@ func (r *runner) awaited(c *cli.Context, data []byte, p *pageAnswer) error {
 	}
 	if p.State == libra.Quarantined {
 		what, _ := split(p.Latest.Why())
-		return fail("cannot weigh %q: %s", p.URL, what).with("release it with: libra release %s", p.URL)
+		return fail("cannot inspect %q: %s", p.URL, what).with("release it with: libra release %s", p.URL)
 	}
 	if p.Latest.Outcome == libra.Failed {
 		f := failReport(p.URL, p.Latest.ReasonList)

@@ -113,7 +113,7 @@ func (t *table) line(w io.Writer, s screen, widths []int, cells []cell) {
 const leastCut = 20
 
 // cut shortens s to n characters, the middle going first: the end of a URL
-// tells more than its middle.
+// identifies more than its middle.
 func cut(s string, n int) string {
 	n = max(n, leastCut)
 	runes := []rune(s)

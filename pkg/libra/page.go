@@ -77,7 +77,7 @@ func ParseURL(s string) (string, error) {
 		return "", invalidURL("start it with https:// or http://", "%q is not a URL", s)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {
-		return "", invalidURL("only http and https can be weighed", "URL %q has scheme %q", s, u.Scheme)
+		return "", invalidURL("only http and https can be inspected", "URL %q has scheme %q", s, u.Scheme)
 	}
 	if u.Hostname() == "" {
 		return "", invalidURL(example, "URL %q names no host", s)

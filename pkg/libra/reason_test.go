@@ -32,7 +32,7 @@ func TestReasonString(t *testing.T) {
 
 func TestReasonOf(t *testing.T) {
 	_, err := libra.ParseURL("ftp://example.org/")
-	want := libra.Reason{Code: libra.CodeInvalidURL, Text: `URL "ftp://example.org/" has scheme "ftp"`, Remedy: "only http and https can be weighed"}
+	want := libra.Reason{Code: libra.CodeInvalidURL, Text: `URL "ftp://example.org/" has scheme "ftp"`, Remedy: "only http and https can be inspected"}
 	if got := libra.ReasonOf(fmt.Errorf("wrapped: %w", err)); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
