@@ -141,7 +141,7 @@ func TestReloadOfAlarmsFile(t *testing.T) {
 
 	writeFile(t, file, strings.Replace(hookFile(two), "url", "ulr", 1))
 	out, code := run(t, nil, "libra-notifier", append(p.args, "--check")...)
-	if code != 2 || !strings.Contains(out, "alarms.toml:4: ulr is no key of a channel of type webhook: use name, type, url, url_credential, credential") || !strings.Contains(out, "alarms.toml:1: give either url") {
+	if code != 2 || !strings.Contains(out, "alarms.toml:4: unknown key ulr in a channel of type webhook: use name, type, url, url_credential, credential") || !strings.Contains(out, "alarms.toml:1: give either url") {
 		t.Errorf("--check: exit code %d: %s", code, out)
 	}
 	hup := func() {
@@ -154,7 +154,7 @@ func TestReloadOfAlarmsFile(t *testing.T) {
 	bustest.Await(t, "the refusal", p.logged("cannot reload, the configuration before stays in force: alarms.toml:1: give either url"))
 	p.kill()
 	p.start()
-	bustest.Await(t, "the last good file", p.logged("alarms.toml is bad, going on with the one before it: alarms.toml:4: ulr is no key"))
+	bustest.Await(t, "the last good file", p.logged("alarms.toml is invalid, using the last valid one: alarms.toml:4: unknown key ulr"))
 	publish(2)
 	bustest.Await(t, "the second alarm", func() bool { return len(one.got()) == 2 })
 

@@ -135,13 +135,13 @@ func TestNoFaultHidesAnother(t *testing.T) {
 			"libra-notifier",
 			[]string{"LIBRA_NATS_URL=http://foo", "LIBRA_RUNBOOK_URL=:::", "LIBRA_BASE_URL=foo"},
 			[]string{"--alarms", alarms},
-			[]string{"invalid LIBRA_NATS_URL (or --nats-url) ", "invalid LIBRA_RUNBOOK_URL (or --runbook-url) ", "invalid LIBRA_BASE_URL (or --base-url) ", "alarms.toml:1: colour is no key"},
+			[]string{"invalid LIBRA_NATS_URL (or --nats-url) ", "invalid LIBRA_RUNBOOK_URL (or --runbook-url) ", "invalid LIBRA_BASE_URL (or --base-url) ", "alarms.toml:1: unknown key colour"},
 		},
 		{
 			"libra-watchdog",
 			[]string{"LIBRA_NATS_URL=nats://a b", "LIBRA_SERVER=foo", "LIBRA_DATABASE=/tmp"},
 			[]string{"--alarms", alarms},
-			[]string{"invalid LIBRA_NATS_URL (or --nats-url) ", "invalid LIBRA_SERVER (or --server) ", "must be a file, not a folder", "alarms.toml:1: colour is no key"},
+			[]string{"invalid LIBRA_NATS_URL (or --nats-url) ", "invalid LIBRA_SERVER (or --server) ", "must be a file, not a folder", "alarms.toml:1: unknown key colour"},
 		},
 		{
 			"libra-recorder",

@@ -195,7 +195,7 @@ url = "`+gone.URL+`/"
 	stop()
 	wantNotified(t, libra.Alarm{
 		ID: "channel.ops", Scope: libra.ScopeComponent, Target: "channel ops", Severity: libra.Major,
-		Summary: "Alarms do not reach people by the channel ops", Runbook: "#channel",
+		Summary: "Notifications cannot be sent through the channel ops", Runbook: "#channel",
 	}, "404")
 
 	setRules(t, "[thresholds.disk]\nminor = 0.0001\nmagor = 50\n")
@@ -207,7 +207,7 @@ url = "`+gone.URL+`/"
 	}
 	wantNotified(t, libra.Alarm{
 		ID: "alarms-file", Scope: libra.ScopeComponent, Target: "alarms.toml", Severity: libra.Minor,
-		Summary: "alarms.toml is refused: the last good one stays in force", Runbook: "#alarms-file",
+		Summary: "alarms.toml is invalid: the last valid one stays in force", Runbook: "#alarms-file",
 	}, "alarms.toml:3: ", "magor")
 	if now := box.MainPID(t, "libra-watchdog"); now != pid {
 		t.Errorf("reload replaced process %d by %d", pid, now)

@@ -67,7 +67,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 		return fmt.Errorf("%w: %w", daemon.ErrConfig, err)
 	}
 	for _, fault := range rules.Faults(s.cfg.RulesFault) {
-		p.Log.Error("alarms.toml is bad, going on with the one before it: " + fault.Error())
+		p.Log.Error("alarms.toml is invalid, using the last valid one: " + fault.Error())
 	}
 	conn, err := s.line.Connect(ctx, p, "1")
 	if err != nil {

@@ -27,14 +27,14 @@ func TestReloadOfABadFile(t *testing.T) {
 	if len(got) != 1 || got[0].ID != "alarms-file" || !strings.Contains(got[0].Evidence, "alarms.toml:1: ") {
 		t.Errorf("%+v", got)
 	}
-	// It is over when it is taken over, not when somebody has mended the file.
+	// It is over when it is taken over, not when the file is corrected.
 	if err := os.WriteFile(s.file.File, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n.Fault(s.file.Look())
-	if got := n.Troubles(); len(got) != 1 || !strings.Contains(got[0].Summary+got[0].Evidence, "is not in force as it stands there"+"alarms.toml is well again") {
+	if got := n.Troubles(); len(got) != 1 || !strings.Contains(got[0].Summary+got[0].Evidence, "has changes that are not in force"+"alarms.toml is valid again") {
 		t.Errorf("%+v", got)
 	}
 	cancel() // nobody runs who would apply it

@@ -30,7 +30,7 @@ func TestBreaker(t *testing.T) {
 	d.publish(transition("web", 1))
 	d.publish(transition("web", 2))
 	says := func(want string) func() bool { return func() bool { return strings.Contains(d.said(), want) } }
-	bustest.Await(t, "a half-open breaker", says("slack: 0 told, breaker half-open, attempt 3 failed: Slack answered 500"))
+	bustest.Await(t, "a half-open breaker", says("slack: 0 sent, breaker half-open, attempt 3 failed: Slack answered 500"))
 	s.mu.Lock()
 	calls := len(s.calls)
 	s.mu.Unlock()
@@ -39,7 +39,7 @@ func TestBreaker(t *testing.T) {
 	}
 	close(seen)
 	wantTexts(t, s, text(1), text(2))
-	bustest.Await(t, "a closed breaker", says("slack: 2 told"))
+	bustest.Await(t, "a closed breaker", says("slack: 2 sent"))
 	if !strings.Contains(d.logged(), "breaker=open") {
 		t.Error("the journal does not say that the breaker opened")
 	}
@@ -57,7 +57,7 @@ func BenchmarkStorm(b *testing.B) {
 		for n := range transitions {
 			d.publish(transition(fmt.Sprint("page.", n%100), 1+n/100))
 		}
-		total := regexp.MustCompile(`^(\d+) alarm messages in one`)
+		total := regexp.MustCompile(`^(\d+) notifications in one`)
 		deadline := time.Now().Add(10 * time.Minute)
 		var mem runtime.MemStats
 		peak := uint64(0)

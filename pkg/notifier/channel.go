@@ -182,9 +182,9 @@ func (ch supervised) hold(ctx context.Context) error {
 
 // state is for the status line.
 func (ch *channel) state() string {
-	text := fmt.Sprintf("%d told", ch.sender.sent.Load())
+	text := fmt.Sprintf("%d sent", ch.sender.sent.Load())
 	if n := ch.nflog.suppressed(); n > 0 {
-		text += fmt.Sprintf(", %d withheld", n)
+		text += fmt.Sprintf(", %d suppressed", n)
 	}
 	if trouble, breaker := ch.sender.health(); trouble.reason != "" {
 		text += fmt.Sprintf(", breaker %s, attempt %d failed: %s", breaker.state, breaker.fails, trouble.reason)

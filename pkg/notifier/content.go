@@ -56,11 +56,11 @@ func (w writer) letter(m message) letter {
 		l = w.digest(m)
 	}
 	if m.Cut {
-		l.remarks = append(l.remarks, "Cut short, because all of it was refused as too large; libra alarms show "+m.Notifications[0].Transition.Alarm.ID+" has the rest")
+		l.remarks = append(l.remarks, "Shortened, because the full text was refused as too large. Full text: libra alarms show "+m.Notifications[0].Transition.Alarm.ID)
 	}
 	if m.Repeat {
 		l.text += " (possible repeat)"
-		l.remarks = append(l.remarks, "Possible repeat: whether an earlier attempt arrived is not known")
+		l.remarks = append(l.remarks, "Possible repeat: an earlier attempt may have arrived")
 	}
 	return l
 }
@@ -84,14 +84,14 @@ func (w writer) single(m message, n notification) letter {
 		open := lasting(m.at.Sub(a.Since))
 		l.text += ", still open after " + open
 		l.header = "Still open: " + headline(a)
-		l.remarks = append(l.remarks, "Reminder: open for "+open+", the last word on it was at "+clock(n.LastSent)+"; acknowledging it ends reminders: libra alarms ack "+a.ID)
+		l.remarks = append(l.remarks, "Reminder: open for "+open+", last notification at "+clock(n.LastSent)+". To stop reminders, acknowledge it: libra alarms ack "+a.ID)
 	}
 	if a.Flapping && a.State == libra.Raised {
 		l.text += " (flapping)"
 		l.remarks = append(l.remarks, "Flapping: it comes and goes, and stays raised until it is calm")
 	}
 	if n.Inhibits > 0 {
-		l.remarks = append(l.remarks, fmt.Sprintf("It explains %s that you were not told of", libra.Several(n.Inhibits, "other alarm")))
+		l.remarks = append(l.remarks, fmt.Sprintf("It explains %s, suppressed because of it", libra.Several(n.Inhibits, "other alarm")))
 	}
 	if m.Kind == news {
 		l.remarks = append(l.remarks, w.lateness(m.at, t.At, n.Suppressed)...)
@@ -105,9 +105,9 @@ func (w writer) lateness(now, at time.Time, held string) []string {
 	late := now.Sub(at)
 	switch {
 	case held != "" && late >= time.Second:
-		return []string{"Told " + lasting(late) + " later, for " + held}
+		return []string{"Sent " + lasting(late) + " late, because " + held}
 	case late >= w.late():
-		return []string{"Told " + lasting(late) + " late: it happened " + clock(at)}
+		return []string{"Sent " + lasting(late) + " late: it happened " + clock(at)}
 	}
 	return nil
 }
@@ -147,10 +147,10 @@ func (w writer) context(a libra.Alarm, host string) string {
 // trial is what "libra alarms test" sends.
 func (w writer) trial(m message) letter {
 	host := m.Notifications[0].Transition.Host
-	text := "[trial] Libra on " + host + ": this channel works; nothing is wrong"
+	text := "[test] Libra on " + host + ": this channel works, nothing is wrong"
 	l := letter{
-		text: text, header: "Trial message", worst: libra.Alarm{State: libra.Cleared},
-		body:    []string{"Somebody asked Libra to try this channel. Alarms will arrive here; nothing is wrong."},
+		text: text, header: "Test message", worst: libra.Alarm{State: libra.Cleared},
+		body:    []string{"Libra was asked to test this channel. Alarms will arrive here. Nothing is wrong."},
 		context: "host " + host,
 	}
 	if w.version != "" {
@@ -194,7 +194,7 @@ func (w writer) digest(m message) letter {
 		}
 	}
 	first, last := m.Notifications[0].Transition, m.Notifications[len(m.Notifications)-1].Transition
-	header := fmt.Sprintf("%d alarm messages in one: %d open, %d over", len(m.Notifications), open, len(alarms)-open)
+	header := fmt.Sprintf("%d notifications in one: %d open, %d cleared", len(m.Notifications), open, len(alarms)-open)
 	text := fmt.Sprintf("%s on %s, %s to %s", header, first.Host, clock(first.At), clock(last.At))
 	switch shared := sharedGroup(m.Notifications); {
 	case m.Kind == reminded:
@@ -283,7 +283,7 @@ func (g *history) line() string {
 func lines(alarms []*history) (list []string) {
 	for i, g := range alarms {
 		if i == mostListed {
-			return append(list, fmt.Sprintf("and %d more alarms; libra alarms lists what is open", len(alarms)-i))
+			return append(list, fmt.Sprintf("and %d more alarms: see libra alarms", len(alarms)-i))
 		}
 		list = append(list, g.line())
 	}

@@ -21,7 +21,7 @@ func (s inhibitStage) check(c candidate) *suppression {
 	if c.trigger == changed || !raised && !settling {
 		return nil
 	}
-	return &suppression{"inhibit", fmt.Sprintf("it was explained by the alarm %s", c.Now.Alarm.Cause)}
+	return &suppression{"inhibit", fmt.Sprintf("it was inhibited by the alarm %s", c.Now.Alarm.Cause)}
 }
 
 // causeOf reports whether the alarm that explains a is raised, and else when it

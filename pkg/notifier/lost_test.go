@@ -36,7 +36,7 @@ func TestGroupIsNoReasonNotToTell(t *testing.T) {
 		s.clear(silenced)
 		s.pass(time.Minute)
 		s.want("+0s ops: [critical] page.1 on box: is unwell",
-			"+2s ops: 2 alarm messages in one: 0 open, 1 over on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC")
+			"+2s ops: 2 notifications in one: 0 open, 1 cleared on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC")
 	})
 }
 

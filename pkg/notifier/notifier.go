@@ -308,7 +308,7 @@ func (n *Notifier) Troubles() (list []event.Trouble) {
 		}
 		list = append(list, event.Trouble{
 			ID: "channel." + ch.name, Target: "channel " + ch.name, Severity: libra.Major, Runbook: "#channel",
-			Summary:  "Alarms do not reach people by the channel " + ch.name,
+			Summary:  "Notifications cannot be sent through the channel " + ch.name,
 			Evidence: fmt.Sprintf("failing since %s: %s", clock(t.since), t.reason),
 		})
 	}

@@ -269,7 +269,7 @@ func TestSlackIsUnwell(t *testing.T) {
 			if gap := s.calls[1].Sub(s.calls[0]); gap < c.pause {
 				t.Errorf("called again after %s, want %s", gap, c.pause)
 			}
-			if !strings.Contains(d.logged(), "not told, trying again") {
+			if !strings.Contains(d.logged(), "cannot send notification, retrying") {
 				t.Error("the trouble was not logged")
 			}
 		})
@@ -296,7 +296,7 @@ func TestDigestAfterAnOutage(t *testing.T) {
 	d.publish(transition("bus", 2))
 	bustest.Await(t, "two messages", func() bool { return len(s.texts()) == 2 })
 	got := s.messages()
-	if got[0].Text != text(1) || !strings.HasPrefix(got[1].Text, "9 alarm messages in one: 1 open, 1 over on box, ") {
+	if got[0].Text != text(1) || !strings.HasPrefix(got[1].Text, "9 notifications in one: 1 open, 1 cleared on box, ") {
 		t.Errorf("texts %q", s.texts())
 	}
 	body := got[1].Attachments[0].Blocks.BlockSet[0].(*slack.SectionBlock).Text.Text
@@ -390,7 +390,7 @@ func TestLate(t *testing.T) {
 	d.publish(tr)
 	wantTexts(t, s, text(1))
 	note := s.messages()[0].Attachments[0].Blocks.BlockSet[2].(*slack.ContextBlock).ContextElements.Elements[0].(*slack.TextBlockObject).Text
-	if !strings.HasPrefix(note, "Told 2 h late: it happened ") {
+	if !strings.HasPrefix(note, "Sent 2 h late: it happened ") {
 		t.Errorf("remark %q", note)
 	}
 }
@@ -406,7 +406,7 @@ func TestNoChannel(t *testing.T) {
 	}
 	stop := d.run()
 	d.publish(transition("web", 1))
-	bustest.Await(t, "the journal", func() bool { return strings.Contains(d.logged(), "told") })
+	bustest.Await(t, "the journal", func() bool { return strings.Contains(d.logged(), "notification sent") })
 	if !strings.Contains(d.logged(), "no channel is configured") {
 		t.Errorf("the journal says %s", d.logged())
 	}
@@ -422,11 +422,11 @@ func TestNoChannel(t *testing.T) {
 func TestWebhookFile(t *testing.T) {
 	for _, c := range []struct{ content, want string }{
 		{"", "is empty"},
-		{"sesame-open", "that is no URL"},
-		{"https://hooks.slack.com/" + secret + " https://hooks.slack.com/", "that is no URL"},
+		{"sesame-open", "invalid URL"},
+		{"https://hooks.slack.com/" + secret + " https://hooks.slack.com/", "invalid URL"},
 		{"https://hooks.slack.com/" + secret + "\nhttps://hooks.slack.com/", "several lines"},
 		{"http://hooks.slack.com/" + secret, "does not start with https://"},
-		{"https://hooks.slack.com:a/" + secret, "that is no URL"},
+		{"https://hooks.slack.com:a/" + secret, "invalid URL"},
 		{"https://hooks.slack.com/services/" + secret + "\n", ""},
 		{"http://127.0.0.1:1/" + secret, ""},
 		{"http://10.1.2.3/" + secret, ""},

@@ -98,7 +98,7 @@ func (r *round) raised(n notification) []notification {
 	if s := r.check(c); s != nil {
 		e.Suppressed = s.reason
 		r.nflog.handled(e.Now)
-		r.log.Info("withheld", "alarm", id, "transition", e.Now.ID, "stage", s.stage, "why", s.reason)
+		r.log.Info("notification suppressed", "alarm", id, "transition", e.Now.ID, "stage", s.stage, "why", s.reason)
 		return nil
 	}
 	r.group.start(c)
@@ -116,7 +116,7 @@ func (r *round) cleared(n notification) (passed []notification) {
 		if r.dropsClear(e, t, r.now) {
 			r.nflog.handled(t)
 			r.nflog.close(t)
-			r.log.Info("not told: nor was that it was raised", "alarm", id, "transition", t.ID)
+			r.log.Info("notification suppressed", "alarm", id, "transition", t.ID, "stage", "deduplicate", "why", "its raise was not sent")
 			return nil
 		}
 		if e != nil && e.Notified == "" {

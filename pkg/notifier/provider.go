@@ -59,7 +59,7 @@ type journal struct{ log *slog.Logger }
 func (j journal) send(_ context.Context, m message) (receipt, error) {
 	for _, d := range m.Notifications {
 		a := d.Transition.Alarm
-		j.log.Info("no channel is configured, nobody is told", "alarm", a.ID, "state", a.State, "severity", a.Severity,
+		j.log.Info("no channel is configured, nobody is notified", "alarm", a.ID, "state", a.State, "severity", a.Severity,
 			"target", a.Target, "summary", a.Summary, "evidence", a.Evidence, "transition", d.Transition.ID)
 	}
 	return receipt{answer: "no channel is configured: this went to the journal of libra-notifier"}, nil

@@ -136,7 +136,7 @@ func TestBot(t *testing.T) {
 	raise := transition("web", 1)
 	raise.Alarm.Summary = "<!channel> is over budget"
 	d.publish(raise)
-	bustest.Await(t, "the raise", func() bool { return len(s.said()) == 1 && strings.Contains(d.said(), "1 told") })
+	bustest.Await(t, "the raise", func() bool { return len(s.said()) == 1 && strings.Contains(d.said(), "1 sent") })
 	stop()
 	d.run()
 	worse := transition("web", 3)
@@ -237,24 +237,24 @@ func TestTry(t *testing.T) {
 		{"Slack is busy", slackFile, "slack", answers(429, "", "Retry-After", "30"), false, `Slack answered 429 Too Many Requests`, false},
 		{"Slack hangs", slackFile, "slack", hang, false, "post to Slack: no answer in time", false},
 		{"Slack cuts", slackFile, "slack", cut, false, "post to Slack: EOF", false},
-		{"bot", botFile + `"URL"`, "bot", answers(200, `{"ok":true,"channel":"C1","ts":"1.2"}`), true, "Slack took it: channel C1, message 1.2", false},
+		{"bot", botFile + `"URL"`, "bot", answers(200, `{"ok":true,"channel":"C1","ts":"1.2"}`), true, "Slack accepted it: channel C1, message 1.2", false},
 		{"revoked token", botFile + `"URL"`, "bot", answers(200, `{"ok":false,"error":"invalid_auth"}`), false, `Slack answered "invalid_auth"`, true},
 		{"unknown channel", botFile + `"URL"`, "bot", answers(200, `{"ok":false,"error":"channel_not_found"}`), false, `Slack answered "channel_not_found"`, true},
 		{"missing scope", botFile + `"URL"`, "bot", answers(200, `{"ok":false,"error":"missing_scope","needed":"chat:write"}`), false, `Slack answered "missing_scope": the bot needs the scope chat:write`, true},
 		{"bot is busy", botFile + `"URL"`, "bot", answers(429, "", "Retry-After", "30"), false, "Slack answered 429 Too Many Requests", false},
 		{"bot hangs", botFile + `"URL"`, "bot", hang, false, "post to Slack: no answer in time", false},
-		{"no bot's token", strings.Replace(botFile, "token", "key", 1) + `"URL"`, "bot", nil, false, `credential "key" holds no token of a Slack bot`, true},
+		{"no bot's token", strings.Replace(botFile, "token", "key", 1) + `"URL"`, "bot", nil, false, `credential "key": invalid Slack bot token`, true},
 		{"hook", hook, "hook", answers(204, ""), true, "the webhook answered 204 No Content", false},
 		{"hook refuses", hook, "hook", answers(401, "bad signature"), false, `the webhook answered 401 Unauthorized: "bad signature"`, true},
 		{"missing credential", strings.Replace(hook, "hook-url", "nowhere", 1), "hook", nil, false, `credential "nowhere" is missing: put it into /etc/libra/credentials/nowhere (mode 600), then systemctl restart libra-notifier`, true},
-		{"phone", phone, "phone", answers(200, ""), true, "the service took it", false},
+		{"phone", phone, "phone", answers(200, ""), true, "the service accepted it", false},
 		{"phone's token is revoked", phone, "phone", answers(401, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 401 Unauthorized", true},
 		{"phone is forbidden", phone, "phone", answers(403, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 403 Forbidden", true},
 		{"phone is gone", phone, "phone", answers(404, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 404 Not Found", true},
 		{"phone is unwell", phone, "phone", answers(503, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 503 Service Unavailable", false},
 		{"phone is busy", phone, "phone", answers(429, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 429 Too Many Requests", false},
 		{"phone cuts", phone, "phone", cut, false, "failed to send notification to generic webhook: sending HTTP request: ", false},
-		{"no such channel", hook, "pager", nil, false, `there is no channel "pager"`, false},
+		{"no such channel", hook, "pager", nil, false, `no such channel "pager"`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -316,7 +316,7 @@ func TestTrialEndsTheTrouble(t *testing.T) {
 	if tried := d.n.Try(t.Context(), "slack"); !tried.OK {
 		t.Fatalf("%+v", tried)
 	}
-	wantTexts(t, s, "[trial] Libra on box: this channel works; nothing is wrong", text(1))
+	wantTexts(t, s, "[test] Libra on box: this channel works, nothing is wrong", text(1))
 	bustest.Await(t, "no trouble", func() bool { return d.n.Troubles() == nil })
 }
 
@@ -399,7 +399,7 @@ func TestShoutrrr(t *testing.T) {
 	if got := <-bodies; !strings.HasPrefix(got, "/"+secret+" "+text(1)) || !strings.Contains(got, "2 of 1\n\nSince ") {
 		t.Errorf("told %q", got)
 	}
-	if !strings.Contains(d.logged(), "not told, trying again") {
+	if !strings.Contains(d.logged(), "cannot send notification, retrying") {
 		t.Error("the refusal was not logged")
 	}
 }
@@ -458,7 +458,7 @@ func TestShoutrrrInClear(t *testing.T) {
 		{"generic+http://example.org/x", "turns TLS off"},
 		{"ntfy://ntfy.sh/topic?scheme=http", "turns TLS off"},
 		{"gotify://example.org/Aaa.bbb.ccc.ddd?DisableTLS=Yes", "turns TLS off"},
-		{"nosuchservice://x/y", "holds no URL of shoutrrr"},
+		{"nosuchservice://x/y", "invalid shoutrrr URL"},
 		{"generic://127.0.0.1:1/x?disabletls=yes", ""},
 		{"generic://example.org/x", ""},
 	} {

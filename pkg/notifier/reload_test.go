@@ -131,7 +131,7 @@ func TestSilencedOverARestart(t *testing.T) {
 	d.run()()
 	d.run()
 	bustest.Await(t, "the other alarm", func() bool {
-		return len(s.texts()) == 1 && strings.Contains(d.said(), "1 withheld")
+		return len(s.texts()) == 1 && strings.Contains(d.said(), "1 suppressed")
 	})
 	silence(-time.Second)
 	bustest.Await(t, "the silenced alarm", func() bool { return len(s.texts()) == 2 })
@@ -165,7 +165,7 @@ func TestBusLosesItsStore(t *testing.T) {
 	stop := d.run()
 	d.publish(transition("web", 1))
 	wantTexts(t, s, text(1))
-	bustest.Await(t, "it to be remembered", func() bool { return strings.Contains(d.said(), "1 told") })
+	bustest.Await(t, "it to be remembered", func() bool { return strings.Contains(d.said(), "1 sent") })
 	stop()
 	d.bus.Down()
 	d.bus.Wipe()

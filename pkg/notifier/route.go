@@ -12,5 +12,5 @@ func (s routeStage) check(c candidate) *suppression {
 	if c.trigger == changed || s.policy.routes(s.channel, c.Now.Alarm) {
 		return nil
 	}
-	return &suppression{"route", "it went to other channels"}
+	return &suppression{"route", "a route sent it to other channels"}
 }

@@ -154,7 +154,7 @@ func (s *sender) reduce(m message, err error) (parts []message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.breaker = s.breaker.success() // it answers
-	s.log.Warn("refused as too large, telling less at a time", "alarm", m.Notifications[0].Transition.Alarm.ID,
+	s.log.Warn("notification refused as too large, sending smaller ones", "alarm", m.Notifications[0].Transition.Alarm.ID,
 		"transitions", len(m.Notifications), "messages", len(parts), "cut", parts[0].Cut, "err", err)
 	return parts
 }
@@ -172,7 +172,7 @@ func (s *sender) delivered(m message, got receipt) {
 	defer s.mu.Unlock()
 	for _, n := range m.Notifications {
 		a := n.Transition.Alarm
-		s.log.Info("told", "alarm", a.ID, "state", a.State, "transition", n.Transition.ID, "kind", m.Kind,
+		s.log.Info("notification sent", "alarm", a.ID, "state", a.State, "transition", n.Transition.ID, "kind", m.Kind,
 			"age", m.at.Sub(n.Transition.At).Round(time.Millisecond), "attempt", s.breaker.fails+1, "repeat", m.Repeat)
 	}
 	s.breaker, s.trouble = s.breaker.success(), trouble{}
@@ -191,7 +191,7 @@ func (s *sender) undelivered(m message, err error) {
 	s.breaker = s.breaker.failure(now, asked, s.cfg.Backoff, s.cfg.BackoffMax, jitter())
 	s.failing(now, err.Error(), permanent)
 	t := m.Notifications[0].Transition
-	s.log.Warn("not told, trying again", "alarm", t.Alarm.ID, "transition", t.ID,
+	s.log.Warn("cannot send notification, retrying", "alarm", t.Alarm.ID, "transition", t.ID,
 		"transitions", len(m.Notifications), "attempt", s.breaker.fails, "pause", s.breaker.until.Sub(now).Round(time.Millisecond),
 		"breaker", s.breaker.state, "err", err)
 }
@@ -216,7 +216,7 @@ func (s *sender) health() (trouble, breaker) {
 func (s *sender) try(ctx context.Context) (receipt, error) {
 	select {
 	case <-ctx.Done():
-		return receipt{}, fmt.Errorf("the trial before is still under way: %w", ctx.Err())
+		return receipt{}, fmt.Errorf("the test before is still in progress: %w", ctx.Err())
 	case s.trials <- struct{}{}:
 	}
 	now := time.Now()

@@ -32,7 +32,7 @@ func newShoutrrr(c rules.Channel, cfg Config, w writer) (provider, error) {
 	// Its services log what they send and to where: nobody listens.
 	r, err := shoutrrr.NewSender(log.New(io.Discard, "", 0), url.text)
 	if err != nil {
-		return nil, fmt.Errorf("credential %q holds no URL of shoutrrr (%s): see https://shoutrrr.nickfedor.com/ for those of its services", c.Credential, scrub(err.Error(), url.text))
+		return nil, fmt.Errorf("credential %q: invalid shoutrrr URL (%s): see https://shoutrrr.nickfedor.com/ for those of its services", c.Credential, scrub(err.Error(), url.text))
 	}
 	r.Timeout = cfg.Timeout
 	return &shout{url, r, w, make(chan struct{}, 1)}, nil
@@ -43,7 +43,7 @@ func newShoutrrr(c rules.Channel, cfg Config, w writer) (provider, error) {
 func inClear(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return errors.New("that is no URL of shoutrrr")
+		return errors.New("invalid shoutrrr URL")
 	}
 	plain := strings.HasSuffix(u.Scheme, "+http") || u.Scheme == "smtp" && strings.EqualFold(u.Query().Get("encryption"), "none")
 	for key, values := range u.Query() {
@@ -82,7 +82,7 @@ func (s *shout) send(ctx context.Context, m message) (receipt, error) {
 	select {
 	case s.busy <- struct{}{}:
 	default:
-		return receipt{}, &refusal{reason: "the call before is still under way"}
+		return receipt{}, &refusal{reason: "the call before is still in progress"}
 	}
 	text := s.writer.letter(m).plain()
 	answer := make(chan error, 1)
@@ -98,7 +98,7 @@ func (s *shout) send(ctx context.Context, m message) (receipt, error) {
 			return receipt{}, judgeShout(err, s.url.text)
 		}
 	}
-	return receipt{answer: "the service took it"}, nil
+	return receipt{answer: "the service accepted it"}, nil
 }
 
 // judgeShout tells a no from what may have arrived, by what the many services

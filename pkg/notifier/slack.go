@@ -26,7 +26,7 @@ func newHook(c rules.Channel, cfg Config, w writer) (provider, error) {
 		return nil, err
 	}
 	if err := rules.CheckURL(url.text); err != nil {
-		return nil, fmt.Errorf("credential %q holds no webhook of Slack: %w: put the URL there that Slack shows under Incoming Webhooks, alone on a line", c.Credential, err)
+		return nil, fmt.Errorf("credential %q: Slack webhook: %w: put the URL there that Slack shows under Incoming Webhooks, alone on a line", c.Credential, err)
 	}
 	return &hook{url, w, newClient()}, nil
 }
@@ -72,7 +72,7 @@ const mostAnswer = 200
 func post(ctx context.Context, client *http.Client, who string, to secret, data []byte, header http.Header) (receipt, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.text, bytes.NewReader(data))
 	if err != nil {
-		return receipt{}, &refusal{reason: "post to " + who + ": that is no URL", permanent: true}
+		return receipt{}, &refusal{reason: "post to " + who + ": invalid URL", permanent: true}
 	}
 	req.Header = header
 	req.Header.Set("Content-Type", "application/json")

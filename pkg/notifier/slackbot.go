@@ -26,7 +26,7 @@ func newBot(c rules.Channel, cfg Config, w writer) (provider, error) {
 		return nil, err
 	}
 	if !strings.HasPrefix(token.text, "xox") {
-		return nil, fmt.Errorf("credential %q holds no token of a Slack bot: it begins with xoxb-; Slack shows it under OAuth & Permissions", c.Credential)
+		return nil, fmt.Errorf("credential %q: invalid Slack bot token: must begin with xoxb-; Slack shows it under OAuth & Permissions", c.Credential)
 	}
 	api := strings.TrimRight(cmp.Or(c.URL, slackAPI), "/") + "/"
 	client := newClient()
@@ -57,7 +57,7 @@ func (b *bot) say(ctx context.Context, room string, l letter, shared bool, more 
 	if err != nil {
 		return receipt{}, judgeSlack(err)
 	}
-	return receipt{fmt.Sprintf("Slack took it: channel %s, message %s", channel, stamp), place{channel, stamp, shared}}, nil
+	return receipt{fmt.Sprintf("Slack accepted it: channel %s, message %s", channel, stamp), place{channel, stamp, shared}}, nil
 }
 
 // follow says what became of an alarm where it was told: in the thread, and in

@@ -55,7 +55,7 @@ func (n *Notifier) serve(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("POST /alarm", func(w http.ResponseWriter, r *http.Request) {
 		var t libra.Transition
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&t); err != nil || t.ID == "" || t.Alarm.ID == "" {
-			http.Error(w, "that is no transition", http.StatusBadRequest)
+			http.Error(w, "invalid transition: must be JSON with an id and an alarm.id", http.StatusBadRequest)
 			return
 		}
 		// Who is full hears of it from the bus, once that is back.
@@ -67,10 +67,10 @@ func (n *Notifier) serve(ctx context.Context, l net.Listener) error {
 			}
 		}
 		if len(all) == len(full) {
-			http.Error(w, fmt.Sprintf("nobody can be told: %v", errors.Join(full...)), http.StatusServiceUnavailable)
+			http.Error(w, fmt.Sprintf("cannot queue the notification: %v", errors.Join(full...)), http.StatusServiceUnavailable)
 			return
 		}
-		n.deps.Log.Info("alarm came past the bus", "alarm", t.Alarm.ID, "state", t.Alarm.State, "transition", t.ID)
+		n.deps.Log.Info("alarm received by the socket", "alarm", t.Alarm.ID, "state", t.Alarm.State, "transition", t.ID)
 		w.WriteHeader(http.StatusAccepted)
 	})
 	srv := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(n.deps.Log.Handler(), slog.LevelWarn)}

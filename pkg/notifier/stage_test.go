@@ -54,7 +54,7 @@ func routesTo(channel string) rules.File {
 }
 
 func TestRouteStage(t *testing.T) {
-	const why = "it went to other channels"
+	const why = "a route sent it to other channels"
 	for _, tt := range []stageTest{
 		{"new alarm", openAlarm(never), false, why},
 		{"change of a known alarm", openAlarm(older), true, ""},
@@ -70,7 +70,7 @@ func TestInhibitStage(t *testing.T) {
 	bus := libra.Transition{ID: "x", Alarm: libra.Alarm{ID: "bus", State: libra.Raised}}
 	caused := func(e *notifier.Entry) { e.Now.Alarm.Cause = "bus" }
 	ownCause := func(e *notifier.Entry) { e.Now.Alarm.Cause = "web" }
-	const why = "it was explained by the alarm bus"
+	const why = "it was inhibited by the alarm bus"
 	raised := notifier.NewStages(rules.Defaults())
 	raised.Open(notifier.Entry{Now: bus})
 	raised.Open(openAlarm(never, ownCause))

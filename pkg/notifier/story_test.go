@@ -230,7 +230,7 @@ func TestReminders(t *testing.T) {
 			"+10m1s ops: [critical] bus on box: is unwell, still open after 10 min",
 			"+20m1s ops: [critical] bus on box: is unwell, still open after 20 min",
 			"+1h15m1s ops: [cleared] bus on box: is well, down for 1 h 15 min")
-		s.wantMinutes("+1s bus: told ops: raised", "+10m1s bus: told ops: still open", "+20m1s bus: told ops: still open", "+1h15m1s bus: told ops: cleared")
+		s.wantMinutes("+1s bus: notified ops: raised", "+10m1s bus: notified ops: still open", "+20m1s bus: notified ops: still open", "+1h15m1s bus: notified ops: cleared")
 	})
 }
 
@@ -344,7 +344,7 @@ func TestGroup(t *testing.T) {
 		s.say(s.alarm("page.9", group))
 		s.pass(2 * time.Second)
 		s.want("+0s ops: [critical] page.0 on box: is unwell",
-			"+4s ops: 2 alarm messages in one: 0 open, 1 over on box, 1 Jan 00:00:03 UTC to 1 Jan 00:00:04 UTC",
+			"+4s ops: 2 notifications in one: 0 open, 1 cleared on box, 1 Jan 00:00:03 UTC to 1 Jan 00:00:04 UTC",
 			"+10s ops: 2 alarms of example.org on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC; worst: [critical] page.1: is unwell",
 			"+24s ops: [critical] page.9 on box: is unwell")
 	})

@@ -40,12 +40,12 @@ func (t timeline) add(channel string, m message) {
 		if m.Kind == reminded {
 			what = "still open"
 		}
-		text := fmt.Sprintf("told %s: %s", channel, what)
+		text := fmt.Sprintf("notified %s: %s", channel, what)
 		if n := len(m.Notifications); n > 1 {
-			text += fmt.Sprintf(", in a message of %d", n)
+			text += fmt.Sprintf(", in a digest of %d", n)
 		}
 		if m.Repeat {
-			text += ", possibly for the second time"
+			text += ", possible repeat"
 		}
 		note := libra.Note{
 			ID: fmt.Sprintf("told.%s.%s.%s", channel, m.Kind, n.Transition.ID), Kind: libra.Action, At: m.at.UTC(),

@@ -39,7 +39,7 @@ func newWebhook(c rules.Channel, cfg Config, w writer) (provider, error) {
 			return nil, err
 		}
 		if err := rules.CheckURL(h.url.text); err != nil {
-			return nil, fmt.Errorf("credential %q holds no URL of a webhook: %w", c.URLCredential, err)
+			return nil, fmt.Errorf("credential %q: webhook: %w", c.URLCredential, err)
 		}
 	}
 	if c.Credential != "" {

@@ -36,7 +36,7 @@ func parse(name string, data []byte) (*document, error) {
 		if errors.As(err, &de) {
 			line, _ = de.Position()
 		}
-		return nil, fmt.Errorf("%s:%d: this is no TOML: %s", name, line, strings.TrimPrefix(err.Error(), "toml: "))
+		return nil, fmt.Errorf("%s:%d: invalid TOML: %s", name, line, strings.TrimPrefix(err.Error(), "toml: "))
 	}
 	d.locate(data)
 	return d, nil
@@ -166,7 +166,7 @@ func (s *section) get(key string) (any, bool) {
 func (s *section) finish() {
 	for _, key := range slices.Sorted(maps.Keys(s.keys)) {
 		if !slices.Contains(s.asked, key) {
-			s.blame(key, "%s is no key of %s: use %s", key, s.what, strings.Join(s.asked, ", "))
+			s.blame(key, "unknown key %s in %s: use %s", key, s.what, strings.Join(s.asked, ", "))
 		}
 	}
 }

@@ -18,13 +18,13 @@ var ErrNotInForce = errors.New("is not in force")
 // Summary is what an alarm says of a fault of Look, whoever raises it.
 func Summary(fault error) string {
 	if errors.Is(fault, ErrNotInForce) {
-		return "alarms.toml is not in force as it stands there"
+		return "alarms.toml has changes that are not in force"
 	}
-	return "alarms.toml is refused: the last good one stays in force"
+	return "alarms.toml is invalid: the last valid one stays in force"
 }
 
 // reloadIt is the remedy of ErrNotInForce.
-const reloadIt = "systemctl reload libra-notifier libra-watchdog takes it over, or says what is against it"
+const reloadIt = "systemctl reload libra-notifier libra-watchdog applies it, or reports its faults"
 
 // forgotten is how long a good edit may stand there without a reload.
 const forgotten = 5 * time.Minute
@@ -66,7 +66,7 @@ func (k *Keeper) Load() (f File, fault, err error) {
 		f, err = parseRules(k.LastGood, old, true)
 	}
 	if err != nil {
-		return f, nil, errors.Join(append(Faults(fault), fmt.Errorf("and there is no earlier good file: %w", err))...)
+		return f, nil, errors.Join(append(Faults(fault), fmt.Errorf("and no earlier valid file: %w", err))...)
 	}
 	text := string(old)
 	k.force = &text
@@ -102,7 +102,7 @@ func (k *Keeper) Look() error {
 		k.refused, k.edited = false, time.Time{}
 		return nil
 	case k.refused:
-		return fmt.Errorf("alarms.toml is well again, and %w: %s", ErrNotInForce, reloadIt)
+		return fmt.Errorf("alarms.toml is valid again, and %w: %s", ErrNotInForce, reloadIt)
 	case k.edited.IsZero():
 		k.edited = time.Now()
 	case time.Since(k.edited) > forgotten:

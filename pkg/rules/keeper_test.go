@@ -45,7 +45,7 @@ func TestKeeper(t *testing.T) {
 		write("[notify]\nlate = \"soon\"\n")
 		look("bad", "alarms.toml:2: ", false)
 		write("[notify]\nlate = \"2m\"\n")
-		look("mended", "alarms.toml is well again, and is not in force: systemctl reload", true)
+		look("mended", "alarms.toml is valid again, and is not in force: systemctl reload", true)
 		time.Sleep(time.Hour)
 		look("mended, and long ago", "is not in force", true)
 		load("")

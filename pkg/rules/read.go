@@ -97,11 +97,11 @@ func readChannel(s *section) (c Channel) {
 	c.Name = s.text("name")
 	switch {
 	case !s.has("name"):
-		s.blame("name", "this channel has no name: add name = \"ops\", say")
+		s.blame("name", "this channel has no name: add one, such as name = \"ops\"")
 	case c.Name != "" && !channelName.MatchString(c.Name):
 		s.blame("name", "name is %q: use small letters, digits and -, at most 32", c.Name)
 	case c.Name == Journal:
-		s.blame("name", "name is %q: so is what is told where there is no channel; give another", c.Name)
+		s.blame("name", "name is %q, which is reserved for the journal: give another", c.Name)
 	}
 	if c.Type = choice(s, "type", Types()); c.Type == "" {
 		if !s.has("type") {
@@ -148,7 +148,7 @@ func (s *section) credential(key, holds string) string {
 func (s *section) optionalCredential(key string) string {
 	name := s.text(key)
 	if name != "" && !credentialName.MatchString(name) {
-		s.blame(key, "%s is no name of a file in /etc/libra/credentials (letters, digits, - _ .): the secret itself belongs into the file", key)
+		s.blame(key, "%s must be the name of a file in /etc/libra/credentials (letters, digits, - _ .): the secret itself goes into that file", key)
 		return ""
 	}
 	return name
@@ -173,7 +173,7 @@ func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || strings.ContainsAny(text, " \n\t"):
-		return errors.New("that is no URL: give one such as https://example.org/hook")
+		return errors.New("invalid URL: give one such as https://example.org/hook")
 	case u.Scheme == "https", u.Scheme == "http" && Near(u.Hostname()):
 		return nil
 	}
@@ -203,11 +203,11 @@ func (c *Channel) readEmail(s *section) {
 		s.blame("from", "from is %q: give a mail address, such as \"libra@example.org\"", c.From)
 	}
 	if c.To = s.texts("to"); len(c.To) == 0 {
-		s.blame("to", "to names nobody: give mail addresses, such as [\"ops@example.org\"]")
+		s.blame("to", "to is empty: give mail addresses, such as [\"ops@example.org\"]")
 	}
 	for _, to := range c.To {
 		if _, err := mail.ParseAddress(to); err != nil {
-			s.blame("to", "to has %q, which is no mail address", to)
+			s.blame("to", "to has the invalid mail address %q", to)
 		}
 	}
 	c.User = s.text("user")
@@ -240,7 +240,7 @@ func readRoute(s *section, channels []Channel) (r Route) {
 	r.Target = s.text("target")
 	r.Channels = s.texts("channels")
 	if !s.has("channels") {
-		s.blame("channels", "this route has no channels: add channels = [\"name\"], or [] to tell nobody")
+		s.blame("channels", "this route has no channels: add channels = [\"name\"], or [] to notify nobody")
 	}
 	var names []string
 	for _, c := range channels {

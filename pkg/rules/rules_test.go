@@ -103,25 +103,25 @@ major = 7
 name = "hook"
 typ = "webhook"
 `
-	want := strings.Split(`alarms.toml:1: colour is no key of alarms.toml: use channel, route, notify, remind, thresholds
+	want := strings.Split(`alarms.toml:1: unknown key colour in alarms.toml: use channel, route, notify, remind, thresholds
 alarms.toml:3: name is "Ops": use small letters, digits and -, at most 32
 alarms.toml:4: type is "pigeon": use one of slack, slack-bot, webhook, email, shoutrrr
 alarms.toml:9: server is "smtp.example.org": give host and port, such as "smtp.example.org:587"
 alarms.toml:10: security is "none", and the server "" is not on this host: use starttls or tls
 alarms.toml:11: from is "nobody": give a mail address, such as "libra@example.org"
-alarms.toml:12: to has "b", which is no mail address
+alarms.toml:12: to has the invalid mail address "b"
 alarms.toml:13: user and credential belong together: give both, the credential being the file with the password, or neither
-alarms.toml:14: url is no key of a channel of type email: use name, type, server, security, from, to, user, credential
+alarms.toml:14: unknown key url in a channel of type email: use name, type, server, security, from, to, user, credential
 alarms.toml:17: name "mail" is that of the channel in line 6 already: give another
 alarms.toml:19: url is "http://example.org/": it does not start with https://, and whoever reads it on the way could use it: http:// is for this host and private networks
-alarms.toml:20: credential is no name of a file in /etc/libra/credentials (letters, digits, - _ .): the secret itself belongs into the file
-alarms.toml:22: this channel has no name: add name = "ops", say
+alarms.toml:20: credential must be the name of a file in /etc/libra/credentials (letters, digits, - _ .): the secret itself goes into that file
+alarms.toml:22: this channel has no name: add one, such as name = "ops"
 alarms.toml:22: credential is missing: name the file in /etc/libra/credentials that holds the bot's token
 alarms.toml:22: to names 0 Slack channels: give one, its id such as "C0123456789" or "#alarms"
 alarms.toml:26: scope is "planet": use one of component, host, page
 alarms.toml:27: severity is "awful": use one of info, warning, minor, major, critical
 alarms.toml:28: channel "pager" is not in this file: use one of Ops, mail, hook
-alarms.toml:29: this route has no channels: add channels = ["name"], or [] to tell nobody
+alarms.toml:29: this route has no channels: add channels = ["name"], or [] to notify nobody
 alarms.toml:30: severity is 3: use one of info, warning, minor, major, critical
 alarms.toml:33: late is "soon": give a time from 1s to 1d, such as "90s", "5m", "4h" or "2d"
 alarms.toml:34: digest is 1: give a whole number from 2 to 1000
@@ -131,10 +131,10 @@ alarms.toml:39: missed is 0: give a whole number from 1 to 1000
 alarms.toml:40: component is 3: make it a table: [thresholds.component]
 alarms.toml:43: major is reached before minor in [thresholds.disk]: order them, or leave one out with 0
 alarms.toml:46: major is 900: give a time from 1s to 30d, such as "90s", "5m", "4h" or "2d", or "off"
-alarms.toml:48: rise is no key of [thresholds.page]: use raise, clear
+alarms.toml:48: unknown key rise in [thresholds.page]: use raise, clear
 alarms.toml:51: major is reached before minor in [thresholds.certificate_days]: order them, or leave one out with 0
 alarms.toml:52: this channel has no type: add type = one of slack, slack-bot, webhook, email, shoutrrr
-alarms.toml:54: typ is no key of a channel: use name, type, credential, url, url_credential, to, server, security, from, user`, "\n")
+alarms.toml:54: unknown key typ in a channel: use name, type, credential, url, url_credential, to, server, security, from, user`, "\n")
 	_, err := rules.Parse("/etc/libra/alarms.toml", []byte(file))
 	if err == nil {
 		t.Fatal("the file was taken")
@@ -147,12 +147,12 @@ alarms.toml:54: typ is no key of a channel: use name, type, credential, url, url
 // What is no TOML is named with its line; so is a key given twice.
 func TestSyntax(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
-		{"[notify]\nlate = 1m\n", "alarms.toml:2: this is no TOML: "},
-		{"[notify]\nlate = \"1m\"\nlate = \"2m\"\n", "alarms.toml:3: this is no TOML: "},
-		{"\n\n[notify\n", "alarms.toml:3: this is no TOML: "},
-		{"remind = { major = \"1h\",\n", "alarms.toml:1: this is no TOML: "},
+		{"[notify]\nlate = 1m\n", "alarms.toml:2: invalid TOML: "},
+		{"[notify]\nlate = \"1m\"\nlate = \"2m\"\n", "alarms.toml:3: invalid TOML: "},
+		{"\n\n[notify\n", "alarms.toml:3: invalid TOML: "},
+		{"remind = { major = \"1h\",\n", "alarms.toml:1: invalid TOML: "},
 		{"channel = [{ name = \"a\" }, 3]\n", "alarms.toml:1: channel is a list: begin each channel with a line [[channel]]"},
-		{"remind = { major = \"1h\", huge = \"1h\" }\n", "alarms.toml:1: huge is no key of [remind]"},
+		{"remind = { major = \"1h\", huge = \"1h\" }\n", "alarms.toml:1: unknown key huge in [remind]"},
 		{"[notify]\n\"la\\u0074e\" = 3\n", "alarms.toml:2: late is 3"},
 	} {
 		_, err := rules.Parse("alarms.toml", []byte(c.file))
