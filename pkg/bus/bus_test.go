@@ -48,6 +48,7 @@ func request(client string, n int) event.Request {
 }
 
 func TestAnonymousIsRefused(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	if nc, err := nats.Connect(b.URL()); err == nil {
 		nc.Close()
@@ -58,6 +59,7 @@ func TestAnonymousIsRefused(t *testing.T) {
 }
 
 func TestRolesMayOnlyDoTheirPart(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	ctx := testDeadline(t)
 	if err := b.Connect("notifier").Submit(ctx, request("mallory", 1)); !errors.Is(err, libra.ErrUnavailable) {
@@ -69,6 +71,7 @@ func TestRolesMayOnlyDoTheirPart(t *testing.T) {
 }
 
 func TestOneOpenRequestPerClientAndPage(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	ctx := testDeadline(t)
 	web := b.Connect("web")
@@ -100,6 +103,7 @@ func TestOneOpenRequestPerClientAndPage(t *testing.T) {
 
 // A request reaches a worker, is answered, and the report reaches every reader.
 func TestRequestToReport(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	ctx, cancel := context.WithCancel(testDeadline(t))
 	web, inspector, recorder := b.Connect("web"), b.Connect("inspector"), b.Connect("recorder")
@@ -185,6 +189,7 @@ func endJob(ctx context.Context, t *testing.T, j bus.Job) {
 
 // One client's many requests do not keep another's single one waiting.
 func TestClientsTakeTurns(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	ctx, cancel := context.WithCancel(testDeadline(t))
 	web, inspector := b.Connect("web"), b.Connect("inspector")
@@ -218,6 +223,7 @@ func TestClientsTakeTurns(t *testing.T) {
 // Everything resumes by itself after the bus was away, and what was accepted
 // before is still there.
 func TestBusAway(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	ctx, cancel := context.WithCancel(testDeadline(t))
 	web, inspector, recorder := b.Connect("web"), b.Connect("inspector"), b.Connect("recorder")
@@ -275,6 +281,7 @@ func TestBusAway(t *testing.T) {
 // After a store is set back, and after the bus has lost everything, the recorder
 // has each report once.
 func TestRecordingStartsOver(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	ctx, cancel := context.WithCancel(testDeadline(t))
 	inspector, recorder := b.Connect("inspector"), b.Connect("recorder")
@@ -349,6 +356,7 @@ func TestRecordingStartsOver(t *testing.T) {
 
 // What the bus has lost can be restored, and does not replace what is newer.
 func TestRestoreReport(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	ctx := testDeadline(t)
 	recorder, web := b.Connect("recorder"), b.Connect("web")
@@ -372,6 +380,7 @@ func TestRestoreReport(t *testing.T) {
 
 // A consumer stops when asked to, at any moment of an outage.
 func TestStopWatchingWhileTheBusIsAway(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	web := b.Connect("web")
 	for range 5 {

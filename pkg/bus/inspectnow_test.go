@@ -8,6 +8,7 @@ import (
 
 // The watchdog has a watched page inspected beside its schedule.
 func TestInspectNow(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	web, watchdog, inspector := b.Connect("web"), b.Connect("watchdog"), b.Connect("inspector")
 	w := watchOf("p1", 3600)

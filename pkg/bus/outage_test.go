@@ -37,6 +37,7 @@ func (s *logBuffer) count(text string) int {
 // A bus that cannot be reached is logged repeatedly, with its URL, the cause and a
 // remedy, by one of the goroutines that wait for it.
 func TestUnreachableBusIsLogged(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

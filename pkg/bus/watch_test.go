@@ -65,6 +65,7 @@ func (a *requestLog) all() []event.Request {
 }
 
 func TestWatchComesDue(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	web, inspector := b.Connect("web"), b.Connect("inspector")
 	w := watchOf("p1", 1)
@@ -116,6 +117,7 @@ func TestWatchComesDue(t *testing.T) {
 // While the page's last request is open, an occasion is skipped, and does not delay
 // the next ones.
 func TestDueWhileOpen(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	web, inspector := b.Connect("web"), b.Connect("inspector")
 	open := event.Request{ID: "r1", Page: "p1", URL: "https://example.org/p1", Site: "home", Client: "alice"}
@@ -138,6 +140,7 @@ func TestDueWhileOpen(t *testing.T) {
 }
 
 func TestConsumeAndRecordWatches(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	web, watchdog, recorder := b.Connect("web"), b.Connect("watchdog"), b.Connect("recorder")
 	first := watchOf("p1", 3600)
@@ -205,6 +208,7 @@ func TestConsumeAndRecordWatches(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	web, notifier := b.Connect("web"), b.Connect("notifier")
 	first := libra.Note{ID: "n1", Kind: libra.Acknowledged, By: "alice", Alarm: "page.down.p1"}
@@ -243,6 +247,7 @@ func TestNotes(t *testing.T) {
 }
 
 func TestTryChannel(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	web, notifier := b.Connect("web"), b.Connect("notifier")
 	if _, err := web.TryChannel(t.Context(), "ops"); !errors.Is(err, libra.ErrUnavailable) {

@@ -42,13 +42,16 @@ func TestDocumentCache(t *testing.T) {
 	}
 	cached, uncached := newInspector(t, inspect.Config{}), newInspector(t, inspect.Config{CacheBytes: -1})
 	for _, name := range slices.Sorted(maps.Keys(pages)) {
-		want := uncached.Inspect(context.Background(), base+"/"+name, nil)
-		for range 3 { // parsed, from the cache, and with the uses from the cache
-			got := cached.Inspect(context.Background(), base+"/"+name, nil)
-			if diff := cmp.Diff(want, got, sameButTime); diff != "" {
-				t.Errorf("%s: reports differ (-uncached +cached):\n%s", name, diff)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := uncached.Inspect(context.Background(), base+"/"+name, nil)
+			for range 3 { // parsed, from the cache, and with the uses from the cache
+				got := cached.Inspect(context.Background(), base+"/"+name, nil)
+				if diff := cmp.Diff(want, got, sameButTime); diff != "" {
+					t.Errorf("reports differ (-uncached +cached):\n%s", diff)
+				}
 			}
-		}
+		})
 	}
 }
 

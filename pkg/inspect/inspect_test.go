@@ -3,6 +3,7 @@ package inspect_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -42,6 +43,37 @@ func typeOf(path string) string {
 		}
 	}
 	return "text/html; charset=utf-8"
+}
+
+// TestMain has names looked up at a name server of its own, which knows none:
+// fixtures name hosts below .invalid, and a name server that does not answer
+// costs 5 s for each.
+func TestMain(m *testing.M) {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	go answerNoSuchHost(server)
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
+	}}
+	m.Run()
+}
+
+// answerNoSuchHost turns each query into its answer: QR set, RCODE NXDOMAIN
+// (RFC 1035, 4.1.1).
+func answerNoSuchHost(server net.PacketConn) {
+	query := make([]byte, 512)
+	for {
+		n, from, err := server.ReadFrom(query)
+		if err != nil {
+			return
+		}
+		if n > 3 {
+			query[2], query[3] = query[2]|0x80, query[3]&0xf0|3
+			_, _ = server.WriteTo(query[:n], from)
+		}
+	}
 }
 
 func newInspector(t *testing.T, cfg inspect.Config) *inspect.Inspector {
