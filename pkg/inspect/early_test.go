@@ -26,7 +26,7 @@ func TestLinkHeader(t *testing.T) {
 			`<set.png?1>; rel=preload; as=image; imagesrcset="set.png?2 1x, set.png?3 2x"`,
 			`<sized.png?1>; rel=preload; as=image; imagesrcset="sized.png?2 300w, sized.png?3 2000w"; imagesizes="100vw"`,
 			`<comma.png?a,b >;rel=preload;as=image;crossorigin`,
-			// Not asked for:
+			// Not requested:
 			`<sheet.css>; rel=stylesheet, <icon.png>; rel=icon, <not.png?as>; rel=preload, <not.png?quotes>; rel=preload; as='image'`,
 			`<not.js?media>; rel=modulepreload; media="(max-width:1px)", <not.png?type>; rel=preload; as=image; type="image/foo"`,
 			`<not.png?anchor>; rel=preload; as=image; anchor="/x", bad <not.png?bad>; rel=preload; as=image, <>; rel=preload; as=image`,

@@ -20,8 +20,8 @@ import (
 // invisible are requests that Chromium makes and a static engine cannot see, or
 // that depend on the state of the machine, each with its reason.
 var invisible = map[string]string{
-	"/r/i.png?icon":      "asked for beside the page load",
-	"/r/i.png?shortcut":  "asked for beside the page load",
+	"/r/i.png?icon":      "requested independently of the page load",
+	"/r/i.png?shortcut":  "requested independently of the page load",
 	"/r/i.png?new-image": "made by a script",
 	"/r/i.png?written":   "made by a script",
 	"/r/data.json?fetch": "made by a script",

@@ -28,9 +28,9 @@ func mixed(ref *markup.Reference, initiator string) (blocked bool) {
 		return false
 	case err != nil && (ref.Type == libra.Image || ref.Type == libra.Media):
 		ref.URL = "https://" + rest
-		ref.Reason += ", over https as the page is"
+		ref.Reason += ", over https like the page"
 		return false
 	}
-	ref.Fetch, ref.Reason = libra.Unused, ref.Reason+", blocked: asked for over http by what came over https"
+	ref.Fetch, ref.Reason = libra.Unused, ref.Reason+", blocked: http on an https page"
 	return true
 }

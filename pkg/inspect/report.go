@@ -262,7 +262,7 @@ func (a *assembler) requested(e *edge) {
 	case res == nil:
 		a.r.Assets = append(a.r.Assets, libra.Asset{
 			URL: r.url, Type: e.ref.Type, Initiator: e.initiator, Fetch: libra.Fetched, Reason: e.ref.Reason,
-			Error: "not asked for in the time given", ErrorCode: libra.CodePageTimeout,
+			Error: "not requested before the page timeout", ErrorCode: libra.CodePageTimeout,
 		})
 	case len(res.Hops) == 0:
 		why := failure(res.Err)

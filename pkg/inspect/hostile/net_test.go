@@ -130,7 +130,7 @@ func secure() []scenario {
 		{name: "TLS says nothing", start: bare(func(c net.Conn) { io.Copy(io.Discard, c) }), want: libra.Failed, reason: "limit connect_timeout"},
 		{name: "TLS is plain HTTP", start: bare(func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") }), want: libra.Failed, reason: "does not speak TLS"},
 		{name: "TLS record of noise", start: bare(func(c net.Conn) { io.WriteString(c, "\x16\x03\x03\x40\x00"+repeat("\xff", 16<<10)) }), want: libra.Failed, reason: "TLS"},
-		{name: "certificate of nobody", start: func(t *testing.T, _ *order) string {
+		{name: "certificate of an unknown authority", start: func(t *testing.T, _ *order) string {
 			srv := httptest.NewUnstartedServer(http.NotFoundHandler())
 			srv.Config.ErrorLog = quiet
 			srv.StartTLS()

@@ -69,7 +69,7 @@ type selectorParser struct {
 	inNot      bool
 }
 
-// InScope stands for "inside this @scope".
+// InScope is a selector that matches inside an @scope.
 func InScope(roots, limits []*Selector) *Selector {
 	return &Selector{parts: []compound{{pseudos: []pseudoTest{{name: "-in-scope", sels: roots, limits: limits}}}}}
 }
@@ -90,7 +90,7 @@ func (p *selectorParser) list(ns []syntax.Value, relative, forgiving bool) ([]*S
 	return sels, true
 }
 
-// Parse parses a rule's prelude. parent is what "&" stands for, nil
+// Parse parses a rule's prelude. parent is what "&" represents, nil
 // outside style rules; scope the innermost @scope.
 func Parse(text string, parent, scope []*Selector, namespaces map[string]string) ([]*Selector, bool) {
 	ns, ok := syntax.Values(text)

@@ -199,7 +199,7 @@ func (l *Tokenizer) name(k Kind, start int) Token {
 	return l.make(k, start, b.String())
 }
 
-// escape reads a backslash and what it stands for.
+// escape reads an escape sequence.
 func (l *Tokenizer) escape() rune {
 	l.Pos++
 	n, v := 0, 0
