@@ -154,7 +154,7 @@ func TestNoFaultHidesAnother(t *testing.T) {
 			"libra-inspector",
 			[]string{"LIBRA_ALLOW=300.1.1.1/8,foo,10.0.0.0/8"},
 			nil,
-			[]string{`"300.1.1.1/8" is no IP prefix`, `"foo" is no IP prefix`},
+			[]string{`"300.1.1.1/8" is not an IP prefix`, `"foo" is not an IP prefix`},
 		},
 	} {
 		out, code := run(t, c.env, c.name, append(c.args, "--check")...)

@@ -8,7 +8,7 @@ import (
 // Severity ranks alarms.
 type Severity string
 
-// From a note to "someone must get up".
+// From a note to "somebody must act now".
 const (
 	Info     Severity = "info"
 	Warning  Severity = "warning"
@@ -17,17 +17,17 @@ const (
 	Critical Severity = "critical"
 )
 
-// Scope says what kind of thing is unwell.
+// Scope says what kind of thing an alarm is about.
 type Scope string
 
-// An alarm concerns one of Libra's parts, the host it runs on, or a page.
+// An alarm is about a component of Libra, the host that it runs on, or a page.
 const (
 	ScopeComponent Scope = "component"
 	ScopeHost      Scope = "host"
 	ScopePage      Scope = "page"
 )
 
-// AlarmState is raised or cleared; there is nothing between.
+// AlarmState is raised or cleared.
 type AlarmState string
 
 // Raising twice is one alarm.
@@ -36,11 +36,11 @@ const (
 	Cleared AlarmState = "cleared"
 )
 
-// Alarm is one thing that is, or was, wrong.
+// Alarm is one fault, past or present.
 type Alarm struct {
 	ID       string     `json:"id"` // [a-z0-9._-]+, stable: "bus", "beat.recorder"
 	Scope    Scope      `json:"scope"`
-	Target   string     `json:"target"` // what is unwell: "libra-recorder", a page's URL
+	Target   string     `json:"target"` // what the alarm is about: "libra-recorder", a page's URL
 	Severity Severity   `json:"severity"`
 	State    AlarmState `json:"state"`
 	Summary  string     `json:"summary"`  // one sentence: what is wrong
@@ -53,20 +53,21 @@ type Alarm struct {
 	Until           time.Time `json:"until,omitzero"`
 	// Page is the id of the page that the alarm is about, "" for others.
 	Page string `json:"page,omitempty"`
-	// Cause is the id of an alarm that explains this one: while it is raised,
-	// nobody need be told of this one as well.
+	// Cause is the id of an alarm that explains this one: while that is raised,
+	// notifications of this one are suppressed.
 	Cause string `json:"cause,omitempty"`
 	// Group is what alarms of one likely cause have in common, such as
-	// "host:example.org"; several of a group can be told as one.
+	// "host:example.org"; one notification can be about several of a group.
 	Group string `json:"group,omitempty"`
-	// Flapping says that it comes and goes, and stays raised until it is calm.
+	// Flapping says that the alarm is raised and cleared often, and stays raised
+	// until it is stable.
 	Flapping bool `json:"flapping,omitempty"`
 }
 
 // Severities lists them from the least to the worst.
 func Severities() []Severity { return []Severity{Info, Warning, Minor, Major, Critical} }
 
-// Rank is the place of s among Severities, -1 for what is none.
+// Rank is the index of s in Severities, -1 for an unknown severity.
 func (s Severity) Rank() int { return slices.Index(Severities(), s) }
 
 // Scopes lists what alarms can be about.

@@ -20,7 +20,7 @@ const (
 	CodeHostNotFound Code = "host-not-found"
 	// CodeNameServerSilent: no name server answered.
 	CodeNameServerSilent Code = "name-server-silent"
-	// CodeNameServerFailed: the name server answered that it cannot tell.
+	// CodeNameServerFailed: the name server answered with a failure.
 	CodeNameServerFailed Code = "name-server-failed"
 )
 

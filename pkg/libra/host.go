@@ -14,7 +14,7 @@ func normalHost(host string) (string, error) {
 	if strings.Contains(host, ":") {
 		addr, err := netip.ParseAddr(host)
 		if err != nil {
-			return "", invalidURL("check its spelling", "host %q is no IPv6 address", host)
+			return "", invalidURL("check its spelling", "host %q is not an IPv6 address", host)
 		}
 		return "[" + strings.ReplaceAll(addr.String(), "%", "%25") + "]", nil
 	}
@@ -34,7 +34,7 @@ func normalHost(host string) (string, error) {
 // (0…) or hexadecimal (0x…), the last of which fills what the others leave.
 // https://url.spec.whatwg.org/#concept-ipv4-parser
 func ipv4(host string, parts []string) (string, error) {
-	fault := invalidURL("check its spelling", "host %q ends in a number and is no IPv4 address", host)
+	fault := invalidURL("check its spelling", "host %q ends in a number and is not an IPv4 address", host)
 	if len(parts) > 4 {
 		return "", fault
 	}

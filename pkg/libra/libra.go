@@ -8,7 +8,7 @@ package libra
 
 import "errors"
 
-// Errors that callers may tell apart. Wrap them with the value at fault.
+// Errors that callers match. Wrap them with the value at fault.
 var (
 	// ErrUnavailable: nothing durable can take the work right now; try later.
 	ErrUnavailable = errors.New("not available right now")

@@ -35,12 +35,12 @@ func TestParseURL(t *testing.T) {
 		{"http://a..b/", "", "empty label"},
 		{"http://.b/", "", "empty label"},
 		{"http://./", "", "empty label"},
-		{"http://300.1.1.1/", "", "no IPv4 address"},
-		{"http://1.2.3.4.5/", "", "no IPv4 address"},
-		{"http://a.1/", "", "no IPv4 address"},
-		{"http://089/", "", "no IPv4 address"},
-		{"http://4294967296/", "", "no IPv4 address"},
-		{"http://99999999999999999999/", "", "no IPv4 address"},
+		{"http://300.1.1.1/", "", "not an IPv4 address"},
+		{"http://1.2.3.4.5/", "", "not an IPv4 address"},
+		{"http://a.1/", "", "not an IPv4 address"},
+		{"http://089/", "", "not an IPv4 address"},
+		{"http://4294967296/", "", "not an IPv4 address"},
+		{"http://99999999999999999999/", "", "not an IPv4 address"},
 		{"", "", "empty"},
 		{"example.org", "", "start it with https://"},
 		{"localhost:8080/x", "", "start it with https://"},
@@ -61,7 +61,7 @@ func TestParseURL(t *testing.T) {
 		case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)):
 			t.Errorf("ParseURL(%q) = %q, %v; want an error about %q", c.in, got, err, c.fault)
 		case err != nil && strings.Contains(err.Error(), "secret"):
-			t.Errorf("ParseURL(%q) tells the password: %v", c.in, err)
+			t.Errorf("ParseURL(%q) shows the password: %v", c.in, err)
 		}
 	}
 }

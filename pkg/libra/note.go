@@ -12,7 +12,7 @@ type NoteKind string
 
 // The kinds of notes.
 const (
-	Acknowledged NoteKind = "acknowledged" // somebody has it in hand: no more reminders
+	Acknowledged NoteKind = "acknowledged" // somebody works on it: no more reminders
 	Action       NoteKind = "action"       // the appliance did something about it by itself
 	Silenced     NoteKind = "silenced"     // a silence was made, changed or ended
 )
@@ -31,9 +31,9 @@ type Note struct {
 	Silence *Silence `json:"silence,omitempty"`
 }
 
-// Silence keeps alarms from being told for a while; they are raised, listed
-// and recorded all the same. Planned ahead it is a maintenance window. What is
-// still raised when it ends is told then.
+// Silence suppresses the notifications of alarms for a while; the alarms are
+// raised, listed and recorded all the same. Planned ahead it is a maintenance
+// window. An alarm that is still raised when the silence ends is notified then.
 type Silence struct {
 	ID    string    `json:"id"`
 	Match Match     `json:"match"`
@@ -91,7 +91,7 @@ func oneOf[S ~string](list []S) string {
 	return b.String()
 }
 
-// Covers says whether s keeps a from being told at time at.
+// Covers says whether s suppresses notifications of a at a time.
 func (s Silence) Covers(a Alarm, at time.Time) bool {
 	return !at.Before(s.From) && at.Before(s.Until) && s.Match.Fits(a)
 }

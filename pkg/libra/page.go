@@ -18,8 +18,8 @@ const (
 	Queued     PageState = "queued"     // accepted and durable, waiting for a worker
 	Inspecting PageState = "inspecting" // a worker has it; Step says how far
 	Reported   PageState = "reported"   // the newest request is answered
-	// Quarantined: the page has ended its inspector again and again, and is
-	// not inspected until it is released.
+	// Quarantined: the page has crashed its inspector several times, and is not
+	// inspected until it is released.
 	Quarantined PageState = "quarantined"
 )
 
@@ -34,13 +34,13 @@ const (
 	Reporting   Step = "reporting"   // handing the report to the bus
 )
 
-// Page is one URL that Libra was asked to weigh, with the newest report.
+// Page is one URL that Libra was asked to inspect, with the newest report.
 type Page struct {
 	ID    string    `json:"id"`
 	URL   string    `json:"url"`
 	State PageState `json:"state"`
 	Step  Step      `json:"step"` // "" unless inspecting
-	// Stale says that Report is not the latest word on the page; Reasons why.
+	// Stale says that Report is not the newest answer of the page; Reasons why.
 	Stale bool `json:"stale"`
 	ReasonList
 	Asked  time.Time `json:"asked,omitzero"`
@@ -127,7 +127,7 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return p, Reason{Code: CodeInvalidPrefix, Text: fmt.Sprintf("%q is no IP prefix", s), Remedy: "write it like 10.0.0.0/8 or 127.0.0.1"}
+		return p, Reason{Code: CodeInvalidPrefix, Text: fmt.Sprintf("%q is not an IP prefix", s), Remedy: "write it like 10.0.0.0/8 or 127.0.0.1"}
 	}
 	return p.Masked(), nil
 }

@@ -10,7 +10,7 @@ type Cache struct {
 	// Cache-Control, Expires, or a tenth of its age when it was sent.
 	FreshS  int64 `json:"fresh_s,omitempty"`
 	NoStore bool  `json:"no_store,omitempty"`
-	// NotModifiedBytes is what the server's 304 cost, where one was had.
+	// NotModifiedBytes is the transfer size of the server's 304, 0 without one.
 	NotModifiedBytes int64 `json:"not_modified_bytes,omitempty"`
 }
 

@@ -41,9 +41,9 @@ type Outcome string
 
 // A partial report names in its reasons every limit or failure it hit.
 const (
-	Complete Outcome = "complete" // everything found was weighed
+	Complete Outcome = "complete" // everything found was inspected
 	Partial  Outcome = "partial"  // something was cut short; the figures are a lower bound
-	Failed   Outcome = "failed"   // the page itself could not be had
+	Failed   Outcome = "failed"   // the page itself could not be fetched
 )
 
 // Asset is one request of a page, or one the page names and a browser leaves.
@@ -141,7 +141,7 @@ func (t Totals) Types() []ResourceType {
 	})
 }
 
-// Report is one weighing of one page.
+// Report is the result of one inspection of one page.
 type Report struct {
 	URL        string    `json:"url"`       // as asked for
 	FinalURL   string    `json:"final_url"` // after redirects
@@ -161,9 +161,8 @@ type Report struct {
 	Assets []Asset `json:"assets"`
 }
 
-// Sound says that the figures may be judged: everything was weighed, and it was
-// the page, not an error page in its place (status 400 or above), which is
-// light for no merit of its own.
+// Sound says that the figures may be judged: the report is complete, and is of
+// the page, not of an error page in its place (status 400 or above).
 func (r Report) Sound() bool { return r.Outcome == Complete && !r.ErrorPage() }
 
 // ErrorPage says that the server answered with an error in the page's place.
