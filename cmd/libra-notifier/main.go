@@ -1,4 +1,4 @@
-// Libra-notifier tells people about alarms, by the channels that alarms.toml
+// Libra-notifier notifies people of alarms, by the channels that alarms.toml
 // lists. It writes nothing but what must outlive a crash of its own.
 package main
 
@@ -24,7 +24,7 @@ type settings struct {
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
-		Name: "libra-notifier", Usage: "tells people about alarms",
+		Name: "libra-notifier", Usage: "notifies people of alarms",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file.File)},
 			daemon.Setting{Name: "credentials", Default: "/etc/libra/credentials/", Usage: "`prefix` of the files with credentials", FlagOnly: true, Into: daemon.Text(&s.cfg.Credentials)},

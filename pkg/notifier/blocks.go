@@ -19,9 +19,9 @@ const (
 	textLimit    = 300 // ours: a push preview shows less
 )
 
-// slackMessage is a letter in Slack's form: header, and below a colour bar the
+// slackMessage is a message in Slack's form: header, and below a colour bar the
 // rest.
-func (l letter) slackMessage() *slack.WebhookMessage {
+func (l content) slackMessage() *slack.WebhookMessage {
 	text := escape(l.text, textLimit)
 	no := false
 	return &slack.WebhookMessage{
@@ -32,8 +32,8 @@ func (l letter) slackMessage() *slack.WebhookMessage {
 	}
 }
 
-// slackText says all of it without blocks, for when Slack dislikes them.
-func (l letter) slackText() string {
+// slackText is the content without blocks, for when Slack refuses them.
+func (l content) slackText() string {
 	text := []string{escape(l.text, textLimit)}
 	for _, part := range slices.Concat(l.body, l.remarks, []string{l.context}) {
 		if part != "" {
@@ -43,7 +43,7 @@ func (l letter) slackText() string {
 	return strings.Join(text, "\n")
 }
 
-func (l letter) blocks() []slack.Block {
+func (l content) blocks() []slack.Block {
 	blocks := sections(l.body)
 	if l.when != nil {
 		blocks = append(blocks, slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, l.when.markdown(), false, true), nil, nil))

@@ -25,7 +25,7 @@ func TestBreaker(t *testing.T) {
 		}
 		status(500)(w, r)
 	})
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	d.run()
 	d.publish(transition("web", 1))
 	d.publish(transition("web", 2))
@@ -50,7 +50,7 @@ func TestBreaker(t *testing.T) {
 func BenchmarkStorm(b *testing.B) {
 	for b.Loop() {
 		s := newSink(b)
-		d := newDesk(b, s)
+		d := newFixture(b, s)
 		d.cfg.Pace, d.cfg.DigestPace = 0, 0 // the defaults
 		stop := d.run()
 		const transitions = 10_000

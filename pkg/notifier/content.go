@@ -9,9 +9,9 @@ import (
 	"libra/pkg/libra"
 )
 
-// letter is a message in words, before a provider's own form of it. Nothing in
+// content is the text of a message, before it has a provider's form. Nothing in
 // it is escaped.
-type letter struct {
+type content struct {
 	text    string // one line that says it all: a push preview, a subject
 	header  string
 	worst   libra.Alarm // for the colour; State Cleared when nothing is open
@@ -45,8 +45,8 @@ func newWriter(cfg Config, p *policy) writer {
 	return writer{base: base, runbook: runbook, version: cfg.Version, late: func() time.Duration { return p.notify().Late }}
 }
 
-func (w writer) letter(m message) letter {
-	var l letter
+func (w writer) content(m message) content {
+	var l content
 	switch {
 	case m.Kind == trial:
 		return w.trial(m)
@@ -65,12 +65,12 @@ func (w writer) letter(m message) letter {
 	return l
 }
 
-// single tells one transition, or reminds of one: what, evidence, since and
-// how long, where.
-func (w writer) single(m message, n notification) letter {
+// single is the content about one notification: summary, evidence, since when and
+// how long, target and host.
+func (w writer) single(m message, n notification) content {
 	t := n.Transition
 	a := t.Alarm
-	l := letter{
+	l := content{
 		text:   fmt.Sprintf("[%s] %s on %s: %s", word(a), a.Target, t.Host, a.Summary),
 		header: capital(word(a)) + ": " + headline(a),
 		worst:  a, body: []string{a.Evidence}, when: &span{since: a.Since}, context: w.context(a, t.Host),
@@ -100,7 +100,7 @@ func (w writer) single(m message, n notification) letter {
 	return l
 }
 
-// lateness says how late a message is, and why.
+// lateness is the remark of a late message: how late it is, and why.
 func (w writer) lateness(now, at time.Time, held string) []string {
 	late := now.Sub(at)
 	switch {
@@ -112,7 +112,7 @@ func (w writer) lateness(now, at time.Time, held string) []string {
 	return nil
 }
 
-// links lead to the page and the runbook, where they can be had.
+// links lead to the page and the runbook, where Libra has their addresses.
 func (w writer) links(a libra.Alarm) (links []link) {
 	if base := w.base; base != "" {
 		switch {
@@ -145,10 +145,10 @@ func (w writer) context(a libra.Alarm, host string) string {
 }
 
 // trial is what "libra alarms test" sends.
-func (w writer) trial(m message) letter {
+func (w writer) trial(m message) content {
 	host := m.Notifications[0].Transition.Host
 	text := "[test] Libra on " + host + ": this channel works, nothing is wrong"
-	l := letter{
+	l := content{
 		text: text, header: "Test message", worst: libra.Alarm{State: libra.Cleared},
 		body:    []string{"Libra was asked to test this channel. Alarms will arrive here. Nothing is wrong."},
 		context: "host " + host,
@@ -160,7 +160,7 @@ func (w writer) trial(m message) letter {
 }
 
 // headline says what is wrong, and of a page with which one: the summaries of
-// pages are all alike, those of the others name what is unwell.
+// pages are all alike, those of the others name their target.
 func headline(a libra.Alarm) string {
 	if a.Scope != libra.ScopePage {
 		return a.Summary
@@ -180,9 +180,9 @@ func headline(a libra.Alarm) string {
 // summary must fit beside it.
 const headlineTarget = 70
 
-// digest tells many in one message: what is open first, then what is over,
+// digest is the content about many notifications: open alarms first, then cleared ones,
 // each alarm with all that happened to it.
-func (w writer) digest(m message) letter {
+func (w writer) digest(m message) content {
 	alarms := group(m.Notifications)
 	open := 0
 	worst := libra.Alarm{State: libra.Cleared}
@@ -207,7 +207,7 @@ func (w writer) digest(m message) letter {
 	if open > 0 {
 		text += fmt.Sprintf("; worst: [%s] %s: %s", word(worst), worst.Target, worst.Summary)
 	}
-	l := letter{text: text, header: header, worst: worst, body: lines(alarms), context: "host " + first.Host}
+	l := content{text: text, header: header, worst: worst, body: lines(alarms), context: "host " + first.Host}
 	if m.Kind == news {
 		l.remarks = w.lateness(m.at, first.At, m.Notifications[0].Suppressed)
 	}
@@ -290,9 +290,8 @@ func lines(alarms []*history) (list []string) {
 	return list
 }
 
-// plain is the letter for those who read no markup. The first line is the
-// letter's text.
-func (l letter) plain() string {
+// plain is the content without markup. Its first line is content.text.
+func (l content) plain() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", flat(l.text, textLimit))
 	for _, p := range l.body {

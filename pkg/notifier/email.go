@@ -88,7 +88,7 @@ func (e *email) send(ctx context.Context, m message) (receipt, error) {
 }
 
 func (e *email) compose(m message) (*mail.Msg, error) {
-	l := e.writer.letter(m)
+	l := e.writer.content(m)
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := msg.From(e.from); err != nil {
 		return nil, fmt.Errorf("sender %q: %w", e.from, err)
@@ -124,7 +124,7 @@ func (e *email) id(m message, what string) string {
 	return hex.EncodeToString(sum[:12]) + "@libra." + e.server
 }
 
-// judgeMail tells a no from what may have arrived: only the answer to the end
+// judgeMail distinguishes a refusal from an unknown result: only the answer to the end
 // of the message can get lost.
 func judgeMail(who string, err error, dialing bool) error {
 	var reply *textproto.Error

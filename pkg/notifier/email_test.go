@@ -155,7 +155,7 @@ func TestEmail(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPostOffice(t, c.implicit, welcome)
-			d := newDesk(t, nil)
+			d := newFixture(t, nil)
 			d.cfg.MailRoots = p.roots
 			d.credential("password", secret)
 			d.configure(mailFile(p, c.more))
@@ -219,7 +219,7 @@ func TestEmailRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPostOffice(t, false, c.refuse)
-			d := newDeskWithout(t)
+			d := newFixtureWithout(t)
 			d.cfg.MailRoots = p.roots
 			d.cfg.Timeout = 5 * time.Second
 			d.credential("password", c.secret)
@@ -241,7 +241,7 @@ func TestEmailRefused(t *testing.T) {
 func TestEmailCertificate(t *testing.T) {
 	t.Parallel()
 	p := newPostOffice(t, false, welcome)
-	d := newDeskWithout(t)
+	d := newFixtureWithout(t)
 	d.cfg.Timeout = 5 * time.Second
 	d.credential("password", secret)
 	d.configure(mailFile(p, login))

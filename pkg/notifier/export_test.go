@@ -91,7 +91,7 @@ func ids(m message) (list []string) {
 func (n *Notifier) SendWith(fn func(ctx context.Context, channel, text string, transitions int) error) {
 	n.provider = func(c rules.Channel, _ Config, w writer, _ *slog.Logger) (provider, error) {
 		return providerFunc(func(ctx context.Context, m message) (receipt, error) {
-			return receipt{}, fn(ctx, c.Name, w.letter(m).plain(), len(m.Notifications))
+			return receipt{}, fn(ctx, c.Name, w.content(m).plain(), len(m.Notifications))
 		}), nil
 	}
 }
@@ -128,6 +128,6 @@ type Notification = notification
 func Written(cfg Config, how string, at time.Time, repeat bool, list ...Notification) (any, string) {
 	cfg = cfg.withDefaults()
 	w := newWriter(cfg, newPolicy(&mirror{}, cfg.Rules, slog.New(slog.DiscardHandler)))
-	l := w.letter(message{Kind: kind(how), Notifications: list, Repeat: repeat, at: at})
+	l := w.content(message{Kind: kind(how), Notifications: list, Repeat: repeat, at: at})
 	return l.slackMessage(), l.plain()
 }

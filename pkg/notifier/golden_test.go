@@ -33,7 +33,7 @@ func TestRunbookLink(t *testing.T) {
 	}
 }
 
-// What people read, to the letter: in Slack and in a mail.
+// What people read, in every detail: in Slack and in a mail.
 func TestWritten(t *testing.T) {
 	at := time.Date(2026, 5, 3, 22, 10, 0, 0, time.UTC)
 	cfg := notifier.Config{BaseURL: "https://libra.example/", RunbookURL: "https://libra.example/operations", Version: "1.2.3"}

@@ -108,7 +108,7 @@ func TestRenamed(t *testing.T) {
 func TestTakenOut(t *testing.T) {
 	t.Parallel()
 	a, b := newSink(t), newSink(t, hang, hang)
-	d := newDesk(t, nil)
+	d := newFixture(t, nil)
 	d.cfg.Timeout = time.Minute
 	d.credential("a", a.URL+"/"+secret)
 	d.credential("b", b.URL+"/"+secret)
@@ -130,7 +130,7 @@ func TestTakenOut(t *testing.T) {
 func TestTryWhileRulesChange(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	d.run()
 	bustest.Await(t, "the channel", func() bool { return d.n.Try(t.Context(), "slack").OK })
 	var wg sync.WaitGroup
@@ -148,7 +148,7 @@ func TestTryWhileRulesChange(t *testing.T) {
 func TestOneQueueIsFull(t *testing.T) {
 	t.Parallel()
 	a, b := newSink(t, hang), newSink(t)
-	d := newDesk(t, nil)
+	d := newFixture(t, nil)
 	d.cfg.Timeout = time.Minute
 	d.credential("a", a.URL+"/"+secret)
 	d.credential("b", b.URL+"/"+secret)
@@ -193,7 +193,7 @@ func TestAnswerIsCutAfterItsSecrets(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 		io.WriteString(w, strings.Repeat("x", 190)+r.URL.Path)
 	})
-	d := newDeskWithout(t)
+	d := newFixtureWithout(t)
 	d.credential("slack-webhook", s+"/"+secret+secret+secret)
 	n := d.alone(t)
 	bustest.Await(t, "the channel", func() bool { return len(n.Try(t.Context(), "").Channels) == 1 })
@@ -208,8 +208,8 @@ func TestLogIsNobody(t *testing.T) {
 	tale(t, "", func(t *testing.T, s *story) {
 		s.say(s.alarm("web"))
 		s.pass(time.Minute)
-		if len(s.told) != 1 || len(s.minutes) != 0 {
-			t.Errorf("told %q, in the timeline %+v", s.told, s.minutes)
+		if len(s.told) != 1 || len(s.timeline) != 0 {
+			t.Errorf("told %q, in the timeline %+v", s.told, s.timeline)
 		}
 	})
 }

@@ -30,8 +30,7 @@ const first = "notifier"
 // consumers are which channel has which durable consumer on the bus.
 type consumers struct {
 	Channels map[string]string `json:"channels"`
-	// Gone are durables that nobody has any more, and that the bus may still
-	// know.
+	// Gone are durables without a channel that the bus may still have.
 	Gone []string `json:"gone,omitempty"`
 
 	none bool // nothing was recorded yet
@@ -229,8 +228,8 @@ func (n *Notifier) inherit(name string) {
 	}
 }
 
-// dropGone has the bus forget a consumer that nobody has any more. What fails
-// is tried again a second later.
+// dropGone has the bus forget a consumer without a channel. A failure is
+// retried a second later.
 func (n *Notifier) dropGone(ctx context.Context) {
 	if len(n.consumers.Gone) == 0 || n.deps.Bus.DropAlarms(ctx, n.consumers.Gone[0]) != nil {
 		return

@@ -72,7 +72,7 @@ type provider interface {
 type refusal struct {
 	reason string
 	after  time.Duration // the provider asks for no other attempt before
-	// permanent: only a person can mend it.
+	// permanent: a retry does not help until a person changes something.
 	permanent bool
 	// large: a smaller message may be accepted.
 	large bool

@@ -46,9 +46,9 @@ import (
 	"libra/pkg/rules"
 )
 
-// Config says whom to tell. The zero value of every field means its default.
+// Config configures a notifier. The zero value of every field means its default.
 type Config struct {
-	// Rules are the channels and how they are told. Without a channel in it:
+	// Rules are alarms.toml. Without a channel in it:
 	// Slack, where there is a credential "slack-webhook"; else transitions are
 	// only logged.
 	Rules rules.File
@@ -57,7 +57,7 @@ type Config struct {
 	// Credentials is put before the name of a credential, to make the name of
 	// its file: "/run/credentials/libra-notifier.service/channel_".
 	Credentials string
-	// Socket is where the watchdog tells of alarms while the bus is away; ""
+	// Socket is where the watchdog posts alarms while the bus is down; ""
 	// serves none.
 	Socket string
 	// State is a folder that outlives a reboot; "" forgets.
@@ -146,7 +146,7 @@ func (unsupervised) Done()               {}
 // roundTime is what a loop declares for a round in which it calls no provider.
 const roundTime = 3 * time.Second
 
-// Notifier tells. Make it with New.
+// Notifier notifies people of alarms. Make it with New.
 type Notifier struct {
 	cfg      Config
 	deps     Deps
@@ -195,7 +195,7 @@ func Check(cfg Config) (faults []error) {
 	return faults
 }
 
-// Run tells until ctx ends.
+// Run notifies until ctx ends.
 func (n *Notifier) Run(ctx context.Context) error {
 	listener, err := n.listen()
 	if err != nil {
@@ -251,8 +251,8 @@ type applied struct {
 	done  chan struct{}
 }
 
-// Fault says that alarms.toml is bad, or not what is gone by, and that older
-// rules are in force; nil that all is well.
+// Fault sets why alarms.toml is not in force: it is invalid, or not applied yet.
+// nil says that it is.
 func (n *Notifier) Fault(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -296,8 +296,8 @@ func (n *Notifier) Counters() (delivered, failed int64) {
 	return delivered, failed
 }
 
-// Troubles are for the heartbeat, and become alarms: channels that do not tell
-// people, and a file that is not in force. A channel that is refused for good
+// Troubles are for the heartbeat, and become alarms: channels that cannot
+// send, and a file that is not in force. A channel that is refused for good
 // is named at once, another once it has failed for Notify.Undelivered.
 func (n *Notifier) Troubles() (list []event.Trouble) {
 	patience := n.policy.notify().Undelivered

@@ -103,8 +103,8 @@ func cut(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// desk is a notifier on a real bus.
-type desk struct {
+// fixture is a notifier on a real bus.
+type fixture struct {
 	t      testing.TB
 	bus    *bustest.Bus
 	seen   *bus.Conn
@@ -115,8 +115,8 @@ type desk struct {
 	n      *notifier.Notifier
 }
 
-func newDesk(t testing.TB, s *sink) *desk {
-	d := newDeskWithout(t)
+func newFixture(t testing.TB, s *sink) *fixture {
+	d := newFixtureWithout(t)
 	d.bus = bustest.Start(t)
 	d.seen = d.bus.Connect("watchdog")
 	if s != nil {
@@ -125,9 +125,9 @@ func newDesk(t testing.TB, s *sink) *desk {
 	return d
 }
 
-// newDeskWithout is one without a bus.
-func newDeskWithout(t testing.TB) *desk {
-	d := &desk{t: t}
+// newFixtureWithout is one without a bus.
+func newFixtureWithout(t testing.TB) *fixture {
+	d := &fixture{t: t}
 	d.cfg = notifier.Config{
 		Socket: filepath.Join(t.TempDir(), "alarm.sock"), Runtime: t.TempDir(), Version: "1.2.3",
 		Timeout: 20 * time.Second, Pace: time.Millisecond, Backoff: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
@@ -142,22 +142,22 @@ func newDeskWithout(t testing.TB) *desk {
 }
 
 // credential puts a secret where the notifier finds it.
-func (d *desk) credential(name, text string) {
+func (d *fixture) credential(name, text string) {
 	d.t.Helper()
 	if err := os.WriteFile(d.cfg.Credentials+name, []byte(text), 0o600); err != nil {
 		d.t.Fatal(err)
 	}
 }
 
-func (d *desk) Write(p []byte) (int, error) {
+func (d *fixture) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.log.Write(p)
 }
 
-func (d *desk) said() string { d.mu.Lock(); defer d.mu.Unlock(); return d.status }
+func (d *fixture) said() string { d.mu.Lock(); defer d.mu.Unlock(); return d.status }
 
-func (d *desk) logged() string {
+func (d *fixture) logged() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.log.String()
@@ -165,7 +165,7 @@ func (d *desk) logged() string {
 
 // run starts a notifier with a connection of its own; stop is as good as a
 // kill: what is in hand is not acknowledged.
-func (d *desk) run() (stop func()) {
+func (d *fixture) run() (stop func()) {
 	d.t.Helper()
 	n := notifier.New(d.cfg, notifier.Deps{
 		Bus: d.bus.Connect("notifier"), Log: slog.New(slog.NewTextHandler(d, nil)),
@@ -185,14 +185,14 @@ func (d *desk) run() (stop func()) {
 	return stop
 }
 
-func (d *desk) publish(t libra.Transition) {
+func (d *fixture) publish(t libra.Transition) {
 	d.t.Helper()
 	if err := d.seen.PublishAlarm(d.t.Context(), t); err != nil {
 		d.t.Fatal(err)
 	}
 }
 
-func (d *desk) post(t libra.Transition) int {
+func (d *fixture) post(t libra.Transition) int {
 	d.t.Helper()
 	body, err := json.Marshal(t)
 	if err != nil {
@@ -258,7 +258,7 @@ func TestSlackIsUnwell(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSink(t, c.answer)
-			d := newDesk(t, s)
+			d := newFixture(t, s)
 			if c.name == "hangs" {
 				d.cfg.Timeout = 300 * time.Millisecond
 			}
@@ -285,7 +285,7 @@ func TestDigestAfterAnOutage(t *testing.T) {
 		down = append(down, status(500))
 	}
 	s := newSink(t, down...)
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	d.cfg.Backoff = 30 * time.Millisecond
 	d.run()
 	d.publish(transition("web", 1))
@@ -313,7 +313,7 @@ func TestDigestAfterAnOutage(t *testing.T) {
 func TestKilledInThePost(t *testing.T) {
 	t.Parallel()
 	s := newSink(t, hang, hang)
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	d.cfg.Timeout = time.Minute
 	calls := func(n int) func() bool {
 		return func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.calls) == n }
@@ -334,7 +334,7 @@ func TestKilledInThePost(t *testing.T) {
 func TestBusAwayMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := newSink(t, hang)
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	d.cfg.Timeout = time.Second
 	d.run()
 	d.publish(transition("web", 1))
@@ -344,105 +344,4 @@ func TestBusAwayMeanwhile(t *testing.T) {
 	d.bus.Up()
 	bustest.Await(t, "the bus to take the next", func() bool { return d.seen.PublishAlarm(t.Context(), transition("web", 2)) == nil })
 	wantTexts(t, s, text(1)+" (possible repeat)", text(2))
-}
-
-// Nothing that a page says of itself reaches Slack as markup.
-func TestEscaping(t *testing.T) {
-	t.Parallel()
-	s := newSink(t)
-	d := newDesk(t, s)
-	d.cfg.BaseURL = "https://libra.example"
-	d.run()
-	tr := transition("web", 1)
-	tr.Alarm.Scope, tr.Alarm.Target = libra.ScopePage, "https://example.org/?a=1&b=<2>"
-	tr.Alarm.Summary = "<!channel> & <@U1>\nsecond\u202e line"
-	tr.Alarm.Evidence = strings.Repeat("<&>", 3000)
-	tr.Host = "<!here>"
-	d.publish(tr)
-	wantTexts(t, s, "[major] https://example.org/?a=1&amp;b=&lt;2&gt; on &lt;!here&gt;: &lt;!channel&gt; &amp; &lt;@U1&gt; second line")
-	m := s.messages()[0]
-	whole, err := json.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours := regexp.MustCompile(`\\u003c!date\^[^>]*?\\u003e`)
-	if rest := ours.ReplaceAllString(string(whole), ""); strings.Contains(rest, `\u003c`) {
-		t.Errorf("not escaped: %s", rest)
-	}
-	evidence := m.Attachments[0].Blocks.BlockSet[0].(*slack.SectionBlock).Text.Text
-	if len([]rune(evidence)) > 3000 || !strings.HasSuffix(evidence, ";…") {
-		t.Errorf("evidence of %d characters ends in %q", len([]rune(evidence)), evidence[len(evidence)-20:])
-	}
-	url := m.Attachments[0].Blocks.BlockSet[2].(*slack.ActionBlock).Elements.ElementSet[0].(*slack.ButtonBlockElement).URL
-	if want := "https://libra.example/pages/" + libra.PageID(tr.Alarm.Target); url != want {
-		t.Errorf("report at %q, want %q", url, want)
-	}
-}
-
-// Late messages say how late.
-func TestLate(t *testing.T) {
-	t.Parallel()
-	s := newSink(t)
-	d := newDesk(t, s)
-	d.run()
-	tr := transition("web", 1)
-	tr.At = tr.At.Add(-2 * time.Hour)
-	d.publish(tr)
-	wantTexts(t, s, text(1))
-	note := s.messages()[0].Attachments[0].Blocks.BlockSet[2].(*slack.ContextBlock).ContextElements.Elements[0].(*slack.TextBlockObject).Text
-	if !strings.HasPrefix(note, "Sent 2 h late: it happened ") {
-		t.Errorf("remark %q", note)
-	}
-}
-
-// Where nobody is to be told, the journal is, and a channel that is configured
-// later begins after it.
-func TestNoChannel(t *testing.T) {
-	t.Parallel()
-	s := newSink(t)
-	d := newDesk(t, s)
-	if err := os.Remove(d.cfg.Credentials + "slack-webhook"); err != nil {
-		t.Fatal(err)
-	}
-	stop := d.run()
-	d.publish(transition("web", 1))
-	bustest.Await(t, "the journal", func() bool { return strings.Contains(d.logged(), "notification sent") })
-	if !strings.Contains(d.logged(), "no channel is configured") {
-		t.Errorf("the journal says %s", d.logged())
-	}
-	stop()
-	d.publish(transition("web", 2))
-	d.credential("slack-webhook", s.URL+"/services/"+secret)
-	d.run()
-	wantTexts(t, s, text(2))
-}
-
-// A webhook that cannot be used is a fault of the configuration, told without
-// what is in the file.
-func TestWebhookFile(t *testing.T) {
-	for _, c := range []struct{ content, want string }{
-		{"", "is empty"},
-		{"sesame-open", "invalid URL"},
-		{"https://hooks.slack.com/" + secret + " https://hooks.slack.com/", "invalid URL"},
-		{"https://hooks.slack.com/" + secret + "\nhttps://hooks.slack.com/", "several lines"},
-		{"http://hooks.slack.com/" + secret, "does not start with https://"},
-		{"https://hooks.slack.com:a/" + secret, "invalid URL"},
-		{"https://hooks.slack.com/services/" + secret + "\n", ""},
-		{"http://127.0.0.1:1/" + secret, ""},
-		{"http://10.1.2.3/" + secret, ""},
-	} {
-		cfg := notifier.Config{Credentials: t.TempDir() + "/"}
-		if err := os.WriteFile(cfg.Credentials+"slack-webhook", []byte(c.content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		err := errors.Join(notifier.Check(cfg)...)
-		switch {
-		case c.want == "" && err != nil:
-			t.Errorf("%q: %v", c.content, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-			t.Errorf("%q: %v, want %q", c.content, err, c.want)
-		case err != nil && strings.Contains(err.Error(), secret):
-			t.Errorf("the error tells the secret: %v", err)
-		}
-	}
 }

@@ -53,7 +53,7 @@ func (b broken) send(context.Context, message) (receipt, error) {
 	return receipt{}, &refusal{reason: b.reason.Error(), permanent: true}
 }
 
-// journal tells nobody but the log.
+// journal writes to the log only.
 type journal struct{ log *slog.Logger }
 
 func (j journal) send(_ context.Context, m message) (receipt, error) {

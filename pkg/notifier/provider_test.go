@@ -28,7 +28,7 @@ import (
 )
 
 // configure gives the notifier an alarms.toml.
-func (d *desk) configure(file string) {
+func (d *fixture) configure(file string) {
 	d.t.Helper()
 	f, err := rules.Parse("alarms.toml", []byte(file))
 	if err != nil {
@@ -119,8 +119,8 @@ func (s *slackd) said() []url.Values {
 	return slices.Clone(s.posts)
 }
 
-func newBotDesk(t *testing.T, s *slackd) *desk {
-	d := newDesk(t, nil)
+func newBotFixture(t *testing.T, s *slackd) *fixture {
+	d := newFixture(t, nil)
 	d.credential("token", "xoxb-"+secret)
 	d.configure(botFile + `"` + s.URL + `/"`)
 	return d
@@ -131,7 +131,7 @@ func newBotDesk(t *testing.T, s *slackd) *desk {
 func TestBot(t *testing.T) {
 	t.Parallel()
 	s := newSlackd(t)
-	d := newBotDesk(t, s)
+	d := newBotFixture(t, s)
 	stop := d.run()
 	raise := transition("web", 1)
 	raise.Alarm.Summary = "<!channel> is over budget"
@@ -176,7 +176,7 @@ func TestBot(t *testing.T) {
 func TestBotFindsItsMessageDeleted(t *testing.T) {
 	t.Parallel()
 	s := newSlackd(t)
-	d := newBotDesk(t, s)
+	d := newBotFixture(t, s)
 	d.run()
 	d.publish(transition("web", 1))
 	bustest.Await(t, "the raise", func() bool { return len(s.said()) == 1 })
@@ -216,7 +216,7 @@ func answers(code int, body string, header ...string) http.HandlerFunc {
 }
 
 // Whatever is wrong with a channel, a trial says so at once, in the provider's
-// own words; what only a person can mend becomes a trouble.
+// own words; what only a person can correct becomes a trouble.
 func TestTry(t *testing.T) {
 	t.Parallel()
 	const hook = "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl_credential = \"hook-url\"\ncredential = \"key\"\n"
@@ -258,7 +258,7 @@ func TestTry(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d := newDeskWithout(t)
+			d := newFixtureWithout(t)
 			if strings.HasSuffix(c.name, "hangs") {
 				d.cfg.Timeout = 300 * time.Millisecond
 			}
@@ -292,7 +292,7 @@ func TestTry(t *testing.T) {
 }
 
 // alone runs a notifier on a bus that brings nothing.
-func (d *desk) alone(t *testing.T) *notifier.Notifier {
+func (d *fixture) alone(t *testing.T) *notifier.Notifier {
 	n := notifier.New(d.cfg, notifier.Deps{Bus: newStory(t, ""), Log: slog.New(slog.NewTextHandler(d, nil))})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -305,7 +305,7 @@ func (d *desk) alone(t *testing.T) *notifier.Notifier {
 func TestTrialEndsTheTrouble(t *testing.T) {
 	t.Parallel()
 	s := newSink(t, status(403), status(403), status(403))
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	d.cfg.Backoff, d.cfg.BackoffMax = time.Hour, time.Hour
 	d.run()
 	d.publish(transition("web", 1))
@@ -336,7 +336,7 @@ func TestWebhook(t *testing.T) {
 		calls <- call{r.Header, body}
 	}))
 	t.Cleanup(s.Close)
-	d := newDesk(t, nil)
+	d := newFixture(t, nil)
 	d.credential("key", secret)
 	d.configure("[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"" + s.URL + "/alarms\"\ncredential = \"key\"\n")
 	d.run()
@@ -367,114 +367,5 @@ func TestWebhook(t *testing.T) {
 	}
 	if diff := cmp.Diff(raise, body.Transitions[0].Transition); diff != "" || body.Transitions[0].Text != text(1) {
 		t.Errorf("transition (-want +got):\n%s", diff)
-	}
-}
-
-// Shoutrrr's services get the words; its errors do not tell the secret.
-func TestShoutrrr(t *testing.T) {
-	t.Parallel()
-	s := newSink(t)
-	bodies := make(chan string, 10)
-	refuse := true
-	var mu sync.Mutex
-	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if refuse {
-			refuse = false
-			w.WriteHeader(http.StatusForbidden)
-			return
-		}
-		bodies <- r.URL.Path + " " + string(body)
-	})
-	d := newDesk(t, nil)
-	d.credential("phone", "generic://"+strings.TrimPrefix(s.URL, "http://")+"/"+secret+"?disabletls=yes")
-	d.configure("[[channel]]\nname = \"phone\"\ntype = \"shoutrrr\"\ncredential = \"phone\"\n")
-	d.run()
-	d.publish(transition("web", 1))
-	if got := <-bodies; !strings.HasPrefix(got, "/"+secret+" "+text(1)) || !strings.Contains(got, "2 of 1\n\nSince ") {
-		t.Errorf("told %q", got)
-	}
-	if !strings.Contains(d.logged(), "cannot send notification, retrying") {
-		t.Error("the refusal was not logged")
-	}
-}
-
-// What shoutrrr's many services say of a refusal, and whether that passes.
-func TestShoutrrrSays(t *testing.T) {
-	for said, want := range map[string]string{
-		"Unauthorized":                                                           "permanent",
-		"Forbidden: bot was blocked by the user":                                 "permanent",
-		"google chat api returned unexpected http status code: 403":              "permanent",
-		"OpsGenie notification returned unexpected HTTP status code: 404 - {}":   "permanent",
-		"notification failed: 401 {}":                                            "permanent",
-		"failed to send notification to Mattermost: 400 Bad Request":             "permanent",
-		"pushover: HTTP 429":                                                     "passing",
-		"server returned status 503":                                             "passing",
-		"failed to send notification to Teams: 502 Bad Gateway":                  "passing",
-		"Message exceeds the max length":                                         "large",
-		"unexpected status code: 413 Request Entity Too Large":                   "large",
-		"Bad Request: message is too long":                                       "large",
-		`Post "http://127.0.0.1:403/x": EOF`:                                     "unknown",
-		`Post "https://example.org:443/x": context deadline exceeded`:            "unknown",
-		`Post "https://example.org/x": read: connection reset by peer after 404`: "unknown",
-	} {
-		if got := notifier.ShoutrrrSays(said); got != want {
-			t.Errorf("%q is %s, want %s", said, got, want)
-		}
-	}
-}
-
-// Nothing of a secret URL is in what is printed.
-func TestScrub(t *testing.T) {
-	for _, raw := range []string{
-		"telegram://110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw@telegram?chats=@ops",
-		"https://hooks.slack.com/services/T0000/B0000/XXXXXXXX",
-		"ntfy://user:pass%2Fword@ntfy.sh/topic-of-mine?token=tk_123456",
-		"pushover://shoutrrr:abcdefgh@userkey1234/?devices=phone",
-	} {
-		u, err := url.Parse(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		said := "Post \"" + raw + "\": dial tcp: bad path " + u.Path + " of " + u.User.String() + " with " + u.RawQuery
-		got := notifier.Scrub(said, raw)
-		for _, part := range []string{"AAHdq", "T0000/", "XXXX", "pass", "word@", "topic", "tk_123", "abcdefgh", "userkey"} {
-			if strings.Contains(got, part) {
-				t.Errorf("%q is in %q", part, got)
-			}
-		}
-	}
-}
-
-// What would speak in clear to a server elsewhere is refused beforehand.
-func TestShoutrrrInClear(t *testing.T) {
-	for _, c := range []struct{ url, want string }{
-		{"generic://example.org/x?disabletls=yes", "turns TLS off"},
-		{"generic+http://example.org/x", "turns TLS off"},
-		{"ntfy://ntfy.sh/topic?scheme=http", "turns TLS off"},
-		{"gotify://example.org/Aaa.bbb.ccc.ddd?DisableTLS=Yes", "turns TLS off"},
-		{"nosuchservice://x/y", "invalid shoutrrr URL"},
-		{"generic://127.0.0.1:1/x?disabletls=yes", ""},
-		{"generic://example.org/x", ""},
-	} {
-		d := notifier.Config{Credentials: t.TempDir() + "/"}
-		f, err := rules.Parse("alarms.toml", []byte("[[channel]]\nname = \"phone\"\ntype = \"shoutrrr\"\ncredential = \"phone\"\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.Rules = f
-		(&desk{t: t, cfg: d}).credential("phone", c.url)
-		faults := notifier.Check(d)
-		switch {
-		case c.want == "" && faults != nil:
-			t.Errorf("%s: %v", c.url, faults)
-		case c.want != "" && (len(faults) != 1 || !strings.HasPrefix(faults[0].Error(), "alarms.toml:1: channel phone: ") || !strings.Contains(faults[0].Error(), c.want)):
-			t.Errorf("%s: %v, want %q", c.url, faults, c.want)
-		}
 	}
 }

@@ -22,7 +22,7 @@ func slackChannel(name string) string {
 	return fmt.Sprintf("[[channel]]\nname = %q\ntype = \"slack\"\ncredential = %q\n", name, name)
 }
 
-func (d *desk) apply(file string) {
+func (d *fixture) apply(file string) {
 	d.t.Helper()
 	f, err := rules.Parse("alarms.toml", []byte(file))
 	if err != nil {
@@ -40,7 +40,7 @@ func TestApply(t *testing.T) {
 	t.Parallel()
 	a := newSink(t, hang)
 	b := newSink(t)
-	d := newDesk(t, nil)
+	d := newFixture(t, nil)
 	d.cfg.Timeout = time.Minute
 	d.credential("a", a.URL+"/"+secret)
 	d.credential("b", b.URL+"/"+secret)
@@ -83,7 +83,7 @@ func TestApply(t *testing.T) {
 }
 
 // durables are the consumers of alarms that the bus knows.
-func (d *desk) durables() (names []string) {
+func (d *fixture) durables() (names []string) {
 	d.t.Helper()
 	key, err := nats.NkeyOptionFromSeed(d.bus.Seed("bus"))
 	if err != nil {
@@ -113,7 +113,7 @@ func (d *desk) durables() (names []string) {
 func TestSilencedOverARestart(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	web := d.bus.Connect("web")
 	silence := func(until time.Duration) {
 		t.Helper()
@@ -144,7 +144,7 @@ func TestSilencedOverARestart(t *testing.T) {
 func TestTryOverTheBus(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	d.run()
 	web := d.bus.Connect("web")
 	bustest.Await(t, "an answer", func() bool {
@@ -161,7 +161,7 @@ func TestTryOverTheBus(t *testing.T) {
 func TestBusLosesItsStore(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	stop := d.run()
 	d.publish(transition("web", 1))
 	wantTexts(t, s, text(1))

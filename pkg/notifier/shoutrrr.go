@@ -29,7 +29,7 @@ func newShoutrrr(c rules.Channel, cfg Config, w writer) (provider, error) {
 	if err := inClear(url.text); err != nil {
 		return nil, fmt.Errorf("credential %q: %w", c.Credential, err)
 	}
-	// Its services log what they send and to where: nobody listens.
+	// Its services log what they send and where to: that is discarded.
 	r, err := shoutrrr.NewSender(log.New(io.Discard, "", 0), url.text)
 	if err != nil {
 		return nil, fmt.Errorf("credential %q: invalid shoutrrr URL (%s): see https://shoutrrr.nickfedor.com/ for those of its services", c.Credential, scrub(err.Error(), url.text))
@@ -70,7 +70,7 @@ func yes(s string) bool {
 	return false
 }
 
-// shout tells by any service that shoutrrr knows.
+// shout sends by any service of shoutrrr.
 type shout struct {
 	url    secret
 	router *router.ServiceRouter
@@ -84,7 +84,7 @@ func (s *shout) send(ctx context.Context, m message) (receipt, error) {
 	default:
 		return receipt{}, &refusal{reason: "the call before is still in progress"}
 	}
-	text := s.writer.letter(m).plain()
+	text := s.writer.content(m).plain()
 	answer := make(chan error, 1)
 	go func() {
 		defer func() { <-s.busy }()
@@ -101,8 +101,8 @@ func (s *shout) send(ctx context.Context, m message) (receipt, error) {
 	return receipt{answer: "the service accepted it"}, nil
 }
 
-// judgeShout tells a no from what may have arrived, by what the many services
-// say: some with a type, some in words, most with a status of HTTP among them.
+// judgeShout distinguishes a refusal from an unknown result by the errors of the
+// services: some have a type, most an HTTP status in their text.
 func judgeShout(err error, url string) error {
 	reason := flat(scrub(err.Error(), url), 2*mostAnswer)
 	var dns *net.DNSError

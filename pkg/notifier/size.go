@@ -43,7 +43,7 @@ func (m message) smaller() []message {
 	}
 }
 
-// alarms lists whose transitions m tells, each once, in order.
+// alarms lists the alarms that m is about, each once, in order.
 func (m message) alarms() (ids []string) {
 	seen := map[string]bool{}
 	for _, d := range m.Notifications {

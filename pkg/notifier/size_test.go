@@ -55,7 +55,7 @@ func (s *narrow) taken() []string {
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	s := newNarrow(t, 2200, http.StatusRequestEntityTooLarge, "too much")
-	d := newDesk(t, nil)
+	d := newFixture(t, nil)
 	d.configure("[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"" + s.URL + "/\"\n")
 	want := map[string][]string{}
 	put := func(alarm string, n int, evidence string) {
@@ -119,7 +119,7 @@ func TestTooLongForSlack(t *testing.T) {
 		t.Run(said, func(t *testing.T) {
 			t.Parallel()
 			s := newNarrow(t, 2500, http.StatusBadRequest, said)
-			d := newDesk(t, nil)
+			d := newFixture(t, nil)
 			d.credential("slack-webhook", s.URL+"/"+secret)
 			for alarm := range 20 {
 				d.publish(transition(fmt.Sprint("page.", alarm), 1))
@@ -160,7 +160,7 @@ func TestWithoutBlocks(t *testing.T) {
 		texts = append(texts, m.Text)
 	}))
 	t.Cleanup(s.Close)
-	d := newDesk(t, nil)
+	d := newFixture(t, nil)
 	d.credential("slack-webhook", s.URL+"/"+secret)
 	for alarm := range 10 {
 		d.publish(transition(fmt.Sprint("page.", alarm), 1))

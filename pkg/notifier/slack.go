@@ -38,9 +38,9 @@ type hook struct {
 	client *http.Client
 }
 
-// send posts m. Where Slack dislikes the blocks, plain text says the same.
+// send posts m, as plain text where Slack refuses the blocks.
 func (h *hook) send(ctx context.Context, m message) (receipt, error) {
-	l := h.writer.letter(m)
+	l := h.writer.content(m)
 	got, err := h.post(ctx, l.slackMessage())
 	if no := refused(err); no != nil && (strings.Contains(no.reason, "invalid_blocks") || strings.Contains(no.reason, "invalid_attachments") || strings.Contains(no.reason, "invalid_payload")) {
 		return h.post(ctx, &slack.WebhookMessage{Text: l.slackText()})
@@ -98,7 +98,7 @@ func post(ctx context.Context, client *http.Client, who string, to secret, data 
 	}
 }
 
-// isFinal says that asking again will not help: somebody must change something.
+// isFinal reports whether a retry does not help until a person changes something.
 func isFinal(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -107,8 +107,8 @@ func isFinal(status int) bool {
 	return status/100 == 3 || status/100 == 4
 }
 
-// unsent takes the URL out of an error, and tells what surely did not arrive
-// from what may have.
+// unsent takes the URL out of an error, and distinguishes a message that surely
+// did not arrive from one that may have.
 func unsent(who string, err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {

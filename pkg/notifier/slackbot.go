@@ -33,8 +33,8 @@ func newBot(c rules.Channel, cfg Config, w writer) (provider, error) {
 	return &bot{c.To[0], w, slack.New(token.text, slack.OptionAPIURL(api), slack.OptionHTTPClient(client), slack.OptionLog(log.New(io.Discard, "", 0)))}, nil
 }
 
-// bot speaks with a token. It changes the message that told of an alarm when
-// that is over, and says in its thread what becomes of it.
+// bot posts with a token. It updates the first message about an alarm when it
+// changes, and replies in its thread.
 type bot struct {
 	room   string
 	writer writer
@@ -42,14 +42,14 @@ type bot struct {
 }
 
 func (b *bot) send(ctx context.Context, m message) (receipt, error) {
-	l := b.writer.letter(m)
+	l := b.writer.content(m)
 	if len(m.Notifications) == 1 && m.Kind != trial && m.Notifications[0].Post != (place{}) {
 		return b.follow(ctx, m, l)
 	}
 	return b.say(ctx, b.room, l, len(m.Notifications) > 1)
 }
 
-func (b *bot) say(ctx context.Context, room string, l letter, shared bool, more ...slack.MsgOption) (receipt, error) {
+func (b *bot) say(ctx context.Context, room string, l content, shared bool, more ...slack.MsgOption) (receipt, error) {
 	channel, stamp, err := b.api.PostMessageContext(ctx, room, append(options(l.slackMessage()), more...)...)
 	if isCode(err, "invalid_blocks", "invalid_attachments", "invalid_blocks_format") {
 		channel, stamp, err = b.api.PostMessageContext(ctx, room, append([]slack.MsgOption{slack.MsgOptionText(l.slackText(), false)}, more...)...)
@@ -60,9 +60,9 @@ func (b *bot) say(ctx context.Context, room string, l letter, shared bool, more 
 	return receipt{fmt.Sprintf("Slack accepted it: channel %s, message %s", channel, stamp), place{channel, stamp, shared}}, nil
 }
 
-// follow says what became of an alarm where it was told: in the thread, and in
-// the message itself, unless that tells of others too.
-func (b *bot) follow(ctx context.Context, m message, l letter) (receipt, error) {
+// follow updates the first message about an alarm, unless that is about others
+// too, and replies in its thread.
+func (b *bot) follow(ctx context.Context, m message, l content) (receipt, error) {
 	d := m.Notifications[0]
 	over := d.Transition.Alarm.State == libra.Cleared
 	if m.Kind == news && !d.Post.Shared {
@@ -85,7 +85,7 @@ func (b *bot) follow(ctx context.Context, m message, l letter) (receipt, error) 
 	return got, err
 }
 
-// hopeless says that the same question would get the same answer.
+// hopeless reports whether a retry would get the same answer.
 func hopeless(err error) bool {
 	no := refused(err)
 	return no != nil && no.permanent
@@ -110,7 +110,7 @@ func isCode(err error, codes ...string) bool {
 // https://docs.slack.dev/reference/methods/chat.postMessage#errors
 var passing = []string{"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "accesslimited", "message_limit_exceeded"}
 
-// judgeSlack tells a no from what may have arrived.
+// judgeSlack distinguishes a refusal from an unknown result.
 func judgeSlack(err error) error {
 	var limited *slack.RateLimitedError
 	var no slack.SlackErrorResponse

@@ -27,7 +27,7 @@ func (n *Notifier) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for the watchdog: %w", err)
 	}
-	// The folder says who may come; connecting needs the right to write.
+	// The mode of the folder limits who connects; connecting needs the right to write.
 	if err := os.Chmod(n.cfg.Socket, 0o666); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("listen for the watchdog: %w", err)

@@ -19,7 +19,7 @@ import (
 func TestPastTheBus(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
-	d := newDesk(t, s)
+	d := newFixture(t, s)
 	stop := d.run()
 	d.awaitSocket()
 	for range 2 {
@@ -45,7 +45,7 @@ func TestPastTheBus(t *testing.T) {
 // A socket that a killed notifier left is taken over; anything else is not.
 func TestSocketInTheWay(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, nil)
+	d := newFixture(t, nil)
 	l, err := net.Listen("unix", d.cfg.Socket)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestSocketInTheWay(t *testing.T) {
 }
 
 // awaitSocket waits for somebody to answer there: a file comes first.
-func (d *desk) awaitSocket() {
+func (d *fixture) awaitSocket() {
 	d.t.Helper()
 	bustest.Await(d.t, "the socket", func() bool {
 		conn, err := net.Dial("unix", d.cfg.Socket)

@@ -64,7 +64,7 @@ func local(t time.Time) string {
 	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time_secs}|%s>", t.Unix(), clock(t))
 }
 
-// word says severity and state in one.
+// word is the severity, or "cleared".
 func word(a libra.Alarm) string {
 	if a.State == libra.Cleared {
 		return "cleared"

@@ -123,8 +123,8 @@ func (d *document) err() error {
 	return errors.Join(list...)
 }
 
-// section is one table. Whoever asks it for a key thereby says that the key is
-// allowed: finish names all others.
+// section is one table. Reading a key of it makes the key an allowed one: finish
+// blames all others.
 type section struct {
 	doc   *document
 	path  string
@@ -162,7 +162,7 @@ func (s *section) get(key string) (any, bool) {
 	return v, ok
 }
 
-// finish names the keys that nobody asked for.
+// finish blames the keys that were not read.
 func (s *section) finish() {
 	for _, key := range slices.Sorted(maps.Keys(s.keys)) {
 		if !slices.Contains(s.asked, key) {

@@ -12,10 +12,10 @@ import (
 	"libra/pkg/statefile"
 )
 
-// ErrNotInForce says that the file is good, and not what is gone by.
+// ErrNotInForce says that the file is valid, and not applied.
 var ErrNotInForce = errors.New("is not in force")
 
-// Summary is what an alarm says of a fault of Look, whoever raises it.
+// Summary is the summary of an alarm about a fault of Look.
 func Summary(fault error) string {
 	if errors.Is(fault, ErrNotInForce) {
 		return "alarms.toml has changes that are not in force"
@@ -87,9 +87,9 @@ func (k *Keeper) read() (f File, data []byte, fault error) {
 	return f, data, fault
 }
 
-// Look says what is wrong with the file as it stands there now: its faults, and
-// once it had one, ErrNotInForce until Load has taken it over or it is again
-// what is in force. A good edit may wait for some minutes.
+// Look returns what is wrong with the file as it is now: its faults, and after
+// one, ErrNotInForce until Load has applied the file or it is again what is in
+// force. A valid edit may wait for some minutes.
 func (k *Keeper) Look() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -115,12 +115,13 @@ func (k *Keeper) Look() error {
 // an alarm before it matters.
 const every = 2 * time.Second
 
-// Follow tells what Look says, now and every other second, until ctx ends.
-func (k *Keeper) Follow(ctx context.Context, tell func(fault error)) {
+// Follow calls report with what Look returns, now and every two seconds, until
+// ctx ends.
+func (k *Keeper) Follow(ctx context.Context, report func(fault error)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		tell(k.Look())
+		report(k.Look())
 		select {
 		case <-ctx.Done():
 			return

@@ -54,9 +54,9 @@ func parseRules(name string, data []byte, kept bool) (File, error) {
 	return f, doc.err()
 }
 
-// Load reads file. Where that is bad, fault says why, and f is what lastGood
-// holds, a copy of the last good one, which Load keeps; err says that neither
-// can be had. Without a file, the defaults hold. lastGood "" keeps no copy.
+// Load reads file. If that is invalid, fault is why, and f is that of lastGood, a
+// copy of the last valid one, which Load keeps; err is why neither can be read.
+// Without a file, the defaults hold. lastGood "" keeps no copy.
 func Load(file, lastGood string) (f File, fault, err error) {
 	k := Keeper{File: file, LastGood: lastGood}
 	return k.Load()
@@ -74,8 +74,7 @@ func Faults(err error) []error {
 	return []error{err}
 }
 
-// keep copies what is good. That it cannot is no reason to stop: the next good
-// one is kept.
+// keep copies a valid file. A failure is ignored: the next valid one is kept.
 func keep(lastGood string, data []byte) {
 	if lastGood == "" {
 		return
@@ -168,7 +167,7 @@ func (c *Channel) readWebhook(s *section) {
 	}
 }
 
-// CheckURL says what is wrong with the URL of a webhook, without naming it.
+// CheckURL returns the fault of a webhook's URL, without the URL.
 func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
@@ -180,8 +179,8 @@ func CheckURL(text string) error {
 	return errors.New("it does not start with https://, and whoever reads it on the way could use it: http:// is for this host and private networks")
 }
 
-// Near says that host is this one, or on its own network: a relay or a test may
-// do without TLS there.
+// Near reports whether host is this one, or on its own network: a relay or a test
+// may do without TLS there.
 func Near(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsPrivate())

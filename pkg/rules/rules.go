@@ -1,11 +1,11 @@
-// Package rules reads alarms.toml: whom to tell (channels), who is told what
-// (routes), and from which measure on something is an alarm (thresholds). One
+// Package rules reads alarms.toml: where notifications are sent (channels), which
+// alarms go where (routes), and from which measure on something is an alarm (thresholds). One
 // file for libra-notifier and libra-watchdog, checked as a whole: every fault
 // is named at once, with its line and what is allowed there.
 //
 // A bad edit changes nothing. Load goes on with the last file that was good, of
-// which each reader keeps a copy of its own, and says what is wrong with the
-// new one.
+// which each reader keeps a copy of its own, and returns the faults of the new
+// one.
 package rules
 
 import (
@@ -14,7 +14,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// File is what alarms.toml says. What it leaves out has its default.
+// File is the content of alarms.toml. What it leaves out has its default.
 type File struct {
 	Channels   []Channel
 	Routes     []Route
@@ -41,7 +41,7 @@ func Types() []Type { return []Type{Slack, SlackBot, Webhook, Email, Shoutrrr} }
 // channel: the name of no other.
 const Journal = "journal"
 
-// Channel is a way to tell people. Credentials are names of files in
+// Channel is a way to notify people. Credentials are names of files in
 // /etc/libra/credentials: no secret stands in alarms.toml.
 type Channel struct {
 	Name       string // [a-z0-9-]+
@@ -71,14 +71,14 @@ const (
 	None     Security = "none"
 )
 
-// Route says who is told of the alarms that it fits. The first route that fits
+// Route names the channels of the alarms that it fits. The first route that fits
 // decides; an alarm that none fits goes to every channel.
 type Route struct {
 	Scope    libra.Scope    // "": any
 	Severity libra.Severity // this one and worse; "": any
 	Alarm    string         // id; * stands for anything; "": any
 	Target   string         // * stands for anything; "": any
-	Channels []string       // names; none: nobody is told
+	Channels []string       // names; none: no channel is notified
 	Line     int
 }
 
@@ -108,15 +108,15 @@ func (f File) RoutesTo(channel string, a libra.Alarm) bool {
 type Notify struct {
 	// Remind is how long an alarm stays open without a word; 0: no reminders.
 	Remind map[libra.Severity]time.Duration
-	// Late is the age from which a message says how late it is.
+	// Late is the age from which a notification says how late it is.
 	Late time.Duration
 	// Digest is how many waiting messages become one.
 	Digest int
 	// Group is for how long after the first alarm of a group the others wait,
-	// to be told as one.
+	// to be sent as one.
 	Group time.Duration
 	// Settle is how long after its cause has cleared an alarm is still
-	// withheld.
+	// inhibited.
 	Settle time.Duration
 	// Undelivered is how long a channel may fail before that is an alarm.
 	Undelivered time.Duration
