@@ -38,7 +38,7 @@ type census struct {
 // bound cuts text after limit nodes, 0 for no limit. flat means that html.Parse
 // would make far more nodes of it, or take too long.
 func bound(text []byte, scripting bool, limit int) (within []byte, cut, flat bool) {
-	if limit <= 0 {
+	if limit <= 0 || harmless(text, limit) {
 		return text, false, false
 	}
 	var c census

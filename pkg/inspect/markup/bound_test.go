@@ -52,6 +52,9 @@ func TestParseBoundsFormatting(t *testing.T) {
 	for name, start := range map[string]string{
 		"left open":                open,
 		"many attributes":          heavy,
+		"other names closed":       open + strings.Repeat("</i>", 45),
+		"names that begin so":      open + strings.Repeat("</b-x>", 45),
+		"a quote in a name":        open + "<i x\"y=\"z>" + end + "\"></i>",
 		"closed in a comment":      open + "<!--" + end + "-->",
 		"closed in a declaration":  open + strings.ReplaceAll(end, "</b>", "<!</b>"),
 		"closed in an attribute":   open + "<i title='" + end + "'></i>",
