@@ -186,7 +186,7 @@ func TestManyAlarms(t *testing.T) {
 		t.Errorf("the list = %+v", doc.Alarms)
 	}
 	html := h.get("/alarms", "Accept", "text/html").body
-	if !strings.Contains(html, "3 alarms are open") || !strings.Contains(html, "1 more that is") || strings.Count(html, "<article") != 2 {
+	if !strings.Contains(html, "3 alarms are open") || !strings.Contains(html, "1 more alarm,") || strings.Count(html, "<article") != 2 {
 		t.Errorf("/alarms:\n%s", html)
 	}
 }
@@ -206,7 +206,7 @@ func TestAlarmForms(t *testing.T) {
 	}
 	name, _, _ := strings.Cut(cookie, ";")
 	html := h.get("/alarms", "Accept", "text/html", "Cookie", name).body
-	for _, want := range []string{`value="Änn"`, "Änn has it in hand", "1 alarm is open", "3 of 3 probes", `href="/alarms/bus"`} {
+	for _, want := range []string{`value="Änn"`, "Acknowledged by Änn", "1 alarm is open", "3 of 3 probes", `href="/alarms/bus"`} {
 		if !strings.Contains(html, want) {
 			t.Errorf("/alarms lacks %q:\n%s", want, html)
 		}
@@ -313,7 +313,7 @@ func TestSilences(t *testing.T) {
 		t.Errorf("on the bus: %+v", notes)
 	}
 	html := h.get("/alarms", "Accept", "text/html").body
-	for _, want := range []string{"scope component, severity up to major", "Cancel", "Silence ended by bob", "Maintenance planned by ann"} {
+	for _, want := range []string{"scope component, severity up to major", "Cancel", "Silence ended by bob", "Maintenance window planned by ann"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("/alarms lacks %q:\n%s", want, html)
 		}

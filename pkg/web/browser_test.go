@@ -87,7 +87,7 @@ func TestBrowserAlarms(t *testing.T) {
 	err := chromedp.Do(ctx, chromedp.Navigate(h.base+"/alarms"), chromedp.Focus(".alarm summary"), chromedp.SendKeys(".alarm summary", kb.Enter),
 		chromedp.SendKeys(".alarm input[name=name]", "Ann"), chromedp.SendKeys(".alarm input[name=text]", "on it"+kb.Enter), chromedp.WaitVisible(".alarm-title"))
 	text, textErr := chromedp.Run(ctx, chromedp.Text(".done"))
-	if err := errors.Join(err, textErr); err != nil || !strings.Contains(text, "Ann has it in hand: on it") {
+	if err := errors.Join(err, textErr); err != nil || !strings.Contains(text, "Acknowledged by Ann: on it") {
 		t.Fatalf("acknowledged: %q, %v", text, err)
 	}
 	for _, window := range []struct{ width, height int64 }{{1280, 800}, {390, 844}} {
@@ -149,9 +149,9 @@ func TestBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, parts := range map[string][]string{
-		live:   {"Being weighed", "weighing", "2 of 3 assets"},
-		report: {"10.3 kB", "/app.css", "loading=lazy", "Every asset"},
-		said:   {"The report is there"},
+		live:   {"Inspecting", "fetch the assets", "2 of 3 assets"},
+		report: {"10.3 kB", "/app.css", "loading=lazy", "Assets"},
+		said:   {"The report is ready"},
 	} {
 		for _, want := range parts {
 			if !strings.Contains(text, want) {

@@ -61,7 +61,7 @@ func TestHostileText(t *testing.T) {
 			}
 		}
 	}
-	if alarms := h.get("/alarms", "Accept", "text/html").body; !strings.Contains(alarms, "&lt;script&gt;") || !strings.Contains(alarms, "has it in hand") || !strings.Contains(alarms, "/end") {
+	if alarms := h.get("/alarms", "Accept", "text/html").body; !strings.Contains(alarms, "&lt;script&gt;") || !strings.Contains(alarms, "Acknowledged by") || !strings.Contains(alarms, "/end") {
 		t.Errorf("the alarm is not shown:\n%s", alarms)
 	}
 }
@@ -395,12 +395,12 @@ func TestStatus(t *testing.T) {
 		out, _ := json.Marshal(doc.Degraded)
 		return !doc.Components[0].Up && strings.Contains(string(out), "libra-inspector")
 	})
-	if html := h.get("/status", "Accept", "text/html"); !strings.Contains(html.body, "silent") || !strings.Contains(html.body, "accepted pages wait") {
+	if html := h.get("/status", "Accept", "text/html"); !strings.Contains(html.body, ">down<") || !strings.Contains(html.body, "accepted inspections wait") {
 		t.Errorf("/status:\n%s", html.body)
 	}
 	h.bus.Down()
 	bustest.Await(t, "silence to say nothing without a bus", func() bool {
 		html := h.get("/status", "Accept", "text/html").body
-		return strings.Contains(html, ">unknown<") && !strings.Contains(html, ">silent<")
+		return strings.Contains(html, ">unknown<") && !strings.Contains(html, ">down<")
 	})
 }

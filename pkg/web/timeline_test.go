@@ -88,7 +88,7 @@ func TestTimeline(t *testing.T) {
 		}
 	}
 	old := h.get("/alarms?after="+h.alarm("bus").Next, "Accept", "text/html")
-	if old.code != 200 || !strings.Contains(old.body, "What happened") {
+	if old.code != 200 || !strings.Contains(old.body, `<section aria-labelledby="history">`) {
 		t.Errorf("/alarms = %d", old.code)
 	}
 }

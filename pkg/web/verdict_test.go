@@ -28,11 +28,11 @@ func TestErrorPageHasNoScore(t *testing.T) {
 			return strings.Contains(p, `"status":404`) && strings.Contains(p, `"score":null`) && strings.Contains(p, `"last_complete":{"score":100`)
 		})
 		html := h.get("/pages/"+sound.Request.Page, "Accept", "text/html").body
-		if !strings.Contains(html, "The page answered with an error") || !strings.Contains(html, "Last complete score") || strings.Contains(html, "Score of 100") {
+		if !strings.Contains(html, "The server answered with an error") || !strings.Contains(html, "Last complete score") || strings.Contains(html, "Score, of 100") {
 			t.Errorf("%s:\n%s", when, html)
 		}
 		html = h.get("/pages/"+never.Request.Page, "Accept", "text/html").body
-		if !strings.Contains(html, "The page answered with an error") || strings.Contains(html, "score</dt>") || strings.Contains(html, "effort") {
+		if !strings.Contains(html, "The server answered with an error") || strings.Contains(html, "score</dt>") || strings.Contains(html, "effort") {
 			t.Errorf("%s, a page that never was had:\n%s", when, html)
 		}
 	}
@@ -82,7 +82,7 @@ func TestLastVerdictStands(t *testing.T) {
 			t.Errorf("%s:\n%s", when, html)
 		}
 		bustest.Await(t, "the first page "+when, func() bool {
-			return strings.Contains(h.get("/", "Accept", "text/html").body, "Of the last complete report, 1 Mar 2026")
+			return strings.Contains(h.get("/", "Accept", "text/html").body, "From the last complete report, 1 Mar 2026")
 		})
 	}
 	holds("from the bus")

@@ -80,7 +80,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("the page = %+v", doc)
 	}
 	html := h.get("/pages/"+id, "Accept", "text/html").body
-	for _, want := range []string{"Weighed every 90s since", "for alice", "total is over its budget", "/alarms/page." + id, `<option value="90s" selected>`} {
+	for _, want := range []string{"Inspected every 1 min 30 s since", "requested by alice", "total is over its budget", "/alarms/page." + id, `<option value="90s" selected>`} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q:\n%s", want, html)
 		}

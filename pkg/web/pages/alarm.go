@@ -69,13 +69,13 @@ func spanChoices() []choice {
 	return []choice{{"30m", "30 minutes"}, {"1h", "1 hour"}, {"2h", "2 hours"}, {"8h", "8 hours"}, {"1d", "1 day"}, {"3d", "3 days"}, {"7d", "7 days"}, {"29d", "29 days"}}
 }
 
-// everyChoices are the options for how often a page is weighed, with the one
+// everyChoices are the options for how often a page is inspected, with the one
 // that is in force.
 func everyChoices(seconds int) []choice {
-	list := []choice{{"30s", "30 seconds"}, {"1m", "minute"}, {"5m", "5 minutes"}, {"15m", "15 minutes"}, {"1h", "hour"}, {"6h", "6 hours"}, {"24h", "day"}}
+	list := []choice{{"30s", "30 seconds"}, {"1m", "1 minute"}, {"5m", "5 minutes"}, {"15m", "15 minutes"}, {"1h", "1 hour"}, {"6h", "6 hours"}, {"24h", "1 day"}}
 	now := state.ShowEvery(seconds)
 	if now != "" && !slices.ContainsFunc(list, func(c choice) bool { return c.Value == now }) {
-		list = append([]choice{{now, now}}, list...)
+		list = append([]choice{{now, showInterval(now)}}, list...)
 	}
 	return list
 }
@@ -158,7 +158,7 @@ type entryRow struct {
 }
 
 // historyRowsOf words a timeline. An alarm that is raised again while it is
-// raised has changed its severity, or something else that is told.
+// raised has changed its severity, or another field that is shown.
 func historyRowsOf(doc api.TimelineDoc, of string) historyPage {
 	page := historyPage{Next: doc.Next, Reasons: doc.Reasons, Of: of, Rows: make([]entryRow, len(doc.Timeline))}
 	was := map[string]api.EntryDoc{} // the transition before, by alarm
@@ -183,7 +183,7 @@ func wording(e, before api.EntryDoc, known bool) (class, what string) {
 			if before.Severity != e.Severity {
 				return "raised " + string(e.Severity), fmt.Sprintf("Now %s, was %s", e.Severity, before.Severity)
 			}
-			return "raised " + string(e.Severity), "Changed, still " + string(e.Severity)
+			return "raised " + string(e.Severity), "Updated, still " + string(e.Severity)
 		}
 		return "raised " + string(e.Severity), "Raised, " + string(e.Severity)
 	case string(libra.Acknowledged):
@@ -191,7 +191,7 @@ func wording(e, before api.EntryDoc, known bool) (class, what string) {
 	case string(libra.Silenced):
 		return "note", silenceWording(e)
 	}
-	return "note", "Done by " + e.By
+	return "note", "Action by " + e.By
 }
 
 func silenceWording(e api.EntryDoc) string {
@@ -199,23 +199,16 @@ func silenceWording(e api.EntryDoc) string {
 	case sil != nil && !sil.Until.After(e.At):
 		return "Silence ended by " + e.By
 	case sil != nil && sil.From.After(e.At):
-		return "Maintenance planned by " + e.By
+		return "Maintenance window planned by " + e.By
 	}
 	return "Silenced by " + e.By
 }
 
-// Span says when the silence of an entry holds; "" where there is none any
-// more.
-func (e entryRow) Span() string {
-	switch sil := e.Silence; {
-	case sil == nil || !sil.Until.After(e.At):
-		return ""
-	case sil.From.After(e.At):
-		return "From " + showWhen(sil.From) + " until " + showWhen(sil.Until)
-	default:
-		return "Until " + showWhen(sil.Until)
-	}
-}
+// Holds says that the entry is of a silence that has not ended by then.
+func (e entryRow) Holds() bool { return e.Silence != nil && e.Silence.Until.After(e.At) }
+
+// Planned says that the silence of the entry begins later.
+func (e entryRow) Planned() bool { return e.Silence.From.After(e.At) }
 
 // nameCookie remembers how people call themselves in a form.
 const nameCookie = "libra-name"

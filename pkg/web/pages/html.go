@@ -35,7 +35,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 			"bytes": libra.FormatBytes, "millis": showMillis, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
 			"short": shortURL, "name": func(url string) string { return api.Short(shortURL(url), 90) }, "linked": linked, "percent": percent, "count": showCount,
 			"term": showTerm, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band,
-			"match": showMatch, "everyChoices": everyChoices, "every": state.ShowEvery, "spans": spanChoices,
+			"match": showMatch, "everyChoices": everyChoices, "every": state.ShowEvery, "spans": spanChoices, "interval": showInterval,
 		}).ParseFS(files, "template/layout.html", "template/parts.html", "template/"+name+".html"))
 	}
 	return parsed
@@ -135,9 +135,15 @@ type reportDoc struct {
 }
 
 type stepRow struct {
-	Name libra.Step
-	Now  bool
-	Done bool
+	Name  libra.Step
+	Label string
+	Now   bool
+	Done  bool
+}
+
+// stepLabels are the steps in words.
+var stepLabels = map[libra.Step]string{
+	libra.Fetching: "fetch the page", libra.Discovering: "find its assets", libra.Weighing: "fetch the assets", libra.Reporting: "report",
 }
 
 type typeRow struct {
@@ -191,7 +197,7 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 func stepRows(now libra.Step) (rows []stepRow) {
 	order := []libra.Step{libra.Fetching, libra.Discovering, libra.Weighing, libra.Reporting}
 	for i, step := range order {
-		rows = append(rows, stepRow{Name: step, Now: step == now, Done: i < slices.Index(order, now)})
+		rows = append(rows, stepRow{Name: step, Label: stepLabels[step], Now: step == now, Done: i < slices.Index(order, now)})
 	}
 	return rows
 }

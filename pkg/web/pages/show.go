@@ -30,6 +30,15 @@ func showAgo(now, t time.Time) string {
 // showMillis writes a duration that a report has in milliseconds.
 func showMillis(ms int64) string { return libra.FormatDuration(time.Duration(ms) * time.Millisecond) }
 
+// showInterval writes an interval such as "90s" for people.
+func showInterval(every string) string {
+	d, err := time.ParseDuration(every)
+	if err != nil {
+		return every
+	}
+	return libra.FormatDuration(d)
+}
+
 // showMatch says which alarms a silence is about.
 func showMatch(m libra.Match) string {
 	var parts []string

@@ -11,7 +11,7 @@ import (
 
 // Needed are the components without which Libra does less, and what is less.
 var Needed = []struct{ Component, Means string }{
-	{"libra-inspector", "accepted pages wait"},
+	{"libra-inspector", "accepted inspections wait"},
 	{recorderName, "history is behind"},
 }
 
@@ -189,10 +189,20 @@ func (s *State) Degraded(now time.Time) []Degraded {
 			}
 		}
 		if now.Sub(last) > s.cfg.HeartbeatTimeout {
-			list = append(list, Degraded{n.Component, libra.CodeComponentSilent, "has not shown itself: " + n.Means, last.UTC()})
+			list = append(list, Degraded{n.Component, libra.CodeComponentSilent, "no heartbeat: " + n.Means, last.UTC()})
 		}
 	}
 	return list
+}
+
+// Effect is what a reader of the pages notices of it.
+func (d Degraded) Effect() string {
+	for _, n := range Needed {
+		if n.Component == d.Part {
+			return n.Means
+		}
+	}
+	return "new inspections are not accepted, and the newest reports may be missing"
 }
 
 func (d Degraded) String() string {

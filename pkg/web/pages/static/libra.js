@@ -1,13 +1,40 @@
-// Without this file every page works; with it, pages follow what happens.
+// Every page works without this file. With it, times are in the reader's own
+// zone, and pages update themselves.
 "use strict";
 (() => {
+  const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  // localize writes the times of a document in the reader's zone: the text, or
+  // the title where the text is an age.
+  function localize(root) {
+    for (const t of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(t.dateTime);
+      if (isNaN(at)) continue;
+      if (t.title) t.title = local.format(at); else t.textContent = local.format(at);
+    }
+  }
+  localize(document);
+
+  // A silence begins at a time of the reader's zone: it is sent in UTC.
+  for (const input of document.querySelectorAll("input[type=datetime-local]")) {
+    const pad = (n) => String(n).padStart(2, "0");
+    if (input.value) {
+      const at = new Date(`${input.value}Z`);
+      input.value = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}T${pad(at.getHours())}:${pad(at.getMinutes())}`;
+    }
+    const zone = input.closest("label")?.querySelector("[data-zone]");
+    if (zone) zone.textContent = "your time";
+    input.form.addEventListener("formdata", (e) => {
+      if (input.value) e.formData.set(input.name, new Date(input.value).toISOString());
+    });
+  }
+
   const source = document.body.dataset.listen;
   if (!source || !window.EventSource) return;
   const page = new URL(source, location).searchParams.get("page");
   const said = document.getElementById("said");
   const say = (text) => { if (said.textContent !== text) said.textContent = text; };
 
-  // look fetches this page again and puts in place what has changed.
+  // look fetches this page again and replaces what has changed.
   let due = 0, looking = false;
   async function look() {
     due = 0;
@@ -17,13 +44,14 @@
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      localize(fresh);
       for (const old of document.querySelectorAll("[data-live]")) {
         const now = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
         if (!now) continue;
         const open = old.querySelectorAll("details");
         now.querySelectorAll("details").forEach((d, i) => { d.open = open[i]?.open; });
         if (now.innerHTML === old.innerHTML) continue;
-        // Whoever is in the middle of something there is not disturbed.
+        // What has the focus stays as it is.
         if (old.contains(document.activeElement) && !old.querySelector("[data-waiting]")) continue;
         if (old.querySelector("details[open] form")) continue;
         old.replaceChildren(...now.childNodes);
@@ -42,17 +70,17 @@
       li.classList.toggle("done", i < at);
       if (i === at) li.setAttribute("aria-current", "step"); else li.removeAttribute("aria-current");
     });
-    document.getElementById("progress").textContent = "Being weighed";
+    document.getElementById("progress").textContent = "Inspecting";
     if (s.found > 0) { bar.max = s.found; bar.value = s.done; }
-    document.getElementById("done").textContent = s.found > 0 ? `${s.done} of ${s.found} asset${s.found === 1 ? "" : "s"}` : "asking for the page";
-    say(`Being weighed: ${s.step}`);
+    document.getElementById("done").textContent = s.found > 0 ? `${s.done} of ${s.found} asset${s.found === 1 ? "" : "s"}` : "fetching the page";
+    say(`Inspecting: ${order[at]?.textContent ?? s.step}`);
   }
 
   function reported(r) {
     if (page) {
       if (!document.querySelector("[data-waiting]") && document.body.dataset.shown === r.request) return;
       document.body.dataset.shown = r.request;
-      say("The report is there.");
+      say("The report is ready.");
     }
     later(page ? 0 : 500);
   }
@@ -79,5 +107,5 @@
   addEventListener("pagehide", () => events.close());
   addEventListener("pageshow", (e) => { if (e.persisted) { listen(); later(0); } });
   if (location.pathname === "/status") setInterval(look, 2000);
-  if (location.pathname.startsWith("/alarms")) setInterval(look, 30000); // how long ago things were
+  if (location.pathname.startsWith("/alarms")) setInterval(look, 30000); // ages grow
 })();
