@@ -20,8 +20,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// told is a webhook that remembers what it was told.
-type told struct {
+// receiver is a webhook that keeps what it receives.
+type receiver struct {
 	*httptest.Server
 	mu    sync.Mutex
 	texts []string    // under mu
@@ -29,8 +29,8 @@ type told struct {
 	hang  bool        // under mu; the next calls get no answer
 }
 
-func newTold(t testing.TB) *told {
-	s := &told{}
+func newReceiver(t testing.TB) *receiver {
+	s := &receiver{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var m struct{ Text string }
 		if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
@@ -49,7 +49,7 @@ func newTold(t testing.TB) *told {
 	return s
 }
 
-func (s *told) got() []string {
+func (s *receiver) got() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]string{}, s.texts...)
@@ -116,7 +116,7 @@ func raise(n int) libra.Transition {
 	}}
 }
 
-func hookFile(s *told) string {
+func hookFile(s *receiver) string {
 	return "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"" + s.URL + "/\"\n"
 }
 
@@ -124,7 +124,7 @@ func hookFile(s *told) string {
 // kill -9 too; a good one is taken over by a running process.
 func TestReloadOfAlarmsFile(t *testing.T) {
 	b := bustest.Start(t)
-	one, two := newTold(t), newTold(t)
+	one, two := newReceiver(t), newReceiver(t)
 	p, file := newNotifier(t, b)
 	writeFile(t, file, hookFile(one))
 	p.start()
@@ -167,15 +167,15 @@ func TestReloadOfAlarmsFile(t *testing.T) {
 	bustest.Await(t, "the reload", p.logged("msg=reloaded"))
 	bustest.Await(t, "the new channel", func() bool { publish(time.Now().Nanosecond()); return len(two.got()) > 0 })
 	if strings.Contains(strings.Join(two.got(), ""), "number 1 ") {
-		t.Errorf("the new channel was told of old alarms: %q", two.got())
+		t.Errorf("the new channel was notified of old alarms: %q", two.got())
 	}
 }
 
-// A channel whose credential is gone keeps no other edit from being taken over,
-// and is told of all the same.
+// A channel whose credential is gone keeps no other edit from being applied,
+// and is reported all the same.
 func TestReloadBesideABrokenChannel(t *testing.T) {
 	b := bustest.Start(t)
-	one, two := newTold(t), newTold(t)
+	one, two := newReceiver(t), newReceiver(t)
 	p, file := newNotifier(t, b)
 	writeFile(t, file, hookFile(one))
 	p.start()
@@ -203,7 +203,7 @@ func BenchmarkNotifierStart(b *testing.B) {
 	for _, killed := range []bool{false, true} {
 		b.Run(map[bool]string{false: "waiting", true: "killed"}[killed], func(b *testing.B) {
 			bus := bustest.Start(b)
-			s := newTold(b)
+			s := newReceiver(b)
 			p, file := newNotifier(b, bus)
 			writeFile(b, file, hookFile(s))
 			says := bus.Connect("watchdog")

@@ -46,7 +46,7 @@ func TestBreaker(t *testing.T) {
 }
 
 // Ten thousand transitions of a hundred alarms, as fast as the bus takes them:
-// how many messages people get, and when all is told.
+// how many messages people get, and when all is sent.
 func BenchmarkStorm(b *testing.B) {
 	for b.Loop() {
 		s := newSink(b)
@@ -61,16 +61,16 @@ func BenchmarkStorm(b *testing.B) {
 		deadline := time.Now().Add(10 * time.Minute)
 		var mem runtime.MemStats
 		peak := uint64(0)
-		for told := 0; told < transitions; {
-			if told = 0; time.Now().After(deadline) {
-				b.Fatal("not all is told")
+		for sent := 0; sent < transitions; {
+			if sent = 0; time.Now().After(deadline) {
+				b.Fatal("not all is sent")
 			}
 			for _, text := range s.texts() {
 				n := 1
 				if m := total.FindStringSubmatch(text); m != nil {
 					n, _ = strconv.Atoi(m[1])
 				}
-				told += n
+				sent += n
 			}
 			runtime.ReadMemStats(&mem)
 			peak = max(peak, mem.HeapInuse)

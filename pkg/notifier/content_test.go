@@ -65,7 +65,7 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// Where nobody is to be told, the journal is, and a channel that is configured
+// Without a channel, alarms go to the journal, and a channel that is configured
 // later begins after it.
 func TestNoChannel(t *testing.T) {
 	t.Parallel()
@@ -87,7 +87,7 @@ func TestNoChannel(t *testing.T) {
 	wantTexts(t, s, text(2))
 }
 
-// A webhook that cannot be used is a fault of the configuration, told without
+// A webhook that cannot be used is a fault of the configuration, named without
 // what is in the file.
 func TestWebhookFile(t *testing.T) {
 	for _, c := range []struct{ content, want string }{

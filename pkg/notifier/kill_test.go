@@ -11,7 +11,7 @@ import (
 	"libra/pkg/notifier"
 )
 
-// Killed again and again in the middle of a call: told once more, marked, and
+// Killed again and again in the middle of a call: sent once more, marked, and
 // nothing after it is lost.
 func TestKilledAgainAndAgain(t *testing.T) {
 	tale(t, oneChannel, func(t *testing.T, s *story) {
@@ -24,9 +24,9 @@ func TestKilledAgainAndAgain(t *testing.T) {
 			s.restart()
 		}
 		s.pass(time.Minute)
-		got := strings.Join(s.told, "\n")
-		if strings.Count(got, "web on box: is unwell (possible repeat)") != 1 || strings.Count(got, "bus on box") != 1 || len(s.told) != 2 {
-			t.Errorf("told:\n%s", got)
+		got := strings.Join(s.sent, "\n")
+		if strings.Count(got, "web on box: is unwell (possible repeat)") != 1 || strings.Count(got, "bus on box") != 1 || len(s.sent) != 2 {
+			t.Errorf("sent:\n%s", got)
 		}
 	})
 }
@@ -50,7 +50,7 @@ func TestTroubles(t *testing.T) {
 		s.pass(100 * time.Millisecond)
 		is("refused", "channel.ops: failing since 1 Jan 00:00:00 UTC: Slack answered 403")
 		s.pass(time.Minute)
-		is("told", "")
+		is("sent", "")
 		for range 20 {
 			s.answer(notifier.Refused("Slack answered 500", false))
 		}
@@ -60,13 +60,13 @@ func TestTroubles(t *testing.T) {
 		s.pass(61 * time.Second)
 		is("failing for long", "channel.ops: failing since 1 Jan 00:01:00 UTC: Slack answered 500")
 		s.pass(10 * time.Minute)
-		is("told again", "")
+		is("sent again", "")
 		s.n.Fault(errors.New("alarms.toml:3: colour is no key"))
 		is("a bad file", "alarms-file: alarms.toml:3: colour is no key")
 	})
 }
 
-// Ten thousand transitions at once are few messages, and all of them are told,
+// Ten thousand transitions at once are few messages, and all of them are sent,
 // also when the notifier is killed in between.
 func TestStorm(t *testing.T) {
 	const transitions = 10_000
@@ -88,10 +88,10 @@ func TestStorm(t *testing.T) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.transitions != transitions {
-			t.Errorf("%d transitions told, want %d", s.transitions, transitions)
+			t.Errorf("%d transitions sent, want %d", s.transitions, transitions)
 		}
-		if len(s.told) > 15 || len(s.told) < 10 { // a thousand in one, at most
-			t.Errorf("%d messages:\n%s", len(s.told), strings.Join(s.told, "\n"))
+		if len(s.sent) > 15 || len(s.sent) < 10 { // a thousand in one, at most
+			t.Errorf("%d messages:\n%s", len(s.sent), strings.Join(s.sent, "\n"))
 		}
 	})
 }

@@ -20,7 +20,7 @@ import (
 	"libra/pkg/rules"
 )
 
-// What only its group held up is told although it is over by then.
+// What only its group suppressed is sent although it is cleared by then.
 func TestGroupIsNoReasonNotToTell(t *testing.T) {
 	tale(t, oneChannel, func(t *testing.T, s *story) {
 		group := func(a *libra.Alarm) { a.Group = "host:example.org" }
@@ -50,13 +50,13 @@ func TestDueHasItsTurn(t *testing.T) {
 			s.say(s.alarm(fmt.Sprint("other.", n)))
 		}
 		s.pass(20 * time.Second)
-		if !slices.ContainsFunc(s.told, func(line string) bool { return strings.Contains(line, "web on box") }) {
-			t.Errorf("the silence has been over for 11 s:\n%s", strings.Join(s.told, "\n"))
+		if !slices.ContainsFunc(s.sent, func(line string) bool { return strings.Contains(line, "web on box") }) {
+			t.Errorf("the silence has been over for 11 s:\n%s", strings.Join(s.sent, "\n"))
 		}
 	})
 }
 
-// Nothing is told or reminded of after a start before it is known who has
+// Nothing is sent after a start before it is known who has
 // silenced or acknowledged it meanwhile.
 func TestHeededFromTheStart(t *testing.T) {
 	tale(t, oneChannel+"[remind]\ncritical = \"10m\"\n", func(t *testing.T, s *story) {
@@ -95,7 +95,7 @@ func TestRenamed(t *testing.T) {
 		s.cfg.Rules = f
 		s.restart()
 		s.pass(2 * time.Minute)
-		slices.Sort(s.told)
+		slices.Sort(s.sent)
 		s.want("+1m0s ops: [critical] web on box: is unwell", "+1m0s post: [critical] web on box: is unwell")
 		if files, err := filepath.Glob(filepath.Join(s.cfg.Runtime, "*-mail.json")); err != nil || len(files) > 0 {
 			t.Errorf("left behind: %q, %v", files, err)
@@ -103,7 +103,7 @@ func TestRenamed(t *testing.T) {
 	})
 }
 
-// What came by the socket for a channel that is taken out is not told by one
+// What came by the socket for a channel that is taken out is not sent by one
 // that has its name later.
 func TestTakenOut(t *testing.T) {
 	t.Parallel()
@@ -203,13 +203,13 @@ func TestAnswerIsCutAfterItsSecrets(t *testing.T) {
 	}
 }
 
-// The log is nobody who was told.
+// The journal is not in timelines: nobody was notified.
 func TestLogIsNobody(t *testing.T) {
 	tale(t, "", func(t *testing.T, s *story) {
 		s.say(s.alarm("web"))
 		s.pass(time.Minute)
-		if len(s.told) != 1 || len(s.timeline) != 0 {
-			t.Errorf("told %q, in the timeline %+v", s.told, s.timeline)
+		if len(s.sent) != 1 || len(s.timeline) != 0 {
+			t.Errorf("sent %q, in the timeline %+v", s.sent, s.timeline)
 		}
 	})
 }
@@ -235,7 +235,7 @@ func TestNoTwoShareAConsumer(t *testing.T) {
 		}
 		s.say(s.alarm("web"))
 		s.pass(time.Second)
-		slices.Sort(s.told)
+		slices.Sort(s.sent)
 		s.want("+0s a: [critical] web on box: is unwell", "+0s mail: [critical] web on box: is unwell",
 			"+0s ops: [critical] web on box: is unwell", "+0s post: [critical] web on box: is unwell")
 		data, err := os.ReadFile(filepath.Join(s.cfg.State, "consumers.json"))

@@ -233,12 +233,12 @@ func wantTexts(t *testing.T, s *sink, want ...string) {
 	t.Helper()
 	bustest.Await(t, fmt.Sprintf("%d messages", len(want)), func() bool { return len(s.texts()) >= len(want) })
 	if diff := cmp.Diff(want, s.texts()); diff != "" {
-		t.Fatalf("told (-want +got):\n%s", diff)
+		t.Fatalf("sent (-want +got):\n%s", diff)
 	}
 }
 
-// Whatever Slack does, everything is told, in order, once.
-func TestSlackIsUnwell(t *testing.T) {
+// Whatever Slack does, everything is sent, in order, once.
+func TestSlackFails(t *testing.T) {
 	t.Parallel()
 	const repeat = " (possible repeat)"
 	for _, c := range []struct {
@@ -330,7 +330,7 @@ func TestKilledInThePost(t *testing.T) {
 	wantTexts(t, s, text(1)+" (possible repeat)", text(2), text(3))
 }
 
-// The bus's connection breaks while Slack is away: told once.
+// The bus's connection breaks while Slack is away: sent once.
 func TestBusAwayMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := newSink(t, hang)

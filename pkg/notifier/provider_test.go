@@ -233,7 +233,7 @@ func TestTry(t *testing.T) {
 		{"wrong webhook", slackFile, "slack", answers(404, "no_service"), false, `Slack answered 404 Not Found: "no_service"`, true},
 		{"revoked webhook", slackFile, "slack", answers(403, "invalid_token"), false, `Slack answered 403 Forbidden: "invalid_token"`, true},
 		{"redirected", slackFile, "slack", answers(302, "", "Location", "/login"), false, `Slack answered 302 Found`, true},
-		{"Slack is unwell", slackFile, "slack", answers(500, ""), false, `Slack answered 500 Internal Server Error`, false},
+		{"Slack is down", slackFile, "slack", answers(500, ""), false, `Slack answered 500 Internal Server Error`, false},
 		{"Slack is busy", slackFile, "slack", answers(429, "", "Retry-After", "30"), false, `Slack answered 429 Too Many Requests`, false},
 		{"Slack hangs", slackFile, "slack", hang, false, "post to Slack: no answer in time", false},
 		{"Slack cuts", slackFile, "slack", cut, false, "post to Slack: EOF", false},
@@ -251,7 +251,7 @@ func TestTry(t *testing.T) {
 		{"phone's token is revoked", phone, "phone", answers(401, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 401 Unauthorized", true},
 		{"phone is forbidden", phone, "phone", answers(403, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 403 Forbidden", true},
 		{"phone is gone", phone, "phone", answers(404, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 404 Not Found", true},
-		{"phone is unwell", phone, "phone", answers(503, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 503 Service Unavailable", false},
+		{"phone is down", phone, "phone", answers(503, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 503 Service Unavailable", false},
 		{"phone is busy", phone, "phone", answers(429, ""), false, "failed to send notification to generic webhook: server returned unexpected response status code: 429 Too Many Requests", false},
 		{"phone cuts", phone, "phone", cut, false, "failed to send notification to generic webhook: sending HTTP request: ", false},
 		{"no such channel", hook, "pager", nil, false, `no such channel "pager"`, false},
@@ -301,7 +301,7 @@ func (d *fixture) alone(t *testing.T) *notifier.Notifier {
 	return n
 }
 
-// A trial that arrives ends the trouble, and what waits is told at once.
+// A trial that arrives ends the trouble, and what waits is sent at once.
 func TestTrialEndsTheTrouble(t *testing.T) {
 	t.Parallel()
 	s := newSink(t, status(403), status(403), status(403))

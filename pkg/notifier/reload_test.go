@@ -109,7 +109,7 @@ func (d *fixture) durables() (names []string) {
 }
 
 // Silences made by others are heeded from the first moment after a start, and
-// what they kept is told when they end.
+// what they kept is sent when they end.
 func TestSilencedOverARestart(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
@@ -136,7 +136,7 @@ func TestSilencedOverARestart(t *testing.T) {
 	silence(-time.Second)
 	bustest.Await(t, "the silenced alarm", func() bool { return len(s.texts()) == 2 })
 	if got := s.texts(); !strings.Contains(got[0], "libra-bus") || got[1] != text(1) {
-		t.Errorf("told %q", got)
+		t.Errorf("sent %q", got)
 	}
 }
 
@@ -156,8 +156,8 @@ func TestTryOverTheBus(t *testing.T) {
 	}
 }
 
-// A bus that has lost its store, and the alarms' consumers with it, has nobody
-// told twice, and nothing lost of what comes after.
+// After a bus has lost its store, and the consumers with it, nothing is
+// sent twice, and nothing that follows is lost.
 func TestBusLosesItsStore(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)

@@ -39,7 +39,7 @@ func TestShoutrrr(t *testing.T) {
 	d.run()
 	d.publish(transition("web", 1))
 	if got := <-bodies; !strings.HasPrefix(got, "/"+secret+" "+text(1)) || !strings.Contains(got, "2 of 1\n\nSince ") {
-		t.Errorf("told %q", got)
+		t.Errorf("sent %q", got)
 	}
 	if !strings.Contains(d.logged(), "cannot send notification, retrying") {
 		t.Error("the refusal was not logged")

@@ -75,10 +75,10 @@ func TestTooLarge(t *testing.T) {
 	put("large", 1, strings.Repeat("evidence ", 400))
 	d.run()
 	total := 3*8 + 9 + 1
-	got, told := map[string][]string{}, 0
+	got, sent := map[string][]string{}, 0
 	read := func() bool {
 		clear(got)
-		told = 0
+		sent = 0
 		for _, body := range s.taken() {
 			var b struct {
 				Transitions []libra.Transition
@@ -89,10 +89,10 @@ func TestTooLarge(t *testing.T) {
 			}
 			for _, r := range b.Transitions {
 				got[r.Alarm.ID] = append(got[r.Alarm.ID], r.ID)
-				told++
+				sent++
 			}
 		}
-		return told >= total
+		return sent >= total
 	}
 	bustest.Await(t, "all of them", read)
 	put("web", 1, "2 of 1")

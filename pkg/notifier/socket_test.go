@@ -14,7 +14,7 @@ import (
 	"libra/pkg/notifier"
 )
 
-// What came past the bus is told once, however often it comes, and over a
+// What came by the socket is sent once, however often it comes, and over a
 // restart of the notifier.
 func TestPastTheBus(t *testing.T) {
 	t.Parallel()
@@ -31,7 +31,7 @@ func TestPastTheBus(t *testing.T) {
 		t.Errorf("nothing was answered %d", code)
 	}
 	wantTexts(t, s, text(1))
-	bustest.Await(t, "the note that it was told", func() bool {
+	bustest.Await(t, "the note that it was sent", func() bool {
 		data, err := os.ReadFile(filepath.Join(d.cfg.State, "channel-slack.json"))
 		return err == nil && strings.Contains(string(data), `"recent":["web-1"]`)
 	})

@@ -32,12 +32,12 @@ type story struct {
 	stream   []libra.Transition // under mu
 	acked    map[string]int     // under mu; by durable
 	notes    []libra.Note       // under mu
-	told     []string           // under mu; "+1m0s ops: first line"
+	sent     []string           // under mu; "+1m0s ops: first line"
 	timeline []libra.Note       // under mu
 	answers  []error            // under mu; of the next calls
 	changed  chan struct{}      // under mu; closed when there is something new
 
-	transitions int           // under mu; told
+	transitions int           // under mu; sent
 	notesTake   time.Duration // until the bus tells of them
 }
 
@@ -68,7 +68,7 @@ func (s *story) run() {
 		}
 		s.transitions += transitions
 		line, _, _ := strings.Cut(text, "\n")
-		s.told = append(s.told, fmt.Sprintf("+%s %s: %s", time.Since(s.began).Truncate(time.Second), channel, line))
+		s.sent = append(s.sent, fmt.Sprintf("+%s %s: %s", time.Since(s.began).Truncate(time.Second), channel, line))
 		return nil
 	})
 	ctx, cancel := context.WithCancel(s.t.Context())
@@ -195,8 +195,8 @@ func (s *story) want(lines ...string) {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if diff := cmp.Diff(lines, s.told); diff != "" {
-		s.t.Errorf("told (-want +got):\n%s", diff)
+	if diff := cmp.Diff(lines, s.sent); diff != "" {
+		s.t.Errorf("sent (-want +got):\n%s", diff)
 	}
 }
 
@@ -210,7 +210,7 @@ func tale(t *testing.T, file string, tell func(t *testing.T, s *story)) {
 }
 
 // Reminders come at their intervals, also over restarts, until somebody has
-// acknowledged this raise; the clear is told all the same.
+// acknowledged this raise; the clear is sent all the same.
 func TestReminders(t *testing.T) {
 	tale(t, oneChannel+"[remind]\ncritical = \"10m\"\n", func(t *testing.T, s *story) {
 		bus := s.alarm("bus")
@@ -253,8 +253,8 @@ func (s *story) wantTimeline(want ...string) {
 	}
 }
 
-// What is silenced is not told; what is still raised when the silence ends is
-// told then, also after a restart, and what was over by then never is.
+// What is silenced is not sent; what is still raised when the silence ends is
+// sent then, also after a restart, and what was over by then never is.
 func TestSilence(t *testing.T) {
 	tale(t, oneChannel, func(t *testing.T, s *story) {
 		s.silence("1", libra.Match{Alarm: "beat.*"}, time.Minute, 10*time.Minute)
@@ -266,7 +266,7 @@ func TestSilence(t *testing.T) {
 		s.say(over)
 		s.pass(time.Minute)
 		s.clear(over)
-		s.clear(before) // whoever knows of it hears that it is over
+		s.clear(before) // its raise was sent
 		s.pass(time.Minute)
 		s.restart()
 		s.pass(10 * time.Minute)
@@ -298,13 +298,13 @@ func TestSilenceEndedEarly(t *testing.T) {
 	})
 }
 
-// What the bus explains is withheld while it is down, and told when it is
+// What the bus explains is suppressed while it is down, and sent when it is
 // still raised five seconds after; the bus's own messages count it.
 func TestCause(t *testing.T) {
 	tale(t, oneChannel, func(t *testing.T, s *story) {
 		explained := func(a *libra.Alarm) { a.Cause = "bus" }
 		earlier := s.alarm("earlier", explained)
-		s.say(earlier) // the bus is well: nothing explains it
+		s.say(earlier) // the bus is healthy: nothing explains it
 		s.pass(time.Minute)
 		bus := s.alarm("bus")
 		s.say(bus)
@@ -328,7 +328,7 @@ func TestCause(t *testing.T) {
 	})
 }
 
-// The first of a group is told at once, the others ten seconds later as one.
+// The first of a group is sent at once, the others ten seconds later as one.
 func TestGroup(t *testing.T) {
 	tale(t, oneChannel, func(t *testing.T, s *story) {
 		group := func(a *libra.Alarm) { a.Group = "host:example.org" }
@@ -338,7 +338,7 @@ func TestGroup(t *testing.T) {
 			s.say(pages[n])
 			s.pass(time.Second)
 		}
-		s.clear(pages[3]) // over before it was told, which a group is no reason for
+		s.clear(pages[3]) // cleared before it was sent: its group is no reason to drop it
 		s.pass(20 * time.Second)
 		s.say(s.alarm("page.9", group))
 		s.pass(2 * time.Second)
@@ -349,7 +349,7 @@ func TestGroup(t *testing.T) {
 	})
 }
 
-// Routes: whoever was told of the raise is told how it goes on, others are not.
+// Routes: a channel that got the raise gets what follows, others do not.
 func TestRoutes(t *testing.T) {
 	const file = oneChannel + "[[channel]]\nname = \"phone\"\ntype = \"slack\"\ncredential = \"x\"\n" +
 		"[[route]]\nseverity = \"critical\"\nchannels = [\"phone\"]\n[[route]]\nscope = \"page\"\nchannels = []\n"
@@ -370,7 +370,7 @@ func TestRoutes(t *testing.T) {
 			s.pass(10 * time.Second)
 		}
 		byChannel := map[string][]string{}
-		for _, line := range s.told {
+		for _, line := range s.sent {
 			_, rest, _ := strings.Cut(line, " ")
 			name, text, _ := strings.Cut(rest, ": ")
 			byChannel[name] = append(byChannel[name], text)
@@ -380,7 +380,7 @@ func TestRoutes(t *testing.T) {
 			"phone": {"[major] disk on box: is unwell", "[critical] disk on box: is unwell", "[critical] bus on box: is unwell", "[cleared] disk on box: is well, down for 30 s", "[cleared] bus on box: is well, down for 20 s"},
 		}
 		if diff := cmp.Diff(want, byChannel); diff != "" {
-			t.Errorf("told (-want +got):\n%s", diff)
+			t.Errorf("sent (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -402,8 +402,8 @@ func TestRaisedAgainWithinADigest(t *testing.T) {
 		s.pass(time.Minute)
 		s.restart()
 		s.pass(10 * time.Minute)
-		for i, line := range s.told {
-			_, s.told[i], _ = strings.Cut(line, ": ") // when depends on the backoff
+		for i, line := range s.sent {
+			_, s.sent[i], _ = strings.Cut(line, ": ") // when depends on the backoff
 		}
 		s.want("[major] web on box: is unwell",
 			"[critical] other on box: is unwell",
