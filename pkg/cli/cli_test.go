@@ -324,7 +324,7 @@ func TestProblems(t *testing.T) {
 		what, hint string
 	}{
 		{503, `{"title":"Not available","status":503,"detail":"x","reason_details":[{"code":"not-stored","text":"the page was not accepted, the bus cannot store it right now","remedy":"try again in a few seconds"}]}`, "the page was not accepted, the bus cannot store it right now", "try again in a few seconds"},
-		{409, `{"title":"In quarantine","status":409,"detail":"x","reason_details":[{"code":"quarantined","text":"the page \"https://example.org/\" is not weighed, it is in quarantine","remedy":"release it with libra release abc"}]}`, `the page "https://example.org/" is not weighed, it is in quarantine`, "release it with libra release abc"},
+		{409, `{"title":"In quarantine","status":409,"detail":"x","reason_details":[{"code":"quarantined","text":"the page \"https://example.org/\" is not inspected, it is in quarantine","remedy":"release it with libra release abc"}]}`, `the page "https://example.org/" is not inspected, it is in quarantine`, "release it with libra release abc"},
 		{503, `{"title":"Not available right now","status":503}`, "Not available right now", "try again in a few seconds; libra status shows what is degraded"},
 		{400, `{"title":"Bad request","status":400,"detail":"it \u001b[31m is red"}`, `it \x1b[31m is red`, ""},
 		{500, `<html>`, `http://appliance answered 500 Internal Server Error with "text/html; charset=utf-8", which is not Libra's`, "another program may use the port: name the appliance with --server or LIBRA_SERVER"},

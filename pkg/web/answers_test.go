@@ -82,7 +82,7 @@ func TestLastGoodReport(t *testing.T) {
 		bustest.Await(t, "the page "+when, func() bool { return h.whole(id).Latest != nil && h.whole(never.Request.Page).Latest != nil })
 		p := h.whole(id)
 		if p.State != libra.Reported || !p.Stale || p.Report == nil || p.Report.Outcome != libra.Complete || len(p.Report.Assets) != 3 ||
-			p.Reasons[0] != "not weighed since 2026-03-01T12:00:00Z: "+refused.Text || !p.HasReason(refused.Code) {
+			p.Reasons[0] != "not inspected since 2026-03-01T12:00:00Z: "+refused.Text || !p.HasReason(refused.Code) {
 			t.Errorf("%s: %+v", when, p.Page)
 		}
 		if p.Score == nil || p.Score.Score != 100 || p.Latest.Outcome != libra.Failed || !p.Latest.At.Equal(bad.At) {

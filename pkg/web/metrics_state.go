@@ -59,7 +59,7 @@ var heartbeatMetrics = map[string]*metric{
 	"pages_in_hand":      heartbeatMetric(gauge, "libra_inspector_pages_in_progress", "Pages that the inspector is inspecting."),
 	"reports_published":  heartbeatMetric(counter, "libra_inspector_reports_published_total", "Reports that the inspector has published."),
 	"reports_recorded":   heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
-	"reports_restored":   heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports given back to a bus that had lost them."),
+	"reports_restored":   heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
 	state.BehindCounter:  heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
 	"messages_delivered": heartbeatMetric(counter, "libra_notifier_notifications_sent_total", "Notifications that a provider has accepted."),
 	"deliveries_failed":  heartbeatMetric(counter, "libra_notifier_notifications_failed_total", "Attempts to send a notification that failed."),

@@ -8,7 +8,7 @@
 //	POST /pages                 the form: 303 to the page
 //	GET  /pages/{id}            live progress, then the report and its score
 //	POST /pages/{id}/release    the button of a page in quarantine
-//	POST /pages/{id}/watch      the form that has it weighed again and again
+//	POST /pages/{id}/watch      the form that has it inspected at an interval
 //	GET  /alarms                what is wrong, silences, what happened
 //	GET  /alarms/{id}           one alarm and its timeline
 //	POST /alarms/{id}/acknowledge, /silences, /silences/{id}/end   their forms
@@ -20,7 +20,7 @@
 //	                            "budget":[…]; "every":"off" ends that: 200
 //	GET  /api/pages             newest first: ?limit= ?after= ?watched=true
 //	GET  /api/pages/{id}        libra.Page, its score, and the newest answer
-//	POST /api/pages/{id}/release  weigh a page that is in quarantine: 202
+//	POST /api/pages/{id}/release  inspect a page that is in quarantine: 202
 //	GET  /api/events            server-sent events: ?page=
 //	GET  /api/alarms            open first, the worst first: ?state=raised|cleared
 //	GET  /api/alarms/{id}       an alarm and its timeline: ?limit= ?after=
@@ -37,7 +37,7 @@
 //
 // Every error is RFC 9457 problem JSON, or an HTML page for a browser. A page
 // shows its newest good report for as long as there is one, and where it could
-// not be had again, says so.
+// not be fetched again, says so.
 package web
 
 import (

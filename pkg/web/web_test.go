@@ -277,7 +277,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// A page is submitted, seen while it is weighed, and read.
+// A page is submitted, seen while it is inspected, and read.
 func TestLifeOfAPage(t *testing.T) {
 	t.Parallel()
 	h := started(t)

@@ -27,8 +27,8 @@ type AlarmDoc struct {
 	libra.Alarm
 	At           time.Time      `json:"at"` // of the newest transition
 	Host         string         `json:"host"`
-	Acknowledged *doneDoc       `json:"acknowledged"` // who has it in hand; null for nobody, and once it has cleared
-	Silenced     *libra.Silence `json:"silenced"`     // why nobody is told of it now; null where people are
+	Acknowledged *doneDoc       `json:"acknowledged"` // the newest acknowledgement; null without one, and once it has cleared
+	Silenced     *libra.Silence `json:"silenced"`     // the silence that suppresses its notifications; null without one
 	Actions      []doneDoc      `json:"actions"`      // what the appliance did by itself; never null
 }
 
@@ -190,7 +190,7 @@ func (s *API) PostAcknowledge(w http.ResponseWriter, r *http.Request) {
 	s.Fail(w, r, p)
 }
 
-// Acknowledge notes that whoever sent r has an alarm in hand. Without a
+// Acknowledge acknowledges an alarm on behalf of the client of r. Without a
 // problem it is durable.
 func (s *API) Acknowledge(r *http.Request, id, text string) (n libra.Note, p *Problem) {
 	by, p := clientOf(r)

@@ -15,7 +15,7 @@ import (
 func inQuarantine(id, url string, a state.Answers) *Problem {
 	return NewProblem(ProblemURN+"quarantined", "In quarantine", http.StatusConflict, libra.Reason{
 		Code:   libra.CodeQuarantined,
-		Text:   fmt.Sprintf("the page %q is not weighed, it is in quarantine since %s (%s)", url, state.Stamp(a.Bad.At), a.Bad.What()),
+		Text:   fmt.Sprintf("the page %q is not inspected, it is in quarantine since %s (%s)", url, state.Stamp(a.Bad.At), a.Bad.What()),
 		Remedy: state.HowToRelease(id),
 	})
 }
@@ -58,7 +58,7 @@ func (s *API) Release(r *http.Request) (accepted, *Problem) {
 		return accepted{}, unfound(id, err)
 	}
 	if !v.Quarantined() {
-		return accepted{}, NewProblem(ProblemURN+"not-quarantined", "Not in quarantine", http.StatusConflict, libra.Reason{Code: libra.CodeNotQuarantined, Text: fmt.Sprintf("the page %q is not in quarantine", v.URL), Remedy: "POST its URL to /api/pages to have it weighed"})
+		return accepted{}, NewProblem(ProblemURN+"not-quarantined", "Not in quarantine", http.StatusConflict, libra.Reason{Code: libra.CodeNotQuarantined, Text: fmt.Sprintf("the page %q is not in quarantine", v.URL), Remedy: "POST its URL to /api/pages to have it inspected"})
 	}
 	doc, p := s.ask(ctx, r, event.Request{URL: v.URL, Release: true})
 	if p != nil || doc.Note == "" {

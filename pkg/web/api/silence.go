@@ -170,7 +170,7 @@ func (q SilenceAsked) silence(now time.Time) (sil libra.Silence, p *Problem) {
 		return sil, p
 	}
 	if sil.Why == "" {
-		return sil, BadRequest("why", `the silence has no reason`, `give one in "why", for whoever wonders tonight`)
+		return sil, BadRequest("why", `the silence has no reason`, `give one in "why"`)
 	}
 	if err := sil.Check(now); err != nil {
 		return sil, BadRequestOf("silence", err)

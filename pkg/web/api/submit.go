@@ -34,7 +34,7 @@ type accepted struct {
 	ID    string          `json:"id"`
 	URL   string          `json:"url"`             // in normal form
 	State libra.PageState `json:"state,omitempty"` // "" where nothing is known of the page
-	Every string          `json:"every,omitempty"` // how often it is weighed from now on
+	Every string          `json:"every,omitempty"` // how often it is inspected from now on
 	Note  string          `json:"note,omitempty"`
 }
 
@@ -93,7 +93,7 @@ func (s *API) Submit(r *http.Request, raw string) (accepted, *Problem) {
 	return s.ask(ctx, r, event.Request{URL: url})
 }
 
-// ask stores a request for its URL on behalf of whoever sent r. It says in its
+// ask stores a request for its URL on behalf of the client of r. It says in its
 // note when there is one of theirs already.
 func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (accepted, *Problem) {
 	client, p := clientOf(r)

@@ -18,7 +18,7 @@ import (
 
 // WatchedDoc is what a page's document says of its watch.
 type WatchedDoc struct {
-	Every  string        `json:"every,omitempty"` // how often it is weighed; "" where it is not watched
+	Every  string        `json:"every,omitempty"` // how often it is inspected; "" where it is not watched
 	Budget *event.Judged `json:"budget"`          // how the report shown stands to the watch's budget; null without one
 	Alarms []pageAlarm   `json:"alarms"`          // the open ones about it; never null
 }
@@ -66,7 +66,7 @@ func (s *API) watchedPages(ctx context.Context, after state.Cursor, limit int) P
 	return doc
 }
 
-// Bounds on how often a page is weighed.
+// Bounds on how often a page is inspected.
 const (
 	leastEvery = time.Second
 	mostEvery  = 24 * time.Hour
@@ -93,7 +93,7 @@ type WatchAsked struct {
 	Budget json.RawMessage // nil for none
 }
 
-// Watch has a page weighed again and again from now on, or not any more.
+// Watch has a page inspected at an interval from now on, or not any more.
 // Without a problem that is durable.
 func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *Problem) {
 	url, err := libra.ParseURL(raw)
@@ -127,7 +127,7 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 	}
 	doc, p := s.ask(ctx, r, event.Request{URL: url, Watch: &watch})
 	if p != nil { // the watch stands, and is what was asked for
-		doc = accepted{ID: watch.Page, URL: url, State: libra.Queued, Note: "weighed for the first time when the watch is due: a request was not accepted right now"}
+		doc = accepted{ID: watch.Page, URL: url, State: libra.Queued, Note: "the first inspection is when the watch is due, because a request was not accepted"}
 	}
 	doc.Every = state.ShowEvery(watch.EveryS)
 	return doc, nil

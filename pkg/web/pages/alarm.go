@@ -27,7 +27,7 @@ type alarmsPage struct {
 
 // actsPage is what the forms of an alarm are filled with.
 type actsPage struct {
-	Name string // of whoever looks at it, as told last
+	Name string // of the reader, as given last
 	Now  time.Time
 }
 
@@ -114,7 +114,7 @@ func (s *Pages) renderAlarms(w http.ResponseWriter, r *http.Request, code int, f
 
 func (s *Pages) alarmRow(acts actsPage, a api.AlarmDoc) alarmRow {
 	row := alarmRow{actsPage: acts, AlarmDoc: a}
-	if strings.HasPrefix(a.Runbook, "#") { // else it is none of ours
+	if strings.HasPrefix(a.Runbook, "#") { // else it is not a section of ours
 		row.Runbook = strings.TrimSuffix(s.cfg.RunbookURL, "#") + a.Runbook
 	}
 	if a.State == libra.Cleared {
@@ -210,10 +210,10 @@ func (e entryRow) Holds() bool { return e.Silence != nil && e.Silence.Until.Afte
 // Planned says that the silence of the entry begins later.
 func (e entryRow) Planned() bool { return e.Silence.From.After(e.At) }
 
-// nameCookie remembers how people call themselves in a form.
+// nameCookie remembers the name that a reader gives in a form.
 const nameCookie = "libra-name"
 
-// nameOf is the name that whoever asks gave last.
+// nameOf is the name that the reader gave last.
 func nameOf(r *http.Request) string {
 	c, err := r.Cookie(nameCookie)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 // Answers is what is known of a page's reports: the newest good one, which is
 // shown for as long as there is one, the newest that says why the page could
-// not be had, and the newest sound one (complete, no error page), whose score stands while
+// not be fetched, and the newest sound one (complete, no error page), whose score stands while
 // the good one may not be judged. Each may be nil.
 type Answers struct {
 	Good, Bad, Complete *Summary
@@ -50,7 +50,7 @@ func (a Answers) Latest() *Summary {
 	return a.Shown()
 }
 
-// stale says that the report shown is good, and could not be had again.
+// stale says that the report shown is good, and could not be fetched again.
 func (a Answers) stale() bool { return a.Good != nil && a.Latest() == a.Bad }
 
 func (a Answers) Quarantined() bool { return a.Bad != nil && a.Bad.Quarantined && a.Latest() == a.Bad }
@@ -64,10 +64,10 @@ func (a Answers) reasons(id string) libra.ReasonList {
 			Code: libra.CodeQuarantined, Text: fmt.Sprintf("in quarantine since %s: %s", Stamp(a.Bad.At), a.Bad.What()), Remedy: HowToRelease(id),
 		})
 		if a.Good != nil {
-			list.AddReason(libra.Reason{Code: libra.CodeNotInspected, Text: "not weighed since " + Stamp(a.Good.Report.Started)})
+			list.AddReason(libra.Reason{Code: libra.CodeNotInspected, Text: "not inspected since " + Stamp(a.Good.Report.Started)})
 		}
 	case a.stale():
-		since := libra.Reason{Code: libra.CodeNotInspected, Text: "not weighed since " + Stamp(a.Good.Report.Started)}
+		since := libra.Reason{Code: libra.CodeNotInspected, Text: "not inspected since " + Stamp(a.Good.Report.Started)}
 		list.AddSentence(since.Text+": "+a.Bad.why(), append([]libra.Reason{since}, a.Bad.Report.Why()...)...)
 	}
 	return list

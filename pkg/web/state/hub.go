@@ -60,7 +60,7 @@ func (h *Hub) Dropped() int64 {
 	return h.dropped
 }
 
-// tell sends an event to whoever wants the page; page "" is of no page.
+// tell sends an event to the clients that listen for the page; page "" is of no page.
 func (h *Hub) tell(kind, page string, v any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,7 +98,7 @@ type requestEvent struct {
 	Asked time.Time `json:"asked"`
 }
 
-// watchEvent tells how often a page is weighed from now on; "" is not.
+// watchEvent tells how often a page is inspected from now on; "" is not.
 type watchEvent struct {
 	Page  string `json:"page"`
 	URL   string `json:"url"`
