@@ -18,7 +18,7 @@ import (
 // libra_watched_pages_omitted.
 type pageCollector struct{ s *Server }
 
-// maxURLLabel bounds the label url, in characters; the label page tells apart
+// maxURLLabel bounds the label url, in characters; the label page distinguishes
 // what is cut.
 const maxURLLabel = 200
 

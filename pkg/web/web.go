@@ -77,7 +77,7 @@ type Config struct {
 	RunbookURL string
 	// Status takes one line for systemctl status, every second. May be nil.
 	Status func(string)
-	// Version of the build, as /api/status and /metrics tell it.
+	// Version of the build, as /api/status and /metrics show it.
 	Version string
 	// CacheBytes bounds the compressed full reports in memory; 32 MB.
 	CacheBytes int64
@@ -91,7 +91,7 @@ type Config struct {
 	// MaxList bounds the entries of one answer that lists; 500.
 	MaxList int
 	// MaxPageMetrics bounds the watched pages with metrics of their own, six
-	// series each; 500. Of those beyond it /metrics tells the number.
+	// series each; 500. /metrics shows the number of those beyond it.
 	MaxPageMetrics int
 	// Patience is how long a read of what memory does not hold may wait for bus
 	// and SQLite together, and how long a bus that went away counts as one
@@ -187,7 +187,7 @@ func (s *Server) Submitted() int64 { return s.api.Submitted() }
 // Refused: see Submitted.
 func (s *Server) Refused() int64 { return s.api.Refused() }
 
-// Handler answers everything, for whoever serves it otherwise than Run does.
+// Handler answers every request, for a caller that serves HTTP itself.
 func (s *Server) Handler() http.Handler { return s.handler }
 
 // Run serves l until ctx ends, and returns when every goroutine of the server

@@ -28,7 +28,7 @@ const (
 //	watch    a page is watched from now on, or not any more
 //
 // With ?page= only that page's, beginning with where it stands. What happened
-// while nobody listened is not told again: Last-Event-ID means nothing here,
+// while no client listened is not sent again: Last-Event-ID means nothing here,
 // the client reads /api/pages/{id} instead.
 func (s *API) GetEvents(w http.ResponseWriter, r *http.Request) {
 	page := r.URL.Query().Get("page")
@@ -53,7 +53,7 @@ func (s *API) GetEvents(w http.ResponseWriter, r *http.Request) {
 	s.stream(r, http.NewResponseController(w), w, st, first)
 }
 
-// standing is the event that tells where a page stands.
+// standing is the event with the current state of a page.
 func (s *API) standing(page string) []byte {
 	v, known := s.state.Memory.Page(page)
 	switch {

@@ -73,7 +73,7 @@ func noPage(id string) *Problem {
 	})
 }
 
-// unavailable tells the client to come back, not everybody in one instant.
+// unavailable asks the client to retry after a random time, so that not all retry at once.
 func unavailable(kind string, code libra.Code, text, remedy string) *Problem {
 	p := NewProblem(ProblemURN+kind, "Not available right now", http.StatusServiceUnavailable, libra.Reason{Code: code, Text: text, Remedy: remedy})
 	p.retryAfter = 1 + rand.N(5)

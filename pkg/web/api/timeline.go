@@ -64,7 +64,7 @@ func ofNote(n libra.Note) EntryDoc {
 
 func (e EntryDoc) place() state.Cursor { return state.Cursor{At: e.At, ID: e.ID} }
 
-// Timeline tells what happened to an alarm, or to all where alarm is "", from
+// Timeline lists the events of an alarm, or to all where alarm is "", from
 // after a place on. SQLite has all of it but for the last moments, which memory
 // has.
 func (s *API) Timeline(ctx context.Context, alarm string, after state.Cursor, limit int) TimelineDoc {

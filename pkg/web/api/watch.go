@@ -73,7 +73,7 @@ const (
 	WatchOff   = "off"
 )
 
-// parseEvery reads how often a page is to be weighed, in seconds.
+// parseEvery reads how often a page is to be inspected, in seconds.
 func parseEvery(text string) (int, error) {
 	d, err := span(text)
 	switch {
@@ -148,7 +148,7 @@ func (s *API) endWatch(ctx context.Context, watch event.Watch, asked WatchAsked)
 	return doc, s.setWatch(ctx, watch)
 }
 
-// setWatch makes a word on a watch durable and keeps it in memory.
+// setWatch makes a change of a watch durable and keeps it in memory.
 func (s *API) setWatch(ctx context.Context, w event.Watch) *Problem {
 	if err := s.conn.SetWatch(ctx, w); err != nil {
 		s.log.Warn("watch refused", "url", w.URL, "client", w.Client, "err", err)

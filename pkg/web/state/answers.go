@@ -55,7 +55,7 @@ func (a Answers) stale() bool { return a.Good != nil && a.Latest() == a.Bad }
 
 func (a Answers) Quarantined() bool { return a.Bad != nil && a.Bad.Quarantined && a.Latest() == a.Bad }
 
-// reasons say why the report shown is not the latest word on the page.
+// reasons say why the report shown is not the newest answer about the page.
 func (a Answers) reasons(id string) libra.ReasonList {
 	list := libra.NoReasons()
 	switch {

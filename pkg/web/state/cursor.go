@@ -9,7 +9,7 @@ import (
 )
 
 // Cursor is a place in the list of pages, newest news first. A page that gets
-// news moves to the front: whoever pages on sees every other page once.
+// news moves to the front: a client that pages on gets every other page once.
 type Cursor struct {
 	At time.Time
 	ID string

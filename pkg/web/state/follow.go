@@ -11,7 +11,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// How often web looks for itself, where the bus does not tell.
+// How often web polls what the bus does not publish.
 const (
 	probeEvery  = 500 * time.Millisecond
 	resyncEvery = 30 * time.Second
@@ -71,7 +71,7 @@ func (s *State) onReport(r event.Reported) {
 		s.Memory.reports.put(r.Request.Page, r.Request.ID, data)
 	}
 	if loaded, _ := s.Memory.Ready(); loaded {
-		s.Hub.tell("report", r.Request.Page, ReportEvent(r.Request.Page, summarize(r, s.cfg.Profile)))
+		s.Hub.send("report", r.Request.Page, ReportEvent(r.Request.Page, summarize(r, s.cfg.Profile)))
 	}
 }
 
@@ -80,7 +80,7 @@ func (s *State) onAlarm(t libra.Transition) {
 		return
 	}
 	if _, loaded := s.Memory.Ready(); loaded {
-		s.Hub.tell("alarm", pageOf(t.Alarm), t)
+		s.Hub.send("alarm", pageOf(t.Alarm), t)
 	}
 }
 
@@ -89,18 +89,18 @@ func (s *State) OnNote(n libra.Note) {
 		return
 	}
 	t, _, _ := s.Memory.AlarmOf(n.Alarm)
-	s.Hub.tell("note", pageOf(t.Alarm), n)
+	s.Hub.send("note", pageOf(t.Alarm), n)
 }
 
 func (s *State) OnWatch(w event.Watch) {
 	if s.Watches.take(w) && s.Watches.Ready() {
-		s.Hub.tell("watch", w.Page, watchEvent{w.Page, w.URL, ShowEvery(w.EveryS)})
+		s.Hub.send("watch", w.Page, watchEvent{w.Page, w.URL, ShowEvery(w.EveryS)})
 	}
 }
 
 func (s *State) OnRequest(r event.Request) {
 	if s.Memory.request(r, time.Now()) {
-		s.Hub.tell("request", r.Page, requestEvent{r.ID, r.Page, r.URL, r.Asked})
+		s.Hub.send("request", r.Page, requestEvent{r.ID, r.Page, r.URL, r.Asked})
 	}
 }
 
@@ -189,7 +189,7 @@ func (s *State) checkHistory(ctx context.Context) {
 	}
 }
 
-// subscribe starts what the bus tells without storing. The subscription lasts
+// subscribe starts a subscription to what the bus does not store. The subscription lasts
 // through every outage; only a closed connection refuses it.
 func subscribe[T any](s *State, watch func(func(T)) (func(), error), fn func(T)) (stop func()) {
 	stop, err := watch(fn)
@@ -200,7 +200,7 @@ func subscribe[T any](s *State, watch func(func(T)) (func(), error), fn func(T))
 	return stop
 }
 
-// followRequests keeps the open requests right: told by the bus, set right
+// followRequests keeps the open requests right: published by the bus, corrected
 // after every time it was away, and every half minute.
 func (s *State) followRequests(ctx context.Context) {
 	defer subscribe(s, s.conn.SubscribeRequests, s.OnRequest)()
@@ -244,11 +244,11 @@ func (s *State) resync(ctx context.Context) error {
 	return nil
 }
 
-// followLive listens to what is told and forgotten: steps and beats.
+// followLive subscribes to what is not stored: steps and heartbeats.
 func (s *State) followLive(ctx context.Context) {
 	defer subscribe(s, s.conn.SubscribeSteps, func(step event.Step) {
 		s.Memory.step(step, time.Now())
-		s.Hub.tell("step", step.Page, step)
+		s.Hub.send("step", step.Page, step)
 	})()
 	defer subscribe(s, s.conn.SubscribeHeartbeats, func(b event.Heartbeat) { s.Memory.beat(b, time.Now()) })()
 	every(ctx, time.Second, func() {

@@ -164,7 +164,7 @@ func (s *State) Up() UpDoc {
 	return doc
 }
 
-// Degraded names the parts that are out. What only the bus could tell is not
+// Degraded names the components that are down. What only the bus could show is not
 // held against a component while the bus is out.
 func (s *State) Degraded(now time.Time) []Degraded {
 	list := []Degraded{}
@@ -209,7 +209,7 @@ func (d Degraded) String() string {
 	return fmt.Sprintf("%s: %s (since %s)", d.Part, d.Reason, d.Since.Format(time.RFC3339))
 }
 
-// component is one instance of one of Libra's processes, as its beats tell.
+// component is one instance of one of Libra's processes, by its heartbeats.
 type component struct {
 	Component string           `json:"component"`
 	Instance  string           `json:"instance"`
@@ -252,7 +252,7 @@ func (s *State) Status() statusDoc {
 	return doc
 }
 
-// Behind adds to why how memory may not be the latest word, and says whether.
+// Behind adds to why the reason for which memory may be stale, and reports whether it is.
 func (s *State) Behind(why *libra.ReasonList, caughtUp bool, what string) bool {
 	bus, _ := s.health.parts()
 	switch {

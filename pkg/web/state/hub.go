@@ -60,8 +60,8 @@ func (h *Hub) Dropped() int64 {
 	return h.dropped
 }
 
-// tell sends an event to the clients that listen for the page; page "" is of no page.
-func (h *Hub) tell(kind, page string, v any) {
+// send sends an event to the clients that listen for the page; page "" is of no page.
+func (h *Hub) send(kind, page string, v any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var frame []byte
@@ -90,7 +90,7 @@ func EncodeEvent(kind string, v any) []byte {
 	return fmt.Appendf(nil, "event: %s\ndata: %s\n\n", kind, data)
 }
 
-// requestEvent tells that a request was accepted. It does not say of whom.
+// requestEvent says that a request was accepted. It leaves out the client.
 type requestEvent struct {
 	ID    string    `json:"id"`
 	Page  string    `json:"page"`
@@ -98,14 +98,14 @@ type requestEvent struct {
 	Asked time.Time `json:"asked"`
 }
 
-// watchEvent tells how often a page is inspected from now on; "" is not.
+// watchEvent says how often a page is inspected from now on; "" is never.
 type watchEvent struct {
 	Page  string `json:"page"`
 	URL   string `json:"url"`
 	Every string `json:"every"`
 }
 
-// reportedEvent tells that a page has a new report.
+// reportedEvent says that a page has a new report.
 type reportedEvent struct {
 	Page    string         `json:"page"`
 	Request string         `json:"request"`

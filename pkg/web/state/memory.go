@@ -38,7 +38,7 @@ type entry struct {
 	last    time.Time // newest request or report, whichever is later
 	Answers
 	open   []openRequest
-	sought bool       // history was asked for what the bus has not told; see seekGood
+	sought bool       // SQLite was asked for what the bus does not store; see seekGood
 	step   event.Step // of the worker that has it; zero when none is known
 	stepAt time.Time  // when step was heard or asked for, by our clock
 }
@@ -146,7 +146,7 @@ func (m *Memory) find(last time.Time, id string) int {
 	return i
 }
 
-// trim gives up the pages with the oldest news. A page with an open request
+// trim drops the pages with the oldest news. A page with an open request
 // stays: its state is nowhere else to be had at once. m.mu is held.
 func (m *Memory) trim() {
 	for i := 0; len(m.order) > m.maxPages && i < len(m.order); {
@@ -184,7 +184,7 @@ func (m *Memory) report(r event.Reported) (news, shown bool) {
 
 // answered takes a request off the page's open ones. What else its client had
 // asked by then was refused by the bus, where it has one open request for a
-// page at most; web hears of it all the same. m.mu is held.
+// page at most; web gets it all the same. m.mu is held.
 func (m *Memory) answered(e *entry, r event.Reported) {
 	e.open = slices.DeleteFunc(e.open, func(o openRequest) bool {
 		if o.id == r.Request.ID || o.client == r.Request.Client && o.asked.Before(r.At) {

@@ -10,9 +10,9 @@ import (
 )
 
 // recall reads open alarms, notes and watches from SQLite: all there is, until
-// the bus has told what it knows, and then once more. The bus may have lost its
+// the bus has been read to its end, and then once more. The bus may have lost its
 // store, and forgets what was raised more than a month ago; where it has a
-// newer word, that one stays. done says that this was the last time.
+// newer one, that one stays. done says that this was the last time.
 func (s *State) recall(ctx context.Context) (done bool) {
 	_, alarmed := s.Memory.Ready()
 	done = alarmed && s.Notes.IsComplete() && s.Watches.Ready() // before SQLite is read: what the bus lacks is there

@@ -8,12 +8,12 @@ import (
 	"libra/pkg/event"
 )
 
-// Watchlist is the newest word on the watch of every page, those that have
+// Watchlist is the newest state of the watch of every page, those that have
 // ended too. Its mutex is held for lookups only.
 type Watchlist struct {
 	mu       sync.Mutex
 	pages    map[string]event.Watch // under mu
-	caughtUp bool                   // under mu; every word on the bus was seen once
+	caughtUp bool                   // under mu; every watch on the bus was read once
 }
 
 func newWatchlist() *Watchlist { return &Watchlist{pages: map[string]event.Watch{}} }
