@@ -130,17 +130,8 @@ func (d *document) lazyEdges() map[int]*edge {
 	return m
 }
 
-// uses lists what the style sheets of d use, from the cache where it has them.
+// uses lists what the style sheets of d use.
 func (p *page) uses(ctx context.Context, d *document, lazy bool) []css.Use {
-	var sheets fingerprint
-	if d.cached != nil {
-		if sheets = p.sheetsKey(d); sheets != (fingerprint{}) {
-			if uses, ok := d.cached.usesFor(sheets); ok {
-				p.returnTree(d)
-				return uses
-			}
-		}
-	}
 	root, release := p.borrowTree(ctx, d)
 	defer release()
 	view := p.cssPage(d)
@@ -151,9 +142,6 @@ func (p *page) uses(ctx context.Context, d *document, lazy bool) []css.Use {
 	uses := view.Uses()
 	if view.Truncated() && ctx.Err() == nil {
 		p.reasons.limit("matching", "the style sheets have too many selectors for the size of the page to try them all: limit matching")
-	}
-	if sheets != (fingerprint{}) && !view.Truncated() && ctx.Err() == nil {
-		p.engine.documents.putUses(d.cached, sheets, uses)
 	}
 	return uses
 }

@@ -21,12 +21,11 @@ type document struct {
 	release       func()       // returns the memory of the tree; nil without one
 	depth         int
 	refs          []edge
-	inline        []*sheet        // by position in doc.Sheets; nil for linked ones
-	imports       []edge          // of the inline sheets
-	styled        []edge          // what the style sheets use, once all have arrived
-	ifDisplayed   []edge          // what is requested if it is displayed
-	stylesApplied bool            // styled is known
-	cached        *cachedDocument // nil if it is not in the cache
+	inline        []*sheet // by position in doc.Sheets; nil for linked ones
+	imports       []edge   // of the inline sheets
+	styled        []edge   // what the style sheets use, once all have arrived
+	ifDisplayed   []edge   // what is requested if it is displayed
+	stylesApplied bool     // styled is known
 }
 
 // readBody reads the body of an answered request for references.

@@ -65,9 +65,6 @@ type Config struct {
 	// half of it while they wait for their style sheets, half while they are
 	// parsed and styled. A larger document is processed alone. Default 64 MiB.
 	Memory int64
-	// CacheBytes bounds the cache of parsed documents, so that one that is fetched
-	// again unchanged is not parsed again; negative for no cache. Default 8 MiB.
-	CacheBytes int64
 	// Limits bounds what a page may cost.
 	Limits Limits
 }
@@ -111,7 +108,6 @@ func (c Config) withDefaults() Config {
 	def(&c.Limits.DocumentBytes, 16<<20)
 	def(&c.Limits.SheetBytes, 4<<20)
 	def(&c.Memory, 64<<20)
-	def(&c.CacheBytes, 8<<20)
 	def(&c.Limits.ImportDepth, 16)
 	def(&c.Limits.FrameDepth, 8)
 	def(&c.Limits.Frames, 100)
@@ -132,20 +128,19 @@ func def[T comparable](field *T, value T) {
 }
 
 // Inspector inspects pages. It is safe for concurrent use; inspections share
-// connections and parsed documents.
+// connections and parsed style sheets.
 type Inspector struct {
-	cfg       Config
-	client    *fetch.Client
-	memory    *semaphore // of documents that are being parsed or styled
-	trees     *semaphore // of documents that wait for their style sheets
-	sheets    *sheetCache
-	documents *documentCache
+	cfg    Config
+	client *fetch.Client
+	memory *semaphore // of documents that are being parsed or styled
+	trees  *semaphore // of documents that wait for their style sheets
+	sheets *sheetCache
 }
 
 // New returns an Inspector. Close it when done.
 func New(cfg Config) *Inspector {
 	cfg = cfg.withDefaults()
-	return &Inspector{cfg: cfg, memory: newSemaphore(cfg.Memory / 2), trees: newSemaphore(cfg.Memory / 2), sheets: newSheetCache(), documents: newDocumentCache(cfg.CacheBytes), client: fetch.New(fetch.Config{
+	return &Inspector{cfg: cfg, memory: newSemaphore(cfg.Memory / 2), trees: newSemaphore(cfg.Memory / 2), sheets: newSheetCache(), client: fetch.New(fetch.Config{
 		Allow: cfg.Allow, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
 	})}
 }

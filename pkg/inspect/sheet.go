@@ -21,7 +21,6 @@ import (
 // to the document that holds it.
 type sheet struct {
 	parsed  *stylesheet.Sheet
-	key     fingerprint // of its text and base; zero if it is large
 	imports []sheetImport
 }
 
@@ -77,7 +76,7 @@ func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v me
 	}
 	p.sheetBytes += int64(len(text))
 	s := new(sheet)
-	s.parsed, s.key = p.engine.sheets.parse(text, from.base)
+	s.parsed = p.engine.sheets.parse(text, from.base)
 	if s.parsed.Truncated() {
 		p.reasons.limit("css_rules", "a style sheet has more rules than are read: limit css_rules")
 	}

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"crypto/sha256"
 	"sync"
 
 	"libra/pkg/inspect/css/stylesheet"
@@ -16,32 +17,34 @@ const (
 // sheetCache holds parsed sheets by their text and base.
 type sheetCache struct {
 	mu    sync.Mutex
-	byKey map[fingerprint]*stylesheet.Sheet // under mu
-	order []cachedSheet                     // under mu, the oldest first
-	bytes int                               // under mu
+	byKey map[sheetKey]*stylesheet.Sheet // under mu
+	order []cachedSheet                  // under mu, the oldest first
+	bytes int                            // under mu
+}
+
+type sheetKey struct {
+	base string
+	text [sha256.Size]byte
 }
 
 type cachedSheet struct {
-	key  fingerprint
+	key  sheetKey
 	size int
 }
 
-func newSheetCache() *sheetCache { return &sheetCache{byKey: map[fingerprint]*stylesheet.Sheet{}} }
+func newSheetCache() *sheetCache { return &sheetCache{byKey: map[sheetKey]*stylesheet.Sheet{}} }
 
-// parse is stylesheet.Parse with the cache; the fingerprint is zero for a sheet
-// that is too large for it.
-func (c *sheetCache) parse(text []byte, base string) (s *stylesheet.Sheet, k fingerprint) {
+// parse is stylesheet.Parse with the cache.
+func (c *sheetCache) parse(text []byte, base string) *stylesheet.Sheet {
 	if len(text) > cachedSheetBytes {
-		return stylesheet.Parse(text, base), fingerprint{}
+		return stylesheet.Parse(text, base)
 	}
-	var m keyHasher
-	m.text(base)
-	k = m.sum(text)
+	k := sheetKey{base, sha256.Sum256(text)}
 	c.mu.Lock()
-	s = c.byKey[k]
+	s := c.byKey[k]
 	c.mu.Unlock()
 	if s != nil {
-		return s, k
+		return s
 	}
 	s = stylesheet.Parse(text, base)
 	c.mu.Lock()
@@ -57,5 +60,5 @@ func (c *sheetCache) parse(text []byte, base string) (s *stylesheet.Sheet, k fin
 		c.bytes -= oldest.size
 		delete(c.byKey, oldest.key)
 	}
-	return s, k
+	return s
 }

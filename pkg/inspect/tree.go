@@ -29,19 +29,14 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 	env.MaxElements = max(limits.Elements-p.elements, 1)
 	env.MaxReferences = max(env.MaxReferences-p.references, 1)
 	d := &document{in: in, env: env}
-	key := documentKey(in, env)
-	if d.cached = p.cached(key, in); d.cached != nil {
-		p.restore(d)
-	} else if p.parseDocument(ctx, d) {
-		d.cached = p.engine.documents.put(key, d.doc)
-	}
+	p.parseDocument(ctx, d)
 	p.elements += d.doc.Elements
 	p.references += len(d.doc.References)
 	return d
 }
 
-// parseDocument parses d. It returns false if the page's time is up.
-func (p *page) parseDocument(ctx context.Context, d *document) bool {
+// parseDocument parses d, without its text if the page's time is up.
+func (p *page) parseDocument(ctx context.Context, d *document) {
 	d.cost = markup.Cost(d.in, d.env)
 	light := p.unreserved+d.cost <= maxUnreserved
 	if light || p.engine.trees.tryAcquire(d.cost) {
@@ -52,7 +47,7 @@ func (p *page) parseDocument(ctx context.Context, d *document) bool {
 			p.unreserved += d.cost
 			d.release = func() { p.unreserved -= d.cost }
 		}
-		return true
+		return
 	}
 	d.in.Body = bytes.Clone(d.in.Body) // the body belongs to the fetch result
 	release, ok := p.engine.memory.acquire(ctx, d.cost)
@@ -62,26 +57,6 @@ func (p *page) parseDocument(ctx context.Context, d *document) bool {
 	d.doc = markup.Parse(d.in, d.env)
 	d.doc.Root = nil
 	release()
-	return ok
-}
-
-// restore takes d from the cache. Its text is kept in case its style sheets have
-// changed.
-func (p *page) restore(d *document) {
-	doc, text := d.cached.doc, int64(len(d.in.Body))
-	d.doc = &doc
-	d.in.Body = bytes.Clone(d.in.Body)
-	p.unreserved += text
-	d.release = func() { p.unreserved -= text }
-}
-
-// cached is the cached document for in, if its text may be held without the
-// semaphore.
-func (p *page) cached(key fingerprint, in markup.Input) *cachedDocument {
-	if p.unreserved+int64(len(in.Body)) > maxUnreserved {
-		return nil
-	}
-	return p.engine.documents.get(key)
 }
 
 // borrowTree returns the tree of d for the last time.

@@ -44,8 +44,7 @@ type contender struct {
 
 // TestSpeed prints how fast a real site is inspected, beside a client that requests
 // the same URLs with the same concurrency and discards the bodies, which is an
-// upper bound, and beside wget --page-requisites. A page that is new to the cache
-// costs more than one that is watched.
+// upper bound, and beside wget --page-requisites.
 //
 // The clients and nginx share the machine's cores, and other load slows down the
 // client that works more. Processor time is therefore printed too: where cores are
@@ -64,9 +63,8 @@ func TestSpeed(t *testing.T) {
 		pages = append(pages, bases[0]+p)
 	}
 	allow := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	in, anew := inspect.New(inspect.Config{Allow: allow}), inspect.New(inspect.Config{Allow: allow, CacheBytes: -1})
+	in := inspect.New(inspect.Config{Allow: allow})
 	defer in.Close()
-	defer anew.Close()
 	urls, requests := requested(t, in, pages)
 	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 6, MaxIdleConnsPerHost: 6, DisableCompression: true}}
 	defer client.CloseIdleConnections()
@@ -74,20 +72,15 @@ func TestSpeed(t *testing.T) {
 	fmt.Printf("%-24s %10s %14s %14s %14s\n", "", "pages/s", "CPU ms/page", "nginx ms/page", "allocs/page")
 	bare := &contender{name: "bare client", do: discard(t, client, urls), who: syscall.RUSAGE_SELF}
 	wget := &contender{name: "wget --page-requisites", do: wget(t.TempDir()), who: syscall.RUSAGE_CHILDREN}
-	libra := []*contender{
-		{name: "libra, read anew", do: inspectPage(t, anew), who: syscall.RUSAGE_SELF}, // without the cache
-		{name: "libra, read before", do: inspectPage(t, in), who: syscall.RUSAGE_SELF}, // from the cache
-	}
+	libra := &contender{name: "libra", do: inspectPage(t, in), who: syscall.RUSAGE_SELF}
 	// In turns, as other load on the machine varies.
 	for turn := range turns {
-		for _, c := range append(libra, bare, wget) {
+		for _, c := range []*contender{libra, bare, wget} {
 			t.Run(strconv.Itoa(turn+1)+"/"+c.name, func(t *testing.T) { c.run(t, pages, server) })
 		}
 	}
-	for _, c := range libra {
-		fmt.Printf("%s: %.0f %% of the bare client, %.1f times wget; by processor time %.0f %%, %.1f times\n", c.name,
-			100*c.best/bare.best, c.best/wget.best, 100*float64(bare.cpu)/float64(c.cpu), float64(wget.cpu)/float64(c.cpu))
-	}
+	fmt.Printf("libra: %.0f %% of the bare client, %.1f times wget; by processor time %.0f %%, %.1f times\n",
+		100*libra.best/bare.best, libra.best/wget.best, 100*float64(bare.cpu)/float64(libra.cpu), float64(wget.cpu)/float64(libra.cpu))
 }
 
 // requested lists by page what a browser requests.

@@ -221,13 +221,6 @@ func Parse(in Input, env Env) *Document {
 // Tree returns the Root of Parse for the same arguments.
 func Tree(in Input, env Env) *html.Node { return tree(in, env.Scripting, env.MaxElements).root }
 
-// Treeless is a copy of d without the tree.
-func (d *Document) Treeless() Document {
-	c := *d
-	c.Root = nil
-	return c
-}
-
 // Cost estimates the bytes that the tree of in takes, with what styling adds.
 func Cost(in Input, env Env) int64 {
 	// Measured, in bytes per tag and per byte of text: an element takes 800 and

@@ -130,15 +130,6 @@ type ImportMap struct {
 	imports map[string]string // specifier to absolute URL
 }
 
-// Size returns roughly the memory of m in bytes.
-func (m ImportMap) Size() int {
-	n := 0
-	for k, v := range m.imports {
-		n += 100 + len(k) + len(v)
-	}
-	return n
-}
-
 // add merges the JSON text of an import map; earlier entries win, as in
 // browsers, and text that is no JSON is ignored.
 func (m *ImportMap) add(text string, r resolver) {
