@@ -110,7 +110,7 @@ func TestFaultsAreNamedAllAtOnce(t *testing.T) {
 		`invalid LIBRA_PAGE_TIMEOUT (or --page-timeout) \"soon\": must be a time from 1s to 1h`,
 	} {
 		if !strings.Contains(out, want) {
-			t.Errorf("not told: %s\n%s", want, out)
+			t.Errorf("not reported: %s\n%s", want, out)
 		}
 	}
 }
@@ -154,7 +154,7 @@ func TestNoFaultHidesAnother(t *testing.T) {
 			"libra-inspector",
 			[]string{"LIBRA_ALLOW=300.1.1.1/8,foo,10.0.0.0/8"},
 			nil,
-			[]string{`"300.1.1.1/8" is not an IP prefix`, `"foo" is not an IP prefix`},
+			[]string{`invalid IP prefix "300.1.1.1/8"`, `invalid IP prefix "foo"`},
 		},
 	} {
 		out, code := run(t, c.env, c.name, append(c.args, "--check")...)
@@ -163,7 +163,7 @@ func TestNoFaultHidesAnother(t *testing.T) {
 		}
 		for _, want := range c.want {
 			if !strings.Contains(out, want) {
-				t.Errorf("%s does not tell: %s\n%s", c.name, want, out)
+				t.Errorf("%s does not report: %s\n%s", c.name, want, out)
 			}
 		}
 	}
@@ -199,7 +199,7 @@ func TestBadStarts(t *testing.T) {
 	}
 }
 
-// What concerns the inspectors only does not keep the watchdog from telling.
+// What concerns the inspectors only does not keep the watchdog from notifying.
 func TestWatchdogBearsOthersSettings(t *testing.T) {
 	env := []string{"LIBRA_PAGE_TIMEOUT=1", "LIBRA_WORKERS=abc", "LIBRA_SERVER=foo"}
 	out, code := run(t, env, "libra-watchdog", "--check")

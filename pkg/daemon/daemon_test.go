@@ -129,7 +129,7 @@ func TestLiveness(t *testing.T) {
 }
 
 // A loop that declares a long call is late when that time is over, and not
-// before; the declaration after it holds anew.
+// before; the declaration after it holds again.
 func TestLoopDeclaresHowLongItMayBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := program(t, func(p *daemon.Process) {
@@ -262,7 +262,7 @@ func TestSettingForms(t *testing.T) {
 		{daemon.Switch(&yes), "Yes", func() any { return yes }, true, ""},
 		{daemon.Switch(&yes), "perhaps", nil, nil, "yes or no"},
 		{daemon.Prefixes(&prefixes), "10.0.0.0/8, ::1", func() any { return fmt.Sprint(prefixes) }, "[10.0.0.0/8 ::1/128]", ""},
-		{daemon.Prefixes(&prefixes), "10.0.0.0/8;x", nil, nil, "no IP prefix"},
+		{daemon.Prefixes(&prefixes), "10.0.0.0/8;x", nil, nil, "invalid IP prefix"},
 		{daemon.WebURL(&addr, "https://example.org/"), "https://libra.example.org:8443/x?y=1", func() any { return addr }, "https://libra.example.org:8443/x?y=1", ""},
 		{daemon.WebURL(&addr, "https://example.org/"), "", func() any { return addr }, "", ""},
 		{daemon.WebURL(&addr, "https://example.org/"), "http://[::1]:8080", func() any { return addr }, "http://[::1]:8080", ""},

@@ -127,7 +127,7 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return p, Reason{Code: CodeInvalidPrefix, Text: fmt.Sprintf("%q is not an IP prefix", s), Remedy: "write it like 10.0.0.0/8 or 127.0.0.1"}
+		return p, Reason{Code: CodeInvalidPrefix, Text: fmt.Sprintf("invalid IP prefix %q", s), Remedy: "write it like 10.0.0.0/8 or 127.0.0.1"}
 	}
 	return p.Masked(), nil
 }
