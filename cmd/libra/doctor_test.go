@@ -51,18 +51,18 @@ func TestDoctorLooksAtTheStores(t *testing.T) {
 		out, _ := cmd.CombinedOutput() // it finds faults
 		return string(out)
 	}
-	told := func(out string, wants ...string) {
+	reports := func(out string, wants ...string) {
 		t.Helper()
 		for _, want := range wants {
 			if !strings.Contains(out, want) {
-				t.Errorf("not told: %s", want)
+				t.Errorf("not reported: %s", want)
 			}
 		}
 		if t.Failed() {
 			t.Log(out)
 		}
 	}
-	told(doctor(""),
+	reports(doctor(""),
 		"WRONG  owners    "+dir+"/state/history does not belong to libra-recorder, which writes there\n",
 		"chown -R libra-recorder:libra-history "+dir+"/state/history\n",
 		"WRONG  owners    state/watchdog has mode -rwxrwxrwx",
@@ -76,7 +76,7 @@ func TestDoctorLooksAtTheStores(t *testing.T) {
 	if out := doctor(""); strings.Contains(out, "credentials/safe") || strings.Contains(out, "state/notifier") || strings.Contains(out, "web.nk") {
 		t.Errorf("what is well is called wrong:\n%s", out)
 	}
-	told(doctor("mount -t tmpfs -o nr_inodes=11 libra state/elsewhere && (cd state/elsewhere && touch 1 2 3 4 5 6 7 8 9 10) &&"),
+	reports(doctor("mount -t tmpfs -o nr_inodes=11 libra state/elsewhere && (cd state/elsewhere && touch 1 2 3 4 5 6 7 8 9 10) &&"),
 		"WRONG  space     ", "state/elsewhere, and 0 of 11 inodes\n", "df -i")
-	told(doctor("mount -t tmpfs -o ro libra state/elsewhere &&"), "state/elsewhere, and ", ", which is read-only\n", "remount")
+	reports(doctor("mount -t tmpfs -o ro libra state/elsewhere &&"), "state/elsewhere, and ", ", which is read-only\n", "remount")
 }

@@ -79,9 +79,9 @@ func appliance(t *testing.T) (url string) {
 	return serve(t, bustest.Start(t))
 }
 
-// unwell is an appliance with two alarms, one of which has cleared, and a
+// degraded is an appliance with two alarms, one of which has cleared, and a
 // notifier's channel "ops", which works, and "gone", which does not.
-func unwell(t *testing.T) (url string) {
+func degraded(t *testing.T) (url string) {
 	b := bustest.Start(t)
 	url = serve(t, b)
 	watchdog := b.Connect("watchdog")
@@ -150,7 +150,7 @@ func serve(t *testing.T, b *bustest.Bus) (url string) {
 
 func TestScripts(t *testing.T) {
 	siteURL, _ := site(t)
-	applianceURL, unwellURL := appliance(t), unwell(t)
+	applianceURL, degradedURL := appliance(t), degraded(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -159,7 +159,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GORACE", promptExit)
 			e.Setenv("SITE", siteURL)
 			e.Setenv("APPLIANCE", applianceURL)
-			e.Setenv("UNWELL", unwellURL)
+			e.Setenv("DEGRADED", degradedURL)
 			e.Setenv("NOBODY", "http://127.0.0.1:2") // a port that no other test is given meanwhile
 			return nil
 		},

@@ -80,7 +80,7 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 	return ctx.Err()
 }
 
-// consumerFrom makes the durable anew, to begin after from; at the beginning,
+// consumerFrom makes the durable again, to begin after from; at the beginning,
 // where from is a place in another incarnation of the stream (fresh), or one
 // that the stream has not reached.
 func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable string, from event.Position) (cons jetstream.Consumer, created time.Time, fresh bool, err error) {
@@ -108,7 +108,7 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable strin
 	return cons, info.Created, fresh, nil
 }
 
-// pull stores batches until ctx ends (an error), or reading has to begin anew
+// pull stores batches until ctx ends (an error), or reading has to begin again
 // (nil).
 func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, created time.Time, r Recording[T]) error {
 	msgs := make(chan jetstream.Msg, r.most())

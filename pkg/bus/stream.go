@@ -58,7 +58,7 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 		},
 		{
 			Name: event.WatchStream, Subjects: []string{event.AllWatches, event.AllDue},
-			Description: "the newest word on every watch, and what is due",
+			Description: "the newest message of every watch, and what is due",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
 			// See SetWatch for what is done before a watch could be dropped.
 			MaxMsgsPerSubject: 1, MaxBytes: space / 32, Discard: jetstream.DiscardOld, AllowMsgSchedules: true, AllowRollup: true,
@@ -185,7 +185,7 @@ func (c *Conn) untilReplaced(ctx context.Context, s jetstream.Stream, closed <-c
 			info, err := s.Info(try)
 			cancel()
 			if err == nil && !info.Created.Equal(created) {
-				c.log.Warn("the bus has lost a stream and made it anew, starting over", "stream", name)
+				c.log.Warn("the bus has lost a stream and made it again, starting over", "stream", name)
 				return
 			}
 		}

@@ -20,7 +20,7 @@ import (
 // requests, where one too many is refused and not dropped, so that inspectors
 // carry what is due from the one stream to the other.
 
-// SetWatch stores the newest word on a watch, which with EveryS 0 is its end:
+// SetWatch stores the newest state of a watch, which with EveryS 0 is its end:
 // nil means that it is on disk and in force.
 func (c *Conn) SetWatch(ctx context.Context, w event.Watch) error {
 	if w.EveryS > 0 {

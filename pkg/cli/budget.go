@@ -29,8 +29,8 @@ func budgetFlags() []cli.Flag {
 	}
 }
 
-// yardstick is what a report is held against.
-type yardstick struct {
+// criteria is what a report is held against.
+type criteria struct {
 	budgets []budget.Budget // empty without --budget
 	last    *libra.Report   // nil with --last none, and where nothing asks for it
 	partial bool            // a partial report is judged as it is
@@ -38,8 +38,8 @@ type yardstick struct {
 	har     string
 }
 
-// yardstick reads and checks all files before any page is asked for.
-func (r *runner) yardstick(c *cli.Context) (y yardstick, err error) {
+// criteria reads and checks all files before any page is asked for.
+func (r *runner) criteria(c *cli.Context) (y criteria, err error) {
 	y.junit, y.har = c.Path("junit"), c.Path("har")
 	if c.Path("budget") == "" {
 		for _, name := range []string{"junit", "last", "allow-partial"} {
@@ -156,7 +156,7 @@ func bare(err error) error {
 
 // judge holds a report against the budget, nil if there is none, and writes
 // the files asked for. Both files say what is not judged.
-func (y yardstick) judge(report *libra.Report) (*budget.Result, error) {
+func (y criteria) judge(report *libra.Report) (*budget.Result, error) {
 	if y.har != "" {
 		if err := writeFile("HAR", y.har, func(w io.Writer) error { return har.Write(w, *report, Version) }); err != nil {
 			return nil, err

@@ -149,7 +149,7 @@ func TestNotFound(t *testing.T) {
 	}
 }
 
-// What the appliance hears: who asks, and what for.
+// What the appliance receives: who sends it, and what for.
 func TestRequest(t *testing.T) {
 	var got []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -189,7 +189,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// Whoever waits for a report is told of the next one, not of the last, and
+// A client that waits for a report gets the next one, not the last, and
 // outlasts a restart of the appliance.
 func TestWait(t *testing.T) {
 	const page = `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":%q,"step":"","report":{"url":"https://example.org/","started":"2026-11-21T10:00:00Z","outcome":"complete","status":200},"latest":{"at":%q,"outcome":"complete","reasons":[]}}`
@@ -221,7 +221,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// Whoever waits is told of a page that could not be had this time, although
+// A client that waits gets the failure of a page this time, although
 // the appliance still shows its last good report.
 func TestWaitForFailure(t *testing.T) {
 	for state, want := range map[string]string{

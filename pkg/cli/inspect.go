@@ -75,7 +75,7 @@ func (r *runner) inspect(c *cli.Context) error {
 	if _, err := libra.ParseURL(url); err != nil {
 		return failURL(err)
 	}
-	yardstick, err := r.yardstick(c)
+	criteria, err := r.criteria(c)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (r *runner) inspect(c *cli.Context) error {
 	if c.Context.Err() != nil {
 		return c.Context.Err()
 	}
-	result, err := yardstick.judge(report)
+	result, err := criteria.judge(report)
 	if err != nil {
 		return err
 	}

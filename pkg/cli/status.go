@@ -97,7 +97,7 @@ func (r *runner) writeStatus(server string, s *status) {
 		return
 	}
 	fmt.Fprintln(r.out)
-	away := false // the bus, by which all of them are heard
+	away := false // the bus, which carries all heartbeats
 	for _, d := range s.Degraded {
 		away = away || d.Part == "bus"
 	}

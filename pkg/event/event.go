@@ -241,7 +241,7 @@ type Step struct {
 	At        time.Time  `json:"at"`
 }
 
-// Heartbeat is the periodic sign of life of a component whose loops make
+// Heartbeat is the periodic message of a component whose loops make
 // progress.
 type Heartbeat struct {
 	Component string           `json:"component"` // "libra-web"
@@ -269,7 +269,7 @@ type Trouble struct {
 	Runbook  string         `json:"runbook"` // anchor in docs/operations.md
 }
 
-// Position is a place in a stream. A stream that was made anew has other
+// Position is a place in a stream. A stream that was made again has other
 // positions, however equal the numbers.
 type Position struct {
 	Created  time.Time // when the stream was made

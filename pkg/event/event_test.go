@@ -85,7 +85,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s changed on the wire (-golden +now):\n%s", name, diff)
+			t.Errorf("%s changed its form (-golden +now):\n%s", name, diff)
 		}
 	}
 }

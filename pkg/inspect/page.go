@@ -227,7 +227,7 @@ func (p *page) release(r *request) {
 	r.result.Body = nil
 }
 
-// retryLater queues r once more if its host sent a Retry-After within the limit.
+// retryLater queues r again if its host sent a Retry-After within the limit.
 func (p *page) retryLater(r *request, h *host, res fetch.Result) bool {
 	if res.RetryAfter <= 0 {
 		return false

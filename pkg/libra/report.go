@@ -56,7 +56,7 @@ type Asset struct {
 	Status int `json:"status"`
 	// HeaderBytes is the response's status line and headers.
 	HeaderBytes int64 `json:"header_bytes"`
-	// EncodedBytes is the body on the wire, before Content-Encoding is undone
+	// EncodedBytes is the body as sent, before Content-Encoding is undone
 	// (Resource Timing encodedBodySize, HAR response.bodySize).
 	EncodedBytes int64 `json:"encoded_bytes"`
 	// DecodedBytes is the body after Content-Encoding is undone

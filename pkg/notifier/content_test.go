@@ -112,7 +112,7 @@ func TestWebhookFile(t *testing.T) {
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%q: %v, want %q", c.content, err, c.want)
 		case err != nil && strings.Contains(err.Error(), secret):
-			t.Errorf("the error tells the secret: %v", err)
+			t.Errorf("the error has the secret: %v", err)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"libra/pkg/notifier"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // The runbook is where libra-web serves it, unless another place is named.
 func TestRunbookLink(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"libra/pkg/notifier"
 )
 
-// Killed again and again in the middle of a call: sent once more, marked, and
+// Killed repeatedly in the middle of a call: sent again, marked, and
 // nothing after it is lost.
 func TestKilledAgainAndAgain(t *testing.T) {
 	tale(t, oneChannel, func(t *testing.T, s *story) {
@@ -25,7 +25,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 		}
 		s.pass(time.Minute)
 		got := strings.Join(s.sent, "\n")
-		if strings.Count(got, "web on box: is unwell (possible repeat)") != 1 || strings.Count(got, "bus on box") != 1 || len(s.sent) != 2 {
+		if strings.Count(got, "web on box: is down (possible repeat)") != 1 || strings.Count(got, "bus on box") != 1 || len(s.sent) != 2 {
 			t.Errorf("sent:\n%s", got)
 		}
 	})

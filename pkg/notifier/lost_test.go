@@ -35,7 +35,7 @@ func TestGroupIsNoReasonNotToTell(t *testing.T) {
 		s.clear(short)
 		s.clear(silenced)
 		s.pass(time.Minute)
-		s.want("+0s ops: [critical] page.1 on box: is unwell",
+		s.want("+0s ops: [critical] page.1 on box: is down",
 			"+2s ops: 2 notifications in one: 0 open, 1 cleared on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC")
 	})
 }
@@ -72,7 +72,7 @@ func TestHeededFromTheStart(t *testing.T) {
 		s.notesTake = 1500 * time.Millisecond
 		s.run()
 		s.pass(time.Minute)
-		s.want("+1s ops: [critical] bus on box: is unwell")
+		s.want("+1s ops: [critical] bus on box: is down")
 	})
 }
 
@@ -96,7 +96,7 @@ func TestRenamed(t *testing.T) {
 		s.restart()
 		s.pass(2 * time.Minute)
 		slices.Sort(s.sent)
-		s.want("+1m0s ops: [critical] web on box: is unwell", "+1m0s post: [critical] web on box: is unwell")
+		s.want("+1m0s ops: [critical] web on box: is down", "+1m0s post: [critical] web on box: is down")
 		if files, err := filepath.Glob(filepath.Join(s.cfg.Runtime, "*-mail.json")); err != nil || len(files) > 0 {
 			t.Errorf("left behind: %q, %v", files, err)
 		}
@@ -182,7 +182,7 @@ func TestRouteChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.pass(time.Minute)
-		s.want("+10s ops: [critical] web on box: is unwell")
+		s.want("+10s ops: [critical] web on box: is down")
 	})
 }
 
@@ -236,8 +236,8 @@ func TestNoTwoShareAConsumer(t *testing.T) {
 		s.say(s.alarm("web"))
 		s.pass(time.Second)
 		slices.Sort(s.sent)
-		s.want("+0s a: [critical] web on box: is unwell", "+0s mail: [critical] web on box: is unwell",
-			"+0s ops: [critical] web on box: is unwell", "+0s post: [critical] web on box: is unwell")
+		s.want("+0s a: [critical] web on box: is down", "+0s mail: [critical] web on box: is down",
+			"+0s ops: [critical] web on box: is down", "+0s post: [critical] web on box: is down")
 		data, err := os.ReadFile(filepath.Join(s.cfg.State, "consumers.json"))
 		if err != nil {
 			t.Fatal(err)

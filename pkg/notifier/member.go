@@ -189,7 +189,7 @@ func stopAll(list []*member) {
 	wg.Wait()
 }
 
-// same says that a channel need not be made anew.
+// same says that a channel need not be made again.
 func same(a, b rules.Channel) bool {
 	a.Line, b.Line = 0, 0
 	return reflect.DeepEqual(a, b)

@@ -14,7 +14,7 @@
 // A transition is acknowledged to the bus after the provider has accepted it, or
 // after it is in the notification log as suppressed, so that none is lost.
 // Killed during a call, the notifier cannot know whether the message arrived: it
-// sends once more, and marks that as "possible repeat".
+// sends again, and marks that as "possible repeat".
 //
 // State that survives kill -9:
 //

@@ -308,7 +308,7 @@ func TestDigestAfterAnOutage(t *testing.T) {
 	}
 }
 
-// Killed in the middle of a POST, again and again: nothing is lost, the order
+// Killed in the middle of a POST, repeatedly: nothing is lost, the order
 // holds, and what may be a repeat says so.
 func TestKilledInThePost(t *testing.T) {
 	t.Parallel()

@@ -106,7 +106,7 @@ func TestFilterDropsClears(t *testing.T) {
 }
 
 // The state that the version before wrote is read: what it was sending is sent
-// once more, what was suppressed stays so, and what waited from the socket is
+// again, what was suppressed stays so, and what waited from the socket is
 // sent.
 func TestStateOfTheVersionBefore(t *testing.T) {
 	tale(t, oneChannel+"[notify]\ndigest = 1000\n", func(t *testing.T, s *story) {
@@ -122,12 +122,12 @@ func TestStateOfTheVersionBefore(t *testing.T) {
 		bus := s.alarm("bus", func(a *libra.Alarm) { a.Since = s.began.Add(time.Second) })
 		s.clear(bus)
 		s.pass(58*time.Minute + 55*time.Second)
-		s.want("+8s ops: [critical] begun on box: is unwell (possible repeat)",
+		s.want("+8s ops: [critical] begun on box: is down (possible repeat)",
 			"+9s ops: [major] libra-web on box: number 1",
 			"+10s ops: [cleared] libra-web on box: number 2, down for 7 s",
-			"+1m8s ops: [critical] other on box: is unwell",
-			"+1m9s ops: [cleared] bus on box: is well, down for 1 min 7 s",
-			"+1m13s ops: [critical] web on box: is unwell",
-			"+1h0m0s ops: [critical] silenced on box: is unwell")
+			"+1m8s ops: [critical] other on box: is down",
+			"+1m9s ops: [cleared] bus on box: is up, down for 1 min 7 s",
+			"+1m13s ops: [critical] web on box: is down",
+			"+1h0m0s ops: [critical] silenced on box: is down")
 	})
 }

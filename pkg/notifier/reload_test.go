@@ -34,7 +34,7 @@ func (d *fixture) apply(file string) {
 }
 
 // New rules are applied without losing anything: a channel that stays keeps
-// what it is telling and its breaker, one that is new begins with what happens
+// what it is sending and its breaker, one that is new begins with what happens
 // from then on, and one that comes back too. Each has a queue of its own.
 func TestApply(t *testing.T) {
 	t.Parallel()
@@ -72,7 +72,7 @@ func TestApply(t *testing.T) {
 	bustest.Await(t, "the bus to forget b", func() bool {
 		return !slices.Contains(d.durables(), "notifier-b") && !strings.Contains(consumers(), "notifier-b")
 	})
-	d.publish(transition("web", 3)) // b is not there to hear it
+	d.publish(transition("web", 3)) // b does not subscribe yet
 	d.apply(slackChannel("a") + slackChannel("b"))
 	bustest.Await(t, "b's consumer", func() bool { return slices.Contains(d.durables(), "notifier-b") })
 	d.publish(transition("web", 4))

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// secret lets whoever knows it send: it is never printed.
+// secret lets everyone who knows it send: it is never printed.
 type secret struct{ text string }
 
 // String keeps it out of logs and errors.

@@ -57,7 +57,7 @@ func inClear(raw string) error {
 		}
 	}
 	if plain && !rules.Near(u.Hostname()) {
-		return errors.New("the URL turns TLS off: whoever reads it on the way could use it; that is for this host and private networks")
+		return errors.New("the URL turns TLS off: a host on the way could read and use it; that is for this host and private networks")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"libra/pkg/rules"
 )
 
-// Shoutrrr's services get the words; its errors do not tell the secret.
+// Shoutrrr's services get the words; its errors do not have the secret.
 func TestShoutrrr(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)

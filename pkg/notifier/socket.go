@@ -58,7 +58,7 @@ func (n *Notifier) serve(ctx context.Context, l net.Listener) error {
 			http.Error(w, "invalid transition: must be JSON with an id and an alarm.id", http.StatusBadRequest)
 			return
 		}
-		// Who is full hears of it from the bus, once that is back.
+		// A channel whose queue is full receives it from the bus later.
 		var full []error
 		all := n.running()
 		for _, ch := range all {

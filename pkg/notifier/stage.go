@@ -22,7 +22,7 @@ type trigger string
 const (
 	// firstTime: the channel has sent nothing about the alarm yet.
 	firstTime trigger = "first time"
-	// changed: it has, and the alarm has been raised anew since.
+	// changed: it has, and the alarm has been raised again since.
 	changed trigger = "changed"
 	// unchanged: it has, and nothing has happened since: it may need a reminder.
 	unchanged trigger = "unchanged"

@@ -38,7 +38,7 @@ type story struct {
 	changed  chan struct{}      // under mu; closed when there is something new
 
 	transitions int           // under mu; sent
-	notesTake   time.Duration // until the bus tells of them
+	notesTake   time.Duration // until the bus delivers them
 }
 
 func newStory(t *testing.T, file string) *story {
@@ -148,7 +148,7 @@ func (s *story) ServeChannels(context.Context, func(context.Context, string) eve
 }
 
 func (s *story) alarm(id string, change ...func(*libra.Alarm)) libra.Alarm {
-	a := libra.Alarm{ID: id, Scope: libra.ScopeComponent, Target: id, Severity: libra.Critical, State: libra.Raised, Summary: "is unwell", Since: time.Now()}
+	a := libra.Alarm{ID: id, Scope: libra.ScopeComponent, Target: id, Severity: libra.Critical, State: libra.Raised, Summary: "is down", Since: time.Now()}
 	for _, c := range change {
 		c(&a)
 	}
@@ -163,7 +163,7 @@ func (s *story) say(a libra.Alarm) {
 }
 
 func (s *story) clear(a libra.Alarm) {
-	a.State, a.Until, a.Summary = libra.Cleared, time.Now(), "is well"
+	a.State, a.Until, a.Summary = libra.Cleared, time.Now(), "is up"
 	s.say(a)
 }
 
@@ -200,11 +200,11 @@ func (s *story) want(lines ...string) {
 	}
 }
 
-func tale(t *testing.T, file string, tell func(t *testing.T, s *story)) {
+func tale(t *testing.T, file string, do func(t *testing.T, s *story)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStory(t, file)
 		s.run()
-		tell(t, s)
+		do(t, s)
 		s.end()
 	})
 }
@@ -225,10 +225,10 @@ func TestReminders(t *testing.T) {
 		s.pass(50 * time.Minute)
 		s.clear(bus)
 		s.pass(time.Second)
-		s.want("+1s ops: [critical] bus on box: is unwell",
-			"+10m1s ops: [critical] bus on box: is unwell, still open after 10 min",
-			"+20m1s ops: [critical] bus on box: is unwell, still open after 20 min",
-			"+1h15m1s ops: [cleared] bus on box: is well, down for 1 h 15 min")
+		s.want("+1s ops: [critical] bus on box: is down",
+			"+10m1s ops: [critical] bus on box: is down, still open after 10 min",
+			"+20m1s ops: [critical] bus on box: is down, still open after 20 min",
+			"+1h15m1s ops: [cleared] bus on box: is up, down for 1 h 15 min")
 		s.wantTimeline("+1s bus: notified ops: raised", "+10m1s bus: notified ops: still open", "+20m1s bus: notified ops: still open", "+1h15m1s bus: notified ops: cleared")
 	})
 }
@@ -272,14 +272,14 @@ func TestSilence(t *testing.T) {
 		s.pass(10 * time.Minute)
 		s.clear(stays)
 		s.pass(time.Minute)
-		s.want("+0s ops: [critical] beat.early on box: is unwell",
-			"+3m0s ops: [cleared] beat.early on box: is well, down for 3 min",
-			"+10m0s ops: [critical] beat.stays on box: is unwell",
-			"+14m0s ops: [cleared] beat.stays on box: is well, down for 12 min")
+		s.want("+0s ops: [critical] beat.early on box: is down",
+			"+3m0s ops: [cleared] beat.early on box: is up, down for 3 min",
+			"+10m0s ops: [critical] beat.stays on box: is down",
+			"+14m0s ops: [cleared] beat.stays on box: is up, down for 12 min")
 	})
 }
 
-// A silence that is ended early tells at once what it kept.
+// A silence that is ended early sends at once what it held back.
 func TestSilenceEndedEarly(t *testing.T) {
 	tale(t, oneChannel, func(t *testing.T, s *story) {
 		s.silence("1", libra.Match{Severity: libra.Major}, 0, time.Hour)
@@ -294,7 +294,7 @@ func TestSilenceEndedEarly(t *testing.T) {
 		web.Severity = libra.Critical // worse than what is silenced
 		s.say(web)
 		s.pass(time.Minute)
-		s.want("+1m1s ops: [major] web on box: is unwell", "+2m2s ops: [critical] web on box: is unwell")
+		s.want("+1m1s ops: [major] web on box: is down", "+2m2s ops: [critical] web on box: is down")
 	})
 }
 
@@ -320,11 +320,11 @@ func TestCause(t *testing.T) {
 		s.pass(10 * time.Second)
 		s.clear(stays)
 		s.pass(time.Second)
-		s.want("+0s ops: [critical] earlier on box: is unwell",
-			"+1m0s ops: [critical] bus on box: is unwell",
-			"+1m11s ops: [cleared] bus on box: is well, down for 11 s",
-			"+1m16s ops: [critical] stays on box: is unwell",
-			"+1m22s ops: [cleared] stays on box: is well, down for 21 s")
+		s.want("+0s ops: [critical] earlier on box: is down",
+			"+1m0s ops: [critical] bus on box: is down",
+			"+1m11s ops: [cleared] bus on box: is up, down for 11 s",
+			"+1m16s ops: [critical] stays on box: is down",
+			"+1m22s ops: [cleared] stays on box: is up, down for 21 s")
 	})
 }
 
@@ -342,10 +342,10 @@ func TestGroup(t *testing.T) {
 		s.pass(20 * time.Second)
 		s.say(s.alarm("page.9", group))
 		s.pass(2 * time.Second)
-		s.want("+0s ops: [critical] page.0 on box: is unwell",
+		s.want("+0s ops: [critical] page.0 on box: is down",
 			"+4s ops: 2 notifications in one: 0 open, 1 cleared on box, 1 Jan 00:00:03 UTC to 1 Jan 00:00:04 UTC",
-			"+10s ops: 2 alarms of example.org on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC; worst: [critical] page.1: is unwell",
-			"+24s ops: [critical] page.9 on box: is unwell")
+			"+10s ops: 2 alarms of example.org on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC; worst: [critical] page.1: is down",
+			"+24s ops: [critical] page.9 on box: is down")
 	})
 }
 
@@ -376,8 +376,8 @@ func TestRoutes(t *testing.T) {
 			byChannel[name] = append(byChannel[name], text)
 		}
 		want := map[string][]string{
-			"ops":   {"[major] disk on box: is unwell", "[critical] disk on box: is unwell", "[cleared] disk on box: is well, down for 30 s"},
-			"phone": {"[major] disk on box: is unwell", "[critical] disk on box: is unwell", "[critical] bus on box: is unwell", "[cleared] disk on box: is well, down for 30 s", "[cleared] bus on box: is well, down for 20 s"},
+			"ops":   {"[major] disk on box: is down", "[critical] disk on box: is down", "[cleared] disk on box: is up, down for 30 s"},
+			"phone": {"[major] disk on box: is down", "[critical] disk on box: is down", "[critical] bus on box: is down", "[cleared] disk on box: is up, down for 30 s", "[cleared] bus on box: is up, down for 20 s"},
 		}
 		if diff := cmp.Diff(want, byChannel); diff != "" {
 			t.Errorf("sent (-want +got):\n%s", diff)
@@ -405,9 +405,9 @@ func TestRaisedAgainWithinADigest(t *testing.T) {
 		for i, line := range s.sent {
 			_, s.sent[i], _ = strings.Cut(line, ": ") // when depends on the backoff
 		}
-		s.want("[major] web on box: is unwell",
-			"[critical] other on box: is unwell",
-			"[cleared] web on box: is well, down for 1.1 s",
-			"[major] web on box: is unwell")
+		s.want("[major] web on box: is down",
+			"[critical] other on box: is down",
+			"[cleared] web on box: is up, down for 1.1 s",
+			"[major] web on box: is down")
 	})
 }

@@ -176,7 +176,7 @@ func CheckURL(text string) error {
 	case u.Scheme == "https", u.Scheme == "http" && Near(u.Hostname()):
 		return nil
 	}
-	return errors.New("it does not start with https://, and whoever reads it on the way could use it: http:// is for this host and private networks")
+	return errors.New("it does not start with https://, and a host on the way could read and use it: http:// is for this host and private networks")
 }
 
 // Near reports whether host is this one, or on its own network: a relay or a test

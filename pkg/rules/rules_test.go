@@ -113,7 +113,7 @@ alarms.toml:12: to has the invalid mail address "b"
 alarms.toml:13: user and credential belong together: give both, the credential being the file with the password, or neither
 alarms.toml:14: unknown key url in a channel of type email: use name, type, server, security, from, to, user, credential
 alarms.toml:17: name "mail" is that of the channel in line 6 already: give another
-alarms.toml:19: url is "http://example.org/": it does not start with https://, and whoever reads it on the way could use it: http:// is for this host and private networks
+alarms.toml:19: url is "http://example.org/": it does not start with https://, and a host on the way could read and use it: http:// is for this host and private networks
 alarms.toml:20: credential must be the name of a file in /etc/libra/credentials (letters, digits, - _ .): the secret itself goes into that file
 alarms.toml:22: this channel has no name: add one, such as name = "ops"
 alarms.toml:22: credential is missing: name the file in /etc/libra/credentials that holds the bot's token
@@ -223,7 +223,7 @@ channels = []
 	}
 }
 
-// A bad edit leaves the last good file in force, whoever starts anew.
+// A bad edit leaves the last good file in force, also after a restart.
 func TestLastGood(t *testing.T) {
 	dir := t.TempDir()
 	file, good := filepath.Join(dir, "alarms.toml"), filepath.Join(dir, "good.toml")

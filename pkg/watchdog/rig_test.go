@@ -37,7 +37,7 @@ type rig struct {
 	bus          error                       // under mu; nil is well
 	web          error                       // under mu
 	check        func(context.Context) error // under mu; SQLite's
-	hear         func(event.Heartbeat)       // under mu
+	onHeartbeat  func(event.Heartbeat)       // under mu
 	open         int                         // under mu; requests
 	oldest       time.Time                   // under mu; request
 	heartbeat    event.Heartbeat             // under mu; what the recorder sends
@@ -138,7 +138,7 @@ func (r *rig) OldestRequest(context.Context) (int, time.Time, error) {
 }
 
 func (r *rig) SubscribeHeartbeats(fn func(event.Heartbeat)) (func(), error) {
-	return func() {}, r.locked(func() error { r.hear = fn; return nil })
+	return func() {}, r.locked(func() error { r.onHeartbeat = fn; return nil })
 }
 
 func (r *rig) Check(ctx context.Context) error {
@@ -204,10 +204,10 @@ func (r *rig) advance(seconds int, alive bool) {
 	for range seconds {
 		if alive {
 			r.mu.Lock()
-			hear, beat := r.hear, r.heartbeat
+			onHeartbeat, beat := r.onHeartbeat, r.heartbeat
 			r.mu.Unlock()
-			if hear != nil {
-				hear(beat)
+			if onHeartbeat != nil {
+				onHeartbeat(beat)
 			}
 		}
 		time.Sleep(time.Second)

@@ -31,7 +31,7 @@ func transition(n int, alarm string, state libra.AlarmState, severity libra.Seve
 
 // raise publishes transitions, as the watchdog does, and waits until web has
 // the last one.
-func (h *house) raise(list ...libra.Transition) {
+func (h *rig) raise(list ...libra.Transition) {
 	h.t.Helper()
 	watchdog := h.bus.Connect("watchdog")
 	for _, t := range list {
@@ -46,20 +46,20 @@ func (h *house) raise(list ...libra.Transition) {
 	})
 }
 
-func (h *house) post(path, body string, header ...string) answer {
+func (h *rig) post(path, body string, header ...string) answer {
 	h.t.Helper()
 	return h.do("POST", path, body, append([]string{"Content-Type", jsonType}, header...)...)
 }
 
 // form sends what a browser would.
-func (h *house) form(path string, fields url.Values, header ...string) answer {
+func (h *rig) form(path string, fields url.Values, header ...string) answer {
 	h.t.Helper()
 	header = append([]string{"Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html", "Sec-Fetch-Site", "same-origin"}, header...)
 	return h.do("POST", path, fields.Encode(), header...)
 }
 
 // onBus lists the notes that the bus has.
-func (h *house) onBus() (notes []libra.Note) {
+func (h *rig) onBus() (notes []libra.Note) {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
 	defer cancel()
@@ -90,7 +90,7 @@ type alarmAnswer struct {
 	Reasons []string
 }
 
-func (h *house) alarm(id string) (a alarmAnswer) {
+func (h *rig) alarm(id string) (a alarmAnswer) {
 	h.t.Helper()
 	h.get("/api/alarms/"+id).into(h.t, &a)
 	return a
@@ -106,7 +106,7 @@ func (a alarmAnswer) kinds() (list []string) {
 // An alarm is acknowledged: it is on the bus, and everybody sees by whom.
 func TestAcknowledge(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	h.fill() // what is neither on the bus nor in SQLite never was
 	h.start(web.Config{}).ready()
 	h.raise(transition(1, "bus", libra.Raised, libra.Major, 1), transition(2, "web", libra.Raised, libra.Minor, 2), transition(3, "web", libra.Cleared, libra.Minor, 2), transition(4, "disk", libra.Raised, libra.Minor, 4))
@@ -131,7 +131,7 @@ func TestAcknowledge(t *testing.T) {
 			t.Errorf("%s acknowledges again: %+v, the alarm %+v", by, again, a.Acknowledged)
 		}
 	}
-	// Headings, buttons and the timeline name what is unwell, notes too.
+	// Headings, buttons and the timeline name what the alarm is about, notes too.
 	html := h.get("/alarms", "Accept", "text/html").body
 	for want, times := range map[string]int{
 		`title="bus">bus does not answer<span class="hidden">: libra-bus</span></a></h3>`: 1,
@@ -175,7 +175,7 @@ func TestAcknowledge(t *testing.T) {
 // In a storm the worst is not lost among the newest.
 func TestManyAlarms(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t).start(web.Config{MaxList: 2}).ready()
+	h := newRig(t).start(web.Config{MaxList: 2}).ready()
 	h.raise(transition(1, "bus", libra.Raised, libra.Critical, 1), transition(2, "disk", libra.Raised, libra.Minor, 2), transition(3, "web", libra.Raised, libra.Minor, 3))
 	var doc struct {
 		Alarms []libra.Alarm
@@ -216,16 +216,16 @@ func TestAlarmForms(t *testing.T) {
 	if got := h.form("/silences", fields); got.code != 400 || !strings.Contains(got.body, `value="b*"`) || !strings.Contains(got.body, "the silence has no reason") || !strings.Contains(got.body, `<details class="plan" open>`) {
 		t.Errorf("a silence without a reason = %d\n%s", got.code, got.body)
 	}
-	fields.Set("why", "moving house")
+	fields.Set("why", "moving rig")
 	if got := h.form("/silences", fields); got.code != 303 || got.header.Get("Location") != "/alarms#silences" {
 		t.Errorf("a silence = %d %v\n%s", got.code, got.header, got.body)
 	}
 	a := h.alarm("bus")
-	if a.Silenced == nil || a.Silenced.Why != "moving house" || a.Silenced.By != "127.0.0.1" {
+	if a.Silenced == nil || a.Silenced.Why != "moving rig" || a.Silenced.By != "127.0.0.1" {
 		t.Fatalf("the alarm is not silenced: %+v", a)
 	}
 	html = h.get("/alarms/bus", "Accept", "text/html").body
-	for _, want := range []string{"moving house", "alarm b*", "/silences/" + a.Silenced.ID + "/end", "Acknowledged by Änn", "Raised, major"} {
+	for _, want := range []string{"moving rig", "alarm b*", "/silences/" + a.Silenced.ID + "/end", "Acknowledged by Änn", "Raised, major"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("/alarms/bus lacks %q:\n%s", want, html)
 		}
@@ -328,7 +328,7 @@ func TestSilences(t *testing.T) {
 }
 
 // A silence that was made by a clock that was ahead can be ended all the same,
-// for whoever goes by the newest word on it.
+// for a reader of its newest note.
 func TestSilenceFromTheFuture(t *testing.T) {
 	t.Parallel()
 	h := started(t)

@@ -33,7 +33,7 @@ type pageAnswer struct {
 	}
 }
 
-func (h *house) whole(id string) (p pageAnswer) {
+func (h *rig) whole(id string) (p pageAnswer) {
 	h.t.Helper()
 	h.get("/api/pages/"+id).into(h.t, &p)
 	return p
@@ -53,7 +53,7 @@ func failed(r event.Request, at time.Time, why libra.Reason) event.Reported {
 }
 
 // listed waits until memory holds so many pages in a state.
-func (h *house) listed(state libra.PageState, n int) {
+func (h *rig) listed(state libra.PageState, n int) {
 	h.t.Helper()
 	bustest.Await(h.t, fmt.Sprintf("%d pages %s", n, state), func() bool {
 		return strings.Count(h.get("/api/pages").body, `"state":"`+string(state)+`"`) == n
@@ -121,7 +121,7 @@ func TestLastGoodReport(t *testing.T) {
 
 	h.bus.Up()
 	h.publish(reported(again(request(1), "third"), noon.Add(2*time.Hour)))
-	bustest.Await(t, "the page to be well again", func() bool { p := h.whole(id); return !p.Stale && p.Latest.Outcome == libra.Complete })
+	bustest.Await(t, "the page to be fresh", func() bool { p := h.whole(id); return !p.Stale && p.Latest.Outcome == libra.Complete })
 	if p := h.page(id); len(p.Reasons) != 0 {
 		t.Errorf("once it was had again: %+v", p)
 	}
@@ -130,7 +130,7 @@ func TestLastGoodReport(t *testing.T) {
 // A good report that the bus no longer has is found in SQLite.
 func TestGoodReportFromHistory(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	good, bad := reported(request(1), noon), failed(again(request(1), "second"), noon.Add(8*24*time.Hour), refused)
 	h.fill(good, bad)
 	h.publish(bad)
@@ -152,7 +152,7 @@ func quarantined(r event.Request, at time.Time) event.Reported {
 
 func TestQuarantine(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t).start(impatient).ready()
+	h := newRig(t).start(impatient).ready()
 	const form = "application/x-www-form-urlencoded"
 	r := request(1)
 	h.publish(quarantined(r, noon), reported(request(2), noon))
@@ -219,7 +219,7 @@ func TestQuarantine(t *testing.T) {
 // and keeps the good report that it had.
 func TestQuarantineOutsideMemory(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	reports := []event.Reported{reported(request(0), noon), quarantined(again(request(0), "second"), noon.Add(time.Second))}
 	for n := 1; n < 8; n++ {
 		reports = append(reports, reported(request(n), noon.Add(time.Duration(n)*time.Minute)))
@@ -241,7 +241,7 @@ func TestQuarantineOutsideMemory(t *testing.T) {
 // What only history lacks is a mark, and no error anywhere.
 func TestHistoryIsBehind(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	h.fill(reported(request(1), noon))
 	h.publish(reported(request(2), noon))
 	h.start(web.Config{HeartbeatTimeout: time.Hour}).ready()
@@ -258,7 +258,7 @@ func TestHistoryIsBehind(t *testing.T) {
 	})
 	h.everyPathAnswers()
 	if up, page := h.get("/up").body, h.get("/status", "Accept", "text/html").body; strings.Count(up, "since") != 1 || strings.Count(page, "locked, since") != 1 {
-		t.Errorf("since when is told twice: %s\n%s", up, page)
+		t.Errorf("since when stands twice: %s\n%s", up, page)
 	}
 	if body := h.get("/api/status").body; !strings.Contains(body, `"part":"sqlite","code":"history-behind","reason":"history is behind: database is locked","since":"2026-03-01T12:00:00Z"`) {
 		t.Errorf("/api/status = %s", body)
@@ -273,7 +273,7 @@ func TestHistoryIsBehind(t *testing.T) {
 // Another program holds SQLite: once that is known, nobody waits for it.
 func TestLockedHistory(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	h.fill(reported(request(1), noon))
 	h.publish(reported(request(2), noon))
 	db, err := sql.Open("sqlite3", "file:"+h.db+"?_locking_mode=EXCLUSIVE")
@@ -308,7 +308,7 @@ func TestLockedHistory(t *testing.T) {
 	}
 }
 
-func (h *house) everyPathAnswers() {
+func (h *rig) everyPathAnswers() {
 	h.t.Helper()
 	for _, path := range []string{"/", "/pages/" + request(2).Page, "/alarms", "/status", "/api/pages", "/api/alarms", "/api/pages/" + request(2).Page} {
 		if got := h.get(path, "Accept", "text/html"); got.code != 200 {
@@ -320,7 +320,7 @@ func (h *house) everyPathAnswers() {
 // A name that somebody else has pointed here gets nothing.
 func TestHosts(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t).start(web.Config{Hosts: []string{"Libra.Example:8080"}}).ready()
+	h := newRig(t).start(web.Config{Hosts: []string{"Libra.Example:8080"}}).ready()
 	for host, code := range map[string]int{
 		"127.0.0.1": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200, "[::1]": 200, "localhost": 200, "LOCALHOST:1": 200,
 		"libra.example": 200, "libra.example.:443": 200, "192.0.2.1": 200,
@@ -388,7 +388,7 @@ func TestScore(t *testing.T) {
 	if list := h.get("/api/pages").body; !strings.Contains(list, `"score":{"score":51,"verdict":"Could be better."}`) || !strings.Contains(list, `"score":null`) {
 		t.Errorf("list = %s", list)
 	}
-	mobile := newHouse(t)
+	mobile := newRig(t)
 	mobile.publish(heavy)
 	mobile.start(web.Config{Profile: "mobile"}).ready()
 	bustest.Await(t, "the report", func() bool { return mobile.page(request(1).Page).Report != nil })

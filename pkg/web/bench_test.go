@@ -32,8 +32,8 @@ func large(r event.Request, n int) event.Reported {
 
 func serve(b *testing.B) *web.Server {
 	b.Helper()
-	house := bustest.Start(b)
-	inspector := house.Connect("inspector")
+	rig := bustest.Start(b)
+	inspector := rig.Connect("inspector")
 	for n := range 200 {
 		if err := inspector.PublishReport(b.Context(), large(request(n), 100)); err != nil {
 			b.Fatal(err)
@@ -43,7 +43,7 @@ func serve(b *testing.B) *web.Server {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := web.New(web.Config{}, quiet(), house.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), nil)
+	s := web.New(web.Config{}, quiet(), rig.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, l) }()
@@ -75,14 +75,14 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkStart is from New, with a bus of 200 reports, to the first 200 OK.
 func BenchmarkStart(b *testing.B) {
-	house := bustest.Start(b)
-	inspector := house.Connect("inspector")
+	rig := bustest.Start(b)
+	inspector := rig.Connect("inspector")
 	for n := range 200 {
 		if err := inspector.PublishReport(b.Context(), large(request(n), 100)); err != nil {
 			b.Fatal(err)
 		}
 	}
-	startOnce(b, house.Connect("web"), b.TempDir()+"/none.db")
+	startOnce(b, rig.Connect("web"), b.TempDir()+"/none.db")
 }
 
 func startOnce(b *testing.B, conn *bus.Conn, db string) {
@@ -118,8 +118,8 @@ func startOnce(b *testing.B, conn *bus.Conn, db string) {
 func BenchmarkFirstAnswer(b *testing.B) {
 	for _, pages := range []int{1000} {
 		b.Run(fmt.Sprint(pages), func(b *testing.B) {
-			house := bustest.Start(b)
-			inspector := house.Connect("inspector")
+			rig := bustest.Start(b)
+			inspector := rig.Connect("inspector")
 			db := b.TempDir() + "/libra.db"
 			w, err := store.Open(b.Context(), db)
 			if err != nil {
@@ -137,7 +137,7 @@ func BenchmarkFirstAnswer(b *testing.B) {
 			}
 			w.Close()
 			for _, path := range []string{db, db + ".none"} {
-				conn := house.Connect("web")
+				conn := rig.Connect("web")
 				b.Run(map[bool]string{true: "history", false: "bus"}[path == db], func(b *testing.B) { startOnce(b, conn, path) })
 			}
 		})

@@ -91,7 +91,7 @@ func TestProblems(t *testing.T) {
 // what cannot be durable is refused at once; nothing is done by hand.
 func TestBusAway(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t).start(impatient).ready()
+	h := newRig(t).start(impatient).ready()
 	known := reported(request(1), time.Now().UTC())
 	h.publish(known)
 	bustest.Await(t, "the report", func() bool { return h.page(known.Request.Page).State == libra.Reported })
@@ -129,7 +129,7 @@ func TestBusAway(t *testing.T) {
 // back: web and bus were killed at once.
 func TestBusBackSoon(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	known := reported(request(1), noon)
 	h.fill(reported(request(2), noon))
 	h.publish(known)
@@ -175,7 +175,7 @@ func TestBusStoresNothing(t *testing.T) {
 // comes.
 func TestStartWithNothing(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	h.publish(reported(request(1), time.Now().UTC()))
 	h.bus.Down()
 	h.start(web.Config{})
@@ -202,7 +202,7 @@ func TestStartWithNothing(t *testing.T) {
 }
 
 // fill puts reports into SQLite, as the recorder does.
-func (h *house) fill(reports ...event.Reported) {
+func (h *rig) fill(reports ...event.Reported) {
 	h.t.Helper()
 	w, err := store.Open(h.t.Context(), h.db)
 	if err != nil {
@@ -218,7 +218,7 @@ func (h *house) fill(reports ...event.Reported) {
 // had never been.
 func TestNewHistory(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	h.fill()
 	h.start(web.Config{}).ready()
 	year := time.Now().UTC().Format("2006")
@@ -238,7 +238,7 @@ func TestNewHistory(t *testing.T) {
 // Without the bus, SQLite answers.
 func TestStartFromHistory(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	var all []event.Reported
 	for n := range 7 {
 		all = append(all, reported(request(n), noon.Add(time.Duration(n)*time.Minute)))
@@ -266,7 +266,7 @@ func ids(numbers ...int) (list []string) {
 }
 
 // walk pages through the whole list.
-func walk(h *house, limit int) (list []string) {
+func walk(h *rig, limit int) (list []string) {
 	h.t.Helper()
 	next := ""
 	for round := range 100 {
@@ -293,7 +293,7 @@ func walk(h *house, limit int) (list []string) {
 // portions.
 func TestPaging(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	var old, young []event.Reported
 	for n := range 12 {
 		r := reported(request(n), noon.Add(time.Duration(n)*time.Minute))
@@ -316,7 +316,7 @@ func TestPaging(t *testing.T) {
 // Memory is bounded: what does not fit is read from the bus again.
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	var all []event.Reported
 	for n := range 30 {
 		all = append(all, reported(request(n), noon.Add(time.Duration(n)*time.Minute)))
@@ -377,7 +377,7 @@ func TestNewestWins(t *testing.T) {
 // is open.
 func TestHeartbeatAndEnd(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t).start(web.Config{Drain: time.Hour}).ready()
+	h := newRig(t).start(web.Config{Drain: time.Hour}).ready()
 	was := h.loop.Rounds()
 	bustest.Await(t, "three beats", func() bool { return h.loop.Rounds() >= was+3 })
 	resp, err := http.Get(h.base + "/api/events")

@@ -126,7 +126,7 @@ func TestCompression(t *testing.T) {
 }
 
 // events reads a stream into a channel of "kind data" lines.
-func (h *house) events(path string) <-chan string {
+func (h *rig) events(path string) <-chan string {
 	h.t.Helper()
 	req, err := http.NewRequestWithContext(h.t.Context(), "GET", h.base+path, nil)
 	if err != nil {
@@ -232,11 +232,11 @@ func TestEvents(t *testing.T) {
 		t.Errorf("the stream begins with %q", e)
 	}
 	if len(other) > 0 {
-		t.Errorf("another page's stream tells %q", <-other)
+		t.Errorf("another page's stream has %q", <-other)
 	}
 }
 
-// A client that does not read is let go, and the others hear everything.
+// A client that does not read is let go, and the others get everything.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	h := started(t)
@@ -268,7 +268,7 @@ func TestSlowReader(t *testing.T) {
 
 func TestTooManyStreams(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t).start(web.Config{MaxStreams: 1}).ready()
+	h := newRig(t).start(web.Config{MaxStreams: 1}).ready()
 	next(t, h.events("/api/events"))
 	if got := h.get("/api/events"); got.code != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("the second stream = %d %s", got.code, got.body)
@@ -294,7 +294,7 @@ func TestRunbook(t *testing.T) {
 	}
 	disk := libra.Alarm{ID: "disk", Target: "/var", Severity: libra.Minor, State: libra.Raised, Summary: "full", Runbook: "#disk", Since: noon}
 	for url, want := range map[string]string{"": "/runbook#disk", "https://docs.example/ops": "https://docs.example/ops#disk"} {
-		h := newHouse(t).start(web.Config{RunbookURL: url}).ready()
+		h := newRig(t).start(web.Config{RunbookURL: url}).ready()
 		if err := h.bus.Connect("watchdog").PublishAlarm(t.Context(), libra.Transition{ID: "t", At: noon, Alarm: disk}); err != nil {
 			t.Fatal(err)
 		}
@@ -310,7 +310,7 @@ func TestAlarms(t *testing.T) {
 	t.Parallel()
 	h := started(t)
 	watchdog := h.bus.Connect("watchdog")
-	tell := func(n int, alarm string, state libra.AlarmState) {
+	publish := func(n int, alarm string, state libra.AlarmState) {
 		at := noon.Add(time.Duration(n) * time.Minute)
 		tr := libra.Transition{ID: fmt.Sprint("t", n), At: at, Host: "box", Alarm: libra.Alarm{
 			ID: alarm, Scope: libra.ScopeComponent, Target: "libra-" + alarm, Severity: libra.Major, State: state,
@@ -323,10 +323,10 @@ func TestAlarms(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tell(1, "bus", libra.Raised)
-	tell(2, "web", libra.Raised)
-	tell(3, "bus", libra.Cleared)
-	tell(4, "disk", libra.Raised)
+	publish(1, "bus", libra.Raised)
+	publish(2, "web", libra.Raised)
+	publish(3, "bus", libra.Cleared)
+	publish(4, "disk", libra.Raised)
 	var doc struct{ Alarms []libra.Alarm }
 	list := func(query string) (got []string) {
 		h.get("/api/alarms"+query).into(t, &doc)
@@ -351,7 +351,7 @@ func TestAlarms(t *testing.T) {
 // silence is noticed.
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t).start(web.Config{HeartbeatTimeout: 300 * time.Millisecond}).ready()
+	h := newRig(t).start(web.Config{HeartbeatTimeout: 300 * time.Millisecond}).ready()
 	beat := func() {
 		h.beat(event.Heartbeat{Component: "libra-inspector", Instance: "1", Version: daemon.Version, PID: 7, Started: noon, At: time.Now(), Status: "2 of 4 busy", Counters: map[string]int64{"reports_published": 42}})
 	}

@@ -72,9 +72,9 @@ func heartbeatCounters(t *testing.T) map[string][]string {
 const hostileURL = "https://example.org/?q=\"}\\ 1\nlibra_page_up{page=\"x"
 
 // metered is a server with something of everything that /metrics shows.
-func metered(t *testing.T) *house {
+func metered(t *testing.T) *rig {
 	t.Helper()
-	h := newHouse(t).start(web.Config{MaxPageMetrics: 2}).ready()
+	h := newRig(t).start(web.Config{MaxPageMetrics: 2}).ready()
 	watch := func(n int, url string) event.Request {
 		r := request(n)
 		r.URL, r.Page = url, libra.PageID(url)

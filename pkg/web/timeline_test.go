@@ -19,7 +19,7 @@ import (
 )
 
 // record puts alarms and notes into SQLite, as the recorder does.
-func (h *house) record(alarms []libra.Transition, notes []libra.Note, watches ...event.Watch) {
+func (h *rig) record(alarms []libra.Transition, notes []libra.Note, watches ...event.Watch) {
 	h.t.Helper()
 	w, err := store.Open(h.t.Context(), h.db)
 	if err != nil {
@@ -38,7 +38,7 @@ func (h *house) record(alarms []libra.Transition, notes []libra.Note, watches ..
 // The timeline is SQLite's and memory's in one, in whatever portions.
 func TestTimeline(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	var all []libra.Transition
 	var notes []libra.Note
 	for n := range 10 {
@@ -97,7 +97,7 @@ func TestTimeline(t *testing.T) {
 // web forget what is raised; where the bus knows better, it does.
 func TestOpenAlarmsFromHistory(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	now := time.Now().UTC()
 	h.record([]libra.Transition{transition(1, "bus", libra.Raised, libra.Major, 1), transition(2, "web", libra.Raised, libra.Major, 2)},
 		[]libra.Note{{ID: "n1", Kind: libra.Action, At: now, By: "libra-watchdog", Text: "tried", Alarm: "bus"}})
@@ -117,9 +117,9 @@ func TestOpenAlarmsFromHistory(t *testing.T) {
 // While the bus is away, what is known is read, and nothing is promised.
 func TestAlarmsWithoutBus(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	now := time.Now().UTC()
-	sil := libra.Silence{ID: "s1", Match: libra.Match{Alarm: "bus"}, From: now, Until: now.Add(time.Hour), By: "ann", Why: "moving house"}
+	sil := libra.Silence{ID: "s1", Match: libra.Match{Alarm: "bus"}, From: now, Until: now.Add(time.Hour), By: "ann", Why: "moving rig"}
 	watch := event.Watch{Page: request(1).Page, URL: request(1).URL, Client: "alice", EveryS: 30, At: now}
 	h.record([]libra.Transition{transition(1, "bus", libra.Raised, libra.Critical, 1)}, []libra.Note{
 		{ID: "n1", Kind: libra.Acknowledged, At: now, By: "ann", Text: "on it", Alarm: "bus"},
@@ -135,7 +135,7 @@ func TestAlarmsWithoutBus(t *testing.T) {
 	if a := h.alarm("bus"); !a.Stale || !slices.Equal(a.kinds(), []string{"acknowledged", "raised"}) {
 		t.Errorf("the alarm = %+v", a)
 	}
-	if list := h.get("/api/silences").body; !strings.Contains(list, `"stale":true`) || !strings.Contains(list, "moving house") {
+	if list := h.get("/api/silences").body; !strings.Contains(list, `"stale":true`) || !strings.Contains(list, "moving rig") {
 		t.Errorf("silences: %s", list)
 	}
 	for _, c := range []struct{ method, path, body string }{

@@ -13,7 +13,7 @@ import (
 	"libra/pkg/libra"
 )
 
-func (h *house) watched(page string) string {
+func (h *rig) watched(page string) string {
 	h.t.Helper()
 	var p struct{ Every string }
 	h.get("/api/pages/"+page).into(h.t, &p)

@@ -32,8 +32,8 @@ import (
 
 var update = flag.Bool("update", false, "write golden files")
 
-// house is a server that runs on the loopback, with a bus and a database.
-type house struct {
+// rig is a server that runs on the loopback, with a bus and a database.
+type rig struct {
 	t     *testing.T
 	bus   *bustest.Bus
 	conn  *bus.Conn
@@ -47,12 +47,12 @@ type house struct {
 }
 
 // keep is everything in the test's own folder.
-func newHouse(t *testing.T) *house {
-	return &house{t: t, bus: bustest.Start(t), db: filepath.Join(t.TempDir(), "libra.db"), log: quiet()}
+func newRig(t *testing.T) *rig {
+	return &rig{t: t, bus: bustest.Start(t), db: filepath.Join(t.TempDir(), "libra.db"), log: quiet()}
 }
 
 // connect does not wait for the bus to be there.
-func (h *house) connect() *bus.Conn {
+func (h *rig) connect() *bus.Conn {
 	h.t.Helper()
 	conn, err := bus.Connect(bus.Config{URL: h.bus.URL(), Seed: h.bus.Seed("web"), Role: "web", Name: "test-web", Log: quiet()})
 	if err != nil {
@@ -95,7 +95,7 @@ func (c counted) Alarms(ctx context.Context, limit int) ([]libra.Transition, err
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func (h *house) start(cfg web.Config) *house {
+func (h *rig) start(cfg web.Config) *rig {
 	h.t.Helper()
 	h.conn = h.connect()
 	reader := store.NewReader(h.db)
@@ -118,7 +118,7 @@ func (h *house) start(cfg web.Config) *house {
 	return h
 }
 
-func (h *house) ready() *house {
+func (h *rig) ready() *rig {
 	h.t.Helper()
 	bustest.Await(h.t, "web to be ready with the bus", func() bool {
 		a := h.get("/up")
@@ -127,7 +127,7 @@ func (h *house) ready() *house {
 	return h
 }
 
-func started(t *testing.T) *house { return newHouse(t).start(web.Config{}).ready() }
+func started(t *testing.T) *rig { return newRig(t).start(web.Config{}).ready() }
 
 // impatient is for tests of what is refused while the bus is away.
 var impatient = web.Config{SubmitPatience: 300 * time.Millisecond, Patience: time.Second}
@@ -146,7 +146,7 @@ func (a answer) into(t *testing.T, v any) {
 	}
 }
 
-func (h *house) do(method, path, body string, header ...string) answer {
+func (h *rig) do(method, path, body string, header ...string) answer {
 	h.t.Helper()
 	req, err := http.NewRequestWithContext(h.t.Context(), method, h.base+path, strings.NewReader(body))
 	if err != nil {
@@ -169,14 +169,14 @@ func (h *house) do(method, path, body string, header ...string) answer {
 	return answer{resp.StatusCode, resp.Header, string(data)}
 }
 
-func (h *house) get(path string, header ...string) answer {
+func (h *rig) get(path string, header ...string) answer {
 	h.t.Helper()
 	return h.do("GET", path, "", header...)
 }
 
 const jsonType = "application/json"
 
-func (h *house) submit(url string, header ...string) answer {
+func (h *rig) submit(url string, header ...string) answer {
 	h.t.Helper()
 	body, err := json.Marshal(map[string]string{"url": url})
 	if err != nil {
@@ -187,7 +187,7 @@ func (h *house) submit(url string, header ...string) answer {
 
 // inspect plays an inspector until the test ends: what weigh returns is
 // published and the request acknowledged.
-func (h *house) inspect(weigh func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported) {
+func (h *rig) inspect(weigh func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported) {
 	h.t.Helper()
 	conn := h.bus.Connect("inspector")
 	ctx, cancel := context.WithCancel(h.t.Context())
@@ -227,7 +227,7 @@ func request(n int) event.Request {
 }
 
 // publish puts reports on the bus as an inspector would.
-func (h *house) publish(reports ...event.Reported) {
+func (h *rig) publish(reports ...event.Reported) {
 	h.t.Helper()
 	conn := h.bus.Connect("inspector")
 	for _, r := range reports {
@@ -238,7 +238,7 @@ func (h *house) publish(reports ...event.Reported) {
 }
 
 // beat sends one heartbeat of a component.
-func (h *house) beat(b event.Heartbeat) {
+func (h *rig) beat(b event.Heartbeat) {
 	h.t.Helper()
 	sent := make(chan struct{})
 	stalled := "" // until the first one is sent
@@ -250,7 +250,7 @@ func (h *house) beat(b event.Heartbeat) {
 	<-sent
 }
 
-func (h *house) page(id string) (p libra.Page) {
+func (h *rig) page(id string) (p libra.Page) {
 	h.t.Helper()
 	h.get("/api/pages/"+id).into(h.t, &p)
 	return p
@@ -389,7 +389,7 @@ func TestClient(t *testing.T) {
 // Request ids sort by time and never repeat; web's journal knows them, too.
 func TestRequestIDs(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	var journal strings.Builder // the handler writes one line at a time
 	h.log = slog.New(slog.NewTextHandler(&journal, nil))
 	h.start(web.Config{}).ready()
@@ -424,7 +424,7 @@ func TestRequestIDs(t *testing.T) {
 // inspection for ever.
 func TestWorkerGone(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t).start(web.Config{StepTimeout: 100 * time.Millisecond}).ready()
+	h := newRig(t).start(web.Config{StepTimeout: 100 * time.Millisecond}).ready()
 	h.submit("https://example.org/")
 	id := libra.PageID("https://example.org/")
 	conn := h.bus.Connect("inspector")
@@ -435,11 +435,11 @@ func TestWorkerGone(t *testing.T) {
 	bustest.Await(t, "the page to be queued again", func() bool { p := h.page(id); return p.State == libra.Queued && p.Step == "" })
 }
 
-// Open requests that web never heard of, as after a restart, are found; those
+// Open requests that web never saw, as after a restart, are found; those
 // that are gone are forgotten.
 func TestOpenRequestsAreFound(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newRig(t)
 	r := request(1)
 	if err := h.connect().Wait(t.Context()); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ func notifyRows() []row {
 		{"Slack answers 429 with Retry-After", false, withWatchedPages(slackBusy)},
 		{"Slack hangs", false, withWatchedPages(slackHangs)},
 		{"connections to Slack are cut", false, withWatchedPages(slackCut)},
-		{"kill -9 of the notifier in the POST, again and again", false, withWatchedPages(killedInPost)},
+		{"kill -9 of the notifier in the POST, repeatedly", false, withWatchedPages(killedInPost)},
 		{"kill -9 of the watchdog every 2 s while a page fails", false, withWatchedPages(killedWatchdog)},
 	}
 }

@@ -27,7 +27,7 @@ type trial struct {
 }
 
 // maxStall is the longest stall of the load generator: a row that fails on a machine
-// which is busy with other work is run once more.
+// which is busy with other work is run again.
 const maxStall = 500 * time.Millisecond
 
 // began is the start of the suite, which must end within 15 minutes.

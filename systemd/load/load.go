@@ -39,7 +39,7 @@ type Stats struct {
 	Answered int // 200
 	Stale    int // answered and marked stale
 	// Retried counts reads whose connection was cut before a response, and that
-	// were sent once more, as browsers do.
+	// were sent again, as browsers do.
 	Retried     int
 	P50, P99    time.Duration
 	SlowestRead time.Duration

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "measure the fixture pages anew and rewrite the golden file")
+	update = flag.Bool("update", false, "measure the fixture pages again and rewrite the golden file")
 	only   = flag.String("page", "", "measure this fixture page only")
 )
 

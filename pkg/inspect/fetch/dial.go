@@ -34,7 +34,7 @@ func newGuard(allow []netip.Prefix) guard {
 }
 
 // control is called by the net.Dialer with each resolved address right before the
-// connect, so that it applies to redirects and to names that resolve anew.
+// connect, so that it applies to redirects and to names that resolve again.
 func (g guard) control(_, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 const maxFormatting = 2000
 
 // formatting follows the list of active formatting elements: the HTML parser
-// opens them anew in every block that follows the one they were left open in, so
+// opens them again in every block that follows the one they were left open in, so
 // that 500 of them and 100,000 paragraphs make 50 million elements. An end tag
 // closes no element from outside of the innermost scope, which is one the parser
 // is certain to have left only where its own end tag follows.
@@ -20,7 +20,7 @@ const maxFormatting = 2000
 type formatting struct {
 	list     []active
 	elements int // of list
-	weight   int // what opening all of them anew costs, in elements
+	weight   int // what opening all of them again costs, in elements
 }
 
 // active is an element, or a scope where its weight is 0.

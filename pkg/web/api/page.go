@@ -56,7 +56,7 @@ func unfound(id string, err error) *Problem {
 }
 
 // addReport puts the report of a page into its document, with its score. Where
-// the whole of it is not to be had, its totals alone must do, and the document
+// the whole of it cannot be read, its totals alone must do, and the document
 // says so.
 func (s *API) addReport(ctx context.Context, doc *pageDoc, v state.PageView) {
 	shown := v.Shown()

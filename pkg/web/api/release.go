@@ -11,7 +11,7 @@ import (
 	"libra/pkg/web/state"
 )
 
-// inQuarantine is the answer to a submission of a page that is left alone.
+// inQuarantine is the answer to a submission of a quarantined page.
 func inQuarantine(id, url string, a state.Answers) *Problem {
 	return NewProblem(ProblemURN+"quarantined", "In quarantine", http.StatusConflict, libra.Reason{
 		Code:   libra.CodeQuarantined,

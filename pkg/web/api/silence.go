@@ -234,7 +234,7 @@ func (s *API) EndSilence(r *http.Request, id string) (sil libra.Silence, p *Prob
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
 	at := now
-	if !at.After(said) { // by a clock that was ahead: the newest word holds
+	if !at.After(said) { // by a clock that was ahead: the newest note holds
 		at = said.Add(1)
 	}
 	n := libra.Note{ID: requestID(now), Kind: libra.Silenced, At: at, By: by, Text: "ended early", Silence: &sil}

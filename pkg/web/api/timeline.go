@@ -32,7 +32,7 @@ type EntryDoc struct {
 	At    time.Time `json:"at"`
 	Kind  string    `json:"kind"` // a libra.AlarmState or a libra.NoteKind
 	Alarm string    `json:"alarm,omitempty"`
-	// Target is what is unwell; of a note "" where the alarm is long over.
+	// Target is what the alarm is about; of a note "" where the alarm is long over.
 	Target string `json:"target,omitempty"`
 	By     string `json:"by,omitempty"` // who, of a note
 	Text   string `json:"text"`         // an alarm's summary, or somebody's words

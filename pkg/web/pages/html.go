@@ -123,7 +123,7 @@ type reportDoc struct {
 	Report      *libra.Report   // nil until there is one
 	Live        event.Step      // of the worker that has the page
 	Waiting     bool            // an answer is to come
-	Quarantined bool            // it is left alone until it is released
+	Quarantined bool            // it is not inspected until it is released
 	Score       *score.Score    // nil unless the report is complete and no error page
 	Stands      *state.Standing // the verdict of the last complete report, while Report is partial or an error page
 	Steps       []stepRow

@@ -117,7 +117,7 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 	}
 }
 
-// probeBus asks the bus for a sign of life. Until the first answer, and while
+// probeBus asks the bus for an answer. Until the first answer, and while
 // it is away, it looks more often, so that nobody is kept waiting.
 func (s *State) probeBus(ctx context.Context) {
 	probe := func() bool {
@@ -275,7 +275,7 @@ func (s *State) whetherLive(ctx context.Context, page string) {
 	}
 }
 
-// doubtful lists pages whose worker was last heard of before a time.
+// doubtful lists pages whose worker last sent a step before a time.
 func (m *Memory) doubtful(before time.Time) (pages []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

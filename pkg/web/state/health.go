@@ -218,7 +218,7 @@ type component struct {
 	Status    string           `json:"status"`
 	PID       int              `json:"pid"`
 	Since     time.Time        `json:"since"`  // when it started
-	AgeMS     int64            `json:"age_ms"` // of its last sign of life
+	AgeMS     int64            `json:"age_ms"` // of its last heartbeat
 	Counters  map[string]int64 `json:"counters"`
 }
 

@@ -21,15 +21,15 @@ type Memory struct {
 	// reports holds the whole reports; it has a mutex of its own.
 	reports *cache
 
-	mu       sync.Mutex
-	pages    map[string]*entry           // under mu
-	order    []*entry                    // under mu; oldest first, see entry.before
-	open     int                         // under mu; open requests of all pages
-	alarms   map[string]libra.Transition // under mu; by alarm id
-	unwell   map[string][]string         // under mu; by page, the ids of its open alarms
-	beats    map[string]LastHeartbeat    // under mu; by component/instance
-	caughtUp bool                        // under mu; every report on the bus was seen once
-	alarmed  bool                        // under mu; the same for alarms
+	mu         sync.Mutex
+	pages      map[string]*entry           // under mu
+	order      []*entry                    // under mu; oldest first, see entry.before
+	open       int                         // under mu; open requests of all pages
+	alarms     map[string]libra.Transition // under mu; by alarm id
+	openAlarms map[string][]string         // under mu; by page, the ids of its open alarms
+	beats      map[string]LastHeartbeat    // under mu; by component/instance
+	caughtUp   bool                        // under mu; every report on the bus was seen once
+	alarmed    bool                        // under mu; the same for alarms
 }
 
 // entry is what is known of one page. It belongs to memory.
@@ -40,7 +40,7 @@ type entry struct {
 	open   []openRequest
 	sought bool       // SQLite was asked for what the bus does not store; see seekGood
 	step   event.Step // of the worker that has it; zero when none is known
-	stepAt time.Time  // when step was heard or asked for, by our clock
+	stepAt time.Time  // when step was received or asked for, by our clock
 }
 
 // before orders pages by their newest news, and by id where that is the same.
@@ -82,7 +82,7 @@ const (
 func newMemory(maxPages int, cacheBytes int64, profile string) *Memory {
 	return &Memory{
 		maxPages: maxPages, profile: profile, reports: newCache(cacheBytes),
-		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, unwell: map[string][]string{}, beats: map[string]LastHeartbeat{},
+		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, openAlarms: map[string][]string{}, beats: map[string]LastHeartbeat{},
 	}
 }
 
@@ -147,7 +147,7 @@ func (m *Memory) find(last time.Time, id string) int {
 }
 
 // trim drops the pages with the oldest news. A page with an open request
-// stays: its state is nowhere else to be had at once. m.mu is held.
+// stays: its state is nowhere else at once. m.mu is held.
 func (m *Memory) trim() {
 	for i := 0; len(m.order) > m.maxPages && i < len(m.order); {
 		e := m.order[i]
@@ -222,7 +222,7 @@ func (m *Memory) step(s event.Step, now time.Time) {
 	e.step, e.stepAt = s, now
 }
 
-// idle notes that nobody worked on the page at a moment. A step heard since
+// idle notes that nobody worked on the page at a moment. A step received since
 // then knows better.
 func (m *Memory) idle(page string, then time.Time) {
 	m.mu.Lock()
@@ -268,12 +268,12 @@ func (m *Memory) alarm(t libra.Transition) bool {
 	}
 	m.alarms[t.Alarm.ID] = t
 	if page := pageOf(t.Alarm); page != "" {
-		open := slices.DeleteFunc(m.unwell[page], func(id string) bool { return id == t.Alarm.ID })
+		open := slices.DeleteFunc(m.openAlarms[page], func(id string) bool { return id == t.Alarm.ID })
 		if t.Alarm.State == libra.Raised {
 			open = append(open, t.Alarm.ID)
 		}
-		if m.unwell[page] = open; len(open) == 0 {
-			delete(m.unwell, page)
+		if m.openAlarms[page] = open; len(open) == 0 {
+			delete(m.openAlarms, page)
 		}
 	}
 	return true
@@ -291,7 +291,7 @@ func (m *Memory) AlarmOf(id string) (t libra.Transition, known, caughtUp bool) {
 // AlarmsOf lists the open alarms about a page, the oldest first.
 func (m *Memory) AlarmsOf(page string) (list []libra.Alarm) {
 	m.mu.Lock()
-	for _, id := range m.unwell[page] {
+	for _, id := range m.openAlarms[page] {
 		list = append(list, m.alarms[id].Alarm)
 	}
 	m.mu.Unlock()
@@ -310,7 +310,7 @@ func pageOf(a libra.Alarm) string {
 	return libra.PageID(a.Target)
 }
 
-// beat takes in a sign of life.
+// beat takes in a heartbeat.
 func (m *Memory) beat(b event.Heartbeat, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

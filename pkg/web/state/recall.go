@@ -10,7 +10,7 @@ import (
 )
 
 // recall reads open alarms, notes and watches from SQLite: all there is, until
-// the bus has been read to its end, and then once more. The bus may have lost its
+// the bus has been read to its end, and then again. The bus may have lost its
 // store, and forgets what was raised more than a month ago; where it has a
 // newer one, that one stays. done says that this was the last time.
 func (s *State) recall(ctx context.Context) (done bool) {

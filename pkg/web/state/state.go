@@ -1,7 +1,7 @@
 // Package state is what libra-web knows: the newest reports, open requests,
 // alarms, notes, watches and heartbeats, in memory, filled from the bus, with
 // SQLite behind it. It reads, and remembers nothing that it cannot read again; after
-// kill -9 it is filled anew.
+// kill -9 it is filled again.
 //
 // State.Follow keeps it current. Lookups answer at once where memory knows, and
 // else ask bus and SQLite within Config.Patience; their errors are
