@@ -103,13 +103,13 @@ func TestLastGoodReport(t *testing.T) {
 			t.Errorf("%s: the first page does not mark it:\n%s", when, home)
 		}
 	}
-	bustest.Await(t, "the failure", func() bool { return h.page(id).Stale })
+	h.awaitListed(bad, never)
 	holds("from the bus")
 	if err := h.stop(); err != nil {
 		t.Error(err)
 	}
 	h.start(web.Config{}).ready()
-	bustest.Await(t, "the failure", func() bool { return h.page(id).Stale })
+	h.awaitListed(bad, never)
 	holds("after a restart")
 	if err := h.stop(); err != nil {
 		t.Error(err)
@@ -367,9 +367,7 @@ func TestScore(t *testing.T) {
 	heavy.Report.Totals = libra.Sum(heavy.Report.Assets)
 	partial.Report.Outcome, partial.Report.Reasons = libra.Partial, []string{"3 of 5 assets did not answer"}
 	h.publish(heavy, partial)
-	bustest.Await(t, "the reports", func() bool {
-		return h.page(request(1).Page).Report != nil && h.page(request(2).Page).Report != nil
-	})
+	h.awaitListed(heavy, partial)
 	if p := h.whole(request(1).Page); p.Score == nil || p.Score.Score != 51 || p.Score.Verdict != "Could be better." {
 		t.Errorf("score = %+v", p.Score)
 	}

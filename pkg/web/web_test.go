@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -235,6 +236,34 @@ func (h *rig) publish(reports ...event.Reported) {
 			h.t.Fatal(err)
 		}
 	}
+}
+
+// awaitListed waits until web's list has the newest answers of reports. A page
+// that is looked up by its id comes from the bus where web's memory does not have
+// it yet; the list has what is in memory.
+func (h *rig) awaitListed(reports ...event.Reported) {
+	h.t.Helper()
+	bustest.Await(h.t, "the reports in the list", func() bool {
+		var list struct {
+			Pages []struct {
+				ID     string
+				Latest *struct{ At time.Time }
+			}
+		}
+		if err := json.Unmarshal([]byte(h.get("/api/pages").body), &list); err != nil {
+			h.t.Fatal(err)
+		}
+		newest := map[string]time.Time{}
+		for _, p := range list.Pages {
+			if p.Latest != nil {
+				newest[p.ID] = p.Latest.At
+			}
+		}
+		return !slices.ContainsFunc(reports, func(r event.Reported) bool {
+			at, listed := newest[r.Request.Page]
+			return !listed || at.Before(r.At)
+		})
+	})
 }
 
 // beat sends one heartbeat of a component.
