@@ -148,7 +148,7 @@ func (h *notifyTrial) stop(instance string) {
 func (h *notifyTrial) start(instance string) {
 	h.Helper()
 	box.Systemctl(h, "start", "libra-inspector@"+instance)
-	h.expectAlarm("beat.inspector."+instance, libra.Cleared, 8*time.Second, "[cleared] libra-inspector@"+instance+" on ", "is alive again")
+	h.expectAlarm("beat.inspector."+instance, libra.Cleared, 8*time.Second, "[cleared] libra-inspector@"+instance+" on ", "sends heartbeats again")
 }
 
 // wantAllNotified wants all expected messages, in order, each accepted once. A
