@@ -77,6 +77,7 @@ var technologies = map[string]string{
 	"github.com/wneessen/go-mail":        "notifier",
 	"github.com/nicholas-fedor/shoutrrr": "notifier",
 	"github.com/pelletier/go-toml/v2":    "rules",
+	"github.com/urfave/cli/v2":           "cli",
 	"github.com/prometheus":              "web",
 }
 

@@ -29,8 +29,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/urfave/cli/v2"
 )
 
 // Version is set by the build (-ldflags -X); SemVer, as the bus wants it.
@@ -69,43 +67,28 @@ func Main(p Program) int {
 // Main is the whole life of a process, apart from signals.
 func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	log := slog.New(newHandler(stderr, os.Getenv))
-	check, ran := false, false
 	faults := unknownSettings(os.Environ())
 	settings := values(p.Settings, &faults)
-	app := &cli.App{
-		Name: p.Name, Usage: p.Usage, Version: Version, HideHelpCommand: true,
-		Description:    "Every flag can be given as the environment variable named beside it;\nconfigs/libra.env lists them all. Exit codes: 0 stopped, 1 broke, 2 configuration.",
-		Writer:         stdout,
-		ErrWriter:      stderr,
-		ExitErrHandler: func(*cli.Context, error) {},
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
-		Flags: append(flags(settings),
-			&cli.BoolFlag{Name: "check", Usage: "check the configuration and exit", Destination: &check}),
-		Action: func(c *cli.Context) error {
-			ran = true
-			for _, v := range settings {
-				v.fill()
-			}
-			if c.Args().Present() {
-				faults = append(faults, fmt.Errorf("argument %q is not understood: settings are flags, see --help", c.Args().First()))
-			}
-			return nil
-		},
+	asked, err := readFlags(p.Name, args[1:], settings)
+	switch {
+	case asked.help:
+		p.printHelp(stdout, settings)
+		return 0
+	case asked.version:
+		fmt.Fprintln(stdout, p.Name, "version", Version)
+		return 0
+	case err != nil:
+		faults = append(faults, err)
 	}
-	if err := app.Run(args); err != nil {
-		faults = append(faults, fmt.Errorf("%w: see %s --help", err, p.Name))
-	} else if !ran {
-		return 0 // --help or --version
-	}
-	if ran && p.Check != nil {
+	if asked.understood && p.Check != nil {
 		faults = append(faults, p.Check()...)
 	}
-	if check && ran && p.Examine != nil {
+	if asked.check && asked.understood && p.Examine != nil {
 		faults = append(faults, p.Examine()...)
 	}
 	code := exitCode(faults)
 	report := logFault(log)
-	if check {
+	if asked.check {
 		report = printFault(stderr, log, os.Getenv)
 	}
 	for _, err := range faults {
@@ -114,7 +97,7 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	switch {
 	case code != 0:
 		return code
-	case check:
+	case asked.check:
 		if len(faults) == 0 {
 			fmt.Fprintf(stdout, "%s: the configuration is fine\n", p.Name)
 		}

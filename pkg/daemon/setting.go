@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"libra/configs"
 	"libra/pkg/libra"
 )
@@ -99,17 +97,6 @@ func values(settings []Setting, faults *[]error) (list []*value) {
 		list = append(list, &value{Setting: s, text: s.Default, faults: faults})
 	}
 	return list
-}
-
-func flags(list []*value) (flags []cli.Flag) {
-	for _, v := range list {
-		f := &cli.GenericFlag{Name: v.Name, Usage: v.Usage, Value: v}
-		if !v.FlagOnly {
-			f.EnvVars = []string{v.Env()}
-		}
-		flags = append(flags, f)
-	}
-	return flags
 }
 
 // unknownSettings finds variables that look like ours and are not: a typing
