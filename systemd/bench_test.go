@@ -132,7 +132,7 @@ func memoryFigures(b *testing.B, f *figures) {
 		all, resident = all+pss, resident+rss
 		each = append(each, fmt.Sprintf("%s %.1f", strings.TrimPrefix(unit, "libra-"), float64(pss)/1e6))
 	}
-	f.aim("idle memory of all components, PSS", mb(all), "≤ 120 MB", all <= 120e6)
+	f.aim("idle memory of all components, PSS", mb(all), "≤ 115 MB", all <= 115e6)
 	f.aim("idle memory of all components, RSS", mb(resident), "≤ 120 MB", resident <= 120e6)
 	f.add("  PSS each, MB", strings.Join(each, ", "))
 }
