@@ -289,8 +289,17 @@ func TestRunbook(t *testing.T) {
 			t.Errorf("link to #%s leads nowhere", a[1])
 		}
 	}
-	if !strings.Contains(page, `is it running? `+"`systemctl start libra-bus`") || !strings.Contains(page, "another program on `LIBRA_BUS_LISTEN`; *no space left* see <a href=\"#disk\">disk</a>.\n3. ") {
-		t.Errorf("what to do about bus is not there, or not linked:\n%s", page)
+	for _, want := range []string{
+		"is it running? <code>systemctl start libra-bus</code>\n2. ",
+		`another program on <code>LIBRA_BUS_LISTEN</code>; <strong>no space left</strong> see <a href="#disk">disk</a>.` + "\n3. ",
+		"\n<code>libra alarms show disk                       # what was done about it</code>\n<code>journalctl ",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the runbook lacks %q:\n%s", want, page)
+		}
+	}
+	if left := regexp.MustCompile("[`*].*").FindString(regexp.MustCompile("<code>[^<]*</code>").ReplaceAllString(page, "")); left != "" {
+		t.Errorf("markup of Markdown is shown: %q", left)
 	}
 	disk := libra.Alarm{ID: "disk", Target: "/var", Severity: libra.Minor, State: libra.Raised, Summary: "full", Runbook: "#disk", Since: noon}
 	for url, want := range map[string]string{"": "/runbook#disk", "https://docs.example/ops": "https://docs.example/ops#disk"} {

@@ -12,21 +12,28 @@ import (
 // checkout, at night, on a phone.
 const RunbookPath = "/runbook"
 
-// runbookSection is what to do about one alarm. Its text stays as it is written
-// in Markdown, which is made to be read so; only links are links, and lines are
-// as long as the screen is wide.
+// runbookSection is what to do about one alarm. Its lists and paragraphs stay as
+// they are written in Markdown; links, code and emphasis are marked up, and lines
+// are as long as the screen is wide.
 type runbookSection struct {
 	ID   string // the anchor
 	Text []runbookSpan
 }
 
-// runbookSpan is text, and the section that it leads to, "" for none.
-type runbookSpan struct{ Text, To string }
+// runbookSpan is text of one kind.
+type runbookSpan struct {
+	Text   string
+	To     string // the section that it links to, "" for none
+	Code   bool   // a command, a setting or a path
+	Strong bool
+}
 
 // runbook is the section of that name of docs/operations.md.
 var runbook = readRunbook(docs.Operations)
 
-var runbookLink = regexp.MustCompile(`\[([^\]]+)\]\(#([a-z-]+)\)`)
+// runbookMark matches what Markdown marks up: a link to a section, code between
+// backticks, an indented line of code, emphasis.
+var runbookMark = regexp.MustCompile("\\[([^\\]]+)\\]\\(#([a-z-]+)\\)|`([^`]+)`|(?m:^    (.+)$)|\\*([^*\n]+)\\*")
 
 func readRunbook(markdown string) (sections []runbookSection) {
 	_, text, _ := strings.Cut(markdown, "\n## Runbook\n")
@@ -63,15 +70,22 @@ func unwrap(text string) string {
 	return strings.Join(joined, "\n")
 }
 
-// runbookSpans cuts text at its links, of which those that lead out of the
-// runbook stay text.
+// runbookSpans cuts text into spans. A link out of the runbook stays text.
 func runbookSpans(text string, known map[string]bool) (spans []runbookSpan) {
 	done := 0
-	for _, at := range runbookLink.FindAllStringSubmatchIndex(text, -1) {
-		if to := text[at[4]:at[5]]; known[to] {
-			spans = append(spans, runbookSpan{Text: text[done:at[0]]}, runbookSpan{text[at[2]:at[3]], to})
-			done = at[1]
+	for _, at := range runbookMark.FindAllStringSubmatchIndex(text, -1) {
+		group := func(n int) string {
+			if at[2*n] < 0 {
+				return ""
+			}
+			return text[at[2*n]:at[2*n+1]]
 		}
+		span := runbookSpan{Text: group(1) + group(3) + group(4) + group(5), To: group(2), Code: group(3)+group(4) != "", Strong: group(5) != ""}
+		if span.To != "" && !known[span.To] {
+			continue
+		}
+		spans = append(spans, runbookSpan{Text: text[done:at[0]]}, span)
+		done = at[1]
 	}
 	return append(spans, runbookSpan{Text: text[done:]})
 }
