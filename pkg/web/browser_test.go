@@ -3,20 +3,25 @@ package web_test
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/google/go-cmp/cmp"
 
 	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 )
@@ -104,6 +109,55 @@ func TestBrowserAlarms(t *testing.T) {
 				if err := errors.Join(err, openErr, auditErr); err != nil || faults != "" {
 					t.Errorf("%s, %d wide, %s: %v\n%s", path, window.width, scheme, err, faults)
 				}
+			}
+		}
+	}
+}
+
+// tableRoles lists what assistive technology is given of the tables of a page.
+func tableRoles(t *testing.T, ctx context.Context) (roles []string) {
+	t.Helper()
+	tree, err := chromedp.Call(ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range tree.Nodes {
+		var role string
+		if !node.Ignored && json.Unmarshal(node.Role.Value, &role) == nil && slices.Contains([]string{"table", "row", "columnheader", "rowheader", "cell"}, role) {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
+// On a phone a table looks like a list, whose rows are read as those of the table.
+func TestBrowserTableIsListOnPhone(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	h := started(t)
+	h.publish(reported(request(1), noon), reported(request(2), noon))
+	h.beat(event.Heartbeat{Component: "libra-bus", Instance: "1", Version: "1.0", Status: "serving at nats://127.0.0.1:4222", Started: noon})
+	h.awaitListed(reported(request(1), noon), reported(request(2), noon))
+	bustest.Await(t, "the heartbeat", func() bool { return strings.Contains(h.get("/api/status").body, "libra-bus") })
+	const stacked = `[...document.querySelectorAll(".list tbody tr")].every((tr) => tr.cells[1].getBoundingClientRect().top >= tr.cells[0].getBoundingClientRect().bottom || tr.cells[2].getBoundingClientRect().top >= tr.cells[0].getBoundingClientRect().bottom)`
+	for path, rows := range map[string]int{"/": 3, "/status": 2} {
+		var wide []string
+		for _, width := range []int64{1280, 390} {
+			if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 844), chromedp.Navigate(h.base+path)); err != nil {
+				t.Fatal(err)
+			}
+			isList, err := chromedp.Run(ctx, chromedp.Evaluate[bool](stacked))
+			if err != nil || isList != (width == 390) {
+				t.Errorf("%s, %d wide: a list %t, %v", path, width, isList, err)
+			}
+			roles := tableRoles(t, ctx)
+			if n := len(slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return role != "row" })); n != rows {
+				t.Errorf("%s, %d wide: %d rows: %q", path, width, n, roles)
+			}
+			if width == 1280 {
+				wide = roles
+			} else if diff := cmp.Diff(wide, roles); diff != "" {
+				t.Errorf("%s (-1280 +390 wide):\n%s", path, diff)
 			}
 		}
 	}
