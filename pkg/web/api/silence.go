@@ -25,15 +25,15 @@ type silencesDoc struct {
 type SilenceDoc struct {
 	libra.Silence
 	State silenceState `json:"state"`
-	// Note says that nothing known fits: a slip of the keyboard is learned of
-	// now, not at night.
+	// Note says that nothing known matches: a typing error shows now, not at
+	// night.
 	Note string `json:"note,omitempty"`
 }
 
 func (s *API) silenceDoc(sil libra.Silence, now time.Time) SilenceDoc {
 	doc := SilenceDoc{Silence: sil, State: stateOf(sil, now)}
 	if s.fitsNothing(sil.Match) {
-		doc.Note = "no alarm so far fits it, open or over, and no watched page: check the spelling; it covers what comes and fits"
+		doc.Note = "no alarm, open or cleared, and no watched page matches it so far: check the spelling. It applies to every later alarm that matches"
 	}
 	return doc
 }
