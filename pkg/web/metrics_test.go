@@ -142,6 +142,38 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// Of 501 watched pages the 500 that are watched the longest have metrics of their
+// own, and six of each.
+func TestMetricsOfPagesAreBounded(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	const most = 500 // docs/operations.md says so
+	var reports []event.Reported
+	for n := range most + 1 {
+		r := request(n)
+		r.Watch = &event.Watch{Page: r.Page, URL: r.URL, Site: "home", Client: "alice", EveryS: 3600, At: noon.Add(time.Duration(n) * time.Second)}
+		if err := h.conn.SetWatch(t.Context(), *r.Watch); err != nil {
+			t.Fatal(err)
+		}
+		got := reported(r, noon)
+		got.Budget, got.Report.CertificateUntil = &event.Judged{Lines: 1}, noon
+		reports = append(reports, got)
+	}
+	h.publish(reports...)
+	var body string
+	bustest.Await(t, "every page to be measured", func() bool {
+		body = h.get("/metrics").body
+		return strings.Contains(body, fmt.Sprintf("libra_watched_pages %d\n", most+1)) && strings.Contains(body, fmt.Sprintf("libra_web_pages %d\n", most+1))
+	})
+	if n := len(regexp.MustCompile(`(?m)^libra_page_[a-z_]+{`).FindAllString(body, -1)); n != 6*most || !strings.Contains(body, "libra_watched_pages_omitted 1\n") {
+		t.Errorf("%d series of pages, want %d, and 1 page omitted:\n%s", n, 6*most, regexp.MustCompile(`(?m)^libra_watched_.*`).FindAllString(body, -1))
+	}
+	if newest := libra.PageID(request(most).URL); strings.Contains(body, newest) || !strings.Contains(body, libra.PageID(request(0).URL)) {
+		t.Errorf("the page %s, watched last, has metrics, or the one watched first has none", newest)
+	}
+	promtool(t, body, "check", "metrics")
+}
+
 // Every counter of a heartbeat is a metric of its own; a new one needs a line in
 // heartbeatMetrics.
 func TestEveryHeartbeatCounterIsExported(t *testing.T) {
@@ -157,7 +189,7 @@ func TestEveryHeartbeatCounterIsExported(t *testing.T) {
 	}
 }
 
-// docs/operations.md lists what /metrics shows of Libra, and nothing else.
+// docs/operations.md lists what /metrics shows of Libra with its type, and nothing else.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
 	body := metered(t).get("/metrics").body
@@ -165,11 +197,13 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var documented, exported []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `libra_[^|]*").FindAllString(string(doc), -1) {
-		documented = append(documented, regexp.MustCompile("libra_[a-z_]+").FindAllString(row, -1)...)
+	var documented, exported []string // name and type
+	for _, row := range regexp.MustCompile("(?m)^\\| (`libra_[^|]*)\\| ([a-z]+) \\|").FindAllStringSubmatch(string(doc), -1) {
+		for _, name := range regexp.MustCompile("libra_[a-z_]+").FindAllString(row[1], -1) {
+			documented = append(documented, name+" "+row[2])
+		}
 	}
-	for _, m := range regexp.MustCompile("(?m)^# TYPE (libra_[a-z_]+)").FindAllStringSubmatch(body, -1) {
+	for _, m := range regexp.MustCompile("(?m)^# TYPE (libra_[a-z_]+ [a-z]+)").FindAllStringSubmatch(body, -1) {
 		exported = append(exported, m[1])
 	}
 	slices.Sort(documented)
@@ -178,8 +212,16 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
+// query is a query of the dashboard, and the labels in the legend of its panel.
+type query struct {
+	expr   string
+	legend []string
+}
+
+var legendLabel = regexp.MustCompile(`{{([^}]*)}}`)
+
 // dashboard lists the queries of the Grafana dashboard.
-func dashboard(t *testing.T) (queries []string) {
+func dashboard(t *testing.T) (queries []query) {
 	t.Helper()
 	data, err := os.ReadFile("../../configs/grafana/libra.json")
 	if err != nil {
@@ -192,7 +234,7 @@ func dashboard(t *testing.T) (queries []string) {
 		Panels []struct {
 			Title   string
 			Type    string
-			Targets []struct{ Expr string }
+			Targets []struct{ Expr, LegendFormat string }
 		}
 	}
 	if err := json.Unmarshal(data, &doc); err != nil {
@@ -201,7 +243,7 @@ func dashboard(t *testing.T) (queries []string) {
 	for _, v := range doc.Templating.List {
 		if metric, ok := strings.CutPrefix(v.Definition, "label_values("); ok {
 			metric, label, _ := strings.Cut(strings.TrimSuffix(metric, ")"), ", ")
-			queries = append(queries, fmt.Sprintf(`%s{%s!=""}`, metric, label))
+			queries = append(queries, query{expr: fmt.Sprintf(`%s{%s!=""}`, metric, label)})
 		}
 	}
 	for _, p := range doc.Panels {
@@ -209,16 +251,40 @@ func dashboard(t *testing.T) (queries []string) {
 			t.Errorf("panel %q asks for nothing", p.Title)
 		}
 		for _, target := range p.Targets {
-			queries = append(queries, target.Expr)
+			q := query{expr: target.Expr}
+			for _, m := range legendLabel.FindAllStringSubmatch(target.LegendFormat, -1) {
+				q.legend = append(q.legend, m[1])
+			}
+			queries = append(queries, q)
 		}
 	}
 	return queries
 }
 
-var metricName = regexp.MustCompile(`\b(?:libra|go|process)_[a-z_]+\b`)
+var (
+	metricName = regexp.MustCompile(`\b(?:libra|go|process)_[a-z_]+\b`)
+	byLabels   = regexp.MustCompile(`by \(([^)]*)\)`)
+	// alwaysTrue is what makes a query find something whatever it asks for, and
+	// what may rightly find nothing.
+	alwaysTrue = regexp.MustCompile(` or vector\(0\)| == [01]\b`)
+)
 
-// Each query of the dashboard names metrics that exist, and finds something:
-// promtool runs them over what /metrics answers, scraped every 30 s.
+// labelsOf lists the labels of the metrics that an expression names, in the text
+// of /metrics, and those that Prometheus adds.
+func labelsOf(body, expr string) []string {
+	labels := []string{"job", "instance"}
+	for _, name := range metricName.FindAllString(expr, -1) {
+		for _, series := range regexp.MustCompile(`(?m)^`+name+`{(.*)} `).FindAllStringSubmatch(body, -1) {
+			for _, label := range regexp.MustCompile(`([a-z_]+)="`).FindAllStringSubmatch(series[1], -1) {
+				labels = append(labels, label[1])
+			}
+		}
+	}
+	return labels
+}
+
+// Each query of the dashboard names metrics and labels that exist, and finds
+// something: promtool runs them over what /metrics answers, scraped every 30 s.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
 	body := metered(t).get("/metrics").body
@@ -249,12 +315,21 @@ func TestDashboard(t *testing.T) {
 	}
 	replace := strings.NewReplacer("$__rate_interval", "2m", "$url", ".*", "$job", ".*")
 	for _, q := range queries {
-		for _, name := range metricName.FindAllString(q, -1) {
+		for _, name := range metricName.FindAllString(q.expr, -1) {
 			if !regexp.MustCompile(`(?m)^` + name + `[{ ]`).MatchString(body) {
-				t.Errorf("%s: /metrics has no %s", q, name)
+				t.Errorf("%s: /metrics has no %s", q.expr, name)
 			}
 		}
-		some := "count(" + replace.Replace(q) + ") > bool 0"
+		used := q.legend
+		for _, by := range byLabels.FindAllStringSubmatch(q.expr, -1) {
+			used = append(used, strings.Split(by[1], ", ")...)
+		}
+		for _, label := range used {
+			if !slices.Contains(labelsOf(body, q.expr), label) {
+				t.Errorf("%s: its metrics have no label %q", q.expr, label)
+			}
+		}
+		some := "count(" + replace.Replace(alwaysTrue.ReplaceAllString(q.expr, "")) + ") > bool 0"
 		checks = append(checks, check{some, "5m", []any{map[string]any{"labels": "{}", "value": 1}}})
 	}
 	data, err := json.Marshal(map[string]any{"tests": []any{map[string]any{"interval": "30s", "input_series": scraped, "promql_expr_test": checks}}})
