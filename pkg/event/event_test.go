@@ -5,6 +5,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,5 +114,23 @@ func TestToken(t *testing.T) {
 			t.Errorf("Token(%q) = %q, also of %q", s, got, seen[got])
 		}
 		seen[got] = s
+	}
+}
+
+// docs/operations.md describes every field of a result against a budget.
+func TestJudgedIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| field of `budget` |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for _, doc := range []reflect.Type{reflect.TypeFor[event.Judged](), reflect.TypeFor[event.OverLine]()} {
+		for i := range doc.NumField() {
+			name, _, _ := strings.Cut(doc.Field(i).Tag.Get("json"), ",")
+			if !strings.Contains(table, "`"+name+"`") {
+				t.Errorf("%s: docs/operations.md lacks `%s`:\n%s", doc, name, table)
+			}
+		}
 	}
 }

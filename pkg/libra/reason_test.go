@@ -6,8 +6,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,6 +58,38 @@ func TestReasonsWithoutCodes(t *testing.T) {
 	want := libra.ReasonList{Reasons: []string{`cannot fetch "x"`}, Details: []libra.Reason{{Code: "host-not-found", Text: "no such host"}}}
 	if diff := cmp.Diff(want, r.ReasonList); diff != "" || !r.HasReason(libra.CodeStopped, libra.CodeHostNotFound) || r.HasReason(libra.CodeStopped) {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// docs/reasons.md names every JSON field that has codes.
+func TestFieldsWithCodesAreDocumented(t *testing.T) {
+	field := regexp.MustCompile("[`\"]([a-z]+_(?:details|code))[`\",]")
+	read := func(path string) (names []string) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range field.FindAllSubmatch(text, -1) {
+			names = append(names, string(m[1]))
+		}
+		return names
+	}
+	sorted := func(names []string) []string {
+		slices.Sort(names)
+		return slices.Compact(names)
+	}
+	var inCode []string
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			inCode = append(inCode, read(path)...)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(sorted(inCode), sorted(read("../../docs/reasons.md"))); diff != "" {
+		t.Errorf("docs/reasons.md (-code +docs):\n%s", diff)
 	}
 }
 
