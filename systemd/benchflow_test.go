@@ -5,7 +5,6 @@ package systemd_test
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync"
 	"syscall"
 	"testing"
@@ -83,11 +82,12 @@ func readFigures(b *testing.B, f *figures) {
 	g.StopSubmitting()
 	harness.Await(b, "the last submission to be done", 30*time.Second, func() bool { return box.OpenRequests(b) == 0 })
 	measure := func() load.Stats { g.Mark(); <-time.After(5 * time.Second); return g.Mark() }
+	measure() // what the submissions left to do is over by then
 	healthy := measure()
 	f.add("reads of a healthy appliance, 4 readers", stats(healthy))
 	beside := func(name string, s load.Stats) {
 		difference := 100 * (float64(s.Answered)/s.Seconds/(float64(healthy.Answered)/healthy.Seconds) - 1)
-		f.aim("reads "+name, fmt.Sprintf("%s (%+.0f %%)", stats(s), difference), "within 10 %", math.Abs(difference) <= 10 && s.AnsweredShare() == 1 && s.Lost == 0)
+		f.aim("reads "+name, fmt.Sprintf("%s (%+.0f %%)", stats(s), difference), "at most 10 % fewer", difference >= -10 && s.AnsweredShare() == 1 && s.Lost == 0)
 	}
 	release := box.LockHistory(b)
 	beside("with SQLite locked", measure())
