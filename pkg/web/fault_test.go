@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"slices"
@@ -13,79 +12,8 @@ import (
 	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
 	"libra/pkg/libra"
-	"libra/pkg/store"
 	"libra/pkg/web"
 )
-
-type problem struct {
-	Type, Title, Detail, Instance string
-	Status                        int
-}
-
-func TestProblems(t *testing.T) {
-	t.Parallel()
-	h := started(t)
-	long := strings.Repeat("a", 70_000)
-	for _, c := range []struct {
-		method, path, contentType, body string
-		code                            int
-		detail                          string
-	}{
-		{"POST", "/api/pages", jsonType, `{"url":"https://example.org/","evry":"30s"}`, 400, `"evry"`},
-		{"POST", "/api/pages", jsonType, `{"url":"example.org"}`, 400, "start it with https://"},
-		{"POST", "/api/pages", jsonType, `{"url":"file:///etc/passwd"}`, 400, "only http and https"},
-		{"POST", "/api/pages", jsonType, `{"url":7}`, 400, `"url" must be a text`},
-		{"POST", "/api/pages", jsonType, `{"url":null}`, 400, `"url" must be a text`},
-		{"POST", "/api/pages", jsonType, `{}`, 400, `"url" must be a text`},
-		{"POST", "/api/pages", jsonType, `{"url":"https://a/"} {}`, 400, "not a JSON object"},
-		{"POST", "/api/pages", jsonType, `[]`, 400, "not a JSON object"},
-		{"POST", "/api/pages", jsonType, `{"url":"` + long + `"}`, 413, "65536 bytes"},
-		{"POST", "/api/pages", "text/plain", `{"url":"https://a/"}`, 415, "application/json"},
-		{"POST", "/api/pages", jsonType + "; charset=utf-16", `{"url":"https://a/"}`, 415, "in UTF-8"},
-		{"POST", "/api/pages", jsonType + "; charset=UTF-8", `{"url":"http://127.0.0.1:99999/"}`, 400, "must be 1 to 65535"},
-		{"POST", "/api/pages", jsonType, `{"url":"http://a..b/"}`, 400, "empty label"},
-		{"POST", "/pages", jsonType, `{"url":"https://a/"}`, 415, "x-www-form-urlencoded"},
-		{"POST", "/pages", "application/x-www-form-urlencoded", "url=" + long, 413, "65536 bytes"},
-		{"DELETE", "/api/pages", "", "", 405, "GET, HEAD, POST"},
-		{"GET", "/nowhere", "", "", 404, "/nowhere"},
-		{"GET", "/api/pages/short", "", "", 404, "POST its URL"},
-		{"GET", "/api/pages?limit=0", "", "", 400, "from 1 to 500"},
-		{"GET", "/api/pages?limit=501", "", "", 400, "from 1 to 500"},
-		{"GET", "/api/pages?after=x", "", "", 400, "leave it out"},
-		{"GET", "/api/alarms?state=odd", "", "", 400, "raised"},
-		{"GET", "/alarms?after=x", "", "", 400, "leave it out"},
-		{"GET", "/alarms/bus?limit=0", "", "", 400, "from 1 to 500"},
-		{"POST", "/alarms/bus/acknowledge", jsonType, `{}`, 415, "x-www-form-urlencoded"},
-		{"POST", "/alarms/bus/acknowledge", "application/x-www-form-urlencoded", "name=" + long[:201], 400, "201 bytes long"},
-		{"POST", "/api/alarms/bus/acknowledge", jsonType, `{"text":"` + long[:1001] + `"}`, 400, "1001 bytes long"},
-		{"POST", "/pages/short/watch", "application/x-www-form-urlencoded", "every=30s", 404, "POST its URL"},
-		{"POST", "/api/channels/" + long[:201] + "/test", "", "", 400, "201 bytes long"},
-		{"PUT", "/api/silences", "", "", 405, "GET, HEAD, POST"},
-		{"GET", "/api/events?page=odd", "", "", 400, "page id"},
-		{"GET", "/static/none.css", "", "", 404, "none.css"},
-	} {
-		name := c.method + " " + c.path + " " + c.body[:min(len(c.body), 40)]
-		got := h.do(c.method, c.path, c.body, "Content-Type", c.contentType)
-		if got.code != c.code || got.header.Get("Content-Type") != "application/problem+json" {
-			t.Errorf("%s = %d %s %s", name, got.code, got.header.Get("Content-Type"), got.body)
-			continue
-		}
-		var p problem
-		got.into(t, &p)
-		path, _, _ := strings.Cut(c.path, "?")
-		if p.Type == "" || p.Title == "" || p.Status != c.code || p.Instance != path || !strings.Contains(p.Detail, c.detail) {
-			t.Errorf("%s = %+v, want a detail with %q", name, p, c.detail)
-		}
-		got = h.do(c.method, c.path, c.body, "Content-Type", c.contentType, "Accept", "text/html")
-		if got.code != c.code || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") || !strings.Contains(got.body, "<main") {
-			t.Errorf("%s for a browser = %d %s", name, got.code, got.header.Get("Content-Type"))
-		}
-	}
-	if allow := h.do("DELETE", "/api/pages", "").header.Get("Allow"); allow != "GET, HEAD, POST" {
-		t.Errorf("Allow = %q", allow)
-	}
-	golden(t, "problem.json", h.do("POST", "/api/pages", `{"urls":[]}`, "Content-Type", jsonType).body)
-}
 
 // The bus goes away and comes back: what was known is read, marked stale;
 // what cannot be durable is refused at once; nothing is done by hand.
@@ -201,19 +129,6 @@ func TestStartWithNothing(t *testing.T) {
 	bustest.Await(t, "the report", func() bool { return h.page(request(1).Page).State == libra.Reported })
 }
 
-// fill puts reports into SQLite, as the recorder does.
-func (h *rig) fill(reports ...event.Reported) {
-	h.t.Helper()
-	w, err := store.Open(h.t.Context(), h.db)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer w.Close()
-	if _, err := w.AddReports(h.t.Context(), reports, event.Position{}); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
 // A history that is new says so: else pages that are gone would look as if they
 // had never been.
 func TestNewHistory(t *testing.T) {
@@ -256,121 +171,6 @@ func TestStartFromHistory(t *testing.T) {
 	}
 	os.Remove(h.db)
 	bustest.Await(t, "web to say that it can do nothing", func() bool { return h.get("/up").code == 500 })
-}
-
-func ids(numbers ...int) (list []string) {
-	for _, n := range numbers {
-		list = append(list, request(n).Page)
-	}
-	return list
-}
-
-// walk pages through the whole list.
-func walk(h *rig, limit int) (list []string) {
-	h.t.Helper()
-	next := ""
-	for round := range 100 {
-		var doc struct {
-			Pages []libra.Page
-			Next  string
-		}
-		h.get(fmt.Sprintf("/api/pages?limit=%d&after=%s", limit, next)).into(h.t, &doc)
-		if round > 0 && len(doc.Pages) == 0 {
-			h.t.Error("the list names a next part, and that is empty")
-		}
-		for _, p := range doc.Pages {
-			list = append(list, p.ID)
-		}
-		if next = doc.Next; next == "" {
-			return list
-		}
-	}
-	h.t.Fatal("the list does not end")
-	return nil
-}
-
-// Paging shows every page once, from memory and then from SQLite, in whatever
-// portions.
-func TestPaging(t *testing.T) {
-	t.Parallel()
-	h := newRig(t)
-	var old, young []event.Reported
-	for n := range 12 {
-		r := reported(request(n), noon.Add(time.Duration(n)*time.Minute))
-		if old = append(old, r); n >= 5 {
-			young = append(young, r)
-		}
-	}
-	h.fill(old...)
-	h.publish(young...)
-	h.start(web.Config{}).ready()
-	bustest.Await(t, "memory to be full", func() bool { return strings.Contains(h.get("/metrics").body, "libra_web_pages 7\n") })
-	for _, limit := range []int{1, 4, 5, 7, 12, 100} {
-		// On a busy machine SQLite may be given up for a moment.
-		bustest.Await(t, fmt.Sprintf("all pages in order, %d at a time", limit), func() bool {
-			return slices.Equal(walk(h, limit), ids(11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0))
-		})
-	}
-}
-
-// Memory is bounded: what does not fit is read from the bus again.
-func TestMemoryIsBounded(t *testing.T) {
-	t.Parallel()
-	h := newRig(t)
-	var all []event.Reported
-	for n := range 30 {
-		all = append(all, reported(request(n), noon.Add(time.Duration(n)*time.Minute)))
-	}
-	h.publish(all...)
-	h.start(web.Config{CacheBytes: 2000, MaxPages: 10}).ready()
-	bustest.Await(t, "every report to be read", func() bool { p := h.page(request(29).Page); return p.State == libra.Reported && !p.Stale })
-	metrics := h.get("/metrics").body
-	var bytes float64
-	for line := range strings.Lines(metrics) {
-		if _, err := fmt.Sscanf(line, "libra_web_cache_bytes %g", &bytes); err == nil {
-			break
-		}
-	}
-	if !strings.Contains(metrics, "libra_web_pages 10\n") || bytes <= 0 || bytes > 2000 {
-		t.Errorf("memory holds %v bytes:\n%s", bytes, metrics)
-	}
-	for n := range 30 {
-		if p := h.page(request(n).Page); p.Report == nil || len(p.Report.Assets) != 3 || p.Stale {
-			t.Errorf("page %d = %+v", n, p)
-		}
-	}
-}
-
-// A failed report of a page is no crash of the list, and an older one does not
-// replace a newer one.
-func TestNewestWins(t *testing.T) {
-	t.Parallel()
-	h := started(t)
-	newer, older := reported(request(1), noon.Add(time.Hour)), reported(request(1), noon)
-	newer.Report.Outcome, newer.Report.Reasons, newer.Report.Assets = libra.Failed, []string{"no such host"}, nil
-	older.Request.ID = "older"
-	h.publish(newer)
-	h.listed(libra.Reported, 1)
-	if p := h.page(request(1).Page); p.Report.Outcome != libra.Failed || p.Report.Assets == nil {
-		t.Errorf("page = %+v", p)
-	}
-	for _, path := range []string{"/", "/pages/" + request(1).Page} {
-		if got := h.get(path, "Accept", "text/html"); got.code != 200 || !strings.Contains(got.body, "failed") {
-			t.Errorf("%s = %d\n%s", path, got.code, got.body)
-		}
-	}
-	h.publish(older, reported(request(2), noon))
-	h.listed(libra.Reported, 2)
-	if p := h.whole(request(1).Page); p.Latest.Outcome != libra.Failed || p.Report.Outcome != libra.Complete {
-		t.Errorf("a failure after a good report: %+v", p)
-	}
-	oldest := reported(request(1), noon.Add(-time.Hour))
-	oldest.Request.ID, oldest.Report.Status = "oldest", 404
-	h.publish(oldest, reported(request(3), noon))
-	h.listed(libra.Reported, 3)
-	if p := h.page(request(1).Page); p.Report.Status != 200 {
-		t.Errorf("an older report replaces a newer one: %+v", p)
-	}
 }
 
 // The heartbeat goes on while HTTP is answered, and Run ends although a stream

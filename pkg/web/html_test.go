@@ -1,20 +1,16 @@
 package web_test
 
 import (
-	"bufio"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"libra/pkg/bus/bustest"
-	"libra/pkg/daemon"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/web"
@@ -125,156 +121,6 @@ func TestCompression(t *testing.T) {
 	}
 }
 
-// events reads a stream into a channel of "kind data" lines.
-func (h *rig) events(path string) <-chan string {
-	h.t.Helper()
-	req, err := http.NewRequestWithContext(h.t.Context(), "GET", h.base+path, nil)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
-		h.t.Fatalf("%s = %d %s", path, resp.StatusCode, resp.Header.Get("Content-Type"))
-	}
-	out := make(chan string, 100)
-	go func() {
-		defer close(out)
-		defer resp.Body.Close()
-		kind := ""
-		for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-			name, value, _ := strings.Cut(lines.Text(), ": ")
-			switch name {
-			case "retry":
-				out <- "retry " + value
-			case "event":
-				kind = value
-			case "data":
-				out <- kind + " " + value
-			}
-		}
-	}()
-	return out
-}
-
-func next(t *testing.T, events <-chan string) string {
-	t.Helper()
-	select {
-	case e := <-events:
-		return e
-	case <-time.After(30 * time.Second):
-		t.Fatal("waited 30 s for an event")
-		return ""
-	}
-}
-
-func TestEvents(t *testing.T) {
-	t.Parallel()
-	h := started(t)
-	bustest.Await(t, "alarms to be read", func() bool { return !strings.Contains(h.get("/api/alarms").body, `"stale":true`) })
-	r := request(1)
-	all, one, other := h.events("/api/events"), h.events("/api/events?page="+r.Page), h.events("/api/events?page="+request(2).Page)
-	for _, events := range []<-chan string{all, one, other} {
-		if e := next(t, events); e != "retry 2000" {
-			t.Errorf("first line = %q", e)
-		}
-	}
-	h.submit(r.URL)
-	r, err := h.conn.OpenRequest(t.Context(), r.Page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, events := range []<-chan string{all, one} {
-		if e := next(t, events); !strings.HasPrefix(e, `request {"id":"`) || !strings.Contains(e, r.Page) || strings.Contains(e, "127.0.0.1") {
-			t.Errorf("event = %q", e)
-		}
-	}
-	inspector, watchdog := h.bus.Connect("inspector"), h.bus.Connect("watchdog")
-	inspector.PublishStep(event.Step{Request: r.ID, Page: r.Page, Step: libra.Fetching, Found: 2})
-	for _, events := range []<-chan string{all, one} {
-		if e := next(t, events); !strings.HasPrefix(e, `step {"request":"`+r.ID) {
-			t.Errorf("event = %q", e)
-		}
-	}
-	h.publish(reported(r, time.Now().UTC()))
-	for _, events := range []<-chan string{all, one} {
-		e := next(t, events)
-		if !strings.HasPrefix(e, `report {"page":"`+r.Page) || strings.Contains(e, "assets") {
-			t.Errorf("event = %q", e)
-		}
-	}
-	alarm := libra.Transition{ID: "t1", At: noon, Alarm: libra.Alarm{ID: "bus", Scope: libra.ScopeComponent, State: libra.Raised}}
-	if err := watchdog.PublishAlarm(t.Context(), alarm); err != nil {
-		t.Fatal(err)
-	}
-	if e := next(t, all); !strings.HasPrefix(e, `alarm {"id":"t1"`) {
-		t.Errorf("event = %q", e)
-	}
-	h.post("/api/alarms/bus/acknowledge", "", "X-Libra-Client", "ann")
-	if e := next(t, all); !strings.HasPrefix(e, `note {"id":"`) || !strings.Contains(e, `"by":"ann"`) {
-		t.Errorf("event = %q", e)
-	}
-	watched := event.Watch{Page: r.Page, URL: r.URL, EveryS: 30, At: noon}
-	if err := h.conn.SetWatch(t.Context(), watched); err != nil {
-		t.Fatal(err)
-	}
-	for _, events := range []<-chan string{all, one} {
-		if e := next(t, events); !strings.HasPrefix(e, `watch {"page":"`+r.Page) || !strings.Contains(e, `"every":"30s"`) {
-			t.Errorf("event = %q", e)
-		}
-	}
-	// A stream of one page begins with where it stands.
-	again := h.events("/api/events?page=" + r.Page)
-	next(t, again)
-	if e := next(t, again); !strings.HasPrefix(e, "report ") {
-		t.Errorf("the stream begins with %q", e)
-	}
-	if len(other) > 0 {
-		t.Errorf("another page's stream has %q", <-other)
-	}
-}
-
-// A client that does not read is let go, and the others get everything.
-func TestSlowReader(t *testing.T) {
-	t.Parallel()
-	h := started(t)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.(*net.TCPConn).SetReadBuffer(4096)
-	fmt.Fprintf(conn, "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	streams := func(n int) func() bool {
-		return func() bool {
-			return strings.Contains(h.get("/metrics").body, fmt.Sprintf("libra_web_event_streams %d\n", n))
-		}
-	}
-	bustest.Await(t, "the stream", streams(1))
-	inspector := h.bus.Connect("inspector")
-	long := strings.Repeat("x", 1<<15) // its backlog holds 128 of them
-	bustest.Await(t, "the slow one to be let go", func() bool {
-		for range 20 {
-			inspector.PublishStep(event.Step{Page: request(1).Page, Request: long})
-		}
-		return strings.Contains(h.get("/metrics").body, "libra_web_event_streams_dropped_total 1\n")
-	})
-	if !streams(0)() {
-		t.Error("the stream is still counted")
-	}
-}
-
-func TestTooManyStreams(t *testing.T) {
-	t.Parallel()
-	h := newRig(t).start(web.Config{MaxStreams: 1}).ready()
-	next(t, h.events("/api/events"))
-	if got := h.get("/api/events"); got.code != 503 || got.header.Get("Retry-After") == "" {
-		t.Errorf("the second stream = %d %s", got.code, got.body)
-	}
-}
-
 // The runbook is at hand with the alarm: every anchor of it is served.
 func TestRunbook(t *testing.T) {
 	t.Parallel()
@@ -354,62 +200,4 @@ func TestAlarms(t *testing.T) {
 	if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, `<span class="badge">2<`) {
 		t.Errorf("the first page does not count the alarms:\n%s", home)
 	}
-}
-
-// What components say of themselves is in status and metrics, and their
-// silence is noticed.
-func TestStatus(t *testing.T) {
-	t.Parallel()
-	h := newRig(t).start(web.Config{HeartbeatTimeout: 300 * time.Millisecond}).ready()
-	beat := func() {
-		h.beat(event.Heartbeat{Component: "libra-inspector", Instance: "1", Version: daemon.Version, PID: 7, Started: noon, At: time.Now(), Status: "2 of 4 busy", Counters: map[string]int64{"reports_published": 42}})
-	}
-	var doc struct {
-		Status     string
-		Degraded   []struct{ Part string }
-		Components []struct {
-			Component, Instance, Version, Status string
-			Up                                   bool
-			Since                                time.Time
-			AgeMS                                int64 `json:"age_ms"`
-		}
-	}
-	bustest.Await(t, "the heartbeat", func() bool {
-		beat() // lost while web has not subscribed
-		h.get("/api/status").into(t, &doc)
-		return len(doc.Components) == 1 && doc.Components[0].Up
-	})
-	if c := doc.Components[0]; c.Component != "libra-inspector" || c.Status != "2 of 4 busy" || !c.Since.Equal(noon) || c.AgeMS > 300 {
-		t.Errorf("component = %+v", c)
-	}
-	const up = `libra_component_up{component="libra-inspector",instance="1",version="0.0.0"} 1`
-	var metrics string
-	bustest.Await(t, "the heartbeat in the metrics", func() bool {
-		beat()
-		metrics = h.get("/metrics").body
-		return strings.Contains(metrics, up)
-	})
-	for _, want := range []string{
-		`libra_inspector_reports_published_total{component="libra-inspector",instance="1"} 42`,
-		`libra_web_requests_total{code="200",route="/api/status"}`,
-		`libra_web_request_duration_seconds_bucket{route="/api/status",le="+Inf"}`,
-		`libra_build_info{version="0.0.0"} 1`, `libra_web_degraded{component="bus"} 0`, "libra_web_cache_bytes 0",
-	} {
-		if !strings.Contains(metrics, want) {
-			t.Errorf("metrics lack %s:\n%s", want, metrics)
-		}
-	}
-	bustest.Await(t, "its silence to be noticed", func() bool {
-		h.get("/api/status").into(t, &doc)
-		out, _ := json.Marshal(doc.Degraded)
-		return !doc.Components[0].Up && strings.Contains(string(out), "libra-inspector")
-	})
-	if html := h.get("/status", "Accept", "text/html"); !strings.Contains(html.body, ">down<") || !strings.Contains(html.body, "accepted inspections wait") {
-		t.Errorf("/status:\n%s", html.body)
-	}
-	h.bus.Down()
-	bustest.Await(t, "silence to say nothing without a bus", func() bool {
-		html := h.get("/status", "Accept", "text/html").body
-		return strings.Contains(html, ">unknown<") && !strings.Contains(html, ">down<")
-	})
 }
