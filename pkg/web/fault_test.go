@@ -146,7 +146,7 @@ func TestNewHistory(t *testing.T) {
 	}
 	h.publish(reported(request(1), noon))
 	bustest.Await(t, "a page", func() bool {
-		return !strings.Contains(h.get("/", "Accept", "text/html").body, "the history here is new")
+		return !strings.Contains(h.get("/", "Accept", "text/html").body, "the history begins on")
 	})
 }
 
