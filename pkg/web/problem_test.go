@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -73,4 +75,55 @@ func TestProblems(t *testing.T) {
 		t.Errorf("Allow = %q", allow)
 	}
 	golden(t, "problem.json", h.do("POST", "/api/pages", `{"urls":[]}`, "Content-Type", jsonType).body)
+}
+
+// However much a client sends, it is refused with a status of its own, and the
+// next one is served.
+func TestTooMuch(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	const form = "application/x-www-form-urlencoded"
+	megabyte := strings.Repeat("a", 1<<20)
+	for _, c := range []struct{ path, contentType, body string }{
+		{"/api/pages", jsonType, `{"url":"https://a/` + megabyte + `"}`},
+		{"/api/silences", jsonType, `{"why":"` + megabyte + `"}`},
+		{"/api/alarms/bus/acknowledge", jsonType, `{"text":"` + megabyte + `"}`},
+		{"/api/channels/ops/test", "", megabyte},
+		{"/pages", form, "url=" + megabyte},
+		{"/pages/" + request(1).Page + "/watch", form, "every=" + megabyte},
+		{"/silences", form, "why=" + megabyte},
+		{"/silences/x/end", form, "name=" + megabyte},
+		{"/alarms/bus/acknowledge", form, "text=" + megabyte},
+	} {
+		if got := h.do("POST", c.path, c.body, "Content-Type", c.contentType); got.code != 413 || !strings.Contains(got.body, "65536 bytes") {
+			t.Errorf("%s with 1 MB = %d %s", c.path, got.code, got.body)
+		}
+	}
+	many := http.Header{}
+	for n := range 4000 {
+		many.Set(fmt.Sprintf("X-%d", n), "y")
+	}
+	for name, header := range map[string]http.Header{"a header of 40 kB": {"X-Long": {megabyte[:40<<10]}}, "4000 headers": many} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", h.base+"/up", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = header
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		resp.Body.Close() // not read: the server resets the connection
+		if resp.StatusCode != 431 {
+			t.Errorf("%s = %d", name, resp.StatusCode)
+		}
+	}
+	for _, path := range []string{"/api/pages/" + megabyte[:8000], "/alarms/" + megabyte[:8000], "/" + megabyte[:8000]} {
+		if got := h.get(path); got.code != 404 && got.code != 503 {
+			t.Errorf("a path of 8 kB = %d %s", got.code, got.body)
+		}
+	}
+	if got := h.get("/up"); got.code != 200 {
+		t.Errorf("/up afterwards = %d %s", got.code, got.body)
+	}
 }
