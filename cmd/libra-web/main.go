@@ -24,7 +24,7 @@ type settings struct {
 	line     wire.Line
 	cfg      web.Config
 	listen   string
-	base     string // where people reach the pages; "" where that is not said
+	base     string // where people reach the pages; "" if that is not set
 	database string
 }
 
@@ -33,7 +33,7 @@ func main() {
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-web", Usage: "people and programs talk to this",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, where no systemd socket is handed over", Into: daemon.Address(&s.listen)},
+			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, without a socket from systemd", Into: daemon.Address(&s.listen)},
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages: requests for another host name are refused", Into: daemon.WebURL(&s.base, "https://libra.example.org/")},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` whose pages a score compares with: desktop or mobile, as the inspectors'", Into: s.profile},
@@ -90,7 +90,7 @@ func (s *settings) listener() (net.Listener, error) {
 		return handed[0], nil
 	}
 	if len(handed) > 1 {
-		return nil, fmt.Errorf("%w: libra-web.socket hands over %d sockets: one ListenStream= is understood", daemon.ErrConfig, len(handed))
+		return nil, fmt.Errorf("%w: libra-web.socket passes %d sockets: set one ListenStream=", daemon.ErrConfig, len(handed))
 	}
 	l, err := net.Listen("tcp", s.listen)
 	if errors.Is(err, syscall.EADDRINUSE) {

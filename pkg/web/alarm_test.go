@@ -149,7 +149,7 @@ func TestAcknowledge(t *testing.T) {
 		code   int
 		detail string
 	}{
-		"/api/alarms/none/acknowledge": {404, `no alarm \"none\" was ever raised here`},
+		"/api/alarms/none/acknowledge": {404, `no alarm \"none\" has ever been raised`},
 		"/api/alarms/web/acknowledge":  {409, "has cleared at 2026-03-01T12:03:00Z"},
 	} {
 		if got := h.post(path, ""); got.code != want.code || !strings.Contains(got.body, want.detail) || got.header.Get("Content-Type") != "application/problem+json" {
@@ -251,16 +251,16 @@ func TestSilences(t *testing.T) {
 		`{"match":{"alarm":"disk"},"why":"x"}`:  `either \"for\"`,
 		`{"match":{"alarm":"disk"},"for":"2h"}`: "no reason",
 		`{"match":{"alarm":"disk"},"for":"2h","until":"` + in(time.Hour) + `","why":"x"}`: `only one of \"for\" and \"until\"`,
-		`{"match":{"alarm":"disk"},"for":"soon","why":"x"}`:                               `for \"soon\" is no span of time`,
+		`{"match":{"alarm":"disk"},"for":"soon","why":"x"}`:                               `invalid for \"soon\": must be a duration`,
 		`{"match":{"alarm":"disk"},"for":"31d","why":"x"}`:                                "at most 30 days",
 		`{"match":{"alarm":"disk"},"for":"-2h","why":"x"}`:                                "before it begins",
-		`{"match":{"alarm":"disk"},"until":"tonight","why":"x"}`:                          `until \"tonight\" is no time`,
+		`{"match":{"alarm":"disk"},"until":"tonight","why":"x"}`:                          `invalid until \"tonight\": must be a time`,
 		`{"match":{"alarm":"disk"},"from":"2020-01-01T00:00:00Z","for":"2h","why":"x"}`:   "ended at 2020-01-01T02:00:00Z already",
 		`{"match":{"scope":"pages"},"for":"2h","why":"x"}`:                                `scope \"pages\" is unknown`,
 		`{"match":{"severity":"bad"},"for":"2h","why":"x"}`:                               `severity \"bad\" is unknown`,
 		`{"match":{"alarms":"disk"},"for":"2h","why":"x"}`:                                `key \"alarms\" is unknown: allowed are alarm, scope, severity, target; send`,
 		`{"match":"disk","for":"2h","why":"x"}`:                                           `\"match\" is not a JSON object`,
-		`{"match":{"alarm":"disk"},"for":2,"why":"x"}`:                                    `key \"for\" must be a text`,
+		`{"match":{"alarm":"disk"},"for":2,"why":"x"}`:                                    `key \"for\" must be a string`,
 		`{"match":{"alarm":"disk"},"for":"2h","why":"` + strings.Repeat("x", 1001) + `"}`: "1001 bytes long",
 	} {
 		if got := h.post("/api/silences", body); got.code != 400 || !strings.Contains(got.body, want) {

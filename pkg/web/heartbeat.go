@@ -13,7 +13,7 @@ const heartbeatEvery = 500 * time.Millisecond
 const answerTime = 3 * time.Second
 
 // heartbeat asks the server itself whether it answers, and only then declares
-// the next round. A lock that nobody gives back thus ends the process.
+// the next round. A lock that is never released thus ends the process.
 func (s *Server) heartbeat(ctx context.Context) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/up", nil)
 	if err != nil {

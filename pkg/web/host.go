@@ -24,7 +24,7 @@ func (s *Server) wrongHost(r *http.Request) *api.Problem {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return nil
 	}
-	return api.NewProblem(api.ProblemURN+"host", "Not this host", http.StatusMisdirectedRequest, libra.Reason{Code: libra.CodeWrongHost, Text: fmt.Sprintf("Libra does not go by the name %q", r.Host), Remedy: fmt.Sprintf("use its IP address or localhost, or set LIBRA_BASE_URL to http://%s and restart libra-web", r.Host)})
+	return api.NewProblem(api.ProblemURN+"host", "Not this host", http.StatusMisdirectedRequest, libra.Reason{Code: libra.CodeWrongHost, Text: fmt.Sprintf("host %q is not a name of this appliance", r.Host), Remedy: fmt.Sprintf("use its IP address or localhost, or set LIBRA_BASE_URL to http://%s and restart libra-web", r.Host)})
 }
 
 // hostname is a host without its port, in the form in which names compare.

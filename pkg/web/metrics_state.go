@@ -24,8 +24,8 @@ func counter(name, help string, labels ...string) metric {
 	return metric{prometheus.NewDesc(name, help, labels, nil), prometheus.CounterValue}
 }
 
-// send hands one value over. Label values may hold anything: the exposition
-// format escapes them, and takes valid UTF-8 only.
+// send sends one value. Label values may hold anything: the exposition format
+// escapes them, and requires valid UTF-8.
 func (m metric) send(out chan<- prometheus.Metric, value float64, labels ...string) {
 	for i, l := range labels {
 		labels[i] = strings.ToValidUTF8(l, "\uFFFD")

@@ -77,7 +77,7 @@ func secure(h http.Header) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 
-// checked turns away what no handler should see, in our words.
+// checked refuses what no handler should see, with a problem document.
 func (s *Server) checked(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := s.wrongHost(r); p != nil {

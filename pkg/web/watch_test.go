@@ -39,7 +39,7 @@ func TestWatch(t *testing.T) {
 		}
 		return h.post("/api/pages", string(data), "X-Libra-Client", "alice")
 	}
-	for every, want := range map[string]string{"often": "no span of time", "0s": "out of bounds", "25h": "out of bounds", "1500ms": "no whole number", "": "the budget is for a watch"} {
+	for every, want := range map[string]string{"often": "must be a duration", "0s": "must be from 1s to 24h", "25h": "must be from 1s to 24h", "1500ms": "must be whole seconds", "": "a budget requires a watch"} {
 		if got := put(every, sampleBudget); got.code != 400 || !strings.Contains(got.body, want) {
 			t.Errorf("every %q = %d %s", every, got.code, got.body)
 		}

@@ -102,7 +102,7 @@ func newest(list []libra.Transition) []libra.Transition {
 func (s *API) GetAlarms(w http.ResponseWriter, r *http.Request) {
 	state := libra.AlarmState(r.URL.Query().Get("state"))
 	if state != "" && state != libra.Raised && state != libra.Cleared {
-		s.Fail(w, r, BadRequest("state", fmt.Sprintf("state %q is unknown", state), fmt.Sprintf("ask for %q or %q, or leave it out", libra.Raised, libra.Cleared)))
+		s.Fail(w, r, BadRequest("state", fmt.Sprintf("invalid state %q", state), fmt.Sprintf("must be %s or %s, or left out", libra.Raised, libra.Cleared)))
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")
@@ -129,7 +129,7 @@ func (s *API) alarm(ctx context.Context, id string) (libra.Transition, *Problem)
 }
 
 func noAlarm(id string) *Problem {
-	return NewProblem(ProblemURN+"no-such-alarm", "No such alarm", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no alarm %q was ever raised here", id), Remedy: "give an id that /api/alarms lists, such as bus"})
+	return NewProblem(ProblemURN+"no-such-alarm", "No such alarm", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no alarm %q has ever been raised", id), Remedy: "give an id that /api/alarms lists, such as bus"})
 }
 
 // detailDoc is what GET /api/alarms/{id} answers.
@@ -210,16 +210,16 @@ func (s *API) Acknowledge(r *http.Request, id, text string) (n libra.Note, p *Pr
 		return n, NewProblem(ProblemURN+"cleared", "Cleared already", http.StatusConflict, libra.Reason{Code: libra.CodeAlarmCleared, Text: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge", id, state.Stamp(t.At)), Remedy: fmt.Sprintf("see /alarms/%s for what happened", id)})
 	}
 	if was, ok := s.state.Notes.Acknowledged(t.Alarm); ok && text == "" {
-		text = saidBefore(was, by)
+		text = earlierText(was, by)
 	}
 	now := time.Now().UTC()
 	n = libra.Note{ID: requestID(now), Kind: libra.Acknowledged, At: now, By: by, Text: text, Alarm: id}
 	return n, s.note(ctx, n, "the acknowledgement")
 }
 
-// saidBefore is what stays said where somebody acknowledges an alarm again
-// without a word: of somebody else's words, with the name.
-func saidBefore(was libra.Note, by string) string {
+// earlierText is the text of an acknowledgement without one that follows another:
+// the earlier text, with the name of its author if that is somebody else.
+func earlierText(was libra.Note, by string) string {
 	if was.By == by || was.Text == "" {
 		return was.Text
 	}
@@ -237,12 +237,12 @@ func (s *API) note(ctx context.Context, n libra.Note, what string) *Problem {
 	return nil
 }
 
-// notStored is what to say where the bus could not take something.
+// notStored is the problem of something that the bus has not stored.
 func notStored(what string, err error) *Problem {
 	if errors.Is(err, libra.ErrFull) {
-		return unavailable("full", libra.CodeStoreFull, what+" was not taken, the bus has no space left for it", "free some and try again")
+		return unavailable("full", libra.CodeStoreFull, what+" was not stored, the bus has no space left for it", "free some and try again")
 	}
-	return unavailable("bus", libra.CodeNotStored, what+" was not taken, the bus cannot store it right now", "try again in a few seconds")
+	return unavailable("bus", libra.CodeNotStored, what+" was not stored, the bus cannot store it right now", "try again in a few seconds")
 }
 
 // maxWords bounds what people write about an alarm, in bytes.
@@ -252,7 +252,7 @@ const maxWords = 1000
 func Words(key, text string) (string, *Problem) {
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > maxWords {
-		return "", BadRequest(key, fmt.Sprintf("%s is %d bytes long", key, len(text)), fmt.Sprintf("at most %d are taken", maxWords))
+		return "", BadRequest(key, fmt.Sprintf("%s is %d bytes long", key, len(text)), fmt.Sprintf("must be at most %d", maxWords))
 	}
 	return text, nil
 }
@@ -261,7 +261,7 @@ func Words(key, text string) (string, *Problem) {
 func (s *API) PostTest(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	if len(name) > MaxClient {
-		s.Fail(w, r, BadRequest("channel", fmt.Sprintf("channel %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", MaxClient)))
+		s.Fail(w, r, BadRequest("channel", fmt.Sprintf("channel %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("must be at most %d", MaxClient)))
 		return
 	}
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {

@@ -33,12 +33,12 @@ const (
 func (s *API) GetEvents(w http.ResponseWriter, r *http.Request) {
 	page := r.URL.Query().Get("page")
 	if page != "" && !state.IsPageID(page) {
-		s.Fail(w, r, BadRequest("page", fmt.Sprintf("page %q is no page id", page), "give the id of a page, or leave it out"))
+		s.Fail(w, r, BadRequest("page", fmt.Sprintf("invalid page %q", page), "must be the id of a page, or left out"))
 		return
 	}
 	st := s.state.Hub.Join(page)
 	if st == nil {
-		s.Fail(w, r, unavailable("streams", libra.CodeTooManyStreams, fmt.Sprintf("%d clients listen already", s.cfg.MaxStreams), "try again in a few seconds, or read /api/pages"))
+		s.Fail(w, r, unavailable("streams", libra.CodeTooManyStreams, fmt.Sprintf("%d clients are connected already", s.cfg.MaxStreams), "try again in a few seconds, or read /api/pages"))
 		return
 	}
 	defer s.state.Hub.Leave(st)

@@ -47,7 +47,7 @@ func (s *API) Page(ctx context.Context, id string) (pageDoc, *Problem) {
 	return doc, nil
 }
 
-// unfound is the problem of a page that find does not find.
+// unfound is the problem of a page that Find does not find.
 func unfound(id string, err error) *Problem {
 	if errors.Is(err, libra.ErrNotFound) {
 		return noPage(id)
@@ -109,7 +109,7 @@ func (s *API) listed(v state.PageView) listed {
 // PagesDoc is what GET /api/pages answers.
 type PagesDoc struct {
 	Pages []listed `json:"pages"` // never null
-	// Next is the cursor of the next part; "" where there is none.
+	// Next is the cursor of the next part; "" at the end.
 	Next string `json:"next"`
 	// Stale says that newer pages may be missing; Reasons why.
 	Stale bool `json:"stale"`
@@ -126,7 +126,7 @@ func ParseCursor(s string) (state.Cursor, error) {
 }
 
 func NoPlace(s string) error {
-	return invalid(fmt.Sprintf("after %q is no place in this list", s), "give the next of an earlier answer, or leave it out")
+	return invalid(fmt.Sprintf("invalid after %q", s), "must be the next of an earlier answer, or left out")
 }
 
 // Pages lists from a cursor on: memory first, and where that ends, SQLite.
@@ -179,7 +179,7 @@ func (s *API) GetPages(w http.ResponseWriter, r *http.Request) {
 	case "true":
 		list = s.watchedPages
 	default:
-		s.Fail(w, r, BadRequest("watched", fmt.Sprintf("watched %q is not taken", watched), "give true, or leave it out"))
+		s.Fail(w, r, BadRequest("watched", fmt.Sprintf("invalid watched %q", watched), "must be true, or left out"))
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")

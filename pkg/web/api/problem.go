@@ -21,7 +21,7 @@ type Problem struct {
 	Instance string         `json:"instance"` // path of the request
 	Details  []libra.Reason `json:"reason_details"`
 
-	retryAfter int    // seconds; 0 is none
+	retryAfter int    // seconds; 0 for no Retry-After
 	allow      string // methods, for 405
 }
 
@@ -50,26 +50,19 @@ func invalid(text, remedy string) libra.Reason {
 	return libra.Reason{Code: libra.CodeInvalidParameter, Text: text, Remedy: remedy}
 }
 
-// named says which key has the value at fault.
-func named(key string, err error) libra.Reason {
-	why := libra.ReasonOf(err)
-	why.Text = key + " " + why.Text
-	return why
-}
-
 func MethodNotAllowed(method, allow string) *Problem {
-	p := PlainProblem(http.StatusMethodNotAllowed, libra.CodeMethod, "method "+method+" is not for this address", "use "+allow)
+	p := PlainProblem(http.StatusMethodNotAllowed, libra.CodeMethod, "method "+method+" is not allowed for this address", "use "+allow)
 	p.allow = allow
 	return p
 }
 
 func NotFound(path string) *Problem {
-	return PlainProblem(http.StatusNotFound, libra.CodeNotFound, fmt.Sprintf("there is nothing at %q", path), "/ lists the pages, /api/pages lists them for programs")
+	return PlainProblem(http.StatusNotFound, libra.CodeNotFound, fmt.Sprintf("address %q not found", path), "/ lists the pages, /api/pages lists them for programs")
 }
 
 func noPage(id string) *Problem {
 	return NewProblem(ProblemURN+"no-such-page", "No such page", http.StatusNotFound, libra.Reason{
-		Code: libra.CodeNotFound, Text: fmt.Sprintf("no page %q is known", id), Remedy: "POST its URL to /api/pages, or submit it on /",
+		Code: libra.CodeNotFound, Text: fmt.Sprintf("no such page %q", id), Remedy: "POST its URL to /api/pages, or submit it on /",
 	})
 }
 

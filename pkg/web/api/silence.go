@@ -141,13 +141,13 @@ func (q SilenceAsked) silence(now time.Time) (sil libra.Silence, p *Problem) {
 	sil = libra.Silence{Match: q.Match, From: now.Truncate(time.Second)}
 	for _, pattern := range []*string{&sil.Match.Alarm, &sil.Match.Target} {
 		if *pattern = strings.TrimSpace(*pattern); len(*pattern) > libra.MaxURLBytes {
-			return sil, BadRequest("match", fmt.Sprintf("a pattern is %d bytes long", len(*pattern)), fmt.Sprintf("at most %d are taken", libra.MaxURLBytes))
+			return sil, BadRequest("match", fmt.Sprintf("a pattern is %d bytes long", len(*pattern)), fmt.Sprintf("must be at most %d", libra.MaxURLBytes))
 		}
 	}
 	var err error
 	if q.From != "" {
-		if sil.From, err = moment(q.From); err != nil {
-			return sil, BadRequestOf("from", named("from", err))
+		if sil.From, err = moment("from", q.From); err != nil {
+			return sil, BadRequestOf("from", err)
 		}
 	}
 	switch {
@@ -156,14 +156,14 @@ func (q SilenceAsked) silence(now time.Time) (sil libra.Silence, p *Problem) {
 	case q.For == "" && q.Until == "":
 		return sil, BadRequest("for", `the silence needs an end`, `give either "for", such as "2h", or "until", such as "`+state.Stamp(now.Add(2*time.Hour))+`"`)
 	case q.For != "":
-		lasts, err := span(q.For)
+		lasts, err := span("for", q.For)
 		if err != nil {
-			return sil, BadRequestOf("for", named("for", err))
+			return sil, BadRequestOf("for", err)
 		}
 		sil.Until = sil.From.Add(lasts)
 	default:
-		if sil.Until, err = moment(q.Until); err != nil {
-			return sil, BadRequestOf("until", named("until", err))
+		if sil.Until, err = moment("until", q.Until); err != nil {
+			return sil, BadRequestOf("until", err)
 		}
 	}
 	if sil.Why, p = Words("why", q.Why); p != nil {
@@ -181,18 +181,18 @@ func (q SilenceAsked) silence(now time.Time) (sil libra.Silence, p *Problem) {
 	return sil, nil
 }
 
-// moment reads a time: RFC 3339, or what a form's field says, in UTC.
-func moment(text string) (time.Time, error) {
+// moment reads the time that a key has: RFC 3339, or as a form's field has it, in UTC.
+func moment(key, text string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, invalid(fmt.Sprintf("%q is no time", text), "give one such as 2026-11-21T22:00:00Z")
+	return time.Time{}, invalid(fmt.Sprintf("invalid %s %q", key, text), "must be a time such as 2026-11-21T22:00:00Z")
 }
 
-// span reads how long something lasts: what Go reads, and whole days.
-func span(text string) (time.Duration, error) {
+// span reads the duration that a key has: in Go's form, or in whole days.
+func span(key, text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(strings.TrimSpace(text), "d"); ok {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
 			return time.Duration(n) * 24 * time.Hour, nil
@@ -200,7 +200,7 @@ func span(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(strings.TrimSpace(text))
 	if err != nil {
-		return 0, invalid(fmt.Sprintf("%q is no span of time", text), "give one such as 30s, 20m, 2h or 7d")
+		return 0, invalid(fmt.Sprintf("invalid %s %q", key, text), "must be a duration such as 30s, 20m, 2h or 7d")
 	}
 	return d, nil
 }

@@ -25,7 +25,7 @@ const (
 	// maxBody bounds what is read of a submission: the longest URL, with every
 	// byte of it escaped.
 	maxBody = 64 << 10
-	// maxClient bounds the name a client gives itself.
+	// MaxClient bounds the name that a client gives itself, in bytes.
 	MaxClient = 200
 )
 
@@ -48,7 +48,7 @@ func (s *API) PostPage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case p != nil:
 	case asked.Every == "" && asked.Budget != nil:
-		p = BadRequest("budget", `the budget is for a watch, and there is none`, `give "every" too, such as "30s"`)
+		p = BadRequest("budget", `a budget requires a watch`, `give "every" too, such as "30s"`)
 	case asked.Every == "":
 		doc, p = s.Submit(r, url)
 	default:
@@ -157,10 +157,10 @@ func readFields(w http.ResponseWriter, r *http.Request, required, example string
 }
 
 func mustBeText(key, example string) *Problem {
-	return BadRequest(key, fmt.Sprintf(`key %q must be a text`, key), fmt.Sprintf(`send %s`, example))
+	return BadRequest(key, fmt.Sprintf(`key %q must be a string`, key), fmt.Sprintf(`send %s`, example))
 }
 
-// readObject reads a JSON object that is called what. None is an empty one.
+// readObject reads a JSON object that is called what. No data is an empty object.
 func readObject(data []byte, what, example string, into map[string]any) *Problem {
 	var fields map[string]json.RawMessage
 	if len(data) == 0 {
@@ -187,13 +187,13 @@ func mediaType(r *http.Request, want string) *Problem {
 	got := r.Header.Get("Content-Type")
 	name, params, err := mime.ParseMediaType(got)
 	if err != nil || name != want {
-		return PlainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("Content-Type %q is not taken here", got), fmt.Sprintf("send %s", want))
+		return PlainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("unsupported Content-Type %q", got), fmt.Sprintf("send %s", want))
 	}
 	switch strings.ToLower(params["charset"]) {
 	case "", "utf-8", "utf8", "us-ascii":
 		return nil
 	}
-	return PlainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("charset %q is not taken here", params["charset"]), fmt.Sprintf("send %s in UTF-8", want))
+	return PlainProblem(http.StatusUnsupportedMediaType, libra.CodeMediaType, fmt.Sprintf("unsupported charset %q", params["charset"]), fmt.Sprintf("send %s in UTF-8", want))
 }
 
 func bodyProblem(err error, what string) *Problem {
@@ -208,7 +208,7 @@ func bodyProblem(err error, what string) *Problem {
 func clientOf(r *http.Request) (string, *Problem) {
 	name := strings.TrimSpace(r.Header.Get("X-Libra-Client"))
 	if len(name) > MaxClient {
-		return "", BadRequest("client", fmt.Sprintf("X-Libra-Client %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", MaxClient))
+		return "", BadRequest("client", fmt.Sprintf("X-Libra-Client %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("must be at most %d", MaxClient))
 	}
 	if name != "" {
 		return name, nil

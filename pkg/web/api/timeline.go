@@ -18,7 +18,7 @@ import (
 // GET /api/alarms/{id}.
 type TimelineDoc struct {
 	Timeline []EntryDoc `json:"timeline"` // never null; newest first
-	// Next is the cursor of the next part; "" where there is none.
+	// Next is the cursor of the next part; "" at the end.
 	Next             string `json:"next"`
 	Stale            bool   `json:"stale"`
 	libra.ReasonList        // why stale
@@ -143,7 +143,7 @@ func (s *API) limit(r *http.Request) (int, *Problem) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > s.cfg.MaxList {
-		return 0, BadRequest("limit", fmt.Sprintf("limit %q is not taken", text), fmt.Sprintf("give a whole number from 1 to %d", s.cfg.MaxList))
+		return 0, BadRequest("limit", fmt.Sprintf("invalid limit %q", text), fmt.Sprintf("must be a whole number from 1 to %d", s.cfg.MaxList))
 	}
 	return n, nil
 }

@@ -75,21 +75,21 @@ const (
 
 // parseEvery reads how often a page is to be inspected, in seconds.
 func parseEvery(text string) (int, error) {
-	d, err := span(text)
+	d, err := span("every", text)
 	switch {
 	case err != nil:
-		return 0, invalid(fmt.Sprintf(`every %q is no span of time`, text), `give one such as "30s", or "off"`)
+		return 0, invalid(fmt.Sprintf(`invalid every %q`, text), `must be a duration such as 30s, or "off"`)
 	case d < leastEvery || d > mostEvery:
-		return 0, invalid(fmt.Sprintf(`every %q is out of bounds`, text), `give 1s to 24h, or "off"`)
+		return 0, invalid(fmt.Sprintf(`invalid every %q`, text), `must be from 1s to 24h, or "off"`)
 	case d%time.Second != 0:
-		return 0, invalid(fmt.Sprintf(`every %q is no whole number of seconds`, text), `give one such as "30s"`)
+		return 0, invalid(fmt.Sprintf(`invalid every %q`, text), `must be whole seconds, such as 30s`)
 	}
 	return int(d / time.Second), nil
 }
 
 // WatchAsked is a watch as it is asked for.
 type WatchAsked struct {
-	Every  string          // "30s", or watchOff
+	Every  string          // "30s", or WatchOff
 	Budget json.RawMessage // nil for none
 }
 
@@ -168,14 +168,14 @@ func (s *API) roomToWatch(w event.Watch) *Problem {
 	}
 	p := NewProblem(ProblemURN+"disk", "No room for new watches", http.StatusInsufficientStorage, libra.Reason{
 		Code:   libra.CodeDiskFull,
-		Text:   fmt.Sprintf("the page %q was not put under watch, the disk is nearly full (%s); watches that stand go on", w.URL, t.Alarm.Evidence),
+		Text:   fmt.Sprintf("the page %q is not watched, the disk is nearly full (%s); existing watches continue", w.URL, t.Alarm.Evidence),
 		Remedy: "try again when the alarm has cleared",
 	})
 	p.retryAfter = 60
 	return p
 }
 
-// readBudget checks a LightWallet budget; nil is none.
+// readBudget checks a LightWallet budget; nil stays nil.
 func readBudget(data json.RawMessage) (json.RawMessage, *Problem) {
 	if data == nil {
 		return nil, nil

@@ -236,7 +236,7 @@ func (s *Pages) person(w http.ResponseWriter, r *http.Request) *api.Problem {
 		return p
 	}
 	if len(name) > api.MaxClient {
-		return api.BadRequest("name", fmt.Sprintf("name %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("at most %d are taken", api.MaxClient))
+		return api.BadRequest("name", fmt.Sprintf("name %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("must be at most %d", api.MaxClient))
 	}
 	r.Header.Set("X-Libra-Client", name)
 	http.SetCookie(w, &http.Cookie{

@@ -11,14 +11,15 @@ import (
 )
 
 // Answers is what is known of a page's reports: the newest good one, which is
-// shown for as long as there is one, the newest that says why the page could
-// not be fetched, and the newest sound one (complete, no error page), whose score stands while
-// the good one may not be judged. Each may be nil.
+// shown for as long as there is one, the newest failed one, and the newest sound
+// one (complete, no error page), whose score is shown while the good one has no
+// score. Each may be nil.
 type Answers struct {
 	Good, Bad, Complete *Summary
 }
 
-// take keeps a summary, unless a newer one of its kind is there already.
+// take keeps a summary, unless a newer one of its kind is there already, and
+// reports whether it is news.
 func (a *Answers) take(s *Summary) (news bool) {
 	if s.Report.Sound() && (a.Complete == nil || s.At.After(a.Complete.At)) {
 		a.Complete = s
@@ -124,8 +125,8 @@ func Together(do ...func()) {
 	wg.Wait()
 }
 
-// LastInspection is when the page was last inspected: an answer that says that
-// it is quarantined is none. The zero time is never.
+// LastInspection is when the page was last inspected; the zero time if never. The
+// answer that quarantines a page is not an inspection.
 func (a Answers) LastInspection() (at time.Time) {
 	for _, s := range []*Summary{a.Good, a.Bad} {
 		if s != nil && !s.Quarantined && s.At.After(at) {

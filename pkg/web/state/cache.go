@@ -54,7 +54,7 @@ func (c *cache) put(page, request string, report []byte) {
 	}
 }
 
-// drop takes an element out; nil is none. c.mu is held.
+// drop removes an element, if e is not nil. c.mu is held.
 func (c *cache) drop(e *list.Element) {
 	if e == nil {
 		return

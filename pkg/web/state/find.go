@@ -14,7 +14,8 @@ func IsPageID(id string) bool {
 	return len(id) == 20 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// Current is find, with what its worker and the history have to add.
+// Current is Find, with the progress that its worker reports and with the verdict
+// that only the history has.
 func (s *State) Current(ctx context.Context, id string) (PageView, error) {
 	v, err := s.Find(ctx, id)
 	if err != nil {
@@ -44,7 +45,7 @@ func (s *State) Find(ctx context.Context, id string) (PageView, error) {
 
 // Seek looks for a page that memory does not hold, again when the bus is back
 // where it has just gone: what was reported a moment ago may be nowhere else.
-// Its errors are those of find.
+// Its errors are those of Find.
 func (s *State) Seek(ctx context.Context, id string) (PageView, error) {
 	for {
 		v, err := s.seekOnce(ctx, id)
@@ -145,7 +146,7 @@ func firstOf(ctx context.Context, s *State, id string, onBus, inHistory func(con
 	err := error(libra.ErrUnavailable)
 	var r event.Reported
 	if s.BusUp() {
-		try, cancel := context.WithTimeout(ctx, s.cfg.Patience/4) // it may die under the question
+		try, cancel := context.WithTimeout(ctx, s.cfg.Patience/4) // the bus may end meanwhile
 		defer cancel()
 		if r, err = onBus(try, id); err == nil {
 			return r, nil

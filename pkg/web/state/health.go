@@ -15,27 +15,27 @@ var Needed = []struct{ Component, Means string }{
 	{recorderName, "history is behind"},
 }
 
-// health is how the parts that web leans on are. Its mutex is held for
-// lookups only.
+// health is the state of the bus and of SQLite, as web sees them. Its mutex is held
+// for lookups only.
 type health struct {
 	timeout time.Duration // for how long a refusal counts
 
 	mu      sync.Mutex
 	bus     part      // under mu
 	history part      // under mu
-	storing part      // under mu; whether the bus takes what people submit
+	storing part      // under mu; whether the bus stores what people submit
 	refused time.Time // under mu; when it last did not
 	ready   bool      // under mu; /up has said OK once
 }
 
-// part is one of them.
+// part is the state of one of them.
 type part struct {
 	tried bool
-	fault string    // "" is well
-	since time.Time // of the fault, or of being well
+	fault string    // "" while it is healthy
+	since time.Time // when the fault began, or ended
 }
 
-// Degraded is one part that is out.
+// Degraded is one part that is degraded or down.
 type Degraded struct {
 	Part   string     `json:"part"`
 	Code   libra.Code `json:"code"`
@@ -83,8 +83,8 @@ func (h *health) setStoring(fault string, now time.Time) {
 // it has not.
 func (s *State) SetStoring(fault string, now time.Time) { s.health.setStoring(fault, now) }
 
-// notStoring is the part of the bus that stores, where it has just refused to,
-// and nothing since.
+// notStoring is the state of storing, if the bus has just refused to store
+// something, and has stored nothing since.
 func (h *health) notStoring(now time.Time) (part, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -164,8 +164,8 @@ func (s *State) Up() UpDoc {
 	return doc
 }
 
-// Degraded names the components that are down. What only the bus could show is not
-// held against a component while the bus is out.
+// Degraded lists the parts that are degraded or down. While the bus is away, a
+// component without heartbeats is not listed.
 func (s *State) Degraded(now time.Time) []Degraded {
 	list := []Degraded{}
 	bus, _ := s.health.parts()

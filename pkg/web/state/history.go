@@ -19,7 +19,7 @@ const historyBound = 300 * time.Millisecond
 func Unreadable(err error) bool { return err != nil && !errors.Is(err, libra.ErrNotFound) }
 
 // ofHistory reads from SQLite within a bound, and not at all while SQLite is
-// known to be out: checkHistory looks at it all the time.
+// known to be unreadable: checkHistory reads it at an interval.
 func ofHistory[T any](ctx context.Context, s *State, read func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		v   T
@@ -31,7 +31,7 @@ func ofHistory[T any](ctx context.Context, s *State, read func(context.Context) 
 	ctx, cancel := context.WithTimeout(ctx, historyBound)
 	defer cancel()
 	done := make(chan result, 1)
-	s.reads.Go(func() { // SQLite sits out a lock, whatever the context says
+	s.reads.Go(func() { // SQLite waits for a lock, whether or not ctx has ended
 		v, err := read(ctx)
 		done <- result{v, err}
 	})
@@ -71,8 +71,8 @@ func (s *State) readLatest(ctx context.Context, before time.Time, limit int) ([]
 	})
 }
 
-// recorderName is the component that writes SQLite, and behindCounter what its
-// beats say of it: since when it cannot, in Unix seconds; 0 is that it can.
+// recorderName is the component that writes SQLite, and BehindCounter the counter
+// of its heartbeats that says since when it cannot, in Unix seconds; 0 while it can.
 const (
 	recorderName  = "libra-recorder"
 	BehindCounter = "behind_since_unix"
@@ -118,7 +118,7 @@ func (s *State) ReadTransitions(ctx context.Context, alarm string, after Cursor,
 	})
 }
 
-// ReadNotes is readTransitions for notes.
+// ReadNotes is ReadTransitions for notes.
 func (s *State) ReadNotes(ctx context.Context, alarm string, after Cursor, limit int) ([]libra.Note, error) {
 	return ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
 		return s.history.Notes(ctx, alarm, historyMark(after), limit)

@@ -9,8 +9,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// Hub hands events to the clients of /api/events. A client that does not read
-// what it is sent is let go: it never keeps the others, or the bus, waiting.
+// Hub sends events to the clients of /api/events. A client that does not read them
+// is disconnected: it never delays the others, or the bus.
 type Hub struct {
 	max int
 
@@ -22,7 +22,7 @@ type Hub struct {
 // Stream is one client.
 type Stream struct {
 	page string      // only events of this page; "" is all
-	Out  chan []byte // closed by hub when the client is let go
+	Out  chan []byte // closed by Hub when the client is disconnected
 }
 
 // backlog is how many events a client may be behind.

@@ -13,7 +13,7 @@ import (
 )
 
 // Memory is what web knows: the newest summary and the open requests of every
-// page, the newest transition of every alarm, the beats of every component.
+// page, the newest transition of every alarm, the heartbeats of every component.
 // One mutex guards all of it; it is held for lookups and never while waiting.
 type Memory struct {
 	maxPages int

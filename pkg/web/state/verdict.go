@@ -70,7 +70,7 @@ func (s *State) seekGood(ctx context.Context) {
 	}
 }
 
-// seekVerdict is seekGood for somebody who looks at the page right now.
+// seekVerdict is seekGood for a page that is being read.
 func (s *State) seekVerdict(ctx context.Context, v *PageView) {
 	complete, err := s.readComplete(ctx, v.ID)
 	if Unreadable(err) {

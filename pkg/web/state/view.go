@@ -46,7 +46,7 @@ func (e *entry) view() PageView {
 	return v
 }
 
-// Page is the view in the outside's words, without the report.
+// Page is the view as the API has it, without the report.
 func (v PageView) Page() libra.Page {
 	p := libra.Page{ID: v.ID, URL: v.URL, State: libra.Reported, Stale: v.stale(), ReasonList: v.reasons(v.ID), Asked: v.asked}
 	switch {
@@ -71,7 +71,7 @@ func (m *Memory) Page(id string) (PageView, bool) {
 	return e.view(), true
 }
 
-// has says whether memory knows any of the pages.
+// has reports whether memory knows the page.
 func (m *Memory) has(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -153,7 +153,7 @@ func (m *Memory) Target(alarm string) string {
 	return m.alarms[alarm].Alarm.Target
 }
 
-// Instances copies out the beats, by component and instance.
+// Instances copies out the newest heartbeats, by component and instance.
 func (m *Memory) Instances() []LastHeartbeat {
 	m.mu.Lock()
 	list := make([]LastHeartbeat, 0, len(m.beats))

@@ -18,7 +18,7 @@ type Watchlist struct {
 
 func newWatchlist() *Watchlist { return &Watchlist{pages: map[string]event.Watch{}} }
 
-// take keeps a word and says whether it was news.
+// take keeps the state of a watch and reports whether it is newer than the last.
 func (l *Watchlist) take(w event.Watch) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,7 +79,8 @@ func (l *Watchlist) List(after Cursor) (list []event.Watch) {
 	return list
 }
 
-// ShowEvery writes seconds as parseEvery reads them; "" for none.
+// ShowEvery writes seconds as api.parseEvery reads them; "" for a page that is not
+// watched.
 func ShowEvery(seconds int) string {
 	switch {
 	case seconds <= 0:
