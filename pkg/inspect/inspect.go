@@ -24,6 +24,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"libra/pkg/inspect/fetch"
 	"libra/pkg/libra"
 )
@@ -132,15 +134,15 @@ func def[T comparable](field *T, value T) {
 type Inspector struct {
 	cfg    Config
 	client *fetch.Client
-	memory *semaphore // of documents that are being parsed or styled
-	trees  *semaphore // of documents that wait for their style sheets
+	memory *semaphore.Weighted // of documents that are being parsed or styled
+	trees  *semaphore.Weighted // of documents that wait for their style sheets
 	sheets *sheetCache
 }
 
 // New returns an Inspector. Close it when done.
 func New(cfg Config) *Inspector {
 	cfg = cfg.withDefaults()
-	return &Inspector{cfg: cfg, memory: newSemaphore(cfg.Memory / 2), trees: newSemaphore(cfg.Memory / 2), sheets: newSheetCache(), client: fetch.New(fetch.Config{
+	return &Inspector{cfg: cfg, memory: semaphore.NewWeighted(cfg.Memory / 2), trees: semaphore.NewWeighted(cfg.Memory / 2), sheets: newSheetCache(), client: fetch.New(fetch.Config{
 		Allow: cfg.Allow, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
 	})}
 }

@@ -39,10 +39,10 @@ func (p *page) tree(ctx context.Context, in markup.Input, env markup.Env) *docum
 func (p *page) parseDocument(ctx context.Context, d *document) {
 	d.cost = markup.Cost(d.in, d.env)
 	light := p.unreserved+d.cost <= maxUnreserved
-	if light || p.engine.trees.tryAcquire(d.cost) {
+	if light || p.engine.trees.TryAcquire(d.cost) {
 		d.doc = markup.Parse(d.in, d.env)
 		d.in.Body = nil
-		d.release = func() { p.engine.trees.release(d.cost) }
+		d.release = func() { p.engine.trees.Release(d.cost) }
 		if light {
 			p.unreserved += d.cost
 			d.release = func() { p.unreserved -= d.cost }
@@ -50,7 +50,7 @@ func (p *page) parseDocument(ctx context.Context, d *document) {
 		return
 	}
 	d.in.Body = bytes.Clone(d.in.Body) // the body belongs to the fetch result
-	release, ok := p.engine.memory.acquire(ctx, d.cost)
+	release, ok := p.engine.acquireMemory(ctx, d.cost)
 	if !ok {
 		d.in.Body, release = nil, func() {}
 	}
@@ -59,12 +59,23 @@ func (p *page) parseDocument(ctx context.Context, d *document) {
 	release()
 }
 
+// acquireMemory waits for n bytes, or for all if n is more, and returns what
+// releases them. They are held only while a processor works, never during a fetch,
+// so that waits are short and end. It returns false if ctx ends first.
+func (i *Inspector) acquireMemory(ctx context.Context, n int64) (release func(), ok bool) {
+	n = min(n, i.cfg.Memory/2)
+	if i.memory.Acquire(ctx, n) != nil {
+		return nil, false
+	}
+	return func() { i.memory.Release(n) }, true
+}
+
 // borrowTree returns the tree of d for the last time.
 func (p *page) borrowTree(ctx context.Context, d *document) (root *html.Node, release func()) {
 	if d.doc.Root != nil {
 		return d.doc.Root, func() { p.returnTree(d) }
 	}
-	give, ok := p.engine.memory.acquire(ctx, markup.Cost(d.in, d.env))
+	give, ok := p.engine.acquireMemory(ctx, markup.Cost(d.in, d.env))
 	if !ok {
 		d.in.Body, give = nil, func() {}
 	}
