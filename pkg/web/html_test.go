@@ -201,3 +201,33 @@ func TestAlarms(t *testing.T) {
 		t.Errorf("the first page does not count the alarms:\n%s", home)
 	}
 }
+
+// What a page owner reads has times in an element that the page's script writes in
+// the reader's zone, and does not name the bus: of a stale page, of a quarantined
+// one, and while the bus is away.
+func TestPagesHaveLocalTimes(t *testing.T) {
+	t.Parallel()
+	h := newRig(t).start(impatient).ready()
+	stale, gone := failed(again(request(1), "second"), noon.Add(time.Hour), refused), quarantined(request(2), noon.Add(time.Minute))
+	h.publish(reported(request(1), noon), stale, gone)
+	h.awaitListed(stale, gone)
+	h.bus.Down()
+	bustest.Await(t, "web to see it", func() bool {
+		return h.page(request(1).Page).Stale && strings.Contains(h.get("/up").body, "degraded: bus")
+	})
+	const since = `<time datetime="2026-03-01T12:`
+	for path, want := range map[string]string{
+		"/": "Libra is degraded: ", "/alarms": "Libra is degraded: ",
+		"/pages/" + request(1).Page: "Not inspected since " + since + `00:00Z">1 Mar 2026, 12:00:00 UTC</time>: ` + refused.Text + ".",
+		"/pages/" + request(2).Page: "Since " + since + `01:00Z">`,
+	} {
+		body := h.get(path, "Accept", "text/html").body
+		if !strings.Contains(body, want) {
+			t.Errorf("%s lacks %q:\n%s", path, want, body)
+		}
+		text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(body, "")
+		if found := regexp.MustCompile(`\d{4}-\d\d-\d\dT[^<]*|\bbus\b.*`).FindString(text); found != "" {
+			t.Errorf("%s shows %q", path, found)
+		}
+	}
+}

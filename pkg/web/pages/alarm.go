@@ -18,7 +18,7 @@ type alarmsPage struct {
 	actsPage
 	Open     []alarmRow
 	More     int      // open ones that are not listed
-	Reasons  []string // why the list may lack something
+	Notices  []string // why the list may lack something
 	Silences []api.SilenceDoc
 	History  historyPage
 	First    bool // nothing was paged past
@@ -35,8 +35,8 @@ type actsPage struct {
 type historyPage struct {
 	Rows    []entryRow
 	Next    string
-	Reasons []string
-	Of      string // the alarm whose page it is on, "" for none
+	Notices []string // why the list may lack something
+	Of      string   // the alarm whose page it is on, "" for none
 }
 
 // alarmRow is an alarm as people see it.
@@ -107,7 +107,7 @@ func (s *Pages) renderAlarms(w http.ResponseWriter, r *http.Request, code int, f
 		for _, a := range open.Alarms {
 			doc.Open = append(doc.Open, s.alarmRow(doc.actsPage, a))
 		}
-		doc.More, doc.Reasons, doc.Silences = open.More, open.Reasons, s.api.Silences().Silences
+		doc.More, doc.Notices, doc.Silences = open.More, notices(open.ReasonList), s.api.Silences().Silences
 	}
 	s.renderLive(w, r, code, "alarms", layout{Title: "Alarms", Listen: doc.First && form.Fault == "", Document: doc})
 }
@@ -160,7 +160,7 @@ type entryRow struct {
 // historyRowsOf words a timeline. An alarm that is raised again while it is
 // raised has changed its severity, or another field that is shown.
 func historyRowsOf(doc api.TimelineDoc, of string) historyPage {
-	page := historyPage{Next: doc.Next, Reasons: doc.Reasons, Of: of, Rows: make([]entryRow, len(doc.Timeline))}
+	page := historyPage{Next: doc.Next, Notices: notices(doc.ReasonList), Of: of, Rows: make([]entryRow, len(doc.Timeline))}
 	was := map[string]api.EntryDoc{} // the transition before, by alarm
 	for i, e := range slices.Backward(doc.Timeline) {
 		row := entryRow{EntryDoc: e}

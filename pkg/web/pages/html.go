@@ -91,10 +91,11 @@ func (s *Pages) renderLive(w http.ResponseWriter, r *http.Request, code int, nam
 
 // homeDoc is what / shows.
 type homeDoc struct {
-	Pages api.PagesDoc
-	First bool   // nothing was paged past
-	URL   string // what was typed
-	Fault string // what was wrong with it
+	Pages   api.PagesDoc
+	Notices []string // why the list may lack something
+	First   bool     // nothing was paged past
+	URL     string   // what was typed
+	Fault   string   // what was wrong with it
 	// Since is since when the history goes; the zero time while that is not known.
 	Since time.Time
 }
@@ -112,20 +113,36 @@ func (s *Pages) renderHome(w http.ResponseWriter, r *http.Request, code int, typ
 		return
 	}
 	doc := homeDoc{Pages: s.api.Pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.At.IsZero(), URL: typed, Fault: fault, Since: s.state.HistorySince()}
+	doc.Notices = notices(doc.Pages.ReasonList)
 	s.renderLive(w, r, code, "home", layout{Title: "Pages", Listen: doc.First && fault == "", Document: doc})
+}
+
+// notices are the reasons of a document that are about Libra and not about a page.
+// That the bus is away is not among them: the layout shows it on every page.
+func notices(l libra.ReasonList) (list []string) {
+	for _, r := range l.Details {
+		switch r.Code {
+		case libra.CodeCatchingUp, libra.CodeHistoryUnreadable, libra.CodeAssetsUnreadable:
+			list = append(list, r.String())
+		}
+	}
+	return list
 }
 
 // reportDoc is what /pages/{id} shows.
 type reportDoc struct {
 	libra.Page
 	api.WatchedDoc
-	Watch       event.Watch     // EveryS is 0 where it is not watched
-	Report      *libra.Report   // nil until there is one
-	Live        event.Step      // of the worker that has the page
-	Waiting     bool            // an answer is to come
-	Quarantined bool            // it is not inspected until it is released
-	Score       *score.Score    // nil unless the report is complete and no error page
-	Stands      *state.Standing // the verdict of the last complete report, while Report is partial or an error page
+	Watch       event.Watch      // EveryS is 0 where it is not watched
+	Report      *libra.Report    // nil until there is one
+	Live        event.Step       // of the worker that has the page
+	Latest      *state.LatestDoc // the newest answer; nil before the first
+	Notices     []string         // why the document may not be the newest
+	Waiting     bool             // an answer is to come
+	Quarantined bool             // it is not inspected until it is released
+	Failing     bool             // Report is good, and later inspections have failed
+	Score       *score.Score     // nil unless the report is complete and no error page
+	Stands      *state.Standing  // the verdict of the last complete report, while Report is partial or an error page
 	Steps       []stepRow
 	Types       []typeRow
 	Assets      []assetRow
@@ -170,7 +187,7 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 	}
 	doc := reportDoc{
 		Page: page.Page, WatchedDoc: page.WatchedDoc, Waiting: page.State == libra.Queued || page.State == libra.Inspecting,
-		Quarantined: page.State == libra.Quarantined, Score: page.Score, Stands: page.Stands, Sort: r.URL.Query().Get("sort"),
+		Quarantined: page.State == libra.Quarantined, Latest: page.Latest, Notices: notices(page.ReasonList), Score: page.Score, Stands: page.Stands, Sort: r.URL.Query().Get("sort"),
 	}
 	if err := json.Unmarshal(page.Report, &doc.Report); err != nil {
 		panic(fmt.Errorf("read report of page %s: %w", page.ID, err)) // we encoded it
@@ -187,6 +204,7 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 	}
 	doc.Steps = stepRows(page.Step)
 	if doc.Report != nil {
+		doc.Failing = doc.Report.Outcome != libra.Failed && page.Latest.Outcome == libra.Failed && !page.Latest.Quarantined
 		doc.Types = typeRows(doc.Report.Totals)
 		doc.Assets, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
 	}

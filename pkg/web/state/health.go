@@ -262,7 +262,7 @@ func (s *State) Behind(why *libra.ReasonList, caughtUp bool, what string) bool {
 		})
 		return true
 	case !caughtUp:
-		why.AddReason(libra.Reason{Code: libra.CodeCatchingUp, Text: fmt.Sprintf("the newest %s are still being read from the bus", what)})
+		why.AddReason(libra.Reason{Code: libra.CodeCatchingUp, Text: fmt.Sprintf("the newest %s are still being read", what)})
 		return true
 	}
 	return false
