@@ -163,6 +163,34 @@ func TestBrowserTableIsListOnPhone(t *testing.T) {
 	}
 }
 
+// A reader in another zone sees times of that zone, and plans a silence in it.
+func TestBrowserTimesAreLocal(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	h := started(t)
+	zone := emulation.SetTimezoneOverrideParams{TimezoneID: "Asia/Kathmandu"} // 5 h 45 min ahead of UTC
+	if _, err := chromedp.Call(ctx, emulation.SetTimezoneOverride, zone); err != nil {
+		t.Fatal(err)
+	}
+	day := time.Now().UTC().Add(48 * time.Hour)
+	fill := `document.querySelector(".plan").open = true;
+		for (const [name, value] of [["alarm", "disk"], ["from", "` + day.Format(time.DateOnly) + `T12:00"], ["why", "new disks"]]) document.querySelector(` + "`.plan [name=${name}]`" + `).value = value;
+		document.querySelector(".plan [data-zone]").textContent`
+	err := chromedp.Do(ctx, chromedp.Navigate(h.base+"/alarms"))
+	label, fillErr := chromedp.Run(ctx, chromedp.Evaluate[string](fill))
+	sent := chromedp.Do(ctx, chromedp.Click(".plan button"), chromedp.WaitVisible(".silences li"))
+	list, listErr := chromedp.Run(ctx, chromedp.Text(".silences"))
+	if err := errors.Join(err, fillErr, sent, listErr); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.get("/api/silences").body; !strings.Contains(got, `"from":"`+day.Format(time.DateOnly)+`T06:15:00Z"`) {
+		t.Errorf("12:00 in Kathmandu is sent as %s", got)
+	}
+	if label != "your time" || !strings.Contains(list, day.Format("Jan 2, 2006, ")+"12:00:00") || !strings.Contains(list, day.Format("Jan 2, 2006, ")+"2:00:00") {
+		t.Errorf("the form asks for %q, and the page shows %q", label, list)
+	}
+}
+
 // A person types an address, watches, and reads the report, in a browser that
 // holds the pages to their policy.
 func TestBrowser(t *testing.T) {

@@ -50,6 +50,16 @@ type alarmRow struct {
 // OpenFor is how long it has been open.
 func (a alarmRow) OpenFor(now time.Time) string { return libra.FormatDuration(now.Sub(a.Since)) }
 
+// formTime writes a time that a form has sent as its field accepts it, in UTC; other
+// text stays as it is. The page's script sends RFC 3339.
+func formTime(text string) string {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return text
+	}
+	return t.UTC().Format("2006-01-02T15:04")
+}
+
 // silenceForm is the form of a silence: what was typed, and what was wrong with
 // it.
 type silenceForm struct {
@@ -263,10 +273,10 @@ func (s *Pages) PostSilence(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	get := r.PostForm.Get
-	form := silenceForm{Alarm: get("alarm"), Target: get("target"), Scope: get("scope"), Severity: get("severity"), From: get("from"), For: get("for"), Why: get("why")}
+	form := silenceForm{Alarm: get("alarm"), Target: get("target"), Scope: get("scope"), Severity: get("severity"), From: formTime(get("from")), For: get("for"), Why: get("why")}
 	_, p := s.api.KeepSilent(r, api.SilenceAsked{
 		Match: libra.Match{Alarm: form.Alarm, Target: form.Target, Scope: libra.Scope(form.Scope), Severity: libra.Severity(form.Severity)},
-		From:  form.From, For: form.For, Why: form.Why,
+		From:  get("from"), For: form.For, Why: form.Why,
 	})
 	switch {
 	case p == nil:
