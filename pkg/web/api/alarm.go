@@ -99,6 +99,7 @@ func newest(list []libra.Transition) []libra.Transition {
 	return list
 }
 
+// GetAlarms serves GET /api/alarms.
 func (s *API) GetAlarms(w http.ResponseWriter, r *http.Request) {
 	state := libra.AlarmState(r.URL.Query().Get("state"))
 	if state != "" && state != libra.Raised && state != libra.Cleared {
@@ -139,6 +140,7 @@ type detailDoc struct {
 	TimelineDoc
 }
 
+// Detail is an alarm with its silences and its timeline from a place on.
 func (s *API) Detail(ctx context.Context, id string, after state.Cursor, limit int) (detailDoc, *Problem) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
@@ -157,6 +159,7 @@ func (s *API) Detail(ctx context.Context, id string, after state.Cursor, limit i
 	return doc, nil
 }
 
+// GetAlarm serves GET /api/alarms/{id}.
 func (s *API) GetAlarm(w http.ResponseWriter, r *http.Request) {
 	after, limit, p := s.Portion(r)
 	if p == nil {
@@ -176,6 +179,7 @@ type acknowledgedDoc struct {
 	Alarm string `json:"alarm"`
 }
 
+// PostAcknowledge serves POST /api/alarms/{id}/acknowledge.
 func (s *API) PostAcknowledge(w http.ResponseWriter, r *http.Request) {
 	var text string
 	p := readFields(w, r, "", `{"text": "on it"}`, map[string]any{"text": &text})

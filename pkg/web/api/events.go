@@ -111,4 +111,5 @@ func more(frame []byte, out <-chan []byte) []byte {
 	}
 }
 
+// EventsPattern is the path of the event streams.
 const EventsPattern = "/api/events"

@@ -78,6 +78,7 @@ func (s *API) addReport(ctx context.Context, doc *pageDoc, v state.PageView) {
 	doc.AddReason(libra.Reason{Code: libra.CodeAssetsUnreadable, Text: "the assets of the newest report cannot be read right now: these are its totals"})
 }
 
+// GetPage serves GET /api/pages/{id}.
 func (s *API) GetPage(w http.ResponseWriter, r *http.Request) {
 	doc, p := s.Page(r.Context(), r.PathValue("id"))
 	if p != nil {
@@ -125,6 +126,7 @@ func ParseCursor(s string) (state.Cursor, error) {
 	return c, nil
 }
 
+// NoPlace is the reason for a cursor that no list has given.
 func NoPlace(s string) error {
 	return invalid(fmt.Sprintf("invalid after %q", s), "must be the next of an earlier answer, or left out")
 }
@@ -162,6 +164,7 @@ func (s *API) Pages(ctx context.Context, after state.Cursor, limit int) PagesDoc
 	return doc
 }
 
+// GetPages serves GET /api/pages.
 func (s *API) GetPages(w http.ResponseWriter, r *http.Request) {
 	limit, p := s.limit(r)
 	if p != nil {

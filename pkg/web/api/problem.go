@@ -27,16 +27,20 @@ type Problem struct {
 
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 
+// NewProblem makes a problem of a reason.
 func NewProblem(kind, title string, status int, why libra.Reason) *Problem {
 	return &Problem{Type: kind, Title: title, Status: status, Detail: why.String(), Details: []libra.Reason{why}}
 }
 
+// ProblemURN begins the types of our own problems.
 const ProblemURN = "urn:libra:problem:"
 
+// PlainProblem makes a problem without a type of its own: its title is that of the status.
 func PlainProblem(status int, code libra.Code, text, remedy string) *Problem {
 	return NewProblem("about:blank", http.StatusText(status), status, libra.Reason{Code: code, Text: text, Remedy: remedy})
 }
 
+// BadRequest is the problem of a value that is invalid; kind is the last part of its type.
 func BadRequest(kind, text, remedy string) *Problem {
 	return BadRequestOf(kind, invalid(text, remedy))
 }
@@ -50,12 +54,14 @@ func invalid(text, remedy string) libra.Reason {
 	return libra.Reason{Code: libra.CodeInvalidParameter, Text: text, Remedy: remedy}
 }
 
+// MethodNotAllowed is the problem of a method that an address does not have; allow lists those that it has.
 func MethodNotAllowed(method, allow string) *Problem {
 	p := PlainProblem(http.StatusMethodNotAllowed, libra.CodeMethod, "method "+method+" is not allowed for this address", "use "+allow)
 	p.allow = allow
 	return p
 }
 
+// NotFound is the problem of an address that does not exist.
 func NotFound(path string) *Problem {
 	return PlainProblem(http.StatusNotFound, libra.CodeNotFound, fmt.Sprintf("address %q not found", path), "/ lists the pages, /api/pages lists them for programs")
 }

@@ -33,6 +33,7 @@ func (s *API) quarantine(ctx context.Context, id, url string) *Problem {
 	return inQuarantine(id, url, v.Answers)
 }
 
+// PostRelease serves POST /api/pages/{id}/release.
 func (s *API) PostRelease(w http.ResponseWriter, r *http.Request) {
 	doc, p := s.Release(r)
 	if p != nil {

@@ -22,6 +22,7 @@ type silencesDoc struct {
 	libra.ReasonList              // why stale
 }
 
+// SilenceDoc is a silence in an answer.
 type SilenceDoc struct {
 	libra.Silence
 	State silenceState `json:"state"`
@@ -72,6 +73,7 @@ func stateOf(s libra.Silence, now time.Time) silenceState {
 	return inForce
 }
 
+// Silences lists those in force or to come.
 func (s *API) Silences() silencesDoc {
 	doc := silencesDoc{Silences: []SilenceDoc{}, ReasonList: libra.NoReasons()}
 	now := time.Now()
@@ -82,6 +84,7 @@ func (s *API) Silences() silencesDoc {
 	return doc
 }
 
+// GetSilences serves GET /api/silences.
 func (s *API) GetSilences(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	writeTagged(w, r, s.Silences())
@@ -98,6 +101,7 @@ type SilenceAsked struct {
 
 const silenceExample = `{"match": {"alarm": "disk"}, "for": "2h", "why": "new disks"}`
 
+// PostSilence serves POST /api/silences.
 func (s *API) PostSilence(w http.ResponseWriter, r *http.Request) {
 	var asked SilenceAsked
 	var match json.RawMessage
@@ -205,6 +209,7 @@ func span(key, text string) (time.Duration, error) {
 	return d, nil
 }
 
+// DeleteSilence serves DELETE /api/silences/{id}.
 func (s *API) DeleteSilence(w http.ResponseWriter, r *http.Request) {
 	sil, p := s.EndSilence(r, r.PathValue("id"))
 	if p != nil {

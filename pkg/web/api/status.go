@@ -8,6 +8,7 @@ import (
 	"libra/pkg/web/state"
 )
 
+// GetUp serves GET /up.
 func (s *API) GetUp(w http.ResponseWriter, r *http.Request) {
 	doc := s.state.Up()
 	code := http.StatusOK
@@ -29,6 +30,7 @@ func (s *API) GetUp(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, b.String())
 }
 
+// GetStatus serves GET /api/status.
 func (s *API) GetStatus(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, s.state.Status())

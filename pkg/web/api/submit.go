@@ -40,6 +40,7 @@ type accepted struct {
 
 const pageExample = `{"url": "https://example.org/"}`
 
+// PostPage serves POST /api/pages.
 func (s *API) PostPage(w http.ResponseWriter, r *http.Request) {
 	var url string
 	var asked WatchAsked

@@ -148,6 +148,7 @@ func (s *API) limit(r *http.Request) (int, *Problem) {
 	return n, nil
 }
 
+// GetHistory serves GET /api/history.
 func (s *API) GetHistory(w http.ResponseWriter, r *http.Request) {
 	after, limit, p := s.Portion(r)
 	if p != nil {

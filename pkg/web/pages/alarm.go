@@ -99,6 +99,7 @@ const (
 // Total counts the open alarms.
 func (p alarmsPage) Total() int { return len(p.Open) + p.More }
 
+// GetAlarms serves GET /alarms.
 func (s *Pages) GetAlarms(w http.ResponseWriter, r *http.Request) {
 	s.renderAlarms(w, r, http.StatusOK, silenceForm{For: "2h"})
 }
@@ -142,6 +143,7 @@ type alarmPage struct {
 	Form     silenceForm
 }
 
+// GetAlarm serves GET /alarms/{id}.
 func (s *Pages) GetAlarm(w http.ResponseWriter, r *http.Request) {
 	after, limit, p := s.api.Portion(r)
 	if p != nil {
@@ -255,6 +257,7 @@ func (s *Pages) person(w http.ResponseWriter, r *http.Request) *api.Problem {
 	return nil
 }
 
+// PostAcknowledge serves POST /alarms/{id}/acknowledge.
 func (s *Pages) PostAcknowledge(w http.ResponseWriter, r *http.Request) {
 	p := s.person(w, r)
 	if p == nil {
@@ -267,6 +270,7 @@ func (s *Pages) PostAcknowledge(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/alarms/"+url.PathEscape(r.PathValue("id")), http.StatusSeeOther)
 }
 
+// PostSilence serves POST /silences.
 func (s *Pages) PostSilence(w http.ResponseWriter, r *http.Request) {
 	if p := s.person(w, r); p != nil {
 		s.api.Fail(w, r, p)
@@ -289,6 +293,7 @@ func (s *Pages) PostSilence(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// PostEnd serves POST /silences/{id}/end.
 func (s *Pages) PostEnd(w http.ResponseWriter, r *http.Request) {
 	p := s.person(w, r)
 	if p == nil {

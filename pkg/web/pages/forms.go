@@ -6,6 +6,7 @@ import (
 	"libra/pkg/web/api"
 )
 
+// PostRelease serves POST /pages/{id}/release.
 func (s *Pages) PostRelease(w http.ResponseWriter, r *http.Request) {
 	doc, p := s.api.Release(r)
 	if p != nil {
@@ -15,6 +16,7 @@ func (s *Pages) PostRelease(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/pages/"+doc.ID, http.StatusSeeOther)
 }
 
+// PostPage serves POST /pages.
 func (s *Pages) PostPage(w http.ResponseWriter, r *http.Request) {
 	if p := api.ReadForm(w, r); p != nil {
 		s.api.Fail(w, r, p)

@@ -102,6 +102,7 @@ type homeDoc struct {
 
 const homeRows = 30
 
+// GetHome serves GET /.
 func (s *Pages) GetHome(w http.ResponseWriter, r *http.Request) {
 	s.renderHome(w, r, http.StatusOK, "", "")
 }
@@ -179,6 +180,7 @@ type assetRow struct {
 // maxRows bounds the assets on one HTML page; the JSON has all of them.
 const maxRows = 500
 
+// GetPage serves GET /pages/{id}.
 func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 	page, p := s.api.Page(r.Context(), r.PathValue("id"))
 	if p != nil {
@@ -267,6 +269,7 @@ func assetRows(r libra.Report, by string) (rows []assetRow, left, others int) {
 	return rows, left, others
 }
 
+// GetStatus serves GET /status.
 func (s *Pages) GetStatus(w http.ResponseWriter, r *http.Request) {
 	s.renderLive(w, r, http.StatusOK, "status", layout{Title: "Status", Refresh: true, Listen: true, Document: s.state.Status()})
 }
@@ -300,6 +303,7 @@ func staticURL(name string) string { return "/static/" + name + "?v=" + statics[
 
 var staticTypes = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 
+// GetStatic serves GET /static/{file}.
 func (s *Pages) GetStatic(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	f, ok := statics[name]
@@ -320,6 +324,7 @@ func (s *Pages) GetStatic(w http.ResponseWriter, r *http.Request) {
 	w.Write(f.data)
 }
 
+// GetIcon serves GET /favicon.ico.
 func (s *Pages) GetIcon(w http.ResponseWriter, r *http.Request) {
 	r.SetPathValue("file", "libra.svg")
 	s.GetStatic(w, r)

@@ -90,6 +90,7 @@ func runbookSpans(text string, known map[string]bool) (spans []runbookSpan) {
 	return append(spans, runbookSpan{Text: text[done:]})
 }
 
+// GetRunbook serves GET /runbook.
 func (s *Pages) GetRunbook(w http.ResponseWriter, r *http.Request) {
 	s.renderLive(w, r, http.StatusOK, "runbook", layout{Title: "Runbook", Nav: "/alarms", Document: runbook})
 }

@@ -54,6 +54,7 @@ func (a Answers) Latest() *Summary {
 // stale says that the report shown is good, and could not be fetched again.
 func (a Answers) stale() bool { return a.Good != nil && a.Latest() == a.Bad }
 
+// Quarantined reports whether the newest answer says that the page is in quarantine.
 func (a Answers) Quarantined() bool { return a.Bad != nil && a.Bad.Quarantined && a.Latest() == a.Bad }
 
 // reasons say why the report shown is not the newest answer about the page.
@@ -74,6 +75,7 @@ func (a Answers) reasons(id string) libra.ReasonList {
 	return list
 }
 
+// HowToRelease is the remedy for a page in quarantine.
 func HowToRelease(id string) string {
 	return fmt.Sprintf("release it with libra release %s, or POST /api/pages/%s/release", id, id)
 }
@@ -92,6 +94,7 @@ func (s *Summary) say(one func(libra.Reason) string) string {
 	return cmp.Or(strings.Join(list, "; "), "the page could not be fetched")
 }
 
+// Stamp writes a time in RFC 3339, in UTC.
 func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // LatestDoc is the newest answer of a page, in its document.
@@ -102,6 +105,7 @@ type LatestDoc struct {
 	libra.ReasonList
 }
 
+// LatestDoc is the newest answer as a document; nil without one.
 func (a Answers) LatestDoc() *LatestDoc {
 	s := a.Latest()
 	if s == nil {

@@ -36,6 +36,7 @@ func DecodeCursor(s string) (c Cursor, ok bool) {
 	return Cursor{time.Unix(0, n).UTC(), id}, true
 }
 
+// Compare orders cursors by time, and by id where that is the same.
 func (c Cursor) Compare(d Cursor) int { return cmp.Or(c.At.Compare(d.At), strings.Compare(c.ID, d.ID)) }
 
 // isAfter says whether something comes after the place, in a list with the

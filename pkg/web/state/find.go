@@ -10,6 +10,7 @@ import (
 	"libra/pkg/libra"
 )
 
+// IsPageID reports whether an id has the form of a page's.
 func IsPageID(id string) bool {
 	return len(id) == 20 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
@@ -77,6 +78,8 @@ func (s *State) seekOnce(ctx context.Context, id string) (PageView, error) {
 	return PageView{}, libra.ErrUnavailable
 }
 
+// OpenRequest asks the bus for an open request of a page. The error is
+// libra.ErrNotFound without one, or libra.ErrUnavailable.
 func (s *State) OpenRequest(ctx context.Context, id string) (event.Request, error) {
 	if !s.BusUp() {
 		return event.Request{}, libra.ErrUnavailable

@@ -84,6 +84,7 @@ func (s *State) onAlarm(t libra.Transition) {
 	}
 }
 
+// OnNote keeps a note that the bus has stored, and sends it to the event streams.
 func (s *State) OnNote(n libra.Note) {
 	if !s.Notes.take(n) || !s.Notes.IsComplete() {
 		return
@@ -92,12 +93,14 @@ func (s *State) OnNote(n libra.Note) {
 	s.Hub.send("note", pageOf(t.Alarm), n)
 }
 
+// OnWatch keeps a watch that the bus has stored, and sends it to the event streams.
 func (s *State) OnWatch(w event.Watch) {
 	if s.Watches.take(w) && s.Watches.Ready() {
 		s.Hub.send("watch", w.Page, watchEvent{w.Page, w.URL, ShowEvery(w.EveryS)})
 	}
 }
 
+// OnRequest keeps a request that the bus has stored, and sends it to the event streams.
 func (s *State) OnRequest(r event.Request) {
 	if s.Memory.request(r, time.Now()) {
 		s.Hub.send("request", r.Page, requestEvent{r.ID, r.Page, r.URL, r.Asked})

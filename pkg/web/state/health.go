@@ -234,6 +234,7 @@ type statusDoc struct {
 	HistorySince time.Time `json:"history_since,omitzero"`
 }
 
+// Status is the state of web, the components by their heartbeats, and counts.
 func (s *State) Status() statusDoc {
 	now := time.Now()
 	up := s.Up()

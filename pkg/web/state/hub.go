@@ -42,18 +42,21 @@ func (h *Hub) Join(page string) *Stream {
 	return st
 }
 
+// Leave removes a client.
 func (h *Hub) Leave(st *Stream) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.streams, st)
 }
 
+// Size counts the clients.
 func (h *Hub) Size() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.streams)
 }
 
+// Dropped counts the clients that were disconnected because they did not read.
 func (h *Hub) Dropped() int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -82,6 +85,7 @@ func (h *Hub) send(kind, page string, v any) {
 	}
 }
 
+// EncodeEvent writes an event as a stream has it.
 func EncodeEvent(kind string, v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -113,6 +117,7 @@ type reportedEvent struct {
 	Report  *ReportSummary `json:"report"`
 }
 
+// ReportEvent is the event of a page's new report.
 func ReportEvent(page string, s *Summary) reportedEvent {
 	return reportedEvent{page, s.Request, s.At, &ReportSummary{Report: s.Report}}
 }

@@ -65,6 +65,7 @@ type Summary struct {
 	Report      libra.Report  // Assets is nil
 }
 
+// LastHeartbeat is the newest heartbeat of an instance.
 type LastHeartbeat struct {
 	Heartbeat event.Heartbeat
 	At        time.Time // by our clock

@@ -22,6 +22,7 @@ func (m *Memory) OpenBySeverity() map[libra.Severity]int {
 	return open
 }
 
+// Cursor is the place of the page in the list.
 func (v PageView) Cursor() Cursor { return Cursor{v.last, v.ID} }
 
 // PageView is one page as memory knows it, copied out.
@@ -178,6 +179,7 @@ type counts struct {
 	ReportBytes int64 `json:"cached_report_bytes"`
 }
 
+// Counts counts what memory holds.
 func (m *Memory) Counts() counts {
 	m.mu.Lock()
 	c := counts{Pages: len(m.pages), Open: m.open}

@@ -38,6 +38,7 @@ func (l *Watchlist) setCaughtUp() {
 	l.caughtUp = true
 }
 
+// Ready reports whether every watch on the bus was read once.
 func (l *Watchlist) Ready() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,6 +64,7 @@ func (l *Watchlist) count() (n int) {
 	return n
 }
 
+// WatchPlace is the place of a watch in the list of watches.
 func WatchPlace(w event.Watch) Cursor { return Cursor{w.At, w.Page} }
 
 // List copies out what is watched, the newest watch first, from after a place
