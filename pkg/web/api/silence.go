@@ -115,7 +115,7 @@ func (s *API) PostSilence(w http.ResponseWriter, r *http.Request) {
 	}
 	if p == nil {
 		var sil libra.Silence
-		if sil, p = s.KeepSilent(r, asked); p == nil {
+		if sil, p = s.CreateSilence(r, asked); p == nil {
 			w.Header().Set("Cache-Control", "no-store")
 			writeJSON(w, http.StatusCreated, s.silenceDoc(sil, time.Now()))
 			return
@@ -124,8 +124,8 @@ func (s *API) PostSilence(w http.ResponseWriter, r *http.Request) {
 	s.Fail(w, r, p)
 }
 
-// KeepSilent makes a silence. Without a problem it is durable.
-func (s *API) KeepSilent(r *http.Request, asked SilenceAsked) (sil libra.Silence, p *Problem) {
+// CreateSilence stores a silence. Without a problem it is durable.
+func (s *API) CreateSilence(r *http.Request, asked SilenceAsked) (sil libra.Silence, p *Problem) {
 	by, p := clientOf(r)
 	if p != nil {
 		return sil, p

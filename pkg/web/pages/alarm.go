@@ -278,7 +278,7 @@ func (s *Pages) PostSilence(w http.ResponseWriter, r *http.Request) {
 	}
 	get := r.PostForm.Get
 	form := silenceForm{Alarm: get("alarm"), Target: get("target"), Scope: get("scope"), Severity: get("severity"), From: formTime(get("from")), For: get("for"), Why: get("why")}
-	_, p := s.api.KeepSilent(r, api.SilenceAsked{
+	_, p := s.api.CreateSilence(r, api.SilenceAsked{
 		Match: libra.Match{Alarm: form.Alarm, Target: form.Target, Scope: libra.Scope(form.Scope), Severity: libra.Severity(form.Severity)},
 		From:  get("from"), For: form.For, Why: form.Why,
 	})
