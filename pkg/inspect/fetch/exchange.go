@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"libra/pkg/libra"
@@ -210,13 +209,12 @@ func keepsBody(t libra.ResourceType, mediaType string) bool {
 type deadline struct {
 	cancel context.CancelCauseFunc
 	mu     sync.Mutex
-	timer  *time.Timer
-	armed  time.Time // when the timer fires; not after by
-	by     time.Time // when the limit is reached
-	limit  *Limit    // the limit that by is of
-	end    time.Time // of the whole exchange
-	whole  *Limit    // the limit that end is of
-	over   atomic.Bool
+	timer  *time.Timer // under mu, as all below; nil before start
+	by     time.Time   // when the limit is reached; zero while paused
+	limit  *Limit      // the limit that by is of
+	end    time.Time   // of the whole exchange
+	whole  *Limit      // the limit that end is of
+	over   bool        // stopped, or a limit was reached
 }
 
 // start sets both limits; a request that is sent again starts them again.
@@ -227,9 +225,7 @@ func (w *deadline) start(first, all time.Duration, firstLimit, whole *Limit) {
 	w.reset(first, firstLimit)
 }
 
-// reset sets the limit to d from now, within the limit of the whole exchange. It
-// is called for every piece of a body: a timer that fires earlier is not touched,
-// and is set again when it fires.
+// reset sets the limit to d from now, within the limit of the whole exchange.
 func (w *deadline) reset(d time.Duration, l *Limit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -239,29 +235,22 @@ func (w *deadline) reset(d time.Duration, l *Limit) {
 		w.by, w.limit = w.end, w.whole
 	}
 	switch {
-	case w.over.Load():
+	case w.over:
 	case w.timer == nil:
 		w.timer = time.AfterFunc(w.by.Sub(now), w.fire)
-		w.armed = w.by
-	case w.armed.IsZero() || w.by.Before(w.armed):
-		w.arm(now)
+	default:
+		w.timer.Reset(w.by.Sub(now))
 	}
 }
 
-// arm sets the timer to the limit; under mu.
-func (w *deadline) arm(now time.Time) {
-	w.armed = w.by
-	w.timer.Reset(w.by.Sub(now))
-}
-
-// pause stops the timer until resume is called with the time that passed, which
-// does not count: the server did not cause the wait.
+// pause stops the timer until the next reset. resume is called with the time that
+// passed, which does not count: the server did not cause the wait.
 func (w *deadline) pause() (resume func(waited time.Duration)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.by = time.Time{}
 	if w.timer != nil {
 		w.timer.Stop()
-		w.armed = time.Time{}
 	}
 	return func(waited time.Duration) {
 		w.mu.Lock()
@@ -273,22 +262,17 @@ func (w *deadline) pause() (resume func(waited time.Duration)) {
 func (w *deadline) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := time.Now()
-	switch {
-	case w.armed.IsZero(): // paused meanwhile
-	case now.Before(w.by):
-		if !w.over.Load() {
-			w.arm(now)
-		}
-	case !w.over.Swap(true):
-		w.cancel(w.limit)
+	if w.over || w.by.IsZero() || time.Now().Before(w.by) {
+		return // reset, paused or stopped meanwhile
 	}
+	w.over = true
+	w.cancel(w.limit)
 }
 
 func (w *deadline) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.over.Store(true)
+	w.over = true
 	if w.timer != nil {
 		w.timer.Stop()
 	}

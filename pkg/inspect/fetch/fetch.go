@@ -121,7 +121,6 @@ type Result struct {
 type Client struct {
 	cfg    Config // with its defaults
 	rt     *transports
-	values *headerValues
 	limits commonLimits
 	slots  *bodySlots
 }
@@ -135,7 +134,7 @@ func New(cfg Config) *Client {
 	if cfg.AcceptLanguage == "" {
 		cfg.AcceptLanguage = "en-US,en;q=0.9"
 	}
-	return &Client{cfg: cfg, rt: newTransports(cfg), values: newHeaderValues(cfg), limits: newCommonLimits(cfg.Limits), slots: newBodySlots()}
+	return &Client{cfg: cfg, rt: newTransports(cfg), limits: newCommonLimits(cfg.Limits), slots: newBodySlots()}
 }
 
 // Close closes idle connections.
@@ -213,33 +212,11 @@ func (res *Result) describe() {
 // contentType parses Content-Type, and ignores invalid parameters.
 func contentType(h http.Header) (mediaType, charset string) {
 	v := h.Get("Content-Type")
-	if bare, label, ok := plainType(v); ok {
-		return bare, label
-	}
 	mediaType, params, err := mime.ParseMediaType(v)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		mediaType, _, _ = strings.Cut(v, ";")
 	}
 	return strings.ToLower(strings.TrimSpace(mediaType)), strings.ToLower(params["charset"])
-}
-
-// plainType parses the common form of Content-Type.
-func plainType(v string) (mediaType, charset string, ok bool) {
-	mediaType, rest, more := strings.Cut(v, ";")
-	if more {
-		if charset, more = strings.CutPrefix(strings.TrimPrefix(rest, " "), "charset="); !more {
-			return "", "", false
-		}
-	}
-	plain := func(r rune) bool {
-		return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '+' || r == '.'
-	}
-	if strings.TrimFunc(charset, plain) != "" || more && charset == "" {
-		return "", "", false
-	}
-	major, minor, slash := strings.Cut(mediaType, "/")
-	ok = v == "" || slash && major != "" && minor != "" && strings.TrimFunc(major, plain) == "" && strings.TrimFunc(minor, plain) == ""
-	return strings.ToLower(mediaType), strings.ToLower(charset), ok
 }
 
 // retryAfter parses both forms, seconds and a date (RFC 9110, section 10.2.3).

@@ -18,32 +18,6 @@ const DefaultUserAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KH
 // requestProfile holds the headers that Chromium sends for a type of resource.
 type requestProfile struct{ accept, dest, mode string }
 
-// headerValues holds common header values. net/http does not change them, so all
-// requests share them.
-type headerValues struct {
-	userAgent, language []string
-	accept, dest, mode  map[string][]string
-	site                map[string][]string
-	secure, plain, as   []string // Accept-Encoding
-	yes, one            []string // Sec-Fetch-User, Upgrade-Insecure-Requests
-}
-
-func newHeaderValues(cfg Config) *headerValues {
-	v := &headerValues{
-		userAgent: []string{cfg.UserAgent}, language: []string{cfg.AcceptLanguage},
-		accept: map[string][]string{}, dest: map[string][]string{"iframe": {"iframe"}}, mode: map[string][]string{}, site: map[string][]string{},
-		secure: []string{"gzip, deflate, br, zstd"}, plain: []string{"gzip, deflate"}, as: []string{"identity"},
-		yes: []string{"?1"}, one: []string{"1"},
-	}
-	for _, w := range requestProfiles {
-		v.accept[w.accept], v.dest[w.dest], v.mode[w.mode] = []string{w.accept}, []string{w.dest}, []string{w.mode}
-	}
-	for _, site := range []string{"none", "same-origin", "same-site", "cross-site"} {
-		v.site[site] = []string{site}
-	}
-	return v
-}
-
 var requestProfiles = map[libra.ResourceType]requestProfile{
 	libra.Document:   {"text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7", "document", "navigate"},
 	libra.Stylesheet: {"text/css,*/*;q=0.1", "style", "no-cors"},
@@ -61,7 +35,6 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 	if !ok {
 		w = requestProfiles[libra.Other]
 	}
-	v := c.values
 	h := make(http.Header, 16)
 	set := func(k, value string) {
 		if value != "" {
@@ -69,8 +42,10 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 		}
 	}
 	trusted := trustworthy(u)
-	h["User-Agent"], h["Accept"], h["Accept-Language"] = v.userAgent, v.accept[w.accept], v.language
-	h["Accept-Encoding"] = v.encoding(r, trusted)
+	set("User-Agent", c.cfg.UserAgent)
+	set("Accept", w.accept)
+	set("Accept-Language", c.cfg.AcceptLanguage)
+	set("Accept-Encoding", acceptEncoding(r, trusted))
 	set("Range", r.Range)
 	set("If-None-Match", r.ETag)
 	set("If-Modified-Since", r.LastModified)
@@ -84,31 +59,32 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 		set("Origin", from.Scheme+"://"+from.Host)
 	}
 	if w.mode == "navigate" {
-		h["Upgrade-Insecure-Requests"] = v.one
+		set("Upgrade-Insecure-Requests", "1")
 	}
 	if trusted {
-		h["Sec-Fetch-Site"], h["Sec-Fetch-Mode"] = v.site[site], v.mode[w.mode]
+		set("Sec-Fetch-Site", site)
+		set("Sec-Fetch-Mode", w.mode)
 		switch {
 		case w.mode == "navigate" && from != nil && !r.TopLevel:
 			w.dest = "iframe"
 		case w.mode == "navigate" && from == nil:
-			h["Sec-Fetch-User"] = v.yes
+			set("Sec-Fetch-User", "?1")
 		}
-		h["Sec-Fetch-Dest"] = v.dest[w.dest]
+		set("Sec-Fetch-Dest", w.dest)
 	}
 	return h
 }
 
-// encoding returns Accept-Encoding as Chromium sends it: identity for media, and
-// brotli and zstd only where no middlebox can change the body.
-func (v *headerValues) encoding(r Request, trusted bool) []string {
+// acceptEncoding returns Accept-Encoding as Chromium sends it: identity for media,
+// and brotli and zstd only where no middlebox can change the body.
+func acceptEncoding(r Request, trusted bool) string {
 	switch {
 	case r.Type == libra.Media:
-		return v.as
+		return "identity"
 	case trusted:
-		return v.secure
+		return "gzip, deflate, br, zstd"
 	}
-	return v.plain
+	return "gzip, deflate"
 }
 
 // trustworthy: https, or a host that is this machine

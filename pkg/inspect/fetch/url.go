@@ -75,9 +75,6 @@ func addr(u *url.URL) string {
 // characters that are invalid in a URL.
 func escape(raw string) string {
 	raw = strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
-	if !needsEscape(raw) {
-		return raw
-	}
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	b.Grow(len(raw) + 16)
@@ -113,15 +110,6 @@ func hostSpan(raw string) int {
 		return i + 2 + n
 	}
 	return len(raw)
-}
-
-func needsEscape(s string) bool {
-	for i := range len(s) {
-		if ch := s[i]; ch <= ' ' || ch >= 0x7f || ch == '"' || ch == '<' || ch == '>' || ch == '\\' || ch == '%' && !hexPair(s[i+1:]) {
-			return true
-		}
-	}
-	return false
 }
 
 func hexPair(s string) bool {
