@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -70,17 +68,5 @@ func TestInspectAgreesWithChromium(t *testing.T) {
 // fixtures serves the fixture pages.
 func fixtures(t *testing.T) string {
 	t.Helper()
-	types := map[string]string{
-		".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".png": "image/png", ".gif": "image/gif",
-		".svg": "image/svg+xml", ".wav": "audio/wav", ".vtt": "text/vtt", ".ttf": "font/ttf",
-	}
-	files := http.FileServer(http.Dir("testdata/site"))
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if typ, ok := types[filepath.Ext(r.URL.Path)]; ok {
-			w.Header().Set("Content-Type", typ)
-		}
-		files.ServeHTTP(w, r)
-	}))
-	t.Cleanup(srv.Close)
-	return srv.URL
+	return served(t, http.FileServer(http.Dir("testdata/site")).ServeHTTP)
 }

@@ -2,11 +2,14 @@ package inspect_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,29 +23,53 @@ import (
 // loopback allows the addresses of the tests' own servers.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
-// site serves bodies by path; ".css" and the like set the type.
+// site serves bodies by path.
 func site(t *testing.T, files map[string]string) string {
 	t.Helper()
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, ok := files[r.URL.Path]
-		if !ok {
-			http.NotFound(w, r)
+	return served(t, func(w http.ResponseWriter, r *http.Request) {
+		if body, ok := files[r.URL.Path]; ok {
+			fmt.Fprint(w, body)
 			return
 		}
-		w.Header().Set("Content-Type", typeOf(r.URL.Path))
-		fmt.Fprint(w, body)
-	}))
+		http.NotFound(w, r)
+	})
+}
+
+// served serves what h writes; the suffix of a path sets its type.
+func served(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	srv := httptest.NewServer(typed(h))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
 
+// secure is served over TLS, with an inspector that trusts the server.
+func secure(t *testing.T, h http.HandlerFunc) (*httptest.Server, *inspect.Inspector) {
+	t.Helper()
+	srv := httptest.NewTLSServer(typed(h))
+	t.Cleanup(srv.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(srv.Certificate())
+	return srv, newInspector(t, inspect.Config{TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
+}
+
+// typed sets the type of each response by the suffix of the path.
+func typed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", typeOf(r.URL.Path))
+		h.ServeHTTP(w, r)
+	})
+}
+
 func typeOf(path string) string {
-	for suffix, t := range map[string]string{".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"} {
-		if strings.HasSuffix(path, suffix) {
-			return t
-		}
+	types := map[string]string{
+		".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".png": "image/png", ".gif": "image/gif",
+		".svg": "image/svg+xml", ".wav": "audio/wav", ".vtt": "text/vtt", ".ttf": "font/ttf", ".woff2": "font/woff2",
 	}
-	return "text/html; charset=utf-8"
+	if t, ok := types[filepath.Ext(path)]; ok {
+		return t
+	}
+	return "text/html"
 }
 
 // TestMain has names looked up at a name server of its own, which knows none:
@@ -96,6 +123,14 @@ func paths(r *libra.Report, f libra.Fetch) []string {
 	return out
 }
 
+// wantPaths compares the assets with a label, in the report's order.
+func wantPaths(t *testing.T, r *libra.Report, f libra.Fetch, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, paths(r, f)); diff != "" {
+		t.Errorf("%s (-want +got), reasons %q:\n%s", f, r.Reasons, diff)
+	}
+}
+
 func TestInspectReportsAPage(t *testing.T) {
 	files := map[string]string{
 		"/":            `<!doctype html><link rel=stylesheet href=a.css><script src=m.js type=module></script><img src="a b.png#x"><iframe src=f/></iframe>`,
@@ -117,10 +152,7 @@ func TestInspectReportsAPage(t *testing.T) {
 	if r.Outcome != libra.Complete || r.Status != 200 || r.FinalURL != url+"/" {
 		t.Errorf("got outcome %s, status %d, final URL %s, reasons %q", r.Outcome, r.Status, r.FinalURL, r.Reasons)
 	}
-	want := []string{"/", "/a.css", "/m.js", "/a%20b.png", "/f/", "/b.css", "/n.js", "/f/inner.png"}
-	if diff := cmp.Diff(want, paths(r, libra.Fetched)); diff != "" {
-		t.Errorf("fetched (-want +got):\n%s", diff)
-	}
+	wantPaths(t, r, libra.Fetched, "/", "/a.css", "/m.js", "/a%20b.png", "/f/", "/b.css", "/n.js", "/f/inner.png")
 	var body int
 	for _, s := range files {
 		body += len(s)
@@ -159,4 +191,15 @@ func TestInspectFailures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFontFallback: when a font source fails, the next one is requested and no
+// other.
+func TestFontFallback(t *testing.T) {
+	url := site(t, map[string]string{
+		"/":            `<!doctype html><style>@font-face { font-family: f; src: url(/gone.woff2), url(/there.woff2), url(/spare.woff2) } p { font-family: f }</style><p>text`,
+		"/there.woff2": "font",
+	})
+	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url, nil)
+	wantPaths(t, r, libra.Fetched, "/", "/gone.woff2", "/there.woff2")
 }

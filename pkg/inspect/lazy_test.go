@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"libra/pkg/inspect"
 	"libra/pkg/libra"
@@ -19,16 +16,14 @@ import (
 // styled by two sheets.
 func TestLazyFollowsTheStyleSheet(t *testing.T) {
 	var height atomic.Int64
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := served(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/":
 			fmt.Fprint(w, `<!doctype html><link rel=stylesheet href=s.css><div></div><img loading=lazy src=i.png width=10 height=10>`)
 		case "/s.css":
-			w.Header().Set("Content-Type", "text/css")
 			fmt.Fprintf(w, "div{height:%dpx}", height.Load())
 		}
-	}))
-	defer srv.Close()
+	})
 	i := newInspector(t, inspect.Config{})
 	for _, c := range []struct {
 		height int64
@@ -38,7 +33,7 @@ func TestLazyFollowsTheStyleSheet(t *testing.T) {
 		{9000, "lazy image, lazy and about 9008 px down the page"},
 	} {
 		height.Store(c.height)
-		r := i.Inspect(context.Background(), srv.URL, nil)
+		r := i.Inspect(context.Background(), url, nil)
 		var got string
 		for _, a := range r.Assets {
 			if strings.HasSuffix(a.URL, "/i.png") {
@@ -57,10 +52,6 @@ func TestLazyInShadowTrees(t *testing.T) {
 		<img loading=lazy src=top.png width=9 height=9><slot name=a></slot><div class=b></div><slot></slot></template>
 		<img loading=lazy src=below.png width=9 height=9><img slot=a loading=lazy src=above.png width=9 height=9><img slot=none loading=lazy src=none.png></div>`})
 	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url, nil)
-	if diff := cmp.Diff([]string{"/", "/top.png", "/above.png"}, paths(r, libra.Fetched)); diff != "" {
-		t.Errorf("fetched (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"/below.png", "/none.png"}, paths(r, libra.Lazy)); diff != "" {
-		t.Errorf("lazy (-want +got):\n%s", diff)
-	}
+	wantPaths(t, r, libra.Fetched, "/", "/top.png", "/above.png")
+	wantPaths(t, r, libra.Lazy, "/below.png", "/none.png")
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -45,19 +44,16 @@ func TestInspectAssetCap(t *testing.T) {
 }
 
 func TestInspectImportDepth(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := served(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
-			w.Header().Set("Content-Type", "text/html")
-			fmt.Fprint(w, `<link rel=stylesheet href=s?0>`)
+			fmt.Fprint(w, `<link rel=stylesheet href=s.css?0>`)
 			return
 		}
 		var n int
 		_, _ = fmt.Sscan(r.URL.RawQuery, &n)
-		w.Header().Set("Content-Type", "text/css")
-		fmt.Fprintf(w, `@import "s?%d";`, n+1)
-	}))
-	defer srv.Close()
-	r := newInspector(t, inspect.Config{Limits: inspect.Limits{ImportDepth: 4}}).Inspect(context.Background(), srv.URL, nil)
+		fmt.Fprintf(w, `@import "s.css?%d";`, n+1)
+	})
+	r := newInspector(t, inspect.Config{Limits: inspect.Limits{ImportDepth: 4}}).Inspect(context.Background(), url, nil)
 	wantReason(t, r, libra.Partial, "limit import_depth")
 	if r.Totals.Requests != 6 {
 		t.Errorf("got %d requests, want the page, a sheet and 4 imports", r.Totals.Requests)
@@ -65,12 +61,10 @@ func TestInspectImportDepth(t *testing.T) {
 }
 
 func TestInspectFrameDepth(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
+	url := served(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `<iframe src="?%sx"></iframe>`, r.URL.RawQuery)
-	}))
-	defer srv.Close()
-	r := newInspector(t, inspect.Config{Limits: inspect.Limits{FrameDepth: 3}}).Inspect(context.Background(), srv.URL, nil)
+	})
+	r := newInspector(t, inspect.Config{Limits: inspect.Limits{FrameDepth: 3}}).Inspect(context.Background(), url, nil)
 	wantReason(t, r, libra.Partial, "limit frame_depth")
 	if r.Totals.Requests != 4 {
 		t.Errorf("got %d requests, want 4", r.Totals.Requests)
@@ -79,7 +73,7 @@ func TestInspectFrameDepth(t *testing.T) {
 
 func TestInspectDeadline(t *testing.T) {
 	release := make(chan struct{})
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := served(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow.png" {
 			select {
 			case <-release:
@@ -88,19 +82,16 @@ func TestInspectDeadline(t *testing.T) {
 			return
 		}
 		fmt.Fprint(w, `<!doctype html><img src=slow.png><img src=quick.png>`)
-	}))
-	defer srv.Close()
+	})
 	defer close(release)
-	r := newInspector(t, inspect.Config{PageTimeout: 500 * time.Millisecond}).Inspect(context.Background(), srv.URL, nil)
+	r := newInspector(t, inspect.Config{PageTimeout: 500 * time.Millisecond}).Inspect(context.Background(), url, nil)
 	wantReason(t, r, libra.Partial, "limit page_timeout")
-	if diff := cmp.Diff([]string{"/", "/slow.png", "/quick.png"}, paths(r, libra.Fetched)); diff != "" {
-		t.Errorf("fetched (-want +got):\n%s", diff)
-	}
+	wantPaths(t, r, libra.Fetched, "/", "/slow.png", "/quick.png")
 }
 
 func TestInspectRetryAfter(t *testing.T) {
 	var asked atomic.Int32
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := served(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/busy.png":
 			if asked.Add(1) == 1 {
@@ -115,20 +106,19 @@ func TestInspectRetryAfter(t *testing.T) {
 		default:
 			fmt.Fprint(w, `<!doctype html><img src=busy.png>`)
 		}
-	}))
-	defer srv.Close()
+	})
 	i := newInspector(t, inspect.Config{PageTimeout: 10 * time.Second})
-	r := i.Inspect(context.Background(), srv.URL, nil)
+	r := i.Inspect(context.Background(), url, nil)
 	wantReason(t, r, libra.Complete, "")
 	if n := asked.Load(); n != 2 {
 		t.Errorf("got %d requests, want 2", n)
 	}
-	r = i.Inspect(context.Background(), srv.URL+"/never.png", nil)
+	r = i.Inspect(context.Background(), url+"/never.png", nil)
 	wantReason(t, r, libra.Partial, "answered 503") // not the end of the page's time
 }
 
 func TestInspectAssetFailures(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := served(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/cut.png":
 			w.Header().Set("Content-Length", "100")
@@ -140,13 +130,12 @@ func TestInspectAssetFailures(t *testing.T) {
 		default:
 			fmt.Fprintf(w, `<!doctype html><img src="%s">`, r.URL.RawQuery)
 		}
-	}))
-	defer srv.Close()
+	})
 	i := newInspector(t, inspect.Config{})
 	for query, want := range map[string]libra.Outcome{
 		"cut.png": libra.Partial, "500.png": libra.Partial, "404.png": libra.Complete, "http://10.0.0.1/private.png": libra.Partial,
 	} {
-		r := i.Inspect(context.Background(), srv.URL+"/?"+query, nil)
+		r := i.Inspect(context.Background(), url+"/?"+query, nil)
 		if r.Outcome != want || (len(r.Reasons) > 0) != (want == libra.Partial) {
 			t.Errorf("%s: got %s %q, want %s", query, r.Outcome, r.Reasons, want)
 		}
@@ -163,13 +152,10 @@ func TestInspectRedirectsAreRequests(t *testing.T) {
 	mux.HandleFunc("/three/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `<!doctype html><img src=i.png>`) })
 	mux.Handle("/three/i.png", http.RedirectHandler("/j.png", http.StatusFound))
 	mux.HandleFunc("/j.png", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "png") })
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
-	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), srv.URL, nil)
-	if diff := cmp.Diff([]string{"/", "/two", "/three/", "/three/i.png", "/j.png"}, paths(r, libra.Fetched)); diff != "" {
-		t.Errorf("fetched (-want +got):\n%s", diff)
-	}
-	if body, ok := r.Body(); !ok || body.URL != srv.URL+"/three/" || r.FinalURL != body.URL {
+	url := served(t, mux.ServeHTTP)
+	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url, nil)
+	wantPaths(t, r, libra.Fetched, "/", "/two", "/three/", "/three/i.png", "/j.png")
+	if body, ok := r.Body(); !ok || body.URL != url+"/three/" || r.FinalURL != body.URL {
 		t.Errorf("got body %q and final URL %q, want /three/", body.URL, r.FinalURL)
 	}
 	for _, a := range r.Assets[:3] {
@@ -180,15 +166,13 @@ func TestInspectRedirectsAreRequests(t *testing.T) {
 }
 
 func TestInspectErrorPageIsReported(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
+	url := served(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		if r.URL.Path == "/" {
 			fmt.Fprint(w, `<!doctype html><img src=i.png>`)
 		}
-	}))
-	defer srv.Close()
-	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), srv.URL, nil)
+	})
+	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url, nil)
 	if r.Outcome != libra.Complete || r.Status != 404 || r.Totals.Requests != 2 {
 		t.Errorf("got %s, status %d, %d requests, want a complete report of a 404 with its image", r.Outcome, r.Status, r.Totals.Requests)
 	}
@@ -228,10 +212,6 @@ func TestInspectConcurrently(t *testing.T) {
 func TestInspectMobile(t *testing.T) {
 	url := site(t, map[string]string{"/": `<!doctype html><meta name=viewport content="width=device-width"><img src=1x.png srcset="2x.png 2x"><picture><source media="(max-width: 500px)" srcset=small.png><img src=large.png></picture>`})
 	r := newInspector(t, inspect.Config{Profile: inspect.Mobile}).Inspect(context.Background(), url, nil)
-	if diff := cmp.Diff([]string{"/", "/2x.png", "/small.png"}, paths(r, libra.Fetched)); diff != "" {
-		t.Errorf("fetched (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"/1x.png", "/large.png"}, paths(r, libra.Conditional)); diff != "" {
-		t.Errorf("conditional (-want +got):\n%s", diff)
-	}
+	wantPaths(t, r, libra.Fetched, "/", "/2x.png", "/small.png")
+	wantPaths(t, r, libra.Conditional, "/1x.png", "/large.png")
 }

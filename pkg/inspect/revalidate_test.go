@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -50,13 +49,10 @@ func TestInspectAgain(t *testing.T) {
 	answer("/fresh.png", "image/png", body, map[string]string{"ETag": `"3"`, "Cache-Control": "max-age=86400"})
 	answer("/secret.png", "image/png", body, map[string]string{"ETag": `"4"`, "Cache-Control": "no-store"})
 	answer("/plain.png", "image/png", body, nil)
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
-	i := inspect.New(inspect.Config{Allow: loopback})
-	defer i.Close()
-
-	first := i.Inspect(context.Background(), srv.URL+"/", nil)
-	again := i.InspectAgain(context.Background(), srv.URL+"/", first, nil)
+	url := served(t, mux.ServeHTTP) + "/"
+	i := newInspector(t, inspect.Config{})
+	first := i.Inspect(context.Background(), url, nil)
+	again := i.InspectAgain(context.Background(), url, first, nil)
 	for _, r := range []*libra.Report{first, again} {
 		if r.Outcome != libra.Complete || r.Repeat == nil {
 			t.Fatalf("got %s %q, repeat %v", r.Outcome, r.Reasons, r.Repeat)

@@ -2,19 +2,37 @@ package inspect_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"libra/pkg/inspect"
 	"libra/pkg/libra"
 )
+
+func TestMixedContent(t *testing.T) {
+	const page = `<!doctype html><img src=http://named.invalid/a.png><img src=http://192.0.2.1/b.png>
+		<script src=http://named.invalid/c.js></script><iframe src=http://named.invalid/d></iframe>
+		<style>body { background: url(http://named.invalid/e.png) }</style><img src=http://127.0.0.1:1/f.png>`
+	srv, i := secure(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) })
+	r := i.Inspect(context.Background(), srv.URL, nil)
+	if until := srv.Certificate().NotAfter; !r.CertificateUntil.Equal(until) {
+		t.Errorf("the certificate expires at %v, the report says %v", until, r.CertificateUntil)
+	}
+	want := map[string]libra.Fetch{
+		"https://named.invalid/a.png": libra.Fetched,
+		"http://192.0.2.1/b.png":      libra.Unused,
+		"http://named.invalid/c.js":   libra.Unused,
+		"http://named.invalid/d":      libra.Unused,
+		"https://named.invalid/e.png": libra.Fetched,
+		"http://127.0.0.1:1/f.png":    libra.Fetched,
+	}
+	if diff := cmp.Diff(want, elsewhere(r, srv.URL)); diff != "" {
+		t.Errorf("(-want +got) %q\n%s", r.Reasons, diff)
+	}
+}
 
 // TestUpgradeInsecureRequests: URLs over http are requested over https, in frames
 // and style sheets too, but for loopback addresses, which are trustworthy.
@@ -29,8 +47,7 @@ func TestUpgradeInsecureRequests(t *testing.T) {
 		{"meta", "", head + `<meta http-equiv=content-security-policy content="` + policy + `">` + rest, "http://named.invalid/before.js"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Content-Type", typeOf(r.URL.Path))
+			srv, i := secure(t, func(w http.ResponseWriter, r *http.Request) {
 				switch r.URL.Path {
 				case "/":
 					if c.header != "" {
@@ -42,19 +59,8 @@ func TestUpgradeInsecureRequests(t *testing.T) {
 				case "/s.css":
 					fmt.Fprint(w, `@import "http://named.invalid/imported.css";`)
 				}
-			}))
-			defer srv.Close()
-			roots := x509.NewCertPool()
-			roots.AddCert(srv.Certificate())
-			i := inspect.New(inspect.Config{Allow: loopback, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
-			defer i.Close()
+			})
 			r := i.Inspect(context.Background(), srv.URL, nil)
-			got := map[string]libra.Fetch{}
-			for _, a := range r.Assets {
-				if !strings.HasPrefix(a.URL, srv.URL) {
-					got[a.URL] = a.Fetch
-				}
-			}
 			want := map[string]libra.Fetch{
 				"https://named.invalid/a.css": libra.Fetched, "https://192.0.2.1/b.js": libra.Fetched, "https://named.invalid/c": libra.Fetched,
 				"https://named.invalid/d.css": libra.Fetched, "https://192.0.2.1/e.png": libra.Fetched, "https://named.invalid/framed.js": libra.Fetched,
@@ -64,9 +70,20 @@ func TestUpgradeInsecureRequests(t *testing.T) {
 			if strings.HasPrefix(c.before, "http:") {
 				want[c.before] = libra.Unused
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, elsewhere(r, srv.URL)); diff != "" {
 				t.Errorf("(-want +got) %q\n%s", r.Reasons, diff)
 			}
 		})
 	}
+}
+
+// elsewhere returns the labels of the assets that are not at base, by URL.
+func elsewhere(r *libra.Report, base string) map[string]libra.Fetch {
+	found := map[string]libra.Fetch{}
+	for _, a := range r.Assets {
+		if !strings.HasPrefix(a.URL, base) {
+			found[a.URL] = a.Fetch
+		}
+	}
+	return found
 }
