@@ -240,7 +240,7 @@ func BenchmarkNotifierStart(b *testing.B) {
 				s.mu.Lock()
 				total += s.at[calls].Sub(began)
 				s.mu.Unlock()
-				bustest.Await(b, "the ledger", func() bool {
+				bustest.Await(b, "the notification log", func() bool {
 					data, err := os.ReadFile(filepath.Join(filepath.Dir(file), "state", "channel-hook.json"))
 					return err == nil && strings.Contains(string(data), fmt.Sprintf("%q", fmt.Sprint("t", n))) && !strings.Contains(string(data), `"begun"`)
 				})

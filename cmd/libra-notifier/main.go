@@ -26,7 +26,7 @@ func main() {
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-notifier", Usage: "notifies people of alarms",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; where there is none, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file.File)},
+			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; without it, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file.File)},
 			daemon.Setting{Name: "credentials", Default: "/etc/libra/credentials/", Usage: "`prefix` of the files with credentials", FlagOnly: true, Into: daemon.Text(&s.cfg.Credentials)},
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, for links in messages", Into: daemon.WebURL(&s.cfg.BaseURL, "https://libra.example.org/")},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links in messages", Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},

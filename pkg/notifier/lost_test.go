@@ -186,7 +186,7 @@ func TestRouteChanges(t *testing.T) {
 	})
 }
 
-// A part of a secret that stands where an answer is cut is none to show.
+// An answer that is cut in the middle of a secret does not show a part of it.
 func TestAnswerIsCutAfterItsSecrets(t *testing.T) {
 	t.Parallel()
 	s := slackSays(t, func(w http.ResponseWriter, r *http.Request) {

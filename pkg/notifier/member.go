@@ -223,7 +223,7 @@ func (n *Notifier) inherit(name string) {
 	from, to := n.cfg.mirror("channel-"+journalName+".json").files(), n.cfg.mirror("channel-"+name+".json").files()
 	for i := range from {
 		if _, err := os.Stat(to[i]); errors.Is(err, fs.ErrNotExist) {
-			_ = os.Rename(from[i], to[i]) // most often there is none
+			_ = os.Rename(from[i], to[i]) // most often it does not exist
 		}
 	}
 }

@@ -32,7 +32,7 @@ import (
 const secret = "sesame-open"
 
 // sink is where Slack would be: each call is answered by the next of answers,
-// and well when there is none.
+// and with 200 when they are used up.
 type sink struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -164,7 +164,7 @@ func (d *fixture) logged() string {
 }
 
 // run starts a notifier with a connection of its own; stop is as good as a
-// kill: what is in hand is not acknowledged.
+// kill: what is being sent is not acknowledged.
 func (d *fixture) run() (stop func()) {
 	d.t.Helper()
 	n := notifier.New(d.cfg, notifier.Deps{

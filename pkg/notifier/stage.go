@@ -42,7 +42,7 @@ func newCandidate(e *entry, now time.Time) candidate {
 // suppression is why a stage held a notification back.
 type suppression struct {
 	stage string
-	// reason completes "it": "was silenced by …". "" is none that people need to
-	// know, and none to leave out the notification once the alarm is over.
+	// reason completes "it": "was silenced by …". "" means that people need not
+	// know it, and that the notification is sent even if the alarm is over.
 	reason string
 }

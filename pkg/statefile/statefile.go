@@ -143,7 +143,7 @@ func (f File) Load(decode func([]byte) error) error {
 	return &DamagedError{f.Path, aside, err}
 }
 
-// Remove removes the file. That there is none is no error.
+// Remove removes the file. A file that does not exist is no error.
 func (f File) Remove() error {
 	if err := os.Remove(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %q: %w", f.Path, cause(err))

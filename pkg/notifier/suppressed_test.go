@@ -1,0 +1,196 @@
+package notifier_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/libra"
+	"libra/pkg/notifier"
+)
+
+// Reminders come at their intervals, also over restarts, until somebody has
+// acknowledged this raise; the clear is sent all the same.
+func TestReminders(t *testing.T) {
+	tale(t, oneChannel+"[remind]\ncritical = \"10m\"\n", func(t *testing.T, s *story) {
+		bus := s.alarm("bus")
+		s.note(libra.Note{Kind: libra.Acknowledged, Alarm: "bus", By: "ann"}) // of an earlier raise
+		s.pass(time.Second)
+		bus.Since = time.Now()
+		s.say(bus)
+		s.pass(15 * time.Minute)
+		s.restart()
+		s.pass(10 * time.Minute)
+		s.note(libra.Note{Kind: libra.Acknowledged, Alarm: "bus", By: "ann"})
+		s.pass(50 * time.Minute)
+		s.clear(bus)
+		s.pass(time.Second)
+		s.want("+1s ops: [critical] bus on box: is down",
+			"+10m1s ops: [critical] bus on box: is down, still open after 10 min",
+			"+20m1s ops: [critical] bus on box: is down, still open after 20 min",
+			"+1h15m1s ops: [cleared] bus on box: is up, down for 1 h 15 min")
+		s.wantTimeline("+1s bus: notified ops: raised", "+10m1s bus: notified ops: still open", "+20m1s bus: notified ops: still open", "+1h15m1s bus: notified ops: cleared")
+	})
+}
+
+// What is silenced is not sent; what is still raised when the silence ends is
+// sent then, also after a restart, and what was over by then never is.
+func TestSilence(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "beat.*"}, time.Minute, 10*time.Minute)
+		before := s.alarm("beat.early")
+		s.say(before)
+		s.pass(2 * time.Minute)
+		stays, over := s.alarm("beat.stays"), s.alarm("beat.over")
+		s.say(stays)
+		s.say(over)
+		s.pass(time.Minute)
+		s.clear(over)
+		s.clear(before) // its raise was sent
+		s.pass(time.Minute)
+		s.restart()
+		s.pass(10 * time.Minute)
+		s.clear(stays)
+		s.pass(time.Minute)
+		s.want("+0s ops: [critical] beat.early on box: is down",
+			"+3m0s ops: [cleared] beat.early on box: is up, down for 3 min",
+			"+10m0s ops: [critical] beat.stays on box: is down",
+			"+14m0s ops: [cleared] beat.stays on box: is up, down for 12 min")
+	})
+}
+
+// A silence that is ended early sends at once what it held back.
+func TestSilenceEndedEarly(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Severity: libra.Major}, 0, time.Hour)
+		s.pass(time.Second)
+		web := s.alarm("web", func(a *libra.Alarm) { a.Severity = libra.Major })
+		s.say(web)
+		s.pass(time.Minute)
+		s.silence("1", libra.Match{Severity: libra.Major}, 0, 0)
+		s.pass(time.Minute)
+		s.silence("2", libra.Match{Severity: libra.Major}, 0, time.Hour)
+		s.pass(time.Second)
+		web.Severity = libra.Critical // worse than what is silenced
+		s.say(web)
+		s.pass(time.Minute)
+		s.want("+1m1s ops: [major] web on box: is down", "+2m2s ops: [critical] web on box: is down")
+	})
+}
+
+// What the bus explains is suppressed while it is down, and sent when it is
+// still raised five seconds after; the bus's own messages count it.
+func TestCause(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		explained := func(a *libra.Alarm) { a.Cause = "bus" }
+		earlier := s.alarm("earlier", explained)
+		s.say(earlier) // the bus is healthy: nothing explains it
+		s.pass(time.Minute)
+		bus := s.alarm("bus")
+		s.say(bus)
+		s.pass(time.Second)
+		stays, over := s.alarm("stays", explained), s.alarm("over", explained)
+		s.say(stays)
+		s.say(over)
+		s.pass(10 * time.Second)
+		s.clear(bus)
+		s.pass(time.Second)
+		s.clear(over)
+		s.restart()
+		s.pass(10 * time.Second)
+		s.clear(stays)
+		s.pass(time.Second)
+		s.want("+0s ops: [critical] earlier on box: is down",
+			"+1m0s ops: [critical] bus on box: is down",
+			"+1m11s ops: [cleared] bus on box: is up, down for 11 s",
+			"+1m16s ops: [critical] stays on box: is down",
+			"+1m22s ops: [cleared] stays on box: is up, down for 21 s")
+	})
+}
+
+// The first of a group is sent at once, the others ten seconds later as one.
+func TestGroup(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		group := func(a *libra.Alarm) { a.Group = "host:example.org" }
+		var pages []libra.Alarm
+		for n := range 4 {
+			pages = append(pages, s.alarm(fmt.Sprint("page.", n), group))
+			s.say(pages[n])
+			s.pass(time.Second)
+		}
+		s.clear(pages[3]) // cleared before it was sent: its group is no reason to drop it
+		s.pass(20 * time.Second)
+		s.say(s.alarm("page.9", group))
+		s.pass(2 * time.Second)
+		s.want("+0s ops: [critical] page.0 on box: is down",
+			"+4s ops: 2 notifications in one: 0 open, 1 cleared on box, 1 Jan 00:00:03 UTC to 1 Jan 00:00:04 UTC",
+			"+10s ops: 2 alarms of example.org on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC; worst: [critical] page.1: is down",
+			"+24s ops: [critical] page.9 on box: is down")
+	})
+}
+
+// Routes: a channel that got the raise gets what follows, others do not.
+func TestRoutes(t *testing.T) {
+	const file = oneChannel + "[[channel]]\nname = \"phone\"\ntype = \"slack\"\ncredential = \"x\"\n" +
+		"[[route]]\nseverity = \"critical\"\nchannels = [\"phone\"]\n[[route]]\nscope = \"page\"\nchannels = []\n"
+	tale(t, file, func(t *testing.T, s *story) {
+		a := s.alarm("disk", func(a *libra.Alarm) { a.Severity = libra.Major })
+		s.say(a) // both: no route fits
+		s.pass(10 * time.Second)
+		a.Severity = libra.Critical
+		s.say(a)
+		s.pass(10 * time.Second)
+		b := s.alarm("bus")
+		s.say(b) // phone
+		page := s.alarm("page.1", func(a *libra.Alarm) { a.Scope, a.Severity = libra.ScopePage, libra.Minor })
+		s.say(page) // nobody
+		s.pass(10 * time.Second)
+		for _, x := range []libra.Alarm{a, b, page} {
+			s.clear(x)
+			s.pass(10 * time.Second)
+		}
+		byChannel := map[string][]string{}
+		for _, line := range s.sent {
+			_, rest, _ := strings.Cut(line, " ")
+			name, text, _ := strings.Cut(rest, ": ")
+			byChannel[name] = append(byChannel[name], text)
+		}
+		want := map[string][]string{
+			"ops":   {"[major] disk on box: is down", "[critical] disk on box: is down", "[cleared] disk on box: is up, down for 30 s"},
+			"phone": {"[major] disk on box: is down", "[critical] disk on box: is down", "[critical] bus on box: is down", "[cleared] disk on box: is up, down for 30 s", "[cleared] bus on box: is up, down for 20 s"},
+		}
+		if diff := cmp.Diff(want, byChannel); diff != "" {
+			t.Errorf("sent (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// An alarm that comes and goes in one digest while a silence keeps its last
+// raise: nothing is lost when the silence ends.
+func TestRaisedAgainWithinADigest(t *testing.T) {
+	tale(t, oneChannel+"[notify]\ndigest = 2\n", func(t *testing.T, s *story) {
+		a := s.alarm("web", func(a *libra.Alarm) { a.Severity = libra.Major })
+		s.say(a)
+		s.pass(time.Second)
+		s.answer(notifier.Refused("503", false))
+		other := s.alarm("other")
+		s.say(other) // refused once: the next wait
+		s.silence("1", libra.Match{Alarm: "web"}, 0, 10*time.Minute)
+		s.pass(100 * time.Millisecond)
+		s.clear(a)
+		s.say(a)
+		s.pass(time.Minute)
+		s.restart()
+		s.pass(10 * time.Minute)
+		for i, line := range s.sent {
+			_, s.sent[i], _ = strings.Cut(line, ": ") // when depends on the backoff
+		}
+		s.want("[major] web on box: is down",
+			"[critical] other on box: is down",
+			"[cleared] web on box: is up, down for 1.1 s",
+			"[major] web on box: is down")
+	})
+}
