@@ -351,3 +351,24 @@ func lastCut(s, sep string) (before, after string, found bool) {
 	}
 	return s[:i], s[i+len(sep):], true
 }
+
+// Whatever clients make up, the label route has the patterns of routes only.
+func TestRoutesOfMetricsAreBounded(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	for _, path := range []string{"/made-up", "/made-up/", "//made-up", "/api/pages/made-up", "/api/../made-up", "/made-up/%2e%2e", "/pages/made-up/watch", "/static/made-up"} {
+		for _, method := range []string{"GET", "POST", "DELETE", "MADE-UP"} {
+			h.do(method, path, "")
+		}
+	}
+	body := h.get("/metrics").body
+	routes := regexp.MustCompile(`libra_web_requests_total{code="\d+",route="([^"]*)"}`).FindAllStringSubmatch(body, -1)
+	for _, r := range routes {
+		if strings.Contains(r[1], "made-up") || r[1] == "" {
+			t.Errorf("route %q in %s", r[1], r[0])
+		}
+	}
+	if len(routes) < 5 || !strings.Contains(body, `route="none"`) || !strings.Contains(body, `route="/static/{file}"`) {
+		t.Errorf("routes %q", routes)
+	}
+}
