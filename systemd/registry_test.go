@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,24 +42,89 @@ func TestFilesKnowEveryComponent(t *testing.T) {
 		} else if want := fmt.Sprintf("Name: %q", c.Name); !strings.Contains(string(text), want) {
 			missing(main, want+" to its daemon.Program")
 		}
-		if want := "\nu " + c.Name + " - "; !strings.Contains(readText(t, "sysusers.conf"), want) {
+		if !slices.Contains(sysusers(t, "u"), c.Name) {
 			missing("systemd/sysusers.conf", fmt.Sprintf("the line u %s - %q", c.Name, "Libra "+c.Role))
 		}
-		if want := "\ng " + c.Readers + " -\n"; c.Readers != "" && !strings.Contains(readText(t, "sysusers.conf"), want) {
+		if c.Readers != "" && !slices.Contains(sysusers(t, "g"), c.Readers) {
 			missing("systemd/sysusers.conf", "the line g "+c.Readers+" -")
 		}
 		name := strings.TrimSuffix(c.UnitFile(), ".service")
 		if !strings.Contains(readText(t, "../docs/architecture.md"), "\n| `"+name+"` |") {
 			missing("docs/architecture.md", "a row that begins with | `"+name+"` | to the table under The processes")
 		}
-		if !strings.Contains(readText(t, "../docs/operations.md"), "\n| `"+c.Units()[0]+"`") {
-			missing("docs/operations.md", "a row that begins with | `"+c.Units()[0]+"` to the table under The units")
+	}
+	for _, user := range sysusers(t, "u") {
+		if _, ok := component.Find(user); !ok {
+			t.Errorf("systemd/sysusers.conf: user %s is of no component: remove it, or add the component to pkg/component/component.go", user)
 		}
 	}
 	for name := range all {
 		c, ok := component.Find(strings.TrimSuffix(name, "@"))
 		if !slices.Contains(notComponents, name) && (!ok || c.UnitFile() != name+".service") {
 			t.Errorf("systemd/%s.service: no such unit in the registry: add it to pkg/component/component.go, or remove the file", name)
+		}
+	}
+}
+
+// sysusers lists what sysusers.conf has of a type: "u" for users, "g" for groups.
+func sysusers(t *testing.T, kind string) (names []string) {
+	t.Helper()
+	for line := range strings.Lines(readText(t, "sysusers.conf")) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == kind {
+			names = append(names, f[1])
+		}
+	}
+	return names
+}
+
+// The table under The units of docs/operations.md has a row for each unit and for
+// libra.target, and no other.
+func TestTableOfUnitsHasEveryUnit(t *testing.T) {
+	want := []string{"libra.target", "libra-keys", "libra-retry@UNIT"}
+	for _, c := range component.All() {
+		want = append(want, c.Units()[0])
+	}
+	_, rest, _ := strings.Cut(readText(t, "../docs/operations.md"), "\n## The units\n")
+	table, _, _ := strings.Cut(rest, "\n## ")
+	var got []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllStringSubmatch(table, -1) {
+		got = append(got, m[1])
+	}
+	for _, unit := range want {
+		if !slices.Contains(got, unit) {
+			t.Errorf("docs/operations.md: add a row that begins with | `%s` to the table under The units", unit)
+		}
+	}
+	for _, unit := range got {
+		if !slices.Contains(want, unit) {
+			t.Errorf("docs/operations.md: remove the row of %s from the table under The units", unit)
+		}
+	}
+}
+
+// A group of sysusers.conf is what two units share: one creates its files with the
+// group, others are members of it.
+func TestGroupsHaveAnOwnerAndMembers(t *testing.T) {
+	all := units(t)
+	for _, group := range sysusers(t, "g") {
+		var owners, members []string
+		for name, unit := range all {
+			if value(unit, "Group") == group {
+				owners = append(owners, name)
+			}
+			if slices.Contains(strings.Fields(value(unit, "SupplementaryGroups")), group) {
+				members = append(members, name)
+			}
+		}
+		if len(owners) != 1 || len(members) == 0 {
+			t.Errorf("systemd/sysusers.conf: group %s: units with Group= are %q, units with SupplementaryGroups= are %q; want one, and one or more", group, owners, members)
+		}
+	}
+	for name, unit := range all {
+		for _, group := range strings.Fields(value(unit, "Group") + " " + value(unit, "SupplementaryGroups")) {
+			if !slices.Contains(sysusers(t, "g"), group) {
+				t.Errorf("systemd/%s.service: group %s is not in systemd/sysusers.conf", name, group)
+			}
 		}
 	}
 }

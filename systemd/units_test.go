@@ -26,7 +26,7 @@ func units(t *testing.T) map[string]string {
 	return all
 }
 
-// value returns the first value of a key in a unit; "" if there is none.
+// value returns the first value of a key in a unit; "" if the unit lacks the key.
 func value(unit, key string) string {
 	m := regexp.MustCompile(`(?m)^` + key + `=(.*)$`).FindStringSubmatch(unit)
 	if m == nil {
