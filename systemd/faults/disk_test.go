@@ -47,7 +47,7 @@ func full(s *trial, parts ...string) {
 	took, ok := s.awaitAccepting(30 * time.Second)
 	if !ok {
 		s.after("only a manual restart of the bus helped")
-		box.Systemctl(s, "restart", "libra-bus") // to tell a delay from a loss
+		box.Systemctl(s, "restart", "libra-bus") // to distinguish a delay from a loss
 	}
 	s.wantHealthy(30 * time.Second)
 	<-time.After(2 * time.Second)

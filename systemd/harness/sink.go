@@ -154,7 +154,7 @@ func (s *Sink) Reset() {
 }
 
 // Message returns the texts of the first message that contains all of words, one
-// on each line; "" if there is none.
+// on each line; "" if nothing does.
 func (s *Sink) Message(words ...string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
