@@ -60,9 +60,6 @@ func (p *Page) Uses() []Use {
 
 // addresses is Uses without the lazy elements; steps are those of matching.
 func (p *Page) addresses() ([]Use, int) {
-	if p.Boxes == 0 && p.inert() && !(&pass{page: p}).mayRequest(&selector.Index{}, p.Doc, false) {
-		return nil, 0
-	}
 	s := newPass(p, false)
 	if len(s.cascade.Faces) > 0 {
 		s.tree = selector.Elements(p.Doc)

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/media"
-	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
 	"libra/pkg/libra"
 )
@@ -22,7 +21,6 @@ import (
 type Sheet struct {
 	Base       string // what its addresses resolve against
 	Rules      []*Rule
-	MayRequest bool // a rule may name an address
 	imports    []importRule
 	namespaces map[string]string
 	truncated  bool
@@ -40,7 +38,6 @@ func Parse(text []byte, base string) *Sheet {
 	s := &Sheet{Base: base}
 	p := parser{Tokenizer: syntax.Tokenizer{Source: strings.TrimPrefix(string(text), "\ufeff")}, sheet: s}
 	p.stylesheet()
-	s.MayRequest = mayRequest(s.Rules)
 	return s
 }
 
@@ -76,19 +73,4 @@ func (s *Sheet) Imports(v media.Viewport) []Import {
 		list = append(list, i)
 	}
 	return list
-}
-
-// mayRequest says whether rules, or rules in them, may name an address.
-func mayRequest(rules []*Rule) bool {
-	for _, r := range rules {
-		if r.Kind == FontFaceRule || property.MayRequest(r.Declarations, false) || mayRequest(r.Rules) {
-			return true
-		}
-		for _, d := range r.Descriptors {
-			if strings.Contains(d.Value, "(") {
-				return true
-			}
-		}
-	}
-	return false
 }
