@@ -100,8 +100,8 @@ func MakeKeys(dir string) error {
 	return statefile.File{Path: filepath.Join(dir, publicFile)}.Write([]byte(public.String()))
 }
 
-// makeKey returns the public half of the key in file, and makes the file where
-// there is none. A damaged one is an error and stays: other units may still use
+// makeKey returns the public half of the key in file, and creates the file if it
+// does not exist. A damaged one is an error and stays: other units may still use
 // what it held.
 func makeKey(file string) (public string, err error) {
 	state := statefile.File{Path: file}

@@ -28,7 +28,7 @@ func (c *Conn) CheckStreams(ctx context.Context) error {
 }
 
 // OldestRequest returns how many requests are open, and since when the oldest of
-// them is; the zero time where there is none.
+// them is; the zero time without an open request.
 func (c *Conn) OldestRequest(ctx context.Context) (open int, since time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()

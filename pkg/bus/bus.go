@@ -128,8 +128,7 @@ func (c *Conn) Close() { c.nc.Close() }
 // Connected reports whether there is a connection now.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
-// Ping asks the bus for an answer. Without a connection, the error says why
-// there is none.
+// Ping asks the bus for an answer. Without a connection, the error says why.
 func (c *Conn) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()

@@ -14,7 +14,7 @@ type Loop interface {
 }
 
 // roundTime is what a loop of this package declares for one round: it makes at
-// most three calls of patience each and pauses for half a second at most. What
+// most three calls of callTime each and pauses for half a second at most. What
 // takes longer goes round, as waiting for a bus that is away does.
 const roundTime = 3*callTime + 500*time.Millisecond
 

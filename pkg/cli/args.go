@@ -54,7 +54,7 @@ func arrangeCommand(c *cli.Command, args []string) []string {
 }
 
 // subcommand is the command of c that args name, and the other arguments; nil
-// where the first word that is no flag is none.
+// where the first word that is not a flag is not a command either.
 func subcommand(c *cli.Command, args []string) (sub *cli.Command, rest []string) {
 	for i := 0; i < len(args) && args[i] != "--"; i++ {
 		switch {

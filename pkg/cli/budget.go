@@ -154,7 +154,7 @@ func bare(err error) error {
 	return err
 }
 
-// judge holds a report against the budget, nil if there is none, and writes
+// judge holds a report against the budget, nil without one, and writes
 // the files asked for. Both files say what is not judged.
 func (y criteria) judge(report *libra.Report) (*budget.Result, error) {
 	if y.har != "" {

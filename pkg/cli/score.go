@@ -8,7 +8,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// writeVerdict prints the score in one line, or why there is none.
+// writeVerdict prints the score in one line, or why the page has no score.
 func writeVerdict(w io.Writer, s screen, r *libra.Report, v *score.Score) {
 	switch {
 	case r.ErrorPage():

@@ -36,7 +36,7 @@ func seeSettings(file string) (list []finding) {
 	return append(list, fine("settings", "%s sets %d of %d", file, len(given), len(configs.Settings())))
 }
 
-// noSetting says that NAME=VALUE looks like a setting of Libra and is none.
+// noSetting reports whether NAME=VALUE looks like a setting of Libra and is not.
 func noSetting(pair string) bool {
 	name, _, _ := strings.Cut(pair, "=")
 	return strings.HasPrefix(name, "LIBRA_") && !slices.ContainsFunc(configs.Settings(), func(s configs.Setting) bool { return s.Env == name })

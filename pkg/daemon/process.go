@@ -27,8 +27,8 @@ type Process struct {
 	// Liveness supervises the process's loops: while one hangs, neither systemd's
 	// watchdog is fed nor a heartbeat published.
 	Liveness *Liveness
-	// Borne are the faults of the configuration that the process was started in
-	// spite of.
+	// Tolerated are the faults of the configuration that the process was started
+	// in spite of.
 	Tolerated []error
 
 	started time.Time
@@ -60,9 +60,9 @@ func (p *Process) Ready(status string) {
 	p.Log.Info("ready", "status", status, "dur", time.Since(p.started).Round(time.Microsecond), "version", Version)
 }
 
-// Status replaces the line that systemctl status shows. It may
-// be called often: systemd is notified of a change once a second at most, since
-// it passes each on to every client that subscribes to its units.
+// Status replaces the line that systemctl status shows. It may be called often:
+// systemd is notified of a change once a second at most, since it passes each on
+// to every client that subscribes to its units.
 func (p *Process) Status(status string) {
 	if p.setStatus(status) {
 		p.notify("STATUS=" + oneLine(status))

@@ -181,7 +181,7 @@ type Watch struct {
 type Tried struct {
 	Channel string `json:"channel"`
 	OK      bool   `json:"ok"`
-	Answer  string `json:"answer"` // the provider's, or why there is none
+	Answer  string `json:"answer"` // the provider's, or why no provider answered
 	TookMS  int64  `json:"took_ms"`
 	// Channels lists those there are, where Channel is not among them.
 	Channels []string `json:"channels,omitempty"`
