@@ -2,6 +2,7 @@ package libra
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -21,7 +22,7 @@ func Several(n int, noun string) string {
 // "850 B", "307.2 kB" (1 kB is 1000 bytes), "1.4 MB".
 func FormatBytes(n int64) string {
 	if n < 0 {
-		return "-" + FormatBytes(-n)
+		return "-" + FormatBytes(-max(n, -math.MaxInt64))
 	}
 	if n < 1000 {
 		return strconv.FormatInt(n, 10) + " B"
@@ -41,7 +42,7 @@ var byteUnits = []string{"kB", "MB", "GB", "TB", "PB", "EB"}
 func FormatDuration(d time.Duration) string {
 	switch {
 	case d < 0:
-		return "-" + FormatDuration(-d)
+		return "-" + FormatDuration(-max(d, -math.MaxInt64))
 	case d < 999500*time.Microsecond:
 		return fmt.Sprintf("%d ms", d.Round(time.Millisecond)/time.Millisecond)
 	case d < 9950*time.Millisecond:

@@ -11,7 +11,7 @@ import (
 func TestFormatBytes(t *testing.T) {
 	for n, want := range map[int64]string{
 		0: "0 B", 999: "999 B", 1000: "1.0 kB", 307_200: "307.2 kB", 999_949: "999.9 kB", 999_950: "1.0 MB",
-		1_440_000: "1.4 MB", 5_000_000_000: "5.0 GB", -1500: "-1.5 kB", math.MaxInt64: "9.2 EB",
+		1_440_000: "1.4 MB", 5_000_000_000: "5.0 GB", -1500: "-1.5 kB", math.MaxInt64: "9.2 EB", math.MinInt64: "-9.2 EB",
 	} {
 		if got := libra.FormatBytes(n); got != want {
 			t.Errorf("FormatBytes(%d) = %q, want %q", n, got, want)
@@ -27,7 +27,7 @@ func TestFormatDuration(t *testing.T) {
 		1400 * time.Millisecond: "1.4 s", 5 * time.Second: "5 s", 9940 * time.Millisecond: "9.9 s", 9960 * time.Millisecond: "10 s",
 		45400 * time.Millisecond: "45 s", 59600 * time.Millisecond: "1 min", 105 * time.Second: "1 min 45 s",
 		30 * time.Minute: "30 min", time.Hour - time.Millisecond: "1 h", 125 * time.Minute: "2 h 5 min", time.Hour + 20*time.Second: "1 h",
-		day: "1 day", 7 * day: "7 days", 76 * time.Hour: "3 days 4 h", 2*day + 59*time.Minute: "2 days", -time.Second: "-1 s",
+		day: "1 day", 7 * day: "7 days", 76 * time.Hour: "3 days 4 h", 2*day + 59*time.Minute: "2 days", -time.Second: "-1 s", math.MinInt64: "-106751 days 23 h",
 	} {
 		if got := libra.FormatDuration(d); got != want {
 			t.Errorf("FormatDuration(%s) = %q, want %q", d, got, want)
