@@ -27,7 +27,7 @@ var rules = map[string][]string{
 	"component": {},
 	"bus":       base,
 	"store":     append([]string{"statefile"}, base...),
-	"daemon":    append([]string{"configs"}, base...),
+	"daemon":    append([]string{"configs", "component"}, base...),
 	"broker":    {"libra", "event", "statefile", "component"},
 	"fault":     {"libra"},
 	"cli":       {"libra", "inspect", "store", "configs", "component"},

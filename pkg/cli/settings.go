@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -96,7 +98,11 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 			continue
 		}
 		asked++
-		for _, fault := range checkFaults(ctx, c, program, given) {
+		faults, problem := checkFaults(ctx, c, program, given)
+		if problem != nil {
+			list = append(list, *problem)
+		}
+		for _, fault := range faults {
 			if !reported[fault] {
 				reported[fault] = true
 				list = append(list, fine("programs", "%s rejects its settings: %s", c.Name, fault).do("correct it before anything is restarted or reloaded"))
@@ -109,31 +115,40 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 	return []finding{fine("programs", "%d programs accept these settings", asked)}
 }
 
-// checkFaults are the faults that a program finds in its configuration.
-func checkFaults(ctx context.Context, c component.Component, program string, settings []string) (faults []string) {
-	out, err := check(ctx, program, settings, unitUser(c))
+// checkFaults are the faults that a program finds in its configuration. A program
+// of another version may not know --check --json: that is a problem.
+func checkFaults(ctx context.Context, c component.Component, program string, settings []string) (faults []string, problem *finding) {
+	stdout, stderr, err := check(ctx, program, settings, unitUser(c))
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) { // it lies where that user cannot reach it
-		out, err = check(ctx, program, settings, nil)
+		stdout, stderr, err = check(ctx, program, settings, nil)
 	}
-	for line := range strings.Lines(string(out)) {
-		word, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		if word == "wrong" || word == "warning" {
-			faults = append(faults, strings.TrimPrefix(text, "configuration: "))
-		}
+	var result component.Check
+	if json.Unmarshal(stdout, &result) != nil || result.Component != c.Name {
+		return nil, noResult(program, stderr, err)
 	}
-	if err == nil {
-		return faults // it could start, even so
+	for _, fault := range result.Faults { // also of one that starts in spite of them
+		faults = append(faults, fault.Text)
 	}
-	if len(faults) == 0 {
-		faults = []string{fmt.Sprintf("%v: %s", err, strings.TrimSpace(string(out)))}
-	}
-	return faults
+	return faults, nil
 }
 
-// check runs a program as the user of its unit.
-func check(ctx context.Context, program string, settings []string, as *syscall.Credential) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, program, "--check")
-	// Only what a unit would get: this shell's own settings are none of its.
+// noResult is the finding that a program has not printed what it was asked for.
+func noResult(program string, stderr []byte, err error) *finding {
+	seen := program + " --check --json printed no result"
+	if err != nil {
+		seen += fmt.Sprintf(" (%v)", err)
+	}
+	if text := strings.Join(strings.Fields(string(stderr)), " "); text != "" {
+		seen += ": " + text
+	}
+	f := fine("programs", "%s", seen).do(fmt.Sprintf("compare %s --version with libra --version (%s): a program of an earlier version has no --json; install all programs of one version", program, Version))
+	return &f
+}
+
+// check runs a program's --check as the user of its unit.
+func check(ctx context.Context, program string, settings []string, as *syscall.Credential) (stdout, stderr []byte, err error) {
+	cmd := exec.CommandContext(ctx, program, "--check", "--json")
+	// Only what a unit would get: this shell's own settings are not its own.
 	own := slices.DeleteFunc(os.Environ(), func(pair string) bool {
 		return strings.HasPrefix(pair, "LIBRA_") || strings.HasPrefix(pair, "JOURNAL_STREAM=")
 	})
@@ -141,7 +156,10 @@ func check(ctx context.Context, program string, settings []string, as *syscall.C
 	if as != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	}
-	return cmd.CombinedOutput()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	return out.Bytes(), errs.Bytes(), err
 }
 
 // unitUser is the user that a component's --check runs as, because root may read

@@ -87,21 +87,16 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 		faults = append(faults, p.Examine()...)
 	}
 	code := exitCode(faults)
-	report := logFault(log)
-	if asked.check {
-		report = printFault(stderr, log, os.Getenv)
-	}
-	for _, err := range faults {
-		report(err)
-	}
 	switch {
-	case code != 0:
-		return code
+	case asked.check && asked.json:
+		p.writeCheck(stdout, faults)
 	case asked.check:
-		if len(faults) == 0 {
-			fmt.Fprintf(stdout, "%s: the configuration is fine\n", p.Name)
-		}
-		return 0
+		p.printCheck(stdout, stderr, log, faults)
+	default:
+		logFaults(log, faults)
+	}
+	if code != 0 || asked.check {
+		return code
 	}
 	return p.run(ctx, log, faults)
 }

@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"syscall"
@@ -46,31 +44,13 @@ func exitCode(faults []error) (code int) {
 	return code
 }
 
-// logFault returns a function that logs a fault found at a start.
-func logFault(log *slog.Logger) func(error) {
-	return func(err error) {
+// logFaults logs the faults found at a start.
+func logFaults(log *slog.Logger, faults []error) {
+	for _, err := range faults {
 		if isTolerable(err) {
 			log.Warn("configuration fault tolerated: " + oneLine(err.Error()))
 		} else {
 			log.Error("cannot start: " + oneLine(err.Error()))
-		}
-	}
-}
-
-// printFault returns a function that writes a fault found by --check: a plain
-// line on a terminal, a line of the log under journald, where a reload runs it.
-func printFault(w io.Writer, log *slog.Logger, getenv func(string) string) func(error) {
-	return func(err error) {
-		text := oneLine(err.Error())
-		switch tolerable, journal := isTolerable(err), getenv("JOURNAL_STREAM") != ""; {
-		case !journal && tolerable:
-			fmt.Fprintln(w, "warning: "+text)
-		case !journal:
-			fmt.Fprintln(w, "wrong: "+text)
-		case tolerable:
-			log.Warn("the configuration has a fault: " + text)
-		default:
-			log.Error("the configuration is wrong: " + text)
 		}
 	}
 }

@@ -16,8 +16,8 @@ import (
 
 // request is what a command line asks for apart from settings.
 type request struct {
-	check, help, version bool
-	understood           bool // the flags were, and each setting has its value
+	check, json, help, version bool
+	understood                 bool // the flags were, and each setting has its value
 }
 
 // readFlags sets settings from the environment, then from args, which win, then
@@ -27,6 +27,7 @@ func readFlags(name string, args []string, settings []*value) (asked request, er
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	set.BoolVar(&asked.check, "check", false, "")
+	set.BoolVar(&asked.json, "json", false, "")
 	set.BoolVar(&asked.version, "version", false, "")
 	set.BoolVar(&asked.version, "v", false, "")
 	for _, v := range settings {
@@ -45,6 +46,9 @@ func readFlags(name string, args []string, settings []*value) (asked request, er
 		v.fill()
 	}
 	asked.understood = true
+	if asked.json && !asked.check {
+		return asked, fmt.Errorf("--json is the format of --check: give --check too, see %s --help", name)
+	}
 	if set.NArg() > 0 {
 		return asked, fmt.Errorf("argument %q is not understood: settings are flags, see %s --help", set.Arg(0), name)
 	}
@@ -67,5 +71,5 @@ func (p Program) printHelp(w io.Writer, settings []*value) {
 		}
 		fmt.Fprintf(lines, "  --%s %s\t%s\n", v.Name, arg, usage)
 	}
-	fmt.Fprint(lines, "  --check\tcheck the configuration and exit\n  --help, -h\tprint this help\n  --version, -v\tprint the version\n")
+	fmt.Fprint(lines, "  --check\tcheck the configuration and exit\n  --json\twith --check: print the faults as JSON\n  --help, -h\tprint this help\n  --version, -v\tprint the version\n")
 }

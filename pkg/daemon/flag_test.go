@@ -49,7 +49,7 @@ func TestHelp(t *testing.T) {
 		code, _, _, help, _ := flagged(t, arg)
 		for _, want := range []string{
 			"libra-test - is a test", "--bus-listen port  port of the bus (default: 1) [$LIBRA_BUS_LISTEN]\n",
-			"--nats-seed file   file of the key\n", "--check", "--version, -v", "Exit codes: 0 stopped",
+			"--nats-seed file   file of the key\n", "--check", "--json", "--version, -v", "Exit codes: 0 stopped",
 		} {
 			if code != 0 || !strings.Contains(help, want) {
 				t.Errorf("%s exits with %d and lacks %q:\n%s", arg, code, want, help)
@@ -68,6 +68,7 @@ func TestMistakesInFlags(t *testing.T) {
 		"--nats-seed":         "flag needs an argument: -nats-seed: see libra-test --help",
 		"start":               `argument \"start\" is not understood: settings are flags, see libra-test --help`,
 		"--check=yes":         "invalid boolean value",
+		"--json":              "--json is the format of --check: give --check too, see libra-test --help",
 		"start --version":     "is not understood",
 		"--bus-listen 1 stop": `argument \"stop\" is not understood`,
 	} {

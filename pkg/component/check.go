@@ -1,0 +1,18 @@
+package component
+
+// Check is the document that a component's --check --json prints on standard
+// output, whether it has faults or not. It only ever gains fields: the program
+// that reads it may be of another version.
+type Check struct {
+	Component string       `json:"component"`
+	Version   string       `json:"version"`
+	Faults    []CheckFault `json:"faults"` // never null
+}
+
+// CheckFault is a fault of a component's configuration.
+type CheckFault struct {
+	Text string `json:"text"` // one line, with the remedy
+	// Tolerable faults keep the component from nothing but what they are about:
+	// it starts with a warning.
+	Tolerable bool `json:"tolerable"`
+}

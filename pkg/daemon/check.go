@@ -1,0 +1,42 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"libra/pkg/component"
+)
+
+// printCheck prints the result of --check for people: plain lines on a terminal,
+// lines of the log under journald, where a reload runs it.
+func (p Program) printCheck(stdout, stderr io.Writer, log *slog.Logger, faults []error) {
+	journal := os.Getenv("JOURNAL_STREAM") != ""
+	for _, err := range faults {
+		text := oneLine(err.Error())
+		switch tolerable := isTolerable(err); {
+		case !journal && tolerable:
+			fmt.Fprintln(stderr, "warning: "+text)
+		case !journal:
+			fmt.Fprintln(stderr, "wrong: "+text)
+		case tolerable:
+			log.Warn("the configuration has a fault: " + text)
+		default:
+			log.Error("the configuration is wrong: " + text)
+		}
+	}
+	if len(faults) == 0 {
+		fmt.Fprintf(stdout, "%s: the configuration is fine\n", p.Name)
+	}
+}
+
+// writeCheck writes the result of --check for programs.
+func (p Program) writeCheck(stdout io.Writer, faults []error) {
+	c := component.Check{Component: p.Name, Version: Version, Faults: []component.CheckFault{}}
+	for _, err := range faults {
+		c.Faults = append(c.Faults, component.CheckFault{Text: oneLine(err.Error()), Tolerable: isTolerable(err)})
+	}
+	_ = json.NewEncoder(stdout).Encode(c) // a reader that is gone misses nothing
+}
