@@ -25,11 +25,11 @@ const maxURLLabel = 200
 var (
 	watchedPages = gauge("libra_watched_pages", "Pages that are watched.")
 	omittedPages = gauge("libra_watched_pages_omitted", "Watched pages without metrics of their own, because there are too many.")
-	pageUp       = pageGauge("libra_page_up", "1 where the newest inspection got the page, 0 where it failed or the answer was an error (HTTP 400 or above); left out while the page is quarantined.")
+	pageUp       = pageGauge("libra_page_up", "1 where the newest inspection fetched the page, 0 where it failed or the answer was an error (HTTP 400 or above); left out while the page is quarantined.")
 	pageTransfer = pageGauge("libra_page_transfer_bytes", "Transfer size of the page: headers, encoded bodies and framing, by its newest report that is no error page.")
 	pageScore    = pageGauge("libra_page_score", "Score of the page, 0 to 100, by its newest complete report.")
 	pageOver     = pageGauge("libra_page_over_budget", "1 where the newest report is over the budget of the watch, else 0; left out without a budget.")
-	pageAge      = pageGauge("libra_page_last_inspection_age_seconds", "Seconds since the last inspection of the page ended, whatever came of it.")
+	pageAge      = pageGauge("libra_page_last_inspection_age_seconds", "Seconds since the last inspection of the page ended, good or failed.")
 	pageExpiry   = pageGauge("libra_page_certificate_expiry_timestamp_seconds", "When the certificate of the page expires, in seconds since 1970.")
 )
 
@@ -66,7 +66,7 @@ func sendPage(out chan<- prometheus.Metric, w event.Watch, a state.Answers, now 
 	if last := a.LastInspection(); !last.IsZero() {
 		send(pageAge, max(0, now.Sub(last).Seconds()))
 	}
-	if r := a.Weighed(); r != nil {
+	if r := a.Measured(); r != nil {
 		send(pageTransfer, float64(r.Report.Totals.TransferBytes))
 	}
 	if a.Complete != nil && a.Complete.Score != nil {

@@ -43,7 +43,7 @@ var (
 	webCached      = gauge("libra_web_cache_reports", "Reports in memory.")
 	webStreams     = gauge("libra_web_event_streams", "Clients connected to /api/events.")
 	webDropped     = counter("libra_web_event_streams_dropped_total", "Clients of /api/events that were disconnected because they did not read.")
-	webSubmissions = counter("libra_web_submissions_total", "Inspections asked for: accepted and stored, or refused because nothing could store them.", "result")
+	webSubmissions = counter("libra_web_submissions_total", "Requests for an inspection: accepted, which means stored, or refused because the bus could not store them.", "result")
 	openAlarms     = gauge("libra_open_alarms", "Alarms that are raised.", "severity")
 	componentUp    = gauge("libra_component_up", "1 while heartbeats of the component arrive, else 0; left out ten minutes after the last one.", "component", "instance", "version")
 )
@@ -70,7 +70,7 @@ func heartbeatMetric(kind func(name, help string, labels ...string) metric, name
 	return &m
 }
 
-// stateCollector reads what the server knows, page by page figures aside.
+// stateCollector reads what the server knows, but for the figures of single pages.
 type stateCollector struct{ s *Server }
 
 // Describe implements prometheus.Collector.

@@ -140,8 +140,8 @@ func (a Answers) LastInspection() (at time.Time) {
 	return at
 }
 
-// Weighed is the newest report with figures of the page itself; nil for none.
-func (a Answers) Weighed() *Summary {
+// Measured is the newest good report that is no error page; nil without one.
+func (a Answers) Measured() *Summary {
 	if a.Good != nil && a.Good.Report.ErrorPage() {
 		return a.Complete
 	}
