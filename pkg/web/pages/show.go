@@ -103,6 +103,9 @@ func showTerm(unit string, n float64) string {
 	return strconv.FormatFloat(n, 'f', 0, 64)
 }
 
+// percentileNames names score.Term.Percentiles.
+func percentileNames() [5]string { return [5]string{"p10", "p25", "p50", "p75", "p90"} }
+
 // showDecimal writes a number with so many digits after the point.
 func showDecimal(digits int, n float64) string { return strconv.FormatFloat(n, 'f', digits, 64) }
 

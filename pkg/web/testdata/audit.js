@@ -46,8 +46,8 @@
   for (const el of document.querySelectorAll("body *")) {
     if (visible(el) && !el.closest(".scroll") && el.getBoundingClientRect().right > innerWidth + 1) faults.push(`too wide: ${el.outerHTML.slice(0, 60)}`);
   }
-  for (const el of document.querySelectorAll(".scroll")) { // the terms of a score have too many columns for a phone
-    if (!el.querySelector(".terms") && el.scrollWidth > el.clientWidth) faults.push(`scrolls sideways, ${el.scrollWidth} in ${el.clientWidth}: ${el.innerHTML.trim().slice(0, 60)}`);
+  for (const el of document.querySelectorAll(".scroll")) {
+    if (el.scrollWidth > el.clientWidth) faults.push(`scrolls sideways, ${el.scrollWidth} in ${el.clientWidth}: ${el.innerHTML.trim().slice(0, 60)}`);
   }
   return [...new Set(faults)].join("\n");
 })()
