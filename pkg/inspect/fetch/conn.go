@@ -51,6 +51,9 @@ func (c *conn) ConnectionState() tls.ConnectionState {
 }
 
 func (c *conn) Read(p []byte) (int, error) {
+	if c.exceeded() {
+		return 0, io.EOF // net/http closes the connection
+	}
 	n, err := c.Conn.Read(p)
 	if c.h2 {
 		c.mu.Lock()
@@ -63,14 +66,17 @@ func (c *conn) Read(p []byte) (int, error) {
 	<-c.used
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.excess {
-		return 0, io.EOF
-	}
 	m := c.response.read(p[:n])
 	if c.excess = m < n; c.excess && m == 0 {
 		return 0, io.EOF
 	}
 	return m, err
+}
+
+func (c *conn) exceeded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.excess
 }
 
 func (c *conn) Write(p []byte) (int, error) {

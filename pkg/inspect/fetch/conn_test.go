@@ -83,6 +83,11 @@ func TestBytesBetweenResponses(t *testing.T) {
 	for _, first := range []string{
 		response200("x"), "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" + strings.Repeat("x", 500) + "\r\nx\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+		"HTTP/1.1 200 OK\r\nX: y\r\n Content-Length: 2\r\nContent-Length: 1\r\n\r\nx",
+		"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\nx",
 	} {
 		base, _ := scriptedServer(t, func(string, int) string { return first + response200("planted, planted") })
 		s := session(t, fetch.Config{})
@@ -124,7 +129,7 @@ func TestServerSendsFirst(t *testing.T) {
 func TestSwitchingProtocols(t *testing.T) {
 	const head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 	got := session(t, fetch.Config{}).Get(t.Context(), fetch.Request{URL: rawServer(t, func(c net.Conn) { io.WriteString(c, head+"x"); hang(c) })})
-	if h := got.Hops[0]; got.Err != nil || h.Status != 101 || h.HeaderBytes != int64(len(head)) || h.EncodedBytes != 0 {
+	if h := got.Hops[0]; got.Err != nil || h.Status != 101 || h.HeaderBytes != int64(len(head)) || h.TransferBytes() != h.HeaderBytes {
 		t.Errorf("got %+v, %v", h, got.Err)
 	}
 }

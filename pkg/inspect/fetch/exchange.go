@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -68,7 +69,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 	}
 	x.readHead(u, resp)
 	x.readBody(ctx, r, u, resp)
-	x.close()
+	x.close(resp)
 	return x
 }
 
@@ -168,7 +169,7 @@ func (x *exchange) certificateUntil() time.Time {
 }
 
 // close records the bytes that are known once the body has ended.
-func (x *exchange) close() {
+func (x *exchange) close(resp *http.Response) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.count == nil {
@@ -178,7 +179,8 @@ func (x *exchange) close() {
 		x.conn.forget(x.id)
 		x.hop.HeaderBytes = x.count.header.Load() // and the trailers
 	}
-	if x.err == nil && x.location == "" {
+	framed := x.conn.h2 || slices.Contains(resp.TransferEncoding, "chunked")
+	if x.err == nil && x.location == "" && framed {
 		x.hop.FramingBytes = max(x.count.raw.Load()-x.hop.HeaderBytes-x.hop.EncodedBytes, 0)
 	}
 }

@@ -20,8 +20,8 @@ type response struct {
 	line  []byte // the beginning of the current line; at most maxLine bytes
 
 	status  int
-	old     bool  // HTTP/1.0
-	open    bool  // the end is not announced, or is ambiguous
+	old     bool  // HTTP/1.0, which has no Transfer-Encoding
+	unclear bool  // Transfer-Encoding is not chunked, or a folded line may say so
 	chunked bool  // Transfer-Encoding is chunked
 	length  int64 // Content-Length; -1 for none
 	left    int64 // bytes of the body or chunk not yet received
@@ -111,7 +111,7 @@ func (r *response) lines(p []byte) int {
 func (r *response) whole(line []byte, cut bool) {
 	switch r.phase {
 	case statusLine:
-		r.old = !bytes.HasPrefix(line, []byte("HTTP/1.1"))
+		r.old = bytes.HasPrefix(line, []byte("HTTP/1.0")) || bytes.HasPrefix(line, []byte("HTTP/0."))
 		_, rest, _ := bytes.Cut(line, []byte(" "))
 		status, _, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
 		r.status, _ = strconv.Atoi(string(status)) // 0 where net/http refuses it
@@ -119,10 +119,10 @@ func (r *response) whole(line []byte, cut bool) {
 	case headerLine:
 		r.headLine(line, cut)
 	case chunkSize:
-		digits, _, _ := bytes.Cut(line, []byte(";"))
+		digits, _, extended := bytes.Cut(line, []byte(";"))
 		size, err := strconv.ParseInt(string(bytes.TrimSpace(digits)), 16, 64)
 		switch {
-		case err != nil || size < 0 || size > math.MaxInt64/2 || cut:
+		case err != nil || size < 0 || size > math.MaxInt64/2 || cut && !extended:
 			r.phase = openBody
 		case size == 0:
 			r.phase = trailerLine
@@ -136,28 +136,27 @@ func (r *response) whole(line []byte, cut bool) {
 	}
 }
 
-// headLine reads a line after the status line.
+// headLine reads a line after the status line. A folded line needs no care: the
+// value of a field that ends a response is one word, and net/http refuses more.
 func (r *response) headLine(line []byte, cut bool) {
 	if len(line) == 0 {
 		r.headDone()
 		return
 	}
-	name, value, ok := bytes.Cut(line, []byte(":"))
+	name, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimSpace(value)
 	switch {
-	case !ok || isBlank(line[0]):
-		r.open = true // net/http may join it with the line before
-	case bytes.EqualFold(name, []byte("Transfer-Encoding")):
-		r.open = r.open || cut || r.chunked || r.old || !bytes.EqualFold(value, []byte("chunked"))
-		r.chunked = true
+	case bytes.EqualFold(name, []byte("Transfer-Encoding")) && !r.old:
+		r.chunked = bytes.EqualFold(value, []byte("chunked"))
+		r.unclear = r.unclear || !r.chunked
 	case bytes.EqualFold(name, []byte("Content-Length")):
 		n, err := strconv.ParseInt(string(value), 10, 64)
-		r.open = r.open || cut || err != nil || n < 0 || r.length >= 0
-		r.length = n
+		if err != nil || cut {
+			n = -1
+		}
+		r.length = n // net/http refuses two lengths that differ
 	}
 }
-
-func isBlank(b byte) bool { return b == ' ' || b == '\t' }
 
 // headDone decides by the head where the response ends.
 func (r *response) headDone() {
@@ -166,9 +165,9 @@ func (r *response) headDone() {
 		r.begin(r.count) // an interim response: the head of another follows
 	case r.status == 204 || r.status == 304:
 		r.phase = ended
-	case r.open || r.status < 200 || r.chunked && r.length >= 0:
+	case r.unclear || r.status < 200:
 		r.phase = openBody
-	case r.chunked:
+	case r.chunked: // whatever Content-Length says
 		r.phase = chunkSize
 	case r.length > 0:
 		r.phase, r.left = fixedBody, r.length

@@ -22,6 +22,11 @@ var responses = []string{
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA \r\n0123456789\r\n0\r\nX-Trailer: y\r\n\r\n",
 	"HTTP/1.1 200 OK\r\nX-Long: " + strings.Repeat("x", 500) + "\r\nContent-Length: 4\r\n\r\nbody",
 	"HTTP/1.1 200\r\nContent-Length: 4\r\n\r\nbody",
+	"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nbody",
+	"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nX: y\r\n Content-Length: 2\r\nContent-Length: 4\r\n \r\n\r\nbody",
+	"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\nbody",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;" + strings.Repeat("x", 500) + "\r\nabc\r\n0\r\n\r\n",
 }
 
 // The end of a response is found however it is cut into pieces, and is where
@@ -43,9 +48,9 @@ func TestResponseEnd(t *testing.T) {
 func TestResponseEndIsOpen(t *testing.T) {
 	for _, text := range []string{
 		"HTTP/1.1 200 OK\r\n\r\nbody",
-		"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nbody",
-		"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nX: y\r\n Content-Length: 2\r\nContent-Length: 4\r\n\r\nbody",
+		"HTTP/1.1 200 OK\r\nContent-Length:\r\n 4\r\n\r\nbody",
+		"HTTP/1.1 200 OK\r\nContent-Length: " + strings.Repeat("0", 200) + "4\r\n\r\nbody",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
 		"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nbody",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\nbody",
 		"HTTP/1.1 101 Switching Protocols\r\n\r\nbody",
