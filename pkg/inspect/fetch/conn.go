@@ -128,8 +128,8 @@ func (c *conn) forget(id uint32) {
 // frames follows the frames of an HTTP/2 connection in both directions
 // (RFC 9113, section 4.1): 9 bytes of header, then the payload.
 type frames struct {
-	streams map[uint32]*tally
-	last    uint32 // stream of the HEADERS frame written last
+	streams map[uint32]*tally // until its exchange forgets it, or it is reset
+	last    uint32            // stream of the HEADERS frame written last
 
 	in      frame
 	out     frame
@@ -139,6 +139,7 @@ type frames struct {
 const (
 	frameHead         = 9
 	frameHeaders      = 0x1
+	frameReset        = 0x3
 	frameContinuation = 0x9
 	prefaceBytes      = 24
 )
@@ -192,6 +193,9 @@ func (s *frames) read(p []byte) {
 		if k := s.in.kind(); k == frameHeaders || k == frameContinuation {
 			t.header.Add(int64(n))
 		}
+		if s.in.kind() == frameReset {
+			delete(s.streams, s.in.stream())
+		}
 	}
 }
 
@@ -204,12 +208,15 @@ func (s *frames) write(p []byte) {
 	for len(p) > 0 {
 		rest, _, started := s.out.next(p)
 		p = rest
-		if started && s.out.kind() == frameHeaders {
+		switch {
+		case started && s.out.kind() == frameHeaders:
 			s.last = s.out.stream()
 			if s.streams == nil {
 				s.streams = map[uint32]*tally{}
 			}
 			s.streams[s.last] = new(tally)
+		case started && s.out.kind() == frameReset:
+			delete(s.streams, s.out.stream())
 		}
 	}
 }

@@ -2,16 +2,24 @@ package fetch_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"libra/pkg/inspect/fetch"
 )
@@ -163,6 +171,109 @@ func TestConnectionIsUsedAgain(t *testing.T) {
 	}
 	if n := conns.Load(); n != 1 {
 		t.Errorf("got %d connections, want 1", n)
+	}
+}
+
+// A request that either side resets leaves nothing behind.
+func TestResetStreamsAreForgotten(t *testing.T) {
+	var client, server bytes.Buffer
+	ours, theirs := http2.NewFramer(&client, nil), http2.NewFramer(&server, nil)
+	for id := uint32(1); id < 30; id += 2 {
+		for _, err := range []error{
+			ours.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: []byte("x"), EndStream: true, EndHeaders: true}),
+			theirs.WriteRSTStream(id, http2.ErrCodeRefusedStream),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := fetch.OpenStreams(client.Bytes(), nil); n != 15 {
+		t.Errorf("got %d streams, want 15", n)
+	}
+	if n := fetch.OpenStreams(client.Bytes(), server.Bytes()); n != 0 {
+		t.Errorf("after resets of the server: got %d streams, want none", n)
+	}
+	if n := fetch.OpenStreams(append(client.Bytes(), server.Bytes()...), nil); n != 0 {
+		t.Errorf("after resets of the client: got %d streams, want none", n)
+	}
+}
+
+// A server that turns from HTTP/1.1 to HTTP/2 leaves no connection open when the
+// client is closed.
+func TestCloseLeavesNoConnection(t *testing.T) {
+	var mu sync.Mutex
+	open := map[net.Conn]bool{}
+	hellos, third, answered := 0, make(chan struct{}), make(chan struct{})
+	answer := sync.OnceFunc(func() { close(answered) })
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 2 {
+			answer()
+			return
+		}
+		w.Header().Set("Connection", "close")
+	}))
+	srv.EnableHTTP2 = true
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		if open[c] = true; s == http.StateClosed {
+			delete(open, c)
+		}
+	}
+	srv.StartTLS()
+	defer srv.Close()
+	old := srv.TLS.Clone()
+	old.NextProtos = []string{"http/1.1"}
+	srv.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		mu.Lock()
+		hellos++
+		n := hellos
+		mu.Unlock()
+		switch n {
+		case 1:
+			return old, nil
+		case 2:
+			<-third // both requests make a connection
+		case 3:
+			close(third)
+			<-answered // this one is not needed any more
+		}
+		return nil, nil
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(srv.Certificate())
+	client := fetch.New(fetch.Config{Allow: loopback, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
+	s := client.Session()
+	get := func() {
+		if got := s.Get(t.Context(), fetch.Request{URL: srv.URL}); got.Err != nil {
+			t.Error(got.Err)
+		}
+	}
+	get()
+	var two sync.WaitGroup
+	for range 2 {
+		two.Go(get)
+	}
+	two.Wait()
+	client.Close()
+	await(t, "all connections to be closed", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(open) == 0
+	})
+}
+
+// await waits for a condition.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(5 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 5 s in vain for %s", what)
+		}
 	}
 }
 

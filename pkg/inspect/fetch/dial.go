@@ -110,6 +110,16 @@ func (n *network) host(addr string) *host {
 	return h
 }
 
+func (n *network) closeSpares() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, h := range n.hosts {
+		if c := h.takeSpare(); c != nil {
+			c.Close()
+		}
+	}
+}
+
 func (h *host) protocol() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -129,6 +139,18 @@ func (h *host) record(c *conn, spare bool) {
 			h.spare.Close()
 		}
 		h.spare = c
+		time.AfterFunc(idleTime, func() { h.closeSpare(c) })
+	}
+}
+
+// closeSpare closes c if it is still spare: the request that it was made for may
+// have ended, or have found another connection.
+func (h *host) closeSpare(c *conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.spare == c {
+		h.spare = nil
+		c.Close()
 	}
 }
 
@@ -315,4 +337,5 @@ func (t *transports) roundTrip(ctx context.Context, x *exchange, req *http.Reque
 func (t *transports) close() {
 	t.h1.CloseIdleConnections()
 	t.h2.CloseIdleConnections()
+	t.net.closeSpares()
 }

@@ -1,5 +1,14 @@
 package fetch
 
+// OpenStreams follows the frames that both sides of a connection write, and
+// returns how many streams are still counted.
+func OpenStreams(client, server []byte) int {
+	f := frames{preface: prefaceBytes}
+	f.write(client)
+	f.read(server)
+	return len(f.streams)
+}
+
 // FollowResponse follows text, split into pieces, as one response. It returns the
 // bytes of the heads and those of the whole; ended says whether the end was found.
 func FollowResponse(text []byte, piece int) (header, whole int64, ended bool) {
