@@ -86,6 +86,14 @@ func ids(m message) (list []string) {
 	return list
 }
 
+// Accept queues a transition in every channel, as the socket does.
+func (n *Notifier) Accept(t libra.Transition) (err error) {
+	for _, ch := range n.running() {
+		err = errors.Join(err, ch.direct.accept(t))
+	}
+	return err
+}
+
 // SendWith has every channel call fn in place of its provider, with the words
 // of each message and their number.
 func (n *Notifier) SendWith(fn func(ctx context.Context, channel, text string, transitions int) error) {

@@ -2,8 +2,11 @@ package notifier_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -39,7 +42,45 @@ type story struct {
 
 	transitions int           // under mu; sent
 	notesTake   time.Duration // until the bus delivers them
+
+	delivered map[string]int  // under mu; deliveries of each transition, by durable and id
+	process   int             // under mu; grows with each kill: what an older process does has no effect
+	killAt    func(step) bool // under mu; asked at each step, kills the process there
 }
+
+// step is one of those that a message goes through outside of the pipeline.
+type step string
+
+const (
+	delivering step = "the bus has delivered a batch, the pipeline has not seen it"
+	calling    step = "the provider is called, and has not accepted the message"
+	answering  step = "the provider has accepted the message, the channel does not know"
+	acking     step = "the pipeline is done with a batch, the bus does not know"
+	acked      step = "the bus has the acknowledgement of a batch"
+)
+
+// reached kills the process at a step, if it is to be killed there. s.mu is held.
+func (s *story) reached(at step) {
+	if s.killAt != nil && s.killAt(at) {
+		s.kill()
+	}
+}
+
+// kill is kill -9: the next process finds the files as they are now, and nothing
+// that this one still does has an effect. s.mu is held.
+func (s *story) kill() {
+	s.process++
+	s.killAt = nil
+	runtime := filepath.Join(s.t.TempDir(), "copy")
+	if err := os.CopyFS(runtime, os.DirFS(s.cfg.Runtime)); err != nil {
+		s.t.Error(err)
+	}
+	s.cfg.Runtime, s.cfg.State = runtime, s.t.TempDir()
+}
+
+// wasKilled says whether this process is not the one of that number any more.
+// s.mu is held.
+func (s *story) wasKilled(process int) bool { return s.process != process }
 
 func newStory(t *testing.T, file string) *story {
 	f, err := rules.Parse("alarms.toml", []byte(file))
@@ -47,19 +88,29 @@ func newStory(t *testing.T, file string) *story {
 		t.Fatal(err)
 	}
 	return &story{
-		t: t, began: time.Now(), acked: map[string]int{}, changed: make(chan struct{}),
+		t: t, began: time.Now(), acked: map[string]int{}, delivered: map[string]int{}, changed: make(chan struct{}),
 		cfg: notifier.Config{Rules: f, State: t.TempDir(), Runtime: t.TempDir(), Host: "box"},
 	}
 }
 
 const oneChannel = "[[channel]]\nname = \"ops\"\ntype = \"slack\"\ncredential = \"x\"\n"
 
+// errKilled is what a process that was killed gets from everything it calls.
+var errKilled = errors.New("killed")
+
 // run starts the notifier; stop is as good as a kill.
 func (s *story) run() {
 	s.n = notifier.New(s.cfg, notifier.Deps{Bus: s, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil))})
+	process := s.process
 	s.n.SendWith(func(ctx context.Context, channel, text string, transitions int) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		if !s.wasKilled(process) {
+			s.reached(calling)
+		}
+		if s.wasKilled(process) {
+			return errKilled
+		}
 		if len(s.answers) > 0 {
 			err := s.answers[0]
 			if s.answers = s.answers[1:]; err != nil {
@@ -69,6 +120,9 @@ func (s *story) run() {
 		s.transitions += transitions
 		line, _, _ := strings.Cut(text, "\n")
 		s.sent = append(s.sent, fmt.Sprintf("+%s %s: %s", time.Since(s.began).Truncate(time.Second), channel, line))
+		if s.reached(answering); s.wasKilled(process) {
+			return errKilled
+		}
 		return nil
 	})
 	ctx, cancel := context.WithCancel(s.t.Context())
@@ -86,6 +140,7 @@ func (s *story) DeliverAlarms(ctx context.Context, a bus.AlarmConsumer) error {
 	for _, known := s.acked[durable]; !known && s.acked[durable] < len(s.stream) && s.stream[s.acked[durable]].At.Before(since); {
 		s.acked[durable]++
 	}
+	process := s.process
 	s.mu.Unlock()
 	for ctx.Err() == nil {
 		a.Loop.Allow(time.Second)
@@ -93,15 +148,7 @@ func (s *story) DeliverAlarms(ctx context.Context, a bus.AlarmConsumer) error {
 		waiting, changed := s.stream[s.acked[durable]:], s.changed
 		s.mu.Unlock()
 		if len(waiting) > 0 {
-			var batch []bus.AlarmDelivery
-			for _, t := range waiting[:min(a.Most(len(waiting)), 1000)] { // as bus.Conn does
-				batch = append(batch, bus.AlarmDelivery{Transition: t, Attempt: 1})
-			}
-			if a.Deliver(ctx, batch) == nil {
-				s.mu.Lock()
-				s.acked[durable] += len(batch)
-				s.mu.Unlock()
-			}
+			s.deliver(ctx, a, waiting[:min(a.Most(len(waiting)), 1000)], process) // as bus.Conn does
 			continue
 		}
 		select {
@@ -112,10 +159,47 @@ func (s *story) DeliverAlarms(ctx context.Context, a bus.AlarmConsumer) error {
 	return ctx.Err()
 }
 
+func (s *story) deliver(ctx context.Context, a bus.AlarmConsumer, list []libra.Transition, process int) {
+	batch, killed := s.batch(a.Durable, list, process)
+	if killed {
+		<-ctx.Done()
+		return
+	}
+	err := a.Deliver(ctx, batch)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wasKilled(process) || err != nil {
+		return
+	}
+	if s.reached(acking); !s.wasKilled(process) {
+		s.acked[a.Durable] += len(batch)
+		s.reached(acked)
+	}
+}
+
+func (s *story) batch(durable string, list []libra.Transition, process int) (batch []bus.AlarmDelivery, killed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wasKilled(process) {
+		return nil, true
+	}
+	for _, t := range list {
+		s.delivered[durable+" "+t.ID]++
+		batch = append(batch, bus.AlarmDelivery{Transition: t, Attempt: s.delivered[durable+" "+t.ID]})
+	}
+	s.reached(delivering)
+	return batch, s.wasKilled(process)
+}
+
 // change is called with s.mu held.
 func (s *story) change() { close(s.changed); s.changed = make(chan struct{}) }
 
-func (s *story) DropAlarms(context.Context, string) error { return nil }
+func (s *story) DropAlarms(_ context.Context, durable string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.acked, durable)
+	return nil
+}
 
 func (s *story) ConsumeNotes(ctx context.Context, caughtUp func(), fn func(libra.Note)) error {
 	time.Sleep(s.notesTake)

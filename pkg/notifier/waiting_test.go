@@ -1,0 +1,123 @@
+package notifier_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/pkg/notifier"
+)
+
+// refuse has the provider refuse the next n calls.
+func (s *story) refuse(n int) {
+	for range n {
+		s.answer(notifier.Refused("503", false))
+	}
+}
+
+// withoutTimes is what was sent, where the backoff decides when.
+func (s *story) withoutTimes() {
+	for i, line := range s.sent {
+		_, s.sent[i], _ = strings.Cut(line, " ")
+	}
+}
+
+// A silence that begins while a notification waits for its provider does not
+// suppress it: it has passed that stage. It suppresses what waits behind it.
+func TestSilenceBeginsWhileANotificationWaits(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		s.refuse(6)
+		sayWeb(s)
+		s.pass(time.Second)
+		s.say(s.alarm("bus"))
+		s.silence("1", libra.Match{Alarm: "*"}, 0, 10*time.Minute)
+		s.pass(2 * time.Minute)
+		if len(s.sent) != 1 {
+			t.Errorf("sent during the silence: %q", s.sent)
+		}
+		s.pass(10 * time.Minute)
+		s.withoutTimes()
+		s.want(webDown, busDown)
+	})
+}
+
+// An alarm that clears while its raise waits for the provider: both are sent, in
+// order, although a silence begins between them.
+func TestClearedWhileTheRaiseWaits(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		s.refuse(6)
+		sayWeb(s)
+		s.pass(time.Second)
+		s.silence("1", libra.Match{Alarm: "*"}, 0, time.Hour)
+		s.clear(s.stream[0].Alarm)
+		s.pass(2 * time.Minute)
+		s.withoutTimes()
+		s.want(webDown, webUp+"1 s")
+	})
+}
+
+// An alarm is inhibited until the clear of its cause is sent, however long the
+// provider refuses it: people read first that the cause is over.
+func TestInhibitionEndsWhileTheProviderRefuses(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		sayCaused(s)
+		s.pass(time.Second)
+		s.refuse(6)
+		s.clear(s.stream[0].Alarm)
+		s.pass(2 * time.Minute)
+		s.withoutTimes()
+		s.want(busDown, "ops: [cleared] bus on box: is up, down for 2 s", webDown)
+	})
+}
+
+// A channel that is removed forgets what waits for it, at its provider and
+// suppressed; when it comes back, it begins with what happens from then on. The
+// other channel is not disturbed.
+func TestChannelRemovedWhileNotificationsWait(t *testing.T) {
+	const two = oneChannel + "[[channel]]\nname = \"mail\"\ntype = \"slack\"\ncredential = \"y\"\n"
+	tale(t, two, func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "bus"}, 0, time.Minute)
+		s.pass(time.Second)
+		s.say(s.alarm("bus"))
+		s.pass(time.Second)
+		s.refuse(2) // ops and mail
+		sayWeb(s)
+		s.accept(libra.Transition{ID: "direct", Alarm: s.alarm("disk"), At: time.Now(), Host: "box"})
+		s.pass(10 * time.Millisecond)
+		s.apply(oneChannel)
+		s.pass(2 * time.Second) // within a second, the bus forgets the consumer
+		s.apply(two)
+		s.pass(2 * time.Minute)
+		s.say(s.alarm("new"))
+		s.pass(time.Minute)
+		s.withoutTimes()
+		slices.Sort(s.sent)
+		s.want("mail: [critical] new on box: is down", busDown, "ops: [critical] disk on box: is down", "ops: [critical] new on box: is down", webDown)
+	})
+}
+
+// Ten thousand alarms that a silence suppresses are in one message when it
+// ends, once, although the notifier is killed while it sends that.
+func TestStormAfterASilence(t *testing.T) {
+	const alarms = 10_000
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "*"}, 0, 30*time.Second)
+		s.pass(time.Second)
+		for n := range alarms {
+			s.say(s.alarm(fmt.Sprint("page.", n)))
+		}
+		s.pass(25 * time.Second)
+		s.mu.Lock()
+		s.killAt = func(at step) bool { return at == calling }
+		s.mu.Unlock()
+		s.pass(10 * time.Second)
+		s.restart()
+		s.pass(20 * time.Second)
+		if s.transitions != alarms || len(s.sent) != 1 || !strings.HasSuffix(s.sent[0], maybeRepeat) {
+			t.Errorf("%d transitions in %d messages: %.500q", s.transitions, len(s.sent), s.sent)
+		}
+	})
+}
