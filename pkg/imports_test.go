@@ -44,12 +44,12 @@ var rules = map[string][]string{
 // one that stands above it.
 var engine = map[string][]string{
 	"fetch":          {},
-	"markup":         {},
 	"budget":         {},
 	"har":            {},
 	"score":          {},
 	"css/syntax":     {},
 	"css/media":      {"css/syntax"},
+	"markup":         {"css/media", "css/syntax"},
 	"css/selector":   {"css/syntax", "markup"},
 	"css/property":   {"css/media", "css/syntax", "markup"},
 	"css/font":       {"css/property", "css/syntax"},

@@ -139,7 +139,7 @@ func (p *page) inlineSheets(ctx context.Context, d *document) {
 		if src.URL != "" {
 			continue
 		}
-		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), sheetFrom{base: src.Base, upgrade: d.doc.Upgrade}, p.frameViewport(d.env))
+		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), sheetFrom{base: src.Base, upgrade: d.doc.Upgrade}, d.env.Viewport())
 		for _, e := range d.inline[i].edges() {
 			e.initiator = d.doc.URL
 			d.imports = append(d.imports, e)
@@ -151,7 +151,7 @@ func (p *page) inlineSheets(ctx context.Context, d *document) {
 func (p *page) env(r *request) markup.Env {
 	v := p.viewport()
 	env := markup.Env{
-		Width: float64(v.Width), Height: float64(v.Height), DPR: v.PixelRatio,
+		Width: float64(v.Width), Height: float64(v.Height), DPR: v.PixelRatio, Mobile: v.Mobile,
 		Scripting: v.Scripting, Framed: !r.top, Sandboxed: r.sandbox, Upgrade: r.upgrade, MaxDataURI: p.cfg.Limits.DataURIBytes,
 		MaxElements: p.cfg.Limits.Elements, MaxReferences: p.cfg.Limits.Assets + p.cfg.Limits.Named,
 	}
@@ -161,7 +161,7 @@ func (p *page) env(r *request) markup.Env {
 	if env.Scripting && r.noScript {
 		env.Scripting, env.Scriptless = false, true
 	}
-	return p.withMedia(env)
+	return env
 }
 
 // follow requests what e refers to, where a browser would.

@@ -42,14 +42,6 @@ func (p *page) viewport() media.Viewport {
 	return v
 }
 
-// frameViewport is the viewport of a document in env.
-func (p *page) frameViewport(env markup.Env) media.Viewport {
-	v := p.viewport()
-	v.Width, v.Height = int(env.Width), int(env.Height)
-	v.Scripting = env.Scripting
-	return v
-}
-
 // readSheet reads the answer of r as a style sheet.
 func (p *page) readSheet(ctx context.Context, r *request) {
 	res := r.result
@@ -152,16 +144,4 @@ func decodeSheet(body []byte, label string) []byte {
 		return body
 	}
 	return text
-}
-
-// withMedia gives env the media queries of package css.
-func (p *page) withMedia(env markup.Env) markup.Env {
-	v := p.viewport()
-	env.Mobile = v.Mobile
-	env.MatchMedia = func(q string, width, height float64) bool {
-		v := v
-		v.Width, v.Height = int(width), int(height)
-		return media.Match(q, v)
-	}
-	return env
 }

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"libra/pkg/inspect/css/media"
 	"libra/pkg/libra"
 )
 
@@ -49,9 +50,6 @@ type Env struct {
 	// Mobile means that the browser is a phone's: a document that does not name
 	// a viewport is laid out 980 pixels wide.
 	Mobile bool
-	// MatchMedia evaluates a media query list in a window of this size; nil
-	// matches "", "all" and "screen" only.
-	MatchMedia func(query string, width, height float64) bool
 	// Framed means that the document is shown in a frame, Sandboxed that the frame
 	// or one around it has a sandbox.
 	Framed, Sandboxed bool
@@ -66,18 +64,13 @@ type Env struct {
 	MaxElements, MaxReferences int
 }
 
-// media evaluates a media query list under e.
-func (e Env) media(q string) bool {
-	q = strings.TrimSpace(q)
-	if q == "" {
-		return true
-	}
-	if e.MatchMedia != nil {
-		return e.MatchMedia(q, e.Width, e.Height)
-	}
-	q = strings.ToLower(q)
-	return q == "all" || q == "screen"
+// Viewport is what media queries of the document are about.
+func (e Env) Viewport() media.Viewport {
+	return media.Viewport{Width: int(e.Width), Height: int(e.Height), PixelRatio: e.DPR, Mobile: e.Mobile, Scripting: e.Scripting}
 }
+
+// media says whether the media query list q matches in e.
+func (e Env) media(q string) bool { return media.Match(q, e.Viewport()) }
 
 // Reference is one thing that a document names.
 type Reference struct {

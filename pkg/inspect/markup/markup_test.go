@@ -87,30 +87,28 @@ func TestParseSrcset(t *testing.T) {
 }
 
 func TestSourceSize(t *testing.T) {
-	env := desktop
-	env.MatchMedia = func(q string, _, _ float64) bool { return strings.Contains(q, "yes") }
 	for sizes, want := range map[string]float64{
-		"":                          1280,
-		"50vw":                      640,
-		"(yes) 100px, 200px":        100,
-		"(no) 100px, 200px":         200,
-		"(yes)100px":                100,
-		"calc(100vw - 2em)":         1248,
-		"calc((100vw - 80px) / 3)":  400,
-		"calc(2 * (10px + 1vh))":    36,
-		"min(300px, 50vw)":          300,
-		"max(300px, 50vw)":          640,
-		"clamp(100px, 25vw, 300px)": 300,
-		"1in":                       96,
-		"50%":                       1280,
-		"-5px":                      1280,
-		"calc(1px + 2)":             1280,
-		"not yes 100px":             1280,
-		"0":                         0,
-		"bogus, 10px":               10,
+		"":                              1280,
+		"50vw":                          640,
+		"(min-width: 9px) 100px, 200px": 100,
+		"(max-width: 9px) 100px, 200px": 200,
+		"(min-width: 9px)100px":         100,
+		"calc(100vw - 2em)":             1248,
+		"calc((100vw - 80px) / 3)":      400,
+		"calc(2 * (10px + 1vh))":        36,
+		"min(300px, 50vw)":              300,
+		"max(300px, 50vw)":              640,
+		"clamp(100px, 25vw, 300px)":     300,
+		"1in":                           96,
+		"50%":                           1280,
+		"-5px":                          1280,
+		"calc(1px + 2)":                 1280,
+		"not print 100px":               1280, "(min-width: 9px) 10px, 20px)": 10, "calc(1px/0)": 1280, "CALC(2px*3)": 6, "calc(2px * 1px)": 1280, "10DVMIN": 80,
+		"0":           0,
+		"bogus, 10px": 10,
 		strings.Repeat("calc(", 100) + "1px" + strings.Repeat(")", 100): 1280,
 	} {
-		if got := env.SourceSize(sizes); got != want {
+		if got := desktop.SourceSize(sizes); got != want {
 			t.Errorf("SourceSize(%.40q) = %v, want %v", sizes, got, want)
 		}
 	}

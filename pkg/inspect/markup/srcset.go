@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"libra/pkg/inspect/css/media"
+	"libra/pkg/inspect/css/syntax"
 )
 
 // Candidate is one entry of a srcset.
@@ -40,7 +43,7 @@ func ParseSrcset(s string, size float64) []Candidate {
 		if trimmed := strings.TrimRight(url, ","); trimmed != url {
 			url = trimmed
 		} else {
-			descriptors, s = cutDescriptors(s)
+			descriptors, s = cutComma(s)
 		}
 		if c, ok := candidate(url, descriptors, size); ok {
 			out = append(out, c)
@@ -48,8 +51,8 @@ func ParseSrcset(s string, size float64) []Candidate {
 	}
 }
 
-// cutDescriptors splits s at the first comma outside parentheses.
-func cutDescriptors(s string) (descriptors, rest string) {
+// cutComma splits s at the first comma outside parentheses.
+func cutComma(s string) (before, after string) {
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
@@ -140,83 +143,21 @@ func PickWidth(candidates []Candidate, width, dpr float64) (Candidate, bool) {
 }
 
 // SourceSize evaluates a sizes attribute to CSS pixels: the length of the
-// first entry whose media condition holds, else 100vw.
+// first entry whose media condition holds, else 100vw. Relative font units count
+// 16px, the initial font size, whatever the page sets.
 func (e Env) SourceSize(sizes string) float64 {
-	for _, entry := range splitTop(sizes, ',') {
-		entry = strings.TrimSpace(entry)
-		condition, length := cutLastValue(entry)
-		v, ok := e.length(length)
-		if !ok || v < 0 {
+	for sizes != "" {
+		var entry string
+		entry, sizes = cutComma(sizes)
+		ns, ok := syntax.Values(entry)
+		if !ok || len(ns) == 0 {
 			continue
 		}
-		if condition == "" || isCondition(condition) && e.media(condition) {
+		last := len(ns) - 1
+		v, ok := media.Length(ns[last], e.Viewport())
+		if ok && v >= 0 && (last == 0 || media.MatchCondition(ns[:last], e.Viewport())) {
 			return v
 		}
 	}
 	return e.Width
-}
-
-// isCondition tells a media condition from a query with a media type, which
-// sizes does not take.
-func isCondition(s string) bool {
-	depth, word := 0, ""
-	for i := 0; i <= len(s); i++ {
-		if i < len(s) && depth == 0 && (s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z' || s[i] == '-') {
-			word += string(s[i] | 0x20)
-			continue
-		}
-		if word != "" && word != "not" && word != "and" && word != "or" {
-			return false
-		}
-		word = ""
-		if i < len(s) {
-			switch s[i] {
-			case '(':
-				depth++
-			case ')':
-				depth--
-			}
-		}
-	}
-	return true
-}
-
-// splitTop splits s at sep outside parentheses.
-func splitTop(s string, sep byte) []string {
-	var out []string
-	depth, start := 0, 0
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '(':
-			depth++
-		case s[i] == ')':
-			depth = max(depth-1, 0)
-		case s[i] == sep && depth == 0:
-			out = append(out, s[start:i])
-			start = i + 1
-		}
-	}
-	return append(out, s[start:])
-}
-
-// cutLastValue splits "(media) and (media) calc(1px + 2em)" before its last
-// component value.
-func cutLastValue(s string) (condition, value string) {
-	depth := 0
-	for i := len(s) - 1; i >= 0; i-- {
-		switch {
-		case s[i] == ')':
-			depth++
-		case s[i] == '(':
-			if depth--; depth < 0 {
-				return "", ""
-			}
-		case depth == 0 && strings.IndexByte(space, s[i]) >= 0:
-			return strings.TrimSpace(s[:i]), s[i+1:]
-		case depth == 0 && i+1 < len(s) && s[i] != ')' && i > 0 && s[i-1] == ')':
-			// "(min-width:1px)50vw": no white space between the two.
-			return s[:i], s[i:]
-		}
-	}
-	return "", s
 }

@@ -44,14 +44,18 @@ func mediaNumber(name string, ns []syntax.Value, v Viewport) (float64, bool) {
 		return 0, false
 	}
 	n := ns[0]
-	if IsLengthFunction(n) {
-		return Calc(n, func(n syntax.Value) (float64, bool) { return Length(n, v) })
-	}
 	switch name {
 	case "width", "height", "device-width", "device-height":
 		return Length(n, v)
 	case "resolution":
+		if IsLengthFunction(n) {
+			return Calc(n, Resolution)
+		}
 		return Resolution(n)
+	}
+	if IsLengthFunction(n) {
+		q, ok := calc(n, Resolution)
+		return q.value, ok && !q.dimension
 	}
 	return n.Num, n.Kind == syntax.Number
 }
@@ -59,6 +63,9 @@ func mediaNumber(name string, ns []syntax.Value, v Viewport) (float64, bool) {
 // Length is n in CSS pixels; font-relative units take the initial 16px font,
 // as media queries do.
 func Length(n syntax.Value, v Viewport) (float64, bool) {
+	if IsLengthFunction(n) {
+		return Calc(n, func(n syntax.Value) (float64, bool) { return Length(n, v) })
+	}
 	if n.Kind == syntax.Number && n.Num == 0 {
 		return 0, true
 	}
@@ -66,7 +73,7 @@ func Length(n syntax.Value, v Viewport) (float64, bool) {
 		return 0, false
 	}
 	unit := strings.ToLower(n.Text)
-	if len(unit) == 3 && strings.ContainsAny(unit[:1], "sld") {
+	if len(unit) > 2 && unit[1] == 'v' && strings.ContainsAny(unit[:1], "sld") {
 		unit = unit[1:] // small, large and dynamic viewports are one on load
 	}
 	w, h := float64(v.Width)/100, float64(v.Height)/100
@@ -94,60 +101,102 @@ func Resolution(n syntax.Value) (float64, bool) {
 	return 0, false
 }
 
-// Calc evaluates calc(), min(), max(), clamp() and the parentheses in them.
-// length gives operands that are no numbers and no such functions.
-func Calc(n syntax.Value, length func(syntax.Value) (float64, bool)) (float64, bool) {
+// Calc evaluates calc(), min(), max(), clamp() and the parentheses in them to a
+// dimension. operand gives the value of a dimension or percentage.
+func Calc(n syntax.Value, operand func(syntax.Value) (float64, bool)) (float64, bool) {
+	q, ok := calc(n, operand)
+	return q.value, ok && q.dimension
+}
+
+// quantity is a dimension, in the unit of the operands, or a number.
+type quantity struct {
+	value     float64
+	dimension bool
+}
+
+func calc(n syntax.Value, operand func(syntax.Value) (float64, bool)) (quantity, bool) {
 	var args []float64
-	for _, part := range syntax.Split(n.Args, syntax.IsComma) {
-		f, ok := sum(syntax.Fields(part), length)
-		if !ok {
-			return 0, false
+	var q quantity
+	for i, part := range syntax.Split(n.Args, syntax.IsComma) {
+		arg, ok := sum(syntax.Fields(part), operand)
+		if !ok || i > 0 && arg.dimension != q.dimension {
+			return q, false
 		}
-		args = append(args, f)
+		q.dimension = arg.dimension
+		args = append(args, arg.value)
 	}
 	switch name := strings.ToLower(n.Text); {
 	case name == "min":
-		return slices.Min(args), true
+		q.value = slices.Min(args)
 	case name == "max":
-		return slices.Max(args), true
+		q.value = slices.Max(args)
 	case name == "clamp" && len(args) == 3:
-		return max(args[0], min(args[1], args[2])), true
+		q.value = max(args[0], min(args[1], args[2]))
+	default:
+		q.value = args[0]
+		return q, len(args) == 1 && (n.Kind == syntax.OpenParen || name == "calc" || name == "-webkit-calc")
 	}
-	return args[0], len(args) == 1 && (n.Kind == syntax.OpenParen || n.IsFunction("calc") || n.IsFunction("-webkit-calc"))
+	return q, true
 }
 
-// sum evaluates sums, differences, products and quotients.
-func sum(w []syntax.Value, length func(syntax.Value) (float64, bool)) (float64, bool) {
-	total, term, op := 0., 0., byte('+')
+// sum evaluates sums, differences, products and quotients. Numbers and dimensions
+// cannot be added, dimensions neither multiplied nor divided by. A quotient by 0
+// is left out, which Chromium takes for infinite.
+func sum(w []syntax.Value, operand func(syntax.Value) (float64, bool)) (total quantity, ok bool) {
+	if len(w)%2 == 0 {
+		return total, false
+	}
+	var terms []quantity
+	op := "+"
 	for i, x := range w {
 		if i%2 == 1 {
-			if x.Kind != syntax.Delim || !strings.Contains("+-*/", x.Text) {
-				return 0, false
+			op = x.Text
+			spaced := w[i-1].End < x.Start && x.End < w[i+1].Start
+			if x.Kind != syntax.Delim || !strings.Contains("+-*/", op) || !spaced && strings.Contains("+-", op) {
+				return total, false
 			}
-			op = x.Text[0]
 			continue
 		}
-		f, ok := x.Num, true
-		if isGroup(x) {
-			f, ok = Calc(x, length)
-		} else if x.Kind != syntax.Number {
-			f, ok = length(x)
-		}
+		q, ok := term(x, operand)
 		if !ok {
-			return 0, false
+			return total, false
 		}
 		switch op {
-		case '*':
-			term *= f
-		case '/':
-			term /= f
-		case '-':
-			total, term = total+term, -f
+		case "+":
+			terms = append(terms, q)
+		case "-":
+			terms = append(terms, quantity{-q.value, q.dimension})
 		default:
-			total, term = total+term, f
+			last := &terms[len(terms)-1]
+			if op == "/" {
+				ok, q.value = !q.dimension && q.value != 0, 1/q.value
+			}
+			if !ok || q.dimension && last.dimension {
+				return total, false
+			}
+			last.value, last.dimension = last.value*q.value, last.dimension || q.dimension
 		}
 	}
-	return total + term, len(w)%2 == 1
+	total.dimension = terms[0].dimension
+	for _, t := range terms {
+		if t.dimension != total.dimension {
+			return total, false
+		}
+		total.value += t.value
+	}
+	return total, true
+}
+
+// term evaluates one operand of a sum or product.
+func term(n syntax.Value, operand func(syntax.Value) (float64, bool)) (quantity, bool) {
+	switch {
+	case isGroup(n):
+		return calc(n, operand)
+	case n.Kind == syntax.Number:
+		return quantity{n.Num, false}, true
+	}
+	v, ok := operand(n)
+	return quantity{v, true}, ok
 }
 
 // keywordFeatures lists the discrete features Chromium knows with the values

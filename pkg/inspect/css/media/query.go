@@ -25,6 +25,12 @@ func Match(list string, v Viewport) bool {
 	return false
 }
 
+// MatchCondition says whether the media condition w holds in v: a media query
+// without a media type.
+func MatchCondition(w []syntax.Value, v Viewport) bool {
+	return Condition(syntax.Fields(w), mediaLeaf(v)) == Yes
+}
+
 // Truth is Kleene's: an unknown media feature is neither true nor false, and
 // its negation is no more true than itself.
 type Truth int8
