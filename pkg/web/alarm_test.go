@@ -353,3 +353,18 @@ func TestSilenceFromTheFuture(t *testing.T) {
 		t.Errorf("on the bus: %+v", notes)
 	}
 }
+
+// Two silences cover an alarm: it is silenced until the later end.
+func TestSilencedUntilTheLastEnds(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	h.raise(transition(1, "disk", libra.Raised, libra.Minor, 1))
+	for _, body := range []string{`{"match":{"alarm":"disk"},"for":"1h","why":"first"}`, `{"match":{"alarm":"d*"},"for":"3h","why":"longest"}`, `{"match":{"alarm":"*"},"for":"2h","why":"third"}`} {
+		if got := h.post("/api/silences", body); got.code != 201 {
+			t.Fatalf("%s = %d %s", body, got.code, got.body)
+		}
+	}
+	if a := h.alarm("disk"); a.Silenced == nil || a.Silenced.Why != "longest" || len(a.Silences) != 3 {
+		t.Errorf("silenced = %+v of %d", a.Silenced, len(a.Silences))
+	}
+}

@@ -28,7 +28,7 @@ type AlarmDoc struct {
 	At           time.Time      `json:"at"` // of the newest transition
 	Host         string         `json:"host"`
 	Acknowledged *doneDoc       `json:"acknowledged"` // the newest acknowledgement; null without one, and once it has cleared
-	Silenced     *libra.Silence `json:"silenced"`     // the silence that suppresses its notifications; null without one
+	Silenced     *libra.Silence `json:"silenced"`     // the silence that suppresses its notifications, of several the one that ends last; null without one
 	Actions      []doneDoc      `json:"actions"`      // what the appliance did by itself; never null
 }
 
@@ -43,7 +43,7 @@ type doneDoc struct {
 func done(n libra.Note) doneDoc { return doneDoc{n.ID, n.At, n.By, n.Text} }
 
 // alarmDoc puts together what is known of an alarm.
-func (s *API) alarmDoc(t libra.Transition, silences []libra.Silence, now time.Time) AlarmDoc {
+func (s *API) alarmDoc(t libra.Transition, now time.Time) AlarmDoc {
 	doc := AlarmDoc{Alarm: t.Alarm, At: t.At, Host: t.Host, Actions: []doneDoc{}}
 	for _, n := range s.state.Notes.Actions(t.Alarm) {
 		doc.Actions = append(doc.Actions, done(n))
@@ -55,8 +55,8 @@ func (s *API) alarmDoc(t libra.Transition, silences []libra.Silence, now time.Ti
 		d := done(ack)
 		doc.Acknowledged = &d
 	}
-	if i := slices.IndexFunc(silences, func(s libra.Silence) bool { return s.Covers(t.Alarm, now) }); i >= 0 {
-		doc.Silenced = &silences[i]
+	if sil, ok := s.state.Notes.Silenced(t.Alarm, now); ok {
+		doc.Silenced = &sil
 	}
 	return doc
 }
@@ -73,14 +73,13 @@ func (s *API) Alarms(ctx context.Context, state libra.AlarmState, limit int) ala
 	}
 	doc.Stale = s.state.Behind(&doc.ReasonList, caughtUp && s.state.Notes.IsComplete(), "alarms")
 	now := time.Now()
-	silences := s.state.Notes.Silences(now)
 	for _, t := range list {
 		switch {
 		case state != "" && t.Alarm.State != state:
 		case len(doc.Alarms) == limit:
 			doc.More++
 		default:
-			doc.Alarms = append(doc.Alarms, s.alarmDoc(t, silences, now))
+			doc.Alarms = append(doc.Alarms, s.alarmDoc(t, now))
 		}
 	}
 	return doc
@@ -149,9 +148,8 @@ func (s *API) Detail(ctx context.Context, id string, after state.Cursor, limit i
 		return detailDoc{}, p
 	}
 	now := time.Now()
-	standing := s.state.Notes.Silences(now)
-	doc := detailDoc{AlarmDoc: s.alarmDoc(t, standing, now), Silences: []SilenceDoc{}, TimelineDoc: s.Timeline(ctx, id, after, limit)}
-	for _, sil := range standing {
+	doc := detailDoc{AlarmDoc: s.alarmDoc(t, now), Silences: []SilenceDoc{}, TimelineDoc: s.Timeline(ctx, id, after, limit)}
+	for _, sil := range s.state.Notes.Silences(now) {
 		if sil.Match.Fits(t.Alarm) {
 			doc.Silences = append(doc.Silences, s.silenceDoc(sil, now))
 		}
