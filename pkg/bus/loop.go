@@ -13,6 +13,15 @@ type Loop interface {
 	Allow(d time.Duration)
 }
 
+// Unsupervised is a Loop that nothing supervises.
+type Unsupervised struct{}
+
+// Allow does nothing.
+func (Unsupervised) Allow(time.Duration) {}
+
+// Done does nothing: some loops say that they have ended.
+func (Unsupervised) Done() {}
+
 // roundTime is what a loop of this package declares for one round: it makes at
 // most three calls of callTime each and pauses for half a second at most. What
 // takes longer goes round, as waiting for a bus that is away does.

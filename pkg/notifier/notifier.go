@@ -137,12 +137,6 @@ type Loop interface {
 	Done()
 }
 
-// unsupervised is the Loop of a notifier without one.
-type unsupervised struct{}
-
-func (unsupervised) Allow(time.Duration) {}
-func (unsupervised) Done()               {}
-
 // roundTime is what a loop declares for a round in which it calls no provider.
 const roundTime = 3 * time.Second
 
@@ -170,7 +164,7 @@ type Notifier struct {
 func New(cfg Config, deps Deps) *Notifier {
 	n := &Notifier{cfg: cfg.withDefaults(), deps: deps, applied: make(chan applied), fault: cfg.RulesFault, provider: newProvider, timeline: newTimeline(deps.Log)}
 	if deps.Loop == nil {
-		n.deps.Loop = func(string) Loop { return unsupervised{} }
+		n.deps.Loop = func(string) Loop { return bus.Unsupervised{} }
 	}
 	if deps.Status == nil {
 		n.deps.Status = func(string) {}

@@ -124,7 +124,7 @@ func New(cfg Config, deps Deps) *Watchdog {
 		deps.SendDirect = publish.Socket(cfg.NotifierSocket)
 	}
 	if deps.Loop == nil {
-		deps.Loop = unsupervised{}
+		deps.Loop = bus.Unsupervised{}
 	}
 	if deps.Status == nil {
 		deps.Status = func(string) {}
@@ -143,11 +143,6 @@ func New(cfg Config, deps Deps) *Watchdog {
 	w.probes = w.allProbes()
 	return w
 }
-
-// unsupervised is the Loop of a watchdog without one.
-type unsupervised struct{}
-
-func (unsupervised) Allow(time.Duration) {}
 
 // config is the configuration in force.
 func (w *Watchdog) config() *Config { return w.live.Load() }
