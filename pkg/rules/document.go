@@ -304,7 +304,7 @@ func (s *section) number(key string, into *float64, least, most float64) {
 	*into = f
 }
 
-// table is a table below this one; nil where there is none.
+// table is a table below this one; nil if it does not exist.
 func (s *section) table(key, what string) *section {
 	v, ok := s.get(key)
 	if !ok {

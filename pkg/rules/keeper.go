@@ -26,11 +26,11 @@ func Summary(fault error) string {
 // reloadIt is the remedy of ErrNotInForce.
 const reloadIt = "systemctl reload libra-notifier libra-watchdog applies it, or reports its faults"
 
-// forgotten is how long a good edit may stand there without a reload.
+// forgotten is how long a valid edit may wait for a reload.
 const forgotten = 5 * time.Minute
 
-// Keeper follows the file for one process: what of it is in force, and what is
-// wrong with what stands there now. Its methods may be called concurrently.
+// Keeper follows the file for one process: which text is in force, and the faults
+// of the file as it is now. Its methods may be called concurrently.
 type Keeper struct {
 	// File is alarms.toml.
 	File string
@@ -38,13 +38,13 @@ type Keeper struct {
 	LastGood string
 
 	mu      sync.Mutex
-	force   *string   // under mu; the text in force; nil: none that is known
-	refused bool      // under mu; a fault was seen, and nothing taken over since
-	edited  time.Time // under mu; since when a good file waits to be taken over
+	force   *string   // under mu; the text in force; nil while that is unknown
+	refused bool      // under mu; a fault was seen, and nothing applied since
+	edited  time.Time // under mu; since when a valid edit waits to be applied
 }
 
-// Load reads the file, as the function of that name does, to be gone by from
-// now on.
+// Load reads the file, as the function of that name does. What it returns is in
+// force from now on.
 func (k *Keeper) Load() (f File, fault, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -73,7 +73,7 @@ func (k *Keeper) Load() (f File, fault, err error) {
 	return f, fault, nil
 }
 
-// read is the file now: nil where there is none, which is as good as an empty
+// read is the file now: nil if it does not exist, which is as good as an empty
 // one.
 func (k *Keeper) read() (f File, data []byte, fault error) {
 	data, err := os.ReadFile(k.File)

@@ -119,7 +119,7 @@ func readCounts(s *section, minor, major, critical *int) {
 	s.finish()
 }
 
-// rising reports limits that are reached earlier the higher the severity; 0 is none.
+// rising reports limits that are reached earlier the higher the severity; 0 means no limit.
 func rising(s *section, limits ...float64) {
 	names := []string{"minor", "major", "critical"}
 	last := -1
