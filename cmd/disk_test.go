@@ -35,6 +35,7 @@ func (s *spoken) String() string {
 // for good: those that can, start and do what can be done, and the bus asks to
 // be started again.
 func TestDiskThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	if err := exec.Command("unshare", "-rm", "true").Run(); err != nil {
 		t.Skipf("no mounts of one's own here: %v", err)
 	}
@@ -48,6 +49,7 @@ func TestDiskThatCannotBeWritten(t *testing.T) {
 			"libra-bus":      "--bus-listen 127.0.0.1:0 --bus-keys " + filepath.Join(filepath.Dir(b.Seed("bus")), "public") + " --bus-store " + dir,
 		} {
 			t.Run(name+" "+disk, func(t *testing.T) {
+				t.Parallel()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				cmd := exec.CommandContext(ctx, "unshare", "-rm", "sh", "-c",

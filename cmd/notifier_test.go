@@ -123,6 +123,7 @@ func hookFile(s *receiver) string {
 // A bad edit is refused with line and reason, and the old file holds, over
 // kill -9 too; a good one is taken over by a running process.
 func TestReloadOfAlarmsFile(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	one, two := newReceiver(t), newReceiver(t)
 	p, file := newNotifier(t, b)
@@ -174,6 +175,7 @@ func TestReloadOfAlarmsFile(t *testing.T) {
 // A channel whose credential is gone keeps no other edit from being applied,
 // and is reported all the same.
 func TestReloadBesideABrokenChannel(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	one, two := newReceiver(t), newReceiver(t)
 	p, file := newNotifier(t, b)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"libra/configs"
+	"libra/pkg/bus/bustest"
 	"libra/pkg/component"
 )
 
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		args := []string{"build", "-o", dir}
+		args := []string{"build", "-ldflags=-s -w", "-o", dir} // as the Makefile: linking is most of this
 		for _, d := range daemons {
 			args = append(args, "./"+d)
 		}
@@ -46,7 +47,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 			return 1
 		}
-		return m.Run()
+		return bustest.Main(m)
 	}())
 }
 
@@ -67,6 +68,7 @@ var flagLine = regexp.MustCompile(`(?m)^ +--[a-z-]+ .*?(?:\(default: (.*?)\) )?\
 
 // libra.env lists every setting of every program, with its true default.
 func TestEveryProgramsSettingsAreInTheFile(t *testing.T) {
+	t.Parallel()
 	defaults := map[string]string{}
 	for _, s := range configs.Settings() {
 		defaults[s.Env] = s.Default
@@ -98,6 +100,7 @@ func TestEveryProgramsSettingsAreInTheFile(t *testing.T) {
 }
 
 func TestFaultsAreNamedAllAtOnce(t *testing.T) {
+	t.Parallel()
 	env := []string{"LIBRA_WORKERS=0", "LIBRA_ALLOW=localhost", "LIBRA_WORKRES=9"}
 	out, code := run(t, env, "libra-inspector", "--page-timeout", "soon")
 	if code != 2 {
@@ -117,6 +120,7 @@ func TestFaultsAreNamedAllAtOnce(t *testing.T) {
 
 // Whatever finds a fault, none waits for another to be mended first.
 func TestNoFaultHidesAnother(t *testing.T) {
+	t.Parallel()
 	alarms := filepath.Join(t.TempDir(), "alarms.toml")
 	writeFile(t, alarms, "colour = 1\n")
 	for _, c := range []struct {
@@ -170,6 +174,7 @@ func TestNoFaultHidesAnother(t *testing.T) {
 }
 
 func TestBadStarts(t *testing.T) {
+	t.Parallel()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -201,6 +206,7 @@ func TestBadStarts(t *testing.T) {
 
 // What concerns the inspectors only does not keep the watchdog from notifying.
 func TestWatchdogBearsOthersSettings(t *testing.T) {
+	t.Parallel()
 	env := []string{"LIBRA_PAGE_TIMEOUT=1", "LIBRA_WORKERS=abc", "LIBRA_SERVER=foo"}
 	out, code := run(t, env, "libra-watchdog", "--check")
 	if code != 0 || !strings.Contains(out, `warning: invalid LIBRA_PAGE_TIMEOUT (or --page-timeout) "1"`) || !strings.Contains(out, `warning: invalid LIBRA_SERVER`) {
@@ -212,6 +218,7 @@ func TestWatchdogBearsOthersSettings(t *testing.T) {
 }
 
 func TestCheckOnly(t *testing.T) {
+	t.Parallel()
 	out, code := run(t, []string{"LIBRA_DATABASE=" + filepath.Join(t.TempDir(), "libra.db")}, "libra-recorder", "--check")
 	if code != 0 || !strings.Contains(out, "the configuration is fine") {
 		t.Errorf("exit code %d: %s", code, out)

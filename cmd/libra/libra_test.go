@@ -134,7 +134,8 @@ func serve(t *testing.T, b *bustest.Bus) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := web.New(web.Config{Version: "1.2.3"}, b.Log(), b.Connect("web"), history, nil)
+	// A page that is not in memory is sought for Patience while SQLite is out.
+	s := web.New(web.Config{Version: "1.2.3", Patience: time.Second}, b.Log(), b.Connect("web"), history, nil)
 	wg.Go(func() { s.Run(t.Context(), l) })
 	url = "http://" + l.Addr().String()
 	bustest.Await(t, "web to be up", func() bool {

@@ -18,6 +18,7 @@ import (
 
 // On a disk that is too full the oldest reports are removed, which is noted.
 func TestPruneOnFullDisk(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	w, err := store.Open(t.Context(), path)

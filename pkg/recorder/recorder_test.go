@@ -37,6 +37,8 @@ func watch(every int) event.Watch {
 	return event.Watch{Page: libra.PageID(url), URL: url, Site: "home", Client: "alice", EveryS: every, At: time.Now().UTC()}
 }
 
+func TestMain(m *testing.M) { os.Exit(bustest.Main(m)) }
+
 // run starts a recorder and returns what ends it.
 func run(t *testing.T, b *bustest.Bus, path string) (stop func()) {
 	t.Helper()
@@ -54,6 +56,7 @@ func runSupervised(t *testing.T, b *bustest.Bus, path string, loops recorder.Loo
 }
 
 func TestRecords(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	inspector, watchdog := b.Connect("inspector"), b.Connect("watchdog")
@@ -95,6 +98,7 @@ func TestRecords(t *testing.T) {
 // While the database is being opened, which reads all of it, no loop blocks for
 // longer than it declares; then what the bus has is recorded.
 func TestSlowOpening(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	if err := b.Connect("inspector").PublishReport(t.Context(), reported(1)); err != nil {
@@ -129,6 +133,7 @@ func TestSlowOpening(t *testing.T) {
 // While another process locks the database, reports wait, and the recorder reports
 // since when, whatever the loop of the alarms does; then all are stored.
 func TestLockedDatabase(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	inspector := b.Connect("inspector")
@@ -198,6 +203,7 @@ func TestLockedDatabase(t *testing.T) {
 // A database that is deleted, or overwritten, while it is in use is filled again
 // from the bus, completely.
 func TestDamagedDatabase(t *testing.T) {
+	t.Parallel()
 	for name, harm := range map[string]func(path string) error{
 		"deleted":   os.Remove,
 		"truncated": func(path string) error { return os.Truncate(path, 0) },
@@ -206,6 +212,7 @@ func TestDamagedDatabase(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := bustest.Start(t)
 			dir := t.TempDir()
 			path := filepath.Join(dir, "libra.db")
@@ -244,6 +251,7 @@ func TestDamagedDatabase(t *testing.T) {
 // A bus that has lost its store gets the watches, the silences and the
 // acknowledgements again, and nothing that is over.
 func TestWipedNotes(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	web, watchdog := b.Connect("web"), b.Connect("watchdog")
@@ -293,6 +301,7 @@ func TestWipedNotes(t *testing.T) {
 
 // A bus that has lost its store gets the newest report of every page back.
 func TestWipedBus(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	inspector, web := b.Connect("inspector"), b.Connect("web")
