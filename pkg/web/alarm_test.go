@@ -122,7 +122,7 @@ func TestAcknowledge(t *testing.T) {
 	if a := h.alarm("bus"); a.Acknowledged == nil || a.Acknowledged.By != "ann" || !slices.Equal(a.kinds(), []string{"acknowledged", "raised"}) {
 		t.Errorf("the alarm = %+v", a)
 	}
-	// Without a word, what was said stays, with the name where it was another's.
+	// Without a text the earlier one stays, with the name of its author if that is another.
 	for by, want := range map[string]string{"ann": "I am on it", "bob": "ann: I am on it"} {
 		var again struct{ By, Text string }
 		h.post("/api/alarms/disk/acknowledge", `{"text":"I am on it"}`, "X-Libra-Client", "ann").into(t, &again)

@@ -67,8 +67,8 @@ func again(r event.Request, id string) event.Request {
 
 var refused = libra.Reason{Code: libra.CodeConnectionRefused, Text: "connection refused by 192.0.2.1:443"}
 
-// A page shows its newest good report, and says that it is not the latest
-// word: from the bus, after a restart, and from SQLite without the bus.
+// A page shows its newest good report, and says that later inspections failed: from
+// the bus, after a restart, and from SQLite without the bus.
 func TestLastGoodReport(t *testing.T) {
 	t.Parallel()
 	h := started(t)
@@ -89,7 +89,7 @@ func TestLastGoodReport(t *testing.T) {
 			t.Errorf("%s: score %+v, latest %+v", when, p.Score, p.Latest)
 		}
 		if p := h.whole(never.Request.Page); p.Report == nil || p.Report.Outcome != libra.Failed || p.Score != nil || slices.Contains(p.Reasons, refused.Text) {
-			t.Errorf("%s: a page that never was had: %+v", when, p)
+			t.Errorf("%s: a page that was never fetched: %+v", when, p)
 		}
 		list := h.get("/api/pages").body
 		if !strings.Contains(list, p.Reasons[0]) || strings.Count(list, `"outcome":"complete"`) != 1 {
@@ -123,7 +123,7 @@ func TestLastGoodReport(t *testing.T) {
 	h.publish(reported(again(request(1), "third"), noon.Add(2*time.Hour)))
 	bustest.Await(t, "the page to be fresh", func() bool { p := h.whole(id); return !p.Stale && p.Latest.Outcome == libra.Complete })
 	if p := h.page(id); len(p.Reasons) != 0 {
-		t.Errorf("once it was had again: %+v", p)
+		t.Errorf("once it was fetched again: %+v", p)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestQuarantine(t *testing.T) {
 	h.inspect(func(_ context.Context, _ *bus.Conn, j bus.Job) event.Reported {
 		return reported(j.Request, time.Now().UTC())
 	})
-	bustest.Await(t, "the page to be weighed", func() bool { p := h.page(r.Page); return p.State == libra.Reported && !p.Stale })
+	bustest.Await(t, "the page to be inspected", func() bool { p := h.page(r.Page); return p.State == libra.Reported && !p.Stale })
 	if got := h.submit(r.URL); got.code != 202 {
 		t.Errorf("submission once released = %d %s", got.code, got.body)
 	}
@@ -258,7 +258,7 @@ func TestHistoryIsBehind(t *testing.T) {
 	})
 	h.everyPathAnswers()
 	if up, page := h.get("/up").body, h.get("/status", "Accept", "text/html").body; strings.Count(up, "since") != 1 || strings.Count(page, "locked, since") != 1 {
-		t.Errorf("since when stands twice: %s\n%s", up, page)
+		t.Errorf("the beginning is there twice: %s\n%s", up, page)
 	}
 	if body := h.get("/api/status").body; !strings.Contains(body, `"part":"sqlite","code":"history-behind","reason":"history is behind: database is locked","since":"2026-03-01T12:00:00Z"`) {
 		t.Errorf("/api/status = %s", body)
@@ -304,7 +304,7 @@ func TestLockedHistory(t *testing.T) {
 	}
 	bustest.Await(t, "web to read again", func() bool { return !strings.Contains(h.get("/up").body, "sqlite") })
 	if h.get("/api/pages"); h.reads.Load() == before {
-		t.Error("a list beside a database that is well did not read it")
+		t.Error("a list did not read a database that is healthy")
 	}
 }
 
@@ -317,7 +317,7 @@ func (h *rig) everyPathAnswers() {
 	}
 }
 
-// A name that somebody else has pointed here gets nothing.
+// A request for the name of another site that points here is refused.
 func TestHosts(t *testing.T) {
 	t.Parallel()
 	h := newRig(t).start(web.Config{Hosts: []string{"Libra.Example:8080"}}).ready()
@@ -357,7 +357,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// The score stands beside the report, with all its terms, and only beside a
+// The score is beside the report, with all its terms, and only beside a
 // complete one.
 func TestScore(t *testing.T) {
 	t.Parallel()

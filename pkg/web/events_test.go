@@ -115,7 +115,7 @@ func TestEvents(t *testing.T) {
 			t.Errorf("event = %q", e)
 		}
 	}
-	// A stream of one page begins with where it stands.
+	// A stream of one page begins with its current state.
 	again := h.events("/api/events?page=" + r.Page)
 	next(t, again)
 	if e := next(t, again); !strings.HasPrefix(e, "report ") {
@@ -126,7 +126,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// A client that does not read is let go, and the others get everything.
+// A client that does not read is disconnected, and the others get everything.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	h := started(t)
@@ -145,7 +145,7 @@ func TestSlowReader(t *testing.T) {
 	bustest.Await(t, "the stream", streams(1))
 	inspector := h.bus.Connect("inspector")
 	long := strings.Repeat("x", 1<<15) // its backlog holds 128 of them
-	bustest.Await(t, "the slow one to be let go", func() bool {
+	bustest.Await(t, "the slow one to be disconnected", func() bool {
 		for range 20 {
 			inspector.PublishStep(event.Step{Page: request(1).Page, Request: long})
 		}

@@ -78,7 +78,7 @@ func TestBusBackSoon(t *testing.T) {
 	}
 }
 
-// A bus that answers and cannot store is one that is out, until it stores.
+// A bus that answers and cannot store is degraded, until it stores.
 func TestBusStoresNothing(t *testing.T) {
 	t.Parallel()
 	h := started(t)
@@ -99,7 +99,7 @@ func TestBusStoresNothing(t *testing.T) {
 	}
 }
 
-// Started with nothing there, web listens and says so; it is well when the bus
+// Started with nothing there, web listens and says so; it is healthy when the bus
 // comes.
 func TestStartWithNothing(t *testing.T) {
 	t.Parallel()

@@ -44,7 +44,7 @@ type rig struct {
 	loop  bustest.Loop
 	web   *web.Server
 	log   *slog.Logger // web's
-	stop  func() error // ends the server and returns what Run said
+	stop  func() error // ends the server and returns the error of Run
 }
 
 // keep is everything in the test's own folder.
@@ -186,9 +186,9 @@ func (h *rig) submit(url string, header ...string) answer {
 	return h.do("POST", "/api/pages", string(body), append([]string{"Content-Type", jsonType}, header...)...)
 }
 
-// inspect plays an inspector until the test ends: what weigh returns is
+// inspect plays an inspector until the test ends: what report returns is
 // published and the request acknowledged.
-func (h *rig) inspect(weigh func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported) {
+func (h *rig) inspect(report func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported) {
 	h.t.Helper()
 	conn := h.bus.Connect("inspector")
 	ctx, cancel := context.WithCancel(h.t.Context())
@@ -196,7 +196,7 @@ func (h *rig) inspect(weigh func(ctx context.Context, conn *bus.Conn, j bus.Job)
 	h.t.Cleanup(func() { cancel(); wg.Wait() })
 	wg.Go(func() {
 		conn.Work(ctx, bustest.Slots(4), time.Minute, nil, func(ctx context.Context, j bus.Job) {
-			r := weigh(ctx, conn, j)
+			r := report(ctx, conn, j)
 			if r.Request.ID == "" {
 				return
 			}

@@ -11,7 +11,7 @@ import (
 )
 
 // An error page has no score, be its report complete or partial, and what the
-// page itself scored stands: from the bus, and from SQLite after a restart.
+// page itself scored is shown: from the bus, and from SQLite after a restart.
 func TestErrorPageHasNoScore(t *testing.T) {
 	t.Parallel()
 	h := started(t)
@@ -33,7 +33,7 @@ func TestErrorPageHasNoScore(t *testing.T) {
 		}
 		html = h.get("/pages/"+never.Request.Page, "Accept", "text/html").body
 		if !strings.Contains(html, "The server answered with an error") || strings.Contains(html, "score</dt>") || strings.Contains(html, "effort") {
-			t.Errorf("%s, a page that never was had:\n%s", when, html)
+			t.Errorf("%s, a page that was never fetched:\n%s", when, html)
 		}
 	}
 	holds("from the bus")
@@ -44,7 +44,7 @@ func TestErrorPageHasNoScore(t *testing.T) {
 	holds("after a restart")
 }
 
-// The last complete verdict stands while newer reports are cut short: from the
+// The last complete verdict is shown while newer reports are cut short: from the
 // bus, and from SQLite after a restart.
 func TestLastVerdictStands(t *testing.T) {
 	t.Parallel()

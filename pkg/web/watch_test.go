@@ -136,9 +136,9 @@ func TestNoRoomToWatch(t *testing.T) {
 		t.Errorf("while it is major = %d %s", got.code, got.body)
 	}
 	if got := put("https://example.org/a"); got.code != 202 {
-		t.Errorf("a watch that stands = %d %s", got.code, got.body)
+		t.Errorf("an existing watch = %d %s", got.code, got.body)
 	}
 	if got := h.submit("https://example.org/c"); got.code != 202 {
-		t.Errorf("one weighing = %d %s", got.code, got.body)
+		t.Errorf("one inspection = %d %s", got.code, got.body)
 	}
 }

@@ -1,8 +1,8 @@
 // Package web is the component that people and programs talk to: HTML pages,
 // a JSON API, server-sent events, health and metrics. It keeps nothing that it
-// cannot get again: the newest summary of every page is in memory, filled from
-// the bus, with SQLite behind it. So it answers while either of them is away,
-// and says in its answers what that costs.
+// cannot read again: the newest summary of every page is in memory, filled from
+// the bus, with SQLite behind it. So it answers while either of them is away, and
+// its answers name what may be missing.
 //
 //	GET  /                      newest pages, a form to submit one
 //	POST /pages                 the form: 303 to the page
@@ -36,8 +36,7 @@
 //	GET  /metrics               for Prometheus
 //
 // Every error is RFC 9457 problem JSON, or an HTML page for a browser. A page
-// shows its newest good report for as long as there is one, and where it could
-// not be fetched again, says so.
+// shows its newest good report, and says when later inspections failed.
 package web
 
 import (
@@ -66,8 +65,8 @@ type Config struct {
 	// Site is the first part of every request's subject; "home" by default.
 	Site string
 	// Hosts are the names under which people reach Libra, besides localhost and
-	// IP addresses, which always are. Another name in a request's Host is one
-	// that somebody else has pointed here.
+	// IP addresses, which always are. A request for another name is
+	// refused: its owner may have pointed it at this address.
 	Hosts []string
 	// Profile is the device whose web pages a score compares with: "desktop",
 	// the default, or "mobile". The inspectors' own should be the same.

@@ -32,7 +32,7 @@ func TestLifeOfAPage(t *testing.T) {
 		t.Errorf("page once submitted = %+v", p)
 	}
 
-	weighed := make(chan struct{})
+	inspected := make(chan struct{})
 	h.inspect(func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported {
 		step := event.Step{Request: j.Request.ID, Page: j.Request.Page, Step: libra.Weighing, Found: 3, Done: 1, Inspector: "1", At: time.Now().UTC()}
 		stop, err := conn.ServeStep(j.Request.Page, func() event.Step { return step })
@@ -43,7 +43,7 @@ func TestLifeOfAPage(t *testing.T) {
 		defer stop()
 		conn.PublishStep(step)
 		select {
-		case <-weighed:
+		case <-inspected:
 		case <-ctx.Done():
 		}
 		return reported(j.Request, noon.Add(time.Minute))
@@ -52,7 +52,7 @@ func TestLifeOfAPage(t *testing.T) {
 	if html := h.get("/pages/"+id, "Accept", "text/html").body; !strings.Contains(html, `max="3" value="1"`) || !strings.Contains(html, `http-equiv="refresh"`) {
 		t.Errorf("the live page shows no progress:\n%s", html)
 	}
-	close(weighed)
+	close(inspected)
 	bustest.Await(t, "the report", func() bool { return h.page(id).State == libra.Reported })
 
 	got = h.get("/api/pages/" + id)

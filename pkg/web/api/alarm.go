@@ -250,7 +250,7 @@ func notStored(what string, err error) *Problem {
 // maxWords bounds what people write about an alarm, in bytes.
 const maxWords = 1000
 
-// Words are what somebody wrote, on one line.
+// Words is a text that a person wrote, on one line.
 func Words(key, text string) (string, *Problem) {
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > maxWords {

@@ -24,7 +24,7 @@ type Config struct {
 	SubmitPatience time.Duration
 }
 
-// API answers programs, and gives the HTML pages their documents.
+// API answers programs, and makes the documents that the HTML pages show.
 type API struct {
 	cfg      Config
 	log      *slog.Logger

@@ -27,7 +27,7 @@ const (
 //	note     libra.Note: what was done about an alarm, or became of a silence
 //	watch    a page is watched from now on, or not any more
 //
-// With ?page= only that page's, beginning with where it stands. What happened
+// With ?page= only that page's, beginning with its current state. What happened
 // while no client listened is not sent again: Last-Event-ID means nothing here,
 // the client reads /api/pages/{id} instead.
 func (s *API) GetEvents(w http.ResponseWriter, r *http.Request) {

@@ -14,7 +14,7 @@ import (
 )
 
 // pageDoc is libra.Page with its report as JSON, as the cache holds it, and
-// what is said beside it.
+// what the API adds to it.
 type pageDoc struct {
 	libra.Page
 	Report json.RawMessage  `json:"report"`
@@ -55,9 +55,8 @@ func unfound(id string, err error) *Problem {
 	return unavailable("not-readable", libra.CodeNotReadable, fmt.Sprintf("page %q is not in memory, and not all of bus and history can be read right now", id), "try again in a few seconds")
 }
 
-// addReport puts the report of a page into its document, with its score. Where
-// the whole of it cannot be read, its totals alone must do, and the document
-// says so.
+// addReport puts the report of a page into its document, with its score. If the
+// whole of it cannot be read, it puts the totals and a reason.
 func (s *API) addReport(ctx context.Context, doc *pageDoc, v state.PageView) {
 	shown := v.Shown()
 	doc.Score = score.OfReport(shown.Report, s.cfg.Profile)

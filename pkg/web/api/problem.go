@@ -104,7 +104,7 @@ func (s *API) Fail(w http.ResponseWriter, r *http.Request, p *Problem) {
 	w.Write(append(data, '\n'))
 }
 
-// Accepts says whether the request's Accept names a media type outright. A
+// Accepts reports whether the request's Accept names a media type outright. A
 // browser names text/html; a program that takes anything gets JSON.
 func Accepts(r *http.Request, mediaType string) bool {
 	for _, line := range r.Header.Values("Accept") {

@@ -20,12 +20,12 @@ func inQuarantine(id, url string, a state.Answers) *Problem {
 	})
 }
 
-// quarantine says whether a page may not be submitted. Memory knows; only while
+// quarantine reports whether a page may not be submitted. Memory knows; only while
 // it does not hold every page is the bus asked.
 func (s *API) quarantine(ctx context.Context, id, url string) *Problem {
 	v, known := s.state.Memory.Page(id)
 	if loaded, _ := s.state.Memory.Ready(); !known && (!loaded || s.state.Memory.Counts().Pages >= s.cfg.MaxPages) {
-		v, _ = s.state.Seek(ctx, id) // what cannot be found out is for the inspector to refuse
+		v, _ = s.state.Seek(ctx, id) // if it cannot be read, the inspector refuses the page
 	}
 	if v.Page().State != libra.Quarantined {
 		return nil

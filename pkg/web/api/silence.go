@@ -39,7 +39,7 @@ func (s *API) silenceDoc(sil libra.Silence, now time.Time) SilenceDoc {
 	return doc
 }
 
-// fitsNothing says that a pattern fits no alarm in memory, nor, where it names
+// fitsNothing reports whether a pattern matches no alarm in memory, nor, if it names
 // no alarm, a watched page.
 func (s *API) fitsNothing(m libra.Match) bool {
 	if m.Alarm == "" && m.Target == "" {
@@ -54,7 +54,7 @@ func (s *API) fitsNothing(m libra.Match) bool {
 	})
 }
 
-// silenceState says how a silence stands to the present.
+// silenceState is the state of a silence now.
 type silenceState string
 
 const (

@@ -94,8 +94,8 @@ func (s *API) Submit(r *http.Request, raw string) (accepted, *Problem) {
 	return s.ask(ctx, r, event.Request{URL: url})
 }
 
-// ask stores a request for its URL on behalf of the client of r. It says in its
-// note when there is one of theirs already.
+// ask stores a request for its URL on behalf of the client of r. The note
+// is set if that client has an open request for the page already.
 func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (accepted, *Problem) {
 	client, p := clientOf(r)
 	if p != nil {
@@ -205,7 +205,7 @@ func bodyProblem(err error, what string) *Problem {
 	return BadRequest("body", fmt.Sprintf("%s cannot be read (%s)", what, err), "send it again, whole")
 }
 
-// clientOf is who asks: what X-Libra-Client says, else the peer's address.
+// clientOf is the client of a request: X-Libra-Client, else the peer's address.
 func clientOf(r *http.Request) (string, *Problem) {
 	name := strings.TrimSpace(r.Header.Get("X-Libra-Client"))
 	if len(name) > MaxClient {

@@ -16,7 +16,7 @@ import (
 	"libra/pkg/web/state"
 )
 
-// WatchedDoc is what a page's document says of its watch.
+// WatchedDoc is the watch of a page in its document.
 type WatchedDoc struct {
 	Every  string        `json:"every,omitempty"` // how often it is inspected; "" where it is not watched
 	Budget *event.Judged `json:"budget"`          // how the report shown stands to the watch's budget; null without one
@@ -126,7 +126,7 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 		return accepted{}, p
 	}
 	doc, p := s.ask(ctx, r, event.Request{URL: url, Watch: &watch})
-	if p != nil { // the watch stands, and is what was asked for
+	if p != nil { // the watch is stored, and that was asked for
 		doc = accepted{ID: watch.Page, URL: url, State: libra.Queued, Note: "the first inspection is when the watch is due, because a request was not accepted"}
 	}
 	doc.Every = state.ShowEvery(watch.EveryS)

@@ -216,13 +216,13 @@ func silenceWording(e api.EntryDoc) string {
 	return "Silenced by " + e.By
 }
 
-// Holds says that the entry is of a silence that has not ended by then.
+// Holds reports whether the entry is of a silence that had not ended then.
 func (e entryRow) Holds() bool { return e.Silence != nil && e.Silence.Until.After(e.At) }
 
-// Planned says that the silence of the entry begins later.
+// Planned reports whether the silence of the entry begins later.
 func (e entryRow) Planned() bool { return e.Silence.From.After(e.At) }
 
-// nameCookie remembers the name that a reader gives in a form.
+// nameCookie stores the name that a reader enters in a form.
 const nameCookie = "libra-name"
 
 // nameOf is the name that the reader gave last.

@@ -48,7 +48,7 @@ type layout struct {
 	Version  string
 	Alarms   int
 	Up       state.UpDoc
-	Less     []state.Degraded // parts that are out, but for history
+	Less     []state.Degraded // degraded parts but for history
 	Behind   *state.Degraded  // history, while it lacks the newest
 	Refresh  bool             // without scripts, look again soon
 	Listen   bool             // scripts listen for events

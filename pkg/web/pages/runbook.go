@@ -8,8 +8,8 @@ import (
 	"libra/docs"
 )
 
-// RunbookPath is where the runbook is served: it is at hand where nobody has a
-// checkout, at night, on a phone.
+// RunbookPath is where the runbook is served, for a reader without a checkout, on a
+// phone.
 const RunbookPath = "/runbook"
 
 // runbookSection is what to do about one alarm. Its lists and paragraphs stay as

@@ -39,7 +39,7 @@ func showInterval(every string) string {
 	return libra.FormatDuration(d)
 }
 
-// showMatch says which alarms a silence is about.
+// showMatch writes which alarms a silence matches.
 func showMatch(m libra.Match) string {
 	var parts []string
 	for _, p := range []struct{ before, value string }{
@@ -66,7 +66,7 @@ func showCount(n int, one, many string) string {
 	return strconv.Itoa(n) + " " + many
 }
 
-// shortURL leaves out what all have in common.
+// shortURL is a URL without its scheme, and without the slash of a bare host.
 func shortURL(url string) string {
 	s := strings.TrimPrefix(strings.TrimPrefix(url, "https://"), "http://")
 	if host, rest, _ := strings.Cut(s, "/"); rest == "" && s != url {
@@ -120,7 +120,7 @@ func band(score int) string {
 	return "failed"
 }
 
-// linked says whether an address may be a link.
+// linked reports whether an address may be a link.
 func linked(url string) bool {
 	return strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")
 }

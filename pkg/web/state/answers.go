@@ -35,7 +35,7 @@ func (a *Answers) take(s *Summary) (news bool) {
 	return true
 }
 
-// to says whether a request is answered.
+// to reports whether a request is answered.
 func (a Answers) to(request string) bool {
 	return a.Good != nil && a.Good.Request == request || a.Bad != nil && a.Bad.Request == request
 }
@@ -51,7 +51,7 @@ func (a Answers) Latest() *Summary {
 	return a.Shown()
 }
 
-// stale says that the report shown is good, and could not be fetched again.
+// stale reports whether the report shown is good, and later inspections failed.
 func (a Answers) stale() bool { return a.Good != nil && a.Latest() == a.Bad }
 
 // Quarantined reports whether the newest answer says that the page is in quarantine.
@@ -80,7 +80,7 @@ func HowToRelease(id string) string {
 	return fmt.Sprintf("release it with libra release %s, or POST /api/pages/%s/release", id, id)
 }
 
-// why is what a failed report says of itself, with the remedies.
+// why is the reasons of a failed report, with the remedies.
 func (s *Summary) why() string { return s.say(libra.Reason.String) }
 
 // What is why without the remedies.

@@ -39,7 +39,7 @@ func DecodeCursor(s string) (c Cursor, ok bool) {
 // Compare orders cursors by time, and by id where that is the same.
 func (c Cursor) Compare(d Cursor) int { return cmp.Or(c.At.Compare(d.At), strings.Compare(c.ID, d.ID)) }
 
-// isAfter says whether something comes after the place, in a list with the
+// isAfter reports whether something comes after the place, in a list with the
 // newest first.
 func (c Cursor) isAfter(at time.Time, id string) bool {
 	return c.At.IsZero() || Cursor{at, id}.Compare(c) < 0

@@ -44,8 +44,8 @@ func (s *State) Find(ctx context.Context, id string) (PageView, error) {
 	return s.Seek(ctx, id)
 }
 
-// Seek looks for a page that memory does not hold, again when the bus is back
-// where it has just gone: what was reported a moment ago may be nowhere else.
+// Seek looks for a page that memory does not hold. If the bus has just gone away, it
+// looks again once it is back: a new report may be nowhere else.
 // Its errors are those of Find.
 func (s *State) Seek(ctx context.Context, id string) (PageView, error) {
 	for {

@@ -121,7 +121,7 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 }
 
 // probeBus asks the bus for an answer. Until the first answer, and while
-// it is away, it looks more often, so that nobody is kept waiting.
+// it is away, it asks more often, so that no request waits longer than it must.
 func (s *State) probeBus(ctx context.Context) {
 	probe := func() bool {
 		fault := ""

@@ -25,7 +25,7 @@ type health struct {
 	history part      // under mu
 	storing part      // under mu; whether the bus stores what people submit
 	refused time.Time // under mu; when it last did not
-	ready   bool      // under mu; /up has said OK once
+	ready   bool      // under mu; /up was OK once
 }
 
 // part is the state of one of them.
@@ -47,7 +47,7 @@ func newHealth(now time.Time, timeout time.Duration) *health {
 	return &health{timeout: timeout, bus: part{fault: "not connected yet", since: now}, history: part{fault: "not read yet", since: now}}
 }
 
-// set notes how a part was found, and says whether that is news.
+// set stores the state of a part, and reports whether it has changed.
 func (p *part) set(fault string, now time.Time) (changed bool) {
 	changed = (fault == "") != (p.fault == "")
 	if changed {
@@ -97,7 +97,7 @@ func (h *health) parts() (bus, history part) {
 	return h.bus, h.history
 }
 
-// latch remembers that web was ready once, and says whether it ever was.
+// latch remembers that web was ready once, and reports whether it ever was.
 func (h *health) latch(ready bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -105,15 +105,15 @@ func (h *health) latch(ready bool) bool {
 	return h.ready
 }
 
-// BusUp says whether asking the bus is worth the wait.
+// BusUp reports whether the bus is expected to answer.
 func (s *State) BusUp() bool {
 	bus, _ := s.health.parts()
 	return bus.fault == "" && s.conn.Connected()
 }
 
 // busSoon waits until it is worth asking the bus again. It returns false at
-// once for a bus that is away for so long that nobody should wait for it, and
-// when ctx ends.
+// once for a bus that has been away for longer than Config.Patience, and when ctx
+// ends.
 func (s *State) busSoon(ctx context.Context) bool {
 	tick := time.NewTicker(probeEvery / 10)
 	defer tick.Stop()

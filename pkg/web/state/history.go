@@ -15,7 +15,7 @@ import (
 // every reader wait: the first one that meets it notes it for all.
 const historyBound = 300 * time.Millisecond
 
-// Unreadable says that an error is of the database, not of what was asked for.
+// Unreadable reports whether an error is of the database, not ErrNotFound.
 func Unreadable(err error) bool { return err != nil && !errors.Is(err, libra.ErrNotFound) }
 
 // ofHistory reads from SQLite within a bound, and not at all while SQLite is
@@ -78,8 +78,8 @@ const (
 	BehindCounter = "behind_since_unix"
 )
 
-// historyBehind says since when SQLite lacks the newest, and why; the zero time
-// when it does not.
+// historyBehind is since when SQLite lacks the newest, and why; the zero time if it
+// does not.
 func (s *State) historyBehind(now time.Time) (since time.Time, why string) {
 	_, h := s.health.parts()
 	if h.fault != "" {

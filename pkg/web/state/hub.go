@@ -94,7 +94,7 @@ func EncodeEvent(kind string, v any) []byte {
 	return fmt.Appendf(nil, "event: %s\ndata: %s\n\n", kind, data)
 }
 
-// requestEvent says that a request was accepted. It leaves out the client.
+// requestEvent is the event of an accepted request. It leaves out the client.
 type requestEvent struct {
 	ID    string    `json:"id"`
 	Page  string    `json:"page"`
@@ -102,14 +102,14 @@ type requestEvent struct {
 	Asked time.Time `json:"asked"`
 }
 
-// watchEvent says how often a page is inspected from now on; "" is never.
+// watchEvent is how often a page is inspected from now on; "" is never.
 type watchEvent struct {
 	Page  string `json:"page"`
 	URL   string `json:"url"`
 	Every string `json:"every"`
 }
 
-// reportedEvent says that a page has a new report.
+// reportedEvent is the event of a new report.
 type reportedEvent struct {
 	Page    string         `json:"page"`
 	Request string         `json:"request"`

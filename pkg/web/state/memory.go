@@ -162,7 +162,7 @@ func (m *Memory) trim() {
 	}
 }
 
-// report takes in a report, and says whether it was news and whether it is the
+// report takes in a report, and reports whether it was news and whether it is the
 // one that the page shows now. The bus delivers again after a disturbance, and
 // SQLite may know less than memory.
 func (m *Memory) report(r event.Reported) (news, shown bool) {
@@ -196,7 +196,7 @@ func (m *Memory) answered(e *entry, r event.Reported) {
 	})
 }
 
-// request takes in an accepted request and says whether it was news.
+// request takes in an accepted request and reports whether it was news.
 func (m *Memory) request(r event.Request, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -218,7 +218,7 @@ func (m *Memory) step(s event.Step, now time.Time) {
 	defer m.mu.Unlock()
 	e := m.pages[s.Page]
 	if e == nil || e.Answers.to(s.Request) {
-		return // nobody asked that we know of, or the news is late
+		return // no request for it is known, or the step is late
 	}
 	e.step, e.stepAt = s, now
 }
@@ -259,7 +259,7 @@ func (m *Memory) resync(onBus map[string]int, then time.Time) (unknown []string)
 	return unknown
 }
 
-// alarm takes in a transition and says whether it was news.
+// alarm takes in a transition and reports whether it was news.
 func (m *Memory) alarm(t libra.Transition) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -23,7 +23,7 @@ const maxNotes = 2000
 
 func newNotebook() *Notebook { return &Notebook{Book: notes.New(0)} }
 
-// take keeps a note and says whether it was news. The note is in the book when
+// take keeps a note and reports whether it was news. The note is in the book when
 // take returns, also if another goroutine takes it at the same time: the bus delivers a note that a handler
 // has just published.
 func (b *Notebook) take(n libra.Note) bool {

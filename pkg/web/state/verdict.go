@@ -9,8 +9,8 @@ import (
 	"libra/pkg/libra"
 )
 
-// Standing is the verdict of a page's last sound report, which stands while the
-// report shown is a lower bound or an error page.
+// Standing is the verdict of a page's last sound report, which is shown while the
+// newest good report is a lower bound or an error page.
 type Standing struct {
 	ShortScore
 	Started time.Time `json:"started"` // of that report
@@ -25,10 +25,10 @@ func (a Answers) Standing() *Standing {
 	return &Standing{*a.Complete.Score, a.Complete.Report.Started}
 }
 
-// unsound says that the good report shown is partial, or an error page.
+// unsound reports whether the good report shown is partial, or an error page.
 func (a Answers) unsound() bool { return a.Good != nil && !a.Good.Report.Sound() }
 
-// lacking says that history may know more than the bus, which keeps but the
+// lacking reports whether history may know more than the bus, which stores only the
 // last report of a kind: a good one beside the failed one, a sound one
 // beside one that may not be judged.
 func (a Answers) lacking() bool {
@@ -65,7 +65,7 @@ func (s *State) seekGood(ctx context.Context) {
 			s.onReport(r)
 		}
 		if completeErr == nil {
-			s.Memory.stands(page, summarize(complete, s.cfg.Profile))
+			s.Memory.keepComplete(page, summarize(complete, s.cfg.Profile))
 		}
 	}
 }
@@ -79,7 +79,7 @@ func (s *State) seekVerdict(ctx context.Context, v *PageView) {
 	if err == nil {
 		sum := summarize(complete, s.cfg.Profile)
 		v.take(sum)
-		s.Memory.stands(v.ID, sum)
+		s.Memory.keepComplete(v.ID, sum)
 	}
 	s.Memory.setSought(v.ID)
 }
@@ -88,8 +88,8 @@ func (s *State) readComplete(ctx context.Context, page string) (event.Reported, 
 	return ofHistory(ctx, s, func(ctx context.Context) (event.Reported, error) { return s.history.Complete(ctx, page) })
 }
 
-// stands keeps the last complete report of a page whose newest one is another.
-func (m *Memory) stands(page string, complete *Summary) {
+// keepComplete keeps the last complete report of a page whose newest one is another.
+func (m *Memory) keepComplete(page string, complete *Summary) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e := m.pages[page]; e != nil && e.unsound() {
