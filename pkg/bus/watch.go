@@ -111,7 +111,9 @@ func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
 			s.allow()
 			err = s.relay(ctx, cons)
 		}
-		c.log.Debug("relaying due watches, starting over", "err", err)
+		if ctx.Err() == nil && c.Connected() {
+			c.logOutage("relay due watches", err) // else no watched page would be inspected, without a word
+		}
 	}
 	return ctx.Err()
 }

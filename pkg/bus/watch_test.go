@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
@@ -116,6 +119,50 @@ func TestWatchComesDue(t *testing.T) {
 
 // While the page's last request is open, an occasion is skipped, and does not delay
 // the next ones.
+// A due watch that cannot be made a request, as the bus has no stream of requests,
+// is in the log of the inspector; once it has one, the watch is relayed.
+func TestFailingRelayIsLogged(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	deleteStream(t, b, event.RequestStream)
+	var log logBuffer
+	inspector, err := bus.Connect(bus.Config{
+		URL: b.URL(), Seed: b.Seed("inspector"), Role: "inspector", Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(inspector.Close)
+	done := relayAndWork(t, inspector)
+	if err := b.Connect("web").SetWatch(t.Context(), watchOf("p1", 1)); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, "the failure in the log", func() bool { return log.count(`operation="relay due watches"`) > 0 })
+	b.Streams()
+	bustest.Await(t, "a request of the watch", func() bool { return len(done.all()) > 0 })
+}
+
+// deleteStream deletes a stream, as the component that makes them.
+func deleteStream(t *testing.T, b *bustest.Bus, name string) {
+	t.Helper()
+	key, err := nats.NkeyOptionFromSeed(b.Seed("bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(b.URL(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDueWhileOpen(t *testing.T) {
 	t.Parallel()
 	b := bustest.Start(t)
