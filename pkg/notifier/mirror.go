@@ -41,16 +41,37 @@ func (m *mirror) files() (files []string) {
 	return files
 }
 
-// write returns when data outlives the process.
+// write returns when data outlives the process: in memory, or where that is full,
+// on the disk. One goroutine at a time calls it.
 func (m *mirror) write(data []byte) error {
-	if m.memory != "" && replaceFile(m.memory, data) == nil {
-		m.copy(data)
-		return nil
+	var err error
+	if m.memory != "" {
+		if err = memoryFile(m.memory).Write(data); err == nil {
+			m.copy(data)
+			return nil
+		}
 	}
 	if m.disk == "" {
-		return nil
+		return err
 	}
-	return replaceFile(m.disk, data)
+	m.awaitCopy() // of older data
+	if err := diskFile(m.disk).Write(data); err != nil {
+		return err
+	}
+	if m.memory != "" {
+		_ = memoryFile(m.memory).Remove() // outdated; if it stays, the newer serial counts
+	}
+	return nil
+}
+
+// awaitCopy returns when the disk has what copy was called with.
+func (m *mirror) awaitCopy() {
+	m.mu.Lock()
+	copying := m.copying
+	m.mu.Unlock()
+	if copying != nil {
+		<-copying
+	}
 }
 
 // copy starts to write data to the disk, unless something newer comes first.
@@ -73,7 +94,7 @@ func (m *mirror) copy(data []byte) {
 				return
 			}
 			m.mu.Unlock()
-			_ = replaceFile(m.disk, data) // a full disk is an alarm of its own; the file in memory holds
+			_ = diskFile(m.disk).Write(data) // a full disk is an alarm of its own; the file in memory holds
 		}
 	}()
 }
@@ -96,11 +117,20 @@ func (m *mirror) flush() {
 	}
 }
 
+// maxFile bounds each state file. The largest is a notification log that is full
+// (maxOpenBytes), with a message about all of its alarms.
+const maxFile = 64_000_000
+
+func diskFile(path string) statefile.File { return statefile.File{Path: path, Max: maxFile} }
+
+// memoryFile is in a folder in memory, where a sync has nothing to wait for; where
+// the folder is on a disk after all, a notification must not wait for that.
+func memoryFile(path string) statefile.File {
+	return statefile.File{Path: path, Max: maxFile, Unsynced: true}
+}
+
 // readFile decodes a JSON file into v. One that cannot be decoded is set aside, see
 // package statefile.
 func readFile(file string, v any) error {
-	return statefile.File{Path: file}.Load(func(data []byte) error { return json.Unmarshal(data, v) })
+	return diskFile(file).Load(func(data []byte) error { return json.Unmarshal(data, v) })
 }
-
-// replaceFile writes a file that is there whole or not at all.
-func replaceFile(file string, data []byte) error { return statefile.File{Path: file}.Write(data) }

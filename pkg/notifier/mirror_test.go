@@ -1,6 +1,7 @@
 package notifier
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,5 +26,63 @@ func TestDamagedNotificationLogIsSetAside(t *testing.T) {
 	}
 	if _, err := os.Stat(memory); !os.IsNotExist(err) {
 		t.Errorf("the damaged copy: %v, want it renamed", err)
+	}
+}
+
+// block makes a file impossible to write, for root, too: there is a folder in its
+// place, which is not empty.
+func block(t *testing.T, file string) {
+	t.Helper()
+	if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(file, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// While the memory cannot be written, the disk holds the newest state, although
+// older data was still on the way there; the first write that succeeds ends that.
+func TestMirrorWritesToTheDiskWhileTheMemoryIsFull(t *testing.T) {
+	cfg := Config{Runtime: t.TempDir(), State: t.TempDir()}
+	m := cfg.mirror("log.json")
+	disk := func() string {
+		t.Helper()
+		data, err := os.ReadFile(m.disk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	for n := range 20 {
+		if err := m.write([]byte(fmt.Sprint("memory ", n))); err != nil {
+			t.Fatal(err)
+		}
+		block(t, m.memory)
+		want := fmt.Sprint("disk ", n)
+		if err := m.write([]byte(want)); err != nil {
+			t.Fatal(err)
+		}
+		if m.flush(); disk() != want {
+			t.Fatalf("the disk holds %q, want %q", disk(), want)
+		}
+		if err := os.RemoveAll(m.memory); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.write([]byte("memory again")); err != nil {
+		t.Fatal(err)
+	}
+	if m.flush(); disk() != "memory again" {
+		t.Errorf("the disk holds %q", disk())
+	}
+	block(t, m.memory)
+	block(t, m.disk)
+	if err := m.write([]byte("nowhere")); err == nil {
+		t.Error("written, although neither file can be")
+	}
+	onlyMemory := Config{Runtime: cfg.Runtime}.mirror("log.json")
+	if err := onlyMemory.write([]byte("nowhere")); err == nil {
+		t.Error("written, although the only file cannot be")
 	}
 }

@@ -59,7 +59,7 @@ func (q *directQueue) save() {
 	}
 	data, err := json.Marshal(q.directState)
 	if err == nil {
-		err = replaceFile(q.file, data)
+		err = memoryFile(q.file).Write(data)
 	}
 	if err != nil {
 		q.log.Warn("cannot save what came by the socket", "err", err)
