@@ -70,7 +70,8 @@ const (
 	CodeBodyEncoding Code = "body-encoding"
 	// CodeBodyCut: the body ended before its announced end.
 	CodeBodyCut Code = "body-cut"
-	// CodeHTTPStatus: the server answered 429, or 500 or above.
+	// CodeHTTPStatus: the server answered with an error: 429, or 500 or above; of a
+	// watched page that is down, 400 or above.
 	CodeHTTPStatus Code = "http-status"
 	// CodeMoreFailures: more requests failed than are named one by one.
 	CodeMoreFailures Code = "more-failures"
