@@ -23,6 +23,7 @@ import (
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
+	"libra/pkg/inspect/chromiumtest"
 	"libra/pkg/libra"
 )
 
@@ -34,9 +35,8 @@ func browser(t *testing.T) context.Context {
 	if err != nil {
 		t.Skip("no chromium here: apt-get install chromium")
 	}
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))...)
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), chromiumtest.Options(t, path,
+		chromedp.DisableGPU, chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true))...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)

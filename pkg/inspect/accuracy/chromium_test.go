@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"libra/pkg/inspect/chromiumtest"
 )
 
 const (
@@ -48,8 +50,7 @@ func chromium(t testing.TB) context.Context {
 	if err != nil {
 		t.Skip("chromium is not installed: apt-get install chromium")
 	}
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+	opts := chromiumtest.Options(t, path, chromedp.DisableGPU,
 		chromedp.WindowSize(1280, 800),
 		chromedp.Flag("disable-features", "site-per-process,IsolateOrigins,Translate,BlinkGenPropertyTrees,HttpsUpgrades"),
 		chromedp.Flag("autoplay-policy", "no-user-gesture-required"),

@@ -3,13 +3,14 @@ package css_test
 import (
 	"context"
 	"os/exec"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"libra/pkg/inspect/chromiumtest"
 )
 
 // mouse gives Chromium a mouse, which it lacks where there is no screen.
@@ -22,8 +23,7 @@ func chromium(t *testing.T) context.Context {
 	if err != nil {
 		t.Skip("no chromium here: the golden answers in testdata are used alone")
 	}
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.NoSandbox, chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
+	opts := chromiumtest.Options(t, path,
 		chromedp.Flag("blink-settings", mouse),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
