@@ -221,12 +221,9 @@ func listBox(e *selector.Element) bool {
 
 // chosen is the text of the option a drop-down shows.
 func chosen(e *selector.Element) string {
-	for c := e.First; c != nil; c = c.Next {
+	for c := range e.Descendants() {
 		if c.Is("option") && selector.Selected(c) {
 			return textOf(c.Node)
-		}
-		if t := chosen(c); t != "" {
-			return t
 		}
 	}
 	return ""

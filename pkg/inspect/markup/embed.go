@@ -150,16 +150,11 @@ func (w *walker) frameSize(n *html.Node) (width, height float64) {
 
 // dimension reads the width or height attribute of an element.
 func dimension(s string, initial, whole float64) float64 {
-	s = strings.TrimSpace(s)
-	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-	if end < 0 {
-		end = len(s)
-	}
-	v, err := strconv.ParseFloat(s[:end], 64)
-	if err != nil {
+	v, rest, ok := leadingNumber(strings.TrimSpace(s))
+	switch {
+	case !ok:
 		return initial
-	}
-	if strings.HasPrefix(s[end:], "%") {
+	case strings.HasPrefix(rest, "%"):
 		return v * whole / 100
 	}
 	return v

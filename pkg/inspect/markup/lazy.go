@@ -12,16 +12,11 @@ import (
 // in document order. Package css computes their positions.
 func LazyElements(root *html.Node) []*html.Node {
 	var list []*html.Node
-	var add func(n *html.Node)
-	add = func(n *html.Node) {
+	for n := range root.Descendants() {
 		if (n.DataAtom == atom.Img || n.DataAtom == atom.Iframe) && n.Namespace == "" && strings.EqualFold(attr(n, "loading"), "lazy") {
 			list = append(list, n)
 		}
-		for c := n.FirstChild; c != nil; c = c.NextSibling {
-			add(c)
-		}
 	}
-	add(root)
 	return list
 }
 
@@ -51,19 +46,14 @@ func viewportWidth(content string, screen, height float64) float64 {
 		name, value, _ := strings.Cut(part, "=")
 		fields[strings.Trim(name, space)] = strings.Trim(value, space)
 	}
-	length := func(name string) float64 {
-		switch v := fields[name]; v {
-		case "":
-			return 0
-		case "device-width":
-			return screen
-		case "device-height":
-			return height
-		default:
-			return leadingNumber(v)
-		}
+	asked, _, _ := leadingNumber(fields["width"])
+	switch fields["width"] {
+	case "device-width":
+		asked = screen
+	case "device-height":
+		asked = height
 	}
-	asked, scale := length("width"), leadingNumber(fields["initial-scale"])
+	scale, _, _ := leadingNumber(fields["initial-scale"])
 	if asked > 0 {
 		asked = min(max(asked, 1), 10000)
 	}
@@ -73,15 +63,9 @@ func viewportWidth(content string, screen, height float64) float64 {
 	return asked
 }
 
-// leadingNumber reads the number that s begins with, 0 for none.
-func leadingNumber(s string) float64 {
-	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-	if end < 0 {
-		end = len(s)
-	}
-	v, err := strconv.ParseFloat(s[:end], 64)
-	if err != nil {
-		return 0
-	}
-	return v
+// leadingNumber reads the number that s begins with; ok is false without one.
+func leadingNumber(s string) (v float64, rest string, ok bool) {
+	rest = strings.TrimLeft(s, "0123456789.")
+	v, err := strconv.ParseFloat(s[:len(s)-len(rest)], 64)
+	return v, rest, err == nil
 }

@@ -207,7 +207,7 @@ func Parse(in Input, env Env) *Document {
 	w.document(doc.Root)
 	w.preferSheets()
 	w.followRefresh()
-	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""
+	doc.Quirks = QuirksMode(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""
 	return doc
 }
 

@@ -183,8 +183,8 @@ func skipRaw(z *html.Tokenizer, name string) {
 	}
 }
 
-// quirks reports whether a document is shown in quirks mode.
-func quirks(root *html.Node) bool {
+// QuirksMode reports whether an HTML document is shown in quirks mode.
+func QuirksMode(root *html.Node) bool {
 	for c := root.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type != html.DoctypeNode {
 			continue

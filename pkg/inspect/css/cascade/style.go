@@ -1,6 +1,8 @@
 package cascade
 
 import (
+	"slices"
+
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/stylesheet"
@@ -111,21 +113,18 @@ var unset = &property.Value{Wide: property.Unset}
 // Compute gives the value of c with var() filled in; a value that then turns
 // out to be invalid is "unset".
 func (s *Style) Compute(id property.ID, c *Candidate) *property.Value {
-	if c == nil || c.Declaration.Value != nil {
-		if c == nil {
-			return nil
-		}
+	switch {
+	case c == nil:
+		return nil
+	case c.Declaration.Value != nil:
 		return c.Declaration.Value
 	}
-	text, ok := s.vars.Substitute(c.Declaration.Pending.Text)
-	if !ok {
-		return unset
+	if text, ok := s.vars.Substitute(c.Declaration.Pending.Text); ok {
+		if v, ok := c.Declaration.Pending.Parse(text, id); ok {
+			return v
+		}
 	}
-	v, ok := c.Declaration.Pending.Parse(text, id)
-	if !ok {
-		return unset
-	}
-	return v
+	return unset
 }
 
 // resolveWeight makes bolder and lighter numbers.
@@ -176,22 +175,11 @@ func (s *Style) Keyword(id property.ID, initial string) string {
 func (s *Style) Satisfies(r *stylesheet.Rule, v media.Viewport) bool {
 	name, query := r.ContainerQuery()
 	for ; s != nil; s = s.Parent {
-		if name != "" && !contains(s.Values[property.ContainerName], name) {
+		if v := s.Values[property.ContainerName]; name != "" && (v == nil || !slices.Contains(v.Keywords, name)) {
 			continue
 		}
 		if kind := s.Keyword(property.ContainerType, "normal"); kind != "normal" || query == "" {
 			return media.Match(query, v)
-		}
-	}
-	return false
-}
-
-func contains(v *property.Value, word string) bool {
-	if v != nil {
-		for _, w := range v.Keywords {
-			if w == word {
-				return true
-			}
 		}
 	}
 	return false

@@ -1,6 +1,8 @@
 package selector
 
 import (
+	"iter"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -104,15 +106,31 @@ func (e *Element) Has(name string) bool {
 
 // Is says whether e is an HTML element of one of these types.
 func (e *Element) Is(tags ...string) bool {
-	if e.Namespace != "html" {
-		return false
-	}
-	for _, t := range tags {
-		if e.Tag == t {
-			return true
+	return e.Namespace == "html" && slices.Contains(tags, e.Tag)
+}
+
+// Descendants are the elements below e in document order.
+func (e *Element) Descendants() iter.Seq[*Element] {
+	return func(yield func(*Element) bool) { e.visit(yield) }
+}
+
+func (e *Element) visit(yield func(*Element) bool) bool {
+	for c := e.First; c != nil; c = c.Next {
+		if !yield(c) || !c.visit(yield) {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// closest is the nearest element around e of type tag, nil without one.
+func (e *Element) closest(tag string) *Element {
+	for p := e.Parent; p != nil; p = p.Parent {
+		if p.Is(tag) {
+			return p
+		}
+	}
+	return nil
 }
 
 // InputType is the type of an input element, "" for other elements.
@@ -152,23 +170,4 @@ func (e *Element) number() {
 		types[s.Tag]++
 		s.fromEnd, s.typeIndexLast = n, types[s.Tag]
 	}
-}
-
-// QuirksMode says whether the document is in quirks mode, in which classes and
-// ids are compared without case.
-func QuirksMode(root *html.Node) bool {
-	for c := root.FirstChild; c != nil; c = c.NextSibling {
-		if c.Type != html.DoctypeNode {
-			continue
-		}
-		for _, a := range c.Attr {
-			public := strings.ToLower(a.Val)
-			if a.Key == "public" && (strings.HasPrefix(public, "-//w3c//dtd html 3") || strings.HasPrefix(public, "-//ietf//") ||
-				strings.HasPrefix(public, "-//w3c//dtd html 4.0 ") || strings.HasPrefix(public, "-//netscape")) {
-				return true
-			}
-		}
-		return false
-	}
-	return root.Type == html.DocumentNode
 }

@@ -1,6 +1,9 @@
 package selector
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // matchBudget bounds the steps of matching one page. A page made with Bootstrap
 // takes 14 an element, so this is seventy times a page of 20,000 elements.
@@ -152,12 +155,7 @@ func (a *attrTest) match(e *Element) bool {
 	}
 	switch a.op {
 	case '~':
-		for _, f := range strings.Fields(have) {
-			if f == want {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(strings.Fields(have), want)
 	case '|':
 		return have == want || strings.HasPrefix(have, want+"-")
 	case '^':
@@ -221,17 +219,14 @@ func (m *Matcher) nthOf(t *pseudoTest, e *Element) bool {
 		return false
 	}
 	n := 1
-	if t.name == "nth-child" {
-		for s := e.prev; s != nil; s = s.prev {
-			if m.any(t.sels, s) {
-				n++
-			}
+	for s := e; s != nil; {
+		if t.name == "nth-child" {
+			s = s.prev
+		} else {
+			s = s.Next
 		}
-	} else {
-		for s := e.Next; s != nil; s = s.Next {
-			if m.any(t.sels, s) {
-				n++
-			}
+		if s != nil && m.any(t.sels, s) {
+			n++
 		}
 	}
 	return nth(t.a, t.b, n)

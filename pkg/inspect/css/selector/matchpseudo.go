@@ -136,7 +136,7 @@ func direction(e *Element) string {
 
 var (
 	textTypes = syntax.Keywords("text search url tel email password date month week time datetime-local number")
-	// writable are the input types :required and :read-write speak of.
+	// unrequired are the input types that :required never matches.
 	unrequired = syntax.Keywords("hidden range color submit image reset button")
 )
 
@@ -197,10 +197,7 @@ func Selected(e *Element) bool {
 	if e.Has("selected") {
 		return true
 	}
-	list := e.Parent
-	for list != nil && !list.Is("select") {
-		list = list.Parent
-	}
+	list := e.closest("select")
 	if list == nil || list.Has("multiple") {
 		return false
 	}
@@ -215,51 +212,34 @@ func Selected(e *Element) bool {
 // when one is.
 func (e *Element) firstOption() *Element {
 	var first *Element
-	marked := false
-	var visit func(*Element)
-	visit = func(p *Element) {
-		for c := p.First; c != nil; c = c.Next {
-			if c.Is("option") {
-				if first == nil && !c.Has("disabled") {
-					first = c
-				}
-				marked = marked || c.Has("selected")
-			}
-			visit(c)
+	for o := range e.Descendants() {
+		switch {
+		case !o.Is("option"):
+		case o.Has("selected"):
+			return nil
+		case first == nil && !o.Has("disabled"):
+			first = o
 		}
-	}
-	visit(e)
-	if marked {
-		return nil
 	}
 	return first
 }
 
+// firstSubmit says whether e is the button that submits its form by default.
 func firstSubmit(e *Element) bool {
-	if t := e.InputType(); t != "submit" && t != "image" && !e.Is("button") {
-		return false
-	}
-	form := e.Parent
-	for form != nil && !form.Is("form") {
-		form = form.Parent
-	}
-	if form == nil {
-		return false
-	}
-	var first func(*Element) *Element
-	first = func(p *Element) *Element {
-		for c := p.First; c != nil; c = c.Next {
-			kind, typed := c.Attr("type")
-			if t := c.InputType(); t == "submit" || t == "image" || c.Is("button") && (!typed || strings.EqualFold(kind, "submit")) {
-				return c
-			}
-			if f := first(c); f != nil {
-				return f
+	if form := e.closest("form"); form != nil && submits(e) {
+		for c := range form.Descendants() {
+			if submits(c) {
+				return c == e
 			}
 		}
-		return nil
 	}
-	return first(form) == e
+	return false
+}
+
+func submits(e *Element) bool {
+	kind, typed := e.Attr("type")
+	t := e.InputType()
+	return t == "submit" || t == "image" || e.Is("button") && (!typed || strings.EqualFold(kind, "submit"))
 }
 
 func writable(e *Element) bool {
@@ -318,8 +298,8 @@ func valid(e *Element, typ string) bool {
 }
 
 func invalidWithin(e *Element) bool {
-	for c := e.First; c != nil; c = c.Next {
-		if typ := c.InputType(); validatable(c, typ) && !valid(c, typ) || invalidWithin(c) {
+	for c := range e.Descendants() {
+		if typ := c.InputType(); validatable(c, typ) && !valid(c, typ) {
 			return true
 		}
 	}
@@ -332,8 +312,8 @@ func focused(e *Element) bool {
 	if e.Has("autofocus") {
 		return true
 	}
-	for c := e.First; c != nil; c = c.Next {
-		if focused(c) {
+	for c := range e.Descendants() {
+		if c.Has("autofocus") {
 			return true
 		}
 	}

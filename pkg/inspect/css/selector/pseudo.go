@@ -104,10 +104,7 @@ func (p *selectorParser) functional(name string, n syntax.Value, s *Selector) (t
 	t.name = name
 	args := syntax.Trim(n.Args)
 	switch name {
-	case "is", "where", "-webkit-any", "matches":
-		if name == "matches" {
-			return t, 0, false
-		}
+	case "is", "where", "-webkit-any":
 		t.name = "is"
 		t.sels, ok = p.nested(args, s, true)
 		if name != "where" {

@@ -302,16 +302,10 @@ func (p *selectorParser) typeSelector(ns []syntax.Value, first bool, c *compound
 }
 
 // foldedAttrs are the attributes whose values HTML compares without case.
-var foldedAttrs = func() map[string]bool {
-	m := map[string]bool{}
-	for _, a := range strings.Fields(`accept accept-charset align alink axis bgcolor charset checked clear codetype
-		color compact declare defer dir direction disabled enctype face frame hreflang http-equiv lang language
-		link media method multiple nohref noresize noshade nowrap readonly rel rev rules scope scrolling selected
-		shape target text type valign valuetype vlink`) {
-		m[a] = true
-	}
-	return m
-}()
+var foldedAttrs = syntax.Keywords(`accept accept-charset align alink axis bgcolor charset checked clear codetype
+	color compact declare defer dir direction disabled enctype face frame hreflang http-equiv lang language
+	link media method multiple nohref noresize noshade nowrap readonly rel rev rules scope scrolling selected
+	shape target text type valign valuetype vlink`)
 
 func attribute(n syntax.Value) (a attrTest, ok bool) {
 	w := syntax.Fields(n.Args)

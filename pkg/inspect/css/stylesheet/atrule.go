@@ -83,9 +83,6 @@ func (p *parser) scope(r *Rule, b *block) bool {
 		}
 		w = w[1:]
 	}
-	if len(w) == 0 && roots == nil {
-		roots, _ = p.parseSelectors(":root", nil, nil)
-	}
 	if len(w) == 2 && w[0].IsIdent("to") && w[1].Kind == syntax.OpenParen {
 		if limits, ok = p.parseSelectors(syntax.Inner(r.Prelude, w[1]), nil, []*selector.Selector{selector.InScope(roots, nil)}); !ok {
 			return false
