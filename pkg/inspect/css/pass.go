@@ -28,16 +28,13 @@ type pass struct {
 	boxless []int // of those, the ones without a box
 	scope   int   // of the element that is styled
 	open    []*styled
-	free    []*styled             // for reuse
-	cands   [][]cascade.Candidate // likewise
 }
 
 // styled is an element with its computed style, until its descendants are done.
 type styled struct {
 	*selector.Element
 	parent *styled
-	style  *cascade.Style      // nil where nothing is rendered
-	own    []cascade.Candidate // the declarations that style is made of
+	style  *cascade.Style // nil where nothing is rendered
 }
 
 type useKey struct {
@@ -109,31 +106,15 @@ func (p *pass) stop() bool {
 // enter opens n, and closes the elements before it that do not contain it.
 func (p *pass) enter(n *selector.Element) *styled {
 	for k := len(p.open) - 1; k >= 0 && p.open[k].Element != n.Parent; k-- {
-		p.recycle(p.open[k])
+		p.cascade.Recycle(p.open[k].style)
 		p.open = p.open[:k]
 	}
-	e := &styled{}
-	if k := len(p.free) - 1; k >= 0 {
-		e, p.free = p.free[k], p.free[:k]
-	}
-	if e.Element = n; len(p.open) > 0 {
+	e := &styled{Element: n}
+	if len(p.open) > 0 {
 		e.parent = p.open[len(p.open)-1]
 	}
 	p.open = append(p.open, e)
 	return e
-}
-
-// recycle keeps e and its style for reuse.
-func (p *pass) recycle(e *styled) {
-	if e.style != nil {
-		p.cascade.Recycle(e.style)
-	}
-	if e.own != nil {
-		clear(e.own)
-		p.cands = append(p.cands, e.own[:0])
-	}
-	*e = styled{}
-	p.free = append(p.free, e)
 }
 
 // pseudoCands are the declarations for one pseudo-element.
@@ -150,9 +131,6 @@ func (p *pass) element(e *styled) {
 		return
 	}
 	var own []cascade.Candidate
-	if k := len(p.cands) - 1; k >= 0 {
-		own, p.cands = p.cands[k], p.cands[:k]
-	}
 	var pseudos []pseudoCands
 	parent := e.parentStyle()
 	rendered := e.parent == nil || e.shown()
@@ -167,7 +145,6 @@ func (p *pass) element(e *styled) {
 		a.Source.Declarations = decls
 		matched = append(matched, a)
 	}
-	e.own = own
 	if rendered {
 		s := p.cascade.StyleOf(own, parent)
 		if s.Keyword(property.Display, "inline") != "none" {

@@ -196,8 +196,10 @@ func (c *Cascade) newStyle(parent *Style) *Style {
 	return &Style{Parent: parent}
 }
 
-// Recycle takes back a style that nothing uses any more.
+// Recycle takes back a style that nothing uses any more, if s is not nil.
 func (c *Cascade) Recycle(s *Style) {
-	*s = Style{}
-	c.free = append(c.free, s)
+	if s != nil {
+		*s = Style{}
+		c.free = append(c.free, s)
+	}
 }
