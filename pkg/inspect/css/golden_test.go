@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css"
@@ -17,9 +18,8 @@ import (
 
 const site = "http://page.test/"
 
-// computeWeight opens a fixture with this package and returns what it would make a
-// browser request, and the page.
-func computeWeight(t testing.TB, f fixture) ([]string, []css.Use) {
+// openFixture reads a fixture as a page, and returns what a browser requests to do so.
+func openFixture(t testing.TB, f fixture) (css.Page, []string) {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(f.files["page.html"]))
 	if err != nil {
@@ -66,14 +66,7 @@ func computeWeight(t testing.TB, f fixture) ([]string, []css.Use) {
 			p.Sheets = append(p.Sheets, css.Applied{Sheet: s, Media: attr["media"]})
 		}
 	}
-	uses := p.Uses()
-	for _, u := range uses {
-		if u.Fetch == libra.Fetched {
-			request(u.URL)
-		}
-	}
-	slices.Sort(got)
-	return slices.Compact(got), uses
+	return p, got
 }
 
 // TestGolden compares with what Chromium requested.
@@ -81,14 +74,39 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	for _, f := range loadFixtures(t) {
 		t.Run(f.name, func(t *testing.T) {
-			got, uses := computeWeight(t, f)
-			if diff := cmp.Diff(f.want, got); diff != "" {
-				t.Errorf("Chromium (-), here (+):\n%s", diff)
-			}
-			for _, u := range uses {
+			p, got := openFixture(t, f)
+			for _, u := range p.Uses() {
+				if u.Fetch == libra.Fetched {
+					got = append(got, strings.TrimPrefix(u.URL, site+f.name+"/"))
+				}
 				if u.Reason == "" || u.Sheet == "" {
 					t.Errorf("%s has no reason or sheet: %+v", u.URL, u)
 				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(f.want, slices.Compact(got)); diff != "" {
+				t.Errorf("Chromium (-), here (+):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestNeeded compares a page with styles for the elements that need one with the
+// same page with styles for all: an unused font makes every element need one, and
+// changes nothing else.
+func TestNeeded(t *testing.T) {
+	face := stylesheet.Parse([]byte(`@font-face{font-family:unheard-of;src:url(never.woff2)}`), site)
+	for _, f := range loadFixtures(t) {
+		t.Run(f.name, func(t *testing.T) {
+			for name, text := range f.files {
+				f.files[name] = strings.ReplaceAll(text, "@font-face", "@unknown")
+			}
+			p, _ := openFixture(t, f)
+			got := p.Uses()
+			p.Sheets = append(p.Sheets, css.Applied{Sheet: face})
+			want := slices.DeleteFunc(p.Uses(), func(u css.Use) bool { return u.URL == site+"never.woff2" })
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("styles of what needs one differ from all (-all +needed):\n%s", diff)
 			}
 		})
 	}

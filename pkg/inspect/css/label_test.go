@@ -20,7 +20,7 @@ func TestReasons(t *testing.T) {
 		.both { background: url(lost.png) } b.both { background: url(won.png) }
 		.hero::before { background: url(ghost.png) }
 		.hero { cursor: image-set("one.png" 1x, "two.png" 2x), auto }
-		@media print { .hero { mask: url(print.png) } }
+		@media print { .hero { mask: url(print.png) } @font-face { font-family: P; src: url(p.eot), url(p.woff2) } }
 		@supports (display: bogus) { .hero { mask: url(bogus.png) } }
 		@page { background: url(page.png) }
 		@keyframes unused { to { background: url(frame.png) } }
@@ -51,6 +51,8 @@ func TestReasons(t *testing.T) {
 		"lost.png":   "unused: overridden by b.both",
 		"ghost.png":  "unused: .hero::before generates no content",
 		"print.png":  "conditional: only for @media print",
+		"p.eot":      "unused: font format eot is not supported",
+		"p.woff2":    "conditional: only for @media print",
 		"bogus.png":  "conditional: only where @supports (display: bogus) holds",
 		"page.png":   "unused: only when printing",
 		"frame.png":  "unused: animation unused does not run",
