@@ -37,9 +37,7 @@ func pageGauge(name, help string) metric { return gauge(name, help, "page", "url
 
 // Describe implements prometheus.Collector.
 func (pageCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, m := range []metric{watchedPages, omittedPages, pageUp, pageTransfer, pageScore, pageOver, pageAge, pageExpiry} {
-		out <- m.desc
-	}
+	describe(out, watchedPages, omittedPages, pageUp, pageTransfer, pageScore, pageOver, pageAge, pageExpiry)
 }
 
 // Collect implements prometheus.Collector.

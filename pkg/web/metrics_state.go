@@ -33,6 +33,13 @@ func (m metric) send(out chan<- prometheus.Metric, value float64, labels ...stri
 	out <- prometheus.MustNewConstMetric(m.desc, m.kind, value, labels...)
 }
 
+// describe sends the descriptions of metrics to the registry.
+func describe(out chan<- *prometheus.Desc, metrics ...metric) {
+	for _, m := range metrics {
+		out <- m.desc
+	}
+}
+
 var (
 	buildInfo      = gauge("libra_build_info", "Always 1; the label is the version of libra-web.", "version")
 	webUp          = gauge("libra_web_up", "1 while /up answers 200 OK, else 0.")
@@ -75,15 +82,11 @@ type stateCollector struct{ s *Server }
 
 // Describe implements prometheus.Collector.
 func (stateCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, m := range []metric{
-		buildInfo, webUp, webDegraded, webPages, webRequests, webCacheBytes, webCached, webStreams, webDropped,
-		webSubmissions, openAlarms, componentUp,
-	} {
-		out <- m.desc
-	}
+	describe(out, buildInfo, webUp, webDegraded, webPages, webRequests, webCacheBytes, webCached, webStreams, webDropped,
+		webSubmissions, openAlarms, componentUp)
 	for _, m := range heartbeatMetrics {
 		if m != nil {
-			out <- m.desc
+			describe(out, *m)
 		}
 	}
 }
