@@ -94,6 +94,19 @@ func (n *Notifier) Accept(t libra.Transition) (err error) {
 	return err
 }
 
+// Ahead counts the alarms of which a channel had transitions by the socket that
+// the bus has not delivered.
+func (n *Notifier) Ahead(channel string) (alarms int) {
+	for _, ch := range n.running() {
+		if ch.name == channel {
+			ch.nflog.mu.Lock()
+			alarms += len(ch.nflog.Ahead)
+			ch.nflog.mu.Unlock()
+		}
+	}
+	return alarms
+}
+
 // SendWith has every channel call fn in place of its provider, with the words
 // of each message and their number.
 func (n *Notifier) SendWith(fn func(ctx context.Context, channel, text string, transitions int) error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 // notificationLog is what one channel remembers over kill -9, so that no
 // notification is lost or sent twice: the bus holds the transitions that were
 // not acknowledged, the log all others. Its bounds: Closed and Recent have
-// maxLogged entries each; Open and Ahead one for each alarm that there is.
+// maxLogged entries each, Open and Ahead have theirs in bytes (bound.go).
 type notificationLog struct {
 	file *mirror
 	log  *slog.Logger
@@ -25,6 +24,7 @@ type notificationLog struct {
 	groups map[string]time.Time // when the first alarm of a group was notified
 	seen   recentIDs            // transitions that were sent or suppressed
 	loaded bool                 // the file held everything: a transition that is not seen is new
+	full   bool                 // suppressed alarms exceed maxOpenBytes: no other is suppressed
 }
 
 // logState is the part of a notification log that is in its file.
@@ -95,6 +95,7 @@ func loadNotificationLog(log *slog.Logger, file *mirror) *notificationLog {
 
 // save makes the log outlive the process. l.mu is held.
 func (l *notificationLog) save() {
+	l.shrink()
 	l.Serial++
 	data, err := json.Marshal(l.logState)
 	if err == nil {
@@ -206,9 +207,10 @@ func (l *notificationLog) sent(t libra.Transition, at time.Time, p place) {
 
 // handled notes that a transition was sent or suppressed. l.mu is held.
 func (l *notificationLog) handled(t libra.Transition) {
-	l.seen.add(t.ID)
-	if l.Recent = append(l.Recent, t.ID); len(l.Recent) > maxLogged {
-		l.Recent = slices.Delete(l.Recent, 0, len(l.Recent)-maxLogged)
+	if !l.seen.has(t.ID) { // else it was suppressed before it was sent
+		l.seen.add(t.ID)
+		l.Recent = append(l.Recent, t.ID)
+		l.Recent = l.Recent[max(0, len(l.Recent)-maxLogged):]
 	}
 	if t.At.After(l.Upto) && t.At.Before(time.Now()) { // a clock may have been wrong
 		l.Upto = t.At

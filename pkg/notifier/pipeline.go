@@ -95,7 +95,7 @@ func (r *round) raised(n notification) []notification {
 	if r.raises[id] {
 		c.trigger = changed
 	}
-	if s := r.check(c); s != nil {
+	if s := r.check(c); s != nil && !r.nflog.full {
 		e.Suppressed = s.reason
 		r.nflog.handled(e.Now)
 		r.log.Info("notification suppressed", "alarm", id, "transition", e.Now.ID, "stage", s.stage, "why", s.reason)

@@ -64,6 +64,18 @@ func TestFilterPassesEachTransitionOnce(t *testing.T) {
 	wantIDs(t, "again", s.Filter(noon, append(first, cleared("3", "web"))...), "3")
 }
 
+// A raise that comes again long after it was sent, as from a watchdog whose bus
+// has lost its store, is no new one, even when a reminder is due.
+func TestFilterDropsARaiseThatWasSentLongAgo(t *testing.T) {
+	s := notifier.NewStages(rules.Defaults())
+	e := openAlarm(same)
+	s.Open(e)
+	wantIDs(t, "again", s.Filter(noon, e.Now))
+	if list, reminders := s.Due(noon); !reminders {
+		t.Errorf("due %q, want a reminder", list)
+	}
+}
+
 // A cause that comes later in a batch inhibits only what follows it.
 func TestFilterInhibitsWithinABatch(t *testing.T) {
 	s := notifier.NewStages(rules.Defaults())

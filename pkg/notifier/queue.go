@@ -13,7 +13,7 @@ import (
 )
 
 // directQueue holds the transitions that came by the socket for one channel, up
-// to maxDirect. Its file outlives the process; it is in memory, so that no disk
+// to maxDirect, of maxDirectBytes together. Its file outlives the process; it is in memory, so that no disk
 // is waited for.
 type directQueue struct {
 	channel string
@@ -24,6 +24,7 @@ type directQueue struct {
 
 	mu sync.Mutex
 	directState
+	size int // of the transitions in Waiting, as JSON
 }
 
 // directState is what is in the file of a queue. directQueue.mu guards it.
@@ -33,8 +34,10 @@ type directState struct {
 	Told []string `json:"told,omitempty"`
 }
 
-// maxDirect bounds the queue.
-const maxDirect = 1000
+const (
+	maxDirect      = 1000
+	maxDirectBytes = 4_000_000 // of transitions as JSON
+)
 
 // loadDirectQueue reads what an earlier process left.
 func loadDirectQueue(channel, file string, nflog *notificationLog, log *slog.Logger) *directQueue {
@@ -45,6 +48,9 @@ func loadDirectQueue(channel, file string, nflog *notificationLog, log *slog.Log
 	err := readFile(file, &q.directState)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Warn("cannot read what came by the socket before the restart, going on without", "file", file, "err", err)
+	}
+	for _, n := range q.Waiting {
+		q.size += size(n.Transition)
 	}
 	for _, id := range q.Told {
 		nflog.seen.add(id)
@@ -77,10 +83,11 @@ func (q *directQueue) accept(t libra.Transition) error {
 	if slices.ContainsFunc(q.Waiting, func(n notification) bool { return n.Transition.ID == t.ID }) {
 		return nil
 	}
-	if len(q.Waiting) >= maxDirect {
+	if len(q.Waiting) >= maxDirect || q.size+size(t) > maxDirectBytes {
 		return fmt.Errorf("queue %q: %w", q.channel, libra.ErrFull)
 	}
 	q.Waiting = append(q.Waiting, notification{Transition: t, Direct: true})
+	q.size += size(t)
 	q.save()
 	select {
 	case q.wake <- struct{}{}:
@@ -109,6 +116,15 @@ func (q *directQueue) begin(take func(waiting int) int) []notification {
 func (q *directQueue) end(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	for _, n := range q.Waiting[:n] {
+		q.size -= size(n.Transition)
+	}
 	q.Waiting = slices.Delete(q.Waiting, 0, n)
 	q.save()
+}
+
+// size is what t takes as JSON, in bytes.
+func size(t libra.Transition) int {
+	data, _ := json.Marshal(t) // it came as JSON
+	return len(data)
 }

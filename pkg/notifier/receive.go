@@ -16,5 +16,6 @@ func (l *notificationLog) receive(n *notification) (isNew bool) {
 		delete(l.Ahead, t.Alarm.ID)
 	}
 	n.Repeat = n.Repeat && !l.loaded
-	return !l.seen.has(t.ID)
+	e := l.Open[t.Alarm.ID] // of a raise that was sent too long ago for l.seen
+	return !l.seen.has(t.ID) && (e == nil || e.Notified != t.ID)
 }
