@@ -35,21 +35,7 @@ func (r *rig) RecordReports(ctx context.Context, rec bus.Recording[event.Reporte
 }
 
 func (r *rig) ConsumeWatches(ctx context.Context, caughtUp func(), fn func(event.Watch)) error {
-	for seen := 0; ctx.Err() == nil; {
-		r.mu.Lock()
-		news := r.watches[seen:]
-		r.mu.Unlock()
-		for _, w := range news {
-			fn(w)
-		}
-		seen += len(news)
-		caughtUp()
-		select {
-		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	return ctx.Err()
+	return consume(ctx, r, &r.watches, caughtUp, fn)
 }
 
 func (r *rig) PublishNote(_ context.Context, n libra.Note) error {

@@ -34,7 +34,7 @@ type rig struct {
 	began time.Time
 
 	mu           sync.Mutex
-	bus          error                       // under mu; nil is well
+	bus          error                       // under mu; nil while it works
 	web          error                       // under mu
 	check        func(context.Context) error // under mu; SQLite's
 	onHeartbeat  func(event.Heartbeat)       // under mu
@@ -43,10 +43,10 @@ type rig struct {
 	heartbeat    event.Heartbeat             // under mu; what the recorder sends
 	stored       []libra.Transition          // under mu; on the bus
 	reports      []event.Reported            // under mu; on the bus
-	sentDirect   []libra.Transition          // under mu; past the bus
+	sentDirect   []libra.Transition          // under mu; to the notifier, without the bus
 	watches      []event.Watch               // under mu; on the bus
 	notes        []libra.Note                // under mu; on the bus
-	inspectedNow []string                    // under mu; pages to be weighed beside their turns
+	inspectedNow []string                    // under mu; pages to be inspected beside their schedule
 	units        *fakeSystemd                // systemd; nil for none
 	running      *watchdog.Watchdog          // the newest
 	log          strings.Builder             // under mu
@@ -112,10 +112,16 @@ func (r *rig) ConsumeAlarms(ctx context.Context, caughtUp func(), fn func(libra.
 }
 
 func (r *rig) ConsumeReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error {
+	return consume(ctx, r, &r.reports, caughtUp, fn)
+}
+
+// consume calls fn with what is on the bus, while there is one, then with what
+// comes.
+func consume[T any](ctx context.Context, r *rig, list *[]T, caughtUp func(), fn func(T)) error {
 	for seen := 0; ctx.Err() == nil; {
 		if r.Ping(ctx) == nil {
 			r.mu.Lock()
-			news := slices.Clone(r.reports[seen:])
+			news := slices.Clone((*list)[seen:])
 			r.mu.Unlock()
 			for _, a := range news {
 				fn(a)
