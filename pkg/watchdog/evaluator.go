@@ -142,9 +142,11 @@ func (ev *evaluator) run(ctx context.Context, in inputs) error {
 		case t := <-in.history:
 			ev.adoptHistory(t)
 		case <-tick.C:
+			ev.publisher.BeginBatch() // a storm of alarms is one write
 			ev.checkQuarantine()
 			ev.checkPages()
 			ev.checkTroubles()
+			ev.publisher.EndBatch()
 			ev.save()
 			ev.savePages()
 			ev.deps.Status(ev.status())
@@ -159,8 +161,8 @@ type inputs struct {
 	settings <-chan settings
 }
 
-// observe judges one reading.
-func (ev *evaluator) observe(o observation) {
+// observe judges one reading. It reports whether that changed the alarm.
+func (ev *evaluator) observe(o observation) (changed bool) {
 	id, r := o.probe.alarm.ID, o.reading
 	if id == busAlarm {
 		ev.heartbeats.setBus(r.Verdict == Pass, o.at)
@@ -168,7 +170,7 @@ func (ev *evaluator) observe(o observation) {
 	was, limits := ev.tally(id), o.probe.streak.limits(ev.cfg)
 	starting := o.probe.check != nil && o.at.Before(ev.counters.Grace)
 	if !ev.mayJudge(id) || r.Verdict == Fail && (was.State == Unknown && starting || ev.services.stopping.Load()) {
-		return
+		return false
 	}
 	is, change := was.Next(r, o.at, limits)
 	ev.setTally(id, is, limits)
@@ -185,6 +187,7 @@ func (ev *evaluator) observe(o observation) {
 	case is.Fails != was.Fails || is.Passes != was.Passes:
 		ev.save() // now and not at the next tick: every reading counts
 	}
+	return change != Nothing
 }
 
 // mayJudge reports whether it is known what was raised before this process
@@ -214,7 +217,9 @@ func (ev *evaluator) emit(o observation, is Tally, change Change) {
 	}
 	a.Since = a.Since.UTC()
 	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: o.at.UTC(), Host: ev.cfg.Hostname})
-	ev.save()
+	if !strings.HasPrefix(a.ID, pagePrefix) { // the tallies of pages are saved with the position
+		ev.save()
+	}
 	if a.ID == busAlarm && change == Clear { // it may have come back without its store
 		ev.reading = o.at
 		select {

@@ -1,6 +1,7 @@
 package watchdog_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -307,6 +308,37 @@ func TestPageMissed(t *testing.T) {
 		r.advance(5, true)
 		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared {
 			t.Fatalf("%+v", r.stored)
+		}
+	})
+}
+
+// Many pages that are not inspected at once are raised over several rounds, so that
+// no round takes longer than it may.
+func TestManyPagesMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.cfg.PageTimeout = 10 * time.Second
+		r.cfg.Expect = []watchdog.Target{{Component: "libra-inspector", Instance: "1"}}
+		r.heartbeat = event.Heartbeat{Component: "libra-inspector", Instance: "1", PID: 7}
+		r.start()
+		for i := range 600 {
+			url := fmt.Sprintf("https://shop%d.example/", i)
+			r.set(func() {
+				r.watches = append(r.watches, event.Watch{Page: libra.PageID(url), URL: url, EveryS: 10, At: time.Now()})
+			})
+		}
+		r.advance(50, true)
+		rounds := map[time.Time]int{}
+		for _, s := range r.stored {
+			rounds[s.At]++
+		}
+		if len(r.stored) != 600 {
+			t.Errorf("%d alarms of 600 pages", len(r.stored))
+		}
+		for at, n := range rounds {
+			if n > 250 {
+				t.Errorf("%d alarms in the round of %s", n, at.Sub(r.began))
+			}
 		}
 	})
 }

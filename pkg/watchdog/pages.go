@@ -180,13 +180,16 @@ func (ev *evaluator) checkPages() {
 	if ev.tally(queueAlarm).State == Bad {
 		cause = queueAlarm
 	}
+	left := mostPageAlarms
 	for page, w := range list {
-		if w.every > 0 {
-			ev.checkPage(page, w, now, cause)
+		if w.every > 0 && left > 0 && ev.checkPage(page, w, now, cause) {
+			left--
 		}
 	}
 	for _, t := range ev.publisher.WithPrefix(pagePrefix) {
-		ev.settlePage(t, list, since, now)
+		if left > 0 && ev.settlePage(t, list, since, now) {
+			left--
+		}
 	}
 	for page := range ev.pages.state.Seen {
 		if w, ok := list[page]; ok && w.every == 0 || !ok && now.Sub(since) > resumeWithin {
@@ -195,7 +198,13 @@ func (ev *evaluator) checkPages() {
 	}
 }
 
-func (ev *evaluator) checkPage(page string, w watch, now time.Time, cause string) {
+// mostPageAlarms bounds the alarms that one round of checkPages changes: the round
+// has to end in time, and what is pending is bounded, too. The next round goes on.
+const mostPageAlarms = 250
+
+// checkPage finds one page that is not inspected on schedule. It reports whether
+// that changed its alarm.
+func (ev *evaluator) checkPage(page string, w watch, now time.Time, cause string) (changed bool) {
 	seen := time.Unix(0, ev.pages.state.Seen[page])
 	last := latest(seen, w.since, ev.pages.state.Quiet)
 	limit := time.Duration(ev.cfg.Missed)*w.every + ev.cfg.PageTimeout
@@ -205,10 +214,11 @@ func (ev *evaluator) checkPage(page string, w watch, now time.Time, cause string
 		r := p.fail("no report for %s; one is due every %s, limit %s",
 			libra.FormatDuration(now.Sub(last).Round(time.Second)), libra.FormatDuration(w.every), libra.FormatDuration(limit))
 		r.Cause = cause
-		ev.observe(observation{p, r, now})
+		return ev.observe(observation{p, r, now})
 	case now.Sub(seen) <= limit && ev.tally(p.alarm.ID).State == Bad:
-		ev.observe(observation{p, Reading{Verdict: Pass}, now})
+		return ev.observe(observation{p, Reading{Verdict: Pass}, now})
 	}
+	return false
 }
 
 func latest(times ...time.Time) (last time.Time) {
@@ -253,12 +263,12 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// settlePage clears the alarm of a page that is no longer watched for it, and
-// forgets those that were cleared long ago.
-func (ev *evaluator) settlePage(t libra.Transition, list map[string]watch, since, now time.Time) {
+// settlePage clears the alarm of a page that is no longer watched for it, which
+// it reports, and forgets those that were cleared long ago.
+func (ev *evaluator) settlePage(t libra.Transition, list map[string]watch, since, now time.Time) (cleared bool) {
 	kind, page, ok := pageOf(t.Alarm.ID)
 	if !ok {
-		return
+		return false
 	}
 	w, known := list[page]
 	why := ""
@@ -273,9 +283,11 @@ func (ev *evaluator) settlePage(t libra.Transition, list map[string]watch, since
 		ev.clearUnwatched(t, why, "its watch has ended, or was changed")
 		delete(ev.pages.state.Tallies, t.Alarm.ID)
 		ev.pages.dirty = true
+		return true
 	case t.Alarm.State == libra.Cleared && now.Sub(t.At) > time.Hour:
 		ev.publisher.Forget([]string{t.Alarm.ID})
 	}
+	return false
 }
 
 func (ev *evaluator) forgetPage(page string) {

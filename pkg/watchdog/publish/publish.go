@@ -45,10 +45,10 @@ type Publisher struct {
 
 	mu    sync.Mutex
 	state state // under mu
-	// batching and saved are under mu: the changes of a batch are written once,
-	// and published after that.
-	batching bool
-	saved    time.Time
+	// The changes of a batch are written once, and published after that.
+	batching bool      // under mu
+	unsaved  bool      // under mu; the batch has changed the state
+	saved    time.Time // under mu
 }
 
 // state is what alarms.json holds.
@@ -107,6 +107,10 @@ func (p *Publisher) SetSource(alarm, component string) {
 	}
 	if component == "" {
 		delete(p.state.Sources, alarm)
+	}
+	if p.batching {
+		p.unsaved = true
+		return
 	}
 	p.file.Save(p.state)
 }
@@ -172,12 +176,15 @@ func (p *Publisher) Add(t libra.Transition) {
 	}
 	p.state.Newest[t.Alarm.ID] = t
 	p.state.Pending = append(p.state.Pending, pending{Transition: t})
-	if !p.batching {
-		p.saveAndWake()
+	if p.batching {
+		p.unsaved = true
+		return
 	}
+	p.saveAndWake()
 }
 
-// BeginBatch defers the saving and publishing of what is added to EndBatch.
+// BeginBatch defers the saving and publishing of what is added, and the saving of
+// sources, to EndBatch.
 func (p *Publisher) BeginBatch() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,8 +195,12 @@ func (p *Publisher) BeginBatch() {
 func (p *Publisher) EndBatch() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.batching = false; len(p.state.Pending) > 0 {
+	switch p.batching = false; {
+	case p.unsaved:
+		p.unsaved = false
 		p.saveAndWake()
+	case len(p.state.Pending) > 0:
+		p.wakeUp()
 	}
 }
 
@@ -197,6 +208,11 @@ func (p *Publisher) EndBatch() {
 func (p *Publisher) saveAndWake() {
 	p.file.Save(p.state)
 	p.saved = time.Now()
+	p.wakeUp()
+}
+
+// wakeUp has Run look for what is pending.
+func (p *Publisher) wakeUp() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -217,11 +233,7 @@ func (p *Publisher) Restore(onBus map[string]string, before time.Time) {
 			p.state.Pending = append(p.state.Pending, pending{t, true})
 		}
 	}
-	p.file.Save(p.state)
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	p.saveAndWake()
 }
 
 // Run publishes alarms until ctx ends.

@@ -1,9 +1,11 @@
 package publish_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -100,19 +102,57 @@ func TestBusAway(t *testing.T) {
 	})
 }
 
-// What is added in a batch is published when the batch ends.
+// What is added in a batch is saved and published when the batch ends; so is the
+// source of a trouble.
 func TestBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &fakeBus{up: true}
-		p, kill := b.start("")
+		b, file := &fakeBus{}, filepath.Join(t.TempDir(), "alarms.json")
+		p, kill := b.start(file)
 		defer kill()
-		p.BeginBatch()
 		p.Add(raised("t1", "bus"))
 		time.Sleep(time.Second)
-		b.want(t, nil, nil)
+		before, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.BeginBatch()
+		p.SetSource("channel.ops", "libra-notifier")
+		p.Add(raised("t2", "web"))
+		if during, err := os.ReadFile(file); err != nil || !bytes.Equal(during, before) {
+			t.Errorf("written during the batch: %s, %v", during, err)
+		}
+		b.mu.Lock()
+		b.up = true
+		b.mu.Unlock()
+		time.Sleep(time.Second)
+		b.want(t, nil, []string{"t1"})
+		p.EndBatch()
+		after := publish.New(b, b.sendDirect, slog.New(slog.DiscardHandler), file)
+		if _, saved := after.Newest("web"); !saved || after.Sources()["channel.ops"] == "" {
+			t.Errorf("after the batch the file lacks t2 (%t) or the source %q", saved, after.Sources())
+		}
+		time.Sleep(time.Second)
+		b.want(t, []string{"t1", "t2"}, []string{"t1"})
+	})
+}
+
+// A batch that changes nothing goes on with what was pending before it.
+func TestEmptyBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &fakeBus{}
+		p, kill := b.start("")
+		defer kill()
+		p.Add(raised("t1", "bus"))
+		time.Sleep(time.Second)
+		p.BeginBatch()
+		b.mu.Lock()
+		b.up = true
+		b.mu.Unlock()
+		time.Sleep(time.Second)
+		b.want(t, nil, []string{"t1"})
 		p.EndBatch()
 		time.Sleep(time.Second)
-		b.want(t, []string{"t1"}, nil)
+		b.want(t, []string{"t1"}, []string{"t1"})
 	})
 }
 
