@@ -1,6 +1,9 @@
 package layout
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // flow is block and inline layout of the children of one box.
 type flow struct {
@@ -236,14 +239,9 @@ func (f *flow) addFloat(k *box) {
 
 // recordFloat notes a float and drops those that end above the content to come.
 func (f *flow) recordFloat(h floatArea) {
-	kept := f.floats[:0]
-	for _, x := range f.floats {
-		if x.bottom > min(f.y, f.floatTop) {
-			kept = append(kept, x)
-		}
-	}
+	f.floats = slices.DeleteFunc(f.floats, func(x floatArea) bool { return x.bottom <= min(f.y, f.floatTop) })
 	const most = 200
-	if f.floats = kept; h.bottom > h.top && len(f.floats) < most {
+	if h.bottom > h.top && len(f.floats) < most {
 		f.floats = append(f.floats, h)
 	}
 }

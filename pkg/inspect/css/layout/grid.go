@@ -59,12 +59,14 @@ func (b *box) appendTrack(list []track, n syntax.Value, width float64) []track {
 	}
 	if n.IsFunction("minmax") {
 		if parts := syntax.Split(n.Args, syntax.IsComma); len(parts) == 2 && len(parts[0]) == 1 && len(parts[1]) == 1 {
-			least := b.appendTrack(nil, parts[0][0], width)[0]
-			most := b.appendTrack(nil, parts[1][0], width)[0]
-			if most.fr == 0 && parts[1][0].Kind != syntax.Ident {
-				return append(list, track{px: max(least.px, most.px)})
+			bounds := b.appendTrack(b.appendTrack(nil, parts[0][0], width), parts[1][0], width)
+			switch {
+			case len(bounds) < 2: // line names, which are invalid here
+				return list
+			case bounds[1].fr == 0 && parts[1][0].Kind != syntax.Ident:
+				return append(list, track{px: max(bounds[0].px, bounds[1].px)})
 			}
-			return append(list, track{px: least.px, fr: max(most.fr, 1)})
+			return append(list, track{px: bounds[0].px, fr: max(bounds[1].fr, 1)})
 		}
 	}
 	if n.Kind == syntax.Dimension && strings.EqualFold(n.Text, "fr") {

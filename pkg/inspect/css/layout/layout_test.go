@@ -73,6 +73,20 @@ func TestNear(t *testing.T) {
 	}
 }
 
+// FuzzNear checks that no document and no sheet make layout fail.
+func FuzzNear(f *testing.F) {
+	f.Add("<div><p>a", "div{display:grid;grid-template-columns:minmax(1px,1fr) repeat(auto-fill,[a] 2em);grid-column:1/-1;gap:calc(1px + 2%)}")
+	f.Add("<table width=50% cellspacing=3><tr><td colspan=3 width=20>a<td align=left>b", "table{border:1px solid;border-spacing:1px 2px} td{font:1em/2 x}")
+	f.Add("<div><i>a</i><p>b</div>", "div{display:flex;flex-flow:row wrap;flex:1 2 3px;columns:2 3em} i{float:left;aspect-ratio:1/2} p{position:relative;inset:1px}")
+	f.Add("<svg viewBox='0 0 1 1'></svg><pre>a\nb</pre><object data=x></object>", "pre{white-space:pre-wrap;line-height:calc(1px*2)} *{position:absolute;top:var(--x,1px)}")
+	f.Fuzz(func(t *testing.T, body, sheet string) {
+		if strings.Count(body, "<") > 500 {
+			t.Skip("may be nested deeper than html.Parse accepts")
+		}
+		near(t, body+"<img loading=lazy>", sheet)
+	})
+}
+
 // TestNearIsBounded lays out pages that could take very long: the test's timeout
 // fails it then.
 func TestNearIsBounded(t *testing.T) {
@@ -87,6 +101,7 @@ func TestNearIsBounded(t *testing.T) {
 		"tracks":   {`<div>` + strings.Repeat("<p>a", 20000) + img, "div{display:grid;grid-template-columns:" + strings.Repeat("repeat(99999,1px)", 5000) + "}"},
 		"colspans": {`<table><tr>` + strings.Repeat("<td colspan=1000>a", 20000) + img, ""},
 		"calc":     {`<div>` + img, "div{width:" + strings.Repeat("calc(", 5000) + "1px}"},
+		"names":    {`<div><p>a` + img, "div{display:grid;grid-template-columns:minmax([a],1fr) minmax(1px,[b])}"},
 		"no size":  {`<div>` + img, "div{width:calc(1px/0);height:1e999px}"},
 	} {
 		if got := near(t, c[0], c[1]); len(got) != 1 {
