@@ -6,13 +6,13 @@
 // contexts, floats and clearance, line boxes; flex containers with wrapping,
 // growing, shrinking and alignment; grids with fixed, fr, minmax() and repeated
 // columns, auto-placed and aligned; tables by the intrinsic widths of their
-// columns; columns; relative, absolute and fixed positions in their containing
-// blocks; replaced elements with an aspect ratio; scroll containers. Sizes may be
-// lengths, percentages, font and viewport units and calc().
+// columns; multi-column containers; absolute and fixed positions in their containing
+// blocks, relative ones of blocks by top; replaced elements with an aspect ratio;
+// scroll containers. Sizes may be lengths, percentages and calc().
 //
 // Left out are glyphs (a character is 0.45 em wide, a space 0.25 em), baselines,
-// named grid areas and row placement, order, row spans, transforms, vertical
-// writing modes and the boxes of pseudo-elements.
+// named grid areas and row placement, order, row spans, transforms, sticky positions,
+// vertical writing modes, content-visibility: auto and the boxes of pseudo-elements.
 //
 // Of 798 lazy images on 136 real pages the answer was Chromium's for 95.1 %, of
 // 2,010 made lazy mechanically for 99.0 %, when flex and grid items were not yet
