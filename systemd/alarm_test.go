@@ -26,7 +26,7 @@ func TestQuarantineIsNotified(t *testing.T) {
 	id := box.Submit(t, url)
 	wantNotified(t, libra.Alarm{
 		ID: "quarantine." + id, Scope: libra.ScopePage, Target: url, Page: id, Severity: libra.Major,
-		Summary: "The page " + url + " ended its inspector repeatedly and is quarantined", Runbook: "#quarantine",
+		Summary: "The page ended its inspector repeatedly and is quarantined", Runbook: "#quarantine",
 	}, "3 times")
 
 	box.Sink.Reset()
@@ -50,7 +50,7 @@ func TestQuarantineIsNotified(t *testing.T) {
 		t.Fatalf("release: %v\n%s", err, out)
 	}
 	harness.Await(t, "the page's report", 20*time.Second, func() bool { return box.Page(t, id).State == libra.Reported })
-	wantCleared(t, url, "The page "+url+" is no longer quarantined")
+	wantCleared(t, url, "The page is no longer quarantined")
 	if m := box.Sink.FindMessage("[major]", url); m != nil {
 		t.Errorf("notified again: %v", m["text"])
 	}

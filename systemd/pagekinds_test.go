@@ -185,10 +185,10 @@ func TestExpiringCertificateIsNotified(t *testing.T) {
 	t.Cleanup(func() { watchPage(t, url, "off", "") })
 	wantNotified(t, libra.Alarm{
 		ID: "page.certificate." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
-		Summary: "The certificate of 127.0.0.1 expires soon", Runbook: "#page-certificate",
+		Summary: "The certificate expires soon", Runbook: "#page-certificate",
 	}, "expires on "+soon.Leaf.NotAfter.UTC().Format("2 Jan 2006 15:04 UTC")+", in 5 days, limit 7 days")
 	shown.Store(later)
-	wantCleared(t, url, "The certificate of 127.0.0.1 is valid for long enough again")
+	wantCleared(t, url, "The certificate is valid for long enough again")
 }
 
 // selfSigned returns a self-signed certificate for 127.0.0.1 that expires after a

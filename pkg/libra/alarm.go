@@ -43,7 +43,7 @@ type Alarm struct {
 	Target   string     `json:"target"` // what the alarm is about: "libra-recorder", a page's URL
 	Severity Severity   `json:"severity"`
 	State    AlarmState `json:"state"`
-	Summary  string     `json:"summary"`  // one sentence: what is wrong
+	Summary  string     `json:"summary"`  // one sentence: what is wrong; of a page, without its address
 	Evidence string     `json:"evidence"` // what was measured against what limit
 	// EvidenceDetails are the reasons in the evidence by code, for alarms about
 	// pages that could not be fetched; none for others.

@@ -159,8 +159,8 @@ func (w writer) trial(m message) content {
 	return l
 }
 
-// headline says what is wrong, and of a page with which one: the summaries of
-// pages are all alike, those of the others name their target.
+// headline is the summary, behind the address where the alarm is about a page: the
+// summaries of those are all alike, and name none. The others name their target.
 func headline(a libra.Alarm) string {
 	if a.Scope != libra.ScopePage {
 		return a.Summary
@@ -170,7 +170,7 @@ func headline(a libra.Alarm) string {
 		target = strings.TrimPrefix(target, scheme)
 	}
 	target = strings.TrimSuffix(target, "/")
-	if target == "" || strings.Contains(a.Summary, target) {
+	if target == "" {
 		return a.Summary
 	}
 	return flat(target, headlineTarget) + ": " + a.Summary

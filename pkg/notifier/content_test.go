@@ -49,6 +49,29 @@ func TestEscaping(t *testing.T) {
 	}
 }
 
+// The heading of an alarm about a page begins with its address, whatever the
+// summary says; others have their summary only.
+func TestHeading(t *testing.T) {
+	for _, c := range []struct {
+		alarm libra.Alarm
+		want  string
+	}{
+		{libra.Alarm{Scope: libra.ScopePage, Target: "https://example.org/a/", Summary: "The page is down"}, "Major: example.org/a: The page is down"},
+		{libra.Alarm{Scope: libra.ScopePage, Target: "http://x", Summary: "The page is exposed"}, "Major: x: The page is exposed"},
+		{libra.Alarm{Scope: libra.ScopeHost, Target: "x", Summary: "The host is short of memory"}, "Major: The host is short of memory"},
+	} {
+		c.alarm.Severity, c.alarm.State = libra.Major, libra.Raised
+		m, _ := notifier.Written(notifier.Config{}, "alarm", time.Now(), false, notifier.Notification{Transition: libra.Transition{Alarm: c.alarm}})
+		text, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), `"text":"`+c.want+`"`) {
+			t.Errorf("no heading %q in %s", c.want, text)
+		}
+	}
+}
+
 // Late messages say how late.
 func TestLate(t *testing.T) {
 	t.Parallel()

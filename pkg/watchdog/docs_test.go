@@ -2,10 +2,12 @@ package watchdog_test
 
 import (
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
 
+	"libra/pkg/libra"
 	"libra/pkg/watchdog"
 )
 
@@ -37,6 +39,10 @@ func TestRunbookHasEveryAlarm(t *testing.T) {
 		seen[a.ID] = true
 		if a.Target == "" || a.Summary == "" || a.Severity == "" || a.Scope == "" {
 			t.Errorf("alarm %q is incomplete: %+v", a.ID, a)
+		}
+		// A message has the address of a page before the summary.
+		if u, err := url.Parse(a.Target); a.Scope == libra.ScopePage && (err != nil || u.Hostname() == "" || strings.Contains(a.Summary, u.Hostname())) {
+			t.Errorf("alarm %q about the page %q (%v): the summary %q must not name it", a.ID, a.Target, err, a.Summary)
 		}
 	}
 }

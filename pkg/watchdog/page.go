@@ -54,7 +54,7 @@ func pageProbe(kind pageKind, page, address string) *probe {
 		p.alarm.Summary, p.recovered = "The page is not inspected on schedule", "The page is inspected on schedule again"
 	case pageCertificate:
 		p.streak = once
-		p.alarm.Summary, p.recovered = "The certificate of "+host+" expires soon", "The certificate of "+host+" is valid for long enough again"
+		p.alarm.Summary, p.recovered = "The certificate expires soon", "The certificate is valid for long enough again"
 	}
 	return p
 }

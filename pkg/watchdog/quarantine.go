@@ -3,7 +3,6 @@ package watchdog
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"hash/maphash"
 	"strings"
 	"sync"
@@ -18,7 +17,7 @@ const quarantinePrefix = "quarantine."
 func quarantineAlarm(page, url string) libra.Alarm {
 	return libra.Alarm{
 		ID: quarantinePrefix + page, Scope: libra.ScopePage, Target: url, Page: page, Group: "quarantine:" + hostname(url), Severity: libra.Major,
-		Summary: fmt.Sprintf("The page %s ended its inspector repeatedly and is quarantined", url), Runbook: "#quarantine",
+		Summary: "The page ended its inspector repeatedly and is quarantined", Runbook: "#quarantine",
 	}
 }
 
@@ -143,6 +142,6 @@ func (ev *evaluator) raiseQuarantine(page string, w quarantined) {
 func (ev *evaluator) clearQuarantine(t libra.Transition, at time.Time) {
 	a := t.Alarm
 	a.State, a.Until = libra.Cleared, at
-	a.Summary, a.Evidence = fmt.Sprintf("The page %s is no longer quarantined", a.Target), "it has a newer report"
+	a.Summary, a.Evidence = "The page is no longer quarantined", "it has a newer report"
 	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: ev.cfg.Hostname})
 }

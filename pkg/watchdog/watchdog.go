@@ -150,9 +150,9 @@ func (w *Watchdog) config() *Config { return w.live.Load() }
 // Alarms lists the alarms this watchdog may raise, as they look when nothing
 // is wrong; those of pages are there once, for a page "page".
 func (w *Watchdog) Alarms() []libra.Alarm {
-	all := []libra.Alarm{quarantineAlarm("page", "http://page/")}
+	all := []libra.Alarm{quarantineAlarm("page", "https://www.example.org/")}
 	for _, kind := range pageKinds() {
-		all = append(all, pageProbe(kind, "page", "http://page/").alarm)
+		all = append(all, pageProbe(kind, "page", "https://www.example.org/").alarm)
 	}
 	for _, p := range w.probes {
 		all = append(all, p.alarm)
