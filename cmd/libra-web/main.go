@@ -31,7 +31,7 @@ type settings struct {
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
-		Name: "libra-web", Usage: "people and programs talk to this",
+		Name: "libra-web", Usage: "serves the pages and the API, to people and programs",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, without a socket from systemd", Into: daemon.Address(&s.listen)},
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages: requests for another host name are refused", Into: daemon.WebURL(&s.base, "https://libra.example.org/")},

@@ -31,7 +31,7 @@ Exit codes: 0 acknowledged, 2 no such alarm, cleared already, or no appliance.`,
 }
 
 func (r *runner) ack(c *cli.Context) error {
-	id, err := only(c, "alarm's ID")
+	id, err := only(c, "alarm ID")
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func checkSilence(c *cli.Context, match map[string]string) error {
 		return fail("cannot silence alarms: a silence without a match would cover every alarm").
 			with("give --alarm, --target, --scope or --severity; --alarm '*' is every one")
 	case c.String("for") == "" && c.String("until") == "":
-		return fail("cannot silence alarms: the silence needs an end").with("give --for 2h or the like, or --until a time")
+		return fail("cannot silence alarms: the silence has no end").with("give --for 2h, or --until 22:00")
 	case c.String("for") != "" && c.String("until") != "":
 		return fail("cannot silence alarms: the silence has two ends, --for %s and --until %q", c.String("for"), c.String("until")).with("give one of them")
 	case c.String("why") == "":
@@ -221,7 +221,7 @@ func (r *runner) unsilenceCommand() *cli.Command {
 Exit codes: 0 ended, 2 no such silence or no appliance.`,
 		Flags: applianceFlags(),
 		Action: func(c *cli.Context) error {
-			id, err := only(c, "silence's ID")
+			id, err := only(c, "silence ID")
 			if err != nil {
 				return err
 			}

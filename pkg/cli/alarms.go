@@ -54,7 +54,7 @@ that have cleared.
    libra alarms silence --alarm 'beat.*' --for 2h --why "new inspectors"
    libra alarms test ops
 
-Exit codes: 0 nothing is raised, 1 something is, 2 no appliance.`,
+Exit codes: 0 no alarm is raised, 1 one is, 2 no appliance.`,
 		Flags: applianceFlags(
 			&cli.BoolFlag{Name: "all", Usage: "list alarms that have cleared too", DisableDefaultText: true},
 		),
@@ -214,7 +214,7 @@ Exit codes: 0 it has cleared, 1 it is raised, 2 no such alarm or no appliance.`,
 }
 
 func (r *runner) alarm(c *cli.Context) error {
-	id, err := only(c, "alarm's ID")
+	id, err := only(c, "alarm ID")
 	if err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func (r *runner) writeAlarm(a *alarmAnswer, silences []silenceAnswer, server str
 	if a.Flapping {
 		state += ", flapping"
 	}
-	fmt.Fprintf(r.out, "%s: %s\n", r.screen.paint(bold, printable(a.Summary)), state)
+	fmt.Fprintf(r.out, "%s (%s)\n", r.screen.paint(bold, printable(a.Summary)), state)
 	line := func(what, value string) {
 		if value != "" {
 			fmt.Fprintf(r.out, "%-9s %s\n", what, printable(value))

@@ -67,7 +67,7 @@ func (r *runner) restoreCommand() *cli.Command {
 Libra may run meanwhile: libra-recorder opens the backup and adds what it lacks of
 the last days from the bus. Without --force an existing history is not replaced;
 with it, the old one is set aside under a dated name. Run it as root.`,
-		Flags: []cli.Flag{databaseFlag(), &cli.BoolFlag{Name: "force", Usage: "set the history that is there aside"}},
+		Flags: []cli.Flag{databaseFlag(), &cli.BoolFlag{Name: "force", Usage: "set an existing history aside", DisableDefaultText: true}},
 		Action: func(c *cli.Context) error {
 			file, err := only(c, "FILE")
 			if err != nil {
@@ -114,7 +114,7 @@ func storeHint(err error) string {
 	case errors.Is(err, store.ErrExists):
 		return "give another name, or remove the file"
 	case errors.Is(err, store.ErrDamaged):
-		return "this file is no sound database: give another one"
+		return "this file is damaged, or is not a database of Libra: give another one"
 	}
 	return "give --database (or LIBRA_DATABASE) the path of the history on this machine"
 }

@@ -90,7 +90,7 @@ type runner struct {
 func (r *runner) app() *cli.App {
 	app := &cli.App{
 		Name:    "libra",
-		Usage:   "inspects web pages: what they load, and what it weighs",
+		Usage:   "inspects web pages: what they load, and how large it is",
 		Version: Version,
 		Description: `Libra lists what a browser fetches to show a page, and the size of each file.
 

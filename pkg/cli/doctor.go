@@ -35,8 +35,8 @@ before anything is restarted. Run it as root on the machine, or inside the
 appliance. Exit codes: 0 no fault, 1 a fault.`,
 		Flags: applianceFlags(databaseFlag(),
 			&cli.StringFlag{Name: "settings", Value: "/etc/libra/libra.env", Usage: "the settings are in `FILE`"},
-			&cli.StringFlag{Name: "programs", Usage: "ask the programs in `FOLDER` whether they could start (default: where libra is)"},
-			&cli.StringFlag{Name: "state", Value: "/var/lib/libra", Usage: "everything is kept in `FOLDER`"}),
+			&cli.StringFlag{Name: "programs", Usage: "check the settings with the programs in `FOLDER` (default: where libra is)"},
+			&cli.StringFlag{Name: "state", Value: "/var/lib/libra", Usage: "the state of the components is in `FOLDER`"}),
 		Action: r.doctor,
 	}
 }

@@ -34,7 +34,7 @@ Exit codes: 0 shown, 2 no such page or no appliance.`,
 }
 
 func (r *runner) page(c *cli.Context) error {
-	given, err := only(c, "page's id or URL")
+	given, err := only(c, "page ID or URL")
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ Exit codes: 0 released, 2 not in quarantine, refused, or no appliance.`,
 }
 
 func (r *runner) release(c *cli.Context) error {
-	given, err := only(c, "page's id or URL")
+	given, err := only(c, "page ID or URL")
 	if err != nil {
 		return err
 	}

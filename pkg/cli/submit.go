@@ -217,7 +217,7 @@ func (r *runner) awaited(c *cli.Context, data []byte, p *pageAnswer) error {
 	if p.Latest.Outcome == libra.Failed {
 		f := failReport(p.URL, p.Latest.ReasonList)
 		if p.Latest.HasReason(libra.CodeAddressForbidden) {
-			f.hint = "the appliance may reach what LIBRA_ALLOW in its libra.env lists; then restart its inspectors"
+			f.hint = "add its prefix to LIBRA_ALLOW in the appliance's libra.env, then restart the inspectors"
 		}
 		return f
 	}

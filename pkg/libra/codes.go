@@ -126,7 +126,7 @@ const (
 	CodeNotStored Code = "not-stored"
 	// CodeStoreFull: the bus has no space left for it.
 	CodeStoreFull Code = "store-full"
-	// CodeDiskFull: the disk is nearly full, and no new watches are taken.
+	// CodeDiskFull: the disk is nearly full, and new watches are refused.
 	CodeDiskFull Code = "disk-full"
 	// CodeNotReadable: neither memory nor what can be read right now has it.
 	CodeNotReadable Code = "not-readable"

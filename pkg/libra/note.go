@@ -69,9 +69,9 @@ func (s Silence) Check(now time.Time) error {
 	case m.Severity != "" && m.Severity.Rank() < 0:
 		return invalid("use "+oneOf(Severities()), "severity %q is unknown", m.Severity)
 	case !s.Until.After(s.From):
-		return invalid("give a later end", "the silence ends at %s, before it begins at %s", until, from)
+		return invalid("give a later end", "the silence ends at %s, which is not after its begin at %s", until, from)
 	case s.Until.Sub(now) > LongestSilence:
-		return invalid(fmt.Sprintf("at most %d days ahead are taken", int(LongestSilence.Hours()/24)), "the silence ends at %s", until)
+		return invalid(fmt.Sprintf("give an end at most %d days from now", int(LongestSilence.Hours()/24)), "the silence ends at %s", until)
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func ParseURL(s string) (string, error) {
 		return "", invalidURL(example, "the URL is empty")
 	}
 	if len(s) > MaxURLBytes {
-		return "", invalidURL("", "URL %.40q… is %d bytes long: at most %d are taken", s, len(s), MaxURLBytes)
+		return "", invalidURL("", "URL %.40q… is %d bytes long: must be at most %d", s, len(s), MaxURLBytes)
 	}
 	u, err := url.Parse(s)
 	if err != nil {

@@ -258,7 +258,7 @@ func TestSilences(t *testing.T) {
 		`{"match":{"alarm":"disk"},"for":"2h","until":"` + in(time.Hour) + `","why":"x"}`: `only one of \"for\" and \"until\"`,
 		`{"match":{"alarm":"disk"},"for":"soon","why":"x"}`:                               `invalid for \"soon\": must be a duration`,
 		`{"match":{"alarm":"disk"},"for":"31d","why":"x"}`:                                "at most 30 days",
-		`{"match":{"alarm":"disk"},"for":"-2h","why":"x"}`:                                "before it begins",
+		`{"match":{"alarm":"disk"},"for":"-2h","why":"x"}`:                                "not after its begin",
 		`{"match":{"alarm":"disk"},"until":"tonight","why":"x"}`:                          `invalid until \"tonight\": must be a time`,
 		`{"match":{"alarm":"disk"},"from":"2020-01-01T00:00:00Z","for":"2h","why":"x"}`:   "ended at 2020-01-01T02:00:00Z already",
 		`{"match":{"scope":"pages"},"for":"2h","why":"x"}`:                                `scope \"pages\" is unknown`,
