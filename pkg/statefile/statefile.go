@@ -14,7 +14,11 @@
 //     next start does not meet it again and a person can look at it. There is
 //     one of them at most: a newer one replaces it.
 //   - What kill -9 leaves of a Write (.new-…) is removed by the next Read or
-//     Load. So one process owns a file; others may read it by other means.
+//     Load. So one process owns a file, and Read and Load must not overlap its
+//     Writes; others may read it by other means.
+//   - Read and Load follow a symbolic link at Path. Write, Remove and the setting
+//     aside of a damaged file replace, remove or rename the link, and leave what
+//     it leads to as it is.
 //
 // The package keeps nothing in memory, starts no goroutines and has no timeouts:
 // a call takes as long as the disk does.
@@ -186,7 +190,8 @@ func (f File) tidy() {
 		return
 	}
 	for _, e := range list {
-		if strings.HasPrefix(e.Name(), f.temporary()) {
+		random, ok := strings.CutPrefix(e.Name(), f.temporary())
+		if ok && strings.Trim(random, "0123456789") == "" { // else of another file, such as "a-b" beside "a"
 			_ = os.Remove(filepath.Join(filepath.Dir(f.Path), e.Name()))
 		}
 	}

@@ -3,6 +3,7 @@ package statefile_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -184,6 +185,104 @@ func TestUnreadableFileStays(t *testing.T) {
 	}
 }
 
+// A disk that cannot be read (here, a file that answers EIO) is no damaged
+// content either: the file may be readable again.
+func TestReadErrorOfTheDiskSetsNothingAside(t *testing.T) {
+	dir := t.TempDir()
+	f := statefile.File{Path: filepath.Join(dir, "a")}
+	if err := os.Symlink("/proc/self/mem", f.Path); err != nil {
+		t.Fatal(err)
+	}
+	err := f.Load(func([]byte) error { t.Error("decode was called"); return nil })
+	if !errors.Is(err, syscall.EIO) || errors.As(err, new(*statefile.DamagedError)) {
+		t.Errorf("load: %v", err)
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("the folder holds %q", got)
+	}
+}
+
+// A file that was cut off, at any byte, is set aside: decode sees what is there.
+func TestTruncatedFileIsSetAside(t *testing.T) {
+	const whole = `{"serial":7,"open":{}}`
+	for n := range len(whole) {
+		f := statefile.File{Path: filepath.Join(t.TempDir(), "a")}
+		write(t, f, whole)
+		if err := os.Truncate(f.Path, int64(n)); err != nil {
+			t.Fatal(err)
+		}
+		var v map[string]any
+		err := f.Load(func(data []byte) error { return json.Unmarshal(data, &v) })
+		var damaged *statefile.DamagedError
+		if !errors.As(err, &damaged) || read(t, statefile.File{Path: damaged.Aside}) != whole[:n] {
+			t.Errorf("%d bytes of %d: %v", n, len(whole), err)
+		}
+	}
+}
+
+// A symbolic link is followed by reads, and replaced by writes: what it leads to
+// stays as it is.
+func TestSymbolicLink(t *testing.T) {
+	dir, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "target")
+	if err := os.WriteFile(elsewhere, []byte("there"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := statefile.File{Path: filepath.Join(dir, "a")}
+	link := func() {
+		t.Helper()
+		if err := os.Symlink(elsewhere, f.Path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	untouched := func(after string) {
+		t.Helper()
+		if data, err := os.ReadFile(elsewhere); err != nil || string(data) != "there" {
+			t.Errorf("after %s, the target holds %q, %v", after, data, err)
+		}
+	}
+	link()
+	if got := read(t, f); got != "there" {
+		t.Errorf("read %q", got)
+	}
+	write(t, f, "here")
+	info, err := os.Lstat(f.Path)
+	if err != nil || !info.Mode().IsRegular() || read(t, f) != "here" {
+		t.Errorf("after a write: %v, %v", info, err)
+	}
+	untouched("a write")
+	if err := f.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	link()
+	if err := f.Load(func([]byte) error { return errors.New("no JSON") }); !errors.As(err, new(*statefile.DamagedError)) {
+		t.Errorf("load: %v", err)
+	}
+	if got, err := os.Readlink(f.Path + ".damaged"); err != nil || got != elsewhere {
+		t.Errorf("set aside: %q, %v", got, err)
+	}
+	untouched("setting aside")
+	link()
+	if err := f.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	untouched("remove")
+}
+
+// Read removes what a killed Write of the same file left, and nothing of files
+// with a longer name.
+func TestReadRemovesItsOwnLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".new-a-123", ".new-a-b-123", ".new-a-7-123", ".new-ab-123", "a"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(t, statefile.File{Path: filepath.Join(dir, "a")})
+	if got := names(t, dir); !slices.Equal(got, []string{".new-a-7-123", ".new-a-b-123", ".new-ab-123", "a"}) {
+		t.Errorf("the folder holds %q", got)
+	}
+}
+
 // writeForever writes two texts by turns, a line to stdout for each.
 func writeForever(folder string) error {
 	f := statefile.File{Path: filepath.Join(folder, "a")}
@@ -228,86 +327,6 @@ func TestKilledWriterLeavesAWholeFile(t *testing.T) {
 	}
 	t.Logf("interrupted writes that left a temporary file: %d of 8", leftovers)
 }
-
-// onDiskOfItsOwn runs a part on a small file system that only it sees.
-func onDiskOfItsOwn(t *testing.T, part string) {
-	t.Helper()
-	cmd := again(t, part, t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		t.Skipf("this machine gives no user namespace: %v", err)
-	}
-	if err != nil {
-		t.Errorf("%v: %s", err, out)
-	}
-}
-
-func mountSmall(folder string) (statefile.File, error) {
-	f := statefile.File{Path: filepath.Join(folder, "a")}
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=64k"); err != nil {
-		return f, fmt.Errorf("mount: %w", err)
-	}
-	return f, f.Write([]byte("old"))
-}
-
-// same is nil if the folder holds the old file and nothing else.
-func same(f statefile.File) error {
-	data, err := f.Read()
-	if err != nil {
-		return err
-	}
-	list, err := os.ReadDir(filepath.Dir(f.Path))
-	if err != nil {
-		return err
-	}
-	if string(data) != "old" || len(list) != 1 {
-		return fmt.Errorf("the file holds %q, the folder %v", data, list)
-	}
-	return nil
-}
-
-func onFullDisk(folder string) error {
-	f, err := mountSmall(folder)
-	if err != nil {
-		return err
-	}
-	if err := f.Write(make([]byte, 128<<10)); !errors.Is(err, syscall.ENOSPC) || err.Error() != fmt.Sprintf("write %q: no space left on device", f.Path) {
-		return fmt.Errorf("write: %w", err)
-	}
-	return same(f)
-}
-
-func TestFullDiskKeepsTheOldFile(t *testing.T) { onDiskOfItsOwn(t, "full") }
-
-func onReadOnlyDisk(folder string) error {
-	f, err := mountSmall(folder)
-	if err != nil {
-		return err
-	}
-	if err := syscall.Mount("", folder, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
-		return fmt.Errorf("remount: %w", err)
-	}
-	if err := f.Write([]byte("new")); !errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("write: %w", err)
-	}
-	if err := f.Remove(); !errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("remove: %w", err)
-	}
-	broken := errors.New("no JSON")
-	err = f.Load(func([]byte) error { return broken })
-	var damaged *statefile.DamagedError
-	if !errors.As(err, &damaged) || damaged.Aside != "" || !errors.Is(err, broken) || !errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("load of a damaged file: %w", err)
-	}
-	return same(f)
-}
-
-func TestReadOnlyDiskKeepsTheOldFile(t *testing.T) { onDiskOfItsOwn(t, "readonly") }
 
 func TestReplaceRenames(t *testing.T) {
 	dir := t.TempDir()
