@@ -40,7 +40,12 @@ type Recorder struct {
 	log    *slog.Logger
 	status func(string) // for systemctl status
 
-	mu      sync.Mutex      // one writer, a loop for each stream
+	// turn is held by the one that uses the writer: the loop of a stream, or what
+	// prunes or restores. supervised says that the holder is a supervised loop.
+	turn       chan struct{}
+	supervised atomic.Bool
+
+	mu      sync.Mutex
 	writer  *store.Writer   // under mu; nil until the database could be opened
 	opening *opening        // under mu; the one in progress; nil for none
 	opened  int             // under mu; how often; a loop rewinds when it has changed
@@ -56,7 +61,7 @@ type Recorder struct {
 
 // New makes a recorder that reports its state to status.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger, status func(string)) *Recorder {
-	return &Recorder{cfg: cfg, conn: conn, log: log, status: status, failing: map[string]bool{}, openStore: store.Open}
+	return &Recorder{cfg: cfg, conn: conn, log: log, status: status, turn: make(chan struct{}, 1), failing: map[string]bool{}, openStore: store.Open}
 }
 
 // Recorded counts the reports stored since the start.
@@ -136,7 +141,7 @@ func (l *loop[T]) recording(began func(context.Context, bool)) bus.Recording[T] 
 
 // from is the position of the database.
 func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
-	err = l.write(ctx, l.stream, func(w *store.Writer, opened int) error {
+	err = l.write(ctx, l.stream, l.loop, func(w *store.Writer, opened int) error {
 		l.opened = opened
 		p, err = w.Position(ctx, l.stream)
 		return err
@@ -146,7 +151,7 @@ func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
 
 // store stores a batch; with an empty one it only checks the database.
 func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) error {
-	return l.write(ctx, l.stream, func(w *store.Writer, opened int) error {
+	return l.write(ctx, l.stream, l.loop, func(w *store.Writer, opened int) error {
 		if opened != l.opened {
 			return bus.ErrRewind
 		}
@@ -173,7 +178,11 @@ func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []even
 // write runs do on a writer whose file is intact, opening and replacing it as
 // needed, and accounts for whether the loop of a stream can write; "" is no loop's.
 // One loop may have nothing to write while another fails.
-func (r *Recorder) write(ctx context.Context, stream string, do func(w *store.Writer, opened int) error) error {
+func (r *Recorder) write(ctx context.Context, stream string, supervised bus.Loop, do func(w *store.Writer, opened int) error) error {
+	if err := r.awaitTurn(ctx, supervised); err != nil {
+		return err
+	}
+	defer func() { <-r.turn }()
 	err := r.open(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -197,6 +206,34 @@ func (r *Recorder) write(ctx context.Context, stream string, do func(w *store.Wr
 		r.account(stream, err)
 	}
 	return err
+}
+
+// writeTime is what a loop declares for its turn and for what package bus does
+// until the next declaration: SQLite waits for a lock for a second.
+const writeTime = 3500 * time.Millisecond
+
+// awaitTurn waits for the turn, which the caller ends. A loop that waits for
+// another one, which is supervised too, declares its time again: a database that is
+// locked takes a second of each.
+func (r *Recorder) awaitTurn(ctx context.Context, loop bus.Loop) error {
+	poll := time.NewTicker(openWait)
+	defer poll.Stop()
+	for {
+		if loop != nil && r.supervised.Load() {
+			loop.Allow(writeTime)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case r.turn <- struct{}{}:
+			r.supervised.Store(loop != nil)
+			if loop != nil {
+				loop.Allow(writeTime)
+			}
+			return nil
+		case <-poll.C:
+		}
+	}
 }
 
 // opening is one attempt to open the database. It reads all of it, which may

@@ -137,8 +137,9 @@ func TestLockedDatabase(t *testing.T) {
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	inspector := b.Connect("inspector")
-	var alarms bustest.Loop
-	r, stop := runSupervised(t, b, path, recorder.Loops{Alarms: &alarms})
+	var loops [4]bustest.Loop
+	alarms := &loops[1]
+	r, stop := runSupervised(t, b, path, recorder.Loops{Reports: &loops[0], Alarms: alarms, Notes: &loops[2], Watches: &loops[3]})
 	defer stop()
 	read := store.NewReader(path)
 	defer read.Close()
@@ -173,6 +174,7 @@ func TestLockedDatabase(t *testing.T) {
 	if now := r.BehindSince(); now != since {
 		t.Errorf("behind since %d, and then since %d", since, now)
 	}
+	awaitLoopsBehind(t, b, &loops)
 	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
@@ -197,6 +199,28 @@ func TestLockedDatabase(t *testing.T) {
 	}
 	if err := rows.Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// awaitLoopsBehind has every loop of a recorder whose database is locked wait for
+// its turn to write, several times, and checks that none blocks for longer than it
+// declares.
+func awaitLoopsBehind(t *testing.T, b *bustest.Bus, loops *[4]bustest.Loop) {
+	t.Helper()
+	raised := libra.Transition{ID: "t1", At: time.Now().UTC(), Alarm: libra.Alarm{ID: "bus", State: libra.Raised}}
+	web := b.Connect("web")
+	err := errors.Join(b.Connect("watchdog").PublishAlarm(t.Context(), raised),
+		web.PublishNote(t.Context(), acknowledged("bus")), web.SetWatch(t.Context(), watch(3600)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var was [4]int
+	for i := range loops {
+		was[i] = loops[i].Rounds()
+	}
+	for i := range loops {
+		bustest.Await(t, "a loop to go round", func() bool { return loops[i].Rounds() >= was[i]+12 })
+		loops[i].InTime(t, fmt.Sprint(i))
 	}
 }
 

@@ -89,7 +89,7 @@ func (r *Recorder) giveBack(ctx context.Context, what string, do func() error) {
 // the loops.
 func withWriter[T any](ctx context.Context, r *Recorder, from func(*store.Writer) (T, error)) (v T, err error) {
 	for {
-		err = r.write(ctx, "", func(w *store.Writer, _ int) (err error) {
+		err = r.write(ctx, "", nil, func(w *store.Writer, _ int) (err error) {
 			v, err = from(w)
 			return err
 		})
