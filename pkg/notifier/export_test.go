@@ -121,7 +121,7 @@ type providerFunc func(context.Context, message) (receipt, error)
 
 func (f providerFunc) send(ctx context.Context, m message) (receipt, error) { return f(ctx, m) }
 
-// Refused is the error of a provider that says no.
+// Refused is the error of a provider that has not accepted a message.
 func Refused(reason string, permanent bool) error {
 	return &refusal{reason: reason, permanent: permanent}
 }

@@ -23,8 +23,8 @@ type member struct {
 	stop func() // returns when it has
 }
 
-// first is the durable consumer of the first channel there is. Earlier versions
-// had one channel only.
+// first is the durable consumer of the first channel: earlier versions had only
+// one.
 const first = "notifier"
 
 // consumers are which channel has which durable consumer on the bus.
@@ -73,7 +73,7 @@ func (c *consumers) of(name string) string {
 	durable, ok := c.Channels[name]
 	if !ok {
 		durable = first
-		taken := slices.Collect(maps.Values(c.Channels)) // by names of before, too
+		taken := slices.Collect(maps.Values(c.Channels)) // by channels that were renamed, too
 		for n := 1; slices.Contains(taken, durable); n++ {
 			durable = first + "-" + name
 			if n > 1 {
@@ -81,7 +81,7 @@ func (c *consumers) of(name string) string {
 			}
 		}
 	}
-	if name != journalName { // it keeps the place warm for the first real one
+	if name != journalName { // the first real channel continues its consumer
 		c.Channels[name] = durable
 	}
 	c.Gone = slices.DeleteFunc(c.Gone, func(gone string) bool { return gone == durable })

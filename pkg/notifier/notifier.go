@@ -222,8 +222,8 @@ func (n *Notifier) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// Apply has Run go by new rules: channels that are as they were go on as if
-// nothing had happened. It returns when they are in force.
+// Apply puts new rules in force: channels that are as they were are not disturbed.
+// It returns when Run has done so.
 func (n *Notifier) Apply(ctx context.Context, f rules.File) error {
 	a := applied{f, make(chan struct{})}
 	select {

@@ -11,10 +11,11 @@ import (
 // slackCredential makes a channel without a line in alarms.toml.
 const slackCredential = "slack-webhook"
 
-// journalName is the channel of those who configured none.
+// journalName is the channel where none is configured.
 const journalName = rules.Journal
 
-// channels are those of the rules, or what there is without any.
+// channels are those of the rules; without any, Slack where it has a credential,
+// else the journal.
 func (c Config) channels() []rules.Channel {
 	switch {
 	case len(c.Rules.Channels) > 0:
@@ -25,7 +26,7 @@ func (c Config) channels() []rules.Channel {
 	return []rules.Channel{{Name: journalName}}
 }
 
-// newSender makes the way to a provider. Errors are faults of the
+// newProvider makes the provider of a channel. Errors are faults of the
 // configuration, and hold no secret.
 func newProvider(c rules.Channel, cfg Config, w writer, log *slog.Logger) (provider, error) {
 	switch c.Type {

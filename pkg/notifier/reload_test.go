@@ -1,11 +1,14 @@
 package notifier_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,8 +111,7 @@ func (d *fixture) durables() (names []string) {
 	return names
 }
 
-// Silences made by others are heeded from the first moment after a start, and
-// what they kept is sent when they end.
+// Silences hold from the start, and what they suppressed is sent when they end.
 func TestSilencedOverARestart(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
@@ -178,4 +180,127 @@ func TestBusLosesItsStore(t *testing.T) {
 	again(transition("web", 2))
 	d.run()
 	wantTexts(t, s, text(1), text(2))
+}
+
+// A channel that gets another name goes on with what waits for it, whichever
+// of several it is; one that was removed leaves no file behind.
+func TestRenamed(t *testing.T) {
+	const two = "[[channel]]\nname = \"ops\"\ntype = \"slack\"\ncredential = \"x\"\n[[channel]]\nname = %q\ntype = \"slack\"\ncredential = \"y\"\n"
+	tale(t, fmt.Sprintf(two, "mail"), func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "web"}, 0, time.Minute)
+		s.pass(time.Second)
+		s.say(s.alarm("web"))
+		s.pass(10 * time.Second)
+		f, err := rules.Parse("alarms.toml", []byte(fmt.Sprintf(two, "post")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.n.Apply(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		s.cfg.Rules = f
+		s.restart()
+		s.pass(2 * time.Minute)
+		slices.Sort(s.sent)
+		s.want("+1m0s ops: [critical] web on box: is down", "+1m0s post: [critical] web on box: is down")
+		if files, err := filepath.Glob(filepath.Join(s.cfg.Runtime, "*-mail.json")); err != nil || len(files) > 0 {
+			t.Errorf("left behind: %q, %v", files, err)
+		}
+	})
+}
+
+// A channel that is removed forgets what came by the socket for it: a later one of
+// that name does not send it.
+func TestRemovedChannelForgetsItsQueue(t *testing.T) {
+	t.Parallel()
+	a, b := newSink(t), newSink(t, hang, hang)
+	d := newFixture(t, nil)
+	d.cfg.Timeout = time.Minute
+	d.credential("a", a.URL+"/"+secret)
+	d.credential("b", b.URL+"/"+secret)
+	d.configure(slackChannel("a") + slackChannel("b"))
+	d.run()
+	d.awaitSocket()
+	if got := d.post(transition("web", 1)); got != 202 {
+		t.Fatal(got)
+	}
+	wantTexts(t, a, text(1))
+	bustest.Await(t, "a call", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.calls) == 1 })
+	d.apply(slackChannel("a"))
+	if _, err := os.Stat(filepath.Join(d.cfg.Runtime, "direct-b.json")); err == nil {
+		t.Error("what waited for the channel is still there")
+	}
+}
+
+// Channels can be tried while the rules change.
+func TestTryWhileRulesChange(t *testing.T) {
+	t.Parallel()
+	s := newSink(t)
+	d := newFixture(t, s)
+	d.run()
+	bustest.Await(t, "the channel", func() bool { return d.n.Try(t.Context(), "slack").OK })
+	var wg sync.WaitGroup
+	var tried event.Tried
+	wg.Go(func() { tried = d.n.Try(t.Context(), "slack") })
+	for n := range 3 {
+		d.apply(fmt.Sprintf("[notify]\nlate = \"%dm\"\n", n+1))
+	}
+	if wg.Wait(); !tried.OK {
+		t.Errorf("%+v", tried)
+	}
+}
+
+// An alarm that no route led here is sent once one does.
+func TestRouteChanges(t *testing.T) {
+	tale(t, oneChannel+"[[route]]\nalarm = \"web\"\nchannels = []\n", func(t *testing.T, s *story) {
+		s.say(s.alarm("web"))
+		s.pass(10 * time.Second)
+		f, err := rules.Parse("alarms.toml", []byte(oneChannel))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.n.Apply(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(time.Minute)
+		s.want("+10s ops: [critical] web on box: is down")
+	})
+}
+
+// Whatever channels are called, and were called before, no two share a
+// consumer: each transition would reach one of them only.
+func TestNoTwoShareAConsumer(t *testing.T) {
+	channels := func(names ...string) (file string) {
+		for n, name := range names {
+			file += fmt.Sprintf("[[channel]]\nname = %q\ntype = \"slack\"\ncredential = \"x%d\"\n", name, n)
+		}
+		return file
+	}
+	tale(t, channels("ops", "mail"), func(t *testing.T, s *story) {
+		for _, file := range []string{channels("ops", "post"), channels("ops", "post", "mail"), channels("a", "post", "mail"), channels("a", "post", "mail", "ops")} {
+			f, err := rules.Parse("alarms.toml", []byte(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.n.Apply(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.say(s.alarm("web"))
+		s.pass(time.Second)
+		slices.Sort(s.sent)
+		s.want("+0s a: [critical] web on box: is down", "+0s mail: [critical] web on box: is down",
+			"+0s ops: [critical] web on box: is down", "+0s post: [critical] web on box: is down")
+		data, err := os.ReadFile(filepath.Join(s.cfg.State, "consumers.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept struct{ Channels map[string]string }
+		if err := json.Unmarshal(data, &kept); err != nil {
+			t.Fatal(err)
+		}
+		if all := slices.Sorted(maps.Values(kept.Channels)); len(slices.Compact(all)) != 4 {
+			t.Errorf("consumers %v", kept.Channels)
+		}
+	})
 }

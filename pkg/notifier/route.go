@@ -1,8 +1,8 @@
 package notifier
 
 // routeStage passes on what a route of alarms.toml leads to the channel. A
-// channel that was notified of an alarm is also notified of its changes,
-// wherever new alarms of the kind go by now.
+// channel that was notified of an alarm is also notified of its changes, even if
+// no route leads such alarms to it any more.
 type routeStage struct {
 	channel string
 	policy  *policy

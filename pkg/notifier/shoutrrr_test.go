@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"libra/pkg/bus/bustest"
 	"libra/pkg/notifier"
 	"libra/pkg/rules"
 )
@@ -118,5 +119,22 @@ func TestShoutrrrInClear(t *testing.T) {
 		case c.want != "" && (len(faults) != 1 || !strings.HasPrefix(faults[0].Error(), "alarms.toml:1: channel phone: ") || !strings.Contains(faults[0].Error(), c.want)):
 			t.Errorf("%s: %v, want %q", c.url, faults, c.want)
 		}
+	}
+}
+
+// An answer that is cut in the middle of a secret does not show a part of it.
+func TestAnswerIsCutAfterItsSecrets(t *testing.T) {
+	t.Parallel()
+	s := slackSays(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, strings.Repeat("x", 190)+r.URL.Path)
+	})
+	d := newFixtureWithout(t)
+	d.credential("slack-webhook", s+"/"+secret+secret+secret)
+	n := d.alone(t)
+	bustest.Await(t, "the channel", func() bool { return len(n.Try(t.Context(), "").Channels) == 1 })
+	tried := n.Try(t.Context(), "slack")
+	if tried.OK || strings.Contains(tried.Answer, secret[:6]) || !strings.Contains(tried.Answer, "xxx") {
+		t.Errorf("%+v", tried)
 	}
 }

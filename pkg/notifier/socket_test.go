@@ -1,6 +1,7 @@
 package notifier_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"libra/pkg/bus/bustest"
 	"libra/pkg/libra"
@@ -16,7 +18,7 @@ import (
 
 // What came by the socket is sent once, however often it comes, and over a
 // restart of the notifier.
-func TestPastTheBus(t *testing.T) {
+func TestSocketSendsOnce(t *testing.T) {
 	t.Parallel()
 	s := newSink(t)
 	d := newFixture(t, s)
@@ -71,4 +73,29 @@ func (d *fixture) awaitSocket() {
 		conn, err := net.Dial("unix", d.cfg.Socket)
 		return err == nil && conn.Close() == nil
 	})
+}
+
+// A channel whose queue is full keeps nothing from the others.
+func TestOneQueueIsFull(t *testing.T) {
+	t.Parallel()
+	a, b := newSink(t, hang), newSink(t)
+	d := newFixture(t, nil)
+	d.cfg.Timeout = time.Minute
+	d.credential("a", a.URL+"/"+secret)
+	d.credential("b", b.URL+"/"+secret)
+	d.configure(slackChannel("a") + slackChannel("b"))
+	var waiting []string
+	for n := range 1000 {
+		waiting = append(waiting, fmt.Sprintf(`{"transition":{"id":"old-%d","alarm":{"id":"old"}}}`, n))
+	}
+	queue := `{"waiting":[` + strings.Join(waiting, ",") + `]}`
+	if err := os.WriteFile(filepath.Join(d.cfg.Runtime, "direct-a.json"), []byte(queue), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.run()
+	d.awaitSocket()
+	if got := d.post(transition("web", 1)); got != 202 {
+		t.Errorf("answered %d", got)
+	}
+	wantTexts(t, b, text(1))
 }

@@ -2,6 +2,7 @@ package notifier_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,7 +147,7 @@ func TestRoutes(t *testing.T) {
 		b := s.alarm("bus")
 		s.say(b) // phone
 		page := s.alarm("page.1", func(a *libra.Alarm) { a.Scope, a.Severity = libra.ScopePage, libra.Minor })
-		s.say(page) // nobody
+		s.say(page) // no channel
 		s.pass(10 * time.Second)
 		for _, x := range []libra.Alarm{a, b, page} {
 			s.clear(x)
@@ -192,5 +193,73 @@ func TestRaisedAgainWithinADigest(t *testing.T) {
 			"[critical] other on box: is down",
 			"[cleared] web on box: is up, down for 1.1 s",
 			"[major] web on box: is down")
+	})
+}
+
+// An alarm that only waited for its group is sent although it is cleared by then.
+// One that a silence suppressed meanwhile is not.
+func TestAlarmOfAGroupIsSentAlthoughItIsCleared(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		group := func(a *libra.Alarm) { a.Group = "host:example.org" }
+		s.say(s.alarm("page.1", group))
+		s.pass(time.Second)
+		short, silenced := s.alarm("page.2", group), s.alarm("page.3", group)
+		s.silence("1", libra.Match{Alarm: "page.3"}, 0, 3*time.Second)
+		s.pass(100 * time.Millisecond)
+		s.say(short)
+		s.say(silenced)
+		s.pass(time.Second)
+		s.clear(short)
+		s.clear(silenced)
+		s.pass(time.Minute)
+		s.want("+0s ops: [critical] page.1 on box: is down",
+			"+2s ops: 2 notifications in one: 0 open, 1 cleared on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC")
+	})
+}
+
+// While one message follows another, what is due has its turn.
+func TestDueHasItsTurn(t *testing.T) {
+	tale(t, oneChannel+"[notify]\ndigest = 1000\n", func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "web"}, 0, 10*time.Second)
+		s.pass(time.Second)
+		s.say(s.alarm("web"))
+		for n := range 60 {
+			s.say(s.alarm(fmt.Sprint("other.", n)))
+		}
+		s.pass(20 * time.Second)
+		if !slices.ContainsFunc(s.sent, func(line string) bool { return strings.Contains(line, "web on box") }) {
+			t.Errorf("the silence has been over for 11 s:\n%s", strings.Join(s.sent, "\n"))
+		}
+	})
+}
+
+// After a start, the notifier waits for the silences and acknowledgements that
+// were made meanwhile before it sends anything.
+func TestSilencesHoldFromTheStart(t *testing.T) {
+	tale(t, oneChannel+"[remind]\ncritical = \"10m\"\n", func(t *testing.T, s *story) {
+		s.silence("1", libra.Match{Alarm: "web"}, 0, time.Minute)
+		s.pass(time.Second)
+		s.say(s.alarm("web"))
+		s.say(s.alarm("bus"))
+		s.pass(10 * time.Second)
+		s.end()
+		s.silence("1", libra.Match{Alarm: "web"}, 0, time.Hour)
+		s.note(libra.Note{Kind: libra.Acknowledged, Alarm: "bus", By: "ann"})
+		s.pass(20 * time.Minute)
+		s.notesTake = 1500 * time.Millisecond
+		s.run()
+		s.pass(time.Minute)
+		s.want("+1s ops: [critical] bus on box: is down")
+	})
+}
+
+// A transition that only the journal has is not in the timeline of its alarm.
+func TestTimelineLeavesOutTheJournal(t *testing.T) {
+	tale(t, "", func(t *testing.T, s *story) {
+		s.say(s.alarm("web"))
+		s.pass(time.Minute)
+		if len(s.sent) != 1 || len(s.timeline) != 0 {
+			t.Errorf("sent %q, in the timeline %+v", s.sent, s.timeline)
+		}
 	})
 }
