@@ -39,6 +39,10 @@ type Book struct {
 	acks     map[string]entry // under mu; by alarm
 	silences map[string]entry // under mu; by the id of the silence
 	size     int              // under mu; bytes of all entries
+	// floor is the time of the newest note of a silence that was dropped for room,
+	// under mu. An older note of a silence that is not in the book is not added: the
+	// silence may have been ended early since.
+	floor time.Time
 }
 
 type entry struct {
@@ -57,8 +61,9 @@ func New(maxBytes int) *Book {
 // Compare orders notes by time, and by id where that is the same.
 func Compare(a, b libra.Note) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) }
 
-// Add adds a note and reports whether it changed the book. Notes of other kinds,
-// older ones, and one that would take more than an eighth of the book do not.
+// Add adds a note and reports whether it changed the book. Notes of other kinds
+// and older ones do not. One that would take more than an eighth of the book is
+// dropped, and so is what it replaces.
 func (b *Book) Add(n libra.Note) (changed bool) {
 	list, key := b.acks, n.Alarm
 	switch {
@@ -68,14 +73,18 @@ func (b *Book) Add(n libra.Note) (changed bool) {
 		return false
 	}
 	data, err := json.Marshal(n)
-	if err != nil || len(data) > b.max/8 { // a time beyond the year 9999 has no JSON
+	if err != nil { // a time beyond the year 9999 has no JSON
 		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old, known := list[key]
-	if known && Compare(n, old.Note) <= 0 {
+	if known && Compare(n, old.Note) <= 0 || !known && n.Silence != nil && !n.At.After(b.floor) {
 		return false
+	}
+	if len(data) > b.max/8 {
+		b.dropForRoom(n, time.Now())
+		return known
 	}
 	b.size += len(data) - old.size
 	list[key] = entry{n, len(data)}
@@ -102,7 +111,20 @@ func (b *Book) shrink(now time.Time) {
 		if b.size <= b.max-b.max/8 {
 			return
 		}
-		b.drop(n)
+		b.dropForRoom(n, now)
+	}
+}
+
+// dropForRoom drops what the book has of the silence or alarm of n. No older note
+// of the silence takes its place. b.mu is held.
+func (b *Book) dropForRoom(n libra.Note, now time.Time) {
+	b.drop(n)
+	if n.Silence == nil || n.At.Before(b.floor) {
+		return
+	}
+	b.floor = n.At
+	if now.Before(n.At) { // a clock was ahead: silences made from now on count
+		b.floor = now
 	}
 }
 

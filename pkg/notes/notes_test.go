@@ -177,6 +177,42 @@ func TestBoundInBytes(t *testing.T) {
 	}
 }
 
+// A silence that was ended early stays ended although its newest note was dropped
+// for room, or is too large to hold, and its older one comes again.
+func TestDroppedNoteBringsNoSilenceBack(t *testing.T) {
+	const most = 20_000
+	now := time.Now()
+	made := silence("s", "bus", now.Add(-time.Hour), now.Add(-time.Hour), now.Add(time.Hour))
+	ended := silence("s", "bus", now.Add(-time.Minute), now.Add(-time.Hour), now.Add(-time.Minute))
+	large := ended
+	large.Text = strings.Repeat("x", most/4)
+	for _, end := range []libra.Note{ended, large} {
+		b := notes.New(most)
+		if b.Add(made); !b.Add(end) {
+			t.Error("the end of a silence changed nothing")
+		}
+		if _, ok := b.Silenced(libra.Alarm{ID: "bus"}, now); ok {
+			t.Error("silenced although the silence was ended")
+		}
+		for i := range 100 {
+			b.Add(ack(fmt.Sprint("alarm.", i), now, strings.Repeat("x", 500)))
+		}
+		if _, ok := b.Acknowledged(libra.Alarm{ID: "alarm.99"}); !ok {
+			t.Error("an acknowledgement was not added")
+		}
+		if changed := b.Add(made); changed {
+			t.Error("the silence is back")
+		}
+		if _, ok := b.Silenced(libra.Alarm{ID: "bus"}, now); ok {
+			t.Error("silenced after the silence was ended")
+		}
+		b.Add(silence("new", "bus", time.Now(), now, now.Add(time.Hour)))
+		if _, ok := b.Silenced(libra.Alarm{ID: "bus"}, now); !ok {
+			t.Error("a new silence was not added")
+		}
+	}
+}
+
 func TestNotesRestoreTheBook(t *testing.T) {
 	b := notes.New(0)
 	b.Add(ack("bus", noon, "on it"))
