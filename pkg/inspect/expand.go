@@ -229,9 +229,9 @@ const opaqueBase = "data:"
 // srcdoc reads the document of a srcdoc attribute.
 func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
 	parent := &request{width: e.ref.Width, height: e.ref.Height, sandbox: e.ref.Sandboxed, noScript: e.ref.Scriptless, upgrade: e.upgrade}
-	in := markup.Input{Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: e.initiator, Base: e.base}
+	in := markup.Input{Body: []byte(e.ref.Inline), MediaType: "text/html", Charset: "utf-8", URL: e.initiator, Base: e.base, Srcdoc: true}
 	if e.ref.InlineType != "" {
-		in.MediaType, in.Base = e.ref.InlineType, opaqueBase
+		in.MediaType, in.Base, in.Srcdoc = e.ref.InlineType, opaqueBase, false
 	}
 	e.frame = p.parse(ctx, in, p.env(parent), depth)
 }

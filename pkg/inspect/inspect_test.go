@@ -203,3 +203,15 @@ func TestFontFallback(t *testing.T) {
 	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url, nil)
 	wantPaths(t, r, libra.Fetched, "/", "/gone.woff2", "/there.woff2")
 }
+
+// TestXMLHasNoQuirks: in an XML document, which names no document type, classes are
+// compared with case.
+func TestXMLHasNoQuirks(t *testing.T) {
+	url := site(t, map[string]string{
+		"/page.svg": `<svg xmlns="http://www.w3.org/2000/svg"><style>.same{cursor:url(/same.png),auto} .OTHER{cursor:url(/other.png),auto}</style>
+			<path class="same other"/></svg>`,
+		"/same.png": "png",
+	})
+	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url+"/page.svg", nil)
+	wantPaths(t, r, libra.Fetched, "/page.svg", "/same.png")
+}

@@ -47,7 +47,7 @@ func BenchmarkUses(b *testing.B) {
 	for i := range 1250 {
 		fmt.Fprintf(&t, `<div class="card card-%d"><ul class="list-group"><li class="nav-%d active"><a href="#x" class="btn btn-%d icon">text %d</a></ul></div>`, i, i, i, i)
 	}
-	p := newPage(b, t.String(), s)
+	p := newPage(t.String(), s)
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Uses()

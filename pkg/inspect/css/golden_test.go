@@ -8,11 +8,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css"
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/stylesheet"
+	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
 
@@ -21,12 +21,9 @@ const site = "http://page.test/"
 // openFixture reads a fixture as a page, and returns what a browser requests to do so.
 func openFixture(t testing.TB, f fixture) (css.Page, []string) {
 	t.Helper()
-	doc, err := html.Parse(strings.NewReader(f.files["page.html"]))
-	if err != nil {
-		t.Fatalf("parse %s: %v", f.name, err)
-	}
 	base := site + f.name + "/"
-	p := css.Page{Doc: doc, Base: base + "page.html", Viewport: media.Desktop(), Imported: map[string]*stylesheet.Sheet{}}
+	doc := parseHTML(f.files["page.html"], base+"page.html")
+	p := css.Page{Doc: doc.Root, Quirks: doc.Quirks, Base: doc.Base, Viewport: media.Desktop(), Imported: map[string]*stylesheet.Sheet{}}
 	p.LocalFont = func(name string) bool { return name == "DejaVu Sans" || name == "Liberation Sans" }
 	got := []string{}
 	request := func(url string) {
@@ -43,28 +40,19 @@ func openFixture(t testing.TB, f fixture) (css.Page, []string) {
 			load(p.Imported[i.URL])
 		}
 	}
-	for n := range doc.Descendants() {
-		if n.Type != html.ElementNode {
-			continue
+	for _, r := range doc.References {
+		if r.Fetch == libra.Fetched {
+			request(r.URL)
 		}
-		attr := map[string]string{}
-		for _, a := range n.Attr {
-			attr[a.Key] = a.Val
+	}
+	for _, from := range doc.Sheets {
+		text, url := from.Text, from.Base
+		if from.URL != "" {
+			text, url = f.files[path.Base(from.URL)], from.URL
 		}
-		var s *stylesheet.Sheet
-		switch {
-		case n.Data == "style" && n.FirstChild != nil:
-			s = stylesheet.Parse([]byte(n.FirstChild.Data), p.Base)
-		case n.Data == "link" && attr["rel"] == "stylesheet":
-			request(base + attr["href"])
-			s = stylesheet.Parse([]byte(f.files[attr["href"]]), base+attr["href"])
-		case n.Data == "img" && attr["src"] != "":
-			request(base + attr["src"])
-		}
-		if s != nil {
-			load(s)
-			p.Sheets = append(p.Sheets, css.Applied{Sheet: s, Media: attr["media"]})
-		}
+		s := stylesheet.Parse([]byte(text), url)
+		load(s)
+		p.Sheets = append(p.Sheets, css.Applied{Sheet: s, Media: from.Media, Scope: from.Scope})
 	}
 	return p, got
 }
@@ -112,12 +100,14 @@ func TestNeeded(t *testing.T) {
 	}
 }
 
+// parseHTML reads an HTML document as Chromium's desktop window does.
+func parseHTML(text, url string) *markup.Document {
+	env := markup.Env{Width: 1280, Height: 800, DPR: 1, Scripting: true}
+	return markup.Parse(markup.Input{Body: []byte(text), MediaType: "text/html", Charset: "utf-8", URL: url}, env)
+}
+
 // newPage is a document with one style sheet.
-func newPage(tb testing.TB, text string, s *stylesheet.Sheet) css.Page {
-	tb.Helper()
-	doc, err := html.Parse(strings.NewReader(text))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return css.Page{Doc: doc, Base: "https://example.org/", Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+func newPage(text string, s *stylesheet.Sheet) css.Page {
+	doc := parseHTML(text, "https://example.org/")
+	return css.Page{Doc: doc.Root, Quirks: doc.Quirks, Base: doc.Base, Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 }

@@ -28,7 +28,7 @@ func TestReasons(t *testing.T) {
 		@font-face { font-family: G; src: url(g.eot), url(g.svg) format("svg") }
 		@font-face { font-family: H; src: url(h.woff2) }
 		.hero { font-family: F }`), "https://example.org/s.css")
-	p := newPage(t, `<!DOCTYPE html><p class=hero style="list-style: url(inline.png)">text</p>
+	p := newPage(`<!DOCTYPE html><p class=hero style="list-style: url(inline.png)">text</p>
 		<div class=menu>x</div><a href=#>x</a><b class=both>x</b>`, s)
 	got := map[string]string{}
 	for _, u := range p.Uses() {

@@ -25,9 +25,9 @@ type Page struct {
 	// LocalFont says whether local(name) in @font-face finds a font of that
 	// full or PostScript name; nil means none is installed.
 	LocalFont func(name string) bool
-	// Standards says that the document is not in quirks mode although it has no
-	// document type, as a srcdoc has none.
-	Standards bool
+	// Quirks says that the document is in quirks mode, in which classes and ids are
+	// compared without case.
+	Quirks bool
 	// Boxes is the number of objects and embeds of the document, if the caller
 	// needs to know which of them are not displayed.
 	Boxes int

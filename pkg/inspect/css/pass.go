@@ -7,7 +7,6 @@ import (
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
-	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
 
@@ -54,7 +53,7 @@ func newPass(p *Page, sized bool) *pass {
 	c.RankLayers()
 	return &pass{
 		page: p, cascade: c, seen: map[useKey]bool{}, texts: map[font.Style]*font.Text{},
-		m: selector.Matcher{Quirks: !p.Standards && markup.QuirksMode(p.Doc)},
+		m: selector.Matcher{Quirks: p.Quirks},
 	}
 }
 

@@ -177,8 +177,11 @@ type Input struct {
 	// them are joined by commas.
 	Refresh, Link string
 	// URL is where the document came from; Base overrides it as the base of
-	// links, for srcdoc frames.
+	// links, for srcdoc frames and data: URIs.
 	URL, Base string
+	// Srcdoc means that the document is the text of a srcdoc attribute, which is
+	// never in quirks mode.
+	Srcdoc bool
 }
 
 // Parse reads in as the browser env does.
@@ -207,7 +210,7 @@ func Parse(in Input, env Env) *Document {
 	w.document(doc.Root)
 	w.preferSheets()
 	w.followRefresh()
-	doc.Quirks = QuirksMode(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && in.Base == ""
+	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && !in.Srcdoc
 	return doc
 }
 

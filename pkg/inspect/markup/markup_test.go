@@ -213,3 +213,23 @@ func TestParseMaxDataURI(t *testing.T) {
 		t.Errorf("got %d truncated and %d references, want 1 and none", doc.Truncated, len(doc.References))
 	}
 }
+
+func TestQuirks(t *testing.T) {
+	const transitional = `<!doctype html public "-//W3C//DTD HTML 4.01 Transitional//EN"`
+	for name, c := range map[string]struct {
+		in   markup.Input
+		want bool
+	}{
+		"no document type": {markup.Input{Body: []byte("<p>x")}, true},
+		"HTML":             {markup.Input{Body: []byte("<!doctype html><p>x")}, false},
+		"transitional":     {markup.Input{Body: []byte(transitional + ">")}, true},
+		"with a system ID": {markup.Input{Body: []byte(transitional + ` "http://www.w3.org/TR/html4/loose.dtd">`)}, false},
+		"a srcdoc":         {markup.Input{Body: []byte("<p>x"), Base: "http://a.test/", Srcdoc: true}, false},
+		"a data: URI":      {markup.Input{Body: []byte("<p>x"), Base: "data:"}, true},
+		"XHTML":            {markup.Input{Body: []byte("<html/>"), MediaType: "application/xhtml+xml"}, false},
+	} {
+		if got := markup.Parse(c.in, desktop).Quirks; got != c.want {
+			t.Errorf("%s: quirks mode is %v", name, got)
+		}
+	}
+}

@@ -183,8 +183,8 @@ func skipRaw(z *html.Tokenizer, name string) {
 	}
 }
 
-// QuirksMode reports whether an HTML document is shown in quirks mode.
-func QuirksMode(root *html.Node) bool {
+// quirks reports whether the document type of an HTML document makes for quirks mode.
+func quirks(root *html.Node) bool {
 	for c := root.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type != html.DoctypeNode {
 			continue
