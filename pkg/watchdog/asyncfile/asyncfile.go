@@ -80,8 +80,12 @@ func (f *File) writePending() {
 	}
 }
 
+// maxFile bounds a file, in bytes. The largest has some hundred for each watched
+// page, and the memory of the process (MemoryMax=64M) is full before.
+const maxFile = 64_000_000
+
 func (f *File) statefile() statefile.File {
-	return statefile.File{Path: f.Path, Unsynced: !f.Sync}
+	return statefile.File{Path: f.Path, Max: maxFile, Unsynced: !f.Sync}
 }
 
 // Load fills v. ok is false where there is no file, or one that cannot be used,

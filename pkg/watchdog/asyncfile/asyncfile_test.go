@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"libra/pkg/bus/bustest"
+	"libra/pkg/statefile"
 	"libra/pkg/watchdog/asyncfile"
 )
 
@@ -32,6 +34,19 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 	if log.Len() > 0 {
 		t.Errorf("logged: %s", log)
+	}
+}
+
+// The state of many pages, beyond the default bound of package statefile, is saved.
+func TestLargeState(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	f, _ := newFile(path)
+	large := strings.Repeat("x", statefile.DefaultMax+1)
+	f.Save(large)
+	bustest.Await(t, "the state to be saved", func() bool { _, err := os.Stat(path); return err == nil })
+	next, _ := newFile(path)
+	if got := ""; !next.Load(&got) || got != large {
+		t.Errorf("loaded %d bytes, want %d", len(got), len(large))
 	}
 }
 
