@@ -3,8 +3,8 @@ package rules
 import "time"
 
 // Thresholds say when something is an alarm. It is the one such type: [thresholds]
-// of alarms.toml is read into it, and the watchdog judges by it. A limit that is 0
-// raises nothing.
+// of alarms.toml is read into it, and the watchdog judges by it. A limit
+// per severity that is 0 raises nothing.
 type Thresholds struct {
 	Component Streak // of Libra's components
 	Host      Streak // of disk and memory

@@ -13,7 +13,7 @@ import (
 // except where it says "off".
 type Config struct {
 	// Thresholds say when something is an alarm. Only all of them together have
-	// a default, rules.Defaults: a limit that is 0 raises nothing.
+	// a default, rules.Defaults, because a limit per severity may be 0.
 	rules.Thresholds
 	// AlarmsFile is alarms.toml, whose thresholds take the place of Thresholds.
 	// "" is off.

@@ -55,8 +55,8 @@ func (q *quarantine) consume(ctx context.Context, bus Bus) {
 
 func (q *quarantine) receive(r event.Reported) {
 	page := r.Request.Page
-	if page == "" || strings.Trim(page, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
-		return // not a page id: the alarm would have no valid subject
+	if !isPage(page) {
+		return // the alarm would have no valid subject
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
