@@ -33,12 +33,7 @@ func (c *Cascade) StyleOf(cands []Candidate, parent *Style) *Style {
 	for i := range cands {
 		d := &cands[i]
 		if d.Declaration.ID == property.Custom {
-			if own == nil {
-				own = map[string]*Candidate{}
-			}
-			if w := own[d.Declaration.Name]; w == nil || w.Key.Less(d.Key) {
-				own[d.Declaration.Name] = d
-			}
+			own = stronger(own, d)
 			continue
 		}
 		if w := win[d.Declaration.ID]; w == nil || !d.Key.Less(w.Key) {

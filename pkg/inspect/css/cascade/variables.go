@@ -209,16 +209,21 @@ func mediaText(s string) string {
 // own, which may be nil.
 func (a *Rule) CustomProperties(own map[string]*Candidate, spec selector.Specificity) map[string]*Candidate {
 	for i := range a.Source.Declarations {
-		d := &a.Source.Declarations[i]
-		if d.ID != property.Custom {
-			continue
+		if d := &a.Source.Declarations[i]; d.ID == property.Custom {
+			c := a.Candidate(d, spec)
+			own = stronger(own, &c)
 		}
-		if own == nil {
-			own = map[string]*Candidate{}
-		}
-		if c := a.Candidate(d, spec); own[d.Name] == nil || own[d.Name].Key.Less(c.Key) {
-			own[d.Name] = &c
-		}
+	}
+	return own
+}
+
+// stronger puts c into own, which may be nil, unless a stronger one of its name is there.
+func stronger(own map[string]*Candidate, c *Candidate) map[string]*Candidate {
+	if own == nil {
+		own = map[string]*Candidate{}
+	}
+	if w := own[c.Declaration.Name]; w == nil || w.Key.Less(c.Key) {
+		own[c.Declaration.Name] = c
 	}
 	return own
 }
