@@ -156,7 +156,7 @@ func (m *ImportMap) add(text string, r resolver) {
 	}
 }
 
-// relativeSpecifier tells a URL-like specifier from a bare one.
+// relativeSpecifier reports whether a specifier is URL-like, not bare.
 func relativeSpecifier(s string) bool {
 	_, _, absolute := cutScheme(s)
 	return absolute || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")

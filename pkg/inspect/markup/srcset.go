@@ -17,7 +17,7 @@ type Candidate struct {
 	// Density in device pixels per CSS pixel: as given, or the width over the
 	// source size; 1 where the entry has no descriptor.
 	Density float64
-	// Width is the w descriptor, 0 where there is none.
+	// Width is the w descriptor, 0 without one.
 	Width float64
 }
 

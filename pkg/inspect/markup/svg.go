@@ -30,7 +30,7 @@ func (w *walker) svg(n *html.Node) bool {
 	return true
 }
 
-// svgHref is href, or xlink:href where there is none.
+// svgHref is href, or xlink:href without one.
 func svgHref(n *html.Node) string {
 	if v, ok := lookup(n, "href"); ok {
 		return v

@@ -11,8 +11,8 @@ var (
 	// dynamicStates are pseudo-classes that match only after a user acted.
 	dynamicStates = syntax.Keywords(`hover active focus focus-visible focus-within visited target target-current target-before
 		target-after fullscreen -webkit-full-screen modal popover-open picture-in-picture autofill
-		-webkit-autofill user-valid user-invalid -webkit-drag     
-		interest-source interest-target  current past future active-view-transition
+		-webkit-autofill user-valid user-invalid -webkit-drag
+		interest-source interest-target current past future active-view-transition
 		-internal-media-controls-overlay-cast-button xr-overlay full-screen-ancestor -webkit-full-page-media
 		-webkit-full-screen-ancestor -webkit-full-screen-document window-inactive corner-present
 		decrement increment horizontal vertical double-button single-button no-button start end`)

@@ -7,7 +7,7 @@ import (
 )
 
 // Barrier is what keeps rules from applying, for a person and as a label; the
-// zero value is none.
+// zero value keeps nothing.
 type Barrier struct {
 	Reason string
 	Fetch  libra.Fetch

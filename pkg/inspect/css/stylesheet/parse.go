@@ -60,7 +60,7 @@ func (p *parser) parseSelectors(text string, parent, scope []*selector.Selector)
 	return selector.Parse(text, parent, scope, p.sheet.namespaces)
 }
 
-// block tells what kind of contents a block has.
+// block is what kind of contents a block has.
 type block struct {
 	parent []*selector.Selector // of the innermost style rule, nil outside one
 	scope  []*selector.Selector // of the innermost @scope

@@ -38,8 +38,8 @@ func Declarations(text string) []Declaration {
 	}
 }
 
-// Declaration reads one declaration with the semicolon after it. When what
-// stands here is none, ok is false and the position is anywhere.
+// Declaration reads one declaration with the semicolon after it. Where none
+// stands, ok is false and the position is undefined.
 func (l *Tokenizer) Declaration() (d Declaration, ok bool) {
 	t := l.Next()
 	if t.Kind != Ident {
@@ -113,7 +113,7 @@ func (l *Tokenizer) Prelude(nested, semicolonEnds bool) (text string, end Kind) 
 }
 
 // Skip reads to the first top-level token that stop accepts and returns it;
-// EOF when there is none. Brackets that open are skipped whole.
+// EOF if none follows. Brackets that open are skipped whole.
 func (l *Tokenizer) Skip(stop func(Token) bool) Token {
 	var open []Kind
 	for {
