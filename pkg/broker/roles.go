@@ -17,7 +17,8 @@ import (
 )
 
 // role is what one component may publish and subscribe to, besides its own
-// heartbeat and its own inbox.
+// heartbeat and its own inbox. What it reads of a stream is under publish, too:
+// it asks JetStream for that on subjects of its own ($JS.API).
 type role struct {
 	publish, subscribe []string
 	responds           bool // replies to requests
@@ -46,7 +47,7 @@ var roles = map[string]role{
 	},
 	"watchdog": {
 		publish: slices.Concat([]string{event.AllAlarms, event.AllNotes, event.AllDue},
-			streamReads(event.RequestStream), consumes(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream)),
+			streamReads(event.RequestStream), consumes(event.ReportStream), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream)),
 		subscribe: []string{event.AllHeartbeats},
 	},
 	"notifier": {

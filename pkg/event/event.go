@@ -4,17 +4,17 @@
 // the test of that. It does no input or output.
 //
 //	subject                                  kind      message    published by
-//	libra.request.<site>.<client>.<page>     stream    Request    web
-//	libra.report.<page>                      stream    Reported   inspector
-//	libra.report.<page>.failed               stream    Reported   inspector, when the page could not be fetched
+//	libra.request.<site>.<client>.<page>     stream    Request    web; inspector, for a due watch
+//	libra.report.<page>                      stream    Reported   inspector; recorder, into a bus that has lost it
+//	libra.report.<page>.failed               stream    Reported   the same, when the page could not be fetched
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
 //	libra.note.<alarm or silence>            stream    libra.Note        web, watchdog, recorder, notifier
-//	libra.schedule.<page>                    stream    Watch      web: the newest state of a watch
-//	libra.due.<page>                         stream    Watch      the bus's own schedules, watchdog
-//	libra.channel.<channel>                  question  Tried      web asks the notifier to send a trial message
-//	libra.wake.<site>.<client>               lossy     (empty)    web, when a request is stored
+//	libra.schedule.<page>                    stream    Watch      web; recorder, into a bus that has lost it
+//	libra.due.<page>                         stream    Watch      the bus itself, watchdog
+//	libra.channel.<channel>                  request   Tried      web asks the notifier to send a trial message
+//	libra.wake.<site>.<client>               lossy     (empty)    web, inspector: a request is stored
 //	libra.step.<page>                        lossy     Step       inspector
-//	libra.worker.<page>                      question  Step       inspector, while it works
+//	libra.worker.<page>                      request   Step       web asks the inspector of the page
 //	libra.beat.<component>.<instance>        lossy     Heartbeat  all, every second
 package event
 
