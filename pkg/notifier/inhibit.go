@@ -36,13 +36,14 @@ func (l *notificationLog) causeOf(a libra.Alarm) (raised bool, cleared time.Time
 	return false, l.Closed[a.Cause]
 }
 
-// inhibitedBy counts the open alarms that are suppressed because of an alarm.
-// l.mu is held.
-func (l *notificationLog) inhibitedBy(alarm string) (n int) {
+// inhibited counts the open alarms that are suppressed because of another one, by
+// the id of that. l.mu is held.
+func (l *notificationLog) inhibited() map[string]int {
+	counts := map[string]int{}
 	for _, e := range l.Open {
-		if e.Notified == "" && e.Now.Alarm.Cause == alarm {
-			n++
+		if cause := e.Now.Alarm.Cause; cause != "" && e.Notified == "" {
+			counts[cause]++
 		}
 	}
-	return n
+	return counts
 }

@@ -124,7 +124,7 @@ func (r *round) cleared(n notification) (passed []notification) {
 		}
 	}
 	if e != nil {
-		n.Post, n.Inhibits = e.Post, r.nflog.inhibitedBy(id)
+		n.Post, n.Inhibits = e.Post, r.nflog.inhibited()[id]
 	}
 	r.raises[id], r.clears[id] = false, t.ID
 	return append(passed, n)
@@ -144,7 +144,6 @@ func (p *pipeline) due(now time.Time) message {
 		case s != nil:
 			e.Suppressed = s.reason
 		case c.trigger == unchanged:
-			n.Inhibits = p.nflog.inhibitedBy(e.Now.Alarm.ID)
 			reminders = append(reminders, n)
 		default:
 			p.group.start(c)
@@ -154,6 +153,12 @@ func (p *pipeline) due(now time.Time) message {
 	p.group.prune(now)
 	if len(late) > 0 {
 		return message{Kind: news, Notifications: late}
+	}
+	if len(reminders) > 0 {
+		inhibited := p.nflog.inhibited()
+		for i := range reminders {
+			reminders[i].Inhibits = inhibited[reminders[i].Transition.Alarm.ID]
+		}
 	}
 	return message{Kind: reminded, Notifications: reminders}
 }
