@@ -42,7 +42,7 @@ func parse(name string, data []byte) (*document, error) {
 	return d, nil
 }
 
-// locate notes where each key stands.
+// locate notes the line of each key.
 func (d *document) locate(data []byte) {
 	var p unstable.Parser
 	p.Reset(data)

@@ -12,7 +12,7 @@ import (
 	"libra/pkg/statefile"
 )
 
-// ErrNotInForce says that the file is valid, and not applied.
+// ErrNotInForce is for a file that is valid, and not applied.
 var ErrNotInForce = errors.New("is not in force")
 
 // Summary is the summary of an alarm about a fault of Look.

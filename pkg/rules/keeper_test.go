@@ -12,8 +12,7 @@ import (
 	"libra/pkg/rules"
 )
 
-// What is wrong with the file is over when it is in force, not when somebody
-// has saved a better one.
+// A fault of the file is over when a valid one is in force, not when it is saved.
 func TestKeeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -49,7 +48,7 @@ func TestKeeper(t *testing.T) {
 		time.Sleep(time.Hour)
 		look("mended, and long ago", "is not in force", true)
 		load("")
-		look("taken over", "", false)
+		look("applied", "", false)
 
 		write("[notify]\nlate = \"3m\"\n")
 		look("a good edit", "", false)

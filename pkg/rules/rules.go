@@ -1,7 +1,7 @@
 // Package rules reads alarms.toml: where notifications are sent (channels), which
-// alarms go where (routes), and from which measure on something is an alarm (thresholds). One
-// file for libra-notifier and libra-watchdog, checked as a whole: every fault
-// is named at once, with its line and what is allowed there.
+// alarms go where (routes), and from which measure on something is an alarm
+// (thresholds). It is one file for libra-notifier and libra-watchdog, checked as a
+// whole: every fault is named at once, with its line and what is allowed there.
 //
 // A bad edit changes nothing. Load goes on with the last file that was good, of
 // which each reader keeps a copy of its own, and returns the faults of the new
@@ -42,7 +42,7 @@ func Types() []Type { return []Type{Slack, SlackBot, Webhook, Email, Shoutrrr} }
 const Journal = "journal"
 
 // Channel is a way to notify people. Credentials are names of files in
-// /etc/libra/credentials: no secret stands in alarms.toml.
+// /etc/libra/credentials: alarms.toml contains no secret.
 type Channel struct {
 	Name       string // [a-z0-9-]+
 	Type       Type
@@ -76,13 +76,13 @@ const (
 type Route struct {
 	Scope    libra.Scope    // "": any
 	Severity libra.Severity // this one and worse; "": any
-	Alarm    string         // id; * stands for anything; "": any
-	Target   string         // * stands for anything; "": any
+	Alarm    string         // id; * matches anything; "": any
+	Target   string         // * matches anything; "": any
 	Channels []string       // names; none: no channel is notified
 	Line     int
 }
 
-// Fits says whether the route is for a.
+// Fits reports whether the route is for a.
 func (r Route) Fits(a libra.Alarm) bool {
 	m := libra.Match{Scope: r.Scope, Alarm: r.Alarm, Target: r.Target}
 	return (m == libra.Match{} || m.Fits(a)) && (r.Severity == "" || a.Severity.Rank() >= r.Severity.Rank())
@@ -106,9 +106,9 @@ func (f File) RoutesTo(channel string, a libra.Alarm) bool {
 
 // Notify is when and how notifications are sent.
 type Notify struct {
-	// Remind is how long an alarm stays open without a word; 0: no reminders.
+	// Remind is how long an alarm stays open without a notification; 0: no reminders.
 	Remind map[libra.Severity]time.Duration
-	// Late is the age from which a notification says how late it is.
+	// Late is the age from which a notification has its age.
 	Late time.Duration
 	// Digest is how many waiting messages become one.
 	Digest int

@@ -33,7 +33,7 @@ type Streak struct {
 	Clear int // passes
 }
 
-// Flap says when an alarm is flapping: when it is raised Raises times within
+// Flap is when an alarm is flapping: when it is raised Raises times within
 // Within. Then it takes Calm consecutive passes to clear it.
 type Flap struct {
 	Raises int

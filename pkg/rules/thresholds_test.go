@@ -11,7 +11,7 @@ import (
 	"libra/pkg/rules"
 )
 
-// Every threshold stands in configs/alarms.toml, and another value there is
+// Every threshold is in configs/alarms.toml, and another value there is
 // read. TestShippedFile compares the values with the defaults.
 func TestEveryThresholdIsRead(t *testing.T) {
 	_, text, found := strings.Cut(string(configs.Alarms), "\n#[thresholds]\n")
@@ -35,7 +35,7 @@ func TestEveryThresholdIsRead(t *testing.T) {
 	}
 	for path, value := range was {
 		if changed[path] == value {
-			t.Errorf("%s: configs/alarms.toml does not have it, or what stands there is not read", path)
+			t.Errorf("%s: configs/alarms.toml does not have it, or its value there is not read", path)
 		}
 	}
 }

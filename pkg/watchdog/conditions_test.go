@@ -9,8 +9,8 @@ import (
 	"libra/pkg/rules"
 )
 
-// The disk's alarm has the severity of the threshold that is passed, and says
-// what was measured.
+// The disk's alarm has the severity of the threshold that is passed, and its
+// evidence is what was measured.
 func TestDisk(t *testing.T) {
 	for _, c := range []struct {
 		limits rules.Percent

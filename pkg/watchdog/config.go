@@ -9,7 +9,7 @@ import (
 	"libra/pkg/rules"
 )
 
-// Config says what to watch. The zero value of every field means its default,
+// Config of a watchdog. The zero value of every field means its default,
 // except where it says "off".
 type Config struct {
 	// Thresholds say when something is an alarm. Only all of them together have
@@ -42,8 +42,8 @@ type Config struct {
 	Database string
 	// Aside is for how long a damaged file there is an alarm: 7 days.
 	Aside time.Duration
-	// MemoryUsed says how much of the host's memory may be in use where the
-	// kernel does not say how long processes wait for it: 90, 95, 98.
+	// MemoryUsed is how much of the host's memory may be in use, in per cent, where
+	// the kernel does not have how long processes wait for it: 90, 95, 98.
 	MemoryUsed rules.Percent
 	// Proc is where the kernel's figures of memory are: /proc.
 	Proc string

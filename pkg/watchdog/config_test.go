@@ -10,7 +10,7 @@ import (
 )
 
 // Every required component of the registry is expected, as many inspectors as
-// the setting says, and the watchdog itself is not.
+// are set, and the watchdog itself is not.
 func TestExpectedIsTheRegistry(t *testing.T) {
 	for _, inspectors := range []int{0, 3} {
 		want := map[string]int{}

@@ -260,7 +260,8 @@ func (ev *evaluator) publish(t libra.Transition) {
 	log("alarm "+string(t.Alarm.State), "alarm", t.Alarm.ID, "target", t.Alarm.Target, "severity", t.Alarm.Severity, "evidence", t.Alarm.Evidence, "transition", t.ID)
 }
 
-// adoptHistory takes over what the bus has of an alarm; nil is the end.
+// adoptHistory adopts the newest transition that the bus has of an alarm; nil is
+// the end.
 func (ev *evaluator) adoptHistory(t *libra.Transition) {
 	if t == nil {
 		ev.caughtUp = true

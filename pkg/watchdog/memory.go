@@ -86,7 +86,7 @@ func available(proc string) (free, total int64, err error) {
 		}
 	}
 	if total == 0 || free == 0 {
-		return 0, 0, fmt.Errorf("%q does not say how much there is", filepath.Join(proc, "meminfo"))
+		return 0, 0, fmt.Errorf("%q has no MemTotal or no MemAvailable", filepath.Join(proc, "meminfo"))
 	}
 	return free, total, nil
 }

@@ -63,11 +63,11 @@ func (s *sink) texts() (all []string) {
 	return all
 }
 
-// fakeTarget is a target that fails when the test says so.
+// fakeTarget is a target that fails from fail to repair.
 type fakeTarget struct{ err atomic.Pointer[error] }
 
 func (p *fakeTarget) fail(err error) { p.err.Store(&err) }
-func (p *fakeTarget) heal()          { p.err.Store(nil) }
+func (p *fakeTarget) repair()        { p.err.Store(nil) }
 
 func (p *fakeTarget) Check(context.Context) error {
 	if err := p.err.Load(); err != nil {
@@ -180,7 +180,7 @@ func TestFromProbeToSlack(t *testing.T) {
 	a.startWatchdog()
 	a.web.fail(errors.New("down"))
 	a.awaitTexts(webDown)
-	a.web.heal()
+	a.web.repair()
 	a.awaitTexts(webDown, webUp)
 
 	a.slack.mu.Lock()
@@ -237,7 +237,7 @@ func TestBusDown(t *testing.T) {
 	bustest.Await(t, "a silence that would count", func() bool { return a.silentFor("libra-recorder") > a.cfg.Heartbeat })
 	a.bus.Up()
 	a.awaitTexts(busDown, webDown, busUp)
-	a.web.heal()
+	a.web.repair()
 	a.awaitTexts(busDown, webDown, busUp, webUp)
 	var onBus []string
 	for _, id := range []string{"bus", "web", "beat.recorder"} {
@@ -339,7 +339,7 @@ func TestOutsideHeartbeat(t *testing.T) {
 	bustest.Await(t, "five heartbeats", func() bool { return asked.Load() >= 5 })
 	stop()
 	if text := log.String(); !strings.Contains(text, "503") || !strings.Contains(text, "succeeded again") || strings.Contains(text, "ping") {
-		t.Errorf("the journal says:\n%s", text)
+		t.Errorf("the journal has:\n%s", text)
 	}
 }
 
@@ -360,7 +360,7 @@ func BenchmarkFaultToSlack(b *testing.B) {
 		bustest.Await(b, "the alarm", notified)
 		n++
 		b.StopTimer()
-		a.web.heal()
+		a.web.repair()
 		bustest.Await(b, "the recovery", notified)
 		n++
 		b.StartTimer()

@@ -41,7 +41,7 @@ func (w *Watchdog) callOutside(ctx context.Context, rounds func() int64) {
 }
 
 // ReadHeartbeatURL reads Config.HeartbeatURL from a file. A file that is not
-// there, is empty or says "off" means none. Errors never show its content.
+// there, is empty or contains "off" means none. Errors never show its content.
 func ReadHeartbeatURL(file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -74,7 +74,7 @@ func hostname(address string) string {
 	return u.Hostname()
 }
 
-// readDown judges whether the page could be fetched; ours says that a failure is the
+// readDown judges whether the page could be fetched; ours means that a failure is the
 // fault of this machine or its network.
 func (p *probe) readDown(r event.Reported, ours bool) Reading {
 	switch report := r.Report; {

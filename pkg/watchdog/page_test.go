@@ -23,7 +23,7 @@ func TestRecheckBeforeAlarm(t *testing.T) {
 		r.start()
 		w := r.watch(10, "")
 		var ids []string
-		say := func(change func(*event.Reported)) {
+		inspect := func(change func(*event.Reported)) {
 			r.report(w, change)
 			r.mu.Lock()
 			ids = append(ids, r.reports[len(r.reports)-1].Request.ID)
@@ -31,12 +31,12 @@ func TestRecheckBeforeAlarm(t *testing.T) {
 			r.advance(10, true)
 		}
 		for _, change := range []func(*event.Reported){nil, status(503), nil, status(503), status(503), status(503), status(503), nil, nil, nil, status(500)} {
-			say(change)
+			inspect(change)
 		}
-		say(func(a *event.Reported) { status(500)(a); a.At = a.At.Add(-5 * time.Second) })
-		say(nil)
-		say(status(500))
-		say(func(a *event.Reported) {
+		inspect(func(a *event.Reported) { status(500)(a); a.At = a.At.Add(-5 * time.Second) })
+		inspect(nil)
+		inspect(status(500))
+		inspect(func(a *event.Reported) {
 			status(500)(a)
 			ended := w
 			ended.EveryS, ended.At = 0, time.Now()

@@ -24,8 +24,8 @@ type probe struct {
 	stopping   func(context.Context) bool            // whether this watchdog is being stopped
 }
 
-// streak says what consecutive failures and passes are counted in, and which limits
-// apply to them.
+// streak is what consecutive failures and passes are counted in, and selects the
+// limits that apply to them.
 type streak int
 
 const (
@@ -165,7 +165,7 @@ func (p *probe) begin(ctx context.Context) chan Reading {
 // wait returns the answer and nil, or a failure and the channel on which the
 // answer may still come.
 func (p *probe) wait(ctx context.Context, answer chan Reading, began time.Time) (r Reading, open chan Reading) {
-	// The check has the timeout, too, and its own error says more.
+	// The check has the timeout, too, and its own error has more details.
 	bound := time.NewTimer(p.timeout + p.timeout/10)
 	defer bound.Stop()
 	select {

@@ -83,8 +83,8 @@ func targetOf(unit string) Target {
 	return Target{name, instance}
 }
 
-// run asks at every interval, and at once when systemd says that something
-// has changed, until ctx ends.
+// run asks at every interval, and at once when systemd signals a change,
+// until ctx ends.
 func (s *services) run(ctx context.Context) {
 	changed := make(chan units.Change, 256)
 	var wg sync.WaitGroup
@@ -207,7 +207,7 @@ func (s *services) of(name string) (u units.Unit, known bool) {
 	return u, known && u.Load == "loaded"
 }
 
-// down says how a unit is down although it should run. A unit that is starting or
+// down returns how a unit is down although it should run. A unit that is starting or
 // stopping is not down; its heartbeats decide.
 func (s *services) down(name string) (how string, down bool) {
 	u, known := s.of(name)

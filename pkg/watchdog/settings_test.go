@@ -20,7 +20,7 @@ import (
 )
 
 // alarmsFile gives the rig an alarms.toml with no limit for the disk of the
-// machine that tests. write replaces what stands after that.
+// machine that tests. write replaces what is in it after that.
 func (r *rig) alarmsFile() (write func(text string)) {
 	r.cfg.AlarmsFile = filepath.Join(r.t.TempDir(), "alarms.toml")
 	return func(text string) {
@@ -50,7 +50,7 @@ func TestReload(t *testing.T) {
 		}
 		write(good + "[thresholds.page]\nraise = 0\n")
 		if err := r.running.Reload(); err == nil || !strings.Contains(err.Error(), "alarms.toml:9: ") {
-			t.Errorf("a bad edit is taken over: %v", err)
+			t.Errorf("a bad edit is applied: %v", err)
 		}
 		r.advance(5, true)
 		r.wantStored("16 alarms-file raised minor", "16 web raised critical")

@@ -26,7 +26,7 @@ func TestTally(t *testing.T) {
 		limits               watchdog.Limits
 		state                watchdog.State
 	}{
-		{"well from the start", "ppp", "...", one, watchdog.Good},
+		{"good from the start", "ppp", "...", one, watchdog.Good},
 		{"bad from the start raises", "MMM", "R..", one, watchdog.Bad},
 		{"bad from the start raises after three", "MMMM", "..R.", three, watchdog.Bad},
 		{"one raise, one clear", "pMMMpppp", ".R....C.", one, watchdog.Good},

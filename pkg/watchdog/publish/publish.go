@@ -130,7 +130,7 @@ func (p *Publisher) Newest(alarm string) (libra.Transition, bool) {
 	return t, ok
 }
 
-// Adopt takes over a transition that is on the bus already, if it is newer.
+// Adopt stores a transition that is on the bus already, if it is newer.
 func (p *Publisher) Adopt(t libra.Transition) (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

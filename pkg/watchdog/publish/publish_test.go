@@ -17,7 +17,7 @@ import (
 	"libra/pkg/watchdog/publish"
 )
 
-// fakeBus is away until the test says otherwise. It notes what it stores, and
+// fakeBus is away until up is set. It notes what it stores, and
 // what is sent to the notifier directly.
 type fakeBus struct {
 	mu     sync.Mutex

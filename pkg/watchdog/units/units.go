@@ -27,7 +27,7 @@ type Unit struct {
 	// only while it is not active.
 	Result     string // "success", "exit-code", "signal", "watchdog", "oom-kill", "start-limit-hit"
 	ExitStatus int
-	// Triggered says that a socket or another unit is active that starts it when
+	// Triggered means that a socket or another unit is active that starts it when
 	// needed; only while it is inactive.
 	Triggered bool
 }
