@@ -24,7 +24,7 @@ import (
 func TestLibraBusCreatesStreamsOnAnotherServer(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "libra-bus")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	keys, log := filepath.Join(dir, "keys"), slog.New(slog.NewTextHandler(t.Output(), nil))
