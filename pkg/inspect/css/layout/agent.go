@@ -60,15 +60,13 @@ func presentationalHints(e *selector.Element) string {
 // parseDimension reads a dimension value of HTML: "300", "300px" or "50%".
 func parseDimension(s string) (string, bool) {
 	s = strings.TrimSpace(s)
-	end := strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-	if end < 0 {
-		end = len(s)
-	}
-	if _, err := strconv.ParseFloat(s[:end], 64); err != nil {
+	rest := strings.TrimLeft(s, "0123456789.")
+	number := strings.TrimSuffix(s, rest)
+	if _, err := strconv.ParseFloat(number, 64); err != nil {
 		return "", false
 	}
-	if strings.HasPrefix(s[end:], "%") {
-		return s[:end] + "%", true
+	if strings.HasPrefix(rest, "%") {
+		return number + "%", true
 	}
-	return s[:end] + "px", true
+	return number + "px", true
 }
