@@ -15,7 +15,7 @@ func TestFixtureIndex(t *testing.T) {
 	title := regexp.MustCompile(`(?s)<title>(.*?)</title>`)
 	var b strings.Builder
 	b.WriteString("# Fixture pages\n\nOne construct to a page; `chromium.json` holds what Chromium requested for each with scripting on and off\n" +
-		"(`go test ./pkg/inspect/accuracy -run Golden -update` measures it again). `r/` holds what the pages refer to;\n" +
+		"(off where it differs; `go test ./pkg/inspect/accuracy -run Golden -update` measures it again). `r/` holds what the pages refer to;\n" +
 		"`r/f.ttf` is a font made for this purpose, one square glyph for every ASCII character.\n\n")
 	pages := fixturePages(t)
 	for _, name := range pages {
