@@ -6,7 +6,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,6 +79,8 @@ var technologies = map[string]string{
 	"github.com/pelletier/go-toml/v2":    "rules",
 	"github.com/urfave/cli/v2":           "cli",
 	"github.com/prometheus":              "web",
+	"github.com/coreos/go-systemd/v22":   "daemon",
+	"github.com/godbus/dbus/v5":          "watchdog",
 }
 
 func TestImports(t *testing.T) {
@@ -154,6 +158,46 @@ func checkLayers(t *testing.T, folder string, layers map[string][]string, path, 
 	to = strings.TrimPrefix(to, "/")
 	if may, known := layers[from]; !known || !slices.Contains(may, to) {
 		t.Errorf("%s imports %s: inside pkg/%s %q may import %q", path, imported, folder, from, may)
+	}
+}
+
+// docs/architecture.md lists every package of pkg, and of pkg/inspect and pkg/web
+// each; it names none that does not exist. Packages inside other components are
+// theirs alone.
+func TestArchitectureListsEveryPackage(t *testing.T) {
+	text, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(text), "\n## The code\n")
+	var listed []string
+	for _, m := range regexp.MustCompile(`\bpkg/([a-z/]*)(?:\{([a-z,]+)\})?(_\w+)?`).FindAllStringSubmatch(code, -1) {
+		if m[3] != "" {
+			continue // a file
+		}
+		for last := range strings.SplitSeq(m[2], ",") {
+			listed = append(listed, m[1]+last)
+		}
+	}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == "." || d.Name() == "testdata" {
+			return err
+		}
+		files, err := filepath.Glob(path + "/*.go")
+		_, top := rules[path]
+		inside := strings.HasPrefix(path, "inspect/") || strings.HasPrefix(path, "web/")
+		if len(files) > 0 && (top || inside) && !slices.Contains(listed, path) {
+			t.Errorf("docs/architecture.md: pkg/%s is not under The code", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range listed {
+		if _, err := os.Stat("./" + name); err != nil { // "" is pkg itself
+			t.Errorf("docs/architecture.md: pkg/%s does not exist", name)
+		}
 	}
 }
 
