@@ -43,7 +43,7 @@ func (l *load) urls() []string {
 	return out
 }
 
-// chromium starts a headless browser, or skips the test where there is none.
+// chromium starts a headless browser, or skips the test where it is not installed.
 func chromium(t testing.TB) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")

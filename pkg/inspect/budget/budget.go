@@ -70,7 +70,7 @@ type Line struct {
 }
 
 // Match returns the budget for the page at pageURL: the last whose path
-// matches. ok is false if there is none.
+// matches. ok is false if no budget does.
 func Match(budgets []Budget, pageURL string) (b Budget, ok bool) {
 	u, err := url.Parse(pageURL)
 	if err != nil {

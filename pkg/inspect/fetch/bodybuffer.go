@@ -41,7 +41,7 @@ func newBodyBuffer(p *bodySlots) *bodyBuffer {
 }
 
 // room returns the space for the next bytes. It waits for a slot if the body
-// outgrows the one it has. length is the announced length, -1 if there is none.
+// outgrows the one it has. length is the announced length, -1 if none was announced.
 func (s *bodyBuffer) room(ctx context.Context, w *encodedBody, length int64) ([]byte, error) {
 	if len(s.b) == cap(s.b) {
 		grow := min(max(len(s.b), chunk), 1<<20)

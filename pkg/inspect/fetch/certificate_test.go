@@ -9,7 +9,7 @@ import (
 )
 
 // The certificate that counts is that of the last server, on a connection that
-// is new and on one that is used again; without TLS there is none.
+// is new and on one that is used again; without TLS no certificate counts.
 func TestCertificateUntil(t *testing.T) {
 	srv, trust := h2server(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(page)) }))
 	plain := server(t, func(w http.ResponseWriter, r *http.Request) {

@@ -22,7 +22,7 @@ type exchange struct {
 
 	header   http.Header
 	charset  string
-	location string      // where a redirect leads, "" if it is none
+	location string      // where a redirect leads, "" if the response does not redirect
 	held     *bodyBuffer // the body, if it is held
 	err      error
 

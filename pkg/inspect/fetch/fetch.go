@@ -104,7 +104,7 @@ type Result struct {
 	// discarded. After an error it is what was received. It is valid until
 	// Release.
 	Body []byte
-	// RetryAfter is the Retry-After of a 429 or 503; 0 if there is none.
+	// RetryAfter is the Retry-After of a 429 or 503; 0 without that header.
 	RetryAfter time.Duration
 	// CertificateUntil is when the certificate of the last hop's server expires;
 	// the zero time without TLS.

@@ -34,11 +34,11 @@ func markup() []scenario {
 		{name: "comment without end", start: lazily(func() start { return html("<!--" + repeat("-", 4<<20)) }), want: libra.Complete, heavy: true},
 		{name: "NULs", start: lazily(func() start { return html(repeat("\x00", 4<<20)) }), want: libra.Complete, heavy: true},
 		{name: "invalid UTF-8", start: html(repeat("\xff\xfe\x80<img src=/\xff.png>", 1000)), want: libra.Complete},
-		{name: "charset that is none", start: site(func(w http.ResponseWriter, _ *http.Request) {
+		{name: "unknown charset", start: site(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=klingon")
 			fmt.Fprint(w, "<meta charset=x-nonsense><img src=/x.png>")
 		}), want: libra.Complete},
-		{name: "UTF-16 that is none", start: site(func(w http.ResponseWriter, _ *http.Request) {
+		{name: "UTF-16 that is ASCII", start: site(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-16le")
 			fmt.Fprint(w, "<img src=/x.png>")
 		}), want: libra.Complete},
