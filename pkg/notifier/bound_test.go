@@ -42,8 +42,8 @@ func TestOpenAlarmsAreBounded(t *testing.T) {
 			s.clear(s.stream[n].Alarm)
 		}
 		s.pass(time.Minute)
-		if s.transitions != 2*alarms {
-			t.Errorf("%d transitions sent, want %d", s.transitions, 2*alarms)
+		if _, n := s.counts(); n != 2*alarms {
+			t.Errorf("%d transitions sent, want %d", n, 2*alarms)
 		}
 		if size := s.logSize(); size > 100_000 {
 			t.Errorf("the log has %d bytes when all is over", size)
@@ -63,13 +63,13 @@ func TestSuppressedAlarmsAreBounded(t *testing.T) {
 			s.say(s.alarm(fmt.Sprint("a.", n), large))
 		}
 		s.pass(time.Minute)
-		if size := s.logSize(); len(s.sent) != alarms-fit || size < 7_000_000 || size > 8_200_000 {
-			t.Errorf("%d sent, the log has %d bytes", len(s.sent), size)
+		if n, _ := s.counts(); n != alarms-fit || s.logSize() < 7_000_000 || s.logSize() > 8_200_000 {
+			t.Errorf("%d sent, the log has %d bytes", n, s.logSize())
 		}
 		s.restart()
 		s.pass(2 * time.Minute)
-		if s.transitions != alarms {
-			t.Errorf("%d transitions sent, want %d", s.transitions, alarms)
+		if _, n := s.counts(); n != alarms {
+			t.Errorf("%d transitions sent, want %d", n, alarms)
 		}
 	})
 }
@@ -94,8 +94,8 @@ func TestSocketQueueIsBounded(t *testing.T) {
 			t.Errorf("%d of 10 accepted, want 7: 4 MB", accepted)
 		}
 		s.pass(time.Minute)
-		if s.transitions != accepted+1 {
-			t.Errorf("%d transitions sent, want %d", s.transitions, accepted+1)
+		if _, n := s.counts(); n != accepted+1 {
+			t.Errorf("%d transitions sent, want %d", n, accepted+1)
 		}
 		s.accept(libra.Transition{ID: "later", Alarm: s.alarm("later", large), At: time.Now(), Host: "box"})
 	})

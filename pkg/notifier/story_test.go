@@ -272,6 +272,13 @@ func (s *story) answer(errs ...error) {
 	s.answers = append(s.answers, errs...)
 }
 
+// counts returns how many messages were sent, and of how many transitions.
+func (s *story) counts() (messages, transitions int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sent), s.transitions
+}
+
 // pass lets time pass.
 func (s *story) pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
