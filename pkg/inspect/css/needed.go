@@ -8,6 +8,7 @@ import (
 	"libra/pkg/inspect/css/cascade"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/selector"
+	"libra/pkg/inspect/markup"
 )
 
 // Most elements of a page cause no requests. While no @font-face is in force,
@@ -23,6 +24,9 @@ func (p *pass) needed() []*selector.Element {
 		if property.MayRequest(a.Source.Declarations, running) {
 			x.Add(a.Source.Selectors, i)
 		}
+	}
+	if p.page.Boxes == 0 && !p.mayRequest(x, p.page.Doc, running) {
+		return nil
 	}
 	all := selector.Elements(p.page.Doc)
 	needed := make([]bool, len(all))
@@ -48,6 +52,27 @@ func (p *pass) needed() []*selector.Element {
 	return list
 }
 
+// mayRequest says whether a rule of x may match an element under n, or an
+// attribute of one may cause a request. It reads the document itself, before its
+// elements are prepared for matching.
+func (p *pass) mayRequest(x *selector.Index, n *html.Node, running bool) bool {
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		if c.Type != html.ElementNode {
+			continue
+		}
+		if x.MayMatch(c) || p.attributesMayRequest(c, running) {
+			return true
+		}
+		if c.Data == "template" && c.Namespace == "" && !markup.IsShadowRoot(c) {
+			continue
+		}
+		if p.mayRequest(x, c, running) {
+			return true
+		}
+	}
+	return false
+}
+
 // attributesMayRequest says whether n's attributes may cause a request.
 func (p *pass) attributesMayRequest(n *html.Node, running bool) bool {
 	for i := range n.Attr {
@@ -55,7 +80,7 @@ func (p *pass) attributesMayRequest(n *html.Node, running bool) bool {
 		switch {
 		case len(a.Key) == len("style") && strings.EqualFold(a.Key, "style"):
 			// An address is the argument of a function, and so is var().
-			if (running || strings.Contains(a.Val, "(")) && property.MayRequest(parseInline(a.Val, p.page.Base), running) {
+			if (running || hasOtherFunction(a.Val)) && property.MayRequest(parseInline(a.Val, p.page.Base), running) {
 				return true
 			}
 		case len(a.Key) == len("background") && strings.EqualFold(a.Key, "background"):
@@ -77,3 +102,29 @@ func (p *pass) matchesAny(x *selector.Index, e *selector.Element) bool {
 	})
 	return found
 }
+
+// hasOtherFunction says whether style calls a function that is not one of the
+// common ones that take no address.
+func hasOtherFunction(style string) bool {
+	if strings.IndexByte(style, '\\') >= 0 {
+		return true
+	}
+	for {
+		i := strings.IndexByte(style, '(')
+		if i < 0 {
+			return false
+		}
+		from := i
+		for from > 0 && (isLetterByte(style[from-1]) || '0' <= style[from-1] && style[from-1] <= '9') {
+			from--
+		}
+		switch style[from:i] {
+		case "", "rgb", "rgba", "hsl", "hsla", "calc", "translate", "translateX", "translateY", "scale", "rotate":
+		default:
+			return true
+		}
+		style = style[i+1:]
+	}
+}
+
+func isLetterByte(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

@@ -1,6 +1,10 @@
 package selector
 
-import "strings"
+import (
+	"strings"
+
+	"golang.org/x/net/html"
+)
 
 // Entry is one selector of a rule in the index.
 type Entry struct {
@@ -149,4 +153,29 @@ func (x *Index) Find(e *Element, f func([]Entry)) {
 	}
 	f(x.tags[e.Tag])
 	f(x.rest)
+}
+
+// MayMatch says whether n has an id, class or type that some subject has.
+func (x *Index) MayMatch(n *html.Node) bool {
+	if len(x.rest) > 0 || len(x.tags) > 0 && x.tags[strings.ToLower(n.Data)] != nil {
+		return true
+	}
+	for i := range n.Attr {
+		switch a := &n.Attr[i]; a.Key {
+		case "id":
+			if len(x.ids) > 0 && x.ids[x.fold(a.Val)] != nil {
+				return true
+			}
+		case "class":
+			if len(x.classes) == 0 {
+				continue
+			}
+			for c := range strings.FieldsSeq(a.Val) {
+				if x.classes[x.fold(c)] != nil {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
