@@ -15,6 +15,18 @@ import (
 	"libra/pkg/web"
 )
 
+// /up calls no bus healthy whose connection was lost, not even before the next probe.
+func TestUpKnowsALostConnection(t *testing.T) {
+	t.Parallel()
+	h := newRig(t).start(impatient).ready()
+	bustest.Await(t, "a healthy bus", func() bool { return !strings.Contains(h.get("/up").body, "bus: ") })
+	h.bus.Down()
+	bustest.Await(t, "the connection to be lost", func() bool { return !h.conn.Connected() })
+	if up := h.get("/up"); !strings.Contains(up.body, "bus: not connected") {
+		t.Errorf("/up after the connection was lost = %q", up.body)
+	}
+}
+
 // The bus goes away and comes back: what was known is read, marked stale;
 // what cannot be durable is refused at once; nothing is done by hand.
 func TestBusAway(t *testing.T) {

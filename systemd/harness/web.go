@@ -55,10 +55,7 @@ func (h *Harness) EnsureHealthy(t testing.TB) {
 	t.Helper()
 	h.Systemctl(t, append([]string{"reset-failed"}, Services...)...)
 	h.Systemctl(t, "start", "libra.target")
-	// libra-web looks at its connection to the bus at an interval: until then /up
-	// does not know that the bus was away for a moment.
-	busSettled := func() bool { return Monotonic()-h.Timestamps(t, "libra-bus")["ActiveEnter"] > time.Second }
-	Await(t, "all services and /up", 20*time.Second, func() bool { return busSettled() && h.Healthy(t) })
+	Await(t, "all services and /up", 20*time.Second, func() bool { return h.Healthy(t) })
 }
 
 // Healthy says whether every service is active and nothing is degraded.

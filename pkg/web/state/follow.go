@@ -120,13 +120,16 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 	}
 }
 
+// notConnected is the fault of a bus without a connection.
+const notConnected = "not connected"
+
 // probeBus asks the bus for an answer. Until the first answer, and while
 // it is away, it asks more often, so that no request waits longer than it must.
 func (s *State) probeBus(ctx context.Context) {
 	probe := func() bool {
 		fault := ""
 		if !s.conn.Connected() {
-			fault = "not connected"
+			fault = notConnected
 		} else if err := s.conn.Ping(ctx); err != nil {
 			fault = "connected, but it does not answer"
 		}

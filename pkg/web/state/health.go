@@ -105,11 +105,18 @@ func (h *health) latch(ready bool) bool {
 	return h.ready
 }
 
-// BusUp reports whether the bus is expected to answer.
-func (s *State) BusUp() bool {
+// busPart is the state of the bus by the newest probe, or by the connection, which
+// may have been lost since.
+func (s *State) busPart() part {
 	bus, _ := s.health.parts()
-	return bus.fault == "" && s.conn.Connected()
+	if bus.fault == "" && !s.conn.Connected() {
+		bus.fault, bus.since = notConnected, time.Now()
+	}
+	return bus
 }
+
+// BusUp reports whether the bus is expected to answer.
+func (s *State) BusUp() bool { return s.busPart().fault == "" }
 
 // busSoon waits until it is worth asking the bus again. It returns false at
 // once for a bus that has been away for longer than Config.Patience, and when ctx
@@ -118,8 +125,7 @@ func (s *State) busSoon(ctx context.Context) bool {
 	tick := time.NewTicker(probeEvery / 10)
 	defer tick.Stop()
 	for {
-		bus, _ := s.health.parts()
-		if bus.fault != "" && time.Since(bus.since) >= s.cfg.Patience {
+		if bus := s.busPart(); bus.fault != "" && time.Since(bus.since) >= s.cfg.Patience {
 			return false
 		}
 		select {
@@ -150,7 +156,8 @@ const (
 // Up judges: LOADING until something can be read; after that OK for as long as
 // web can read or accept.
 func (s *State) Up() UpDoc {
-	bus, history := s.health.parts()
+	bus := s.busPart()
+	_, history := s.health.parts()
 	loaded, _ := s.Memory.Ready()
 	canRead := loaded || history.fault == "" || s.Memory.Counts().Pages > 0
 	ok := s.health.latch(canRead)
@@ -168,7 +175,7 @@ func (s *State) Up() UpDoc {
 // component without heartbeats is not listed.
 func (s *State) Degraded(now time.Time) []Degraded {
 	list := []Degraded{}
-	bus, _ := s.health.parts()
+	bus := s.busPart()
 	if bus.fault != "" {
 		list = append(list, Degraded{"bus", libra.CodeBusAway, bus.fault, bus.since.UTC()})
 	} else if storing, out := s.health.notStoring(now); out {
@@ -255,7 +262,7 @@ func (s *State) Status() statusDoc {
 
 // Behind adds to why the reason for which memory may be stale, and reports whether it is.
 func (s *State) Behind(why *libra.ReasonList, caughtUp bool, what string) bool {
-	bus, _ := s.health.parts()
+	bus := s.busPart()
 	switch {
 	case bus.fault != "":
 		why.AddReason(libra.Reason{
