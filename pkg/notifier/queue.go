@@ -83,11 +83,12 @@ func (q *directQueue) accept(t libra.Transition) error {
 	if slices.ContainsFunc(q.Waiting, func(n notification) bool { return n.Transition.ID == t.ID }) {
 		return nil
 	}
-	if len(q.Waiting) >= maxDirect || q.size+size(t) > maxDirectBytes {
+	bytes := size(t)
+	if len(q.Waiting) >= maxDirect || q.size+bytes > maxDirectBytes {
 		return fmt.Errorf("queue %q: %w", q.channel, libra.ErrFull)
 	}
 	q.Waiting = append(q.Waiting, notification{Transition: t, Direct: true})
-	q.size += size(t)
+	q.size += bytes
 	q.save()
 	select {
 	case q.wake <- struct{}{}:

@@ -18,7 +18,7 @@ type tally struct {
 }
 
 // conn counts the bytes of responses between HTTP and TLS: only there can the
-// bytes of headers be told apart from those of bodies. Over HTTP/1 it also keeps
+// bytes of headers be distinguished from those of bodies. Over HTTP/1 it also keeps
 // net/http from reading bytes that follow a complete response.
 type conn struct {
 	net.Conn // *net.TCPConn or *tls.Conn
@@ -42,7 +42,7 @@ func newConn(c net.Conn) *conn {
 	return &conn{Conn: c, used: used, use: sync.OnceFunc(func() { close(used) })}
 }
 
-// ConnectionState lets net/http tell that the connection is secure.
+// ConnectionState lets net/http know that the connection is secure.
 func (c *conn) ConnectionState() tls.ConnectionState {
 	if t, ok := c.Conn.(*tls.Conn); ok {
 		return t.ConnectionState()
