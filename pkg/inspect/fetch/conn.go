@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"io"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -118,6 +119,17 @@ func (c *conn) lastStream() (id uint32, t *tally) {
 	return c.frames.last, c.frames.streams[c.frames.last]
 }
 
+// bind has allow called with how many HTTP/2 streams the server allows: now, if its
+// settings are known, and whenever they arrive.
+func (c *conn) bind(allow func(limit int)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frames.allow = allow
+	if c.frames.set {
+		allow(c.frames.limit)
+	}
+}
+
 // forget ends the counting of a stream.
 func (c *conn) forget(id uint32) {
 	c.mu.Lock()
@@ -131,6 +143,12 @@ type frames struct {
 	streams map[uint32]*tally // until its exchange forgets it, or it is reset
 	last    uint32            // stream of the HEADERS frame written last
 
+	allow       func(limit int) // called when the server has sent its settings; see conn.bind
+	set         bool            // the server has sent its settings
+	limit       int             // how many streams they allow
+	setting     [settingBytes]byte
+	settingHave int // bytes of setting seen
+
 	in      frame
 	out     frame
 	preface int // bytes of the client's connection preface seen
@@ -140,8 +158,15 @@ const (
 	frameHead         = 9
 	frameHeaders      = 0x1
 	frameReset        = 0x3
+	frameSettings     = 0x4
 	frameContinuation = 0x9
 	prefaceBytes      = 24
+
+	flagAck              = 0x1
+	settingBytes         = 6
+	settingMaxConcurrent = 0x3
+	// defaultStreams is for a server that sets no limit; Chromium's.
+	defaultStreams = 100
 )
 
 // frame is the state of one direction.
@@ -181,7 +206,11 @@ func (f *frame) stream() uint32 { return binary.BigEndian.Uint32(f.head[5:]) &^ 
 func (s *frames) read(p []byte) {
 	for len(p) > 0 {
 		rest, n, started := s.in.next(p)
+		piece := p[:len(p)-len(rest)]
 		p = rest
+		if s.in.kind() == frameSettings && s.in.head[4]&flagAck == 0 && (started || n > 0) {
+			s.readSettings(piece[:n], s.in.payload == 0)
+		}
 		if started {
 			n = frameHead
 		}
@@ -196,6 +225,28 @@ func (s *frames) read(p []byte) {
 		if s.in.kind() == frameReset {
 			delete(s.streams, s.in.stream())
 		}
+	}
+}
+
+// readSettings reads a piece of the server's settings (RFC 9113, section 6.5).
+// last reports that the frame ends with it.
+func (s *frames) readSettings(piece []byte, last bool) {
+	if !s.set {
+		s.set, s.limit = true, defaultStreams
+	}
+	for len(piece) > 0 {
+		n := copy(s.setting[s.settingHave:], piece)
+		piece = piece[n:]
+		if s.settingHave += n; s.settingHave < settingBytes {
+			break
+		}
+		s.settingHave = 0
+		if binary.BigEndian.Uint16(s.setting[:]) == settingMaxConcurrent {
+			s.limit = int(min(binary.BigEndian.Uint32(s.setting[2:]), math.MaxInt32))
+		}
+	}
+	if last && s.allow != nil {
+		s.allow(s.limit)
 	}
 }
 

@@ -88,6 +88,8 @@ type host struct {
 	// of each making a connection that HTTP/2 does not need.
 	gate chan struct{}
 
+	streams streams // HTTP/2: requests in flight
+
 	mu    sync.Mutex
 	proto string // "", "http/1.1" or "h2"; under mu
 	spare *conn  // an HTTP/2 connection that dialH1 made; under mu
@@ -324,8 +326,13 @@ func (t *transports) roundTrip(ctx context.Context, x *exchange, req *http.Reque
 	req = req.WithContext(httptrace.WithClientTrace(ctx, hooks))
 	for range 4 {
 		rt := t.h1
-		if req.URL.Scheme == "https" && t.net.host(addr(req.URL)).protocol() == "h2" {
-			rt, x.stream = t.h2, make(chan struct{}, 1)
+		if req.URL.Scheme == "https" {
+			if h := t.net.host(addr(req.URL)); h.protocol() == "h2" {
+				if err := x.awaitTurn(ctx, h); err != nil {
+					return nil, err
+				}
+				rt, x.stream = t.h2, make(chan struct{}, 1)
+			}
 		}
 		if resp, err = rt.RoundTrip(req); !errors.Is(err, errH1) && !errors.Is(err, errH2) {
 			return resp, err

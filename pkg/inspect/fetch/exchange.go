@@ -26,6 +26,7 @@ type exchange struct {
 	held     *bodyBuffer // the body, if it is held
 	err      error
 
+	turn   *streams      // HTTP/2: the request has one of the host's
 	stream chan struct{} // HTTP/2: the request's stream is known
 
 	mu    sync.Mutex // net/http calls the hooks from goroutines of its own
@@ -42,6 +43,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer x.deadline.stop()
+	defer x.endTurn()
 	x.deadline.cancel = cancel
 	if s.spent.Load() >= x.lim.PageBytes {
 		x.fail(bytesLimit("page_bytes", "not requested, page cut at", x.lim.PageBytes))
@@ -73,6 +75,24 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 	return x
 }
 
+// awaitTurn waits until the request may be sent over HTTP/2.
+func (x *exchange) awaitTurn(ctx context.Context, h *host) error {
+	if x.turn != nil {
+		return nil
+	}
+	if err := h.streams.acquire(ctx); err != nil {
+		return err
+	}
+	x.turn = &h.streams
+	return nil
+}
+
+func (x *exchange) endTurn() {
+	if x.turn != nil {
+		x.turn.release()
+	}
+}
+
 func (x *exchange) fail(err error) {
 	x.err = err
 	x.hop.Error, x.hop.ErrorCode = err.Error(), libra.ReasonOf(err).Code
@@ -92,6 +112,7 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 		x.hop.Blocked = max(x.hop.Blocked-c.dns-c.connect-c.handshake, 0)
 	}
 	if c.h2 {
+		c.bind(x.turn.allow)
 		select {
 		case <-x.stream: // of a first attempt
 		default:

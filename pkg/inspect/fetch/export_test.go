@@ -1,5 +1,7 @@
 package fetch
 
+import "context"
+
 // OpenStreams follows the frames that both sides of a connection write, and
 // returns how many streams are still counted.
 func OpenStreams(client, server []byte) int {
@@ -24,3 +26,10 @@ func FollowResponse(text []byte, piece int) (header, whole int64, ended bool) {
 	}
 	return t.header.Load(), t.raw.Load(), r.done()
 }
+
+// Streams is streams for tests.
+type Streams struct{ s streams }
+
+func (s *Streams) Acquire(ctx context.Context) error { return s.s.acquire(ctx) }
+func (s *Streams) Release()                          { s.s.release() }
+func (s *Streams) Allow(limit int)                   { s.s.allow(limit) }

@@ -41,7 +41,13 @@ func session(t testing.TB, cfg fetch.Config) *fetch.Session {
 // h2server speaks HTTP/2 over TLS; the configuration trusts it.
 func h2server(t testing.TB, h http.Handler) (*httptest.Server, *tls.Config) {
 	t.Helper()
+	return h2serverWith(t, nil, h)
+}
+
+func h2serverWith(t testing.TB, cfg *http.HTTP2Config, h http.Handler) (*httptest.Server, *tls.Config) {
+	t.Helper()
 	srv := httptest.NewUnstartedServer(h)
+	srv.Config.HTTP2 = cfg
 	srv.EnableHTTP2 = true
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
