@@ -150,8 +150,8 @@ type Report struct {
 	DurationMS int64     `json:"duration_ms"`
 	Outcome    Outcome   `json:"outcome"`
 	ReasonList           // why not complete
-	// CertificateUntil is when the certificate that vouched for the final
-	// document ends; the zero time without TLS.
+	// CertificateUntil is when the first certificate expires of the chain that
+	// vouched for the final document; the zero time without TLS.
 	CertificateUntil time.Time `json:"certificate_until,omitzero"`
 
 	Totals Totals `json:"totals"`

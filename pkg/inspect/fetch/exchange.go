@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -175,18 +176,23 @@ func (x *exchange) readHead(u *url.URL, resp *http.Response) {
 	}
 }
 
-// certificateUntil returns when the server's certificate expires; the zero time
-// without TLS or without a response.
+// certificateUntil returns until when browsers trust the server: until the first
+// certificate of the chain expires that vouches for it. Where several chains do, the
+// one that lasts longest counts. It is the zero time without TLS or a response.
 func (x *exchange) certificateUntil() time.Time {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.conn == nil || x.hop.Status == 0 {
 		return time.Time{}
 	}
-	if certs := x.conn.ConnectionState().PeerCertificates; len(certs) > 0 {
-		return certs[0].NotAfter.UTC()
+	var until time.Time
+	for _, chain := range x.conn.ConnectionState().VerifiedChains {
+		first := slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+		if first.NotAfter.After(until) {
+			until = first.NotAfter.UTC()
+		}
 	}
-	return time.Time{}
+	return until
 }
 
 // close records the bytes that are known once the body has ended.

@@ -106,8 +106,8 @@ type Result struct {
 	Body []byte
 	// RetryAfter is the Retry-After of a 429 or 503; 0 without that header.
 	RetryAfter time.Duration
-	// CertificateUntil is when the certificate of the last hop's server expires;
-	// the zero time without TLS.
+	// CertificateUntil is when the first certificate expires of the chain that
+	// vouches for the last hop's server; the zero time without TLS.
 	CertificateUntil time.Time
 	// Err is why the request failed or was cut short: it wraps one of the
 	// package's errors or a [*Limit], and its text is one line for people. A
