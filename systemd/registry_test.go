@@ -13,7 +13,7 @@ import (
 )
 
 // notComponents are units of Libra that run no process on the bus.
-var notComponents = []string{"libra-keys", "libra-retry@"}
+var notComponents = []string{"libra-keys", "libra-retry@", "libra-started"}
 
 func readText(t *testing.T, file string) string {
 	t.Helper()
@@ -80,7 +80,7 @@ func sysusers(t *testing.T, kind string) (names []string) {
 // The table under The units of docs/operations.md has a row for each unit and for
 // libra.target, and no other.
 func TestTableOfUnitsHasEveryUnit(t *testing.T) {
-	want := []string{"libra.target", "libra-keys", "libra-retry@UNIT"}
+	want := []string{"libra.target", "libra-keys", "libra-retry@UNIT", "libra-started"}
 	for _, c := range component.All() {
 		want = append(want, c.Units()[0])
 	}
@@ -153,7 +153,11 @@ func checkUnit(t *testing.T, c component.Component, unit string) {
 	}
 }
 
-// libra.target starts the required components, and the socket of libra-web.
+// started is the unit that fails where a component has not started.
+const started = "libra-started.service"
+
+// libra.target starts the required components and the socket of libra-web, and
+// then checks that they have started.
 func TestTargetStartsTheRequiredComponents(t *testing.T) {
 	target := readText(t, "libra.target")
 	want := []string{"libra-web.socket"}
@@ -162,8 +166,14 @@ func TestTargetStartsTheRequiredComponents(t *testing.T) {
 			want = append(want, unit+".service")
 		}
 	}
+	if got := value(target, "Requires"); got != started {
+		t.Errorf("systemd/libra.target: Requires= is %q, want %s, which fails where a component has not started", got, started)
+	}
+	if got, all := value(target, "After"), value(readText(t, started), "After")+" "+started; got != all {
+		t.Errorf("systemd/libra.target is ordered after %s\nwant what %s is ordered after, and that unit: %s", got, started, all)
+	}
 	for _, key := range []string{"Wants", "After"} {
-		got := strings.Fields(value(target, key))
+		got := slices.DeleteFunc(strings.Fields(value(target, key)), func(unit string) bool { return unit == started })
 		for _, unit := range want {
 			if !slices.Contains(got, unit) {
 				t.Errorf("systemd/libra.target: add %s to %s=", unit, key)

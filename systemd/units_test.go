@@ -132,7 +132,7 @@ func TestUnitsHaveLimitsAndRestart(t *testing.T) {
 		if value(unit, "Type") == "oneshot" {
 			continue
 		}
-		for _, key := range []string{"OnFailure=libra-retry@%n.service", "Type=notify", "Restart=always", "WatchdogSec=", "MemoryMax=", "Environment=GOMEMLIMIT=", "SetCredential=nkey:missing"} {
+		for _, key := range []string{"OnFailure=libra-retry@%n.service", "StartLimitIntervalSec=30", "StartLimitBurst=20", "Type=notify", "Restart=always", "WatchdogSec=", "MemoryMax=", "Environment=GOMEMLIMIT=", "SetCredential=nkey:missing"} {
 			if !strings.Contains(unit, "\n"+key) {
 				t.Errorf("%s has no %s", name, key)
 			}

@@ -189,7 +189,7 @@ func seeUnits(ctx context.Context) (list []finding) {
 	for _, line := range strings.Split(string(out), "\n") {
 		f := strings.Fields(line)
 		switch {
-		case len(f) < 4, isRetry(f[0]), f[2] == "inactive" && isOptional(f[0]):
+		case len(f) < 4, isHelper(f[0]) && f[2] != "failed", f[2] == "inactive" && isOptional(f[0]):
 		case f[2] == "active":
 			well++
 		default:
@@ -202,8 +202,11 @@ func seeUnits(ctx context.Context) (list []finding) {
 	return append(list, fine("units", "%d are active", well))
 }
 
-// isRetry says whether a unit is libra-retry@, which starts others and ends.
-func isRetry(unit string) bool { return strings.HasPrefix(unit, "libra-retry@") }
+// isHelper says whether a unit does its work and ends: libra-retry@ and
+// libra-started.
+func isHelper(unit string) bool {
+	return strings.HasPrefix(unit, "libra-retry@") || unit == "libra-started.service"
+}
 
 // isOptional says whether a unit is of a component that nobody needs to start.
 func isOptional(unit string) bool {
