@@ -50,13 +50,15 @@ func (w writer) content(m message) content {
 	switch {
 	case m.Kind == trial:
 		return w.trial(m)
+	case m.Refused != "":
+		l = w.notice(m)
 	case len(m.Notifications) == 1:
 		l = w.single(m, m.Notifications[0])
 	default:
 		l = w.digest(m)
 	}
-	if m.Cut {
-		l.remarks = append(l.remarks, "Shortened, because the full text was refused as too large. Full text: libra alarms show "+m.Notifications[0].Transition.Alarm.ID)
+	if m.Cut && m.Refused == "" {
+		l.remarks = append(l.remarks, "Shortened, because this channel refused the full text. Full text: libra alarms show "+m.Notifications[0].Transition.Alarm.ID)
 	}
 	if m.Repeat {
 		l.text += " (possible repeat)"
@@ -73,13 +75,11 @@ func (w writer) single(m message, n notification) content {
 	l := content{
 		text:   fmt.Sprintf("[%s] %s on %s: %s", word(a), a.Target, t.Host, a.Summary),
 		header: capital(word(a)) + ": " + headline(a),
-		worst:  a, body: []string{a.Evidence}, when: &span{since: a.Since}, context: w.context(a, t.Host),
+		worst:  a, body: []string{a.Evidence}, when: w.span(a), context: w.context(a, t.Host),
 	}
 	switch {
 	case a.State == libra.Cleared:
-		down := a.Until.Sub(a.Since)
-		l.text += ", down for " + lasting(down)
-		l.when = &span{a.Since, a.Until, down}
+		l.text += ", down for " + lasting(l.when.lasted)
 	case m.Kind == reminded:
 		open := lasting(m.at.Sub(a.Since))
 		l.text += ", still open after " + open
@@ -97,6 +97,45 @@ func (w writer) single(m message, n notification) content {
 		l.remarks = append(l.remarks, w.lateness(m.at, t.At, n.Suppressed)...)
 	}
 	l.links = w.links(a)
+	return l
+}
+
+func (w writer) span(a libra.Alarm) *span {
+	if a.State == libra.Cleared {
+		return &span{a.Since, a.Until, a.Until.Sub(a.Since)}
+	}
+	return &span{since: a.Since}
+}
+
+// about names the host and this version of Libra.
+func (w writer) about(host string) string {
+	if w.version == "" {
+		return "host " + host
+	}
+	return "host " + host + " · Libra " + w.version
+}
+
+// notice is sent in place of a notification whose texts the provider refuses. None
+// of them is in it, not even the alarm's id: what is refused may be in each.
+func (w writer) notice(m message) content {
+	t := m.Notifications[0].Transition
+	what := "An alarm was raised"
+	switch {
+	case m.Kind == reminded:
+		what = "An alarm is still open"
+	case t.Alarm.State == libra.Cleared:
+		what = "An alarm has cleared"
+	}
+	l := content{
+		text:   fmt.Sprintf("[%s] %s on %s. This channel refused the text about it", word(t.Alarm), what, t.Host),
+		header: capital(word(t.Alarm)) + ": " + strings.ToLower(what[:1]) + what[1:],
+		worst:  t.Alarm, when: w.span(t.Alarm),
+		body:    []string{"This channel refused the text about it. \"libra alarms\" and the page of alarms show which alarm it is."},
+		context: w.about(t.Host),
+	}
+	if w.base != "" {
+		l.links = []link{{"alarms", "Alarms", w.base + "/alarms"}}
+	}
 	return l
 }
 
@@ -148,15 +187,11 @@ func (w writer) context(a libra.Alarm, host string) string {
 func (w writer) trial(m message) content {
 	host := m.Notifications[0].Transition.Host
 	text := "[test] Libra on " + host + ": this channel works, nothing is wrong"
-	l := content{
+	return content{
 		text: text, header: "Test message", worst: libra.Alarm{State: libra.Cleared},
 		body:    []string{"Libra was asked to test this channel. Alarms will arrive here. Nothing is wrong."},
-		context: "host " + host,
+		context: w.about(host),
 	}
-	if w.version != "" {
-		l.context += " · Libra " + w.version
-	}
-	return l
 }
 
 // headline is the summary, behind the address where the alarm is about a page: the
@@ -207,12 +242,9 @@ func (w writer) digest(m message) content {
 	if open > 0 {
 		text += fmt.Sprintf("; worst: [%s] %s: %s", word(worst), worst.Target, worst.Summary)
 	}
-	l := content{text: text, header: header, worst: worst, body: lines(alarms), context: "host " + first.Host}
+	l := content{text: text, header: header, worst: worst, body: lines(alarms), context: w.about(first.Host)}
 	if m.Kind == news {
 		l.remarks = w.lateness(m.at, first.At, m.Notifications[0].Suppressed)
-	}
-	if w.version != "" {
-		l.context += " · Libra " + w.version
 	}
 	if base := w.base; base != "" {
 		l.links = []link{{"alarms", "Alarms", base + "/alarms"}}

@@ -130,13 +130,15 @@ func judgeMail(who string, err error, dialing bool) error {
 	var reply *textproto.Error
 	var sent *mail.SendError
 	code, text := 0, err.Error()
-	unknown := false
+	unknown, ofMessage := false, false
 	if errors.As(err, &reply) {
 		code = reply.Code
 	}
 	if errors.As(err, &sent) {
 		code = sent.ErrorCode()
-		unknown = code == 0 && (sent.Reason == mail.ErrSMTPDataClose || sent.Reason == mail.ErrWriteContent)
+		content := sent.Reason == mail.ErrSMTPDataClose || sent.Reason == mail.ErrWriteContent
+		unknown = code == 0 && content
+		ofMessage = code >= 500 && (content || sent.Reason == mail.ErrSMTPData)
 	}
 	var cert *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
@@ -146,5 +148,5 @@ func judgeMail(who string, err error, dialing bool) error {
 	}
 	final := code >= 500 || errors.As(err, &cert) || errors.As(err, &authority) || errors.Is(err, mail.ErrNoSupportedAuthDiscovered)
 	// 552 is a message that is too large, or a mailbox that is full (RFC 3463, 5.2.2).
-	return &refusal{reason: reason, permanent: final, large: code == 552 && !strings.Contains(text, "5.2.2")}
+	return &refusal{reason: reason, permanent: final, message: (ofMessage || code == 552) && !strings.Contains(text, "5.2.2")}
 }

@@ -31,6 +31,7 @@ type postOffice struct {
 	mails  []string // under mu; as received
 	rcpts  []string // under mu
 	refuse func(step string) error
+	judge  func(mail string) error // of the content; nil accepts each
 }
 
 func newPostOffice(t *testing.T, implicit bool, refuse func(step string) error) *postOffice {
@@ -113,6 +114,11 @@ func (v *visit) Data(r io.Reader) error {
 	}
 	if err := v.p.refuse("data"); err != nil {
 		return err
+	}
+	if v.p.judge != nil {
+		if err := v.p.judge(string(data)); err != nil {
+			return err
+		}
 	}
 	v.p.mu.Lock()
 	defer v.p.mu.Unlock()

@@ -126,13 +126,18 @@ func Refused(reason string, permanent bool) error {
 	return &refusal{reason: reason, permanent: permanent}
 }
 
+// RefusedMessage is the error of a provider that refuses a message, not the channel.
+func RefusedMessage(reason string) error {
+	return &refusal{reason: reason, permanent: true, message: true}
+}
+
 // ShoutrrrSays is what judgeShout makes of an error.
 func ShoutrrrSays(said string) string {
 	switch no := refused(judgeShout(errors.New(said), "generic://x")); {
 	case no == nil:
 		return "unknown"
-	case no.large:
-		return "large"
+	case no.message:
+		return "message"
 	case no.permanent:
 		return "permanent"
 	}

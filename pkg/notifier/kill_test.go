@@ -106,6 +106,17 @@ func TestKilledAtEachStage(t *testing.T) {
 }
 
 func (k killed) run(t *testing.T, s *story) {
+	k.killHere(t, s)
+	if k.after != nil {
+		k.after(s)
+	}
+	s.pass(k.pass + 30*time.Second)
+	s.withoutTimes()
+	s.want(k.want...)
+}
+
+// killHere does what leads to the step, kills the process there and starts it again.
+func (k killed) killHere(t *testing.T, s *story) {
 	n := 0
 	s.mu.Lock()
 	s.killAt = func(at step) bool {
@@ -130,12 +141,6 @@ func (k killed) run(t *testing.T, s *story) {
 	}
 	s.restart()
 	s.pass(time.Second)
-	if k.after != nil {
-		k.after(s)
-	}
-	s.pass(k.pass + 30*time.Second)
-	s.withoutTimes()
-	s.want(k.want...)
 }
 
 // apply changes alarms.toml.

@@ -50,8 +50,11 @@ type message struct {
 	Notifications []notification `json:"deliveries"`
 	// Repeat says that an earlier attempt may have arrived.
 	Repeat bool `json:"repeat"`
-	// Cut says that the provider accepts no long texts.
+	// Cut says that the provider refuses the whole texts.
 	Cut bool `json:"cut,omitempty"`
+	// Refused says why the provider refuses short texts, too. The message is a
+	// notice then, with none of them; see writer.notice.
+	Refused string `json:"refused,omitempty"`
 
 	at time.Time // of this attempt
 }
@@ -74,8 +77,9 @@ type refusal struct {
 	after  time.Duration // the provider asks for no other attempt before
 	// permanent: a retry does not help until a person changes something.
 	permanent bool
-	// large: a smaller message may be accepted.
-	large bool
+	// message: it is this message that is refused; another one, with less in it,
+	// may be accepted. Else it is the channel, or it may pass by itself.
+	message bool
 }
 
 func (r *refusal) Error() string { return r.reason }

@@ -14,7 +14,8 @@ import (
 // notificationLog is what one channel remembers over kill -9, so that no
 // notification is lost or sent twice: the bus holds the transitions that were
 // not acknowledged, the log all others. Its bounds: Closed and Recent have
-// maxLogged entries each, Open and Ahead have theirs in bytes (bound.go).
+// maxLogged entries each, Open and Ahead have theirs in bytes (bound.go), Refused
+// too (refused.go).
 type notificationLog struct {
 	file *mirror
 	log  *slog.Logger
@@ -42,6 +43,9 @@ type logState struct {
 	Ahead map[string]time.Time `json:"ahead"`
 	// Begun is the message that is being sent, or may have been.
 	Begun *message `json:"begun,omitempty"`
+	// Refused are the last notifications that the provider refused for good, oldest
+	// first.
+	Refused []refusedNotification `json:"refused,omitempty"`
 	// Upto is since when a consumer has to begin that the bus has lost.
 	Upto time.Time `json:"upto"`
 }
@@ -170,6 +174,9 @@ func (l *notificationLog) setBegun(m message) {
 func (l *notificationLog) record(m message, p place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if m.Refused != "" {
+		l.addRefused(m)
+	}
 	for _, n := range m.Notifications {
 		if m.Kind != reminded {
 			l.sent(n.Transition, m.at, p)

@@ -12,14 +12,18 @@
 // acknowledgements): one that hangs holds up no other.
 //
 // A transition is acknowledged to the bus after the provider has accepted it, or
-// after it is in the notification log as suppressed, so that none is lost.
+// after it is in the notification log as suppressed, so that none is lost. Where
+// the provider refuses the texts of one notification and accepts a notice without
+// them, the notification is set aside, with a note in the alarm's timeline and an
+// alarm of its own, and the next one is sent.
 // Killed during a call, the notifier cannot know whether the message arrived: it
 // sends again, and marks that as "possible repeat".
 //
 // State that survives kill -9:
 //
 //	channel-<name>.json  the notification log of a channel: which alarms are
-//	                     open, sent, suppressed or being sent, and the
+//	                     open, sent, suppressed or being sent, which
+//	                     notifications were refused for good, and the
 //	                     provider's names of messages
 //	notes.json           silences and acknowledgements, for a start without a bus
 //	consumers.json       the durable consumer of each channel
@@ -291,11 +295,15 @@ func (n *Notifier) Counters() (delivered, failed int64) {
 }
 
 // Troubles are for the heartbeat, and become alarms: channels that cannot
-// send, and a file that is not in force. A channel that is refused for good
-// is named at once, another once it has failed for Notify.Undelivered.
+// send, notifications that were refused for good, and a file that is not in
+// force. A channel that is refused for good is named at once, another once it has
+// failed for Notify.Undelivered.
 func (n *Notifier) Troubles() (list []event.Trouble) {
 	patience := n.policy.notify().Undelivered
 	for _, ch := range n.running() {
+		if t, ok := ch.refusedTrouble(time.Now()); ok {
+			list = append(list, t)
+		}
 		t, _ := ch.sender.health()
 		if t.reason == "" || !t.permanent && time.Since(t.since) < patience {
 			continue

@@ -13,8 +13,8 @@ import (
 
 // sender is the send stage: it calls the provider of one channel, one message
 // at a time, until the provider has accepted it, and then records it in the
-// notification log. It keeps a pace, waits longer after failures, and sends
-// less at a time where a message is refused as too large.
+// notification log. It keeps a pace, waits longer after failures, and sends less
+// where a message itself is refused: see message.smaller.
 type sender struct {
 	name     string
 	to       provider
@@ -81,6 +81,9 @@ func (s *sender) send(ctx context.Context, m message, loop Loop) error {
 			return s.sendAll(ctx, parts, loop)
 		}
 		s.undelivered(m, err)
+		if m.Refused != "" { // it refuses everything now, and may accept the whole text later
+			m.Refused, m.Cut = "", false
+		}
 	}
 }
 
@@ -139,23 +142,20 @@ func (s *sender) attempt(ctx context.Context, m message) (receipt, error) {
 	return s.to.send(ctx, m.cut())
 }
 
-// reduce is what to send in place of a message that was refused as too large;
-// nil where it was not, or there is nothing smaller.
+// reduce is what to send in place of a message that was itself refused; nil where
+// the channel was, or there is nothing less to send.
 func (s *sender) reduce(m message, err error) (parts []message) {
 	no := refused(err)
-	if no == nil || !no.large {
+	if no == nil || !no.message {
 		return nil
 	}
-	if parts = m.smaller(); parts == nil {
+	if parts = m.smaller(no.reason); parts == nil {
 		return nil
 	}
 	s.failed.Add(1)
 	s.next = time.Now().Add(s.cfg.Pace)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.breaker = s.breaker.success() // it answers
-	s.log.Warn("notification refused as too large, sending smaller ones", "alarm", m.Notifications[0].Transition.Alarm.ID,
-		"transitions", len(m.Notifications), "messages", len(parts), "cut", parts[0].Cut, "err", err)
+	s.log.Warn("notification refused, sending less", "alarm", m.Notifications[0].Transition.Alarm.ID,
+		"transitions", len(m.Notifications), "messages", len(parts), "cut", parts[0].Cut, "notice", parts[0].Refused != "", "err", err)
 	return parts
 }
 
@@ -183,13 +183,16 @@ func (s *sender) undelivered(m message, err error) {
 	s.failed.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	asked, permanent := time.Duration(0), false
+	asked, permanent, reason := time.Duration(0), false, err.Error()
 	if no := refused(err); no != nil {
 		asked, permanent = no.after, no.permanent
+		if no.message {
+			reason += "; it refuses even a message without the texts of the alarm"
+		}
 	}
 	now := time.Now()
 	s.breaker = s.breaker.failure(now, asked, s.cfg.Backoff, s.cfg.BackoffMax, jitter())
-	s.failing(now, err.Error(), permanent)
+	s.failing(now, reason, permanent)
 	t := m.Notifications[0].Transition
 	s.log.Warn("cannot send notification, retrying", "alarm", t.Alarm.ID, "transition", t.ID,
 		"transitions", len(m.Notifications), "attempt", s.breaker.fails, "pause", s.breaker.until.Sub(now).Round(time.Millisecond),
@@ -229,6 +232,7 @@ func (s *sender) try(ctx context.Context) (receipt, error) {
 	switch no := refused(err); {
 	case err == nil: // what waits need not wait any longer
 		s.breaker.until, s.trouble = time.Time{}, trouble{}
+		s.nflog.forgetRefused()
 	case no != nil && no.permanent:
 		s.failing(now, no.reason, true)
 	}

@@ -111,9 +111,10 @@ func judgeShout(err error, url string) error {
 		return &refusal{reason: reason}
 	}
 	status := statusIn(err, reason)
-	no := &refusal{reason: reason, permanent: isFinal(status), large: status == http.StatusRequestEntityTooLarge || tooLarge(reason)}
+	final := slices.ContainsFunc(finalWords, func(s string) bool { return strings.Contains(strings.ToLower(reason), s) })
+	no := &refusal{reason: reason, permanent: isFinal(status), message: tooLarge(reason) || isOfMessage(status, "") && !final}
 	if status == 0 {
-		no.permanent = no.large || slices.ContainsFunc(finalWords, func(s string) bool { return strings.Contains(strings.ToLower(reason), s) })
+		no.permanent = no.message || final
 	}
 	if status == 0 && !no.permanent {
 		return errors.New(reason)

@@ -10,11 +10,12 @@ import (
 // cutLimit is how much of each text remains in a message that is cut.
 const cutLimit = 200
 
-// smaller is what may be sent in place of a message that its provider refuses
-// as too large: two messages, of the alarms of each half, or of the transitions
-// of each half where there is but one; or the one transition there is with its
-// texts cut. Nil where that was refused, too.
-func (m message) smaller() []message {
+// smaller is what may be sent in place of a message that its provider refuses:
+// two messages, of the alarms of each half, or of the transitions of each half
+// where there is but one; or the one transition there is with its texts cut; or,
+// where that was refused for the reason why, a notice without them. Nil where the
+// provider refuses that, too: it refuses everything then.
+func (m message) smaller(why string) []message {
 	n := len(m.Notifications)
 	part := func(list []notification) message {
 		next := m
@@ -22,8 +23,12 @@ func (m message) smaller() []message {
 		return next
 	}
 	switch alarms := m.alarms(); {
-	case n == 0, n == 1 && m.Cut:
+	case n == 0, m.Refused != "":
 		return nil
+	case n == 1 && m.Cut:
+		next := part(m.Notifications)
+		next.Refused = flat(why, maxRefusedReason)
+		return []message{next}
 	case n == 1:
 		next := part(m.Notifications)
 		next.Cut = true

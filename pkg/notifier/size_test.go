@@ -104,7 +104,7 @@ func TestTooLarge(t *testing.T) {
 	if bodies := strings.Join(s.taken(), "\n"); !strings.Contains(bodies, "evidence evidence") || !strings.Contains(bodies, "…") {
 		t.Errorf("the large one:\n%s", bodies)
 	}
-	if !strings.Contains(d.logged(), "notification refused as too large, sending smaller ones") {
+	if !strings.Contains(d.logged(), "notification refused, sending less") {
 		t.Errorf("the journal does not say that it was refused:\n%s", d.logged())
 	}
 	if troubles := d.n.Troubles(); troubles != nil {

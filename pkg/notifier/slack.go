@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -94,8 +95,27 @@ func post(ctx context.Context, client *http.Client, who string, to secret, data 
 		reason:    answer,
 		after:     retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 		permanent: isFinal(resp.StatusCode),
-		large:     resp.StatusCode == http.StatusRequestEntityTooLarge || isFinal(resp.StatusCode) && tooLarge(answer),
+		message:   isOfMessage(resp.StatusCode, string(body)),
 	}
+}
+
+// isOfMessage reports whether a status refuses a message and not the channel. A
+// 400 may be either: where the answer does not say that it is the channel, a
+// smaller message shows which.
+func isOfMessage(status int, answer string) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusNotAcceptable, http.StatusLengthRequired, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
+		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusRequestHeaderFieldsTooLarge:
+		return !slices.Contains(channelCodes, strings.TrimSpace(answer))
+	}
+	return isFinal(status) && tooLarge(answer)
+}
+
+// channelCodes are the answers of Slack's webhooks that refuse the channel.
+// https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors
+var channelCodes = []string{
+	"action_prohibited", "channel_is_archived", "channel_not_found", "invalid_token", "no_active_hooks", "no_service", "no_service_id", "no_team",
+	"posting_to_general_channel_denied", "team_disabled", "user_not_found",
 }
 
 // isFinal reports whether a retry does not help until a person changes something.

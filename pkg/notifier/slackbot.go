@@ -65,7 +65,7 @@ func (b *bot) say(ctx context.Context, room string, l content, shared bool, more
 func (b *bot) follow(ctx context.Context, m message, l content) (receipt, error) {
 	d := m.Notifications[0]
 	over := d.Transition.Alarm.State == libra.Cleared
-	if m.Kind == news && !d.Post.Shared {
+	if m.Kind == news && !d.Post.Shared && m.Refused == "" { // a notice says less than the message before
 		_, _, _, err := b.api.UpdateMessageContext(ctx, d.Post.Room, d.Post.Stamp, options(l.slackMessage())...)
 		if err = judgeSlack(err); hopeless(err) {
 			return b.say(ctx, b.room, l, false) // somebody deleted it, say
@@ -110,6 +110,13 @@ func isCode(err error, codes ...string) bool {
 // https://docs.slack.dev/reference/methods/chat.postMessage#errors
 var passing = []string{"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "accesslimited", "message_limit_exceeded"}
 
+// ofMessage are the answers of Slack that refuse a message, not the channel, beside
+// those that find it too long.
+var ofMessage = []string{
+	"invalid_arguments", "invalid_arg_name", "invalid_array_arg", "invalid_attachments", "invalid_blocks", "invalid_blocks_format", "invalid_charset",
+	"invalid_form_data", "invalid_json", "json_not_object", "markdown_text_conflict", "no_text", "too_many_attachments",
+}
+
 // judgeSlack distinguishes a refusal from an unknown result.
 func judgeSlack(err error) error {
 	var limited *slack.RateLimitedError
@@ -125,11 +132,11 @@ func judgeSlack(err error) error {
 		if no.Needed != "" {
 			reason += fmt.Sprintf(": the bot needs the scope %s", no.Needed)
 		}
-		return &refusal{reason: reason, permanent: !slices.Contains(passing, no.Err), large: tooLarge(no.Err)}
+		return &refusal{reason: reason, permanent: !slices.Contains(passing, no.Err), message: slices.Contains(ofMessage, no.Err) || tooLarge(no.Err)}
 	case errors.As(err, &status):
 		return &refusal{
 			reason: fmt.Sprintf("Slack answered %d %s", status.Code, http.StatusText(status.Code)), permanent: isFinal(status.Code),
-			large: status.Code == http.StatusRequestEntityTooLarge,
+			message: isOfMessage(status.Code, ""),
 		}
 	}
 	return unsent("Slack", err)

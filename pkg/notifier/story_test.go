@@ -40,6 +40,7 @@ type story struct {
 	answers  []error            // under mu; of the next calls
 	changed  chan struct{}      // under mu; closed when there is something new
 
+	bad         string        // under mu; a text that the provider refuses for good, "" for none
 	transitions int           // under mu; sent
 	notesTake   time.Duration // until the bus delivers them
 
@@ -110,6 +111,9 @@ func (s *story) run() {
 		}
 		if s.wasKilled(process) {
 			return errKilled
+		}
+		if s.bad != "" && strings.Contains(text, s.bad) {
+			return refuses()
 		}
 		if len(s.answers) > 0 {
 			err := s.answers[0]
@@ -270,6 +274,13 @@ func (s *story) answer(errs ...error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answers = append(s.answers, errs...)
+}
+
+// refuseText has the provider refuse every message with that text in it.
+func (s *story) refuseText(bad string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bad = bad
 }
 
 // counts returns how many messages were sent, and of how many transitions.

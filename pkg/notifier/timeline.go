@@ -41,6 +41,9 @@ func (t timeline) add(channel string, m message) {
 			what = "still open"
 		}
 		text := fmt.Sprintf("notified %s: %s", channel, what)
+		if m.Refused != "" {
+			text = fmt.Sprintf("%s refused the text of the notification %q, and got a notice without it: %s", channel, what, m.Refused)
+		}
 		if n := len(m.Notifications); n > 1 {
 			text += fmt.Sprintf(", in a digest of %d", n)
 		}

@@ -60,7 +60,7 @@ type webhook struct {
 func (h *webhook) send(ctx context.Context, m message) (receipt, error) {
 	body := hookBody{Kind: m.Kind, Text: flat(h.writer.content(m).text, textLimit), Sent: m.at.UTC(), Repeat: m.Repeat, Transitions: []hookTransition{}}
 	for _, d := range m.Notifications {
-		if m.Kind != trial {
+		if m.Kind != trial && m.Refused == "" {
 			line := h.writer.single(message{Kind: m.Kind, at: m.at}, d).text
 			body.Transitions = append(body.Transitions, hookTransition{d.Transition, flat(line, textLimit)})
 		}
