@@ -93,7 +93,6 @@ type pageAnswer struct {
 	libra.Page
 	Score *struct {
 		Score   int    `json:"score"`
-		Verdict string `json:"verdict"`
 		Profile string `json:"profile"` // "" in a list
 	} `json:"score"`
 	Latest *struct {
@@ -103,7 +102,6 @@ type pageAnswer struct {
 	} `json:"latest"`
 	Stands *struct { // while the report is partial or an error page
 		Score   int       `json:"score"`
-		Verdict string    `json:"verdict"`
 		Started time.Time `json:"started"`
 	} `json:"last_complete"`
 	Every  string `json:"every"` // "" where it is not watched
@@ -146,7 +144,7 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 	}
 	fmt.Fprintf(w, "report of %s\n\n", moment(p.Report.Started))
 	if v := p.Stands; v != nil {
-		fmt.Fprintf(w, "%s, of the last complete report, %s\n\n", s.paint(scoreColour(v.Score), fmt.Sprintf("Score %d of 100: %s", v.Score, printable(strings.TrimSuffix(v.Verdict, ".")))), moment(v.Started))
+		fmt.Fprintf(w, "%s, of the last complete report, %s\n\n", s.paint(scoreColour(v.Score), scoreText(v.Score)), moment(v.Started))
 	}
 	writeReport(w, s, p.Report, p.profile())
 }

@@ -18,9 +18,10 @@ func writeVerdict(w io.Writer, s screen, r *libra.Report, v *score.Score) {
 		fmt.Fprintln(w, "no score: only a complete report has one")
 		return
 	}
-	fmt.Fprintf(w, "%s Lighter than %.0f %% of the web's %s pages.\n",
-		s.paint(scoreColour(v.Score), fmt.Sprintf("Score %d of 100: %s", v.Score, v.Verdict)), v.Terms[0].Heavier, v.Profile)
+	fmt.Fprintf(w, "%s. %s.\n", s.paint(scoreColour(v.Score), scoreText(v.Score)), v.Compared())
 }
+
+func scoreText(n int) string { return fmt.Sprintf("Score %d of 100: %s", n, score.Words(n)) }
 
 // scoreColour follows Lighthouse's bands.
 func scoreColour(n int) string {
@@ -43,7 +44,7 @@ func writeTerms(w io.Writer, s screen, v *score.Score) {
 			}
 			return count(int(n))
 		}
-		cells := []cell{text(term.Metric), amount(float64(term.Value)), text(fmt.Sprintf("%.1f %%", term.Heavier))}
+		cells := []cell{text(term.Metric), amount(float64(term.Value)), text(score.Percent(term.Heavier))}
 		for _, p := range term.Percentiles {
 			cells = append(cells, amount(p))
 		}
@@ -53,5 +54,5 @@ func writeTerms(w io.Writer, s screen, v *score.Score) {
 	t.write(w, s)
 	l, c := v.Lighthouse, v.Carbon
 	fmt.Fprintf(w, "Lighthouse %s: %.2f (p10 %s, median %s)\n", l.Audit, l.Score, libra.FormatBytes(int64(l.P10)), libra.FormatBytes(int64(l.Median)))
-	fmt.Fprintf(w, "Carbon %s: %s, %.3g g for a first visit (%s, %.3f kWh/GB, %.0f g/kWh)\n", c.Model, c.Rating, c.Grams, libra.FormatBytes(c.Bytes), c.KWhPerGB, c.GramsPerKWh)
+	fmt.Fprintf(w, "Carbon %s: %s, %s for a first visit (%s, %.3f kWh/GB, %.0f g/kWh)\n", c.Model, c.Rating, score.FormatGrams(c.Grams), libra.FormatBytes(c.Bytes), c.KWhPerGB, c.GramsPerKWh)
 }

@@ -372,7 +372,7 @@ func TestScore(t *testing.T) {
 		t.Errorf("score = %+v", p.Score)
 	}
 	html := h.get("/pages/"+request(1).Page, "Accept", "text/html").body
-	for _, want := range []string{"Could be better.", "Lighter than 51 % of the web's desktop pages", "ha2025-v1", "total-byte-weight", "swd-v4", "<details>", "stylesheet</th><td", "0.300 kWh/GB"} {
+	for _, want := range []string{">Fair</small>", "Lighter than 51.1 % of the web&#39;s desktop pages", "ha2025-v1", "total-byte-weight", "swd-v4", "<details>", "stylesheet</th><td", "0.300 kWh/GB"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q:\n%s", want, html)
 		}

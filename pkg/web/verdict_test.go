@@ -82,7 +82,7 @@ func TestLastVerdictStands(t *testing.T) {
 			t.Errorf("%s:\n%s", when, html)
 		}
 		bustest.Await(t, "the first page "+when, func() bool {
-			return strings.Contains(h.get("/", "Accept", "text/html").body, "From the last complete report, 1 Mar 2026")
+			return strings.Contains(h.get("/", "Accept", "text/html").body, "Excellent, from the last complete report, 1 Mar 2026")
 		})
 	}
 	holds("from the bus")

@@ -20,6 +20,7 @@ package score
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"libra/pkg/libra"
 )
@@ -42,7 +43,8 @@ type Score struct {
 	Profile string `json:"profile"` // desktop or mobile
 	// Score is the Teledrin score, 0 to 100: the share of the web, in percent,
 	// that is heavier than this page, rounded to the nearest whole.
-	Score   int    `json:"score"`
+	Score int `json:"score"`
+	// Verdict is [Verdict]; people read [Words].
 	Verdict string `json:"verdict"`
 	// Terms are the rows of HTTP Archive's percentiles. The first, "total", is the
 	// Teledrin score before rounding; the others say where the bytes come from and
@@ -148,7 +150,46 @@ func heavier(v float64, p [5]float64) float64 {
 	return min(max(percents[i]+slope*math.Log(v/p[i]), 0), 100)
 }
 
-// Verdict is a score of 0 to 100 in words, in Lighthouse's bands.
+// Words is a score of 0 to 100 in a word for people, in Lighthouse's bands. Pages
+// and the command line show it.
+func Words(score int) string {
+	switch {
+	case score >= 90:
+		return "Excellent"
+	case score >= 50:
+		return "Fair"
+	}
+	return "Heavy"
+}
+
+// Percent writes a share of pages, in percent: never 0 or 100, because the
+// percentiles end before the lightest and the heaviest page of the web.
+func Percent(share float64) string {
+	return strconv.FormatFloat(min(max(share, least), most), 'f', 1, 64) + " %"
+}
+
+// FormatGrams writes an amount of CO2: "0.333 g", "less than 0.001 g".
+func FormatGrams(g float64) string {
+	if g < 0.0005 {
+		return "less than 0.001 g"
+	}
+	return strconv.FormatFloat(g, 'f', 3, 64) + " g"
+}
+
+const least, most = 0.1, 99.9
+
+// Compared is the Teledrin score in a sentence: "Lighter than 53.8 % of the web's
+// desktop pages"; of a page heavier than nearly all, "Heavier than 99.9 % of …".
+func (s Score) Compared() string {
+	share := s.Terms[0].Heavier
+	if share < least/2 {
+		return "Heavier than " + Percent(most) + " of the web's " + s.Profile + " pages"
+	}
+	return "Lighter than " + Percent(share) + " of the web's " + s.Profile + " pages"
+}
+
+// Verdict is a score of 0 to 100 in the words that JSON documents have as
+// "verdict", in Lighthouse's bands. docs/inspection.md has the table.
 func Verdict(score int) string {
 	switch {
 	case score >= 90:

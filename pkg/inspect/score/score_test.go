@@ -3,9 +3,11 @@ package score_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -122,6 +124,44 @@ func TestVerdict(t *testing.T) {
 	for n, words := range want {
 		if got := score.Verdict(n); got != words {
 			t.Errorf("%d: got %q, want %q", n, got, words)
+		}
+	}
+}
+
+// TestWords: praise reads as praise, and docs/inspection.md has the table.
+func TestWords(t *testing.T) {
+	docs, err := os.ReadFile("../../../docs/inspection.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, band := range []struct {
+		from, to int
+		words    string
+	}{{90, 100, "Excellent"}, {50, 89, "Fair"}, {0, 49, "Heavy"}} {
+		for n := band.from; n <= band.to; n++ {
+			if got := score.Words(n); got != band.words {
+				t.Errorf("%d: got %q, want %q", n, got, band.words)
+			}
+		}
+		if row := fmt.Sprintf("| %d to %d | %s | `%s` |", band.from, band.to, band.words, score.Verdict(band.from)); !strings.Contains(string(docs), row) {
+			t.Errorf("docs/inspection.md lacks %s", row)
+		}
+	}
+}
+
+func TestCompared(t *testing.T) {
+	for bytes, want := range map[int64]string{
+		0: "Lighter than 99.9 % of the web's desktop pages", 560: "Lighter than 99.9 % of the web's desktop pages",
+		2412 * 1024: "Lighter than 50.0 % of the web's desktop pages", 2_244_339: "Lighter than 53.8 % of the web's desktop pages",
+		1e9: "Heavier than 99.9 % of the web's desktop pages",
+	} {
+		if got := of(t, weighing(bytes), "desktop").Compared(); got != want {
+			t.Errorf("%d bytes: got %q, want %q", bytes, got, want)
+		}
+	}
+	for share, want := range map[float64]string{0: "0.1 %", 100: "99.9 %", 99.96: "99.9 %", 0.04: "0.1 %", 53.8: "53.8 %"} {
+		if got := score.Percent(share); got != want {
+			t.Errorf("Percent(%v) = %q, want %q", share, got, want)
 		}
 	}
 }
