@@ -50,7 +50,7 @@ on the machine, or inside the appliance, as a user that may read the history
 			if err != nil {
 				return fail("cannot look at the backup: %w", err)
 			}
-			fmt.Fprintf(r.out, "%d reports in %s, %s, in %s\n", reports, file, libra.FormatBytes(info.Size()), libra.FormatDuration(time.Since(start)))
+			fmt.Fprintf(r.out, "%s in %s, %s, in %s\n", libra.Several(reports, "report"), file, libra.FormatBytes(info.Size()), libra.FormatDuration(time.Since(start)))
 			return nil
 		},
 	}

@@ -131,7 +131,7 @@ func seeHistory(ctx context.Context, path string) (list []finding) {
 	case err != nil:
 		list = append(list, fine("history", "%v", err).do("start libra-recorder: it sets a damaged file aside and fills a new one; or libra restore"))
 	default:
-		list = append(list, fine("history", "%s is sound and holds %d reports", path, reports))
+		list = append(list, fine("history", "%s is sound and holds %s", path, libra.Several(reports, "report")))
 	}
 	return append(list, seeAside(path)...)
 }
@@ -154,11 +154,11 @@ func seeAside(path string) (list []finding) {
 		}
 	}
 	if len(whole) > 0 {
-		list = append(list, fine("history", "%d damaged files were set aside, the last one %s", len(whole), whole[len(whole)-1]).
+		list = append(list, fine("history", "%s set aside, the last one %s", libra.Plural(len(whole), "damaged file was", "damaged files were"), whole[len(whole)-1]).
 			do("keep them elsewhere or remove them; look for what damaged them: disk, memory, copies by hand"))
 	}
 	if len(logs) > 0 {
-		list = append(list, fine("history", "%d files (-wal, -shm) are left of databases that were deleted or replaced, %s, the last one %s", len(logs), libra.FormatBytes(size), logs[len(logs)-1]).
+		list = append(list, fine("history", "%s left of databases that were deleted or replaced, %s, the last one %s", libra.Plural(len(logs), "file (-wal, -shm) is", "files (-wal, -shm) are"), libra.FormatBytes(size), logs[len(logs)-1]).
 			do("nothing can be read from them without their database: rm "+strings.Join(logs, " ")))
 	}
 	return list

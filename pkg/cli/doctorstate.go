@@ -114,7 +114,7 @@ func seeOwners(folders []owned) (list []finding) {
 		}
 	}
 	if looked > 0 && len(list) == 0 {
-		list = append(list, fine("owners", "%d folders belong to those who write there", looked))
+		list = append(list, fine("owners", "%s to those who write there", libra.Plural(looked, "folder belongs", "folders belong")))
 	}
 	return list
 }
@@ -200,7 +200,7 @@ func seeSecrets(keys, credentials string) (list []finding) {
 	open("keys", filepath.Join(keys, "*.nk"))
 	before := len(list)
 	if files := open("secrets", filepath.Join(credentials, "*")); files > 0 && len(list) == before {
-		list = append(list, fine("secrets", "%d credentials are their owner's alone", files))
+		list = append(list, fine("secrets", "%s their owner's alone", libra.Plural(files, "credential is", "credentials are")))
 	}
 	return list
 }

@@ -19,6 +19,7 @@ import (
 
 	"libra/configs"
 	"libra/pkg/component"
+	"libra/pkg/libra"
 )
 
 // seeSettings finds names in the file that are no settings.
@@ -112,7 +113,7 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 	if asked == 0 || len(list) > 0 {
 		return list
 	}
-	return []finding{fine("programs", "%d programs accept these settings", asked)}
+	return []finding{fine("programs", "%s these settings", libra.Plural(asked, "program accepts", "programs accept"))}
 }
 
 // checkFaults are the faults that a program finds in its configuration. A program

@@ -110,7 +110,7 @@ func (r *runner) writeStatus(server string, s *status) {
 		case !p.Up:
 			up = cell{"no", red}
 		}
-		seen := libra.FormatDuration(time.Duration(p.AgeMS)*time.Millisecond) + " ago"
+		seen := libra.FormatAge(time.Duration(p.AgeMS) * time.Millisecond)
 		t.add(text(p.Component), text(p.Instance), up, text(seen), count(p.PID), text(p.Version), text(p.Status))
 	}
 	for _, name := range s.unseen() {

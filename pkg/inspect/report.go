@@ -117,7 +117,7 @@ func (p *page) judge(r *libra.Report, root *fetch.Result) {
 		}
 	}
 	if failures > maxFailures {
-		r.AddReason(libra.Reason{Code: libra.CodeMoreFailures, Text: fmt.Sprintf("%d more requests failed", failures-maxFailures)})
+		r.AddReason(libra.Reason{Code: libra.CodeMoreFailures, Text: libra.Several(failures-maxFailures, "more request") + " failed"})
 	}
 	if len(r.Reasons) > 0 {
 		r.Outcome = libra.Partial
@@ -136,9 +136,9 @@ func (p *page) cutReason() libra.Reason {
 		}
 	}
 	if errors.Is(p.cutCause, context.Canceled) {
-		return libra.Reason{Code: libra.CodeStopped, Text: fmt.Sprintf("the inspection was given up with %d requests left", left)}
+		return libra.Reason{Code: libra.CodeStopped, Text: "the inspection was given up with " + libra.Several(left, "request") + " left"}
 	}
-	return libra.Reason{Code: libra.CodePageTimeout, Text: fmt.Sprintf("the page's time was up after %s with %d requests left: limit page_timeout", libra.FormatDuration(p.cfg.PageTimeout), left)}
+	return libra.Reason{Code: libra.CodePageTimeout, Text: fmt.Sprintf("the page's time was up after %s with %s left: limit page_timeout", libra.FormatDuration(p.cfg.PageTimeout), libra.Several(left, "request"))}
 }
 
 // assembler lists the assets of a page: breadth first in the order found, each

@@ -91,7 +91,7 @@ func (b *breakers) admit(name string) (probe bool, refusal *libra.ReasonList) {
 func (h *host) refusal(name string) *libra.ReasonList {
 	why := libra.Reason{
 		Code: libra.CodeHostSuspended,
-		Text: fmt.Sprintf("%s gave no answer to %d pages in a row, and is asked for one at a time until it does; this one was not asked for", name, h.failed),
+		Text: fmt.Sprintf("%s gave no answer to %s in a row, and is asked for one at a time until it does; this one was not asked for", name, libra.Several(h.failed, "page")),
 	}
 	last := "no reason"
 	if len(h.last.Reasons) > 0 {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime/metrics"
 	"time"
+
+	"libra/pkg/libra"
 )
 
 // memory is what the Go runtime holds of the system's memory, in bytes.
@@ -27,7 +29,8 @@ func (i *Inspector) guard(ctx context.Context, end context.CancelCauseFunc) {
 		case <-tick.C:
 		}
 		if used := memory(); i.cfg.Memory > 0 && used > i.cfg.Memory {
-			why := fmt.Sprintf("memory: %d MB in use, LIBRA_INSPECTOR_MEMORY allows %d MB%s", used>>20, i.cfg.Memory>>20, i.pagesInProgress())
+			size, limit := libra.FormatBytesBoth(used, i.cfg.Memory)
+			why := fmt.Sprintf("memory: %s in use, LIBRA_INSPECTOR_MEMORY allows %s%s", size, limit, i.pagesInProgress())
 			end(fmt.Errorf("%w: %s", errExhausted, why))
 			// What allocates memory may ignore its context.
 			<-time.After(time.Second)

@@ -60,7 +60,7 @@ func (s Silence) Check(now time.Time) error {
 	invalid := func(remedy, format string, args ...any) error {
 		return Reason{Code: CodeInvalidParameter, Text: fmt.Sprintf(format, args...), Remedy: remedy}
 	}
-	from, until := s.From.Format(time.RFC3339), s.Until.Format(time.RFC3339)
+	from, until := FormatTime(s.From), FormatTime(s.Until)
 	switch m := s.Match; {
 	case m == Match{}:
 		return invalid(`name an alarm, a scope, a target or a severity (alarm "*" is every one)`, "a silence without a match would cover every alarm")

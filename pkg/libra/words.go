@@ -18,6 +18,15 @@ func Several(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun
 }
 
+// Plural counts things whose noun or verb has another form for many: "1 alarm is",
+// "2 alarms are".
+func Plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
 // FormatBytes writes a size in decimal units, with one digit after the point:
 // "850 B", "307.2 kB" (1 kB is 1000 bytes), "1.4 MB".
 func FormatBytes(n int64) string {
@@ -35,6 +44,16 @@ func FormatBytes(n int64) string {
 }
 
 var byteUnits = []string{"kB", "MB", "GB", "TB", "PB", "EB"}
+
+// FormatBytesBoth writes a size and the limit that it is held against. They never
+// read the same unless they are: the bytes stand beside figures that would.
+func FormatBytesBoth(n, limit int64) (size, bound string) {
+	size, bound = FormatBytes(n), FormatBytes(limit)
+	if size == bound && n != limit {
+		return fmt.Sprintf("%s (%d B)", size, n), fmt.Sprintf("%s (%d B)", bound, limit)
+	}
+	return size, bound
+}
 
 // FormatDuration writes a duration in at most two units: "850 ms", "1.4 s",
 // "45 s", "1 min 45 s", "2 h 5 min", "3 days 4 h". What is below a millisecond
@@ -62,6 +81,36 @@ func FormatDuration(d time.Duration) string {
 	}
 	return "0 s"
 }
+
+// FormatDurationBoth writes a duration and the limit that it is held against. They
+// never read the same unless they are, to the millisecond: "2 s and 40 ms".
+func FormatDurationBoth(d, limit time.Duration) (text, bound string) {
+	text, bound = FormatDuration(d), FormatDuration(limit)
+	if by := d - limit; text == bound && by >= time.Millisecond {
+		text += " and " + FormatDuration(by)
+	} else if text == bound && by <= -time.Millisecond {
+		text += " less " + FormatDuration(-by)
+	}
+	return text, bound
+}
+
+// FormatAge writes how long ago something was, in one unit: "now" below two
+// seconds, then "45 s ago", "2 min ago", "3 h ago", "1 day ago".
+func FormatAge(d time.Duration) string {
+	if d < 2*time.Second {
+		return "now"
+	}
+	for _, u := range durationUnits {
+		if d >= u.size {
+			return u.count(d) + " ago"
+		}
+	}
+	return "now"
+}
+
+// FormatTime writes a time in a sentence whose reader's zone is not known:
+// "21 Nov 2026, 10:02:00 UTC".
+func FormatTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
 
 type durationUnit struct {
 	size time.Duration

@@ -34,3 +34,57 @@ func TestFormatDuration(t *testing.T) {
 		}
 	}
 }
+
+func TestFormatBytesBoth(t *testing.T) {
+	for _, tt := range []struct {
+		n, limit    int64
+		size, bound string
+	}{
+		{2_244_339, 307_200, "2.2 MB", "307.2 kB"},
+		{307_240, 307_200, "307.2 kB (307240 B)", "307.2 kB (307200 B)"},
+		{307_200, 307_200, "307.2 kB", "307.2 kB"},
+		{999, 998, "999 B", "998 B"},
+	} {
+		if size, bound := libra.FormatBytesBoth(tt.n, tt.limit); size != tt.size || bound != tt.bound {
+			t.Errorf("FormatBytesBoth(%d, %d) = %q, %q, want %q, %q", tt.n, tt.limit, size, bound, tt.size, tt.bound)
+		}
+	}
+}
+
+func TestFormatDurationBoth(t *testing.T) {
+	for _, tt := range []struct {
+		d, limit    time.Duration
+		text, bound string
+	}{
+		{2100 * time.Millisecond, 2 * time.Second, "2.1 s", "2 s"},
+		{2040 * time.Millisecond, 2 * time.Second, "2 s and 40 ms", "2 s"},
+		{1960 * time.Millisecond, 2 * time.Second, "2 s less 40 ms", "2 s"},
+		{time.Hour + 4*time.Second, time.Hour, "1 h and 4 s", "1 h"},
+		{time.Hour, time.Hour, "1 h", "1 h"},
+		{time.Hour + time.Microsecond, time.Hour, "1 h", "1 h"},
+	} {
+		if text, bound := libra.FormatDurationBoth(tt.d, tt.limit); text != tt.text || bound != tt.bound {
+			t.Errorf("FormatDurationBoth(%s, %s) = %q, %q, want %q, %q", tt.d, tt.limit, text, bound, tt.text, tt.bound)
+		}
+	}
+}
+
+func TestFormatAge(t *testing.T) {
+	const day = 24 * time.Hour
+	for d, want := range map[time.Duration]string{
+		-time.Hour: "now", 0: "now", 1900 * time.Millisecond: "now", 2 * time.Second: "2 s ago", 59900 * time.Millisecond: "59 s ago",
+		time.Minute: "1 min ago", 119 * time.Second: "1 min ago", time.Hour: "1 h ago", 23*time.Hour + 59*time.Minute: "23 h ago",
+		day: "1 day ago", 2 * day: "2 days ago",
+	} {
+		if got := libra.FormatAge(d); got != want {
+			t.Errorf("FormatAge(%s) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestFormatTime(t *testing.T) {
+	zone := time.FixedZone("CET", 3600)
+	if got := libra.FormatTime(time.Date(2026, 11, 1, 0, 5, 9, 0, zone)); got != "31 Oct 2026, 23:05:09 UTC" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -62,8 +62,8 @@ func (r *Recorder) makeRoom(ctx context.Context) {
 	if all.Reports == 0 {
 		return
 	}
-	text := fmt.Sprintf("removed %d reports up to %s from the history, because the disk was %.0f %% full; it is %.0f %% full now",
-		all.Reports, all.Until.Format(time.RFC3339), full, r.usedPercent())
+	text := fmt.Sprintf("removed %s up to %s from the history, because the disk was %.0f %% full; it is %.0f %% full now",
+		libra.Several(all.Reports, "report"), libra.FormatTime(all.Until), full, r.usedPercent())
 	r.log.Warn(text)
 	err := r.conn.PublishNote(ctx, libra.Note{ID: rand.Text(), Kind: libra.Action, At: time.Now().UTC(), By: "libra-recorder", Alarm: "disk", Text: text})
 	if err != nil {

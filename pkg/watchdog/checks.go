@@ -179,7 +179,7 @@ func (w *Watchdog) queueProbe() *probe {
 				return Reading{Verdict: Pass}
 			}
 			wait := time.Since(since)
-			text := fmt.Sprintf("%s waiting, the oldest for %s, limit ", libra.Several(open, "request"), libra.FormatDuration(wait.Round(time.Second)))
+			waiting := libra.Several(open, "request") + " waiting, the oldest for "
 			r := Reading{Verdict: Pass}
 			for _, l := range []struct {
 				severity libra.Severity
@@ -192,9 +192,10 @@ func (w *Watchdog) queueProbe() *probe {
 			} {
 				switch {
 				case l.wait > 0 && wait >= l.wait:
-					r = p.failByBus("%s%s", text, libra.FormatDuration(l.wait))
+					oldest, limit := libra.FormatDurationBoth(wait, l.wait)
+					r = p.failByBus("%s%s, limit %s", waiting, oldest, limit)
 				case l.open > 0 && open >= l.open:
-					r = p.failByBus("%s%d", text, l.open)
+					r = p.failByBus("%s%s, limit %d", waiting, libra.FormatDuration(wait), l.open)
 				default:
 					continue
 				}
@@ -246,7 +247,7 @@ func judgeDisk(fs unix.Statfs_t, limits rules.Percent) Reading {
 		used, what = inodes, "inodes"
 	}
 	free := int64(fs.Bavail) * fs.Bsize
-	return judgeShare(used, limits, fmt.Sprintf("%s %.1f %% used", what, used), libra.FormatBytes(free)+" free")
+	return judgeShare(used, limits, what+" %s used", libra.FormatBytes(free)+" free")
 }
 
 func percent(used, free uint64) float64 {

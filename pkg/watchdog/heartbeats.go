@@ -134,7 +134,7 @@ func (h *heartbeats) read(p *probe, t Target) Reading {
 		e.silentSince = h.startedAt
 	}
 	quiet := now.Sub(e.silentSince).Round(100 * time.Millisecond)
-	since, limit := libra.FormatDuration(quiet), libra.FormatDuration(h.limit)
+	since, limit := libra.FormatDurationBoth(quiet, h.limit)
 	switch {
 	case quiet <= h.limit && e.received:
 		return Reading{Verdict: Pass}
@@ -189,9 +189,9 @@ func (h *heartbeats) readStarts(p *probe, t Target, most, restarts int, window t
 	}
 	switch {
 	case restarts >= most && restarts >= recent:
-		return p.fail("systemd restarted it %d times within %s, limit %d", restarts, libra.FormatDuration(window), most)
+		return p.fail("systemd restarted it %s within %s, limit %d", libra.Several(restarts, "time"), libra.FormatDuration(window), most)
 	case recent >= most:
-		return p.fail("started %d times within %s, limit %d; now process %d", recent, libra.FormatDuration(window), most, e.heartbeat.PID)
+		return p.fail("started %s within %s, limit %d; now process %d", libra.Several(recent, "time"), libra.FormatDuration(window), most, e.heartbeat.PID)
 	case !ok:
 		return Reading{Evidence: "no heartbeat yet"}
 	}

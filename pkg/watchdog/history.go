@@ -42,7 +42,8 @@ func (w *Watchdog) historyProbe() *probe {
 			if count == 0 || age >= aside {
 				return Reading{Verdict: Pass}
 			}
-			return p.fail("%d beside the database, the newest %s, %s old, an alarm for %s", count, newest, libra.FormatDuration(max(age, 0)), libra.FormatDuration(aside))
+			old, bound := libra.FormatDurationBoth(max(age, 0), aside)
+			return p.fail("%d beside the database, the newest %s, %s old, an alarm for %s", count, newest, old, bound)
 		},
 	}
 }

@@ -32,21 +32,35 @@ func (w *Watchdog) memoryProbe() *probe {
 			}
 			room := libra.FormatBytes(free) + " of " + libra.FormatBytes(total) + " available"
 			if waiting, ok := pressure(cfg.Proc); ok {
-				return judgeShare(waiting, cfg.Memory, fmt.Sprintf("some process waited for memory during %.1f %% of the last minute", waiting), room)
+				return judgeShare(waiting, cfg.Memory, "some process waited for memory during %s of the last minute", room)
 			}
 			used := 100 * (1 - float64(free)/float64(total))
-			return judgeShare(used, cfg.MemoryUsed, fmt.Sprintf("%.1f %% of memory used", used), room)
+			return judgeShare(used, cfg.MemoryUsed, "%s of memory used", room)
 		},
 	}
 }
 
-// judgeShare judges a share against thresholds.
+// judgeShare judges a share against thresholds. what is the format of its
+// evidence, with the share as %s.
 func judgeShare(share float64, limits rules.Percent, what, more string) Reading {
 	severity, limit := exceeded(share, limits)
 	if severity == "" {
 		return Reading{Verdict: Pass}
 	}
-	return Reading{Verdict: Fail, Severity: severity, Evidence: fmt.Sprintf("%s, limit %g %%, %s", what, limit, more)}
+	return Reading{Verdict: Fail, Severity: severity, Evidence: fmt.Sprintf(what+", limit %g %%, %s", shareText(share, limit), limit, more)}
+}
+
+// shareText writes a share with as many digits as keep it from reading as the limit
+// that it is over.
+func shareText(share, limit float64) string {
+	text := ""
+	for digits := 1; digits <= 4; digits++ {
+		text = strconv.FormatFloat(share, 'f', digits, 64)
+		if read, err := strconv.ParseFloat(text, 64); err != nil || read != limit || share == limit {
+			break
+		}
+	}
+	return text + " %"
 }
 
 // pressure is avg60 of the line "some" of /proc/pressure/memory.

@@ -39,6 +39,7 @@ func TestMemory(t *testing.T) {
 		},
 		{"", meminfo, "", ""},
 		{"", "MemTotal: 1000 kB\nMemAvailable: 10 kB\n", "critical", "99.0 % of memory used, limit 98 %, 10.2 kB of 1.0 MB available; 1 of 1 probes in a row failed"},
+		{"", "MemTotal: 1000000 kB\nMemAvailable: 19900 kB\n", "critical", "98.01 % of memory used, limit 98 %, 20.4 MB of 1.0 GB available; 1 of 1 probes in a row failed"},
 		{"", "", "", ""}, // no figures
 	} {
 		synctest.Test(t, func(t *testing.T) {

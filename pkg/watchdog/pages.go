@@ -211,8 +211,9 @@ func (ev *evaluator) checkPage(page string, w watch, now time.Time, cause string
 	p := pageProbe(pageMissed, page, w.url)
 	switch {
 	case now.Sub(last) > limit:
+		quiet, bound := libra.FormatDurationBoth(now.Sub(last), limit)
 		r := p.fail("no report for %s; one is due every %s, limit %s",
-			libra.FormatDuration(now.Sub(last).Round(time.Second)), libra.FormatDuration(w.every), libra.FormatDuration(limit))
+			quiet, libra.FormatDuration(w.every), bound)
 		r.Cause = cause
 		return ev.observe(observation{p, r, now})
 	case now.Sub(seen) <= limit && ev.tally(p.alarm.ID).State == Bad:

@@ -82,7 +82,7 @@ func TestLastGoodReport(t *testing.T) {
 		bustest.Await(t, "the page "+when, func() bool { return h.whole(id).Latest != nil && h.whole(never.Request.Page).Latest != nil })
 		p := h.whole(id)
 		if p.State != libra.Reported || !p.Stale || p.Report == nil || p.Report.Outcome != libra.Complete || len(p.Report.Assets) != 3 ||
-			p.Reasons[0] != "not inspected since 2026-03-01T12:00:00Z: "+refused.Text || !p.HasReason(refused.Code) {
+			p.Reasons[0] != "not inspected since 1 Mar 2026, 12:00:00 UTC: "+refused.Text || !p.HasReason(refused.Code) {
 			t.Errorf("%s: %+v", when, p.Page)
 		}
 		if p.Score == nil || p.Score.Score != 100 || p.Latest.Outcome != libra.Failed || !p.Latest.At.Equal(bad.At) {
@@ -251,7 +251,7 @@ func TestHistoryIsBehind(t *testing.T) {
 			Status: "history is behind", Details: []libra.Reason{{Code: libra.CodeHistoryBehind, Text: "database is locked"}}, Counters: map[string]int64{"behind_since_unix": since},
 		})
 	}
-	const mark = "sqlite: history is behind: database is locked (since 2026-03-01T12:00:00Z)"
+	const mark = "sqlite: history is behind: database is locked (since 1 Mar 2026, 12:00:00 UTC)"
 	bustest.Await(t, "the mark", func() bool {
 		behind(noon.Unix()) // lost while web has not subscribed
 		return strings.Contains(h.get("/up").body, mark)

@@ -180,6 +180,33 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// A figure over its limit never reads as the limit, and a smaller page has shrunk.
+func TestLineReads(t *testing.T) {
+	for _, tt := range []struct {
+		line budget.Outcome
+		want string
+	}{
+		{
+			budget.Outcome{Kind: budget.Sizes, Type: "total", Unit: "bytes", Budgeted: 307_200, Actual: 2_244_339, Over: 1_937_139, Given: "300 KB"},
+			"total is 2.2 MB, 1.9 MB over its budget of 307.2 kB (300 KB in the file)",
+		},
+		{
+			budget.Outcome{Kind: budget.Sizes, Type: "total", Unit: "bytes", Budgeted: 307_200, Actual: 307_240, Over: 40, Given: "300 KB"},
+			"total is 307.2 kB (307240 B), 40 B over its budget of 307.2 kB (307200 B) (300 KB in the file)",
+		},
+		{
+			budget.Outcome{Kind: budget.Sizes, Type: "script", Unit: "bytes", Budgeted: 307_200, Actual: 307_160, Given: "300 KB"},
+			"script is 307.2 kB (307160 B), within its budget of 307.2 kB (307200 B) (300 KB in the file)",
+		},
+		{budget.Outcome{Kind: budget.Counts, Type: "image", Unit: "requests", Budgeted: 1, Actual: 2, Over: 1}, "image is 2 requests, 1 request over its budget of 1 request"},
+		{budget.Outcome{Kind: budget.Deltas, Type: "total", Unit: "bytes", Budgeted: 2000, Actual: -1500}, "total has shrunk by 1.5 kB, within its budget of 2.0 kB"},
+	} {
+		if got := tt.line.String(); got != tt.want {
+			t.Errorf("got  %q\nwant %q", got, tt.want)
+		}
+	}
+}
+
 func TestCheckWithoutPrevious(t *testing.T) {
 	r := samplePage(0)
 	r.Outcome = libra.Partial

@@ -115,21 +115,28 @@ func (o Outcome) String() string {
 	if o.Kind == Deltas {
 		subject = o.Type + " has grown by "
 	}
-	switch {
-	case o.Skipped != "":
+	if o.Skipped != "" {
 		return o.Type + " not judged: " + o.Skipped
-	case o.Over > 0:
-		return subject + o.amount(o.Actual) + ", " + o.amount(o.Over) + " over its budget of " + o.budgeted()
 	}
-	return subject + o.amount(o.Actual) + ", within its budget of " + o.budgeted()
+	actual, budgeted := o.amounts()
+	if o.Kind == Deltas && o.Actual < 0 {
+		subject, actual = o.Type+" has shrunk by ", o.amount(-o.Actual)
+	}
+	if o.Given != "" {
+		budgeted += " (" + o.Given + " in the file)"
+	}
+	if o.Over > 0 {
+		return subject + actual + ", " + o.amount(o.Over) + " over its budget of " + budgeted
+	}
+	return subject + actual + ", within its budget of " + budgeted
 }
 
-// budgeted is what is allowed, with the file's own figure.
-func (o Outcome) budgeted() string {
-	if o.Given == "" {
-		return o.amount(o.Budgeted)
+// amounts are the figure and its limit, which read the same only if they are.
+func (o Outcome) amounts() (actual, budgeted string) {
+	if o.Unit == "requests" {
+		return o.amount(o.Actual), o.amount(o.Budgeted)
 	}
-	return o.amount(o.Budgeted) + " (" + o.Given + " in the file)"
+	return libra.FormatBytesBoth(o.Actual, o.Budgeted)
 }
 
 func (o Outcome) amount(n int64) string {

@@ -209,7 +209,7 @@ func (s *API) Acknowledge(r *http.Request, id, text string) (n libra.Note, p *Pr
 		return n, p
 	}
 	if t.Alarm.State != libra.Raised {
-		return n, NewProblem(ProblemURN+"cleared", "Cleared already", http.StatusConflict, libra.Reason{Code: libra.CodeAlarmCleared, Text: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge", id, state.Stamp(t.At)), Remedy: fmt.Sprintf("see /alarms/%s for what happened", id)})
+		return n, NewProblem(ProblemURN+"cleared", "Cleared already", http.StatusConflict, libra.Reason{Code: libra.CodeAlarmCleared, Text: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge", id, libra.FormatTime(t.At)), Remedy: fmt.Sprintf("see /alarms/%s for what happened", id)})
 	}
 	if was, ok := s.state.Notes.Acknowledged(t.Alarm); ok && text == "" {
 		text = earlierText(was, by)

@@ -15,7 +15,7 @@ import (
 func inQuarantine(id, url string, a state.Answers) *Problem {
 	return NewProblem(ProblemURN+"quarantined", "In quarantine", http.StatusConflict, libra.Reason{
 		Code:   libra.CodeQuarantined,
-		Text:   fmt.Sprintf("the page %q is not inspected, it is in quarantine since %s (%s)", url, state.Stamp(a.Bad.At), a.Bad.What()),
+		Text:   fmt.Sprintf("the page %q is not inspected, it is in quarantine since %s (%s)", url, libra.FormatTime(a.Bad.At), a.Bad.What()),
 		Remedy: state.HowToRelease(id),
 	})
 }

@@ -158,7 +158,7 @@ func (q SilenceAsked) silence(now time.Time) (sil libra.Silence, p *Problem) {
 	case q.For != "" && q.Until != "":
 		return sil, BadRequest("for", fmt.Sprintf(`the silence has two ends, for %q and until %q`, q.For, q.Until), `give only one of "for" and "until"`)
 	case q.For == "" && q.Until == "":
-		return sil, BadRequest("for", `the silence needs an end`, `give either "for", such as "2h", or "until", such as "`+state.Stamp(now.Add(2*time.Hour))+`"`)
+		return sil, BadRequest("for", `the silence needs an end`, `give either "for", such as "2h", or "until", such as "`+now.Add(2*time.Hour).UTC().Format(time.RFC3339)+`"`)
 	case q.For != "":
 		lasts, err := span("for", q.For)
 		if err != nil {
@@ -180,7 +180,7 @@ func (q SilenceAsked) silence(now time.Time) (sil libra.Silence, p *Problem) {
 		return sil, BadRequestOf("silence", err)
 	}
 	if !sil.Until.After(now) {
-		return sil, BadRequest("until", fmt.Sprintf("the silence would have ended at %s already", state.Stamp(sil.Until)), "give a later end")
+		return sil, BadRequest("until", fmt.Sprintf("the silence would have ended at %s already", libra.FormatTime(sil.Until)), "give a later end")
 	}
 	return sil, nil
 }

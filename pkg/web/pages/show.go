@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -11,20 +10,10 @@ import (
 )
 
 func showAgo(now, t time.Time) string {
-	switch d := now.Sub(t); {
-	case t.IsZero():
+	if t.IsZero() {
 		return "never"
-	case d < 2*time.Second:
-		return "now"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s ago", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min ago", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h ago", int(d.Hours()))
-	default:
-		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
 	}
+	return libra.FormatAge(now.Sub(t))
 }
 
 // showMillis writes a duration that a report has in milliseconds.
@@ -55,16 +44,9 @@ func showMatch(m libra.Match) string {
 	return strings.Join(parts, ", ")
 }
 
-func showWhen(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
+func showWhen(t time.Time) string { return libra.FormatTime(t) }
 
 func showISO(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func showCount(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
-}
 
 // shortURL is a URL without its scheme, and without the slash of a bare host.
 func shortURL(url string) string {

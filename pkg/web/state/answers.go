@@ -63,13 +63,13 @@ func (a Answers) reasons(id string) libra.ReasonList {
 	switch {
 	case a.Quarantined():
 		list.AddReason(libra.Reason{
-			Code: libra.CodeQuarantined, Text: fmt.Sprintf("in quarantine since %s: %s", Stamp(a.Bad.At), a.Bad.What()), Remedy: HowToRelease(id),
+			Code: libra.CodeQuarantined, Text: fmt.Sprintf("in quarantine since %s: %s", libra.FormatTime(a.Bad.At), a.Bad.What()), Remedy: HowToRelease(id),
 		})
 		if a.Good != nil {
-			list.AddReason(libra.Reason{Code: libra.CodeNotInspected, Text: "not inspected since " + Stamp(a.Good.Report.Started)})
+			list.AddReason(libra.Reason{Code: libra.CodeNotInspected, Text: "not inspected since " + libra.FormatTime(a.Good.Report.Started)})
 		}
 	case a.stale():
-		since := libra.Reason{Code: libra.CodeNotInspected, Text: "not inspected since " + Stamp(a.Good.Report.Started)}
+		since := libra.Reason{Code: libra.CodeNotInspected, Text: "not inspected since " + libra.FormatTime(a.Good.Report.Started)}
 		list.AddSentence(since.Text+": "+a.Bad.why(), append([]libra.Reason{since}, a.Bad.Report.Why()...)...)
 	}
 	return list
@@ -93,9 +93,6 @@ func (s *Summary) say(one func(libra.Reason) string) string {
 	}
 	return cmp.Or(strings.Join(list, "; "), "the page could not be fetched")
 }
-
-// Stamp writes a time in RFC 3339, in UTC.
-func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // LatestDoc is the newest answer of a page, in its document.
 type LatestDoc struct {

@@ -213,7 +213,7 @@ func (d Degraded) Effect() string {
 }
 
 func (d Degraded) String() string {
-	return fmt.Sprintf("%s: %s (since %s)", d.Part, d.Reason, d.Since.Format(time.RFC3339))
+	return fmt.Sprintf("%s: %s (since %s)", d.Part, d.Reason, libra.FormatTime(d.Since))
 }
 
 // component is one instance of one of Libra's processes, by its heartbeats.
@@ -266,7 +266,7 @@ func (s *State) Behind(why *libra.ReasonList, caughtUp bool, what string) bool {
 	switch {
 	case bus.fault != "":
 		why.AddReason(libra.Reason{
-			Code: libra.CodeBusAway, Text: fmt.Sprintf("the bus is away since %s: newer %s may be missing", bus.since.UTC().Format(time.RFC3339), what),
+			Code: libra.CodeBusAway, Text: fmt.Sprintf("the bus is away since %s: newer %s may be missing", libra.FormatTime(bus.since), what),
 		})
 		return true
 	case !caughtUp:
