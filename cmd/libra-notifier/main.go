@@ -28,7 +28,7 @@ func main() {
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; without it, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file.File)},
 			daemon.Setting{Name: "credentials", Default: "/etc/libra/credentials/", Usage: "`prefix` of the files with credentials", FlagOnly: true, Into: daemon.Text(&s.cfg.Credentials)},
-			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, for links in messages", Into: daemon.WebURL(&s.cfg.BaseURL, "https://libra.example.org/")},
+			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, for links in messages", Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links in messages", Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` that the watchdog speaks to when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.Socket)},
 			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},

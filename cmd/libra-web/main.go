@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"syscall"
 
@@ -24,7 +23,6 @@ type settings struct {
 	line     wire.Line
 	cfg      web.Config
 	listen   string
-	base     string // where people reach the pages; "" if that is not set
 	database string
 }
 
@@ -34,7 +32,7 @@ func main() {
 		Name: "libra-web", Usage: "serves the pages and the API, to people and programs",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, without a socket from systemd", Into: daemon.Address(&s.listen)},
-			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages: requests for another host name are refused", Into: daemon.WebURL(&s.base, "https://libra.example.org/")},
+			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, with the path of a reverse proxy: requests for another host name are refused", Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` whose pages a score compares with: desktop or mobile, as the inspectors'", Into: s.profile},
 			daemon.Setting{Name: "cache", Default: "32M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.CacheBytes, 1<<20)},
@@ -52,15 +50,6 @@ func (s *settings) profile(name string) error {
 	return nil
 }
 
-// hosts are the names in the settings by which people reach this process.
-func (s *settings) hosts() []string {
-	hosts := []string{s.listen}
-	if u, err := url.Parse(s.base); err == nil && u.Host != "" {
-		hosts = append(hosts, u.Host)
-	}
-	return hosts
-}
-
 func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	listener, err := s.listener()
 	if err != nil {
@@ -72,7 +61,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	}
 	history := store.NewReader(s.database)
 	p.Cleanup("history", func(context.Context) error { return history.Close() })
-	s.cfg.Version, s.cfg.Hosts, s.cfg.Status = daemon.Version, s.hosts(), p.Status
+	s.cfg.Version, s.cfg.Hosts, s.cfg.Status = daemon.Version, []string{s.listen}, p.Status
 	server := web.New(s.cfg, p.Log, conn, history, p.Liveness.Loop("answering"))
 	p.Count("requests_submitted", server.Submitted)
 	p.Count("requests_refused", server.Refused)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"libra/pkg/libra"
 )
 
 // URL takes a URL of one of the schemes, with a host; "" is valid. It keeps what
@@ -36,6 +38,25 @@ func URLs(p *string, example string, schemes ...string) func(string) error {
 // WebURL is URL for what people and programs reach over HTTP.
 func WebURL(p *string, example string) func(string) error {
 	return URL(p, example, "http", "https")
+}
+
+// BaseURL is WebURL for where people reach Libra. Its path, if any, is the one
+// below which a reverse proxy serves it.
+func BaseURL(p *string, example string) func(string) error {
+	sound := WebURL(p, example)
+	return func(s string) error {
+		if err := sound(s); err != nil || s == "" {
+			return err
+		}
+		u, err := url.Parse(s)
+		if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return fmt.Errorf("must be a URL such as %s, without user, query and fragment", example)
+		}
+		if _, plain := libra.ParsePathPrefix(u.EscapedPath()); !plain {
+			return fmt.Errorf("must have a path of letters, digits, and - . _ ~ only, such as %slibra", example)
+		}
+		return nil
+	}
 }
 
 func soundURL(s string, schemes []string) bool {

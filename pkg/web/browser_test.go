@@ -25,6 +25,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/inspect/chromiumtest"
 	"libra/pkg/libra"
+	"libra/pkg/web"
 )
 
 // browser is a browser that fails the test if it complains of a page. Without
@@ -195,8 +196,24 @@ func TestBrowserTimesAreLocal(t *testing.T) {
 // holds the pages to their policy.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
 	h := started(t)
+	h.inspectInBrowser(h.base)
+}
+
+// The same below the path prefix of a reverse proxy: scripts, events and forms.
+func TestBrowserBelowPrefix(t *testing.T) {
+	t.Parallel()
+	h := newRig(t)
+	root := proxy{prefix: "/libra", strip: true}.before(h)
+	h.start(web.Config{BaseURL: root + "/libra/"}).ready()
+	h.inspectInBrowser(root + "/libra/")
+}
+
+// inspectInBrowser has a page inspected by the form at home.
+func (h *rig) inspectInBrowser(home string) {
+	t := h.t
+	t.Helper()
+	ctx := browser(t)
 	seen := make(chan struct{})
 	h.inspect(func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported {
 		step := event.Step{Request: j.Request.ID, Page: j.Request.Page, Step: libra.Weighing, Found: 3, Done: 2, At: time.Now()}
@@ -220,7 +237,7 @@ func TestBrowser(t *testing.T) {
 		}
 	})
 
-	err := chromedp.Do(ctx, chromedp.Navigate(h.base), chromedp.SendKeys("#url", "https://example.org/"),
+	err := chromedp.Do(ctx, chromedp.Navigate(home), chromedp.SendKeys("#url", "https://example.org/"),
 		chromedp.Submit("#url"), chromedp.WaitVisible("#bar[value='2']"))
 	live, liveErr := chromedp.Run(ctx, chromedp.Text("[data-live=report]"))
 	close(seen)

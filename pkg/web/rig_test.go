@@ -250,7 +250,7 @@ func (h *rig) awaitListed(reports ...event.Reported) {
 				Latest *struct{ At time.Time }
 			}
 		}
-		if err := json.Unmarshal([]byte(h.get("/api/pages").body), &list); err != nil {
+		if err := json.Unmarshal([]byte(h.get("/api/pages?limit=500").body), &list); err != nil {
 			h.t.Fatal(err)
 		}
 		newest := map[string]time.Time{}

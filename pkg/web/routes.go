@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -55,14 +56,14 @@ func (s *Server) routes() http.Handler {
 	}
 	checked := s.checked(mux)
 	zipping := zip(checked)
-	return s.measured(mux, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.below(mux, s.measured(mux, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
 		if r.URL.Path == api.EventsPattern { // a stream must not wait for a compressor
 			checked.ServeHTTP(w, r)
 			return
 		}
 		zipping.ServeHTTP(w, r)
-	}))
+	})))
 }
 
 var zipped = []string{"application/json", "application/problem+json", "text/html", "text/css", "text/javascript", "text/plain", "image/svg+xml"}
@@ -86,6 +87,10 @@ func (s *Server) checked(mux *http.ServeMux) http.Handler {
 		}
 		if err := s.cross.Check(r); err != nil {
 			s.api.Fail(w, r, api.PlainProblem(http.StatusForbidden, libra.CodeCrossSite, "a page of another site sent this ("+err.Error()+")", "use Libra's own pages, or a program"))
+			return
+		}
+		if clean := cleanPath(r.URL.Path); clean != r.URL.Path {
+			http.Redirect(w, r, api.At(r, (&url.URL{Path: clean, RawQuery: r.URL.RawQuery}).String()), http.StatusTemporaryRedirect)
 			return
 		}
 		h, pattern := mux.Handler(r)

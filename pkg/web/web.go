@@ -64,6 +64,10 @@ import (
 type Config struct {
 	// Site is the first part of every request's subject; "home" by default.
 	Site string
+	// BaseURL is where people reach Libra. Its host is one of Hosts. Its path is
+	// the prefix below which a reverse proxy serves Libra, and begins every link;
+	// the X-Forwarded-Prefix of a request overrides it.
+	BaseURL string
 	// Hosts are the names under which people reach Libra, besides localhost and
 	// IP addresses, which always are. A request for another name is
 	// refused: its owner may have pointed it at this address.
@@ -71,8 +75,8 @@ type Config struct {
 	// Profile is the device whose web pages a score compares with: "desktop",
 	// the default, or "mobile". The inspectors' own should be the same.
 	Profile string
-	// RunbookURL is where docs/operations.md is published, for links; by default
-	// our own /runbook.
+	// RunbookURL is where docs/operations.md is published, for links; "" is our
+	// own /runbook.
 	RunbookURL string
 	// Status takes one line for systemctl status, every second. May be nil.
 	Status func(string)
@@ -116,10 +120,12 @@ func (c Config) withDefaults() Config {
 	or(&c.Site, "home")
 	or(&c.Profile, score.Desktop)
 	c.Hosts = slices.Clone(c.Hosts)
+	if host := parseBase(c.BaseURL).host; host != "" {
+		c.Hosts = append(c.Hosts, host)
+	}
 	for i, host := range c.Hosts {
 		c.Hosts[i] = hostname(host)
 	}
-	or(&c.RunbookURL, pages.RunbookPath)
 	or(&c.Version, "0.0.0")
 	or(&c.CacheBytes, 32<<20)
 	or(&c.MaxPages, 20_000)
@@ -146,6 +152,7 @@ func or[T comparable](field *T, value T) {
 // api and pages.
 type Server struct {
 	cfg  Config
+	base base // of cfg.BaseURL
 	log  *slog.Logger
 	loop bus.Loop
 
@@ -164,7 +171,12 @@ type Server struct {
 // HTTP is answered; it may be nil.
 func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, loop bus.Loop) *Server {
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, log: log, loop: loop, stopping: make(chan struct{}), cross: http.NewCrossOriginProtection()}
+	s := &Server{cfg: cfg, base: parseBase(cfg.BaseURL), log: log, loop: loop, stopping: make(chan struct{}), cross: http.NewCrossOriginProtection()}
+	if s.base.origin != "" { // a proxy may send another Host than the browser sends it
+		if err := s.cross.AddTrustedOrigin(s.base.origin); err != nil {
+			log.Warn("forms are accepted for this host only", "base_url", cfg.BaseURL, "err", err)
+		}
+	}
 	s.state = state.New(state.Config{
 		Profile: cfg.Profile, Version: cfg.Version, CacheBytes: cfg.CacheBytes, MaxPages: cfg.MaxPages, MaxStreams: cfg.MaxStreams, Patience: cfg.Patience,
 		HeartbeatTimeout: cfg.HeartbeatTimeout, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck,

@@ -81,7 +81,7 @@ func unavailable(kind string, code libra.Code, text, remedy string) *Problem {
 
 // Fail answers with a problem: a page for a browser, JSON for a program.
 func (s *API) Fail(w http.ResponseWriter, r *http.Request, p *Problem) {
-	p.Instance = r.URL.EscapedPath()
+	p.Instance = At(r, r.URL.EscapedPath())
 	h := w.Header()
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))

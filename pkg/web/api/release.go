@@ -40,7 +40,7 @@ func (s *API) PostRelease(w http.ResponseWriter, r *http.Request) {
 		s.Fail(w, r, p)
 		return
 	}
-	w.Header().Set("Location", "/api/pages/"+doc.ID)
+	w.Header().Set("Location", At(r, "/api/pages/"+doc.ID))
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusAccepted, doc)
 }

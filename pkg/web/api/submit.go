@@ -59,7 +59,7 @@ func (s *API) PostPage(w http.ResponseWriter, r *http.Request) {
 		s.Fail(w, r, p)
 		return
 	}
-	w.Header().Set("Location", "/api/pages/"+doc.ID)
+	w.Header().Set("Location", At(r, "/api/pages/"+doc.ID))
 	w.Header().Set("Cache-Control", "no-store")
 	code := http.StatusAccepted
 	if asked.Every == WatchOff {

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,7 +20,7 @@ type alarmsPage struct {
 	Open     []alarmRow
 	More     int      // open ones that are not listed
 	Notices  []string // why the list may lack something
-	Silences []api.SilenceDoc
+	Silences silenceList
 	History  historyPage
 	First    bool // nothing was paged past
 	Form     silenceForm
@@ -27,16 +28,24 @@ type alarmsPage struct {
 
 // actsPage is what the forms of an alarm are filled with.
 type actsPage struct {
-	Name string // of the reader, as given last
-	Now  time.Time
+	Prefix string // of every link
+	Name   string // of the reader, as given last
+	Now    time.Time
 }
 
 // historyPage is a part of what happened.
 type historyPage struct {
+	Prefix  string // of every link
 	Rows    []entryRow
 	Next    string
 	Notices []string // why the list may lack something
 	Of      string   // the alarm whose page it is on, "" for none
+}
+
+// silenceList is silences and maintenance windows.
+type silenceList struct {
+	Prefix string // of every link
+	List   []api.SilenceDoc
 }
 
 // alarmRow is an alarm as people see it.
@@ -90,6 +99,9 @@ func everyChoices(seconds int) []choice {
 	return list
 }
 
+// agesGrow is how often the pages of alarms look again, for the ages that they show.
+const agesGrow = 30 * time.Second
+
 // How many alarms and events one page shows.
 const (
 	openRows    = 50
@@ -111,22 +123,22 @@ func (s *Pages) renderAlarms(w http.ResponseWriter, r *http.Request, code int, f
 		s.api.Fail(w, r, api.BadRequestOf("after", api.NoPlace(text)))
 		return
 	}
-	doc := alarmsPage{actsPage: actsPage{nameOf(r), time.Now()}, First: after.At.IsZero(), Form: form}
-	doc.History = historyRowsOf(s.api.Timeline(r.Context(), "", after, min(historyRows, s.cfg.MaxList)), "")
+	doc := alarmsPage{actsPage: actsPage{api.At(r, ""), nameOf(r), time.Now()}, First: after.At.IsZero(), Form: form}
+	doc.History = historyRowsOf(r, s.api.Timeline(r.Context(), "", after, min(historyRows, s.cfg.MaxList)), "")
 	if doc.First {
 		open := s.api.Alarms(r.Context(), libra.Raised, min(openRows, s.cfg.MaxList))
 		for _, a := range open.Alarms {
 			doc.Open = append(doc.Open, s.alarmRow(doc.actsPage, a))
 		}
-		doc.More, doc.Notices, doc.Silences = open.More, notices(open.ReasonList), s.api.Silences().Silences
+		doc.More, doc.Notices, doc.Silences = open.More, notices(open.ReasonList), silenceList{doc.Prefix, s.api.Silences().Silences}
 	}
-	s.renderLive(w, r, code, "alarms", layout{Title: "Alarms", Listen: doc.First && form.Fault == "", Document: doc})
+	s.renderLive(w, r, code, "alarms", layout{Title: "Alarms", Listen: doc.First && form.Fault == "", Poll: agesGrow, Document: doc})
 }
 
 func (s *Pages) alarmRow(acts actsPage, a api.AlarmDoc) alarmRow {
 	row := alarmRow{actsPage: acts, AlarmDoc: a}
 	if strings.HasPrefix(a.Runbook, "#") { // else it is not a section of ours
-		row.Runbook = strings.TrimSuffix(s.cfg.RunbookURL, "#") + a.Runbook
+		row.Runbook = strings.TrimSuffix(cmp.Or(s.cfg.RunbookURL, acts.Prefix+RunbookPath), "#") + a.Runbook
 	}
 	if a.State == libra.Cleared {
 		row.Lasted = libra.FormatDuration(a.Until.Sub(a.Since))
@@ -137,7 +149,7 @@ func (s *Pages) alarmRow(acts actsPage, a api.AlarmDoc) alarmRow {
 // alarmPage is what /alarms/{id} shows.
 type alarmPage struct {
 	alarmRow
-	Silences []api.SilenceDoc
+	Silences silenceList
 	History  historyPage
 	First    bool
 	Form     silenceForm
@@ -156,10 +168,10 @@ func (s *Pages) GetAlarm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	doc := alarmPage{
-		alarmRow: s.alarmRow(actsPage{nameOf(r), time.Now()}, d.AlarmDoc), Silences: d.Silences, First: after.At.IsZero(),
-		History: historyRowsOf(d.TimelineDoc, d.ID), Form: silenceForm{For: "2h"},
+		alarmRow: s.alarmRow(actsPage{api.At(r, ""), nameOf(r), time.Now()}, d.AlarmDoc), Silences: silenceList{api.At(r, ""), d.Silences}, First: after.At.IsZero(),
+		History: historyRowsOf(r, d.TimelineDoc, d.ID), Form: silenceForm{For: "2h"},
 	}
-	s.renderLive(w, r, http.StatusOK, "alarm", layout{Title: api.Short(d.Summary, 60), Nav: "/alarms", Listen: doc.First, Document: doc})
+	s.renderLive(w, r, http.StatusOK, "alarm", layout{Title: api.Short(d.Summary, 60), Nav: "/alarms", Listen: doc.First, Poll: agesGrow, Document: doc})
 }
 
 // entryRow is one thing that happened, in words.
@@ -171,8 +183,8 @@ type entryRow struct {
 
 // historyRowsOf words a timeline. An alarm that is raised again while it is
 // raised has changed its severity, or another field that is shown.
-func historyRowsOf(doc api.TimelineDoc, of string) historyPage {
-	page := historyPage{Next: doc.Next, Notices: notices(doc.ReasonList), Of: of, Rows: make([]entryRow, len(doc.Timeline))}
+func historyRowsOf(r *http.Request, doc api.TimelineDoc, of string) historyPage {
+	page := historyPage{Prefix: api.At(r, ""), Next: doc.Next, Notices: notices(doc.ReasonList), Of: of, Rows: make([]entryRow, len(doc.Timeline))}
 	was := map[string]api.EntryDoc{} // the transition before, by alarm
 	for i, e := range slices.Backward(doc.Timeline) {
 		row := entryRow{EntryDoc: e}
@@ -252,7 +264,7 @@ func (s *Pages) person(w http.ResponseWriter, r *http.Request) *api.Problem {
 	}
 	r.Header.Set("X-Libra-Client", name)
 	http.SetCookie(w, &http.Cookie{
-		Name: nameCookie, Value: url.QueryEscape(name), Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: nameCookie, Value: url.QueryEscape(name), Path: api.At(r, "/"), MaxAge: 365 * 24 * 3600, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
 	return nil
 }
@@ -267,7 +279,7 @@ func (s *Pages) PostAcknowledge(w http.ResponseWriter, r *http.Request) {
 		s.api.Fail(w, r, p)
 		return
 	}
-	http.Redirect(w, r, "/alarms/"+url.PathEscape(r.PathValue("id")), http.StatusSeeOther)
+	http.Redirect(w, r, api.At(r, "/alarms/"+url.PathEscape(r.PathValue("id"))), http.StatusSeeOther)
 }
 
 // PostSilence serves POST /silences.
@@ -284,7 +296,7 @@ func (s *Pages) PostSilence(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case p == nil:
-		http.Redirect(w, r, "/alarms#silences", http.StatusSeeOther)
+		http.Redirect(w, r, api.At(r, "/alarms#silences"), http.StatusSeeOther)
 	case p.Status == http.StatusBadRequest && api.Accepts(r, "text/html"):
 		form.Fault = p.Detail
 		s.renderAlarms(w, r, p.Status, form) // the form again, with what was typed
@@ -303,5 +315,5 @@ func (s *Pages) PostEnd(w http.ResponseWriter, r *http.Request) {
 		s.api.Fail(w, r, p)
 		return
 	}
-	http.Redirect(w, r, "/alarms#silences", http.StatusSeeOther)
+	http.Redirect(w, r, api.At(r, "/alarms#silences"), http.StatusSeeOther)
 }

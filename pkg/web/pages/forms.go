@@ -13,7 +13,7 @@ func (s *Pages) PostRelease(w http.ResponseWriter, r *http.Request) {
 		s.api.Fail(w, r, p)
 		return
 	}
-	http.Redirect(w, r, "/pages/"+doc.ID, http.StatusSeeOther)
+	http.Redirect(w, r, api.At(r, "/pages/"+doc.ID), http.StatusSeeOther)
 }
 
 // PostPage serves POST /pages.
@@ -25,7 +25,7 @@ func (s *Pages) PostPage(w http.ResponseWriter, r *http.Request) {
 	doc, p := s.api.Submit(r, r.PostForm.Get("url"))
 	switch {
 	case p == nil:
-		http.Redirect(w, r, "/pages/"+doc.ID, http.StatusSeeOther)
+		http.Redirect(w, r, api.At(r, "/pages/"+doc.ID), http.StatusSeeOther)
 	case p.Status == http.StatusBadRequest && api.Accepts(r, "text/html"):
 		s.renderHome(w, r, p.Status, r.PostForm.Get("url"), p.Detail) // the form again, with what was typed
 	default:
@@ -44,7 +44,7 @@ func (s *Pages) PostWatch(w http.ResponseWriter, r *http.Request) {
 		s.api.Fail(w, r, p)
 		return
 	}
-	http.Redirect(w, r, "/pages/"+r.PathValue("id")+"#watch", http.StatusSeeOther)
+	http.Redirect(w, r, api.At(r, "/pages/"+r.PathValue("id")+"#watch"), http.StatusSeeOther)
 }
 
 func (s *Pages) watchAgain(r *http.Request, id, every string) *api.Problem {

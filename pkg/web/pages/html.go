@@ -43,6 +43,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 
 // layout is what every page shows around its content.
 type layout struct {
+	Prefix   string // of every link: the path below which a proxy serves Libra
 	Title    string
 	Nav      string // the page's own entry in the navigation
 	Version  string
@@ -52,6 +53,7 @@ type layout struct {
 	Behind   *state.Degraded  // history, while it lacks the newest
 	Refresh  bool             // without scripts, look again soon
 	Listen   bool             // scripts listen for events
+	Poll     time.Duration    // scripts look again so often; 0 for never
 	Page     string           // the events of one page only
 	Shown    string           // the request whose report is shown
 	Now      time.Time
@@ -69,7 +71,7 @@ func (s *Pages) RenderProblem(w http.ResponseWriter, r *http.Request, p *api.Pro
 }
 
 func (s *Pages) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
-	l.Nav, l.Version, l.Now, l.Up, l.Alarms = cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, time.Now(), s.state.Up(), s.state.Memory.Counts().Alarms
+	l.Prefix, l.Nav, l.Version, l.Now, l.Up, l.Alarms = api.At(r, ""), cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, time.Now(), s.state.Up(), s.state.Memory.Counts().Alarms
 	for _, d := range l.Up.Degraded {
 		if d.Part == state.SQLite {
 			l.Behind = &d
@@ -271,7 +273,7 @@ func assetRows(r libra.Report, by string) (rows []assetRow, left, others int) {
 
 // GetStatus serves GET /status.
 func (s *Pages) GetStatus(w http.ResponseWriter, r *http.Request) {
-	s.renderLive(w, r, http.StatusOK, "status", layout{Title: "Status", Refresh: true, Listen: true, Document: s.state.Status()})
+	s.renderLive(w, r, http.StatusOK, "status", layout{Title: "Status", Refresh: true, Listen: true, Poll: 2 * time.Second, Document: s.state.Status()})
 }
 
 // statics are the files of the pages, with a tag that changes when they do.

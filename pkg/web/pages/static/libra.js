@@ -106,6 +106,6 @@
   // connections too.
   addEventListener("pagehide", () => events.close());
   addEventListener("pageshow", (e) => { if (e.persisted) { listen(); later(0); } });
-  if (location.pathname === "/status") setInterval(look, 2000);
-  if (location.pathname.startsWith("/alarms")) setInterval(look, 30000); // ages grow
+  const poll = Number(document.body.dataset.poll);
+  if (poll) setInterval(look, poll);
 })();
