@@ -345,3 +345,31 @@ func TestProblems(t *testing.T) {
 		}
 	}
 }
+
+// An appliance below a path prefix of a reverse proxy is used as any other, with
+// the links that people use.
+func TestServerBelowPrefix(t *testing.T) {
+	var paths []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		paths = append(paths, r.URL.Path)
+		w.Header().Set("Content-Type", "application/json")
+		http.ServeFile(w, r, filepath.Join("testdata", "alarm.json"))
+	}))
+	defer s.Close()
+	for _, server := range []string{s.URL + "/libra", s.URL + "/libra/"} {
+		code, out, errs := libra(t, "alarms", "show", "bus", "--server", server)
+		if code == 2 || !strings.Contains(out, s.URL+"/libra/runbook#bus") {
+			t.Errorf("%s: code %d, %s\n%s", server, code, errs, out)
+		}
+	}
+	for _, path := range paths {
+		if path != "/libra/api/alarms/bus" {
+			t.Errorf("asked for %s", path)
+		}
+	}
+	for _, bad := range []string{s.URL + "/a//b", s.URL + "/?a=b", s.URL + "/../x"} {
+		if code, _, errs := libra(t, "alarms", "--server", bad); code != 2 || !strings.Contains(errs, "it is not the URL of a server") {
+			t.Errorf("%s: code %d, %q", bad, code, errs)
+		}
+	}
+}

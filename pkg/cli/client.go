@@ -36,7 +36,7 @@ const howToStart = "start it with scripts/appliance up, or with systemctl start 
 
 // client talks to an appliance.
 type client struct {
-	server string // URL without a path
+	server string // URL without a slash at its end
 	name   string // for X-Libra-Client
 	http   *http.Client
 }
@@ -58,7 +58,12 @@ func (r *runner) client(c *cli.Context) (*client, error) {
 		server, source = s, "--server"
 	}
 	u, err := url.Parse(server)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+	var prefix string // of a reverse proxy
+	plain := err == nil
+	if plain {
+		prefix, plain = libra.ParsePathPrefix(u.EscapedPath())
+	}
+	if !plain || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fail("cannot use %s %q: it is not the URL of a server", source, server).with("give one such as %s", defaultServer)
 	}
 	name := c.String("client")
@@ -68,7 +73,7 @@ func (r *runner) client(c *cli.Context) (*client, error) {
 	if strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
 		return nil, fail("cannot use --client %q: only printable ASCII fits in a header", name).with("give a name such as team-a")
 	}
-	return &client{server: u.Scheme + "://" + u.Host, name: name, http: &http.Client{Timeout: answerTimeout}}, nil
+	return &client{server: u.Scheme + "://" + u.Host + prefix, name: name, http: &http.Client{Timeout: answerTimeout}}, nil
 }
 
 func userAtHost() string {

@@ -69,7 +69,7 @@ func (r *runner) doctor(c *cli.Context) error {
 		database = s
 	}
 	if s := setting(settings, "LIBRA_SERVER"); s != "" && !c.IsSet("server") && r.getenv("LIBRA_SERVER") == "" {
-		server = s
+		server = strings.TrimRight(s, "/")
 	}
 	bus, space := filepath.Join(state, "bus"), configs.Default("LIBRA_BUS_SPACE")
 	if s := setting(settings, "LIBRA_BUS_STORE"); s != "" {
