@@ -25,8 +25,8 @@ func parseBase(text string) (b base) {
 }
 
 // forwardedPrefix is the prefix that the reverse proxies of a request name, the
-// outermost first. ok is false if they name none, or one that is not plain: then
-// whoever sent it gets the links that everybody gets.
+// outermost first. ok is false if they name none, or one that is not plain: the
+// links of the answer then begin with the prefix of the base URL.
 func forwardedPrefix(h http.Header) (prefix string, ok bool) {
 	for _, value := range h.Values("X-Forwarded-Prefix") {
 		part, plain := libra.ParsePathPrefix(strings.TrimSpace(value))
