@@ -158,6 +158,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GORACE", promptExit)
+			e.Setenv("TZ", "UTC")
 			e.Setenv("SITE", siteURL)
 			e.Setenv("APPLIANCE", applianceURL)
 			e.Setenv("DEGRADED", degradedURL)
