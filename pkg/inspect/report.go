@@ -56,6 +56,7 @@ func (p *page) report(r *libra.Report) {
 		return
 	}
 	a.walk()
+	p.reportScripts(r)
 	p.judge(r, hops)
 }
 
