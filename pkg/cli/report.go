@@ -26,6 +26,9 @@ func writeJSON(w io.Writer, v any) error {
 // profile names the pages that it is scored against.
 func writeReport(w io.Writer, s screen, r *libra.Report, profile string) {
 	fmt.Fprintln(w, s.paint(bold, printable(r.URL)))
+	if r.Title != "" {
+		fmt.Fprintln(w, printable(r.Title))
+	}
 	if r.FinalURL != "" && r.FinalURL != r.URL {
 		fmt.Fprintf(w, "redirected to %s\n", printable(r.FinalURL))
 	}

@@ -140,13 +140,14 @@ func wantPaths(t *testing.T, r *libra.Report, f libra.Fetch, want ...string) {
 
 func TestInspectReportsAPage(t *testing.T) {
 	files := map[string]string{
-		"/":            `<!doctype html><link rel=stylesheet href=a.css><script src=m.js type=module></script><img src="a b.png#x"><iframe src=f/></iframe>`,
+		"/": `<!doctype html><title> The
+			page </title><link rel=stylesheet href=a.css><script src=m.js type=module></script><img src="a b.png#x"><iframe src=f/></iframe>`,
 		"/a.css":       `@import "b.css"; p { color: red }`,
 		"/b.css":       `@import "a.css";`,
 		"/m.js":        `import "./n.js"; // import "./never.js"`,
 		"/n.js":        `export default 1`,
 		"/a b.png":     "png",
-		"/f/":          `<img src=inner.png>`,
+		"/f/":          `<title>A frame</title><img src=inner.png>`,
 		"/f/inner.png": "inner",
 	}
 	url := site(t, files)
@@ -158,6 +159,9 @@ func TestInspectReportsAPage(t *testing.T) {
 	})
 	if r.Outcome != libra.Complete || r.Status != 200 || r.FinalURL != url+"/" {
 		t.Errorf("got outcome %s, status %d, final URL %s, reasons %q", r.Outcome, r.Status, r.FinalURL, r.Reasons)
+	}
+	if r.Title != "The page" {
+		t.Errorf("title %q", r.Title)
 	}
 	wantPaths(t, r, libra.Fetched, "/", "/a.css", "/m.js", "/a%20b.png", "/f/", "/b.css", "/n.js", "/f/inner.png")
 	var body int

@@ -46,6 +46,9 @@ func (p *page) report(r *libra.Report) {
 	a := assembler{p: p, index: map[string]int{}, r: r}
 	a.root(hops)
 	r.FinalURL, r.CertificateUntil = hops.FinalURL, hops.CertificateUntil
+	if root := p.root.frame; root != nil && root.doc != nil {
+		r.Title = root.doc.Title
+	}
 	if n := len(hops.Hops); n > 0 {
 		r.Status = hops.Hops[n-1].Status
 	}

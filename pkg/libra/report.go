@@ -141,11 +141,15 @@ func (t Totals) Types() []ResourceType {
 	})
 }
 
+// MaxTitle bounds Report.Title, in bytes.
+const MaxTitle = 256
+
 // Report is the result of one inspection of one page.
 type Report struct {
-	URL        string    `json:"url"`       // as asked for
-	FinalURL   string    `json:"final_url"` // after redirects
-	Status     int       `json:"status"`    // of the final document; 0 when no answer came
+	URL        string    `json:"url"`             // as asked for
+	FinalURL   string    `json:"final_url"`       // after redirects
+	Title      string    `json:"title,omitempty"` // document.title of the final document, at most MaxTitle bytes of it
+	Status     int       `json:"status"`          // of the final document; 0 when no answer came
 	Started    time.Time `json:"started"`
 	DurationMS int64     `json:"duration_ms"`
 	Outcome    Outcome   `json:"outcome"`

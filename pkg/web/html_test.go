@@ -26,6 +26,7 @@ func TestHostileText(t *testing.T) {
 	r.Page = libra.PageID(r.URL)
 	got := reported(r, time.Now().UTC())
 	got.Report.Outcome, got.Report.Reasons = libra.Partial, []string{evil}
+	got.Report.Title = evil + strings.Repeat("é", libra.MaxTitle)
 	got.Report.FinalURL = "javascript:alert(3)//" + evil
 	got.Report.Assets = append(got.Report.Assets,
 		libra.Asset{URL: "javascript:alert(4)", Type: libra.Script, Fetch: libra.Fetched, Reason: evil, Error: evil},

@@ -137,6 +137,9 @@ type Document struct {
 	// URL is the address the document came from, Base what its links resolve
 	// against at the end of the document.
 	URL, Base string
+	// Title is document.title, at most libra.MaxTitle bytes of it: "" where the
+	// document names none.
+	Title string
 	// Root is the tree, with elements deeper than 512 set beside their parent
 	// as browsers do.
 	Root *html.Node

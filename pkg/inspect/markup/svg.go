@@ -26,6 +26,10 @@ func (w *walker) svg(n *html.Node) bool {
 	case "style":
 		w.style(n)
 		return false
+	case "title":
+		if root := n.Parent; root != nil && root.Data == "svg" && root.Parent != nil && root.Parent.Type == html.DocumentNode {
+			w.pageTitle(n)
+		}
 	}
 	return true
 }

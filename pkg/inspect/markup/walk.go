@@ -23,6 +23,7 @@ type walker struct {
 	scope     int                // the one around the node, from 1; 0 for none
 	upgraded  string             // the URL resolved last that is requested over https instead
 	listed    map[string]bool    // URLs of the references, once no more are listed
+	titled    bool               // the title was seen: the first one counts
 }
 
 // document visits a whole tree.
@@ -100,7 +101,10 @@ func (w *walker) element(n *html.Node) bool {
 	case atom.Template:
 		w.template(n)
 		return false
-	case atom.Noembed, atom.Noframes, atom.Textarea, atom.Xmp, atom.Plaintext, atom.Title:
+	case atom.Title:
+		w.pageTitle(n)
+		return false
+	case atom.Noembed, atom.Noframes, atom.Textarea, atom.Xmp, atom.Plaintext:
 		return false
 	case atom.Noscript:
 		return !w.env.Scripting

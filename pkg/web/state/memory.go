@@ -93,6 +93,7 @@ func summarize(r event.Reported, profile string) *Summary {
 		s.Score = &ShortScore{full.Score, full.Verdict}
 	}
 	s.Report.Assets = nil
+	s.Report.Title = strings.ToValidUTF8(r.Report.Title[:min(len(r.Report.Title), libra.MaxTitle)], "")
 	if s.Report.FinalURL == s.Report.URL {
 		s.Report.FinalURL = s.Report.URL // one string, not two
 	}
