@@ -57,6 +57,13 @@ func site(t *testing.T) (url string, hung <-chan struct{}) {
 			<-r.Context().Done()
 			return
 		}
+		if r.URL.Path == "/odd" {
+			if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
+				c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\nContent-Type: text/html\r\n\r\nhi"))
+				c.Close()
+			}
+			return
+		}
 		if r.URL.Path == "/down" {
 			http.Error(w, "down for the night", http.StatusInternalServerError)
 			return
@@ -90,7 +97,7 @@ func degraded(t *testing.T) (url string) {
 		ID: "disk", Scope: libra.ScopeHost, Target: "/var/lib/libra", Severity: libra.Minor, State: libra.Raised,
 		Summary: "The disk is filling up", Evidence: "83 % of its space, limit 80 %", Runbook: "#disk", Since: since,
 	}
-	web := libra.Alarm{ID: "web", Scope: libra.ScopeComponent, Target: "libra-web", Severity: libra.Major, State: libra.Cleared, Summary: "Libra's pages and API can be used again", Since: since, Until: since.Add(time.Second)}
+	web := libra.Alarm{ID: "web", Scope: libra.ScopeComponent, Target: "libra-web", Severity: libra.Major, State: libra.Cleared, Summary: "The web server serves again", Since: since, Until: since.Add(time.Second)}
 	for _, a := range []libra.Alarm{disk, web} {
 		if err := watchdog.PublishAlarm(t.Context(), libra.Transition{ID: "t-" + a.ID, Alarm: a, At: since.Add(time.Second), Host: "box"}); err != nil {
 			t.Fatal(err)
@@ -158,7 +165,6 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GORACE", promptExit)
-			e.Setenv("TZ", "UTC")
 			e.Setenv("SITE", siteURL)
 			e.Setenv("APPLIANCE", applianceURL)
 			e.Setenv("DEGRADED", degradedURL)

@@ -178,6 +178,38 @@ func TestInspectErrorPageIsReported(t *testing.T) {
 	}
 }
 
+// What is odd about the heads of responses is said, of the first few by name; the
+// report is complete all the same.
+func TestInspectNoticesOddHeads(t *testing.T) {
+	url := served(t, func(w http.ResponseWriter, r *http.Request) {
+		body := "x"
+		if r.URL.Path == "/" {
+			body = "<!doctype html><img src=1.png><img src=2.png><img src=3.png><img src=4.png>"
+		}
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nno colon\r\nContent-Type: %s\r\n\r\n%s", w.Header().Get("Content-Type"), body)
+	})
+	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url, nil)
+	if r.Outcome != libra.Complete || r.Totals.Requests != 5 {
+		t.Errorf("got %s with %d requests, want complete with 5", r.Outcome, r.Totals.Requests)
+	}
+	const skipped = `the header line "no colon" is skipped: it is not "name: value"`
+	want := []libra.Reason{
+		{Code: libra.CodeMalformedHeader, Text: "the page: " + skipped, Remedy: "correct the server's header"},
+		{Code: libra.CodeMalformedHeader, Text: "image " + url + "/1.png: " + skipped, Remedy: "correct the server's header"},
+		{Code: libra.CodeMalformedHeader, Text: "image " + url + "/2.png: " + skipped, Remedy: "correct the server's header"},
+		{Code: libra.CodeMalformedHeader, Text: "2 more responses with invalid headers"},
+	}
+	if diff := cmp.Diff(want, r.Details); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestInspectIntegrity(t *testing.T) {
 	const sheet = `@import "b.css";`
 	sum := sha256.Sum256([]byte(sheet))

@@ -16,6 +16,9 @@ import (
 // one.
 const maxFailures = 10
 
+// maxOddities bounds the responses with invalid headers that are named one by one.
+const maxOddities = 3
+
 // reasons collects why a report is not complete, each limit once.
 type reasons struct {
 	list []string
@@ -59,7 +62,6 @@ func (p *page) report(r *libra.Report) {
 		return
 	}
 	a.walk()
-	p.reportScripts(r)
 	p.judge(r, hops)
 }
 
@@ -126,6 +128,18 @@ func (p *page) judge(r *libra.Report, root *fetch.Result) {
 	if len(r.Reasons) > 0 {
 		r.Outcome = libra.Partial
 	}
+	p.notice(r)
+}
+
+// notice adds what the reader of a report should know although it does not make the
+// report less complete.
+func (p *page) notice(r *libra.Report) {
+	for _, text := range p.oddities[:min(len(p.oddities), maxOddities)] {
+		r.AddReason(libra.Reason{Code: libra.CodeMalformedHeader, Text: text, Remedy: "correct the server's header"})
+	}
+	if more := len(p.oddities) - maxOddities; more > 0 {
+		r.AddReason(libra.Because(libra.CodeMalformedHeader, libra.Several(more, "more response")+" with invalid headers"))
+	}
 }
 
 // mayPass says that a status is no answer for good: too many requests, or a
@@ -174,6 +188,13 @@ func (a *assembler) root(res *fetch.Result) {
 
 // asset turns a hop into an asset.
 func (a *assembler) asset(h fetch.Hop, t libra.ResourceType, initiator string) libra.Asset {
+	if h.Oddity != "" {
+		what := "the page"
+		if initiator != "" {
+			what = fmt.Sprintf("%s %.200s", t, h.URL)
+		}
+		a.p.oddities = append(a.p.oddities, what+": "+h.Oddity)
+	}
 	x := libra.Asset{
 		URL: h.URL, Type: t, Initiator: initiator, Status: h.Status, HeaderBytes: h.HeaderBytes,
 		EncodedBytes: h.EncodedBytes, DecodedBytes: h.DecodedBytes, FramingBytes: h.FramingBytes,

@@ -66,6 +66,9 @@ const (
 const (
 	// CodeNotHTTP: the response is not HTTP.
 	CodeNotHTTP Code = "not-http"
+	// CodeMalformedHeader: the head of a response is not valid HTTP, in a way that
+	// browsers overlook; the report may be complete.
+	CodeMalformedHeader Code = "malformed-header"
 	// CodeBodyEncoding: the body does not decode as its Content-Encoding says.
 	CodeBodyEncoding Code = "body-encoding"
 	// CodeBodyCut: the body ended before its announced end.

@@ -51,12 +51,11 @@ func (s streak) limits(c Config) Limits {
 	return l
 }
 
-// String is the noun for one of what is counted.
 func (s streak) String() string {
 	if s == ofPage || s == once {
-		return "inspection"
+		return "inspections"
 	}
-	return "probe"
+	return "probes"
 }
 
 // readNow asks for a reading before its time.

@@ -97,3 +97,18 @@ func TestLastVerdictStands(t *testing.T) {
 		t.Errorf("once it is complete again: %s", got)
 	}
 }
+
+// A complete report may have reasons: what browsers overlook is shown as noticed,
+// not as missing.
+func TestCompleteReportWithReasons(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	odd := reported(request(1), noon)
+	odd.Report.AddReason(libra.Reason{Code: libra.CodeMalformedHeader, Text: `the page: the header line "x" is skipped`})
+	h.publish(odd)
+	bustest.Await(t, "the report", func() bool { return h.whole(odd.Request.Page).Score != nil })
+	html := h.get("/pages/"+odd.Request.Page, "Accept", "text/html").body
+	if !strings.Contains(html, ">Noticed</h2>") || !strings.Contains(html, "the header line &#34;x&#34; is skipped") || strings.Contains(html, "Incomplete") {
+		t.Errorf("got:\n%s", html)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -209,6 +210,9 @@ func (w *sizeListener) event(ev any) {
 	defer w.mu.Unlock()
 	switch ev := ev.(type) {
 	case *network.EventRequestWillBeSent:
+		if strings.HasSuffix(ev.Request.URL, "/favicon.ico") {
+			return // Chromium asks for it when it likes
+		}
 		if ev.RedirectResponse != nil {
 			w.add(ev.RequestID, ev.RedirectResponse.EncodedDataLength)
 			return
@@ -237,15 +241,23 @@ func (w *sizeListener) done() bool {
 // transferSizes opens url and waits until nothing is being loaded.
 func transferSizes(t *testing.T, ctx context.Context, url string) map[string][]int64 {
 	t.Helper()
+	total, err := load(t, ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
+}
+
+// load is transferSizes for a page that Chromium may refuse.
+func load(t *testing.T, ctx context.Context, url string) (total map[string][]int64, refused error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	w := &sizeListener{base: strings.TrimSuffix(url, "/"), first: map[network.RequestID]string{}, total: map[string][]int64{}, open: map[network.RequestID]string{}}
 	if err := chromedp.Listen(ctx, w.event); err != nil {
 		t.Fatal(err)
 	}
-	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
-		t.Fatal(err)
-	}
+	refused = chromedp.Do(ctx, chromedp.Navigate(url))
 	for !w.done() {
 		select {
 		case <-ctx.Done():
@@ -255,5 +267,20 @@ func transferSizes(t *testing.T, ctx context.Context, url string) map[string][]i
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.total
+	return w.total, refused
+}
+
+// TestChromiumReadsOddHeads holds the table of odd heads against Chromium: of what it
+// reads, it requests the image.
+func TestChromiumReadsOddHeads(t *testing.T) {
+	ctx := chromium(t)
+	for _, name := range slices.Sorted(maps.Keys(oddHeads)) {
+		t.Run(name, func(t *testing.T) {
+			o := oddHeads[name]
+			total, err := load(t, ctx, rawServer(t, func(c net.Conn) { o.send(c) }))
+			if _, seen := total["/seen.png"]; seen != (o.want != "") {
+				t.Errorf("Chromium requests %v (%v), want the image: %v", total, err, o.want != "")
+			}
+		})
+	}
 }

@@ -16,11 +16,14 @@ import (
 type tally struct {
 	header atomic.Int64 // interim and final heads, or header frames
 	raw    atomic.Int64 // all of the response
+	// odd is what browsers overlook in the head, nil if nothing. HTTP/1 only.
+	odd atomic.Pointer[string]
 }
 
 // conn counts the bytes of responses between HTTP and TLS: only there can the
-// bytes of headers be distinguished from those of bodies. Over HTTP/1 it also keeps
-// net/http from reading bytes that follow a complete response.
+// bytes of headers be distinguished from those of bodies. Over HTTP/1 it also gives
+// net/http heads that it accepts, and keeps it from reading bytes that follow a
+// complete response.
 type conn struct {
 	net.Conn // *net.TCPConn or *tls.Conn
 
@@ -36,6 +39,8 @@ type conn struct {
 	response response // HTTP/1; under mu
 	next     *tally   // HTTP/1: of the request about to be written; under mu
 	excess   bool     // HTTP/1: bytes were received that belong to no response; under mu
+	outRead  int      // HTTP/1: bytes of response.out that net/http has read; under mu
+	readErr  error    // HTTP/1: why nothing more can be read; under mu
 }
 
 func newConn(c net.Conn) *conn {
@@ -52,32 +57,57 @@ func (c *conn) ConnectionState() tls.ConnectionState {
 }
 
 func (c *conn) Read(p []byte) (int, error) {
-	if c.exceeded() {
-		return 0, io.EOF // net/http closes the connection
+	if !c.h2 {
+		return c.readResponse(p)
 	}
 	n, err := c.Conn.Read(p)
-	if c.h2 {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.frames.read(p[:n])
-		return n, err
-	}
-	// Bytes that a server sends before the first request are its response, as in
-	// Chromium.
-	<-c.used
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := c.response.read(p[:n])
-	if c.excess = m < n; c.excess && m == 0 {
-		return 0, io.EOF
-	}
-	return m, err
+	c.frames.read(p[:n])
+	return n, err
 }
 
-func (c *conn) exceeded() bool {
+// readResponse reads over HTTP/1: of heads, what response makes of them.
+func (c *conn) readResponse(p []byte) (int, error) {
+	for {
+		if n, err := c.readOut(p); n > 0 || err != nil {
+			return n, err
+		}
+		n, err := c.Conn.Read(p)
+		// Bytes that a server sends before the first request are its response, as in
+		// Chromium.
+		<-c.used
+		c.mu.Lock()
+		asSent := !c.response.inHead()
+		m := c.response.read(p[:n])
+		c.excess = m < n
+		if c.readErr = err; err != nil {
+			c.response.flush()
+		}
+		c.mu.Unlock()
+		if asSent && m > 0 {
+			return m, nil
+		}
+	}
+}
+
+// readOut returns what of heads is ready for net/http, and then why nothing follows.
+func (c *conn) readOut(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.excess
+	switch r := &c.response; {
+	case c.outRead < len(r.out):
+		n := copy(p, r.out[c.outRead:])
+		if c.outRead += n; c.outRead == len(r.out) {
+			r.out, c.outRead = r.out[:0], 0
+		}
+		return n, nil
+	case c.readErr != nil:
+		return 0, c.readErr
+	case c.excess:
+		return 0, io.EOF // net/http closes the connection
+	}
+	return 0, nil
 }
 
 func (c *conn) Write(p []byte) (int, error) {

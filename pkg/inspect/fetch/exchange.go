@@ -67,6 +67,10 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 		x.fail(faultf(ErrProtocol, nil, "response of %s is not HTTP: status %03d", u.Host, resp.StatusCode))
 		return x
 	}
+	if name := ambiguous(resp.Header); name != "" {
+		x.fail(faultf(ErrProtocol, nil, "response of %s is not HTTP: it has two fields %s that differ", u.Host, name))
+		return x
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body = http.NoBody // what follows is no HTTP, and ctx does not end it
 	}
@@ -74,6 +78,17 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 	x.readBody(ctx, r, u, resp)
 	x.close(resp)
 	return x
+}
+
+// ambiguous returns the name of a field that is repeated with another value, of
+// those for which browsers refuse that; "" if no field is.
+func ambiguous(h http.Header) string {
+	for _, name := range []string{"Location", "Content-Disposition"} {
+		if values := h[name]; slices.ContainsFunc(values, func(v string) bool { return v != values[0] }) {
+			return name
+		}
+	}
+	return ""
 }
 
 // awaitTurn waits until the request may be sent over HTTP/2.
@@ -159,6 +174,9 @@ func (x *exchange) headersDone(ctx context.Context, answered bool) {
 	}
 	if x.count != nil {
 		x.hop.HeaderBytes = x.count.header.Load()
+		if odd := x.count.odd.Load(); odd != nil {
+			x.hop.Oddity = strings.Join(strings.Fields(*odd), " ")
+		}
 	}
 	x.s.spent.Add(x.hop.HeaderBytes)
 }

@@ -11,20 +11,40 @@ func OpenStreams(client, server []byte) int {
 	return len(f.streams)
 }
 
-// FollowResponse follows text, split into pieces, as one response. It returns the
-// bytes of the heads and those of the whole; ended says whether the end was found.
-func FollowResponse(text []byte, piece int) (header, whole int64, ended bool) {
+// Followed is what is known of a response that was followed.
+type Followed struct {
+	Header, Whole int64  // bytes of the heads, and of all
+	Ended         bool   // its end was found
+	Out           []byte // what net/http reads of it
+	Oddity        string
+}
+
+// FollowResponse follows text, split into pieces, as one response.
+func FollowResponse(text []byte, piece int) (f Followed) {
 	var r response
 	var t tally
 	r.begin(&t)
 	for len(text) > 0 {
 		p := text[:min(piece, len(text))]
-		if n := r.read(p); n < len(p) {
+		asSent := !r.inHead()
+		n := r.read(p)
+		if asSent {
+			f.Out = append(f.Out, p[:n]...)
+		} else {
+			f.Out, r.out = append(f.Out, r.out...), r.out[:0]
+		}
+		if n < len(p) {
 			break
 		}
 		text = text[len(p):]
 	}
-	return t.header.Load(), t.raw.Load(), r.done()
+	r.flush()
+	f.Out = append(f.Out, r.out...)
+	f.Header, f.Whole, f.Ended = t.header.Load(), t.raw.Load(), r.done()
+	if odd := t.odd.Load(); odd != nil {
+		f.Oddity = *odd
+	}
+	return f
 }
 
 // Streams is streams for tests.

@@ -3,14 +3,11 @@ package fetch
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"mime"
 	"net/http"
 	"net/http/cookiejar"
 	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,6 +79,9 @@ type Hop struct {
 	// Error is the reason why the hop failed or was cut short, in one line.
 	Error     string
 	ErrorCode libra.Code
+	// Oddity is what browsers overlook in the head of the response and no standard
+	// allows, in one line; "" if nothing.
+	Oddity string
 }
 
 // TransferBytes is Chromium's encodedDataLength for the hop.
@@ -207,16 +207,6 @@ func (res *Result) describe() {
 	if last.Status == http.StatusTooManyRequests || last.Status == http.StatusServiceUnavailable {
 		res.RetryAfter = retryAfter(res.Header.Get("Retry-After"), last.Started)
 	}
-}
-
-// contentType parses Content-Type, and ignores invalid parameters.
-func contentType(h http.Header) (mediaType, charset string) {
-	v := h.Get("Content-Type")
-	mediaType, params, err := mime.ParseMediaType(v)
-	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		mediaType, _, _ = strings.Cut(v, ";")
-	}
-	return strings.ToLower(strings.TrimSpace(mediaType)), strings.ToLower(params["charset"])
 }
 
 // retryAfter parses both forms, seconds and a date (RFC 9110, section 10.2.3).

@@ -141,29 +141,14 @@ func fetchSite(from, to *url.URL, chain []*url.URL) string {
 	return site
 }
 
-func sameSite(a, b *url.URL) bool { return a.Scheme == b.Scheme && sameParty(a, b) }
-
-// SameParty says whether two URLs share their registrable domain, or their host
-// where it has none: an IP address, "localhost".
-func SameParty(a, b string) bool {
-	x, errA := url.Parse(a)
-	y, errB := url.Parse(b)
-	return errA == nil && errB == nil && sameParty(x, y)
-}
-
-func sameParty(a, b *url.URL) bool {
-	x, y := strings.ToLower(a.Hostname()), strings.ToLower(b.Hostname())
-	return x == y || registrable(x) != "" && registrable(x) == registrable(y)
-}
-
-// registrable is the registrable domain of a host, "" for a host without one.
-func registrable(host string) string {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return ""
+func sameSite(a, b *url.URL) bool {
+	if a.Scheme != b.Scheme {
+		return false
 	}
-	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
-	if err != nil {
-		return ""
+	if strings.EqualFold(a.Hostname(), b.Hostname()) {
+		return true
 	}
-	return domain
+	x, errA := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(a.Hostname()))
+	y, errB := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(b.Hostname()))
+	return errA == nil && errB == nil && x == y
 }

@@ -56,7 +56,7 @@ func bodies() []scenario {
 		{name: "gzip that is plain text", start: raw(ok("Content-Encoding: gzip\r\n", []byte("<p>plain"))), want: libra.Partial, reason: "does not decode"},
 		{name: "gzip cut", start: raw(ok("Content-Encoding: gzip\r\n", bomb(1, "gzip")[:200])), want: libra.Partial, reason: "does not decode"},
 		{name: "length too long", start: raw(says(head + "Content-Length: 99\r\n\r\n<p>")), want: libra.Partial, reason: "before its announced end"},
-		{name: "length negative", start: raw(says(head + "Content-Length: -1\r\n\r\n<p>")), want: libra.Failed, reason: "not HTTP"},
+		{name: "length negative", start: raw(says(head + "Content-Length: -1\r\n\r\n<p>")), want: libra.Complete, reason: "is ignored"},
 		{name: "two lengths", start: raw(says(head + "Content-Length: 3\r\nContent-Length: 5\r\n\r\n<p>xx")), want: libra.Failed, reason: "not HTTP"},
 		{name: "chunk size absurd", start: raw(says(head + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n<p>")), want: libra.Partial, reason: "body failed after"},
 		{name: "chunks cut", start: raw(says(head + "Transfer-Encoding: chunked\r\n\r\n10\r\n<p>")), want: libra.Partial, reason: "before its announced end"},

@@ -13,35 +13,30 @@ type moduleImport struct {
 	depth     int  // braces around it
 }
 
-// jsScanner reads JavaScript just far enough to find imports, and what makes
-// requests (jsfetch.go): it skips comments and regular expressions, and looks
-// into strings and templates for markup only.
+// jsScanner reads JavaScript just far enough to find imports: it skips
+// comments, strings, templates and regular expressions.
 type jsScanner struct {
-	s       string
-	i       int
-	depth   int
-	prev    string // the previous significant token, "" at the start
-	last    string // the last word
-	object  string // the word before the last dot or bracket, "" for none
-	found   []moduleImport
-	judge   bool // look for what makes requests
-	fetches bool // it was found
-	lost    int  // strings without an end: the scanner has taken code for text
+	s     string
+	i     int
+	depth int
+	prev  string // the previous significant token, "" at the start
+	found []moduleImport
 	// arrow means that the current import is the body of an arrow function.
 	arrow bool
 	// templates holds the brace depth at which each open ${ ends.
 	templates []int
 }
 
-// scanScript lists the imports of a script in order and, with judge, says
-// whether something in it makes requests.
-func scanScript(s string, judge bool) (imports []moduleImport, fetches bool) {
-	imported := strings.Contains(s, "import") || strings.Contains(s, "export")
-	j := jsScanner{s: s, judge: judge}
-	for j.i < len(j.s) && (imported || j.judge && !j.fetches) {
+// scanImports lists the imports of a script in order.
+func scanImports(s string) []moduleImport {
+	if !strings.Contains(s, "import") && !strings.Contains(s, "export") {
+		return nil
+	}
+	j := jsScanner{s: s}
+	for j.i < len(j.s) {
 		j.step()
 	}
-	return j.found, j.fetches
+	return j.found
 }
 
 // step reads one token.
@@ -50,59 +45,36 @@ func (j *jsScanner) step() {
 	switch {
 	case c <= ' ':
 		j.i++
-	case isIdent(c):
-		j.word()
-	case c == '"' || c == '\'':
-		j.text()
-	case c == '/':
-		j.slash()
-	case c == '.' || c == '[':
-		j.object = ""
-		if j.prev != "" && isIdent(j.prev[0]) {
-			j.object = j.last
-		}
-		j.token(1)
-	case c == '{':
-		j.depth++
-		j.token(1)
-	case c == '}':
-		j.depth = max(j.depth-1, 0)
-		j.token(1)
-		if n := len(j.templates); n > 0 && j.templates[n-1] == j.depth {
-			j.templates = j.templates[:n-1]
-			j.template()
-		}
-	case c == '`':
-		j.i++
-		j.template()
-	case c == '<' && strings.HasPrefix(j.s[j.i:], "<!--"):
-		j.skipPast("\n")
-	case c == '=' && strings.HasPrefix(j.s[j.i:], "=>"):
-		j.token(2)
-	default:
-		j.token(1)
-	}
-}
-
-// token reads a token of n bytes.
-func (j *jsScanner) token(n int) {
-	j.prev = j.s[j.i : j.i+n]
-	j.i += n
-}
-
-// slash reads a comment, a regular expression, or a division.
-func (j *jsScanner) slash() {
-	switch {
 	case strings.HasPrefix(j.s[j.i:], "//"):
 		j.skipPast("\n")
 	case strings.HasPrefix(j.s[j.i:], "/*"):
 		j.i += 2
 		j.skipPast("*/")
-	case j.regexAllowed():
+	case c == '"' || c == '\'':
+		j.str()
+		j.prev = `"`
+	case c == '`':
+		j.i++
+		j.template()
+	case c == '/' && j.regexAllowed():
 		j.regex()
 		j.prev = `"`
+	case isIdent(c):
+		j.word()
+	case strings.HasPrefix(j.s[j.i:], "=>"):
+		j.i, j.prev = j.i+2, "=>"
+	case c == '{':
+		j.depth++
+		j.i, j.prev = j.i+1, "{"
+	case c == '}':
+		j.depth = max(j.depth-1, 0)
+		j.i, j.prev = j.i+1, "}"
+		if n := len(j.templates); n > 0 && j.templates[n-1] == j.depth {
+			j.templates = j.templates[:n-1]
+			j.template()
+		}
 	default:
-		j.token(1)
+		j.i, j.prev = j.i+1, string(c)
 	}
 }
 
@@ -116,60 +88,23 @@ func (j *jsScanner) skipPast(end string) {
 }
 
 // str reads a string literal and returns its value with simple escapes undone.
-func (j *jsScanner) str() string { return unescapeJS(j.quoted()) }
-
-// quoted reads a string literal and returns what is between its quotes, ""
-// where it has no end.
-func (j *jsScanner) quoted() string {
-	start := j.i
-	quote := j.s[start]
+func (j *jsScanner) str() string {
+	quote := j.s[j.i]
+	start := j.i + 1
 	for j.i++; j.i < len(j.s); j.i++ {
 		switch j.s[j.i] {
 		case '\\':
 			j.i++
 		case quote:
+			raw := j.s[start:j.i]
 			j.i++
-			return j.s[start+1 : j.i-1]
+			return unescapeJS(raw)
 		case '\n':
-			j.resume(start)
 			return ""
 		}
 	}
-	j.resume(start)
+	j.i = len(j.s)
 	return ""
-}
-
-// maxLost bounds how often a scanner resumes, as each takes a look at the rest
-// of the line.
-const maxLost = 16
-
-// resume continues after the character at start, which opens what has no end on
-// its line: the scanner has taken a division for a regular expression, or the
-// other way round.
-func (j *jsScanner) resume(start int) {
-	if j.lost++; j.lost > maxLost {
-		j.fetches = true // not known
-		return
-	}
-	j.i = start + 1
-}
-
-// text reads a string literal of which only markup matters, and what is in
-// brackets, which is a property's name.
-func (j *jsScanner) text() {
-	before, object := j.prev, j.object
-	text := j.quoted()
-	j.prev = `"`
-	if !j.judge || j.fetches || text == "" {
-		return
-	}
-	if before == "[" && j.nextIs(']') {
-		at := j.i
-		j.i = j.after(j.i) + 1
-		j.property(text, object)
-		j.i = at
-	}
-	j.look(text)
 }
 
 // unescapeJS undoes the escapes of a string literal that URLs carry.
@@ -185,18 +120,15 @@ func unescapeJS(raw string) string {
 
 // template reads a template literal up to its end or to the next ${.
 func (j *jsScanner) template() {
-	start := j.i
 	for ; j.i < len(j.s); j.i++ {
 		switch j.s[j.i] {
 		case '\\':
 			j.i++
 		case '`':
-			j.look(j.s[start:j.i])
 			j.i, j.prev = j.i+1, `"`
 			return
 		case '$':
 			if strings.HasPrefix(j.s[j.i:], "${") {
-				j.look(j.s[start:j.i])
 				j.templates = append(j.templates, j.depth)
 				j.depth++
 				j.i, j.prev = j.i+2, "{"
@@ -204,7 +136,7 @@ func (j *jsScanner) template() {
 			}
 		}
 	}
-	j.i, j.fetches = len(j.s), true // not known: the scanner is lost
+	j.i = len(j.s)
 }
 
 // regexAllowed decides by the previous token whether a slash divides or opens
@@ -222,7 +154,7 @@ func (j *jsScanner) regexAllowed() bool {
 }
 
 func (j *jsScanner) regex() {
-	start, class := j.i, false
+	class := false
 	for j.i++; j.i < len(j.s); j.i++ {
 		switch c := j.s[j.i]; {
 		case c == '\\':
@@ -235,42 +167,27 @@ func (j *jsScanner) regex() {
 			j.i++
 			return
 		case c == '\n':
-			j.resume(start)
 			return
 		}
 	}
-	j.resume(start)
+	j.i = len(j.s)
 }
 
-func isIdent(c byte) bool { return identifier[c] }
+func isIdent(c byte) bool {
+	return c == '_' || c == '$' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80
+}
 
-// identifier holds the bytes of identifiers and numbers.
-var identifier = func() (table [256]bool) {
-	for c := range table {
-		table[c] = c == '_' || c == '$' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80
-	}
-	return table
-}()
-
-// word reads an identifier and looks after import and export, and after what
-// makes requests.
+// word reads an identifier and looks after import and export.
 func (j *jsScanner) word() {
-	end := j.i + 1
-	for end < len(j.s) && identifier[j.s[end]] {
-		end++
+	start := j.i
+	for j.i < len(j.s) && isIdent(j.s[j.i]) {
+		j.i++
 	}
-	word, before := j.s[j.i:end], j.prev
-	j.i = end
-	j.prev, j.last = word, word
+	word, before := j.s[start:j.i], j.prev
+	j.prev = word
 	if before == "." {
-		if j.judge && !j.fetches {
-			j.property(word, j.object)
-		}
 		j.prev = "x" // a property, whatever its name
 		return
-	}
-	if j.judge && !j.fetches {
-		j.name(word, before)
 	}
 	switch word {
 	case "import":
@@ -301,7 +218,7 @@ func (j *jsScanner) importAt() {
 			j.call()
 			return
 		}
-		j.prev, j.fetches = "(", true
+		j.prev = "("
 	default:
 		j.i = at
 	}
@@ -314,7 +231,7 @@ func (j *jsScanner) call() {
 	if j.s[j.i] == '`' {
 		end := strings.IndexByte(j.s[j.i+1:], '`')
 		if end < 0 || strings.ContainsAny(j.s[j.i+1:j.i+1+end], `$\`) {
-			j.prev, j.fetches = "(", true
+			j.prev = "("
 			return
 		}
 		specifier = j.s[j.i+1 : j.i+1+end]
@@ -327,9 +244,7 @@ func (j *jsScanner) call() {
 	j.blank()
 	if j.i < len(j.s) && (j.s[j.i] == ')' || j.s[j.i] == ',') {
 		j.add(moduleImport{specifier: specifier, dynamic: true, json: json, depth: j.depth})
-		return
 	}
-	j.fetches = true
 }
 
 // from reads the literal after import … from and export … from.

@@ -1,1 +1,0 @@
-fetch("r/data.json?by-script");

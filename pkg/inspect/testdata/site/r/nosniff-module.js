@@ -1,1 +1,0 @@
-import "./m.js?in-module-nosniff";
