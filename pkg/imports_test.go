@@ -20,20 +20,21 @@ import (
 // and not imported.
 var rules = map[string][]string{
 	"libra":     {},
+	"weburl":    {"libra"},
 	"event":     {"libra"},
-	"inspect":   {"libra"},
+	"inspect":   {"libra", "weburl"},
 	"statefile": {},
 	"notes":     {"libra"},
 	"component": {},
-	"fault":     {},
+	"fault":     {"weburl"},
 	"bus":       {"libra", "event"},
 	"store":     {"libra", "event", "statefile"},
 	"daemon":    {"libra", "event", "configs", "component"},
 	"broker":    {"event", "statefile", "component"},
-	"cli":       {"libra", "inspect", "store", "configs", "component"},
+	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component"},
 	"rules":     {"libra", "statefile"},
-	"web":       {"libra", "event", "inspect", "bus", "store", "docs", "notes"},
-	"inspector": {"libra", "event", "inspect", "bus"},
+	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes"},
+	"inspector": {"libra", "weburl", "event", "inspect", "bus"},
 	"recorder":  {"libra", "event", "bus", "store"},
 	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component"},
 	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes"},
@@ -80,6 +81,7 @@ var technologies = map[string]string{
 	"github.com/urfave/cli/v2":           "cli",
 	"github.com/prometheus":              "web",
 	"github.com/coreos/go-systemd/v22":   "daemon",
+	"github.com/nlnwa/whatwg-url":        "weburl",
 	"github.com/godbus/dbus/v5":          "watchdog",
 }
 
@@ -151,7 +153,7 @@ func check(t *testing.T, path, from, imported string) (to string) {
 func checkLayers(t *testing.T, folder string, layers map[string][]string, path, imported string) {
 	dir, inside := strings.CutPrefix(filepath.Dir(path), folder)
 	to, ours := strings.CutPrefix(imported, "libra/pkg/"+folder)
-	if !inside || !ours || dir != "" && dir[0] != '/' {
+	if !inside || !ours || dir != "" && dir[0] != '/' || to != "" && to[0] != '/' {
 		return
 	}
 	from := strings.TrimPrefix(dir, "/")

@@ -12,6 +12,7 @@ import (
 	"libra/pkg/inspect/budget"
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 func (r *runner) inspectCommand() *cli.Command {
@@ -72,7 +73,7 @@ func (r *runner) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := libra.ParseURL(url); err != nil {
+	if _, err := weburl.ParsePage(url); err != nil {
 		return failURL(err)
 	}
 	criteria, err := r.criteria(c)
@@ -170,7 +171,7 @@ func prefixes(source string, texts []string) (list []netip.Prefix, err error) {
 	return list, nil
 }
 
-// failURL turns an error of libra.ParseURL into a fault.
+// failURL turns an error of weburl.ParsePage into a fault.
 func failURL(err error) error {
 	why := libra.ReasonOf(err)
 	return fail("cannot inspect this page: %s", why.Text).with("%s", why.Remedy)

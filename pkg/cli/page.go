@@ -15,6 +15,7 @@ import (
 
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 func (r *runner) pageCommand() *cli.Command {
@@ -69,12 +70,12 @@ func pageID(do, s string) (string, error) {
 	if idForm.MatchString(s) {
 		return s, nil
 	}
-	normal, err := libra.ParseURL(s)
+	u, err := weburl.ParsePage(s)
 	if err != nil {
 		return "", fail("cannot %s page %q: it is neither a page's id nor a URL", do, s).
 			with("give an id as libra pages lists it, or a URL such as https://example.org/")
 	}
-	return libra.PageID(normal), nil
+	return libra.PageID(u.String()), nil
 }
 
 func pagePath(id string) string { return "/api/pages/" + url.PathEscape(id) }

@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // writeJSON prints v for programs.
@@ -141,9 +141,6 @@ func statusColour(a libra.Asset) string {
 // originOf is what URLs of the page's own origin begin with, up to the slash
 // of the path; tables leave it out.
 func originOf(page string) string {
-	u, err := url.Parse(page)
-	if err != nil || u.Host == "" {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
+	u, _ := weburl.Parse(page)
+	return u.Origin()
 }

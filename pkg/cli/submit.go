@@ -14,6 +14,7 @@ import (
 
 	"libra/pkg/inspect/budget"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 func (r *runner) submitCommand() *cli.Command {
@@ -64,7 +65,7 @@ func (r *runner) submit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	normal, err := libra.ParseURL(given)
+	u, err := weburl.ParsePage(given)
 	if err != nil {
 		return failURL(err)
 	}
@@ -82,7 +83,7 @@ func (r *runner) submit(c *cli.Context) error {
 	what := fmt.Sprintf("submit %q", given)
 	var before time.Time
 	if c.Bool("wait") {
-		if before, err = k.lastAnswer(c.Context, what, normal); err != nil {
+		if before, err = k.lastAnswer(c.Context, what, u.String()); err != nil {
 			return err
 		}
 	}

@@ -14,9 +14,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
+
+	"libra/pkg/weburl"
 )
 
 const marker = "/libra-fault/"
@@ -26,11 +27,11 @@ var ErrAsked = errors.New("the page's address asks for an error (LIBRA_FAULTS)")
 
 // Inject does what the page's address asks for, if anything.
 func Inject(_ context.Context, page string) error {
-	u, err := url.Parse(page)
+	u, err := weburl.Parse(page)
 	if err != nil {
 		return nil // the engine reports it
 	}
-	_, rest, ok := strings.Cut(u.Path, marker)
+	_, rest, ok := strings.Cut(u.Path(), marker)
 	if !ok {
 		return nil
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"libra/pkg/inspect/fetch"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // document is one document as read: the page, a frame, or a srcdoc.
@@ -305,9 +305,6 @@ func frameRefused(res *fetch.Result, parent string) bool {
 }
 
 func origin(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
+	u, _ := weburl.Parse(raw)
+	return u.Origin()
 }

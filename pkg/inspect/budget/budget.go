@@ -27,10 +27,10 @@ package budget
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // Types of resources that budgets name in addition to libra.ResourceTypes.
@@ -72,16 +72,13 @@ type Line struct {
 // Match returns the budget for the page at pageURL: the last whose path
 // matches. ok is false if no budget does.
 func Match(budgets []Budget, pageURL string) (b Budget, ok bool) {
-	u, err := url.Parse(pageURL)
+	u, err := weburl.Parse(pageURL)
 	if err != nil {
 		return Budget{}, false
 	}
-	path := u.EscapedPath()
-	if path == "" {
-		path = "/"
-	}
-	if u.RawQuery != "" {
-		path += "?" + u.RawQuery
+	path := u.Path()
+	if u.Query() != "" {
+		path += "?" + u.Query()
 	}
 	for i := len(budgets) - 1; i >= 0; i-- {
 		if matches(path, budgets[i].Path) {

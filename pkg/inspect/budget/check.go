@@ -2,12 +2,12 @@ package budget
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // Kind is the list of a budget that a line is in.
@@ -179,9 +179,6 @@ func domain(host string) string {
 }
 
 func hostname(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return ""
-	}
-	return strings.ToLower(u.Hostname())
+	u, _ := weburl.Parse(raw)
+	return u.Hostname()
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 const (
@@ -70,7 +70,7 @@ func (w *encodedBody) check(spent int64) error {
 }
 
 // readBody counts the body, and keeps it if the engine reads it.
-func (x *exchange) readBody(ctx context.Context, r Request, u *url.URL, resp *http.Response) {
+func (x *exchange) readBody(ctx context.Context, r Request, u weburl.URL, resp *http.Response) {
 	started := time.Now()
 	if x.location != "" {
 		x.skipBody(resp)
@@ -176,7 +176,7 @@ func drain(w *encodedBody) error {
 
 // explainBody returns why a body ended early. An error of the connection is the
 // cause of the error that a decoder reports.
-func (x *exchange) explainBody(ctx context.Context, u *url.URL, w *encodedBody, err error) error {
+func (x *exchange) explainBody(ctx context.Context, u weburl.URL, w *encodedBody, err error) error {
 	if l := (*Limit)(nil); errors.As(err, &l) {
 		return l
 	}
@@ -221,7 +221,7 @@ func (s *Session) addCookies(req *http.Request) {
 	}
 }
 
-func (s *Session) keepCookies(u *url.URL, resp *http.Response) {
+func (s *Session) keepCookies(u weburl.URL, resp *http.Response) {
 	if len(resp.Header["Set-Cookie"]) == 0 {
 		return
 	}
@@ -232,5 +232,5 @@ func (s *Session) keepCookies(u *url.URL, resp *http.Response) {
 			keep = append(keep, c)
 		}
 	}
-	s.jar().SetCookies(u, keep)
+	s.jar().SetCookies(u.NetURL(), keep)
 }

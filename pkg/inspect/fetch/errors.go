@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"strings"
 	"syscall"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // Kinds of errors, to match with errors.Is. The text of an error that wraps one of
@@ -68,7 +68,7 @@ func (f *fault) with(format string, args ...any) *fault {
 }
 
 // explain turns the error of a request to u into one line for people.
-func explain(ctx context.Context, lim *commonLimits, u *url.URL, err error) error {
+func explain(ctx context.Context, lim *commonLimits, u weburl.URL, err error) error {
 	if l := (*Limit)(nil); errors.As(context.Cause(ctx), &l) {
 		return l
 	}
@@ -94,18 +94,18 @@ func explain(ctx context.Context, lim *commonLimits, u *url.URL, err error) erro
 	return explainHTTP(u, err)
 }
 
-func canceled(u *url.URL, cause error) error {
+func canceled(u weburl.URL, cause error) error {
 	switch {
 	case errors.Is(cause, context.DeadlineExceeded):
-		return faultf(ErrCanceled, cause, "request to %s canceled: the page has reached its time limit", u.Host).as(libra.CodePageTimeout)
+		return faultf(ErrCanceled, cause, "request to %s canceled: the page has reached its time limit", u.Host()).as(libra.CodePageTimeout)
 	case errors.Is(cause, context.Canceled):
-		return faultf(ErrCanceled, cause, "request to %s canceled: the inspection was stopped", u.Host)
+		return faultf(ErrCanceled, cause, "request to %s canceled: the inspection was stopped", u.Host())
 	}
-	return faultf(ErrCanceled, cause, "request to %s canceled: %s", u.Host, cause)
+	return faultf(ErrCanceled, cause, "request to %s canceled: %s", u.Host(), cause)
 }
 
 // explainConnect explains errors of name lookup and TCP; nil for others.
-func explainConnect(u *url.URL, err error) error {
+func explainConnect(u weburl.URL, err error) error {
 	if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
 		switch {
 		case dns.IsNotFound:
@@ -118,7 +118,7 @@ func explainConnect(u *url.URL, err error) error {
 	}
 	for _, full := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, full) {
-			return faultf(ErrConnect, err, "this machine cannot connect to %s: %s", u.Host, full).as(libra.CodeLocalResources).with("try again later")
+			return faultf(ErrConnect, err, "this machine cannot connect to %s: %s", u.Host(), full).as(libra.CodeLocalResources).with("try again later")
 		}
 	}
 	var op *net.OpError
@@ -128,27 +128,27 @@ func explainConnect(u *url.URL, err error) error {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return faultf(ErrConnect, err, "no route to %s", remote(u, err)).as(libra.CodeNoRoute).with("check the network of this machine")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return faultf(ErrConnect, err, "connection reset by %s", u.Host).as(libra.CodeConnectionReset)
+		return faultf(ErrConnect, err, "connection reset by %s", u.Host()).as(libra.CodeConnectionReset)
 	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
 		return faultf(ErrConnect, err, "no connection to %s in time: nothing answers there", remote(u, err)).as(libra.CodeConnectTimeout)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return faultf(ErrConnect, err, "%s closed the connection without a response", u.Host).as(libra.CodeConnectionClosed)
+		return faultf(ErrConnect, err, "%s closed the connection without a response", u.Host()).as(libra.CodeConnectionClosed)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return faultf(ErrConnect, err, "%s did not respond in time", u.Host).as(libra.CodeAnswerTimeout)
+		return faultf(ErrConnect, err, "%s did not respond in time", u.Host()).as(libra.CodeAnswerTimeout)
 	}
 	return nil
 }
 
 // remote returns the address of the attempt, where err has it.
-func remote(u *url.URL, err error) string {
+func remote(u weburl.URL, err error) string {
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Addr != nil {
 		return op.Addr.String()
 	}
-	return u.Host
+	return u.Host()
 }
 
 // explainTLS explains errors of handshakes and certificates; nil for others.
-func explainTLS(u *url.URL, err error) error {
+func explainTLS(u weburl.URL, err error) error {
 	var (
 		authority x509.UnknownAuthorityError
 		host      x509.HostnameError
@@ -159,36 +159,36 @@ func explainTLS(u *url.URL, err error) error {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return faultf(ErrTLS, err, "certificate of %s is signed by an authority that this machine does not trust", u.Host).as(libra.CodeCertificateUntrusted)
+		return faultf(ErrTLS, err, "certificate of %s is signed by an authority that this machine does not trust", u.Host()).as(libra.CodeCertificateUntrusted)
 	case errors.As(err, &host):
-		return faultf(ErrTLS, err, "certificate of %s is for another host: %s", u.Host, oneLine(host)).as(libra.CodeCertificateHost)
+		return faultf(ErrTLS, err, "certificate of %s is for another host: %s", u.Host(), oneLine(host)).as(libra.CodeCertificateHost)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return faultf(ErrTLS, err, "certificate of %s has expired or is not valid yet", u.Host).as(libra.CodeCertificateExpired)
+		return faultf(ErrTLS, err, "certificate of %s has expired or is not valid yet", u.Host()).as(libra.CodeCertificateExpired)
 	case errors.As(err, &verify):
-		return faultf(ErrTLS, err, "certificate of %s is not valid: %s", u.Host, oneLine(verify.Err)).as(libra.CodeCertificateInvalid)
+		return faultf(ErrTLS, err, "certificate of %s is not valid: %s", u.Host(), oneLine(verify.Err)).as(libra.CodeCertificateInvalid)
 	case errors.As(err, &record):
-		return faultf(ErrTLS, err, "%s does not speak TLS", u.Host).as(libra.CodeNotTLS).with("try http://")
+		return faultf(ErrTLS, err, "%s does not speak TLS", u.Host()).as(libra.CodeNotTLS).with("try http://")
 	case errors.As(err, &alert):
-		return faultf(ErrTLS, err, "%s refused the TLS handshake: %s", u.Host, oneLine(alert))
+		return faultf(ErrTLS, err, "%s refused the TLS handshake: %s", u.Host(), oneLine(alert))
 	case strings.Contains(err.Error(), "tls: "):
-		return faultf(ErrTLS, err, "TLS with %s: %s", u.Host, strings.TrimPrefix(oneLine(err), "tls: "))
+		return faultf(ErrTLS, err, "TLS with %s: %s", u.Host(), strings.TrimPrefix(oneLine(err), "tls: "))
 	}
 	return nil
 }
 
 // explainHTTP explains all other errors. The transport has no types for them, so
 // their text is used, shortened.
-func explainHTTP(u *url.URL, err error) error {
+func explainHTTP(u weburl.URL, err error) error {
 	text := oneLine(err)
 	for _, h2 := range []string{"stream error: ", "connection error: ", "GOAWAY"} {
 		if strings.Contains(text, h2) {
-			return faultf(ErrConnect, err, "%s ended the HTTP/2 exchange: %s", u.Host, strings.TrimPrefix(text, "http2: "))
+			return faultf(ErrConnect, err, "%s ended the HTTP/2 exchange: %s", u.Host(), strings.TrimPrefix(text, "http2: "))
 		}
 	}
 	for _, prefix := range []string{"net/http: HTTP/1.x transport connection broken: ", "net/http: ", "http2: ", "http: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
-	return faultf(ErrProtocol, err, "response of %s is not HTTP: %s", u.Host, text)
+	return faultf(ErrProtocol, err, "response of %s is not HTTP: %s", u.Host(), text)
 }
 
 // oneLine returns the text of err without line breaks, shortened to 200 bytes.

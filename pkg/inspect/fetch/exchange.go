@@ -5,13 +5,13 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // exchange is one request and its response.
@@ -38,7 +38,7 @@ type exchange struct {
 }
 
 // exchange requests u and reads the response.
-func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*url.URL) *exchange {
+func (s *Session) exchange(ctx context.Context, r Request, u weburl.URL, chain []weburl.URL) *exchange {
 	x := &exchange{s: s, lim: &s.client.cfg.Limits}
 	x.hop.URL, x.hop.Started = u.String(), time.Now().UTC()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -51,7 +51,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 		return x
 	}
 	req := &http.Request{
-		Method: http.MethodGet, URL: u, Host: u.Host,
+		Method: http.MethodGet, URL: u.NetURL(), Host: u.Host(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: s.client.header(r, u, chain),
 	}
@@ -64,11 +64,11 @@ func (s *Session) exchange(ctx context.Context, r Request, u *url.URL, chain []*
 	}
 	defer resp.Body.Close() // this body, also where it is replaced below
 	if resp.StatusCode < 100 {
-		x.fail(faultf(ErrProtocol, nil, "response of %s is not HTTP: status %03d", u.Host, resp.StatusCode))
+		x.fail(faultf(ErrProtocol, nil, "response of %s is not HTTP: status %03d", u.Host(), resp.StatusCode))
 		return x
 	}
 	if name := ambiguous(resp.Header); name != "" {
-		x.fail(faultf(ErrProtocol, nil, "response of %s is not HTTP: it has two fields %s that differ", u.Host, name))
+		x.fail(faultf(ErrProtocol, nil, "response of %s is not HTTP: it has two fields %s that differ", u.Host(), name))
 		return x
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
@@ -182,7 +182,7 @@ func (x *exchange) headersDone(ctx context.Context, answered bool) {
 }
 
 // readHead records the fields of the head.
-func (x *exchange) readHead(u *url.URL, resp *http.Response) {
+func (x *exchange) readHead(u weburl.URL, resp *http.Response) {
 	x.header = resp.Header
 	x.hop.Status, x.hop.Protocol = resp.StatusCode, resp.Proto
 	x.hop.MediaType, x.charset = contentType(resp.Header)

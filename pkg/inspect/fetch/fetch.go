@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // Config of a [Client]. The zero value fetches the public web.
@@ -169,11 +169,11 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 	if r.Type == libra.Media && r.Range == "" {
 		r.Range = "bytes=0-"
 	}
-	u, err := c.parse(r.URL, nil)
+	u, err := c.parse(r.URL, weburl.URL{})
 	if err != nil {
 		return Result{Err: err}
 	}
-	var chain []*url.URL
+	var chain []weburl.URL
 	for {
 		x := s.exchange(ctx, r, u, chain)
 		res.Hops = append(res.Hops, x.hop)
@@ -190,7 +190,7 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 			res.Err = countLimit("redirects", "redirects not followed past", c.cfg.Limits.Redirects)
 			break
 		}
-		if u, res.Err = c.parse(x.location, u); res.Err != nil {
+		if u, res.Err = c.parse(locationURL(x.location), u); res.Err != nil {
 			break
 		}
 	}

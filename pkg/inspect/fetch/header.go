@@ -3,12 +3,12 @@ package fetch
 import (
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // DefaultUserAgent is that of a desktop Chromium, so that servers send what they
@@ -30,7 +30,7 @@ var requestProfiles = map[libra.ResourceType]requestProfile{
 
 // header returns the headers that Chromium sends for r to u. chain holds the URLs
 // of the redirects before u, in order.
-func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
+func (c *Client) header(r Request, u weburl.URL, chain []weburl.URL) http.Header {
 	w, ok := requestProfiles[r.Type]
 	if !ok {
 		w = requestProfiles[libra.Other]
@@ -49,14 +49,11 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 	set("Range", r.Range)
 	set("If-None-Match", r.ETag)
 	set("If-Modified-Since", r.LastModified)
-	var from *url.URL
-	if r.Referrer != "" {
-		from, _ = url.Parse(r.Referrer) // nil if invalid: then no Referer is sent
-	}
+	from, _ := weburl.Parse(r.Referrer) // the zero value without one
 	set("Referer", referer(from, u))
 	site := fetchSite(from, u, chain)
-	if from != nil && (w.dest == "font" || w.mode == "cors" && site != "same-origin") {
-		set("Origin", from.Scheme+"://"+from.Host)
+	if !from.IsZero() && (w.dest == "font" || w.mode == "cors" && site != "same-origin") {
+		set("Origin", from.Origin())
 	}
 	if w.mode == "navigate" {
 		set("Upgrade-Insecure-Requests", "1")
@@ -65,9 +62,9 @@ func (c *Client) header(r Request, u *url.URL, chain []*url.URL) http.Header {
 		set("Sec-Fetch-Site", site)
 		set("Sec-Fetch-Mode", w.mode)
 		switch {
-		case w.mode == "navigate" && from != nil && !r.TopLevel:
+		case w.mode == "navigate" && !from.IsZero() && !r.TopLevel:
 			w.dest = "iframe"
-		case w.mode == "navigate" && from == nil:
+		case w.mode == "navigate" && from.IsZero():
 			set("Sec-Fetch-User", "?1")
 		}
 		set("Sec-Fetch-Dest", w.dest)
@@ -89,8 +86,8 @@ func acceptEncoding(r Request, trusted bool) string {
 
 // trustworthy: https, or a host that is this machine
 // (https://w3c.github.io/webappsec-secure-contexts/#is-origin-trustworthy).
-func trustworthy(u *url.URL) bool {
-	if u.Scheme == "https" {
+func trustworthy(u weburl.URL) bool {
+	if u.Scheme() == "https" {
 		return true
 	}
 	name := u.Hostname()
@@ -103,25 +100,19 @@ func trustworthy(u *url.URL) bool {
 
 // referer is strict-origin-when-cross-origin: the whole URL to the same
 // origin, the origin to others, nothing from https to http.
-func referer(from, to *url.URL) string {
+func referer(from, to weburl.URL) string {
 	switch {
-	case from == nil || from.Scheme == "https" && !trustworthy(to):
+	case from.IsZero() || from.Scheme() == "https" && !trustworthy(to):
 		return ""
-	case sameOrigin(from, to):
-		bare := *from
-		bare.User, bare.Fragment, bare.RawFragment = nil, "", ""
-		return bare.String()
+	case from.SameOrigin(to):
+		return from.String()
 	}
-	return from.Scheme + "://" + from.Host + "/"
-}
-
-func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && strings.EqualFold(a.Host, b.Host)
+	return from.Origin() + "/"
 }
 
 // fetchSite returns Sec-Fetch-Site: the most distant relation of a hop to from.
-func fetchSite(from, to *url.URL, chain []*url.URL) string {
-	if from == nil {
+func fetchSite(from, to weburl.URL, chain []weburl.URL) string {
+	if from.IsZero() {
 		return "none"
 	}
 	site := "same-origin"
@@ -131,7 +122,7 @@ func fetchSite(from, to *url.URL, chain []*url.URL) string {
 			u = chain[i]
 		}
 		switch {
-		case sameOrigin(from, u):
+		case from.SameOrigin(u):
 		case sameSite(from, u):
 			site = "same-site"
 		default:
@@ -141,14 +132,14 @@ func fetchSite(from, to *url.URL, chain []*url.URL) string {
 	return site
 }
 
-func sameSite(a, b *url.URL) bool {
-	if a.Scheme != b.Scheme {
+func sameSite(a, b weburl.URL) bool {
+	if a.Scheme() != b.Scheme() {
 		return false
 	}
-	if strings.EqualFold(a.Hostname(), b.Hostname()) {
+	if a.Hostname() == b.Hostname() {
 		return true
 	}
-	x, errA := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(a.Hostname()))
-	y, errB := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(b.Hostname()))
+	x, errA := publicsuffix.EffectiveTLDPlusOne(a.Hostname())
+	y, errB := publicsuffix.EffectiveTLDPlusOne(b.Hostname())
 	return errA == nil && errB == nil && x == y
 }

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // HAR is the file.
@@ -224,11 +225,12 @@ func (e *Entry) time(t libra.Timings) {
 // query lists the parameters of a URL, by name.
 func query(raw string) []Pair {
 	pairs := []Pair{}
-	u, err := url.Parse(raw)
+	u, err := weburl.Parse(raw)
 	if err != nil {
 		return pairs
 	}
-	for name, values := range u.Query() {
+	form, _ := url.ParseQuery(u.Query()) // the pairs that are valid
+	for name, values := range form {
 		for _, v := range values {
 			pairs = append(pairs, Pair{name, v})
 		}

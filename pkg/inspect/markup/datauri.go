@@ -3,6 +3,8 @@ package markup
 import (
 	"encoding/base64"
 	"strings"
+
+	"libra/pkg/weburl"
 )
 
 // DataURI splits a data: URI (https://fetch.spec.whatwg.org/#data-urls). ok is
@@ -16,7 +18,7 @@ func DataURI(raw string) (mediaType, body string, ok bool) {
 	if !ok {
 		return "", "", false
 	}
-	body = percentDecode(body)
+	body = weburl.PercentDecode(body)
 	head = strings.ToLower(strings.Trim(head, space))
 	if bare, is := strings.CutSuffix(head, "base64"); is {
 		if bare, is = strings.CutSuffix(strings.TrimRight(bare, " "), ";"); is {

@@ -13,13 +13,13 @@ package markup
 
 import (
 	"bytes"
-	"net/url"
 	"strings"
 
 	"golang.org/x/net/html"
 
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // Kind says what the body of a reference is to be read as.
@@ -249,14 +249,14 @@ func stripFragment(s string) string {
 
 // sameHost reports whether two absolute URLs share host and port.
 func sameHost(a, b string) bool {
-	x, errX := url.Parse(a)
-	y, errY := url.Parse(b)
-	return errX == nil && errY == nil && x.Host == y.Host
+	x, errX := weburl.Parse(a)
+	y, errY := weburl.Parse(b)
+	return errX == nil && errY == nil && x.Host() == y.Host()
 }
 
 // sameOrigin reports whether two absolute URLs share scheme, host and port.
 func sameOrigin(a, b string) bool {
-	x, errX := url.Parse(a)
-	y, errY := url.Parse(b)
-	return errX == nil && errY == nil && x.Scheme == y.Scheme && x.Host == y.Host
+	x, errX := weburl.Parse(a)
+	y, errY := weburl.Parse(b)
+	return errX == nil && errY == nil && x.SameOrigin(y)
 }

@@ -50,7 +50,7 @@ func TestResolve(t *testing.T) {
 		"http://bücher.test/é":  "http://xn--bcher-kva.test/%C3%A9",
 		"http://user@c.test/x":  "http://c.test/x",
 		"x?a=ü&b='c'":           "http://a.test/dir/x?a=%C3%BC&b=%27c%27",
-		"http://c.test/a|b":     "http://c.test/a|b",
+		"http://c.test/a|b":     "http://c.test/a%7Cb",
 		"a//b":                  "http://a.test/dir/a//b",
 		"http://under_score.t/": "http://under_score.t/",
 	} {

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/net/html"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // javaScript holds the MIME types that browsers run.
@@ -158,8 +159,7 @@ func (m *ImportMap) add(text string, r resolver) {
 
 // relativeSpecifier reports whether a specifier is URL-like, not bare.
 func relativeSpecifier(s string) bool {
-	_, _, absolute := cutScheme(s)
-	return absolute || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")
+	return weburl.HasScheme(s) || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")
 }
 
 // Resolve returns the URL of a module specifier in a script at base.

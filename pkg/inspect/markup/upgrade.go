@@ -2,11 +2,12 @@ package markup
 
 import (
 	"net/netip"
-	"net/url"
 	"strings"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
+
+	"libra/pkg/weburl"
 )
 
 // UpgradesInsecure reports whether a Content-Security-Policy has the directive
@@ -27,7 +28,7 @@ func Trustworthy(raw string) bool {
 	if strings.HasPrefix(raw, "https://") {
 		return true
 	}
-	u, err := url.Parse(raw)
+	u, err := weburl.Parse(raw)
 	if err != nil {
 		return false
 	}
@@ -52,11 +53,11 @@ func (r *Reference) Upgrade() {
 }
 
 func upgraded(raw string) (string, bool) {
-	rest, plain := strings.CutPrefix(raw, "http://")
-	if !plain || Trustworthy(raw) {
+	u, err := weburl.Parse(raw)
+	if err != nil || u.Scheme() != "http" || Trustworthy(raw) {
 		return raw, false
 	}
-	return "https://" + rest, true
+	return u.Upgraded().String(), true
 }
 
 // policy visits a <meta> that holds a Content-Security-Policy, which counts in

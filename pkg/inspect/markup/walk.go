@@ -137,7 +137,7 @@ func (w *walker) add(raw string, r Reference) bool {
 
 // inlineBase returns the base URL of inline style sheets.
 func (w *walker) inlineBase() string {
-	if w.resolver.valid {
+	if !w.resolver.base.IsZero() {
 		return w.resolver.base.String()
 	}
 	return w.doc.Base

@@ -19,6 +19,7 @@ import (
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 const (
@@ -82,10 +83,11 @@ func ReadForm(w http.ResponseWriter, r *http.Request) *Problem {
 
 // Submit stores a request for a page. Without a problem it is durable.
 func (s *API) Submit(r *http.Request, raw string) (accepted, *Problem) {
-	url, err := libra.ParseURL(raw)
+	parsed, err := weburl.ParsePage(raw)
 	if err != nil {
 		return accepted{}, BadRequestOf("url", err)
 	}
+	url := parsed.String()
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
 	if p := s.quarantine(ctx, libra.PageID(url), url); p != nil {

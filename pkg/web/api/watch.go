@@ -14,6 +14,7 @@ import (
 	"libra/pkg/inspect/budget"
 	"libra/pkg/libra"
 	"libra/pkg/web/state"
+	"libra/pkg/weburl"
 )
 
 // WatchedDoc is the watch of a page in its document.
@@ -96,10 +97,11 @@ type WatchAsked struct {
 // Watch has a page inspected at an interval from now on, or not any more.
 // Without a problem that is durable.
 func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *Problem) {
-	url, err := libra.ParseURL(raw)
+	parsed, err := weburl.ParsePage(raw)
 	if err != nil {
 		return accepted{}, BadRequestOf("url", err)
 	}
+	url := parsed.String()
 	client, p := clientOf(r)
 	if p != nil {
 		return accepted{}, p
