@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -107,6 +108,29 @@ func TestRecordingStartsOver(t *testing.T) {
 	}
 }
 
+// A page that answered 404 is no good report, although earlier versions published it
+// as one.
+func TestErrorOfEarlierVersionIsNotGood(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx, cancel := context.WithCancel(testDeadline(t))
+	defer cancel()
+	web := b.Connect("web")
+	old := event.Reported{Request: request("alice", 1), Report: libra.Report{Outcome: libra.Complete, Status: 404}}
+	if err := b.Connect("inspector").PublishReport(ctx, old); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := web.LastReport(ctx, old.Request.Page); !errors.Is(err, libra.ErrNotFound) {
+		t.Errorf("LastReport = %+v, %v", got.Report, err)
+	}
+	_ = web.ConsumeReports(ctx, func() {}, func(r event.Reported) { // it ends with ctx
+		if r.Report.Outcome != libra.Error || !r.Report.HasReason(libra.CodeHTTPStatus) {
+			t.Errorf("consumed %+v", r.Report)
+		}
+		cancel()
+	})
+}
+
 // What the bus has lost can be restored, and does not replace what is newer.
 func TestRestoreReport(t *testing.T) {
 	t.Parallel()
@@ -117,7 +141,7 @@ func TestRestoreReport(t *testing.T) {
 	newer := old
 	newer.Request.ID, newer.Inspector = "newer", "new"
 	failed := old
-	failed.Request.ID, failed.Report.Outcome = "failed", libra.Failed
+	failed.Request.ID, failed.Report.Outcome = "failed", libra.Error
 	for _, r := range []event.Reported{newer, old, failed} {
 		if err := recorder.RestoreReport(ctx, r); err != nil {
 			t.Fatal(err)

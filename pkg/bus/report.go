@@ -16,12 +16,18 @@ func (c *Conn) PublishReport(ctx context.Context, r event.Reported) error {
 	return c.publish(ctx, r.Subject(), r.Request.ID, r)
 }
 
-// LastReport is a page's newest good report on the bus, or libra.ErrNotFound.
+// LastReport is a page's newest good report on the bus, or libra.ErrNotFound. Earlier
+// versions published a page that answered 404 as a good one: it is not found either,
+// because what is good may be in the history.
 func (c *Conn) LastReport(ctx context.Context, page string) (event.Reported, error) {
-	return lastOf[event.Reported](ctx, c, event.ReportStream, event.ReportSubject(page))
+	r, err := lastOf[event.Reported](ctx, c, event.ReportStream, event.ReportSubject(page))
+	if err == nil && r.Report.Outcome == libra.Error {
+		return event.Reported{}, libra.ErrNotFound
+	}
+	return r, err
 }
 
-// LastFailure is a page's newest failed report on the bus, or
+// LastFailure is the newest report on the bus of a page that is an error, or
 // libra.ErrNotFound.
 func (c *Conn) LastFailure(ctx context.Context, page string) (event.Reported, error) {
 	return lastOf[event.Reported](ctx, c, event.ReportStream, event.FailureSubject(page))
@@ -33,7 +39,7 @@ func (c *Conn) RestoreReport(ctx context.Context, r event.Reported) error {
 	return ignoreExisting(c.publish(ctx, r.Subject(), r.Request.ID, r, jetstream.WithExpectLastSequencePerSubject(0)))
 }
 
-// ConsumeReports calls fn with the newest good and the newest failed report of
+// ConsumeReports calls fn with the newest good report and the newest error of
 // every page, then with every new one, until ctx ends, and caughtUp after the
 // stored ones. After an interruption it may start over.
 func (c *Conn) ConsumeReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error {

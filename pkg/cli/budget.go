@@ -90,7 +90,7 @@ func (r *runner) lastReport(budgets []budget.Budget, file string) (*libra.Report
 		return nil, fail("cannot read report %q: not a report of libra inspect --json", file).with("write one with libra inspect --json URL > %s", file)
 	}
 	if !last.Sound() {
-		return nil, fail("cannot compare with report %q: it is %s, and the page answered %s", file, last.Outcome, statusText(last.Status)).
+		return nil, fail("cannot compare with report %q: its outcome is %s, and the page answered %s", file, last.Outcome, statusText(last.Status)).
 			with("give a complete one of the page itself; without one, --last %s", noLast)
 	}
 	return last, nil

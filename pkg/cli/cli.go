@@ -6,8 +6,9 @@
 // Exit codes:
 //
 //	0    done
-//	1    done, and the answer is bad news: over budget, an alarm is raised
-//	2    not done: bad input, the page cannot be fetched, no appliance
+//	1    done, and the answer is bad news: the page is an error or over budget,
+//	     an alarm is raised
+//	2    not done: bad input, the page cannot be judged, no appliance
 //	130  interrupted
 //
 // An error is one line, "libra: cannot …: reason", and where there is a remedy
@@ -15,6 +16,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,7 +76,7 @@ func (r *runner) report(err error) int {
 	if f.hint != "" {
 		fmt.Fprintf(r.err, "%s %s\n", r.errScreen.paint(dim, "hint:"), printable(f.hint))
 	}
-	return exitFailed
+	return cmp.Or(f.code, exitFailed)
 }
 
 // runner is one run of the command line: where it reads and writes.
@@ -99,7 +101,7 @@ func (r *runner) app() *cli.App {
    libra help inspect                     show how a command is used
 
 Flags may stand before or after arguments. Exit codes: 0 done, 1 done but over
-budget or not healthy, 2 failed or bad input, 130 interrupted.`,
+budget, not healthy or a page in error, 2 failed or bad input, 130 interrupted.`,
 		HideHelpCommand: true,
 		Flags:           []cli.Flag{cli.HelpFlag},
 		Writer:          r.out,

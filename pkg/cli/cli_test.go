@@ -236,14 +236,14 @@ func TestWaitForFailure(t *testing.T) {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			latest := `{"at":"2026-11-21T10:00:00Z","outcome":"complete","reasons":[]}`
 			if asked {
-				latest = `{"at":"2026-11-21T10:05:00Z","outcome":"failed","reasons":["x"],"reason_details":[` + reason + `]}`
+				latest = `{"at":"2026-11-21T10:05:00Z","outcome":"error","reasons":["x"],"reason_details":[` + reason + `]}`
 			}
 			asked = asked || r.Method == http.MethodPost
 			fmt.Fprintf(w, `{"id":"e7dmo5dvmrcm2qwxt4nu","url":"https://example.org/","state":%q,"stale":true,"report":{"url":"https://example.org/","outcome":"complete","status":200},"latest":%s}`, state, latest)
 		}))
 		code, out, errs := libra(t, "submit", "--wait", "https://example.org/", "--server", s.URL)
 		s.Close()
-		if code != 2 || out != "" || errs != want {
+		if code != 1 || out != "" || errs != want {
 			t.Errorf("%s: code %d, stdout %q, stderr:\n%s", state, code, out, cmp.Diff(want, errs))
 		}
 	}

@@ -20,6 +20,8 @@ type fault struct {
 	// status is what the appliance answered; 0 where it did not, or was not
 	// asked.
 	status int
+	// code is the exit code, exitFailed where it is 0.
+	code int
 	// passing says that a restart of the appliance may explain it.
 	passing bool
 }

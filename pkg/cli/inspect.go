@@ -46,13 +46,14 @@ shown in kB of 1000 bytes, with the file's figure beside them:
      "resourceCounts": [{"resourceType": "third-party", "budget": 10}],
      "maxDeltaVsLast": [{"resourceType": "total", "budget": "5%"}]}]
 
-With --budget only a page whose report is complete passes. An error page (status
-400 or above), a page that no budget matches, and a partial report that is not
+With --budget only a page whose report is complete passes. A page that is
+an error, one that no budget matches, and a partial report that is not
 over its budget are not judged. --allow-partial judges a partial report by its
 lower bound. maxDeltaVsLast needs --last FILE, or --last none on the first run.
 
-Exit codes: 0 inspected, completely or in part (with --budget: within it), 1 over
-budget, 2 failed, not judged, or bad input.`,
+Exit codes: 0 inspected, completely or in part (with --budget: within it), 1 the
+page is an error (no answer, endless redirects, a status other than 2xx) or over
+budget, 2 bad input, a refused address, or with --budget not judged.`,
 		Flags: append([]cli.Flag{
 			jsonFlag(),
 			&cli.StringSliceFlag{Name: "allow", Usage: "reach private addresses in `PREFIX`, such as 10.0.0.0/8 or 127.0.0.1; may be repeated; adds to LIBRA_ALLOW"},
@@ -94,23 +95,22 @@ func (r *runner) inspect(c *cli.Context) error {
 // judged is a report for programs: the report's own fields, and the judgement.
 type judged struct {
 	*libra.Report
-	Score  *score.Score   `json:"score"`            // null unless complete, and no error page
+	Score  *score.Score   `json:"score"`            // null unless complete
 	Budget *budget.Result `json:"budget,omitempty"` // with --budget
 }
 
 func (r *runner) printReport(report *libra.Report, profile string, result *budget.Result, asJSON bool) error {
-	failed := report.Outcome == libra.Failed
 	if asJSON {
 		j := judged{Report: report, Score: score.OfReport(*report, profile)}
-		if !failed {
+		if report.Status != 0 {
 			j.Budget = result
 		}
 		if err := writeJSON(r.out, j); err != nil {
 			return fail("cannot write the report: %w", err)
 		}
 	}
-	if failed {
-		return failReport(report.URL, report.ReasonList)
+	if report.Outcome == libra.Error && (result == nil || report.Status == 0) {
+		return r.printError(report, profile, result, asJSON)
 	}
 	if !asJSON {
 		writeReport(r.out, r.screen, report, profile)
@@ -126,6 +126,19 @@ func (r *runner) printReport(report *libra.Report, profile string, result *budge
 		return fail("cannot judge %q: %s", report.URL, what).with("%s", hint)
 	}
 	return nil
+}
+
+// printError says why a page is an error, once, below what its server answered. A
+// page that is to be judged by a budget cannot be: exit code 2.
+func (r *runner) printError(report *libra.Report, profile string, result *budget.Result, asJSON bool) error {
+	if !asJSON && report.Status != 0 {
+		writeFigures(r.out, r.screen, report, profile)
+	}
+	f := failReport(report.URL, report.ReasonList)
+	if result != nil {
+		f.code = exitFailed
+	}
+	return f
 }
 
 func (r *runner) fetch(ctx context.Context, cfg inspect.Config, url string) *libra.Report {
@@ -180,7 +193,11 @@ func failURL(err error) error {
 // failReport turns the reasons of a failed report into a fault.
 func failReport(url string, list libra.ReasonList) *fault {
 	what, hint := split(list.Why())
-	return fail("cannot inspect %q: %s", url, what).with("%s", hint)
+	f := fail("cannot inspect %q: %s", url, what).with("%s", hint)
+	if !list.HasReason(libra.CodeAddressForbidden) { // which the caller can allow
+		f.code = exitBad
+	}
+	return f
 }
 
 func jsonFlag() cli.Flag {

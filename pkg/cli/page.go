@@ -101,7 +101,7 @@ type pageAnswer struct {
 		Outcome libra.Outcome `json:"outcome"`
 		libra.ReasonList
 	} `json:"latest"`
-	Stands *struct { // while the report is partial or an error page
+	Stands *struct { // while the report is partial
 		Score   int       `json:"score"`
 		Started time.Time `json:"started"`
 	} `json:"last_complete"`

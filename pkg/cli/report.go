@@ -21,10 +21,24 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// writeReport prints a report for people: verdict, totals by type, every
-// asset, what the score is made of, and why the report is not complete.
-// profile names the pages that it is scored against.
+// writeReport prints a report for people: its figures, why it is not complete, and
+// what else was noticed.
 func writeReport(w io.Writer, s screen, r *libra.Report, profile string) {
+	writeFigures(w, s, r, profile)
+	title := "Not complete:"
+	switch r.Outcome {
+	case libra.Complete:
+		title = "Noticed:"
+	case libra.Error:
+		title = "Error:"
+	}
+	writeReasons(w, s, title, r.Reasons)
+}
+
+// writeFigures prints a report without its reasons: verdict, totals by type, every
+// asset, and what the score is made of. profile names the pages that it is scored
+// against.
+func writeFigures(w io.Writer, s screen, r *libra.Report, profile string) {
 	fmt.Fprintln(w, s.paint(bold, printable(r.URL)))
 	if r.Title != "" {
 		fmt.Fprintln(w, printable(r.Title))
@@ -48,14 +62,6 @@ func writeReport(w io.Writer, s screen, r *libra.Report, profile string) {
 	if verdict != nil {
 		writeTerms(w, s, verdict)
 	}
-	title := "Not complete:"
-	switch r.Outcome {
-	case libra.Complete:
-		title = "Noticed:"
-	case libra.Failed:
-		title = "Failed:"
-	}
-	writeReasons(w, s, title, r.Reasons)
 }
 
 func outcomeColour(o libra.Outcome) string {

@@ -14,6 +14,9 @@ func writeVerdict(w io.Writer, s screen, r *libra.Report, v *score.Score) {
 	case r.ErrorPage():
 		fmt.Fprintf(w, "no score: the page answered %d, this is its error page\n", r.Status)
 		return
+	case r.Outcome == libra.Error:
+		fmt.Fprintln(w, "no score: the page is an error")
+		return
 	case v == nil:
 		fmt.Fprintln(w, "no score: only a complete report has one")
 		return

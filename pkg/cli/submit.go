@@ -36,8 +36,9 @@ it is down or over its budget. Another submit --every changes the watch.
    libra submit --every 1h --budget budget.json https://example.org/
    libra submit --every off https://example.org/
 
-Exit codes: 0 accepted (with --wait: reported), 2 refused, no appliance, or the
-page could not be fetched.`,
+Exit codes: 0 accepted (with --wait: reported), 1 with --wait: the page is an
+error (no answer, endless redirects, a status other than 2xx), 2 refused, or no
+appliance.`,
 		Flags: applianceFlags(
 			&cli.StringFlag{Name: "every", Usage: "watch the page: inspect it every `TIME`, from 1s to 24h; off ends the watch"},
 			&cli.PathFlag{Name: "budget", TakesFile: true, Usage: "with --every: check it against the LightWallet budgets in `FILE` (- reads standard input)"},
@@ -213,9 +214,11 @@ func (r *runner) awaited(c *cli.Context, data []byte, p *pageAnswer) error {
 	}
 	if p.State == libra.Quarantined {
 		what, _ := split(p.Latest.Why())
-		return fail("cannot inspect %q: %s", p.URL, what).with("release it with: libra release %s", p.URL)
+		f := fail("cannot inspect %q: %s", p.URL, what).with("release it with: libra release %s", p.URL)
+		f.code = exitBad
+		return f
 	}
-	if p.Latest.Outcome == libra.Failed {
+	if p.Latest.Outcome == libra.Error {
 		f := failReport(p.URL, p.Latest.ReasonList)
 		if p.Latest.HasReason(libra.CodeAddressForbidden) {
 			f.hint = "add its prefix to LIBRA_ALLOW in the appliance's libra.env, then restart the inspectors"

@@ -6,7 +6,7 @@
 //	subject                                  kind      message    published by
 //	libra.request.<site>.<client>.<page>     stream    Request    web; inspector, for a due watch
 //	libra.report.<page>                      stream    Reported   inspector; recorder, into a bus that has lost it
-//	libra.report.<page>.failed               stream    Reported   the same, when the page could not be fetched
+//	libra.report.<page>.failed               stream    Reported   the same, of a page that is an error
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
 //	libra.note.<alarm or silence>            stream    libra.Note        web, watchdog, recorder, notifier
 //	libra.schedule.<page>                    stream    Watch      web; recorder, into a bus that has lost it
@@ -101,8 +101,8 @@ func PageRequests(page string) string { return "libra.request.*.*." + page }
 // one.
 func ReportSubject(page string) string { return "libra.report." + page }
 
-// FailureSubject holds the reports of pages that could not be fetched, so that
-// the last good report stays the last of its own subject.
+// FailureSubject holds the reports of pages that are an error, so that the last
+// good report stays the last of its own subject.
 func FailureSubject(page string) string { return "libra.report." + page + ".failed" }
 
 // AlarmSubject holds the transitions of an alarm.
@@ -199,7 +199,7 @@ type Reported struct {
 	// not inspected until a request with Release.
 	Quarantined bool `json:"quarantined,omitempty"`
 	// Budget is the result of the report against Request.Watch.Budget; null
-	// without one, and for a failed report.
+	// without one, and for a page that is an error.
 	Budget *Judged `json:"budget,omitempty"`
 }
 
@@ -224,7 +224,7 @@ type OverLine struct {
 
 // Subject is the subject that the answer is published on.
 func (r Reported) Subject() string {
-	if r.Report.Outcome == libra.Failed {
+	if r.Report.Outcome == libra.Error {
 		return FailureSubject(r.Request.Page)
 	}
 	return ReportSubject(r.Request.Page)

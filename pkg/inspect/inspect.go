@@ -9,13 +9,15 @@
 //
 // Outcomes:
 //
-//   - complete: everything found was fetched. The page itself may have
-//     answered 404 and an asset 403: the browser sees the same.
+//   - complete: everything found was fetched. An asset may have answered 403:
+//     the browser sees the same.
 //   - partial: a limit was hit, or a request failed in a way that a
 //     retry may not (no connection, a timeout, a body cut short, 429 or 5xx). Reasons name
 //     each; the figures are a lower bound.
-//   - failed: the page itself could not be fetched: not a URL, no such host, a
-//     refused address, no answer. Reasons say why and what to do.
+//   - error: the page itself was not had: not a URL, no such host, a refused
+//     address, no answer, redirects without end, or a status other than 2xx, such
+//     as 404 and 500. Reasons say why and what to do; the report has the error
+//     page and what that refers to.
 package inspect
 
 import (
@@ -178,7 +180,7 @@ func (i *Inspector) InspectAgain(ctx context.Context, url string, previous *libr
 	}
 	r := &libra.Report{URL: url, Started: started.UTC(), ReasonList: libra.NoReasons(), Assets: []libra.Asset{}, Outcome: libra.Complete}
 	if u, err := weburl.ParsePage(url); err != nil {
-		r.Outcome = libra.Failed
+		r.Outcome = libra.Error
 		r.AddReason(libra.ReasonOf(err))
 	} else {
 		p := newPage(i, u.String(), progress)
@@ -188,7 +190,7 @@ func (i *Inspector) InspectAgain(ctx context.Context, url string, previous *libr
 		p.report(r)
 	}
 	r.Totals = libra.Sum(r.Assets)
-	if r.Outcome != libra.Failed {
+	if r.Outcome != libra.Error {
 		repeat := libra.SecondVisit(r.Assets)
 		r.Repeat = &repeat
 	}

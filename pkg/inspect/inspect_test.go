@@ -184,7 +184,7 @@ func TestInspectFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := i.Inspect(context.Background(), c.url, nil)
-			if r.Outcome != libra.Failed || len(r.Reasons) != 1 || len(r.Details) != 1 || !strings.HasSuffix(r.Reasons[0], r.Details[0].String()) {
+			if r.Outcome != libra.Error || len(r.Reasons) != 1 || len(r.Details) != 1 || !strings.HasSuffix(r.Reasons[0], r.Details[0].String()) {
 				t.Fatalf("got %s %q %+v, want failed with one reason", r.Outcome, r.Reasons, r.Details)
 			}
 			if why := r.Details[0]; why.Code != c.code || why.Remedy != c.remedy || strings.Contains(why.Text, "cannot fetch") {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,7 +115,7 @@ func TestInspectRetryAfter(t *testing.T) {
 		t.Errorf("got %d requests, want 2", n)
 	}
 	r = i.Inspect(context.Background(), url+"/never.png", nil)
-	wantReason(t, r, libra.Partial, "answered 503") // not the end of the page's time
+	wantReason(t, r, libra.Error, "HTTP 503 Service Unavailable") // not the end of the page's time
 }
 
 func TestInspectAssetFailures(t *testing.T) {
@@ -173,8 +174,58 @@ func TestInspectErrorPageIsReported(t *testing.T) {
 		}
 	})
 	r := newInspector(t, inspect.Config{}).Inspect(context.Background(), url, nil)
-	if r.Outcome != libra.Complete || r.Status != 404 || r.Totals.Requests != 2 {
-		t.Errorf("got %s, status %d, %d requests, want a complete report of a 404 with its image", r.Outcome, r.Status, r.Totals.Requests)
+	wantReason(t, r, libra.Error, "HTTP 404 Not Found: check the address")
+	if r.Status != 404 || r.Totals.Requests != 2 || r.Repeat != nil {
+		t.Errorf("got status %d, %d requests, second visit %v; want a 404 with its image", r.Status, r.Totals.Requests, r.Repeat)
+	}
+}
+
+// A page is complete or partial with a status of 2xx only. It is one reason,
+// whatever else its error page lacks.
+func TestInspectErrorOutcomes(t *testing.T) {
+	url := served(t, func(w http.ResponseWriter, r *http.Request) {
+		switch code, _ := strconv.Atoi(strings.Trim(r.URL.Path, "/")); {
+		case r.URL.Path == "/loop":
+			http.Redirect(w, r, "/loop", http.StatusFound)
+		case r.URL.Path == "/ftp":
+			http.Redirect(w, r, "ftp://example.org/", http.StatusFound)
+		case code == 0:
+			w.WriteHeader(http.StatusInternalServerError) // i.png
+		default:
+			w.WriteHeader(code)
+			if code != http.StatusNoContent && code != http.StatusNotModified {
+				fmt.Fprint(w, `<!doctype html><img src=i.png>`)
+			}
+		}
+	})
+	i := newInspector(t, inspect.Config{})
+	for path, want := range map[string]struct {
+		outcome libra.Outcome
+		code    libra.Code
+		text    string
+	}{
+		"200":  {libra.Partial, libra.CodeHTTPStatus, "image " + url + "/i.png: answered 500"},
+		"203":  {libra.Partial, libra.CodeHTTPStatus, "image " + url + "/i.png: answered 500"},
+		"204":  {libra.Complete, "", ""},
+		"300":  {libra.Error, libra.CodeHTTPStatus, "HTTP 300 Multiple Choices without an address to go on to"},
+		"302":  {libra.Error, libra.CodeHTTPStatus, "HTTP 302 Found without an address to go on to"},
+		"304":  {libra.Error, libra.CodeHTTPStatus, "HTTP 304 Not Modified without an address to go on to"},
+		"400":  {libra.Error, libra.CodeHTTPStatus, "HTTP 400 Bad Request"},
+		"404":  {libra.Error, libra.CodeHTTPStatus, "HTTP 404 Not Found"},
+		"429":  {libra.Error, libra.CodeHTTPStatus, "HTTP 429 Too Many Requests"},
+		"500":  {libra.Error, libra.CodeHTTPStatus, "HTTP 500 Internal Server Error"},
+		"599":  {libra.Error, libra.CodeHTTPStatus, "HTTP 599"},
+		"loop": {libra.Error, libra.CodeTooManyRedirects, `redirected more than 20 times, the last time to "/loop"`},
+		"ftp":  {libra.Error, libra.CodeInvalidURL, ""},
+	} {
+		r := i.Inspect(context.Background(), url+"/"+path, nil)
+		why := libra.Reason{}
+		if len(r.Details) > 0 {
+			why = r.Details[0]
+		}
+		if r.Outcome != want.outcome || why.Code != want.code || want.text != "" && why.Text != want.text || len(r.Details) > 1 || (want.outcome == libra.Error) == (r.Repeat != nil) {
+			t.Errorf("%s: got %s %+v, want %+v", path, r.Outcome, r.Details, want)
+		}
 	}
 }
 

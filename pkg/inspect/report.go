@@ -39,7 +39,7 @@ func (r *reasons) limit(name, text string) {
 func (p *page) report(r *libra.Report) {
 	hops := p.root.result
 	if hops == nil {
-		r.Outcome = libra.Failed
+		r.Outcome = libra.Error
 		r.AddReason(libra.Reason{
 			Code: libra.CodePageTimeout, Text: fmt.Sprintf("page %q did not answer within %s", p.root.url, libra.FormatDuration(p.cfg.PageTimeout)),
 			Remedy: "try again later, or raise the page timeout",
@@ -56,13 +56,29 @@ func (p *page) report(r *libra.Report) {
 		r.Status = hops.Hops[n-1].Status
 	}
 	if r.Status == 0 {
-		r.Outcome = libra.Failed
+		r.Outcome = libra.Error
 		why := pageFailure(hops.Err)
 		r.AddSentence(fmt.Sprintf("cannot fetch %q: %s", p.root.url, why), why)
 		return
 	}
 	a.walk()
+	if r.Status/100 != 2 {
+		r.Outcome = libra.Error
+		p.explain(r, hops)
+		return
+	}
 	p.judge(r, hops)
+}
+
+// explain says why a page is an error although its server answered. What its
+// error page lacks is no reason of it.
+func (p *page) explain(r *libra.Report, root *fetch.Result) {
+	if r.Status/100 == 3 && root.Err != nil {
+		why := pageFailure(root.Err)
+		r.AddSentence(fmt.Sprintf("cannot fetch %q: %s", p.root.url, why), why)
+		return
+	}
+	r.AddReason(libra.StatusReason(r.Status))
 }
 
 // pageFailure says why the page could not be fetched and what to do.
@@ -99,11 +115,6 @@ func (p *page) judge(r *libra.Report, root *fetch.Result) {
 		why := libra.ReasonOf(root.Err)
 		why.Text = "the page itself was cut short: " + why.Text
 		r.AddReason(why)
-	}
-	if mayPass(r.Status) {
-		r.AddReason(libra.Reason{
-			Code: libra.CodeHTTPStatus, Text: fmt.Sprintf("the page answered %d, which may pass", r.Status), Remedy: "try again later",
-		})
 	}
 	failures := 0
 	for _, a := range r.Assets {

@@ -63,7 +63,7 @@ func (b *breakers) inspect(ctx context.Context, page string, ask func() *libra.R
 	switch {
 	case ctx.Err() != nil: // stopped by this process: it says nothing of the host
 		b.releaseProbe(name, probe)
-	case r.Outcome == libra.Failed && r.Status == 0:
+	case r.Outcome == libra.Error && r.Status == 0:
 		b.noAnswer(name, probe, r.ReasonList)
 	default:
 		b.answered(name)
@@ -155,7 +155,7 @@ func (b *breakers) answered(name string) {
 // failed is the report of a page that was not fetched, without its reason.
 func failed(page string) *libra.Report {
 	return &libra.Report{
-		URL: page, FinalURL: page, Started: time.Now().UTC(), Outcome: libra.Failed, Totals: libra.Sum(nil), Assets: []libra.Asset{},
+		URL: page, FinalURL: page, Started: time.Now().UTC(), Outcome: libra.Error, Totals: libra.Sum(nil), Assets: []libra.Asset{},
 	}
 }
 

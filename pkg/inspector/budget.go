@@ -13,7 +13,7 @@ import (
 // nil where there is no budget, or no page to check.
 func (w *worker) checkBudget(ctx context.Context) *event.Judged {
 	watch := w.job.Request.Watch
-	if watch == nil || watch.Budget == nil || w.report.Outcome == libra.Failed || w.report.ErrorPage() {
+	if watch == nil || watch.Budget == nil || w.report.Outcome == libra.Error {
 		return nil
 	}
 	budgets, err := budget.Parse("budget", watch.Budget)
@@ -38,8 +38,8 @@ func (w *worker) checkBudget(ctx context.Context) *event.Judged {
 	return judged
 }
 
-// lastComplete is the page's newest report on the bus if it is complete and not of
-// an error page, or nil; growth cannot be computed without it.
+// lastComplete is the page's newest report on the bus if it is complete, or
+// nil; growth cannot be computed without it.
 func (w *worker) lastComplete(ctx context.Context) *libra.Report {
 	last, err := w.conn.LastReport(ctx, w.job.Request.Page)
 	if err != nil || !last.Report.Sound() {

@@ -73,9 +73,11 @@ const (
 	CodeBodyEncoding Code = "body-encoding"
 	// CodeBodyCut: the body ended before its announced end.
 	CodeBodyCut Code = "body-cut"
-	// CodeHTTPStatus: the server answered with an error: 429, or 500 or above; of a
-	// watched page that is down, 400 or above.
+	// CodeHTTPStatus: the server answered with an error. A page is an error with any
+	// status other than 2xx; an asset is a reason with 429, or 500 or above.
 	CodeHTTPStatus Code = "http-status"
+	// CodeTooManyRedirects: the server redirected more often than browsers follow.
+	CodeTooManyRedirects Code = "too-many-redirects"
 	// CodeMoreFailures: more requests failed than are named one by one.
 	CodeMoreFailures Code = "more-failures"
 )

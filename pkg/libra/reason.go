@@ -2,6 +2,8 @@ package libra
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -47,6 +49,25 @@ func Because(code Code, text string) Reason { return Reason{Code: code, Text: te
 // WithRemedy returns r with another remedy.
 func (r Reason) WithRemedy(remedy string) Reason {
 	r.Remedy = remedy
+	return r
+}
+
+// StatusReason is why a page is an error that answered with a status other than
+// 2xx.
+func StatusReason(status int) Reason {
+	r := Reason{Code: CodeHTTPStatus, Text: strings.TrimSpace(fmt.Sprintf("HTTP %d %s", status, http.StatusText(status))), Remedy: "check the address and the server"}
+	switch {
+	case status < 400:
+		r.Text, r.Remedy = r.Text+" without an address to go on to", "check the server's redirects"
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		r.Remedy = "let Libra in, which sends no credentials"
+	case status == http.StatusNotFound, status == http.StatusGone:
+		r.Remedy = "check the address"
+	case status == http.StatusTooManyRequests:
+		r.Remedy = "inspect it less often"
+	case status >= 500:
+		r.Remedy = "check the server"
+	}
 	return r
 }
 

@@ -49,7 +49,7 @@ func TestReasonsWithoutCodes(t *testing.T) {
 	if err := json.Unmarshal([]byte(`{"outcome":"failed","reasons":["no such host"]}`), &r); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]libra.Reason{{Text: "no such host"}}, r.Why()); diff != "" || r.HasReason("") {
+	if diff := cmp.Diff([]libra.Reason{{Text: "no such host"}}, r.Why()); diff != "" || r.HasReason("") || r.Outcome != libra.Error {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	r.ReasonList = libra.NoReasons()

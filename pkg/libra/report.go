@@ -1,6 +1,7 @@
 package libra
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -39,12 +40,23 @@ const (
 // Outcome says how far to trust a report.
 type Outcome string
 
-// A partial report names in its reasons every limit or failure it hit.
+// Complete and Partial are of a page that answered with a status of 2xx. The
+// reasons name every limit and failure that a partial report hit, and why the
+// page is an error.
 const (
 	Complete Outcome = "complete" // everything found was inspected
 	Partial  Outcome = "partial"  // something was cut short; the figures are a lower bound
-	Failed   Outcome = "failed"   // the page itself could not be fetched
+	Error    Outcome = "error"    // the page itself was not had: no answer, endless redirects, or a status that is not 2xx
 )
+
+// UnmarshalText reads an outcome. Reports of earlier versions say "failed" of
+// what is an error.
+func (o *Outcome) UnmarshalText(text []byte) error {
+	if *o = Outcome(text); *o == "failed" {
+		*o = Error
+	}
+	return nil
+}
 
 // Asset is one request of a page, or one the page names and a browser leaves.
 // Each redirect hop is an asset of its own.
@@ -144,7 +156,8 @@ func (t Totals) Types() []ResourceType {
 // MaxTitle bounds Report.Title, in bytes.
 const MaxTitle = 256
 
-// Report is the result of one inspection of one page.
+// Report is the result of one inspection of one page. A page that is an error
+// answered with Status, or with nothing.
 type Report struct {
 	URL        string    `json:"url"`             // as asked for
 	FinalURL   string    `json:"final_url"`       // after redirects
@@ -167,9 +180,27 @@ type Report struct {
 	Assets []Asset `json:"assets"`
 }
 
-// Sound says that the figures may be judged: the report is complete, and is of
-// the page, not of an error page in its place (status 400 or above).
-func (r Report) Sound() bool { return r.Outcome == Complete && !r.ErrorPage() }
+// UnmarshalJSON reads a report. Earlier versions called it complete or partial
+// where the page had answered with a status other than 2xx.
+func (r *Report) UnmarshalJSON(data []byte) error {
+	type plain Report
+	if err := json.Unmarshal(data, (*plain)(r)); err != nil {
+		return err
+	}
+	if r.Outcome == Error || r.Outcome == "" || r.Status == 0 || r.Status/100 == 2 {
+		return nil
+	}
+	r.Outcome, r.Repeat = Error, nil
+	if r.Status >= 400 && !r.HasReason(CodeHTTPStatus) || len(r.Reasons) == 0 {
+		why := StatusReason(r.Status)
+		r.Reasons = slices.Insert(r.Reasons, 0, why.String())
+		r.Details = slices.Insert(r.Details, 0, why)
+	}
+	return nil
+}
+
+// Sound says that the figures may be judged: the report is complete.
+func (r Report) Sound() bool { return r.Outcome == Complete }
 
 // ErrorPage says that the server answered with an error in the page's place.
 func (r Report) ErrorPage() bool { return r.Status >= 400 }

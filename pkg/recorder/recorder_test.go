@@ -335,7 +335,7 @@ func TestWipedBus(t *testing.T) {
 		}
 	}
 	failed := reported(3)
-	failed.Request.ID, failed.Report.Outcome = "failed", libra.Failed
+	failed.Request.ID, failed.Report.Outcome = "failed", libra.Error
 	if err := inspector.PublishReport(t.Context(), failed); err != nil {
 		t.Fatal(err)
 	}

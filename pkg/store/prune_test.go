@@ -40,7 +40,7 @@ func TestPrune(t *testing.T) {
 		}
 	}
 	add(1, "old", libra.Complete) // the only one of its page
-	add(2, "p", libra.Failed)     // the only failed one
+	add(2, "p", libra.Error)      // the only failed one
 	for n := 3; n < 103; n++ {
 		add(n, "p", libra.Complete)
 	}

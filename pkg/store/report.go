@@ -89,11 +89,11 @@ func setPosition(ctx context.Context, tx *sql.Tx, stream string, p event.Positio
 	return err
 }
 
-// Newest lists the requests whose reports are the newest successful or the newest
-// failed one of their page, the oldest first.
+// Newest lists the requests whose reports are the newest good one or the newest
+// error of their page, the oldest first.
 func (w *Writer) Newest(ctx context.Context) (requests []string, err error) {
 	rows, err := w.db.QueryContext(ctx, `SELECT request FROM report AS r WHERE NOT EXISTS (SELECT 1 FROM report
-		WHERE page = r.page AND (outcome = 'failed') = (r.outcome = 'failed') AND at > r.at) ORDER BY at`)
+		WHERE page = r.page AND (outcome = 'error') = (r.outcome = 'error') AND at > r.at) ORDER BY at`)
 	if err != nil {
 		return nil, explain(w.path, err)
 	}
@@ -117,21 +117,21 @@ func (w *Writer) ByRequest(ctx context.Context, request string) (r event.Reporte
 	return unpack(body)
 }
 
-// Report returns a page's newest successful report, or the newest failed one if
-// there is no other, or libra.ErrNotFound.
+// Report returns a page's newest good report, or the newest error if there is
+// no other, or libra.ErrNotFound.
 func (r *Reader) Report(ctx context.Context, page string) (event.Reported, error) {
-	return r.one(ctx, `SELECT body FROM report WHERE page = ? ORDER BY outcome = 'failed', at DESC LIMIT 1`, page)
+	return r.one(ctx, `SELECT body FROM report WHERE page = ? ORDER BY outcome = 'error', at DESC LIMIT 1`, page)
 }
 
-// Failure returns a page's newest failed report, or libra.ErrNotFound.
+// Failure returns a page's newest error, or libra.ErrNotFound.
 func (r *Reader) Failure(ctx context.Context, page string) (event.Reported, error) {
-	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND outcome = 'failed' ORDER BY at DESC LIMIT 1`, page)
+	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND outcome = 'error' ORDER BY at DESC LIMIT 1`, page)
 }
 
 // Complete returns a page's newest report that budgets apply to
 // (libra.Report.Sound), or libra.ErrNotFound.
 func (r *Reader) Complete(ctx context.Context, page string) (event.Reported, error) {
-	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND (outcome = 'failed') = 0 AND outcome = 'complete' AND status < 400 ORDER BY at DESC LIMIT 1`, page)
+	return r.one(ctx, `SELECT body FROM report WHERE page = ? AND (outcome = 'error') = 0 AND outcome = 'complete' ORDER BY at DESC LIMIT 1`, page)
 }
 
 // ByRequest returns the report of a request, or libra.ErrNotFound.
@@ -150,8 +150,8 @@ func (r *Reader) one(ctx context.Context, query string, args ...any) (event.Repo
 	return list[0], nil
 }
 
-// Latest lists for each page its newest successful report, or else its newest
-// failed one, of those published before a time, newest first. The zero time
+// Latest lists for each page its newest good report, or else its newest
+// error, of those published before a time, newest first. The zero time
 // means now.
 func (r *Reader) Latest(ctx context.Context, before time.Time, limit int) ([]event.Reported, error) {
 	until := "~" // after every time
@@ -159,7 +159,7 @@ func (r *Reader) Latest(ctx context.Context, before time.Time, limit int) ([]eve
 		until = stamp(before)
 	}
 	list, err := r.reports(ctx, `SELECT body FROM report AS r WHERE at < ? AND NOT EXISTS (SELECT 1 FROM report
-		WHERE page = r.page AND ((outcome = 'failed') < (r.outcome = 'failed') OR (outcome = 'failed') = (r.outcome = 'failed') AND at > r.at))
+		WHERE page = r.page AND ((outcome = 'error') < (r.outcome = 'error') OR (outcome = 'error') = (r.outcome = 'error') AND at > r.at))
 		ORDER BY at DESC LIMIT ?`, until, limit)
 	return list, explain(r.path, err)
 }

@@ -114,7 +114,7 @@ func TestFailureDoesNotHideTheLastSuccess(t *testing.T) {
 	w, r := openWriter(t, path), store.NewReader(path)
 	defer r.Close()
 	good, failed, only := reported(1, 1), reported(1, 2), reported(2, 3)
-	failed.Report.Outcome, only.Report.Outcome = libra.Failed, libra.Failed
+	failed.Report.Outcome, only.Report.Outcome = libra.Error, libra.Error
 	if _, err := w.AddReports(ctx, []event.Reported{good, failed, only}, event.Position{}); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestPartialReportDoesNotHideTheLastComplete(t *testing.T) {
 	w, r := openWriter(t, path), store.NewReader(path)
 	defer r.Close()
 	older, complete, partial, failed, other := reported(1, 1), reported(1, 2), reported(1, 3), reported(1, 4), reported(2, 5)
-	partial.Report.Outcome, failed.Report.Outcome, other.Report.Outcome = libra.Partial, libra.Failed, libra.Partial
+	partial.Report.Outcome, failed.Report.Outcome, other.Report.Outcome = libra.Partial, libra.Error, libra.Partial
 	if _, err := w.AddReports(ctx, []event.Reported{older, complete, partial, failed, other}, event.Position{}); err != nil {
 		t.Fatal(err)
 	}

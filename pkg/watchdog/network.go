@@ -59,7 +59,7 @@ func (n *network) ours(r event.Reported) bool {
 	if r.Report.HasReason(localFaults...) {
 		return true
 	}
-	if r.Report.Outcome != libra.Failed || !r.Report.HasReason(networkFaults...) {
+	if r.Report.Outcome != libra.Error || !r.Report.HasReason(networkFaults...) {
 		return false
 	}
 	bad := r.Report.HasReason(libra.CodeNameServerSilent)

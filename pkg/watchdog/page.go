@@ -3,7 +3,6 @@ package watchdog
 import (
 	"cmp"
 	"fmt"
-	"net/http"
 	"net/url"
 	"path"
 	"slices"
@@ -74,34 +73,34 @@ func hostname(address string) string {
 	return strings.Trim(host, "[]")
 }
 
-// readDown judges whether the page could be fetched; ours means that a failure is the
-// fault of this machine or its network.
+// readDown judges whether the page was had; ours means that a failure is the fault
+// of this machine or its network. An answer, such as HTTP 500, is evidence without a
+// remedy: the page's owner knows what it means.
 func (p *probe) readDown(r event.Reported, ours bool) Reading {
 	switch report := r.Report; {
 	case r.Quarantined:
 		return Reading{Evidence: "in quarantine, which has an alarm of its own"}
-	case report.Outcome == libra.Failed:
-		text := sentences(report.Why())
+	case report.Outcome == libra.Error:
+		say := libra.Reason.String
+		if report.Status != 0 {
+			say = func(r libra.Reason) string { return r.Text }
+		}
+		text := sentences(report.Why(), say)
 		if ours {
 			return Reading{Evidence: text}
 		}
 		reading := p.fail("%s", text)
 		reading.Details = report.Details
 		return reading
-	case report.Status >= http.StatusBadRequest:
-		text := strings.TrimSpace(fmt.Sprintf("HTTP %d %s", report.Status, http.StatusText(report.Status)))
-		reading := p.fail("%s", text)
-		reading.Details = []libra.Reason{{Code: libra.CodeHTTPStatus, Text: text}}
-		return reading
 	}
 	return Reading{Verdict: Pass}
 }
 
-// sentences are the reasons of a failed report as the evidence of an alarm.
-func sentences(why []libra.Reason) string {
+// sentences are the reasons of a report as the evidence of an alarm.
+func sentences(why []libra.Reason, say func(libra.Reason) string) string {
 	var list []string
 	for _, r := range why {
-		list = append(list, r.String())
+		list = append(list, say(r))
 	}
 	return cmp.Or(strings.Join(list, "; "), "the page could not be fetched")
 }
@@ -110,7 +109,7 @@ func sentences(why []libra.Reason) string {
 // although something was cut short is over; one that is not may be.
 func (p *probe) readBudget(r event.Reported, ours bool, was weight) Reading {
 	switch report := r.Report; {
-	case r.Quarantined, r.Budget == nil, report.Outcome == libra.Failed, report.Status >= http.StatusBadRequest:
+	case r.Quarantined, r.Budget == nil, report.Outcome == libra.Error:
 		return Reading{Evidence: "not checked against its budget"}
 	case len(r.Budget.Over) > 0:
 		return p.fail("%s", strings.Join(r.Budget.Over, "; ")+growthText(report, r.Budget.OverLines, was))

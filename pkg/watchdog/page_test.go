@@ -80,7 +80,7 @@ func TestPageDown(t *testing.T) {
 			ID: id, Scope: libra.ScopePage, Target: shopURL, Severity: libra.Major, State: libra.Raised, Summary: "The page is down",
 			Evidence: "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed", Runbook: "#page-down",
 			Since: a.Since, Page: shop, Group: "host:shop.example",
-			EvidenceDetails: []libra.Reason{{Code: libra.CodeHTTPStatus, Text: "HTTP 500 Internal Server Error"}},
+			EvidenceDetails: []libra.Reason{{Code: libra.CodeHTTPStatus, Text: "HTTP 500 Internal Server Error", Remedy: "check the server"}},
 		}
 		if diff := cmp.Diff(want, a); diff != "" {
 			t.Error(diff)

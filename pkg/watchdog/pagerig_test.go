@@ -85,7 +85,10 @@ func (r *rig) report(w event.Watch, change func(*event.Reported)) {
 }
 
 func status(code int) func(*event.Reported) {
-	return func(a *event.Reported) { a.Report.Status, a.Report.Outcome = code, libra.Partial }
+	return func(a *event.Reported) {
+		a.Report.Status, a.Report.Outcome = code, libra.Error
+		a.Report.AddReason(libra.StatusReason(code))
+	}
 }
 
 // Reasons of failed reports.
@@ -97,7 +100,7 @@ var (
 
 func failed(why libra.Reason) func(*event.Reported) {
 	return func(a *event.Reported) {
-		a.Report = libra.Report{URL: shopURL, Outcome: libra.Failed}
+		a.Report = libra.Report{URL: shopURL, Outcome: libra.Error}
 		a.Report.AddSentence(fmt.Sprintf("cannot fetch %q: %s", shopURL, why), why)
 	}
 }

@@ -67,7 +67,7 @@ func (q *quarantine) receive(r event.Reported) {
 	}
 	q.newest[hash] = r.At.UnixNano()
 	delete(q.pages, page)
-	if r.Quarantined && r.Report.Outcome == libra.Failed {
+	if r.Quarantined && r.Report.Outcome == libra.Error {
 		q.pages[page] = quarantined{url: r.Request.URL, since: earliest(r.At, now), why: r.Report.ReasonList}
 	}
 }
@@ -134,7 +134,7 @@ func (ev *evaluator) checkQuarantine() {
 
 func (ev *evaluator) raiseQuarantine(page string, w quarantined) {
 	a := quarantineAlarm(page, w.url)
-	a.State, a.Since, a.Evidence = libra.Raised, w.since.UTC(), sentences(w.why.Why())
+	a.State, a.Since, a.Evidence = libra.Raised, w.since.UTC(), sentences(w.why.Why(), libra.Reason.String)
 	a.EvidenceDetails = w.why.Details
 	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: ev.cfg.Hostname})
 }

@@ -37,9 +37,9 @@ func TestQuarantine(t *testing.T) {
 				_, kill = r.start()
 			}
 			r.advance(10, true)
-			r.addReport(r.quarantineReport(10, libra.Failed, false))
+			r.addReport(r.quarantineReport(10, libra.Error, false))
 			r.advance(3, true)
-			r.addReport(r.quarantineReport(13, libra.Failed, true))
+			r.addReport(r.quarantineReport(13, libra.Error, true))
 			r.advance(3, true)
 			want := []string{"14 " + id + " raised major"}
 			r.wantStored(want...)
@@ -64,9 +64,9 @@ func TestQuarantine(t *testing.T) {
 			r.advance(10, true)
 			r.wantStored(want...)
 
-			r.addReport(r.quarantineReport(48, libra.Failed, true))
+			r.addReport(r.quarantineReport(48, libra.Error, true))
 			r.advance(3, true)
-			r.addReport(r.quarantineReport(50, libra.Failed, false))
+			r.addReport(r.quarantineReport(50, libra.Error, false))
 			r.advance(3, true)
 			if got := len(r.stored); got != 4 || r.stored[2].Alarm.State != libra.Raised || r.stored[3].Alarm.State != libra.Cleared {
 				t.Errorf("lost %s: after a second quarantine: %+v", lost, r.stored)
@@ -81,7 +81,7 @@ func TestQuarantineEndsUnseen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		stop, _ := r.start()
-		r.addReport(r.quarantineReport(0, libra.Failed, true))
+		r.addReport(r.quarantineReport(0, libra.Error, true))
 		r.advance(3, true)
 		stop()
 		r.addReport(r.quarantineReport(2, libra.Complete, false))

@@ -42,7 +42,7 @@ func (h *rig) whole(id string) (p pageAnswer) {
 // failed is a report that says why the page could not be fetched.
 func failed(r event.Request, at time.Time, why libra.Reason) event.Reported {
 	rep := event.Reported{Request: r, Attempt: 1, Inspector: "1", At: at, Report: libra.Report{
-		URL: r.URL, Started: at, DurationMS: 3, Outcome: libra.Failed, Totals: libra.Sum(nil), Assets: []libra.Asset{},
+		URL: r.URL, Started: at, DurationMS: 3, Outcome: libra.Error, Totals: libra.Sum(nil), Assets: []libra.Asset{},
 	}}
 	sentence := why.String()
 	if why.Code != libra.CodeQuarantined {
@@ -85,10 +85,10 @@ func TestLastGoodReport(t *testing.T) {
 			p.Reasons[0] != "not inspected since 1 Mar 2026, 12:00:00 UTC: "+refused.Text || !p.HasReason(refused.Code) {
 			t.Errorf("%s: %+v", when, p.Page)
 		}
-		if p.Score == nil || p.Score.Score != 100 || p.Latest.Outcome != libra.Failed || !p.Latest.At.Equal(bad.At) {
+		if p.Score == nil || p.Score.Score != 100 || p.Latest.Outcome != libra.Error || !p.Latest.At.Equal(bad.At) {
 			t.Errorf("%s: score %+v, latest %+v", when, p.Score, p.Latest)
 		}
-		if p := h.whole(never.Request.Page); p.Report == nil || p.Report.Outcome != libra.Failed || p.Score != nil || slices.Contains(p.Reasons, refused.Text) {
+		if p := h.whole(never.Request.Page); p.Report == nil || p.Report.Outcome != libra.Error || p.Score != nil || slices.Contains(p.Reasons, refused.Text) {
 			t.Errorf("%s: a page that was never fetched: %+v", when, p)
 		}
 		list := h.get("/api/pages").body

@@ -102,21 +102,21 @@ func TestNewestWins(t *testing.T) {
 	t.Parallel()
 	h := started(t)
 	newer, older := reported(request(1), noon.Add(time.Hour)), reported(request(1), noon)
-	newer.Report.Outcome, newer.Report.Reasons, newer.Report.Assets = libra.Failed, []string{"no such host"}, nil
+	newer.Report.Outcome, newer.Report.Reasons, newer.Report.Assets = libra.Error, []string{"no such host"}, nil
 	older.Request.ID = "older"
 	h.publish(newer)
 	h.listed(libra.Reported, 1)
-	if p := h.page(request(1).Page); p.Report.Outcome != libra.Failed || p.Report.Assets == nil {
+	if p := h.page(request(1).Page); p.Report.Outcome != libra.Error || p.Report.Assets == nil {
 		t.Errorf("page = %+v", p)
 	}
 	for _, path := range []string{"/", "/pages/" + request(1).Page} {
-		if got := h.get(path, "Accept", "text/html"); got.code != 200 || !strings.Contains(got.body, "failed") {
+		if got := h.get(path, "Accept", "text/html"); got.code != 200 || !strings.Contains(got.body, ">error<") {
 			t.Errorf("%s = %d\n%s", path, got.code, got.body)
 		}
 	}
 	h.publish(older, reported(request(2), noon))
 	h.listed(libra.Reported, 2)
-	if p := h.whole(request(1).Page); p.Latest.Outcome != libra.Failed || p.Report.Outcome != libra.Complete {
+	if p := h.whole(request(1).Page); p.Latest.Outcome != libra.Error || p.Report.Outcome != libra.Complete {
 		t.Errorf("a failure after a good report: %+v", p)
 	}
 	oldest := reported(request(1), noon.Add(-time.Hour))

@@ -25,8 +25,8 @@ const maxURLLabel = 200
 var (
 	watchedPages = gauge("libra_watched_pages", "Pages that are watched.")
 	omittedPages = gauge("libra_watched_pages_omitted", "Watched pages without metrics of their own, because there are too many.")
-	pageUp       = pageGauge("libra_page_up", "1 where the newest inspection fetched the page, 0 where it failed or the answer was an error (HTTP 400 or above); left out while the page is quarantined.")
-	pageTransfer = pageGauge("libra_page_transfer_bytes", "Transfer size of the page: headers, encoded bodies and framing, by its newest report that is no error page.")
+	pageUp       = pageGauge("libra_page_up", "1 where the newest inspection had the page, 0 where it is an error: no answer, endless redirects, or a status other than 2xx; left out while the page is quarantined.")
+	pageTransfer = pageGauge("libra_page_transfer_bytes", "Transfer size of the page: headers, encoded bodies and framing, by its newest report that is no error.")
 	pageScore    = pageGauge("libra_page_score", "Score of the page, 0 to 100, by its newest complete report.")
 	pageOver     = pageGauge("libra_page_over_budget", "1 where the newest report is over the budget of the watch, else 0; left out without a budget.")
 	pageAge      = pageGauge("libra_page_last_inspection_age_seconds", "Seconds since the last inspection of the page ended, good or failed.")
@@ -59,13 +59,10 @@ func (c pageCollector) Collect(out chan<- prometheus.Metric) {
 func sendPage(out chan<- prometheus.Metric, w event.Watch, a state.Answers, now time.Time) {
 	send := func(m metric, value float64) { m.send(out, value, w.Page, api.Short(w.URL, maxURLLabel)) }
 	if latest := a.Latest(); latest != nil && !latest.Quarantined {
-		send(pageUp, oneIf(latest.Report.Outcome != libra.Failed && !latest.Report.ErrorPage()))
+		send(pageUp, oneIf(latest.Report.Outcome != libra.Error))
 	}
 	if last := a.LastInspection(); !last.IsZero() {
 		send(pageAge, max(0, now.Sub(last).Seconds()))
-	}
-	if r := a.Measured(); r != nil {
-		send(pageTransfer, float64(r.Report.Totals.TransferBytes))
 	}
 	if a.Complete != nil && a.Complete.Score != nil {
 		send(pageScore, float64(a.Complete.Score.Score))
@@ -73,6 +70,7 @@ func sendPage(out chan<- prometheus.Metric, w event.Watch, a state.Answers, now 
 	if a.Good == nil {
 		return
 	}
+	send(pageTransfer, float64(a.Good.Report.Totals.TransferBytes))
 	if a.Good.Budget != nil {
 		send(pageOver, oneIf(len(a.Good.Budget.Over) > 0))
 	}

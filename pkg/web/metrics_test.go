@@ -88,7 +88,7 @@ func metered(t *testing.T) *rig {
 	heavy.Budget = &event.Judged{Lines: 1, Over: []string{"total is over its budget"}}
 	heavy.Report.CertificateUntil = noon
 	failed := reported(watch(2, hostileURL), time.Now().UTC())
-	failed.Report.Outcome, failed.Report.Reasons = libra.Failed, []string{"no answer"}
+	failed.Report.Outcome, failed.Report.Reasons = libra.Error, []string{"no answer"}
 	h.publish(heavy, failed, reported(watch(3, "https://example.org/omitted"), noon))
 	h.raise(transition(1, "bus", libra.Raised, libra.Critical, 1), transition(2, "web", libra.Raised, libra.Minor, 1), transition(3, "disk", libra.Cleared, libra.Minor, 1))
 	components := heartbeatCounters(t)

@@ -10,13 +10,14 @@ import (
 	"libra/pkg/web"
 )
 
-// An error page has no score, be its report complete or partial, and what the
-// page itself scored is shown: from the bus, and from SQLite after a restart.
+// An error page has no score, and what the page itself scored is shown beside it:
+// from the bus, and from SQLite after a restart.
 func TestErrorPageHasNoScore(t *testing.T) {
 	t.Parallel()
 	h := started(t)
 	sound, gone := reported(request(1), noon), reported(again(request(1), "second"), noon.Add(time.Hour))
-	gone.Report.Status = 404
+	gone.Report.Status, gone.Report.Outcome, gone.Report.Repeat = 404, libra.Error, nil
+	gone.Report.AddReason(libra.StatusReason(404))
 	never := gone
 	never.Request = request(2)
 	h.fill(sound, gone, never)
@@ -24,12 +25,15 @@ func TestErrorPageHasNoScore(t *testing.T) {
 	holds := func(when string) {
 		t.Helper()
 		bustest.Await(t, "the error page "+when, func() bool {
-			p := h.get("/api/pages/" + sound.Request.Page).body
-			return strings.Contains(p, `"status":404`) && strings.Contains(p, `"score":null`) && strings.Contains(p, `"last_complete":{"score":100`)
+			p := h.whole(sound.Request.Page)
+			return p.Stale && p.Latest.Outcome == libra.Error && p.Report.Outcome == libra.Complete && p.Score != nil
 		})
 		html := h.get("/pages/"+sound.Request.Page, "Accept", "text/html").body
-		if !strings.Contains(html, "The server answered with an error") || !strings.Contains(html, "Last complete score") || strings.Contains(html, "Score, of 100") {
+		if !strings.Contains(html, "HTTP 404 Not Found") || !strings.Contains(html, "Score, of 100") {
 			t.Errorf("%s:\n%s", when, html)
+		}
+		if p := h.whole(never.Request.Page); p.Report.Status != 404 || p.Report.Outcome != libra.Error || p.Score != nil {
+			t.Errorf("%s, a page that was never had: %+v", when, p)
 		}
 		html = h.get("/pages/"+never.Request.Page, "Accept", "text/html").body
 		if !strings.Contains(html, "The server answered with an error") || strings.Contains(html, "score</dt>") || strings.Contains(html, "effort") {

@@ -236,9 +236,9 @@ func TestUnjudged(t *testing.T) {
 		{within, libra.Complete, 200, "", false, 1, ""},
 		{within, libra.Partial, 200, "the report is partial", false, 1, ""},
 		{over, libra.Partial, 200, "", true, 1, ""},
-		{within, libra.Complete, 404, "the page answered 404", false, 0, "the page answered 404"},
-		{over, libra.Partial, 503, "the page answered 503", false, 0, "the page answered 503"},
-		{within, libra.Failed, 0, "no such host", false, 0, "no such host"},
+		{within, libra.Error, 404, "the page answered 404", false, 0, "the page answered 404"},
+		{over, libra.Error, 503, "the page answered 503", false, 0, "the page answered 503"},
+		{within, libra.Error, 0, "no such host", false, 0, "no such host"},
 	} {
 		r := samplePage(0)
 		r.Outcome, r.Status, r.Reasons = tt.outcome, tt.status, []string{"no such host"}
@@ -280,7 +280,7 @@ func TestThirdParty(t *testing.T) {
 func TestJUnit(t *testing.T) {
 	budgets := parse(t, sample)
 	r := samplePage(0)
-	failed := libra.Report{URL: "https://down.example.org/?a=1&b=2", Outcome: libra.Failed, ReasonList: libra.ReasonList{Reasons: []string{"no such host \"down.example.org\": \x00 check the spelling"}}}
+	failed := libra.Report{URL: "https://down.example.org/?a=1&b=2", Outcome: libra.Error, ReasonList: libra.ReasonList{Reasons: []string{"no such host \"down.example.org\": \x00 check the spelling"}}}
 	var got bytes.Buffer
 	err := budget.WriteJUnit(&got, []budget.Checked{{r, budget.Check(budgets, r, nil)}, {failed, budget.Check(budgets, failed, nil)}})
 	if err != nil {

@@ -45,7 +45,7 @@ type Result struct {
 	// Unjudged says why the page is not within its budget although no line is
 	// over, and what to do; "" where it is within, or over.
 	Unjudged string `json:"unjudged,omitempty"`
-	// Details is Unjudged by code; a failed report's own reasons.
+	// Details is Unjudged by code; those of a page that was not had are the report's.
 	Details []libra.Reason `json:"unjudged_details,omitempty"`
 	Partial bool           `json:"partial"`
 	// Notes qualify the result, each in one line; never null.
@@ -53,19 +53,19 @@ type Result struct {
 }
 
 // Check checks a report against the last budget that matches its final URL.
-// previous is the page's last complete report before it, nil without one. Failed
-// reports and those of error pages are not checked: they have no Lines.
+// previous is the page's last complete report before it, nil without one. A page
+// that is an error is not checked: it has no Lines.
 func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 	res := Result{URL: r.URL, Lines: []Outcome{}, Notes: []string{}, Partial: r.Outcome != libra.Complete}
 	switch {
-	case r.Outcome == libra.Failed:
+	case r.ErrorPage():
+		res.unjudged(libra.CodeErrorPage, fmt.Sprintf("the page answered %d, and an error page has no budget", r.Status), "check the address and the server")
+		return res
+	case r.Outcome == libra.Error:
 		res.Unjudged, res.Details = "the page could not be fetched", r.Why()
 		if len(r.Reasons) > 0 {
 			res.Unjudged = r.Reasons[0]
 		}
-		return res
-	case r.ErrorPage():
-		res.unjudged(libra.CodeErrorPage, fmt.Sprintf("the page answered %d, and an error page has no budget", r.Status), "check the address and the server")
 		return res
 	}
 	page := r.FinalURL

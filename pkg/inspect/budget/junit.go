@@ -79,8 +79,8 @@ func newSuite(c Checked) suite {
 	}
 	if c.Result.Unjudged != "" {
 		kind := "not judged"
-		if c.Report.Outcome == libra.Failed {
-			kind = "failed"
+		if c.Report.Outcome == libra.Error {
+			kind = "error"
 		}
 		s.Errors++
 		s.Cases = append(s.Cases, xcase{Class: c.Report.URL, Name: "inspection", Error: &problem{Message: c.Result.Unjudged, Type: kind}})

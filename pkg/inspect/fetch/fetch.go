@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/netip"
@@ -187,7 +188,10 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 		}
 		chain = append(chain, u)
 		if len(chain) > c.cfg.Limits.Redirects {
-			res.Err = countLimit("redirects", "redirects not followed past", c.cfg.Limits.Redirects)
+			res.Err = libra.Reason{
+				Code: libra.CodeTooManyRedirects, Text: fmt.Sprintf("redirected more than %d times, the last time to %.200q", c.cfg.Limits.Redirects, x.location),
+				Remedy: "check the server's redirects",
+			}
 			break
 		}
 		if u, res.Err = c.parse(locationURL(x.location), u); res.Err != nil {

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"path"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -221,8 +223,13 @@ func TestRedirects(t *testing.T) {
 			io.WriteString(w, r.Header.Get("Cookie"))
 		case "/loop":
 			http.Redirect(w, r, "/loop", http.StatusMovedPermanently)
+		case "/left/0":
+			io.WriteString(w, "there")
 		case "/ftp":
 			http.Redirect(w, r, "ftp://example.org/", http.StatusMovedPermanently)
+		default:
+			left, _ := strconv.Atoi(path.Base(r.URL.Path))
+			http.Redirect(w, r, fmt.Sprintf("/left/%d", left-1), http.StatusFound)
 		}
 	})
 	s := session(t, fetch.Config{})
@@ -241,8 +248,14 @@ func TestRedirects(t *testing.T) {
 		t.Errorf("cookie sent after redirect: %q", got.Body)
 	}
 	got = s.Get(t.Context(), fetch.Request{URL: srv.URL + "/loop"})
-	if len(got.Hops) != 11 || got.Err == nil || got.Err.Error() != "redirects not followed past 10: limit redirects" {
+	if why := libra.ReasonOf(got.Err); len(got.Hops) != 21 || why.Code != libra.CodeTooManyRedirects || why.Text != `redirected more than 20 times, the last time to "/loop"` {
 		t.Errorf("loop: %d hops, %v", len(got.Hops), got.Err)
+	}
+	if got = s.Get(t.Context(), fetch.Request{URL: srv.URL + "/left/20", Type: libra.Document}); got.Err != nil || len(got.Hops) != 21 || string(got.Body) != "there" {
+		t.Errorf("20 redirects: %d hops, %v", len(got.Hops), got.Err)
+	}
+	if got = s.Get(t.Context(), fetch.Request{URL: srv.URL + "/left/21"}); got.Err == nil || len(got.Hops) != 21 {
+		t.Errorf("21 redirects: %d hops, %v", len(got.Hops), got.Err)
 	}
 	got = s.Get(t.Context(), fetch.Request{URL: srv.URL + "/ftp"})
 	if got.Err == nil || !strings.Contains(got.Err.Error(), "only http and https are fetched") {

@@ -30,7 +30,8 @@ type Limits struct {
 	Ratio int
 	// Encodings bounds stacked Content-Encodings. Default 3.
 	Encodings int
-	// Redirects bounds the redirects followed by one Get. Default 10.
+	// Redirects bounds the redirects followed by one Get. Default 20, as the Fetch
+	// Standard has it and browsers do.
 	Redirects int
 	// URLBytes bounds a URL, redirect targets included. Default
 	// libra.MaxURLBytes.
@@ -68,7 +69,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.PageBytes, 200<<20)
 	orCount(&l.Ratio, 250)
 	orCount(&l.Encodings, 3)
-	orCount(&l.Redirects, 10)
+	orCount(&l.Redirects, 20)
 	orCount(&l.URLBytes, libra.MaxURLBytes)
 	orCount(&l.ConnsPerHost, 6)
 	or(&l.ConnectTimeout, 10*time.Second)

@@ -64,7 +64,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestValid(t *testing.T) {
-	for _, r := range []libra.Report{report(), {URL: "http://x/", Outcome: libra.Failed, Started: time.Now(), ReasonList: libra.ReasonList{Reasons: []string{"no such host"}}}} {
+	for _, r := range []libra.Report{report(), {URL: "http://x/", Outcome: libra.Error, Started: time.Now(), ReasonList: libra.ReasonList{Reasons: []string{"no such host"}}}} {
 		var file any
 		if err := json.Unmarshal(write(t, r), &file); err != nil {
 			t.Fatal(err)

@@ -23,9 +23,9 @@ func names() []scenario {
 	return []scenario{
 		// The page is on this machine; the asset's name resolves to 10.0.0.1.
 		{name: "name changes between look-ups", start: rebinding("<img src=/x.png>"), want: libra.Partial, reason: "10.0.0.1 is a private address"},
-		{name: "name server fails", start: func(t *testing.T, o *order) string { nameServer(t, o); return "http://broken.test/" }, want: libra.Failed, reason: "name server"},
-		{name: "no such name", start: func(t *testing.T, o *order) string { nameServer(t, o); return "http://missing.test/" }, want: libra.Failed, reason: `no such host "missing.test"`},
-		{name: "name is private", start: func(t *testing.T, o *order) string { nameServer(t, o); return "http://private.test/" }, want: libra.Failed, reason: "is a private address"},
+		{name: "name server fails", start: func(t *testing.T, o *order) string { nameServer(t, o); return "http://broken.test/" }, want: libra.Error, reason: "name server"},
+		{name: "no such name", start: func(t *testing.T, o *order) string { nameServer(t, o); return "http://missing.test/" }, want: libra.Error, reason: `no such host "missing.test"`},
+		{name: "name is private", start: func(t *testing.T, o *order) string { nameServer(t, o); return "http://private.test/" }, want: libra.Error, reason: "is a private address"},
 	}
 }
 
@@ -125,18 +125,18 @@ func secure() []scenario {
 		}
 	}
 	return []scenario{
-		{name: "TLS cut after 50 bytes", start: cut(50), want: libra.Failed, reason: ""},
-		{name: "TLS cut after 900 bytes", start: cut(900), want: libra.Failed, reason: ""},
-		{name: "TLS says nothing", start: bare(func(c net.Conn) { io.Copy(io.Discard, c) }), want: libra.Failed, reason: "limit connect_timeout"},
-		{name: "TLS is plain HTTP", start: bare(func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") }), want: libra.Failed, reason: "does not speak TLS"},
-		{name: "TLS record of noise", start: bare(func(c net.Conn) { io.WriteString(c, "\x16\x03\x03\x40\x00"+repeat("\xff", 16<<10)) }), want: libra.Failed, reason: "TLS"},
+		{name: "TLS cut after 50 bytes", start: cut(50), want: libra.Error, reason: ""},
+		{name: "TLS cut after 900 bytes", start: cut(900), want: libra.Error, reason: ""},
+		{name: "TLS says nothing", start: bare(func(c net.Conn) { io.Copy(io.Discard, c) }), want: libra.Error, reason: "limit connect_timeout"},
+		{name: "TLS is plain HTTP", start: bare(func(c net.Conn) { io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") }), want: libra.Error, reason: "does not speak TLS"},
+		{name: "TLS record of noise", start: bare(func(c net.Conn) { io.WriteString(c, "\x16\x03\x03\x40\x00"+repeat("\xff", 16<<10)) }), want: libra.Error, reason: "TLS"},
 		{name: "certificate of an unknown authority", start: func(t *testing.T, _ *order) string {
 			srv := httptest.NewUnstartedServer(http.NotFoundHandler())
 			srv.Config.ErrorLog = quiet
 			srv.StartTLS()
 			t.Cleanup(srv.Close)
 			return srv.URL + "/"
-		}, want: libra.Failed, reason: "does not trust"},
+		}, want: libra.Error, reason: "does not trust"},
 	}
 }
 
@@ -190,34 +190,34 @@ func http2() []scenario {
 		_ = f.WriteHeaders(h2.HeadersFrameParam{StreamID: id, BlockFragment: block, EndHeaders: end})
 	}
 	return []scenario{
-		{name: "HTTP/2 stream reset", start: framed(func(f *h2.Framer, id uint32) { _ = f.WriteRSTStream(id, h2.ErrCodeInternal) }), want: libra.Failed, reason: ""},
+		{name: "HTTP/2 stream reset", start: framed(func(f *h2.Framer, id uint32) { _ = f.WriteRSTStream(id, h2.ErrCodeInternal) }), want: libra.Error, reason: ""},
 		{name: "HTTP/2 reset in body", start: framed(func(f *h2.Framer, id uint32) {
 			headers(f, id, answer, true)
 			_ = f.WriteData(id, false, []byte("<p>"))
 			_ = f.WriteRSTStream(id, h2.ErrCodeInternal)
 		}), want: libra.Partial, reason: "ended the HTTP/2 exchange"},
-		{name: "HTTP/2 refuses for ever", start: framed(func(f *h2.Framer, id uint32) { _ = f.WriteRSTStream(id, h2.ErrCodeRefusedStream) }), want: libra.Failed, reason: ""},
-		{name: "HTTP/2 goes away", start: framed(func(f *h2.Framer, id uint32) { _ = f.WriteGoAway(0, h2.ErrCodeEnhanceYourCalm, nil) }), want: libra.Failed, reason: ""},
+		{name: "HTTP/2 refuses for ever", start: framed(func(f *h2.Framer, id uint32) { _ = f.WriteRSTStream(id, h2.ErrCodeRefusedStream) }), want: libra.Error, reason: ""},
+		{name: "HTTP/2 goes away", start: framed(func(f *h2.Framer, id uint32) { _ = f.WriteGoAway(0, h2.ErrCodeEnhanceYourCalm, nil) }), want: libra.Error, reason: ""},
 		{name: "HTTP/2 continuation flood", start: framed(func(f *h2.Framer, id uint32) {
 			headers(f, id, answer, false)
 			block := fields("x-a", repeat("a", 1000))
 			for f.WriteContinuation(id, false, block) == nil {
 			}
-		}), want: libra.Failed, reason: ""},
+		}), want: libra.Error, reason: ""},
 		{name: "HTTP/2 header bomb", start: framed(func(f *h2.Framer, id uint32) {
 			// One large field in the table, named again by a byte each.
 			block := append(fields(":status", "200", "x-a", repeat("a", 4000)), []byte(repeat("\xbe", 12_000))...)
 			headers(f, id, block, true)
-		}), want: libra.Failed, reason: ""},
-		{name: "HTTP/2 says nothing", start: framed(func(*h2.Framer, uint32) {}), want: libra.Failed, reason: "limit header_timeout"},
+		}), want: libra.Error, reason: ""},
+		{name: "HTTP/2 says nothing", start: framed(func(*h2.Framer, uint32) {}), want: libra.Error, reason: "limit header_timeout"},
 		{name: "HTTP/2 pings without end", start: framed(func(f *h2.Framer, id uint32) {
 			for f.WritePing(false, [8]byte{}) == nil {
 			}
-		}), want: libra.Failed, reason: ""},
+		}), want: libra.Error, reason: ""},
 		{name: "HTTP/2 settings without end", start: framed(func(f *h2.Framer, id uint32) {
 			for f.WriteSettings(h2.Setting{ID: h2.SettingInitialWindowSize, Val: 1 << 20}) == nil {
 			}
-		}), want: libra.Failed, reason: ""},
+		}), want: libra.Error, reason: ""},
 		{name: "HTTP/2 empty frames", start: framed(func(f *h2.Framer, id uint32) {
 			headers(f, id, answer, true)
 			for f.WriteData(id, false, nil) == nil {
@@ -230,6 +230,6 @@ func http2() []scenario {
 		{name: "HTTP/2 noise", start: framed(func(f *h2.Framer, id uint32) {
 			_ = f.WriteRawFrame(0xfe, 0xff, id, []byte(fmt.Sprint(id)))
 			_ = f.WriteRawFrame(h2.FrameData, 0xff, 0, []byte("x"))
-		}), want: libra.Failed, reason: ""},
+		}), want: libra.Error, reason: ""},
 	}
 }

@@ -12,9 +12,9 @@
 // source: both divide by 1024 before they print "KB". GB is 1e9 bytes in the
 // carbon model, as in its source.
 //
-// A report that is partial or failed has no score: its figures are a lower
-// bound, and a page would look lighter for having been unreachable. An error page,
-// 404 or 500, has none either. The score of the last sound report remains.
+// A report that is partial or an error has no score: its figures are a lower
+// bound, and a page would look lighter for having been unreachable, or for its
+// error page. The score of the last complete report remains.
 package score
 
 import (

@@ -176,11 +176,11 @@ func TestOnlySound(t *testing.T) {
 	}{
 		{libra.Complete, 200, "desktop", true},
 		{libra.Complete, 200, "tablet", false},
-		{libra.Complete, 399, "mobile", true},
-		{libra.Complete, 404, "desktop", false},
+		{libra.Complete, 200, "mobile", true},
+		{libra.Error, 404, "desktop", false},
 		{libra.Partial, 200, "desktop", false},
-		{libra.Partial, 500, "desktop", false},
-		{libra.Failed, 0, "desktop", false},
+		{libra.Error, 500, "desktop", false},
+		{libra.Error, 0, "desktop", false},
 	} {
 		got := score.OfReport(libra.Report{Outcome: tt.outcome, Status: tt.status, Totals: weighing(1000)}, tt.profile)
 		if (got != nil) != tt.scored {

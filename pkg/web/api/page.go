@@ -18,10 +18,10 @@ import (
 type pageDoc struct {
 	libra.Page
 	Report json.RawMessage  `json:"report"`
-	Score  *score.Score     `json:"score"`  // of Report; null unless it is complete and no error page
+	Score  *score.Score     `json:"score"`  // of Report; null unless it is complete
 	Latest *state.LatestDoc `json:"latest"` // the newest answer; null before the first
 	// Stands is the verdict of the last complete report, while Report is
-	// partial or an error page; else null.
+	// partial; else null.
 	Stands *state.Standing `json:"last_complete"`
 	WatchedDoc
 }

@@ -143,9 +143,9 @@ type reportDoc struct {
 	Notices     []string         // why the document may not be the newest
 	Waiting     bool             // an answer is to come
 	Quarantined bool             // it is not inspected until it is released
-	Failing     bool             // Report is good, and later inspections have failed
-	Score       *score.Score     // nil unless the report is complete and no error page
-	Stands      *state.Standing  // the verdict of the last complete report, while Report is partial or an error page
+	Failing     bool             // Report is good, and the page was an error since
+	Score       *score.Score     // nil unless the report is complete
+	Stands      *state.Standing  // the verdict of the last complete report, while Report is partial
 	Steps       []stepRow
 	Types       []typeRow
 	Assets      []assetRow
@@ -208,7 +208,7 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 	}
 	doc.Steps = stepRows(page.Step)
 	if doc.Report != nil {
-		doc.Failing = doc.Report.Outcome != libra.Failed && page.Latest.Outcome == libra.Failed && !page.Latest.Quarantined
+		doc.Failing = doc.Report.Outcome != libra.Error && page.Latest.Outcome == libra.Error && !page.Latest.Quarantined
 		doc.Types = typeRows(doc.Report.Totals)
 		doc.Assets, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
 	}

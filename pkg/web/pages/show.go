@@ -99,7 +99,7 @@ func band(score int) string {
 	case score >= 50:
 		return "partial"
 	}
-	return "failed"
+	return "error"
 }
 
 // linked reports whether an address may be a link.

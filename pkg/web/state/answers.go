@@ -10,10 +10,10 @@ import (
 	"libra/pkg/libra"
 )
 
-// Answers is what is known of a page's reports: the newest good one, which is
-// shown for as long as there is one, the newest failed one, and the newest sound
-// one (complete, no error page), whose score is shown while the good one has no
-// score. Each may be nil.
+// Answers is what is known of a page's reports: the newest good one, complete or
+// partial, which is shown for as long as there is one, the newest error, and the
+// newest complete one, whose score is shown while the good one has no score. Each
+// may be nil.
 type Answers struct {
 	Good, Bad, Complete *Summary
 }
@@ -25,7 +25,7 @@ func (a *Answers) take(s *Summary) (news bool) {
 		a.Complete = s
 	}
 	place := &a.Good
-	if s.Report.Outcome == libra.Failed {
+	if s.Report.Outcome == libra.Error {
 		place = &a.Bad
 	}
 	if old := *place; old != nil && (old.Request == s.Request || s.At.Before(old.At)) {
@@ -135,12 +135,4 @@ func (a Answers) LastInspection() (at time.Time) {
 		}
 	}
 	return at
-}
-
-// Measured is the newest good report that is no error page; nil without one.
-func (a Answers) Measured() *Summary {
-	if a.Good != nil && a.Good.Report.ErrorPage() {
-		return a.Complete
-	}
-	return a.Good
 }

@@ -107,7 +107,7 @@ func (s *State) fetch(ctx context.Context, id string) (event.Reported, Answers, 
 	if badErr == nil {
 		found.take(summarize(bad, s.cfg.Profile))
 	}
-	if good.Report.Outcome == libra.Failed && badErr == nil {
+	if good.Report.Outcome == libra.Error && badErr == nil {
 		good = bad // the newer of the two
 	}
 	if data, err := Encode(good.Report); err == nil {

@@ -9,15 +9,15 @@ import (
 	"libra/pkg/libra"
 )
 
-// Standing is the verdict of a page's last sound report, which is shown while the
-// newest good report is a lower bound or an error page.
+// Standing is the verdict of a page's last complete report, which is shown while
+// the newest good report is a lower bound.
 type Standing struct {
 	ShortScore
 	Started time.Time `json:"started"` // of that report
 }
 
-// Standing is nil unless the report shown may not be judged, and an earlier one
-// was sound.
+// Standing is nil unless the report shown is partial, and an earlier one was
+// complete.
 func (a Answers) Standing() *Standing {
 	if !a.unsound() || a.Complete == nil || a.Complete.Score == nil {
 		return nil
@@ -25,12 +25,12 @@ func (a Answers) Standing() *Standing {
 	return &Standing{*a.Complete.Score, a.Complete.Report.Started}
 }
 
-// unsound reports whether the good report shown is partial, or an error page.
+// unsound reports whether the good report shown is partial.
 func (a Answers) unsound() bool { return a.Good != nil && !a.Good.Report.Sound() }
 
 // lacking reports whether history may know more than the bus, which stores only the
-// last report of a kind: a good one beside the failed one, a sound one
-// beside one that may not be judged.
+// last report of a kind: a good one beside an error, a complete one beside a
+// partial one.
 func (a Answers) lacking() bool {
 	return a.Good == nil && a.Bad != nil || a.unsound() && a.Complete == nil
 }
@@ -51,7 +51,7 @@ func (m *Memory) wanting(limit int) (pages []string) {
 
 // seekGood finds the good reports that the bus no longer has, because the page
 // has failed for longer than the bus keeps reports, and the last complete ones
-// of pages that were cut short, or in error, since. What history does not have is looked for
+// of pages that were cut short since. What history does not have is looked for
 // once.
 func (s *State) seekGood(ctx context.Context) {
 	for _, page := range s.Memory.wanting(64) {
@@ -61,7 +61,7 @@ func (s *State) seekGood(ctx context.Context) {
 			return // the next round asks again
 		}
 		s.Memory.setSought(page)
-		if err == nil && r.Report.Outcome != libra.Failed {
+		if err == nil && r.Report.Outcome != libra.Error {
 			s.onReport(r)
 		}
 		if completeErr == nil {
