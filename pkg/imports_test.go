@@ -63,10 +63,11 @@ var engine = map[string][]string{
 
 // web says the same of libra-web, by the paths below pkg/web.
 var web = map[string][]string{
-	"state": {},
-	"api":   {"state"},
-	"pages": {"state", "api"},
-	"":      {"state", "api", "pages"},
+	"state":   {},
+	"api":     {"state"},
+	"runbook": {},
+	"pages":   {"state", "api", "runbook"},
+	"":        {"state", "api", "pages"},
 }
 
 // technologies have one importer each.
@@ -80,6 +81,7 @@ var technologies = map[string]string{
 	"github.com/pelletier/go-toml/v2":    "rules",
 	"github.com/urfave/cli/v2":           "cli",
 	"github.com/prometheus":              "web",
+	"github.com/yuin/goldmark":           "web",
 	"github.com/coreos/go-systemd/v22":   "daemon",
 	"github.com/nlnwa/whatwg-url":        "weburl",
 	"github.com/godbus/dbus/v5":          "watchdog",

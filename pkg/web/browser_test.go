@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/accessibility"
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
@@ -257,5 +258,34 @@ func (h *rig) inspectInBrowser(home string) {
 				t.Errorf("the page lacks %q:\n%s", want, text)
 			}
 		}
+	}
+}
+
+// A command of the runbook is copied with the keyboard alone, with the values of
+// the alarm; a reader without scripts sees the commands, and no button.
+func TestBrowserCopiesCommand(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	h := started(t)
+	down := transition(1, "page.shop", libra.Raised, libra.Major, 1)
+	down.Alarm.Scope, down.Alarm.Target, down.Alarm.Page, down.Alarm.Runbook = libra.ScopePage, "https://shop.example/?a&b", request(1).Page, "#page-down"
+	h.raise(down, transition(2, "disk", libra.Raised, libra.Minor, 2))
+	read := cdpbrowser.SetPermissionParams{Permission: &cdpbrowser.PermissionDescriptor{Name: "clipboard-read"}, Setting: cdpbrowser.PermissionSettingGranted}
+	if _, err := chromedp.Call(ctx, cdpbrowser.SetPermission, read); err != nil {
+		t.Fatal(err)
+	}
+	const last = `[...document.querySelectorAll("button.copy")].at(-1)`
+	for path, want := range map[string]string{"/alarms/page.shop": "libra submit --every off 'https://shop.example/?a&b'", "/alarms/disk": "journalctl --vacuum-size=500M"} {
+		err := chromedp.Do(ctx, chromedp.Navigate(h.base+path))
+		_, focusErr := chromedp.Run(ctx, chromedp.Evaluate[int](last+`.focus(), 0`))
+		keyErr := chromedp.Do(ctx, chromedp.KeyEvent(kb.Enter))
+		said, saidErr := chromedp.Run(ctx, chromedp.TextContent("#said"))
+		got, readErr := chromedp.Run(ctx, chromedp.Evaluate[string](`navigator.clipboard.readText()`, chromedp.EvalAwaitPromise))
+		if err := errors.Join(err, focusErr, keyErr, saidErr, readErr); err != nil || got != want || said != "Copied" {
+			t.Errorf("%s: copied %q, said %q, %v", path, got, said, err)
+		}
+	}
+	if page := h.get("/alarms/disk", "Accept", "text/html").body; !strings.Contains(page, "<pre") || strings.Contains(page, "copy") {
+		t.Errorf("without scripts:\n%s", page)
 	}
 }

@@ -137,19 +137,16 @@ func TestRunbook(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"is it running? <code>systemctl start libra-bus</code>\n2. ",
-		`another program on <code>LIBRA_BUS_LISTEN</code>; <strong>no space left</strong> see <a href="#disk">disk</a>.` + "\n3. ",
-		"\n<code>libra alarms show disk                       # what was done about it</code>\n<code>journalctl ",
+		`<code>GET /up</code> did not`, "<ol>\n<li><code class=\"command\">systemctl status libra-bus</code>: is it running?",
+		`another program on` + "\n<code>LIBRA_BUS_LISTEN</code>; <em>no space left</em> see <a href=\"#disk\">disk</a>.</li>",
+		"<pre><code>libra alarms show disk                       # what was done about it\njournalctl ",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the runbook lacks %q:\n%s", want, page)
 		}
 	}
-	if left := regexp.MustCompile("[`*].*").FindString(regexp.MustCompile("<code>[^<]*</code>").ReplaceAllString(page, "")); left != "" {
-		t.Errorf("markup of Markdown is shown: %q", left)
-	}
 	disk := libra.Alarm{ID: "disk", Target: "/var", Severity: libra.Minor, State: libra.Raised, Summary: "full", Runbook: "#disk", Since: noon}
-	for url, want := range map[string]string{"": "/runbook#disk", "https://docs.example/ops": "https://docs.example/ops#disk"} {
+	for url, want := range map[string]string{"": "/alarms/disk#runbook", "https://docs.example/ops": "https://docs.example/ops#disk"} {
 		h := newRig(t).start(web.Config{RunbookURL: url}).ready()
 		if err := h.bus.Connect("watchdog").PublishAlarm(t.Context(), libra.Transition{ID: "t", At: noon, Alarm: disk}); err != nil {
 			t.Fatal(err)
@@ -159,6 +156,34 @@ func TestRunbook(t *testing.T) {
 				return strings.Contains(h.get(path, "Accept", "text/html").body, `href="`+want+`"`)
 			})
 		}
+	}
+}
+
+// The page of an alarm has its section of the runbook, with its own values in the
+// commands.
+func TestRunbookOfAlarm(t *testing.T) {
+	t.Parallel()
+	h := newRig(t).start(web.Config{BaseURL: "https://libra.example.org/libra"}).ready()
+	down := transition(1, "page.x", libra.Raised, libra.Major, 1)
+	down.Alarm.Scope, down.Alarm.Target, down.Alarm.Page, down.Alarm.Runbook = libra.ScopePage, "https://shop.example/?a=1&b='2'", "aaaabbbbccccddddeeee", "#page-down"
+	beat := transition(2, "beat.inspector.2", libra.Raised, libra.Major, 2)
+	beat.Alarm.Target, beat.Alarm.Runbook = "libra-inspector@2", "#beat-inspector"
+	other := transition(3, "other", libra.Raised, libra.Major, 3)
+	h.raise(down, beat, other)
+	for id, want := range map[string][]string{
+		"page.x":           {`<h2 id="runbook">What to do</h2>`, `libra submit --every off 'https://shop.example/?a=1&amp;b='\''2'\'''</code>`, `<a href="/libra/runbook#page-certificate">`, `<a href="/libra/runbook#page-down">runbook</a>`},
+		"beat.inspector.2": {`<code class="command">systemctl status libra-inspector@2</code>`, `systemctl reset-failed libra-inspector@2; systemctl start libra-inspector@2`},
+		"other":            {`href="/libra/runbook#other"`},
+	} {
+		page := h.get("/alarms/"+id, "Accept", "text/html").body
+		for _, part := range want {
+			if !strings.Contains(page, part) {
+				t.Errorf("the page of %s lacks %s:\n%s", id, part, page)
+			}
+		}
+	}
+	if list := h.get("/alarms", "Accept", "text/html").body; !strings.Contains(list, `href="/libra/alarms/page.x#runbook"`) {
+		t.Errorf("the list does not lead to what to do:\n%s", list)
 	}
 }
 

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 
 	"libra/pkg/libra"
 	"libra/pkg/web/api"
+	"libra/pkg/web/runbook"
 	"libra/pkg/web/state"
 )
 
@@ -137,8 +137,14 @@ func (s *Pages) renderAlarms(w http.ResponseWriter, r *http.Request, code int, f
 
 func (s *Pages) alarmRow(acts actsPage, a api.AlarmDoc) alarmRow {
 	row := alarmRow{actsPage: acts, AlarmDoc: a}
-	if strings.HasPrefix(a.Runbook, "#") { // else it is not a section of ours
-		row.Runbook = strings.TrimSuffix(cmp.Or(s.cfg.RunbookURL, acts.Prefix+RunbookPath), "#") + a.Runbook
+	switch anchor, ok := strings.CutPrefix(a.Runbook, "#"); {
+	case !ok: // it is not a section of ours
+	case s.cfg.RunbookURL != "":
+		row.Runbook = strings.TrimSuffix(s.cfg.RunbookURL, "#") + a.Runbook
+	case book.Has(anchor):
+		row.Runbook = acts.Prefix + "/alarms/" + url.PathEscape(a.ID) + "#runbook"
+	default: // of another version
+		row.Runbook = acts.Prefix + RunbookPath + a.Runbook
 	}
 	if a.State == libra.Cleared {
 		row.Lasted = libra.FormatDuration(a.Until.Sub(a.Since))
@@ -153,6 +159,7 @@ type alarmPage struct {
 	History  historyPage
 	First    bool
 	Form     silenceForm
+	Section  *runbook.Section // of the alarm's kind, with its values; nil for none
 }
 
 // GetAlarm serves GET /alarms/{id}.
@@ -170,6 +177,9 @@ func (s *Pages) GetAlarm(w http.ResponseWriter, r *http.Request) {
 	doc := alarmPage{
 		alarmRow: s.alarmRow(actsPage{api.At(r, ""), nameOf(r), time.Now()}, d.AlarmDoc), Silences: silenceList{api.At(r, ""), d.Silences}, First: after.At.IsZero(),
 		History: historyRowsOf(r, d.TimelineDoc, d.ID), Form: silenceForm{For: "2h"},
+	}
+	if section, ok := book.Of(strings.TrimPrefix(d.Runbook, "#"), runbook.ValuesOf(d.Alarm), api.At(r, RunbookPath)); ok {
+		doc.Section = &section
 	}
 	s.renderLive(w, r, http.StatusOK, "alarm", layout{Title: api.Short(d.Summary, 60), Nav: "/alarms", Listen: doc.First, Poll: agesGrow, Document: doc})
 }

@@ -28,11 +28,39 @@
     });
   }
 
+  // Commands can be copied, also where a page of plain HTTP has no clipboard API.
+  const said = document.getElementById("said");
+  const say = (text) => { if (said.textContent !== text) said.textContent = text; };
+  function copy(code) {
+    const chosen = getSelection();
+    chosen.selectAllChildren(code);
+    const copied = document.execCommand("copy");
+    chosen.removeAllRanges();
+    return copied;
+  }
+  for (const code of document.querySelectorAll("pre > code, code.command")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    const block = code.closest("pre"), label = new Text("Copy"), what = document.createElement("span");
+    what.className = "hidden";
+    what.textContent = block ? " these commands" : ` ${code.textContent}`;
+    button.append(label, what);
+    button.addEventListener("click", () => {
+      label.data = copy(code) ? "Copied" : "Not copied";
+      say(label.data);
+      setTimeout(() => { label.data = "Copy"; say(""); }, 2000);
+    });
+    if (!block) { code.after(button); continue; }
+    const frame = document.createElement("div");
+    frame.className = "block";
+    block.replaceWith(frame);
+    frame.append(block, button);
+  }
+
   const source = document.body.dataset.listen;
   if (!source || !window.EventSource) return;
   const page = new URL(source, location).searchParams.get("page");
-  const said = document.getElementById("said");
-  const say = (text) => { if (said.textContent !== text) said.textContent = text; };
 
   // look fetches this page again and replaces what has changed.
   let due = 0, looking = false;
