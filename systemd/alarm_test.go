@@ -26,7 +26,7 @@ func TestQuarantineIsNotified(t *testing.T) {
 	id := box.Submit(t, url)
 	wantNotified(t, libra.Alarm{
 		ID: "quarantine." + id, Scope: libra.ScopePage, Target: url, Page: id, Severity: libra.Major,
-		Summary: "The page ended its inspector repeatedly and is quarantined", Runbook: "#quarantine",
+		Summary: "The page is quarantined: it is not inspected any more", Runbook: "#quarantine",
 	}, "3 times")
 
 	box.Sink.Reset()
@@ -113,12 +113,12 @@ func TestShutdownNotifiesNobody(t *testing.T) {
 			restart()
 			box.EnsureHealthy(t)
 			box.Systemctl(t, "stop", "libra-inspector@2")
-			wantAtSlack(t, missingHeartbeat("beat.inspector.2", "libra-inspector@2"), "libra-inspector@2.service was stopped (dead)")
+			wantAtSlack(t, componentDown("beat.inspector.2", "libra-inspector@2", "was stopped"), "libra-inspector@2.service is inactive: it was stopped, and has not failed")
 			if all := box.Sink.Messages(); len(all) != 1 {
 				t.Errorf("messages:\n%s", strings.Join(all, "\n---\n"))
 			}
 			box.Systemctl(t, "start", "libra-inspector@2")
-			wantCleared(t, "libra-inspector@2", "libra-inspector@2 sends heartbeats again")
+			wantCleared(t, "libra-inspector@2", "libra-inspector@2 works again")
 		})
 	}
 }

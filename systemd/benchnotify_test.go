@@ -57,9 +57,9 @@ func measureUnitAlarm(b *testing.B, f *figures, name string) {
 		box.Sink.Reset()
 		began := harness.Monotonic()
 		box.Systemctl(b, "stop", unit)
-		took = append(took, awaitCall(b, unit+" sends no heartbeats").At-began)
+		took = append(took, awaitCall(b, unit+" was stopped").At-began)
 		box.Systemctl(b, "start", unit)
-		awaitCall(b, unit+" sends heartbeats again")
+		awaitCall(b, unit+" works again")
 	}
 	f.aim(name, took.String(), "≤ 2.5 s", took.median() <= 2500*time.Millisecond)
 }

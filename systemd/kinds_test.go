@@ -26,12 +26,13 @@ import (
 // A test of each kind of alarm, from its real cause to the message at Slack and the
 // API. Those of pages are in pagekinds_test.go.
 
-// missingHeartbeat is the alarm for a component without a heartbeat.
-func missingHeartbeat(id, target string) libra.Alarm {
+// componentDown is the alarm for a component that was stopped, has failed or does
+// not respond.
+func componentDown(id, target, what string) libra.Alarm {
 	runbook, _, _ := strings.Cut(strings.ReplaceAll(id, ".", "-"), "-1")
 	runbook, _, _ = strings.Cut(runbook, "-2")
 	return libra.Alarm{
-		ID: id, Scope: libra.ScopeComponent, Target: target, Severity: libra.Major, Summary: target + " sends no heartbeats", Runbook: "#" + runbook,
+		ID: id, Scope: libra.ScopeComponent, Target: target, Severity: libra.Major, Summary: target + " " + what, Runbook: "#" + runbook,
 	}
 }
 
@@ -42,13 +43,13 @@ func TestComponentAlarmsAreNotified(t *testing.T) {
 	box.Signal(t, "libra-recorder", syscall.SIGSTOP)
 	box.Systemctl(t, "stop", "libra-inspector@1")
 	box.Systemctl(t, "stop", "libra-web.socket", "libra-web")
-	wantAtSlack(t, missingHeartbeat("beat.inspector.1", "libra-inspector@1"), "libra-inspector@1.service was stopped (dead)")
-	wantAtSlack(t, missingHeartbeat("beat.web", "libra-web"), "libra-web.service was stopped (dead)")
+	wantAtSlack(t, componentDown("beat.inspector.1", "libra-inspector@1", "was stopped"), "libra-inspector@1.service is inactive: it was stopped, and has not failed")
+	wantAtSlack(t, componentDown("beat.web", "libra-web", "was stopped"), "libra-web.service is inactive: it was stopped, and has not failed")
 	wantAtSlack(t, libra.Alarm{
 		ID: "web", Target: "libra-web", Severity: libra.Critical, Runbook: "#web",
-		Summary: "The web server does not serve: requests are refused",
+		Summary: "Libra's pages and API cannot be used: libra-web does not serve them",
 	}, "connection refused")
-	wantAtSlack(t, missingHeartbeat("beat.recorder", "libra-recorder"), "no heartbeat for ")
+	wantAtSlack(t, componentDown("beat.recorder", "libra-recorder", "does not respond"), "no heartbeat for ")
 	box.Systemctl(t, "start", "libra-web.socket", "libra-web", "libra-inspector@1")
 
 	for range 30 { // the start limit is 20 in 30 s
@@ -67,14 +68,14 @@ func TestComponentAlarmsAreNotified(t *testing.T) {
 		ID: "restarts.inspector.2", Scope: libra.ScopeComponent, Target: "libra-inspector@2", Severity: libra.Minor,
 		Summary: "libra-inspector@2 restarts repeatedly", Runbook: "#restarts",
 	}, "limit 5")
-	wantNotified(t, missingHeartbeat("beat.inspector.2", "libra-inspector@2"), "systemd has given it up after ", "(start-limit-hit)")
+	wantNotified(t, componentDown("beat.inspector.2", "libra-inspector@2", "has failed"), "systemd has given it up after ", "(start-limit-hit)")
 	wantAction(t, "restarts.inspector.2", "systemd restarted libra-inspector@2")
 	wantAction(t, "beat.recorder", "systemd restarted libra-recorder: it hung, and was ended")
 	box.EnsureHealthy(t)
 	for _, target := range []string{"libra-inspector@1", "libra-recorder", "libra-inspector@2", "libra-web"} {
-		wantCleared(t, target, target+" sends heartbeats again")
+		wantCleared(t, target, target+" works again")
 	}
-	wantCleared(t, "libra-web", "The web server serves again")
+	wantCleared(t, "libra-web", "Libra's pages and API can be used again")
 }
 
 // The bus, which is notified while it is down; libra-bus, when another program
@@ -84,20 +85,20 @@ func TestBusAndNotifierAlarmsAreNotified(t *testing.T) {
 	t.Cleanup(func() { box.EnsureHealthy(t) })
 	box.Systemctl(t, "stop", "libra-bus")
 	wantAtSlack(t, libra.Alarm{
-		ID: "bus", Target: "libra-bus", Severity: libra.Critical, Runbook: "#bus", Summary: "The bus does not answer: nothing new is accepted",
-	}, "libra-bus.service was stopped (dead)")
+		ID: "bus", Target: "libra-bus", Severity: libra.Critical, Runbook: "#bus", Summary: "Libra accepts no requests: libra-bus was stopped",
+	}, "libra-bus.service is inactive: it was stopped, and has not failed")
 	stop := startOtherBus(t)
-	wantCleared(t, "libra-bus", "The bus answers again")
-	wantNotified(t, missingHeartbeat("beat.bus", "libra-bus"), "no heartbeat for ", ", limit 2 s")
+	wantCleared(t, "libra-bus", "Libra accepts requests again")
+	wantNotified(t, componentDown("beat.bus", "libra-bus", "does not respond"), "no heartbeat for ", ", limit 2 s")
 	stop()
 	box.Systemctl(t, "start", "libra-bus")
-	wantCleared(t, "libra-bus", "libra-bus sends heartbeats again")
+	wantCleared(t, "libra-bus", "libra-bus works again")
 
 	box.Systemctl(t, "stop", "libra-notifier")
-	wantListed(t, missingHeartbeat("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
+	wantListed(t, componentDown("beat.notifier", "libra-notifier", "was stopped"), "libra-notifier.service is inactive: it was stopped, and has not failed")
 	box.Systemctl(t, "start", "libra-notifier")
-	wantAtSlack(t, missingHeartbeat("beat.notifier", "libra-notifier"), "libra-notifier.service was stopped (dead)")
-	wantCleared(t, "libra-notifier", "libra-notifier sends heartbeats again")
+	wantAtSlack(t, componentDown("beat.notifier", "libra-notifier", "was stopped"), "libra-notifier.service is inactive: it was stopped, and has not failed")
+	wantCleared(t, "libra-notifier", "libra-notifier works again")
 }
 
 // startOtherBus runs a bus on the port and the store of libra-bus.
@@ -191,7 +192,7 @@ url = "`+gone.URL+`/"
 	box.Systemctl(t, "start", "libra-inspector@1", "libra-inspector@2")
 	wantNotified(t, libra.Alarm{
 		ID: "memory", Scope: libra.ScopeHost, Target: "memory", Severity: libra.Minor, Summary: "The host is short of memory", Runbook: "#memory",
-	}, "some process waited for memory during ", " % of the last minute, limit 0.01 %, ", " available; 1 of 1 probes in a row failed")
+	}, "some process waited for memory during ", " % of the last minute, limit 0.01 %, ", " available")
 	stop()
 	wantNotified(t, libra.Alarm{
 		ID: "channel.ops", Scope: libra.ScopeComponent, Target: "channel ops", Severity: libra.Major,
@@ -280,7 +281,7 @@ func TestHistoryAlarmsAreNotified(t *testing.T) {
 	wantNotified(t, libra.Alarm{
 		ID: "sqlite", Scope: libra.ScopeComponent, Target: "SQLite", Severity: libra.Major,
 		Summary: "The database cannot be read: history is behind", Runbook: "#sqlite",
-	}, "libra.db: permission denied; 1 of 1 probes in a row failed")
+	}, "libra.db: permission denied")
 	open()
 	wantCleared(t, "SQLite", "The database can be read again")
 

@@ -104,12 +104,12 @@ func TestPageDownAndOverBudgetAreNotified(t *testing.T) {
 		ID: "page.down." + brokenPage, Scope: libra.ScopePage, Target: brokenURL, Page: brokenPage, Severity: libra.Major,
 		Summary: "The page is down", Runbook: "#page-down",
 	}
-	wantNotified(t, down, "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed")
+	wantNotified(t, down, "HTTP 500 Internal Server Error; 3 inspections in a row failed")
 	budget := libra.Alarm{
 		ID: "page.budget." + heavyPage, Scope: libra.ScopePage, Target: heavyURL, Page: heavyPage, Severity: libra.Minor,
 		Summary: "The page is over its budget", Runbook: "#page-budget",
 	}
-	wantNotified(t, budget, "over its budget of 102.4 kB (100 KB in the file); +297.0 kB of images since ", ", biggest: <!channel>.png 300.", "; 3 of 3 inspections in a row failed")
+	wantNotified(t, budget, "over its budget of 102.4 kB (100 KB in the file); +297.0 kB of images since ", ", biggest: <!channel>.png 300.", "; 3 inspections in a row failed")
 	for _, said := range box.Sink.Messages() {
 		if strings.Contains(said, "<!channel>") {
 			t.Errorf("the page mentions a channel: %s", said)

@@ -97,7 +97,7 @@ func degraded(t *testing.T) (url string) {
 		ID: "disk", Scope: libra.ScopeHost, Target: "/var/lib/libra", Severity: libra.Minor, State: libra.Raised,
 		Summary: "The disk is filling up", Evidence: "83 % of its space, limit 80 %", Runbook: "#disk", Since: since,
 	}
-	web := libra.Alarm{ID: "web", Scope: libra.ScopeComponent, Target: "libra-web", Severity: libra.Major, State: libra.Cleared, Summary: "The web server serves again", Since: since, Until: since.Add(time.Second)}
+	web := libra.Alarm{ID: "web", Scope: libra.ScopeComponent, Target: "libra-web", Severity: libra.Major, State: libra.Cleared, Summary: "Libra's pages and API can be used again", Since: since, Until: since.Add(time.Second)}
 	for _, a := range []libra.Alarm{disk, web} {
 		if err := watchdog.PublishAlarm(t.Context(), libra.Transition{ID: "t-" + a.ID, Alarm: a, At: since.Add(time.Second), Host: "box"}); err != nil {
 			t.Fatal(err)
@@ -165,6 +165,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GORACE", promptExit)
+			e.Setenv("TZ", "UTC")
 			e.Setenv("SITE", siteURL)
 			e.Setenv("APPLIANCE", applianceURL)
 			e.Setenv("DEGRADED", degradedURL)

@@ -203,9 +203,12 @@ func (r *runner) writeSilences(list []silenceAnswer) {
 		fmt.Fprintln(r.out, "no silences: every alarm is notified")
 		return
 	}
-	t := table{columns: []column{{"ID", false}, {"STATE", false}, {"FROM", false}, {"UNTIL", false}, {"BY", false}, {"MATCH", false}, {"WHY", false}}}
+	t := table{columns: []column{
+		left("ID").goesFirst().goesBelow("id"), left("STATE"), left("FROM").goes(4).goesBelow("from"), left("UNTIL"), left("BY").goes(2).goesBelow("by").cutTo(12),
+		left("MATCH").cutTo(20), left("WHY").goes(3).goesBelow("").cutTo(20),
+	}}
 	for _, s := range list {
-		t.add(text(s.ID), text(s.State), text(moment(s.From)), text(moment(s.Until)), text(s.By), text(matchWords(s.Match)), text(s.Why))
+		t.add(text(s.ID), text(s.State), dateCell(s.From), dateCell(s.Until), text(s.By), text(matchWords(s.Match)), text(s.Why))
 	}
 	t.write(r.out, r.screen)
 }

@@ -105,7 +105,10 @@ func (r *runner) writeAlarms(list *alarmList) {
 	if len(list.Alarms) == 0 {
 		fmt.Fprintln(r.out, "no alarms")
 	} else {
-		t := table{columns: []column{{"SEVERITY", false}, {"STATE", false}, {"SINCE", false}, {"LASTED", true}, {"ALARM", false}, {"TARGET", false}, {"SUMMARY", false}}}
+		t := table{columns: []column{
+			left("SEVERITY"), left("STATE"), left("SINCE"), right("LASTED").goes(3), left("ALARM").goesFirst().goesBelow("alarm"),
+			left("TARGET").cutTo(20), left("SUMMARY").goes(2).goesBelow("").cutTo(30),
+		}}
 		for _, a := range list.Alarms {
 			colour, lasted := plain, "-"
 			if a.State == libra.Raised {
@@ -113,7 +116,7 @@ func (r *runner) writeAlarms(list *alarmList) {
 			} else if !a.Until.IsZero() {
 				lasted = libra.FormatDuration(a.Until.Sub(a.Since))
 			}
-			t.add(cell{string(a.Severity), colour}, text(string(a.State)), text(moment(a.Since)), text(lasted), text(a.ID), text(a.Target), text(a.Summary))
+			t.add(painted(string(a.Severity), colour), text(string(a.State)), timeCell(a.Since), text(lasted), text(a.ID), text(a.Target), text(a.Summary))
 			if a.State == libra.Raised {
 				t.note(a.Evidence)
 				for _, line := range a.doneLines() {
@@ -326,7 +329,10 @@ func (r *runner) writeHistory(h *history, c *cli.Context, alarm string) {
 	if len(h.Timeline) == 0 {
 		fmt.Fprintln(r.out, "no events")
 	} else {
-		columns := []column{{"TIME", false}, {"WHAT", false}, {"ALARM", false}, {"TARGET", false}, {"BY", false}, {"TEXT", false}}
+		columns := []column{
+			left("TIME"), left("WHAT"), left("ALARM").cutTo(16), left("TARGET").goes(1).goesBelow("").cutTo(20), left("BY").goes(2).goesBelow("by").cutTo(12),
+			left("TEXT").goes(3).goesBelow("").cutTo(24),
+		}
 		of := 3 // the target, which of one alarm is always the same
 		if alarm != "" {
 			columns = slices.Delete(columns, of, of+1)
@@ -345,7 +351,7 @@ func (r *runner) writeHistory(h *history, c *cli.Context, alarm string) {
 					what = "unsilenced"
 				}
 			}
-			cells := []cell{text(moment(e.At)), {what, colour}, text(orDash(about)), text(orDash(e.Target)), text(orDash(e.By)), text(e.Text)}
+			cells := []cell{dateCell(e.At), painted(what, colour), text(orDash(about)), text(orDash(e.Target)), text(orDash(e.By)), text(e.Text)}
 			if alarm != "" {
 				cells = slices.Delete(cells, of, of+1)
 			}

@@ -99,15 +99,25 @@ func (r *runner) doctor(c *cli.Context) error {
 	return err
 }
 
+// findingIndent is what stands before the text of a finding.
+const findingIndent = 17
+
 func (r *runner) writeFindings(findings []finding) {
 	for _, f := range findings {
 		mark := r.screen.paint(green, "ok   ")
 		if f.Remedy != "" {
 			mark = r.screen.paint(red, "WRONG")
 		}
-		fmt.Fprintf(r.out, "%s  %-9s %s\n", mark, f.What, printable(f.Seen))
+		for i, line := range wrap(printable(f.Seen), r.screen.width-findingIndent) {
+			if i > 0 {
+				mark, f.What = "     ", ""
+			}
+			fmt.Fprintf(r.out, "%s  %-9s %s\n", mark, f.What, line)
+		}
 		if f.Remedy != "" {
-			fmt.Fprintf(r.out, "       %-9s %s\n", "", printable(f.Remedy))
+			for _, line := range wrap(printable(f.Remedy), r.screen.width-findingIndent) {
+				fmt.Fprintf(r.out, "       %-9s %s\n", "", line)
+			}
 		}
 	}
 }

@@ -77,22 +77,25 @@ func (r *runner) writePages(list *pageList, watched bool) {
 	} else if len(list.Pages) == 0 {
 		fmt.Fprintln(r.out, "no pages: libra submit URL adds one")
 	} else {
-		t := table{columns: []column{{"ID", false}, {"STATE", false}, {"OUTCOME", false}, {"SCORE", true}, {"REQUESTS", true}, {"TRANSFER", true}, {"REPORTED", false}, {"EVERY", true}, {"URL", false}}}
+		t := table{columns: []column{
+			left("ID").goesFirst(), left("STATE"), left("OUTCOME"), right("SCORE").goes(5), right("REQUESTS").goes(2), right("TRANSFER"),
+			left("REPORTED").goes(4), right("EVERY").goes(3), left("URL").cutTo(22),
+		}}
 		for _, p := range list.Pages {
 			state, outcome, points := text(string(p.State)), text("-"), text("-")
 			requests, transfer, when := text("-"), text("-"), text("-")
 			if p.State == libra.Quarantined {
 				state.colour = red
 			} else if p.Stale && p.State == libra.Reported {
-				state = cell{"stale", red}
+				state = painted("stale", red)
 			}
 			if p.Score != nil {
-				points = cell{strconv.Itoa(p.Score.Score), scoreColour(p.Score.Score)}
+				points = painted(strconv.Itoa(p.Score.Score), scoreColour(p.Score.Score))
 			}
 			if p.Report != nil {
-				outcome = cell{string(p.Report.Outcome), outcomeColour(p.Report.Outcome)}
+				outcome = painted(string(p.Report.Outcome), outcomeColour(p.Report.Outcome))
 				requests, transfer = count(p.Report.Totals.Requests), size(p.Report.Totals.TransferBytes)
-				when = text(moment(p.Report.Started))
+				when = timeCell(p.Report.Started)
 			}
 			t.add(text(p.ID), state, outcome, points, requests, transfer, when, text(orDash(p.Every)), text(p.URL))
 		}

@@ -93,7 +93,7 @@ func writeReasons(w io.Writer, s screen, title string, reasons []string) {
 }
 
 func writeTotals(w io.Writer, s screen, totals libra.Totals) {
-	t := table{columns: []column{{"TYPE", false}, {"REQUESTS", true}, {"HEADERS", true}, {"ENCODED", true}, {"DECODED", true}, {"TRANSFER", true}}}
+	t := table{columns: []column{left("TYPE"), right("REQUESTS"), right("HEADERS").goes(1), right("ENCODED").goes(2), right("DECODED").goes(3), right("TRANSFER")}}
 	line := func(name string, z libra.Size) {
 		t.add(text(name), count(z.Requests), size(z.HeaderBytes), size(z.EncodedBytes), size(z.DecodedBytes), size(z.TransferBytes))
 	}
@@ -107,8 +107,10 @@ func writeTotals(w io.Writer, s screen, totals libra.Totals) {
 // writeAssets lists what a browser requests, then what the page names and a
 // browser leaves.
 func writeAssets(w io.Writer, s screen, r *libra.Report) {
-	asked := table{columns: []column{{"STATUS", true}, {"TYPE", false}, {"ENCODED", true}, {"DECODED", true}, {"TRANSFER", true}, {"WHY", false}, {"URL", false}}}
-	left := table{columns: []column{{"FETCH", false}, {"TYPE", false}, {"WHY", false}, {"URL", false}}}
+	asked := table{columns: []column{
+		right("STATUS"), left("TYPE"), right("ENCODED").goes(1), right("DECODED").goes(2), right("TRANSFER"), left("WHY").goes(3).cutTo(16), left("URL").cutTo(24),
+	}}
+	named := table{columns: []column{left("FETCH"), left("TYPE").goes(1), left("WHY").cutTo(20), left("URL").cutTo(24)}}
 	origin := originOf(r.FinalURL)
 	for _, a := range r.Assets {
 		where := text(a.URL)
@@ -116,11 +118,11 @@ func writeAssets(w io.Writer, s screen, r *libra.Report) {
 			where = text(path)
 		}
 		if a.Fetch != libra.Fetched {
-			left.add(text(string(a.Fetch)), text(string(a.Type)), text(a.Reason), where)
-			left.note(a.Error)
+			named.add(text(string(a.Fetch)), text(string(a.Type)), text(a.Reason), where)
+			named.note(a.Error)
 			continue
 		}
-		asked.add(cell{statusText(a.Status), statusColour(a)}, text(string(a.Type)), size(a.EncodedBytes), size(a.DecodedBytes),
+		asked.add(painted(statusText(a.Status), statusColour(a)), text(string(a.Type)), size(a.EncodedBytes), size(a.DecodedBytes),
 			size(a.TransferBytes()), text(a.Reason), where)
 		asked.note(a.Error)
 	}
@@ -128,9 +130,9 @@ func writeAssets(w io.Writer, s screen, r *libra.Report) {
 		fmt.Fprintln(w)
 		asked.write(w, s)
 	}
-	if len(left.rows) > 0 {
+	if len(named.rows) > 0 {
 		fmt.Fprintf(w, "\n%s\n", s.paint(bold, "Named by the page, not requested when it opens:"))
-		left.write(w, s)
+		named.write(w, s)
 	}
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
@@ -39,7 +40,7 @@ func scoreColour(n int) string {
 
 // writeTerms prints what the score is made of, and the judgements beside it.
 func writeTerms(w io.Writer, s screen, v *score.Score) {
-	t := table{columns: []column{{"MEASURE", false}, {"PAGE", true}, {"HEAVIER", true}, {"P10", true}, {"P25", true}, {"P50", true}, {"P75", true}, {"P90", true}}}
+	t := table{columns: []column{left("MEASURE"), right("PAGE"), right("HEAVIER"), right("P10").goes(3), right("P25").goes(1), right("P50"), right("P75").goes(2), right("P90").goes(4)}}
 	for _, term := range v.Terms {
 		amount := func(n float64) cell {
 			if term.Unit == "bytes" {
@@ -56,6 +57,10 @@ func writeTerms(w io.Writer, s screen, v *score.Score) {
 	fmt.Fprintf(w, "\n%s\n", s.paint(bold, fmt.Sprintf("Against the web (%s, %s): the share of pages that have more, and their percentiles", v.Model, v.Profile)))
 	t.write(w, s)
 	l, c := v.Lighthouse, v.Carbon
-	fmt.Fprintf(w, "Lighthouse %s: %.2f (p10 %s, median %s)\n", l.Audit, l.Score, libra.FormatBytes(int64(l.P10)), libra.FormatBytes(int64(l.Median)))
-	fmt.Fprintf(w, "Carbon %s: %s, %s for a first visit (%s, %.3f kWh/GB, %.0f g/kWh)\n", c.Model, c.Rating, score.FormatGrams(c.Grams), libra.FormatBytes(c.Bytes), c.KWhPerGB, c.GramsPerKWh)
+	for _, line := range []string{
+		fmt.Sprintf("Lighthouse %s: %.2f (p10 %s, median %s)", l.Audit, l.Score, libra.FormatBytes(int64(l.P10)), libra.FormatBytes(int64(l.Median))),
+		fmt.Sprintf("Carbon %s: %s, %s for a first visit (%s, %.3f kWh/GB, %.0f g/kWh)", c.Model, c.Rating, score.FormatGrams(c.Grams), libra.FormatBytes(c.Bytes), c.KWhPerGB, c.GramsPerKWh),
+	} {
+		fmt.Fprintln(w, strings.Join(wrap(line, s.width), "\n"))
+	}
 }

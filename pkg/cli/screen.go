@@ -17,7 +17,8 @@ type screen struct {
 	width    int // columns; 0 where lines have no end
 }
 
-// screenOf looks at what w is. Colours are for terminals, unless NO_COLOR is
+// screenOf looks at what w is. COLUMNS counts on a terminal only: what a script
+// reads stays whole in any environment. Colours are for terminals, unless NO_COLOR is
 // set (https://no-color.org) or the terminal is dumb.
 func screenOf(w io.Writer, getenv func(string) string) screen {
 	f, ok := w.(interface{ Fd() uintptr })
@@ -28,7 +29,11 @@ func screenOf(w io.Writer, getenv func(string) string) screen {
 	if err != nil {
 		return screen{}
 	}
-	return screen{terminal: true, colour: getenv("NO_COLOR") == "" && getenv("TERM") != "dumb", width: int(size.Col)}
+	width := int(size.Col)
+	if n, err := strconv.Atoi(getenv("COLUMNS")); err == nil && n > 0 {
+		width = n // as in POSIX: the person's own choice
+	}
+	return screen{terminal: true, colour: getenv("NO_COLOR") == "" && getenv("TERM") != "dumb", width: width}
 }
 
 // Colours, as SGR parameters of ECMA-48.
@@ -67,5 +72,6 @@ func printable(s string) string {
 	return b.String()
 }
 
-// moment writes a time for people, to the second.
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+// moment writes a time for people, to the second, in the zone of this machine or
+// of TZ.
+func moment(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }

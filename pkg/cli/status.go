@@ -101,20 +101,22 @@ func (r *runner) writeStatus(server string, s *status) {
 	for _, d := range s.Degraded {
 		away = away || d.Part == "bus"
 	}
-	t := table{columns: []column{{"COMPONENT", false}, {"INSTANCE", false}, {"UP", false}, {"SEEN", true}, {"PID", true}, {"VERSION", false}, {"STATUS", false}}}
+	t := table{columns: []column{
+		left("COMPONENT"), left("INSTANCE"), left("UP"), right("SEEN").goes(3), right("PID").goes(1), left("VERSION").goes(2), left("STATUS").goes(4).goesBelow("").cutTo(32),
+	}}
 	for _, p := range s.Components {
-		up := cell{"yes", green}
+		up := painted("yes", green)
 		switch {
 		case !p.Up && away:
-			up = cell{"?", yellow}
+			up = painted("?", yellow)
 		case !p.Up:
-			up = cell{"no", red}
+			up = painted("no", red)
 		}
 		seen := libra.FormatAge(time.Duration(p.AgeMS) * time.Millisecond)
 		t.add(text(p.Component), text(p.Instance), up, text(seen), count(p.PID), text(p.Version), text(p.Status))
 	}
 	for _, name := range s.unseen() {
-		t.add(text(name), text(""), cell{"?", yellow}, text(""), text(""), text(""), text("no heartbeat seen"))
+		t.add(text(name), text(""), painted("?", yellow), text(""), text(""), text(""), text("no heartbeat seen"))
 	}
 	t.write(r.out, r.screen)
 }

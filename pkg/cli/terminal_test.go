@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -63,13 +64,79 @@ func TestTerminal(t *testing.T) {
 	if strings.Contains(shown(t, 100, map[string]string{"TERM": "dumb"}, args...), "\x1b") {
 		t.Error("colour on a dumb terminal")
 	}
-	const end = "quarter-closing-event-gallery-photograph-1.jpg"
-	if !strings.Contains(plain, "…") || !strings.Contains(shown(t, 400, nil, args...), end) {
-		t.Errorf("a long URL is cut on 100 columns and whole on 400; on 100:\n%s", plain)
-	}
-	for line := range strings.SplitSeq(plain, "\r\n") {
-		if n := len([]rune(line)); n > 100 && strings.Contains(line, "…") {
-			t.Errorf("a cut line has %d columns: %q", n, line)
+}
+
+// tableTitles is the first line of a table.
+var tableTitles = regexp.MustCompile(`^ *[A-Z0-9]+(  +[A-Z0-9]+)+$`)
+
+// tablesOf are the lines of the tables in an output, notes below rows included.
+func tablesOf(out string) (lines []string) {
+	inside := false
+	for line := range strings.SplitSeq(out, "\r\n") {
+		inside = line != "" && (inside || tableTitles.MatchString(line))
+		if inside {
+			lines = append(lines, line)
 		}
 	}
+	return lines
+}
+
+// Every table fits the terminal: an id goes before a URL is cut, and what is left out
+// is named.
+func TestTablesFitTheTerminal(t *testing.T) {
+	url := server(t)
+	env := map[string]string{"NO_COLOR": "1"}
+	for _, args := range [][]string{
+		{"pages"},
+		{"pages", "--watched"},
+		{"page", "e7dmo5dvmrcm2qwxt4nu"},
+		{"page", "dddddddddddddddddddd"},
+		{"status"},
+		{"alarms", "--all"},
+		{"alarms", "show", "bus"},
+		{"alarms", "history"},
+		{"alarms", "silences"},
+	} {
+		for _, columns := range []int{60, 80, 200} {
+			out := shown(t, uint16(columns), env, append(args, "--server", url)...)
+			lines := tablesOf(out)
+			if len(lines) < 3 {
+				t.Fatalf("%v on %d columns has no table:\n%s", args, columns, out)
+			}
+			for _, line := range lines {
+				if n := len([]rune(line)); n > columns {
+					t.Errorf("%v on %d columns: a line has %d:\n%s", args, columns, n, line)
+				}
+			}
+		}
+	}
+	narrow := shown(t, 60, env, "pages", "--server", url)
+	if strings.Contains(narrow, "e7dmo5dvmrcm2qwxt4nu") || !strings.Contains(narrow, "https://flaky.example/\r\n") || !strings.Contains(narrow, "(no room for: ID, SCORE, REQUESTS, REPORTED, EVERY)") {
+		t.Errorf("60 columns:\n%s", narrow)
+	}
+	if got := shown(t, 300, map[string]string{"NO_COLOR": "1", "COLUMNS": "60"}, "pages", "--server", url); got != narrow {
+		t.Errorf("COLUMNS=60 on 300 columns:\n%s", got)
+	}
+	// What acts on an alarm or a silence needs its id, wherever that stands.
+	if got := shown(t, 60, env, "alarms", "--server", url); !strings.Contains(got, "alarm beat.recorder") {
+		t.Errorf("no id of an alarm on 60 columns:\n%s", got)
+	}
+	if got := shown(t, 60, env, "alarms", "silences", "--server", url); !strings.Contains(got, "s1") {
+		t.Errorf("no id of a silence on 60 columns:\n%s", got)
+	}
+	const end = "quarter-closing-event-gallery-photograph-1.jpg"
+	if got := shown(t, 80, env, "page", "e7dmo5dvmrcm2qwxt4nu", "--server", url); !strings.Contains(got, "…") || !strings.Contains(got, "photograph-1.jpg") || strings.Contains(got, end) {
+		t.Errorf("a long URL is not cut in its middle on 80 columns:\n%s", got)
+	}
+	if !strings.Contains(shown(t, 400, env, "page", "e7dmo5dvmrcm2qwxt4nu", "--server", url), end) {
+		t.Error("a long URL is cut on 400 columns")
+	}
+}
+
+// A pipe gets every column whole, whatever COLUMNS says.
+func TestPipeIsWhole(t *testing.T) {
+	url := server(t)
+	var out strings.Builder
+	cli.Main(t.Context(), []string{"pages", "--server", url}, strings.NewReader(""), &out, io.Discard, func(name string) string { return map[string]string{"COLUMNS": "60"}[name] })
+	golden(t, "pages.txt", strings.ReplaceAll(out.String(), url, "http://appliance"))
 }

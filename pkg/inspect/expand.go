@@ -31,6 +31,9 @@ type document struct {
 // readBody reads the body of an answered request for references.
 func (p *page) readBody(ctx context.Context, r *request) {
 	res := r.result
+	if r.kind == markup.Script || r.kind == markup.Module {
+		p.unreadScript(res)
+	}
 	if !usable(r, res) {
 		if len(r.fallback) > 0 {
 			next := r.fallback[0]
@@ -97,6 +100,10 @@ func (p *page) readDocument(ctx context.Context, r *request) {
 func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth int) *document {
 	d := p.tree(ctx, in, env)
 	d.depth = depth
+	if d.doc.Scripts > 0 {
+		p.countScripts(d.doc.Scripts, d.doc.ScriptBytes, d.doc.URL)
+	}
+	p.scripts.mayFetch = p.scripts.mayFetch || d.doc.MayFetch
 	d.env.Width, d.env.Height = d.doc.Width, d.doc.Height
 	p.docs = append(p.docs, d)
 	p.parseLimits(d.doc)
@@ -238,11 +245,12 @@ func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
 
 // readScript requests what a script imports.
 func (p *page) readScript(ctx context.Context, r *request) {
-	if !javaScriptType(r.result.MediaType, r.kind == markup.Module) || !intact(r.integrity, r.result.Body) {
+	res, module := r.result, r.kind == markup.Module
+	if !markup.RunsAsScript(res.MediaType, module, nosniff(res.Header)) || !intact(r.integrity, res.Body) {
 		return
 	}
-	refs := markup.ScriptReferences(string(r.result.Body), r.result.FinalURL, r.kind == markup.Module, p.importMap())
-	for _, ref := range refs {
+	p.countScripts(1, int64(len(res.Body)), res.FinalURL)
+	for _, ref := range p.judgeScript(res, module) {
 		e := edge{ref: ref, initiator: r.result.FinalURL, upgrade: r.upgrade}
 		if r.upgrade && ref.Fetch == libra.Fetched {
 			e.ref.Upgrade()
@@ -273,14 +281,6 @@ func (p *page) importMap() markup.ImportMap {
 		return markup.ImportMap{}
 	}
 	return p.docs[0].doc.ImportMap
-}
-
-// javaScriptType refuses answers whose media type is another kind of file.
-func javaScriptType(t string, module bool) bool {
-	if module {
-		return markup.IsJavaScript(t)
-	}
-	return !strings.HasPrefix(t, "image/") && !strings.HasPrefix(t, "audio/") && !strings.HasPrefix(t, "video/") && t != "text/csv"
 }
 
 // frameRefused says whether a document forbids being framed by a page at

@@ -135,17 +135,18 @@ func def[T comparable](field *T, value T) {
 // Inspector inspects pages. It is safe for concurrent use; inspections share
 // connections and parsed style sheets.
 type Inspector struct {
-	cfg    Config
-	client *fetch.Client
-	memory *semaphore.Weighted // of documents that are being parsed or styled
-	trees  *semaphore.Weighted // of documents that wait for their style sheets
-	sheets *sheetCache
+	cfg      Config
+	client   *fetch.Client
+	memory   *semaphore.Weighted // of documents that are being parsed or styled
+	trees    *semaphore.Weighted // of documents that wait for their style sheets
+	sheets   *sheetCache
+	verdicts *verdicts
 }
 
 // New returns an Inspector. Close it when done.
 func New(cfg Config) *Inspector {
 	cfg = cfg.withDefaults()
-	return &Inspector{cfg: cfg, memory: semaphore.NewWeighted(cfg.Memory / 2), trees: semaphore.NewWeighted(cfg.Memory / 2), sheets: newSheetCache(), client: fetch.New(fetch.Config{
+	return &Inspector{cfg: cfg, memory: semaphore.NewWeighted(cfg.Memory / 2), trees: semaphore.NewWeighted(cfg.Memory / 2), sheets: newSheetCache(), verdicts: newVerdicts(), client: fetch.New(fetch.Config{
 		Allow: cfg.Allow, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
 	})}
 }

@@ -57,6 +57,12 @@ func secure(t *testing.T, h http.HandlerFunc) (*httptest.Server, *inspect.Inspec
 func typed(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", typeOf(r.URL.Path))
+		if typeOf(r.URL.Path) == "" {
+			w.Header()["Content-Type"] = nil // none at all
+		}
+		if strings.HasPrefix(filepath.Base(r.URL.Path), "nosniff") {
+			w.Header().Set("X-Content-Type-Options", "nosniff")
+		}
 		h.ServeHTTP(w, r)
 	})
 }
@@ -65,6 +71,7 @@ func typeOf(path string) string {
 	types := map[string]string{
 		".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".png": "image/png", ".gif": "image/gif",
 		".svg": "image/svg+xml", ".wav": "audio/wav", ".vtt": "text/vtt", ".ttf": "font/ttf", ".woff2": "font/woff2",
+		".txt": "text/plain", ".csv": "text/csv", ".bin": "",
 	}
 	if t, ok := types[filepath.Ext(path)]; ok {
 		return t

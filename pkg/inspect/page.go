@@ -80,6 +80,7 @@ type page struct {
 	sheetBytes int64 // of style sheets that were read
 	keptBytes  int64 // of bodies that may still be read
 	reasons    reasons
+	scripts    scripts
 	oddities   []string                // what is odd about responses, in the order of the report
 	prior      map[string]*libra.Asset // of the previous report, by URL
 	cutCause   error                   // why the rest of the queue was not requested

@@ -62,6 +62,7 @@ func (p *page) report(r *libra.Report) {
 		return
 	}
 	a.walk()
+	p.reportScripts(r)
 	if r.Status/100 != 2 {
 		r.Outcome = libra.Error
 		p.explain(r, hops)

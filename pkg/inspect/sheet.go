@@ -45,7 +45,8 @@ func (p *page) viewport() media.Viewport {
 // readSheet reads the answer of r as a style sheet.
 func (p *page) readSheet(ctx context.Context, r *request) {
 	res := r.result
-	if !styleType(res.MediaType) && !r.quirks || !intact(r.integrity, res.Body) {
+	lax := r.quirks && origin(r.referrer) == origin(res.FinalURL)
+	if !markup.IsStyleSheet(res.MediaType, lax, nosniff(res.Header)) || !intact(r.integrity, res.Body) {
 		return
 	}
 	s := p.parseSheet(ctx, decodeSheet(res.Body, res.Charset), sheetFrom{base: res.FinalURL, depth: r.depth, upgrade: r.upgrade}, p.viewport())
@@ -108,11 +109,6 @@ func (s *sheet) edges() []edge {
 		list = append(list, i.edge)
 	}
 	return list
-}
-
-// styleType refuses answers whose media type is another kind of file.
-func styleType(t string) bool {
-	return t == "" || t == "text/css" || t == "application/x-unknown-content-type"
 }
 
 // atCharset is the rule that names a style sheet's encoding, byte for byte.

@@ -173,11 +173,37 @@ type Report struct {
 	// vouched for the final document; the zero time without TLS.
 	CertificateUntil time.Time `json:"certificate_until,omitzero"`
 
+	// ScriptsNotExecuted counts what a browser executes and an inspection does
+	// not; nil in a report of a version that did not count, and of a page that
+	// could not be fetched.
+	ScriptsNotExecuted *Scripts `json:"scripts_not_executed,omitempty"`
+	// MayFetchMore says that these scripts may request more than Assets lists:
+	// Totals is a lower bound, see AtLeast.
+	MayFetchMore bool `json:"may_fetch_more"`
+
 	Totals Totals `json:"totals"`
 	// Repeat is what a second visit transfers; see SecondVisit.
 	Repeat *Totals `json:"repeat,omitempty"`
 	// Assets holds the page first, then its requests in the order found.
 	Assets []Asset `json:"assets"`
+}
+
+// Scripts counts scripts: each in a document, and each URL once.
+type Scripts struct {
+	Count int   `json:"count"`
+	Bytes int64 `json:"bytes"` // decoded
+	// ThirdParty and ThirdPartyBytes are the part of them from another
+	// registrable domain than the page's.
+	ThirdParty      int   `json:"third_party"`
+	ThirdPartyBytes int64 `json:"third_party_bytes"`
+}
+
+// AtLeast says that a browser may request more than Totals has, although the
+// report may be complete: a script of the page can make requests, or a version
+// that did not look at scripts wrote the report. Such a page weighs at least its
+// totals, scores at most its score, and has no rank among other pages.
+func (r Report) AtLeast() bool {
+	return r.MayFetchMore || r.ScriptsNotExecuted == nil && r.Totals.ByType[Script].Requests > 0
 }
 
 // UnmarshalJSON reads a report. Earlier versions called it complete or partial

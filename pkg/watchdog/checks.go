@@ -57,9 +57,9 @@ func (w *Watchdog) busProbe() *probe {
 		unit: Target{component.Bus, ""}.unit(),
 		alarm: libra.Alarm{
 			ID: busAlarm, Scope: libra.ScopeComponent, Target: component.Bus, Severity: libra.Critical,
-			Summary: "The bus does not answer: nothing new is accepted", Runbook: "#bus",
+			Summary: nothingAccepted + component.Bus + " does not answer", Runbook: "#bus",
 		},
-		recovered: "The bus answers again",
+		recovered: "Libra accepts requests again",
 		check: func(ctx context.Context, p *probe) Reading {
 			err := w.deps.Bus.Ping(ctx)
 			if err == nil {
@@ -67,7 +67,8 @@ func (w *Watchdog) busProbe() *probe {
 			}
 			r := p.judge(ctx, err)
 			if how, down := w.services.down(component.Bus + ".service"); r.Verdict == Fail && down {
-				r.Evidence += "; " + how
+				r.Summary = nothingAccepted + component.Bus + " " + how.what
+				r.Evidence += "; " + how.evidence
 			}
 			return r
 		},
@@ -91,9 +92,9 @@ func (w *Watchdog) webProbe() *probe {
 	return &probe{
 		alarm: libra.Alarm{
 			ID: "web", Scope: libra.ScopeComponent, Target: component.Web, Severity: libra.Critical,
-			Summary: "The web server does not serve: requests are refused", Runbook: "#web",
+			Summary: "Libra's pages and API cannot be used: " + component.Web + " does not serve them", Runbook: "#web",
 		},
-		recovered: "The web server serves again",
+		recovered: "Libra's pages and API can be used again",
 		check: func(ctx context.Context, p *probe) Reading {
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.config().WebURL, nil)
 			if err != nil {
@@ -122,20 +123,30 @@ func (t Target) names() (id, short, name string) {
 	return id, short, name
 }
 
-// beatProbe judges one component's heartbeats.
+// nothingAccepted begins the summaries of the alarm of the bus.
+const nothingAccepted = "Libra accepts no requests: "
+
+// beatProbe judges one component's heartbeats, and whether its unit runs. Those of
+// several instances are a group: what stops one may well stop the others.
 func (w *Watchdog) beatProbe(t Target) *probe {
 	id, short, name := t.names()
+	group := ""
+	if t.Instance != "" {
+		group = "unit:" + t.Component
+	}
 	return &probe{
 		unit: t.unit(),
 		alarm: libra.Alarm{
-			ID: "beat." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Major,
-			Summary: name + " sends no heartbeats", Runbook: "#beat-" + short,
+			ID: "beat." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Major, Group: group,
+			Summary: name + " does not respond", Runbook: "#beat-" + short,
 		},
-		recovered: name + " sends heartbeats again",
+		recovered: name + " works again",
 		check: func(_ context.Context, p *probe) Reading {
 			// For the bus, its own alarm is raised as soon.
 			if how, down := w.services.down(t.unit()); down && t.Component != component.Bus {
-				return p.fail("%s", how)
+				r := p.fail("%s", how.evidence)
+				r.Summary = name + " " + how.what
+				return r
 			}
 			return w.heartbeats.read(p, t)
 		},

@@ -56,7 +56,7 @@ func TestRestarts(t *testing.T) {
 			}
 		}
 		r.wantStored("41 restarts.recorder raised minor")
-		if want := "started 5 times within 10 min, limit 5; now process 7; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+		if want := "started 5 times within 10 min, limit 5; now process 7"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.advance(700, true)
@@ -73,7 +73,7 @@ func TestQueue(t *testing.T) {
 		r.set(func() { r.open = 0 })
 		r.advance(10, true)
 		r.wantStored("301 queue raised minor", "901 queue raised major", "1003 queue cleared major")
-		if want := "12 requests waiting, the oldest for 5 min 1 s, limit 5 min; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+		if want := "12 requests waiting, the oldest for 5 min 1 s, limit 5 min"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 	})

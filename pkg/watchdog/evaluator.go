@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -206,6 +207,7 @@ func (ev *evaluator) emit(o observation, is Tally, change Change) {
 	if change != Raise {
 		a.Since = before.Alarm.Since
 	}
+	a.Summary = cmp.Or(o.reading.Summary, a.Summary)
 	a.Evidence = evidence(o, is, change, o.probe.streak.limits(ev.cfg))
 	a.Cause, a.Flapping, a.EvidenceDetails = o.reading.Cause, is.Flapping, o.reading.Details
 	if is.Flapping {
@@ -237,14 +239,17 @@ func evidence(o observation, is Tally, change Change, l Limits) string {
 	case counted == reported && change == Clear:
 		return "no longer reported"
 	case change == Clear:
-		return fmt.Sprintf("%d of %d %s in a row passed", is.Passes, is.Passes, counted)
+		return fmt.Sprintf("%s in a row passed", libra.Several(is.Passes, counted.String()))
 	case counted == once, counted == reported:
 		return o.reading.Evidence
 	case change == Raise:
-		text := fmt.Sprintf("%s; %d of %d %s in a row failed", o.reading.Evidence, is.Fails, l.Raise, counted)
+		text := o.reading.Evidence
+		if l.Raise > 1 {
+			text += fmt.Sprintf("; %s in a row failed", libra.Several(is.Fails, counted.String()))
+		}
 		if is.Flapping {
-			text += fmt.Sprintf("; raised %d times within %s, so it stays raised until %d %s in a row pass",
-				len(is.Raises), libra.FormatDuration(l.Within), l.Calm, counted)
+			text += fmt.Sprintf("; raised %d times within %s, so it stays raised until %s in a row pass",
+				len(is.Raises), libra.FormatDuration(l.Within), libra.Several(l.Calm, counted.String()))
 		}
 		return text
 	}

@@ -40,7 +40,7 @@ func TestHistory(t *testing.T) {
 		old := put(stamp(7*24*time.Hour - 20*time.Second))
 		r.advance(10, true)
 		r.wantStored("11 history raised minor")
-		if want := fmt.Sprintf("2 beside the database, the newest %s, 6 days 23 h old, an alarm for 7 days; 1 of 1 probes in a row failed", old); r.evidence(0) != want {
+		if want := fmt.Sprintf("2 beside the database, the newest %s, 6 days 23 h old, an alarm for 7 days", old); r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.advance(15, true)
@@ -89,7 +89,7 @@ func TestBehind(t *testing.T) {
 		behind(since.Unix())
 		r.advance(10, true)
 		r.wantStored("30 behind raised major")
-		if want := "since " + since.UTC().Format("2 Jan 15:04:05 UTC") + ", limit 5 s; database is locked; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+		if want := "since " + since.UTC().Format("2 Jan 15:04:05 UTC") + ", limit 5 s; database is locked"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.advance(10, false)

@@ -35,11 +35,11 @@ func TestMemory(t *testing.T) {
 		{"some avg10=90.00 avg60=9.99 avg300=0.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1\n", meminfo, "", ""},
 		{
 			"some avg10=0.00 avg60=25.50 avg300=0.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1\n", meminfo,
-			"major", "some process waited for memory during 25.5 % of the last minute, limit 25 %, 4.1 GB of 8.2 GB available; 1 of 1 probes in a row failed",
+			"major", "some process waited for memory during 25.5 % of the last minute, limit 25 %, 4.1 GB of 8.2 GB available",
 		},
 		{"", meminfo, "", ""},
-		{"", "MemTotal: 1000 kB\nMemAvailable: 10 kB\n", "critical", "99.0 % of memory used, limit 98 %, 10.2 kB of 1.0 MB available; 1 of 1 probes in a row failed"},
-		{"", "MemTotal: 1000000 kB\nMemAvailable: 19900 kB\n", "critical", "98.01 % of memory used, limit 98 %, 20.4 MB of 1.0 GB available; 1 of 1 probes in a row failed"},
+		{"", "MemTotal: 1000 kB\nMemAvailable: 10 kB\n", "critical", "99.0 % of memory used, limit 98 %, 10.2 kB of 1.0 MB available"},
+		{"", "MemTotal: 1000000 kB\nMemAvailable: 19900 kB\n", "critical", "98.01 % of memory used, limit 98 %, 20.4 MB of 1.0 GB available"},
 		{"", "", "", ""}, // no figures
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -164,10 +164,10 @@ func (a *busRig) awaitTexts(want ...string) {
 }
 
 const (
-	webDown = "[critical] libra-web on box: The web server does not serve: requests are refused"
-	webUp   = "[cleared] libra-web on box: The web server serves again"
-	busDown = "[critical] libra-bus on box: The bus does not answer: nothing new is accepted"
-	busUp   = "[cleared] libra-bus on box: The bus answers again"
+	webDown = "[critical] libra-web on box: Libra's pages and API cannot be used: libra-web does not serve them"
+	webUp   = "[cleared] libra-web on box: Libra's pages and API can be used again"
+	busDown = "[critical] libra-bus on box: Libra accepts no requests: libra-bus does not answer"
+	busUp   = "[cleared] libra-bus on box: Libra accepts requests again"
 )
 
 // From a probe that fails to the body that Slack receives, field by field.
@@ -198,11 +198,11 @@ func TestFromProbeToSlack(t *testing.T) {
 	}
 	want := m{
 		"text":   webDown,
-		"blocks": l{m{"type": "header", "text": text("plain_text", "Critical: The web server does not serve: requests are refused")}},
+		"blocks": l{m{"type": "header", "text": text("plain_text", "Critical: Libra's pages and API cannot be used: libra-web does not serve them")}},
 		"attachments": l{m{
 			"color": "#a30200", "fallback": webDown,
 			"blocks": l{
-				m{"type": "section", "text": text("plain_text", "GET "+a.cfg.WebURL+" answered 500 Internal Server Error, 200 wanted; 1 of 1 probes in a row failed")},
+				m{"type": "section", "text": text("plain_text", "GET "+a.cfg.WebURL+" answered 500 Internal Server Error, 200 wanted")},
 				m{"type": "section", "text": text("mrkdwn", "*Since* <!date^UNIX^{date_short_pretty} {time_secs}|CLOCK UTC>")},
 				m{"type": "actions", "elements": l{
 					button("alarms", "Alarms", "https://libra.example/alarms"),

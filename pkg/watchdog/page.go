@@ -130,12 +130,11 @@ func (p *probe) readCertificate(until, now time.Time, limits rules.Days) Reading
 		days     int
 	}{{libra.Critical, limits.Critical}, {libra.Major, limits.Major}, {libra.Minor, limits.Minor}} {
 		if l.days > 0 && left < time.Duration(l.days)*day {
-			when := "in " + libra.FormatDuration(left)
-			if left < 0 {
-				when = "in the past"
-			}
-			r := p.fail("expires on %s, %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), when, libra.Several(l.days, "day"))
+			r := p.fail("expires on %s, in %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), libra.FormatDuration(left), libra.Several(l.days, "day"))
 			r.Severity = l.severity
+			if left < 0 {
+				r.Summary, r.Evidence = "The certificate has expired", "expired on "+until.UTC().Format("2 Jan 2006 15:04 UTC")
+			}
 			return r
 		}
 	}

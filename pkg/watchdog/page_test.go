@@ -78,14 +78,14 @@ func TestPageDown(t *testing.T) {
 		a := r.stored[0].Alarm
 		want := libra.Alarm{
 			ID: id, Scope: libra.ScopePage, Target: shopURL, Severity: libra.Major, State: libra.Raised, Summary: "The page is down",
-			Evidence: "HTTP 500 Internal Server Error; 3 of 3 inspections in a row failed", Runbook: "#page-down",
+			Evidence: "HTTP 500 Internal Server Error; 3 inspections in a row failed", Runbook: "#page-down",
 			Since: a.Since, Page: shop, Group: "host:shop.example",
 			EvidenceDetails: []libra.Reason{{Code: libra.CodeHTTPStatus, Text: "HTTP 500 Internal Server Error", Remedy: "check the server"}},
 		}
 		if diff := cmp.Diff(want, a); diff != "" {
 			t.Error(diff)
 		}
-		if a := r.stored[1].Alarm; a.EvidenceDetails != nil || a.Summary != "The page is up again" || a.Evidence != "3 of 3 inspections in a row passed" || a.Until.Sub(a.Since) != 24*time.Second {
+		if a := r.stored[1].Alarm; a.EvidenceDetails != nil || a.Summary != "The page is up again" || a.Evidence != "3 inspections in a row passed" || a.Until.Sub(a.Since) != 24*time.Second {
 			t.Errorf("cleared: %+v", a)
 		}
 	})
@@ -149,7 +149,7 @@ func TestPageDownWhileKilled(t *testing.T) {
 		}
 		id := "page.down." + shop
 		r.wantStored("21 " + id + " raised major")
-		if a := r.stored[0].Alarm; !strings.HasSuffix(a.Evidence, "; 3 of 3 inspections in a row failed") {
+		if a := r.stored[0].Alarm; !strings.HasSuffix(a.Evidence, "; 3 inspections in a row failed") {
 			t.Errorf("evidence %q", a.Evidence)
 		}
 		for range 3 {
@@ -225,7 +225,7 @@ func TestPageBudget(t *testing.T) {
 		id := "page.budget." + shop
 		r.wantStored("10 "+id+" raised minor", "18 "+id+" cleared minor")
 		want := line + "; +2.3 MB of images since " + within.UTC().Format("2 Jan 15:04 UTC") +
-			", biggest: hero.png 2.0 MB; 3 of 3 inspections in a row failed"
+			", biggest: hero.png 2.0 MB; 3 inspections in a row failed"
 		if r.evidence(0) != want {
 			t.Errorf("evidence %q,\nwant     %q", r.evidence(0), want)
 		}
@@ -244,7 +244,7 @@ func TestPageBudgetFromTheStart(t *testing.T) {
 			r.report(w, over("image", imageLine))
 			r.advance(2, true)
 		}
-		if want := imageLine + "; biggest: hero.png 2.0 MB; 3 of 3 inspections in a row failed"; r.evidence(0) != want {
+		if want := imageLine + "; biggest: hero.png 2.0 MB; 3 inspections in a row failed"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.watch(2, "") // the budget is taken away
@@ -260,18 +260,23 @@ func TestPageCertificate(t *testing.T) {
 		r := newRig(t)
 		r.start()
 		w := r.watch(2, "")
-		for _, left := range []time.Duration{0, 22 * 24 * time.Hour, 20 * 24 * time.Hour, 0, 6*24*time.Hour + time.Hour, time.Hour, 90 * 24 * time.Hour} {
+		for _, left := range []time.Duration{0, 22 * 24 * time.Hour, 20 * 24 * time.Hour, 0, 6*24*time.Hour + time.Hour, time.Hour, 90 * 24 * time.Hour, -time.Hour} {
 			r.report(w, func(a *event.Reported) {
-				if left > 0 {
+				if left != 0 {
 					a.Report.CertificateUntil = time.Now().Add(left)
 				}
 			})
 			r.advance(2, true)
 		}
 		id := "page.certificate." + shop
-		r.wantStored("4 "+id+" raised minor", "8 "+id+" raised major", "10 "+id+" raised critical", "12 "+id+" cleared critical")
+		r.wantStored("4 "+id+" raised minor", "8 "+id+" raised major", "10 "+id+" raised critical", "12 "+id+" cleared critical", "14 "+id+" raised critical")
 		if !strings.HasSuffix(r.evidence(1), ", in 6 days 1 h, limit 7 days") {
 			t.Errorf("evidence %q", r.evidence(1))
+		}
+		for i, want := range []string{"The certificate expires soon", "The certificate expires soon", "The certificate expires soon", "The certificate is valid for long enough again", "The certificate has expired"} {
+			if got := r.stored[i].Alarm.Summary; got != want {
+				t.Errorf("%d: %q, want %q", i, got, want)
+			}
 		}
 	})
 }
@@ -301,7 +306,7 @@ func TestPageMissed(t *testing.T) {
 		r.set(func() { r.stored = nil })
 		r.advance(10, true)
 		if len(r.stored) != 1 || r.stored[0].Alarm.ID != id ||
-			!strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 41 s; one is due every 10 s, limit 40 s; ") && !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 40 s; one is due every 10 s, limit 40 s; ") {
+			!strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 41 s; one is due every 10 s, limit 40 s") && !strings.HasPrefix(r.stored[0].Alarm.Evidence, "no report for 40 s; one is due every 10 s, limit 40 s") {
 			t.Fatalf("%+v", r.stored)
 		}
 		r.report(w, nil)

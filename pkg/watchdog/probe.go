@@ -51,11 +51,12 @@ func (s streak) limits(c Config) Limits {
 	return l
 }
 
+// String is the noun for one of what is counted.
 func (s streak) String() string {
 	if s == ofPage || s == once {
-		return "inspections"
+		return "inspection"
 	}
-	return "probes"
+	return "probe"
 }
 
 // readNow asks for a reading before its time.

@@ -17,7 +17,7 @@ const quarantinePrefix = "quarantine."
 func quarantineAlarm(page, url string) libra.Alarm {
 	return libra.Alarm{
 		ID: quarantinePrefix + page, Scope: libra.ScopePage, Target: url, Page: page, Group: "quarantine:" + hostname(url), Severity: libra.Major,
-		Summary: "The page ended its inspector repeatedly and is quarantined", Runbook: "#quarantine",
+		Summary: "The page is quarantined: it is not inspected any more", Runbook: "#quarantine",
 	}
 }
 

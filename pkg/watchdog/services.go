@@ -207,25 +207,38 @@ func (s *services) of(name string) (u units.Unit, known bool) {
 	return u, known && u.Load == "loaded"
 }
 
+// downUnit is how a unit is down, as systemd has it.
+type downUnit struct {
+	what     string // completes the unit's name: "was stopped"
+	evidence string
+}
+
+// What a unit that is down has done. systemd restarts a component that ends by
+// itself, so that one that is inactive and has not failed was stopped by somebody.
+const (
+	wasStopped = "was stopped"
+	hasFailed  = "has failed"
+)
+
 // down returns how a unit is down although it should run. A unit that is starting or
 // stopping is not down; its heartbeats decide.
-func (s *services) down(name string) (how string, down bool) {
+func (s *services) down(name string) (how downUnit, down bool) {
 	u, known := s.of(name)
 	if !known || u.Job != "" && u.Job != "stop" {
-		return "", false
+		return downUnit{}, false
 	}
 	switch {
 	case u.Active == "failed" && u.Result == "exit-code" && u.ExitStatus == 2:
-		return name + " has failed: exit code 2, its configuration is wrong", true
+		return downUnit{hasFailed, name + " has failed: exit code 2, its configuration is wrong"}, true
 	case u.Active == "failed" && (u.Restarts > 0 || u.Result == "start-limit-hit"):
 		// Result stays that of the last process when the start limit is hit.
-		return fmt.Sprintf("%s has failed (%s); systemd has given it up after %s, too many in too short a time (start-limit-hit)", name, u.Result, libra.Several(u.Restarts, "restart")), true
+		return downUnit{hasFailed, fmt.Sprintf("%s has failed (%s); systemd has given it up after %s, too many in too short a time (start-limit-hit)", name, u.Result, libra.Several(u.Restarts, "restart"))}, true
 	case u.Active == "failed":
-		return fmt.Sprintf("%s has failed: %s", name, u.Result), true
+		return downUnit{hasFailed, fmt.Sprintf("%s has failed: %s", name, u.Result)}, true
 	case u.Active == "inactive" && u.Job == "" && !u.Triggered:
-		return fmt.Sprintf("%s was stopped (%s)", name, u.Sub), true
+		return downUnit{wasStopped, fmt.Sprintf("%s is %s: it was stopped, and has not failed", name, u.Active)}, true
 	}
-	return "", false
+	return downUnit{}, false
 }
 
 // recent counts the restarts of a unit within a window.

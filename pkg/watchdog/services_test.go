@@ -88,7 +88,7 @@ func TestUnitDown(t *testing.T) {
 		unit units.Unit
 		want string
 	}{
-		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", Result: "success"}, "libra-recorder.service was stopped (dead)"},
+		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", Result: "success"}, "libra-recorder.service is inactive: it was stopped, and has not failed"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "start-limit-hit", Restarts: 20}, "libra-recorder.service has failed (start-limit-hit); systemd has given it up after 20 restarts, too many in too short a time (start-limit-hit)"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "signal", Restarts: 20}, "libra-recorder.service has failed (signal); systemd has given it up after 20 restarts, too many in too short a time (start-limit-hit)"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 2}, "libra-recorder.service has failed: exit code 2, its configuration is wrong"},
@@ -114,7 +114,11 @@ func TestUnitDown(t *testing.T) {
 			case c.want != "" && len(stored) != 1:
 				t.Errorf("%+v: %+v", c.unit, stored)
 			case c.want != "":
-				if a := stored[0].Alarm; a.Evidence != c.want+"; 1 of 1 probes in a row failed" || a.ID != "beat.recorder" || a.Cause != "" {
+				what := "has failed"
+				if c.unit.Active == "inactive" {
+					what = "was stopped"
+				}
+				if a := stored[0].Alarm; a.Summary != "libra-recorder "+what || a.Evidence != c.want || a.ID != "beat.recorder" || a.Cause != "" {
 					t.Errorf("%+v", a)
 				}
 			}
@@ -233,7 +237,7 @@ func TestRestartsBySystemd(t *testing.T) {
 			}
 		}
 		r.wantStored("15 restarts.recorder raised minor")
-		if want := "systemd restarted it 5 times within 10 min, limit 5; 1 of 1 probes in a row failed"; r.evidence(0) != want {
+		if want := "systemd restarted it 5 times within 10 min, limit 5"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 	})

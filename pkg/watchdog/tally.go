@@ -23,6 +23,7 @@ const (
 type Reading struct {
 	Verdict  Verdict
 	Severity libra.Severity // of a failure
+	Summary  string         // of a failure; "" for that of the probe's alarm
 	Evidence string         // what was measured against what limit
 	Details  []libra.Reason // of the evidence, where it has codes
 	Cause    string         // of a failure: the alarm that explains it, while that is raised

@@ -24,7 +24,7 @@ func TestOneRaiseOneClear(t *testing.T) {
 		r.advance(20, true)
 		r.wantStored("11 web raised critical", "33 web cleared critical")
 		up := r.stored[1].Alarm
-		if up.Until.Sub(up.Since) != 22*time.Second || up.Summary != "The web server serves again" || up.Evidence != "3 of 3 probes in a row passed" {
+		if up.Until.Sub(up.Since) != 22*time.Second || up.Summary != "Libra's pages and API can be used again" || up.Evidence != "3 probes in a row passed" {
 			t.Errorf("cleared: %+v", up)
 		}
 		if r.stored[0].ID == r.stored[1].ID {
@@ -77,7 +77,7 @@ func TestSilence(t *testing.T) {
 		r.wantStored("11 bus raised critical", "33 bus cleared critical")
 		r.advance(10, false)
 		r.wantStored("11 bus raised critical", "33 bus cleared critical", "45 beat.recorder raised major")
-		if want := `no heartbeat for 2.5 s, limit 2 s; the last was of process 7: "recording"; 1 of 1 probes in a row failed`; r.stored[2].Alarm.Evidence != want {
+		if want := `no heartbeat for 2.5 s, limit 2 s; the last was of process 7: "recording"`; r.stored[2].Alarm.Evidence != want {
 			t.Errorf("evidence %q, want %q", r.stored[2].Alarm.Evidence, want)
 		}
 	})

@@ -142,13 +142,13 @@ func (h *notifyTrial) up(most time.Duration) {
 func (h *notifyTrial) stop(instance string) {
 	h.Helper()
 	box.Systemctl(h, "stop", "libra-inspector@"+instance)
-	h.expectAlarm("beat.inspector."+instance, libra.Raised, 3*time.Second, "[major] libra-inspector@"+instance+" on ", "sends no heartbeats")
+	h.expectAlarm("beat.inspector."+instance, libra.Raised, 3*time.Second, "[major] libra-inspector@"+instance+" on ", "was stopped")
 }
 
 func (h *notifyTrial) start(instance string) {
 	h.Helper()
 	box.Systemctl(h, "start", "libra-inspector@"+instance)
-	h.expectAlarm("beat.inspector."+instance, libra.Cleared, 8*time.Second, "[cleared] libra-inspector@"+instance+" on ", "sends heartbeats again")
+	h.expectAlarm("beat.inspector."+instance, libra.Cleared, 8*time.Second, "[cleared] libra-inspector@"+instance+" on ", "works again")
 }
 
 // wantAllNotified wants all expected messages, in order, each accepted once. A

@@ -45,6 +45,7 @@ type measured struct {
 var types = map[string]string{
 	".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".png": "image/png", ".gif": "image/gif",
 	".svg": "image/svg+xml", ".wav": "audio/wav", ".vtt": "text/vtt", ".ttf": "font/ttf",
+	".txt": "text/plain", ".csv": "text/csv",
 }
 
 // fixtureSite serves the fixture pages.
@@ -53,6 +54,11 @@ func fixtureSite(t testing.TB) string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if typ, ok := types[filepath.Ext(r.URL.Path)]; ok {
 			w.Header().Set("Content-Type", typ)
+		} else {
+			w.Header()["Content-Type"] = nil // none at all
+		}
+		if strings.HasPrefix(filepath.Base(r.URL.Path), "nosniff") {
+			w.Header().Set("X-Content-Type-Options", "nosniff")
 		}
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		files.ServeHTTP(w, r)

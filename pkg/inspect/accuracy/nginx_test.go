@@ -37,7 +37,7 @@ func nginx(t testing.TB, roots ...string) (bases []string, process int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&servers, "server { listen 127.0.0.1:%d; root %s; index index.html index.html.en; etag on; }\n", port, abs)
+		fmt.Fprintf(&servers, "server { listen 127.0.0.1:%d; root %s; index index.html index.html.en; etag on; location /usr/share/ { root /; } location ~ /nosniff { add_header X-Content-Type-Options nosniff; } location ~ bin$ { default_type \"\"; } }\n", port, abs)
 		bases = append(bases, fmt.Sprintf("http://127.0.0.1:%d", port))
 	}
 	conf := filepath.Join(dir, "nginx.conf")
@@ -86,6 +86,7 @@ http {
 		text/javascript js mjs;
 		application/json json;
 		text/plain txt;
+		text/csv csv;
 		text/vtt vtt;
 		image/png png;
 		image/gif gif;

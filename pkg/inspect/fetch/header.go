@@ -133,13 +133,30 @@ func fetchSite(from, to weburl.URL, chain []weburl.URL) string {
 }
 
 func sameSite(a, b weburl.URL) bool {
-	if a.Scheme() != b.Scheme() {
-		return false
+	return a.Scheme() == b.Scheme() && sameParty(a.Hostname(), b.Hostname())
+}
+
+// SameParty says whether two URLs share their registrable domain, or their host
+// where it has none: an IP address, "localhost".
+func SameParty(a, b string) bool {
+	x, errA := weburl.Parse(a)
+	y, errB := weburl.Parse(b)
+	return errA == nil && errB == nil && sameParty(x.Hostname(), y.Hostname())
+}
+
+func sameParty(a, b string) bool {
+	x, y := strings.ToLower(a), strings.ToLower(b)
+	return x == y || registrable(x) != "" && registrable(x) == registrable(y)
+}
+
+// registrable is the registrable domain of a host, "" for a host without one.
+func registrable(host string) string {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
 	}
-	if a.Hostname() == b.Hostname() {
-		return true
+	domain, err := publicsuffix.EffectiveTLDPlusOne(host)
+	if err != nil {
+		return ""
 	}
-	x, errA := publicsuffix.EffectiveTLDPlusOne(a.Hostname())
-	y, errB := publicsuffix.EffectiveTLDPlusOne(b.Hostname())
-	return errA == nil && errB == nil && x == y
+	return domain
 }

@@ -196,3 +196,25 @@ func TestContentType(t *testing.T) {
 		}
 	}
 }
+
+func TestSameParty(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"https://www.example.org/a", "http://cdn.example.org:8080/b", true},
+		{"https://Example.org/", "https://example.org/", true},
+		{"https://a.co.uk/", "https://b.co.uk/", false},
+		{"https://a.github.io/", "https://b.github.io/", false},
+		{"http://10.0.0.1/", "http://192.168.0.1/", false},
+		{"http://10.0.0.1/", "http://10.0.0.1:81/", true},
+		{"http://[::1]/", "http://[::2]/", false},
+		{"http://localhost/", "http://localhost:81/", true},
+		{"http://localhost/", "http://127.0.0.1/", false},
+		{"data:", "https://example.org/", false},
+	} {
+		if got := fetch.SameParty(c.a, c.b); got != c.want {
+			t.Errorf("SameParty(%q, %q) = %v", c.a, c.b, got)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package markup_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"libra/pkg/inspect/markup"
@@ -35,5 +36,25 @@ func BenchmarkParse(b *testing.B) {
 		for _, text := range texts {
 			markup.Parse(markup.Input{Body: text, MediaType: "text/html", Charset: "utf-8", URL: "http://a.test/dir/page"}, desktop)
 		}
+	}
+}
+
+// BenchmarkScript reads a script of 1 MB that requests nothing: for its imports,
+// of which it names none, and for what makes requests.
+func BenchmarkScript(b *testing.B) {
+	const some = `function add(list, item) { if (!list) { return [item]; } list.push({name: "item", value: item.value / 2}); return list; } // adds
+var greeting = 'hello, ' + user.first + "!"; for (let i = 0; i < 10; i++) { total += rows[i].price * 1.19; }
+`
+	text := strings.Repeat(some, 1_000_000/len(some))
+	for name, judge := range map[string]bool{"imports": false, "judged": true} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if c := markup.ReadScript(text, "http://a.test/", false, markup.ImportMap{}, judge); c.MayFetch {
+					b.Fatal("a script that requests nothing may fetch")
+				}
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package markup
 
 import (
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,7 +141,22 @@ func (w *walker) frame(n *html.Node, what string) {
 	if r.Lazy = w.lazy[n]; r.Lazy > 0 {
 		r.Fetch, r.Reason = libra.Lazy, what+", lazy"
 	}
-	w.add(attr(n, "src"), r)
+	src := attr(n, "src")
+	if code, ok := cutJavaScript(src); ok && w.env.Scripting && !r.Scriptless {
+		w.executed(code, w.resolver.base.String(), false)
+	}
+	w.add(src, r)
+}
+
+// cutJavaScript returns the script of a javascript: URL.
+func cutJavaScript(raw string) (code string, ok bool) {
+	const scheme = "javascript:"
+	raw = strings.TrimLeft(raw, space)
+	if len(raw) < len(scheme) || !strings.EqualFold(raw[:len(scheme)], scheme) {
+		return "", false
+	}
+	code, err := url.PathUnescape(raw[len(scheme):])
+	return code, err == nil
 }
 
 // frameSize is the viewport of a frame: its attributes, else 300 by 150.

@@ -13,30 +13,35 @@ type moduleImport struct {
 	depth     int  // braces around it
 }
 
-// jsScanner reads JavaScript just far enough to find imports: it skips
-// comments, strings, templates and regular expressions.
+// jsScanner reads JavaScript just far enough to find imports, and what makes
+// requests (jsfetch.go): it skips comments and regular expressions, and looks
+// into strings and templates for markup only.
 type jsScanner struct {
-	s     string
-	i     int
-	depth int
-	prev  string // the previous significant token, "" at the start
-	found []moduleImport
+	s       string
+	i       int
+	depth   int
+	prev    string // the previous significant token, "" at the start
+	last    string // the last word
+	object  string // the word before the last dot or bracket, "" for none
+	found   []moduleImport
+	judge   bool // look for what makes requests
+	fetches bool // it was found
+	lost    int  // strings without an end: the scanner has taken code for text
 	// arrow means that the current import is the body of an arrow function.
 	arrow bool
 	// templates holds the brace depth at which each open ${ ends.
 	templates []int
 }
 
-// scanImports lists the imports of a script in order.
-func scanImports(s string) []moduleImport {
-	if !strings.Contains(s, "import") && !strings.Contains(s, "export") {
-		return nil
-	}
-	j := jsScanner{s: s}
-	for j.i < len(j.s) {
+// scanScript lists the imports of a script in order and, with judge, says
+// whether something in it makes requests.
+func scanScript(s string, judge bool) (imports []moduleImport, fetches bool) {
+	imported := strings.Contains(s, "import") || strings.Contains(s, "export")
+	j := jsScanner{s: s, judge: judge}
+	for j.i < len(j.s) && (imported || j.judge && !j.fetches) {
 		j.step()
 	}
-	return j.found
+	return j.found, j.fetches
 }
 
 // step reads one token.
@@ -45,36 +50,59 @@ func (j *jsScanner) step() {
 	switch {
 	case c <= ' ':
 		j.i++
+	case isIdent(c):
+		j.word()
+	case c == '"' || c == '\'':
+		j.text()
+	case c == '/':
+		j.slash()
+	case c == '.' || c == '[':
+		j.object = ""
+		if j.prev != "" && isIdent(j.prev[0]) {
+			j.object = j.last
+		}
+		j.token(1)
+	case c == '{':
+		j.depth++
+		j.token(1)
+	case c == '}':
+		j.depth = max(j.depth-1, 0)
+		j.token(1)
+		if n := len(j.templates); n > 0 && j.templates[n-1] == j.depth {
+			j.templates = j.templates[:n-1]
+			j.template()
+		}
+	case c == '`':
+		j.i++
+		j.template()
+	case c == '<' && strings.HasPrefix(j.s[j.i:], "<!--"):
+		j.skipPast("\n")
+	case c == '=' && strings.HasPrefix(j.s[j.i:], "=>"):
+		j.token(2)
+	default:
+		j.token(1)
+	}
+}
+
+// token reads a token of n bytes.
+func (j *jsScanner) token(n int) {
+	j.prev = j.s[j.i : j.i+n]
+	j.i += n
+}
+
+// slash reads a comment, a regular expression, or a division.
+func (j *jsScanner) slash() {
+	switch {
 	case strings.HasPrefix(j.s[j.i:], "//"):
 		j.skipPast("\n")
 	case strings.HasPrefix(j.s[j.i:], "/*"):
 		j.i += 2
 		j.skipPast("*/")
-	case c == '"' || c == '\'':
-		j.str()
-		j.prev = `"`
-	case c == '`':
-		j.i++
-		j.template()
-	case c == '/' && j.regexAllowed():
+	case j.regexAllowed():
 		j.regex()
 		j.prev = `"`
-	case isIdent(c):
-		j.word()
-	case strings.HasPrefix(j.s[j.i:], "=>"):
-		j.i, j.prev = j.i+2, "=>"
-	case c == '{':
-		j.depth++
-		j.i, j.prev = j.i+1, "{"
-	case c == '}':
-		j.depth = max(j.depth-1, 0)
-		j.i, j.prev = j.i+1, "}"
-		if n := len(j.templates); n > 0 && j.templates[n-1] == j.depth {
-			j.templates = j.templates[:n-1]
-			j.template()
-		}
 	default:
-		j.i, j.prev = j.i+1, string(c)
+		j.token(1)
 	}
 }
 
@@ -88,23 +116,60 @@ func (j *jsScanner) skipPast(end string) {
 }
 
 // str reads a string literal and returns its value with simple escapes undone.
-func (j *jsScanner) str() string {
-	quote := j.s[j.i]
-	start := j.i + 1
+func (j *jsScanner) str() string { return unescapeJS(j.quoted()) }
+
+// quoted reads a string literal and returns what is between its quotes, ""
+// where it has no end.
+func (j *jsScanner) quoted() string {
+	start := j.i
+	quote := j.s[start]
 	for j.i++; j.i < len(j.s); j.i++ {
 		switch j.s[j.i] {
 		case '\\':
 			j.i++
 		case quote:
-			raw := j.s[start:j.i]
 			j.i++
-			return unescapeJS(raw)
+			return j.s[start+1 : j.i-1]
 		case '\n':
+			j.resume(start)
 			return ""
 		}
 	}
-	j.i = len(j.s)
+	j.resume(start)
 	return ""
+}
+
+// maxLost bounds how often a scanner resumes, as each takes a look at the rest
+// of the line.
+const maxLost = 16
+
+// resume continues after the character at start, which opens what has no end on
+// its line: the scanner has taken a division for a regular expression, or the
+// other way round.
+func (j *jsScanner) resume(start int) {
+	if j.lost++; j.lost > maxLost {
+		j.fetches = true // not known
+		return
+	}
+	j.i = start + 1
+}
+
+// text reads a string literal of which only markup matters, and what is in
+// brackets, which is a property's name.
+func (j *jsScanner) text() {
+	before, object := j.prev, j.object
+	text := j.quoted()
+	j.prev = `"`
+	if !j.judge || j.fetches || text == "" {
+		return
+	}
+	if before == "[" && j.nextIs(']') {
+		at := j.i
+		j.i = j.after(j.i) + 1
+		j.property(text, object)
+		j.i = at
+	}
+	j.look(text)
 }
 
 // unescapeJS undoes the escapes of a string literal that URLs carry.
@@ -120,15 +185,18 @@ func unescapeJS(raw string) string {
 
 // template reads a template literal up to its end or to the next ${.
 func (j *jsScanner) template() {
+	start := j.i
 	for ; j.i < len(j.s); j.i++ {
 		switch j.s[j.i] {
 		case '\\':
 			j.i++
 		case '`':
+			j.look(j.s[start:j.i])
 			j.i, j.prev = j.i+1, `"`
 			return
 		case '$':
 			if strings.HasPrefix(j.s[j.i:], "${") {
+				j.look(j.s[start:j.i])
 				j.templates = append(j.templates, j.depth)
 				j.depth++
 				j.i, j.prev = j.i+2, "{"
@@ -136,7 +204,7 @@ func (j *jsScanner) template() {
 			}
 		}
 	}
-	j.i = len(j.s)
+	j.i, j.fetches = len(j.s), true // not known: the scanner is lost
 }
 
 // regexAllowed decides by the previous token whether a slash divides or opens
@@ -154,7 +222,7 @@ func (j *jsScanner) regexAllowed() bool {
 }
 
 func (j *jsScanner) regex() {
-	class := false
+	start, class := j.i, false
 	for j.i++; j.i < len(j.s); j.i++ {
 		switch c := j.s[j.i]; {
 		case c == '\\':
@@ -167,27 +235,42 @@ func (j *jsScanner) regex() {
 			j.i++
 			return
 		case c == '\n':
+			j.resume(start)
 			return
 		}
 	}
-	j.i = len(j.s)
+	j.resume(start)
 }
 
-func isIdent(c byte) bool {
-	return c == '_' || c == '$' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80
-}
+func isIdent(c byte) bool { return identifier[c] }
 
-// word reads an identifier and looks after import and export.
-func (j *jsScanner) word() {
-	start := j.i
-	for j.i < len(j.s) && isIdent(j.s[j.i]) {
-		j.i++
+// identifier holds the bytes of identifiers and numbers.
+var identifier = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c == '_' || c == '$' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80
 	}
-	word, before := j.s[start:j.i], j.prev
-	j.prev = word
+	return table
+}()
+
+// word reads an identifier and looks after import and export, and after what
+// makes requests.
+func (j *jsScanner) word() {
+	end := j.i + 1
+	for end < len(j.s) && identifier[j.s[end]] {
+		end++
+	}
+	word, before := j.s[j.i:end], j.prev
+	j.i = end
+	j.prev, j.last = word, word
 	if before == "." {
+		if j.judge && !j.fetches {
+			j.property(word, j.object)
+		}
 		j.prev = "x" // a property, whatever its name
 		return
+	}
+	if j.judge && !j.fetches {
+		j.name(word, before)
 	}
 	switch word {
 	case "import":
@@ -218,7 +301,7 @@ func (j *jsScanner) importAt() {
 			j.call()
 			return
 		}
-		j.prev = "("
+		j.prev, j.fetches = "(", true
 	default:
 		j.i = at
 	}
@@ -231,7 +314,7 @@ func (j *jsScanner) call() {
 	if j.s[j.i] == '`' {
 		end := strings.IndexByte(j.s[j.i+1:], '`')
 		if end < 0 || strings.ContainsAny(j.s[j.i+1:j.i+1+end], `$\`) {
-			j.prev = "("
+			j.prev, j.fetches = "(", true
 			return
 		}
 		specifier = j.s[j.i+1 : j.i+1+end]
@@ -244,7 +327,9 @@ func (j *jsScanner) call() {
 	j.blank()
 	if j.i < len(j.s) && (j.s[j.i] == ')' || j.s[j.i] == ',') {
 		j.add(moduleImport{specifier: specifier, dynamic: true, json: json, depth: j.depth})
+		return
 	}
+	j.fetches = true
 }
 
 // from reads the literal after import … from and export … from.

@@ -158,6 +158,12 @@ type Document struct {
 	Quirks bool
 	// Upgrade is Env.Upgrade, or what the document itself says about it.
 	Upgrade bool
+	// Scripts and ScriptBytes count the scripts in the document and in data:
+	// URIs, which a browser executes. MayFetch says that one of them, or an event
+	// handler, may request what References does not list as fetched.
+	Scripts     int
+	ScriptBytes int64
+	MayFetch    bool
 	// Boxes counts the objects and embeds.
 	Boxes int
 	// Truncated counts data: URIs that were passed over for their length.

@@ -154,7 +154,7 @@ func TestScriptReferences(t *testing.T) {
 		`import "unterminated`:                           nil,
 	} {
 		var got []string
-		for _, r := range markup.ScriptReferences(text, "http://a.test/", true, markup.ImportMap{}) {
+		for _, r := range markup.ReadScript(text, "http://a.test/", true, markup.ImportMap{}, false).References {
 			label := ""
 			if r.Fetch != libra.Fetched {
 				label = string(r.Fetch) + " "

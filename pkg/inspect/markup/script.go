@@ -10,17 +10,6 @@ import (
 	"libra/pkg/weburl"
 )
 
-// javaScript holds the MIME types that browsers run.
-var javaScript = map[string]bool{
-	"application/ecmascript": true, "application/javascript": true, "application/x-ecmascript": true, "application/x-javascript": true,
-	"text/ecmascript": true, "text/javascript": true, "text/javascript1.0": true, "text/javascript1.1": true, "text/javascript1.2": true,
-	"text/javascript1.3": true, "text/javascript1.4": true, "text/javascript1.5": true, "text/jscript": true, "text/livescript": true,
-	"text/x-ecmascript": true, "text/x-javascript": true,
-}
-
-// IsJavaScript reports whether browsers run a module of this media type.
-func IsJavaScript(mediaType string) bool { return javaScript[mediaType] }
-
 // script visits an HTML <script>.
 func (w *walker) script(n *html.Node) {
 	w.anyScript(n, attr(n, "src"), has(n, "src"))
@@ -32,23 +21,19 @@ func (w *walker) svgScript(n *html.Node) {
 }
 
 func (w *walker) anyScript(n *html.Node, src string, external bool) {
-	t := strings.ToLower(strings.Trim(attr(n, "type"), space))
-	if t == "" && attr(n, "type") == "" && attr(n, "language") != "" {
-		t = "text/" + strings.ToLower(attr(n, "language"))
-	}
-	// White space around these names is not forgiven.
-	kind := strings.ToLower(attr(n, "type"))
-	module := kind == "module"
+	kind := scriptKind(n)
 	switch {
-	case kind == "speculationrules":
+	case kind == speculationRules:
 		if w.env.Scripting && !external {
 			w.speculation(n)
 		}
-	case kind == "importmap":
+	case kind == importMap:
 		if w.env.Scripting && !external {
 			w.doc.ImportMap.add(textOf(n), w.resolver)
 		}
-	case t != "" && !module && !javaScript[t]:
+	case kind == dataBlock && n.Namespace == "svg" && w.env.Scripting:
+		w.notRun(src, external, "SVG script of a type that is not run, fetched all the same")
+	case kind == dataBlock:
 		if external {
 			w.unused(n, src, libra.Script, "script of a type that is not run")
 		}
@@ -56,48 +41,106 @@ func (w *walker) anyScript(n *html.Node, src string, external bool) {
 		if external {
 			w.unused(n, src, libra.Script, "script, and scripting is off")
 		}
-	case !module && has(n, "nomodule"):
+	case kind == classicScript && has(n, "nomodule"):
 		w.unused(n, src, libra.Script, "nomodule script, for browsers without modules")
 	case w.env.Scriptless:
-		if external {
-			w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "script, fetched although its sandbox does not let it run"})
-		}
-	case external && w.dataScript(src, module):
-	case external && module:
-		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "module script", Kind: Module, Integrity: strings.Clone(attr(n, "integrity"))})
+		w.notRun(src, external, "script, fetched although its sandbox does not let it run")
+	case kind == classicScript && !forWindow(n):
+		w.notRun(src, external, "script for an event other than the window's load: fetched and not run")
 	case external:
-		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "script", Kind: Script})
+		w.externalScript(n, src, kind == moduleScript)
 	default:
-		w.inlineScript(n, module)
+		w.executed(textOf(n), w.resolver.base.String(), kind == moduleScript)
 	}
 }
 
-// inlineScript records the imports of a script in the document.
-func (w *walker) inlineScript(n *html.Node, module bool) {
-	base := w.resolver.base.String()
-	for _, r := range ScriptReferences(textOf(n), base, module, w.doc.ImportMap) {
+// notRun records a script that Chromium requests, as its preload scanner does
+// not look at what keeps the script from running.
+func (w *walker) notRun(src string, external bool, reason string) {
+	if external {
+		w.add(src, Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: reason})
+	}
+}
+
+// externalScript records a script with a URL.
+func (w *walker) externalScript(n *html.Node, src string, module bool) {
+	r := Reference{Type: libra.Script, Fetch: libra.Fetched, Reason: "script", Kind: Script, Integrity: strings.Clone(attr(n, "integrity"))}
+	if module {
+		r.Reason, r.Kind = "module script", Module
+	}
+	if !w.dataScript(src, module) {
+		w.add(src, r)
+	}
+}
+
+// executed records a script whose text is at hand, with its imports.
+func (w *walker) executed(text, base string, module bool) {
+	if text == "" {
+		return // browsers leave an empty script alone
+	}
+	w.doc.Scripts++
+	w.doc.ScriptBytes += int64(len(text))
+	c := ReadScript(text, base, module, w.doc.ImportMap, !w.doc.MayFetch)
+	w.doc.MayFetch = w.doc.MayFetch || c.MayFetch
+	for _, r := range c.References {
 		w.list(r)
 	}
 }
 
-// dataScript records the imports of a script that is a data: URI.
+// handlers judges the event handlers of an element, but for those that wait for
+// the visitor.
+func (w *walker) handlers(n *html.Node) {
+	for _, a := range n.Attr {
+		if len(a.Key) > 2 && a.Key[:2] == "on" && !visitorEvent(a.Key[2:]) {
+			if _, fetches := scanScript(a.Val, true); fetches {
+				w.doc.MayFetch = true
+				return
+			}
+		}
+	}
+}
+
+// visitorEvent says that an event comes from what the visitor does, or as the
+// page is left.
+func visitorEvent(name string) bool {
+	for _, prefix := range [...]string{"mouse", "key", "touch", "pointer", "drag", "before", "copy", "cut", "paste", "select", "submit", "fullscreen", "scroll"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	switch name {
+	case "click", "dblclick", "auxclick", "contextmenu", "wheel", "mousewheel", "drop", "input", "change", "reset", "blur", "invalid", "search",
+		"close", "cancel", "unload", "pagehide", "afterprint", "gotpointercapture", "lostpointercapture":
+		return true
+	}
+	return false
+}
+
+// dataScript records a script that is a data: URI, and says whether src is one.
 func (w *walker) dataScript(src string, module bool) bool {
 	mediaType, body, ok := w.data(src)
-	if !ok || !javaScript[mediaType] {
-		return false
+	if ok && RunsAsScript(mediaType, module, false) {
+		w.executed(body, "data:", module)
 	}
-	for _, r := range ScriptReferences(body, "data:", module, w.doc.ImportMap) {
-		w.list(r)
-	}
-	return true
+	return ok
 }
 
-// ScriptReferences lists what a script at base imports: the static imports of
-// a module, and import() calls whose specifier is a literal.
-func ScriptReferences(text, base string, module bool, m ImportMap) []Reference {
-	var refs []Reference
+// ScriptContent is what a script names and may do.
+type ScriptContent struct {
+	// References are the static imports of a module, and import() calls whose
+	// specifier is a literal.
+	References []Reference
+	// MayFetch says that the script may request what References does not list
+	// as fetched; false if it was not judged.
+	MayFetch bool
+}
+
+// ReadScript reads a script at base. Without judge only the imports are read.
+func ReadScript(text, base string, module bool, m ImportMap, judge bool) ScriptContent {
+	imports, fetches := scanScript(text, judge)
+	c := ScriptContent{MayFetch: judge && fetches}
 	broken := false
-	for _, imp := range scanImports(text) {
+	for _, imp := range imports {
 		if !imp.dynamic && !module {
 			continue
 		}
@@ -112,18 +155,19 @@ func ScriptReferences(text, base string, module bool, m ImportMap) []Reference {
 		switch {
 		case imp.dynamic && imp.depth > 0:
 			r.Fetch, r.Reason, r.Kind = libra.Conditional, "import() inside a function or a block", Leaf
+			c.MayFetch = c.MayFetch || judge
 		case imp.dynamic:
 			r.Reason = "import() at the top level of a script"
 		}
 		if imp.json {
 			r.Type, r.Kind = libra.Other, Leaf
 		}
-		refs = append(refs, r)
+		c.References = append(c.References, r)
 	}
 	if broken {
-		return nil
+		return ScriptContent{} // not executed either
 	}
-	return refs
+	return c
 }
 
 // ImportMap resolves bare module specifiers. Scopes are not read.

@@ -52,6 +52,9 @@ func (w *walker) node(n *html.Node) {
 	default:
 		return
 	}
+	if w.env.Scripting && !w.doc.MayFetch && len(n.Attr) > 0 {
+		w.handlers(n)
+	}
 	descend := true
 	if n.Namespace == "svg" {
 		descend = w.svg(n)

@@ -1,0 +1,262 @@
+package markup
+
+import "strings"
+
+// What makes requests is recognised by names and by text, without executing
+// anything: docs/inspection.md has the table. A script that can make a request
+// in some branch counts, whether or not the branch is taken. Of the calls that
+// insert markup only those count whose argument is not plain text without
+// elements that load something.
+
+// name looks at the identifier word, which is no property; before is the token
+// in front of it.
+func (j *jsScanner) name(word, before string) {
+	switch word {
+	case "XMLHttpRequest", "ActiveXObject", "EventSource", "WebSocket", "WebTransport", "importScripts", "SharedWorker":
+		j.fetches = true
+	case "fetch", "fetchLater":
+		j.fetches = j.fetches || before != "function" && j.called()
+	case "Image", "Audio", "Worker", "FontFace":
+		j.fetches = j.fetches || before == "new"
+	case "axios":
+		j.fetches = j.fetches || j.nextIs('(') || j.nextIs('.')
+	case "eval":
+		j.fetches = j.fetches || before != "function" && j.nextIs('(')
+	case "location":
+		// At the top level: the page is replaced as it loads.
+		j.fetches = j.fetches || j.depth == 0 && j.assigned()
+	case "src", "srcset", "poster":
+		// A key of an object: what attributes are set from.
+		j.fetches = j.fetches || (before == "{" || before == ",") && j.nextIs(':') && j.loads(j.i)
+	}
+}
+
+// property looks at the word after a dot, or in brackets; object is the word
+// before it, "" for none.
+func (j *jsScanner) property(word, object string) {
+	switch word {
+	case "XMLHttpRequest", "ActiveXObject", "EventSource", "WebSocket", "WebTransport", "sendBeacon", "importScripts", "SharedWorker",
+		"ajax", "getJSON", "getScript", "addModule", "createContextualFragment":
+		j.fetches = true
+	case "fetch", "fetchLater":
+		j.fetches = j.fetches || j.called()
+	case "serviceWorker":
+		j.fetches = j.fetches || strings.HasPrefix(j.s[j.i:], ".register")
+	case "get", "post":
+		j.fetches = j.fetches || (object == "$" || object == "jQuery" || object == "axios" || object == "$http") && j.nextIs('(')
+	case "load":
+		j.fetches = j.fetches || j.loadsText()
+	case "write", "writeln":
+		j.fetches = j.fetches || object == "document" && j.nextIs('(') && j.insertsMarkup(j.i)
+	case "createElement":
+		j.fetches = j.fetches || j.createsLoader()
+	case "insertAdjacentHTML":
+		j.fetches = j.fetches || j.nextIs('(') && j.insertsMarkup(j.second())
+	case "innerHTML", "outerHTML", "srcdoc":
+		j.fetches = j.fetches || j.assigned() && j.insertsMarkup(j.i)
+	case "src", "srcset", "poster", "backgroundImage", "borderImage", "listStyleImage":
+		j.fetches = j.fetches || j.assigned() && j.loads(j.i)
+	case "setAttribute", "setAttributeNS", "attr", "prop":
+		j.fetches = j.fetches || j.setsAddress()
+	case "rel":
+		j.fetches = j.fetches || j.assigned() && strings.Contains(j.argument(j.i), "stylesheet")
+	case "href":
+		j.fetches = j.fetches || object == "location" && j.depth == 0 && j.assigned()
+	case "location":
+		j.fetches = j.fetches || (object == "window" || object == "document" || object == "self") && j.depth == 0 && j.assigned()
+	case "import":
+		j.fetches = j.fetches || object == "System"
+	case "assign", "replace":
+		j.fetches = j.fetches || object == "location" && j.depth == 0 && j.nextIs('(')
+	}
+}
+
+// after is the place of the next token that begins at or after i.
+func (j *jsScanner) after(i int) int {
+	for i < len(j.s) && j.s[i] <= ' ' {
+		i++
+	}
+	return i
+}
+
+// nextIs says whether the next token begins with c.
+func (j *jsScanner) nextIs(c byte) bool {
+	i := j.after(j.i)
+	return i < len(j.s) && j.s[i] == c
+}
+
+// called says whether a function is called, or passed on: fetch(…),
+// fetch.call(…), fetch.bind(…).
+func (j *jsScanner) called() bool {
+	i := j.after(j.i)
+	if i >= len(j.s) {
+		return false
+	}
+	rest := j.s[i:]
+	return rest[0] == '(' || strings.HasPrefix(rest, ".call") || strings.HasPrefix(rest, ".apply") || strings.HasPrefix(rest, ".bind")
+}
+
+// assigned says whether an assignment follows: = or +=.
+func (j *jsScanner) assigned() bool {
+	i := j.after(j.i)
+	if i < len(j.s) && j.s[i] == '+' {
+		i++
+	}
+	return i < len(j.s) && j.s[i] == '=' && (i+1 >= len(j.s) || j.s[i+1] != '=' && j.s[i+1] != '>')
+}
+
+// literal is the string at i, after = or ( or :, and the place behind it; ok is
+// false where something else is there.
+func (j *jsScanner) literal(i int) (text string, end int, ok bool) {
+	for i < len(j.s) && (j.s[i] <= ' ' || strings.IndexByte("=(+:,", j.s[i]) >= 0) {
+		i++
+	}
+	if i >= len(j.s) || j.s[i] != '"' && j.s[i] != '\'' && j.s[i] != '`' {
+		return "", i, false
+	}
+	at := jsScanner{s: j.s, i: i}
+	start := i + 1
+	at.str()
+	if at.i <= start || at.s[at.i-1] != j.s[i] || j.s[i] == '`' && strings.Contains(j.s[start:at.i], "${") {
+		return "", i, false
+	}
+	return j.s[start : at.i-1], at.i, true
+}
+
+// argument is literal's text.
+func (j *jsScanner) argument(i int) string {
+	text, _, _ := j.literal(i)
+	return text
+}
+
+// second is the place of the second argument of a call whose first is a string;
+// elsewhere that of the first.
+func (j *jsScanner) second() int {
+	_, end, ok := j.literal(j.i)
+	if ok && j.after(end) < len(j.s) && j.s[j.after(end)] == ',' {
+		return j.after(end)
+	}
+	return j.i
+}
+
+// insertsMarkup says whether the markup at i, after = or (, may load something:
+// it is no plain string. The strings themselves are looked at as they are read.
+func (j *jsScanner) insertsMarkup(i int) bool {
+	_, end, ok := j.literal(i)
+	if !ok {
+		return true
+	}
+	end = j.after(end)
+	return end < len(j.s) && j.s[end] == '+'
+}
+
+// loads says whether the address at i, after = or :, is one that is requested:
+// not a plain string that is empty or names no server.
+func (j *jsScanner) loads(i int) bool {
+	text, _, ok := j.literal(i)
+	if !ok {
+		return true
+	}
+	text = strings.TrimLeft(text, " '\"")
+	return text != "" && text != "none" && text != "inherit" && !inPlace(text)
+}
+
+// inPlace says whether an address holds its content, or names a part of the
+// document.
+func inPlace(address string) bool {
+	for _, scheme := range [...]string{"data:", "about:", "blob:", "javascript:", "#"} {
+		if len(address) >= len(scheme) && strings.EqualFold(address[:len(scheme)], scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// loadsText recognises load("address").
+func (j *jsScanner) loadsText() bool {
+	i := j.after(j.i)
+	if i >= len(j.s) || j.s[i] != '(' {
+		return false
+	}
+	i = j.after(i + 1)
+	if i >= len(j.s) {
+		return false
+	}
+	return j.s[i] == '"' || j.s[i] == '\'' || j.s[i] == '`'
+}
+
+// createsLoader recognises createElement("script") and the like; images and
+// media are recognised by their src.
+func (j *jsScanner) createsLoader() bool {
+	if !j.nextIs('(') {
+		return false
+	}
+	switch strings.ToLower(j.argument(j.i)) {
+	case "script", "link", "iframe", "frame", "object", "embed":
+		return true
+	}
+	return false
+}
+
+// setsAddress recognises setAttribute("src", …), attr("src", …), and
+// attributes of these names.
+func (j *jsScanner) setsAddress() bool {
+	if !j.nextIs('(') {
+		return false
+	}
+	name, end, ok := j.literal(j.i)
+	end = j.after(end)
+	if !ok || end >= len(j.s) || j.s[end] != ',' {
+		return false
+	}
+	switch strings.ToLower(name) {
+	case "src", "srcset", "poster", "srcdoc", "background":
+		return j.loads(end)
+	}
+	return false
+}
+
+// loading holds the tags of elements that load something.
+var loading = [...]string{"img", "image", "script", "scr", "iframe", "frame", "link", "video", "audio", "source", "track", "embed", "object", "use"}
+
+// look looks for markup and style sheets that load something in a string.
+func (j *jsScanner) look(text string) {
+	if !j.judge || j.fetches {
+		return
+	}
+	for i := 0; i < len(text) && !j.fetches; i++ {
+		k := strings.IndexByte(text[i:], '<')
+		if k < 0 {
+			break
+		}
+		i += k
+		j.fetches = loadingTag(text[i+1:])
+	}
+	j.fetches = j.fetches || strings.Contains(text, "@import") || loadsURL(text)
+}
+
+// loadingTag says whether text begins with the name of an element that loads
+// something.
+func loadingTag(text string) bool {
+	for _, tag := range loading {
+		if len(text) >= len(tag) && strings.EqualFold(text[:len(tag)], tag) && (len(text) == len(tag) || !isIdent(text[len(tag)])) {
+			return true
+		}
+	}
+	return false
+}
+
+// loadsURL says whether text has a url() of CSS that is requested.
+func loadsURL(text string) bool {
+	for {
+		i := strings.Index(text, "url(")
+		if i < 0 {
+			return false
+		}
+		text = text[i+len("url("):]
+		at := strings.TrimLeft(text, " '\"\\")
+		if !strings.HasPrefix(at, ")") && !inPlace(at) {
+			return true
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package markup_test
+
+import (
+	"strings"
+	"testing"
+
+	"libra/pkg/inspect/markup"
+)
+
+// TestScriptsThatMayFetch: each construct that makes requests is recognised,
+// and not where it is only named.
+func TestScriptsThatMayFetch(t *testing.T) {
+	for _, text := range []string{
+		`fetch("/a.json")`, `window.fetch(u)`, `const get = fetch.bind(window)`, `self["fetch"](u)`,
+		`var x = new XMLHttpRequest; x.open("GET", u)`, `new window.XMLHttpRequest()`, `new ActiveXObject("Microsoft.XMLHTTP")`,
+		`navigator.sendBeacon("/hit", d)`, `new EventSource("/events")`, `new WebSocket("wss://a.test")`,
+		`new Worker("w.js")`, `new SharedWorker("w.js")`, `importScripts("a.js")`, `navigator.serviceWorker.register("sw.js")`,
+		`import(name)`, `import("./a" + b)`, `if (x) { import("./a.js") }`, "import(`./${x}.js`)", `System.import("a")`,
+		`new Image().src = u`, `new Image`, `var a = new Audio("a.mp3")`, `img.src = "a.png"`, `img.srcset = a`, `img["src"] = "a.png"`,
+		`img.setAttribute("src", u)`, `img.setAttribute( 'srcset', u )`, `v.poster = "p.png"`,
+		`h("img", {src: u})`, `$("<img>", {class: "x", src: u})`,
+		`document.createElement("script")`, `d.createElement('LINK')`, `document.createElement("iframe")`,
+		`document.write(x)`, `document.write("<script src=a.js><\/script>")`, `document.writeln('<im' + 'g src=a>')`,
+		`e.innerHTML = html`, `e.innerHTML += "<b>" + x`, `e.innerHTML = '<IMG src="a.png">'`, `e.outerHTML = html`, `f.srcdoc = page`,
+		`e.insertAdjacentHTML("beforeend", html)`, `e.insertAdjacentHTML("beforeend", "<video src=a>")`,
+		"e.append(t(`<li><img src=${u}></li>`))", `r.createContextualFragment(h)`,
+		`$.ajax({url: u})`, `$.get("a.html", f)`, `jQuery.post(u)`, `$.getJSON("a.json")`, `$.getScript("a.js")`, `$("#x").load("a.html #y")`,
+		`$("img").attr("src", u)`, `axios.get(u)`,
+		`e.style.backgroundImage = u`, `e.style.background = "url(a.png)"`, `s.insertRule("p{background:url('a.png')}")`,
+		`s.textContent = '@import "a.css"'`, `new FontFace("f", "url(a.woff2)")`, `l.rel = "stylesheet"`,
+		`location = "other.html"`, `window.location.href = "other.html"`, `location.replace("other.html")`,
+		`eval(code)`, "`unterminated", `x = "a" + "` + "\n" + strings.Repeat("x = \"\n", 20),
+		"x = /[/\"]/.test(y); fetch(u)", "a = (b) / c; d = e / f; fetch(u)", "if (x) /'/.test(y)\nfetch(u)",
+		"`${fetch(u)}`", "<!-- it's old\nfetch(u)\n//-->", `var re = /"/g, x; fetch(u); y = '"'`,
+	} {
+		if !mayFetch(text) {
+			t.Errorf("%s: not recognised", text)
+		}
+	}
+	for _, text := range []string{
+		``, `var a = 1`, `// fetch("/a.json")`, `/* new Image().src = "a" */ x()`, `"fetch('a')"`, `/fetch(x)/.test(y)`,
+		`function fetch() {}`, `var fetchDate = 1; fetched(x)`, `a.image = 1; new ImageData(1, 1)`,
+		`img.src = ""`, `img.src = "data:image/gif;base64,AA=="`, `if (img.src == u) f(img.src)`, `x = e.getAttribute("src")`,
+		`e.setAttribute("class", "src")`, `e.setAttribute("href", "#top")`, `a.href = "x"`, `$(a).attr("src")`,
+		`e.innerHTML = ""`, `e.innerHTML = "<b>ready</b>"`, `x = e.innerHTML`, `e.textContent = x`,
+		`e.insertAdjacentHTML("beforeend", "<i></i>")`, `document.write("<p>now</p>")`, `stream.write(x)`,
+		`document.createElement("div")`, `document.createElement(tag)`, `import("./a.js")`, `import.meta.url`,
+		`map.get("a"); cache.post`, `video.load()`, `e.style.background = "red"`, `s = "url(#a)"`, `s = "url(data:image/png;base64,AA)"`,
+		`s = "image <imgx"`, `l.rel = "noopener"`, `function go() { location = "x" }`, `f(location.href)`, `switch (x) { case src: y }`,
+		`"serviceWorker" in navigator`, `<!-- fetch(u)`, `a = x ? src : y`,
+	} {
+		if mayFetch(text) {
+			t.Errorf("%s: taken for what makes requests", text)
+		}
+	}
+}
+
+func mayFetch(text string) bool {
+	return markup.ReadScript(text, "http://a.test/", false, markup.ImportMap{}, true).MayFetch
+}

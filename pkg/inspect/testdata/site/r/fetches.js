@@ -1,0 +1,1 @@
+fetch("r/data.json?by-script");

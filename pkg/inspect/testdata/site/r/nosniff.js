@@ -1,0 +1,1 @@
+import("./m.js?in-nosniff-js");
