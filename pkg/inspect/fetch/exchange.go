@@ -21,6 +21,7 @@ type exchange struct {
 	hop      Hop
 	deadline deadline
 
+	visit    visit
 	header   http.Header
 	charset  string
 	location string      // where a redirect leads, "" if the response does not redirect
@@ -55,7 +56,10 @@ func (s *Session) exchange(ctx context.Context, r Request, u weburl.URL, chain [
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: s.client.header(r, u, chain),
 	}
-	s.addCookies(req)
+	x.visit = s.visit(r, u)
+	if cookies := s.jar.header(x.visit); cookies != "" {
+		req.Header["Cookie"] = []string{cookies}
+	}
 	resp, err := s.client.rt.roundTrip(ctx, x, req)
 	x.headersDone(ctx, err == nil)
 	if err != nil {
@@ -187,10 +191,13 @@ func (x *exchange) readHead(u weburl.URL, resp *http.Response) {
 	x.hop.Status, x.hop.Protocol = resp.StatusCode, resp.Proto
 	x.hop.MediaType, x.charset = contentType(resp.Header)
 	x.hop.Cache = cacheable(resp.StatusCode, resp.Header, x.hop.Started)
-	x.s.keepCookies(u, resp)
+	x.s.jar.keep(x.visit, resp.Header["Set-Cookie"])
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		x.location = resp.Header.Get("Location")
+	}
+	if x.visit.opens && x.location == "" {
+		x.s.top.Store(&u)
 	}
 }
 

@@ -1,6 +1,11 @@
 package fetch
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"libra/pkg/weburl"
+)
 
 // OpenStreams follows the frames that both sides of a connection write, and
 // returns how many streams are still counted.
@@ -53,3 +58,27 @@ type Streams struct{ s streams }
 func (s *Streams) Acquire(ctx context.Context) error { return s.s.acquire(ctx) }
 func (s *Streams) Release()                          { s.s.release() }
 func (s *Streams) Allow(limit int)                   { s.s.allow(limit) }
+
+// Jar is a jar for tests, at a time that they choose.
+type Jar struct{ j jar }
+
+// Keep stores the cookies of a response of url; foreign and opens are as in visit.
+func (j *Jar) Keep(url string, foreign, opens bool, now time.Time, lines ...string) {
+	u, _ := weburl.Parse(url)
+	j.j.keep(visit{url: u, foreign: foreign, opens: opens, now: now}, lines)
+}
+
+// Header returns the Cookie header of a request for url.
+func (j *Jar) Header(url string, foreign, opens bool, now time.Time) string {
+	u, _ := weburl.Parse(url)
+	return j.j.header(visit{url: u, foreign: foreign, opens: opens, now: now})
+}
+
+// Bytes returns what the jar takes, by its own count.
+func (j *Jar) Bytes() int64 { return j.j.bytes }
+
+// JarBytes is the bound of a jar, ParseCookieDate reads an Expires attribute.
+const JarBytes = jarBytes
+
+// ParseCookieDate: see JarBytes.
+func ParseCookieDate(s string) (time.Time, bool) { return parseCookieDate(s) }

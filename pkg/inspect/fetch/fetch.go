@@ -5,14 +5,10 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
-	"net/http/cookiejar"
 	"net/netip"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/publicsuffix"
 
 	"libra/pkg/libra"
 	"libra/pkg/weburl"
@@ -143,21 +139,15 @@ func (c *Client) Close() { c.rt.close() }
 
 // Session starts an inspection: an empty cookie jar and a fresh budget.
 func (c *Client) Session() *Session {
-	return &Session{client: c, jar: sync.OnceValue(newJar)}
-}
-
-func newJar() *cookiejar.Jar {
-	// cookiejar.New has no way to fail.
-	jar, _ := cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List})
-	return jar
+	return &Session{client: c}
 }
 
 // Session is one inspection. It is safe for concurrent use.
 type Session struct {
-	client  *Client
-	jar     func() *cookiejar.Jar // made when the first cookie comes
-	cookies atomic.Int64          // how many were put into the jar
-	spent   atomic.Int64          // bytes transferred
+	client *Client
+	jar    jar
+	top    atomic.Pointer[weburl.URL] // the page, once it has responded
+	spent  atomic.Int64               // bytes transferred
 }
 
 // Bytes returns the bytes transferred so far, headers and bodies.
