@@ -44,7 +44,8 @@ var rules = map[string][]string{
 // their paths below pkg/inspect; "" is pkg/inspect itself. No package imports
 // one that stands above it.
 var engine = map[string][]string{
-	"fetch":          {},
+	"address":        {},
+	"fetch":          {"address"},
 	"budget":         {},
 	"har":            {},
 	"score":          {},

@@ -34,6 +34,7 @@ func main() {
 			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, without a socket from systemd", Into: daemon.Address(&s.listen)},
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, with the path of a reverse proxy: requests for another host name are refused", Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
+			daemon.Setting{Name: "allow", Usage: "address `prefixes` of pages that are accepted although not public, as the inspectors'", Into: daemon.Prefixes(&s.cfg.Allow)},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` whose pages a score compares with: desktop or mobile, as the inspectors'", Into: s.profile},
 			daemon.Setting{Name: "cache", Default: "32M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.CacheBytes, 1<<20)},
 			daemon.Setting{Name: "site", Default: "home", Usage: "`name` of this place in the subjects of requests", Into: daemon.Text(&s.cfg.Site)},

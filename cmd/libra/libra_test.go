@@ -142,7 +142,7 @@ func serve(t *testing.T, b *bustest.Bus) (url string) {
 		t.Fatal(err)
 	}
 	// A page that is not in memory is sought for Patience while SQLite is out.
-	s := web.New(web.Config{Version: "1.2.3", Patience: time.Second}, b.Log(), b.Connect("web"), history, nil)
+	s := web.New(web.Config{Version: "1.2.3", Allow: loopback, Patience: time.Second}, b.Log(), b.Connect("web"), history, nil)
 	wg.Go(func() { s.Run(t.Context(), l) })
 	url = "http://" + l.Addr().String()
 	bustest.Await(t, "web to be up", func() bool {

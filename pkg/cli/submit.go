@@ -219,11 +219,7 @@ func (r *runner) awaited(c *cli.Context, data []byte, p *pageAnswer) error {
 		return f
 	}
 	if p.Latest.Outcome == libra.Error {
-		f := failReport(p.URL, p.Latest.ReasonList)
-		if p.Latest.HasReason(libra.CodeAddressForbidden) {
-			f.hint = "add its prefix to LIBRA_ALLOW in the appliance's libra.env, then restart the inspectors"
-		}
-		return f
+		return failReport(p.URL, p.Latest.ReasonList)
 	}
 	if !c.Bool("json") {
 		writePage(r.out, r.screen, p)

@@ -51,6 +51,9 @@ type Config struct {
 	// Allow lists the address prefixes that may be reached although they are
 	// not public. Default none.
 	Allow []netip.Prefix
+	// AllowRemedy says what the reader of a report can do to allow a prefix.
+	// Default [address.WithFlag], for the command line.
+	AllowRemedy func(netip.Prefix) string
 	// Profile is the device. Default Desktop.
 	Profile Profile
 	// ScriptingOff inspects the page as a browser with scripting disabled sees
@@ -147,7 +150,7 @@ type Inspector struct {
 func New(cfg Config) *Inspector {
 	cfg = cfg.withDefaults()
 	return &Inspector{cfg: cfg, memory: semaphore.NewWeighted(cfg.Memory / 2), trees: semaphore.NewWeighted(cfg.Memory / 2), sheets: newSheetCache(), verdicts: newVerdicts(), client: fetch.New(fetch.Config{
-		Allow: cfg.Allow, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
+		Allow: cfg.Allow, AllowRemedy: cfg.AllowRemedy, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
 	})}
 }
 

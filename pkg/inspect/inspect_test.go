@@ -185,7 +185,7 @@ func TestInspectFailures(t *testing.T) {
 	}{
 		"not a URL":       {"nonsense", libra.CodeInvalidURL, "start it with https:// or http://"},
 		"file":            {"file:///etc/passwd", libra.CodeInvalidURL, "only http and https can be inspected"},
-		"refused address": {"http://10.0.0.1/", libra.CodeAddressForbidden, "allow it with --allow 10.0.0.0/8 (LIBRA_ALLOW)"},
+		"refused address": {"http://10.0.0.1/", libra.CodeAddressForbidden, "allow it with --allow 10.0.0.0/8"},
 		"no server":       {"http://127.0.0.1:2/", libra.CodeConnectionRefused, "check that the server is up and the port is right"},
 		"no such host":    {"http://no-such-host.invalid/", libra.CodeHostNotFound, "check the spelling"},
 	} {

@@ -19,6 +19,7 @@ import (
 	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/inspect"
+	"libra/pkg/inspect/address"
 	"libra/pkg/libra"
 )
 
@@ -65,6 +66,7 @@ var errExhausted = errors.New("exhausted")
 
 // New makes an inspector.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
+	cfg.Inspect.AllowRemedy = address.AskOperator // reports are read on the pages of the appliance
 	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newBreakers(log), slots: newSlotLimit(cfg), alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{}}
 }
 

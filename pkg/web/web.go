@@ -46,6 +46,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -53,6 +54,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"libra/pkg/bus"
+	"libra/pkg/inspect/address"
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 	"libra/pkg/web/api"
@@ -72,6 +74,10 @@ type Config struct {
 	// IP addresses, which always are. A request for another name is
 	// refused: its owner may have pointed it at this address.
 	Hosts []string
+	// Allow lists the address prefixes that pages may have although they are not
+	// public, as the inspectors' own. A page at another such address is refused when
+	// it is submitted.
+	Allow []netip.Prefix
 	// Profile is the device whose web pages a score compares with: "desktop",
 	// the default, or "mobile". The inspectors' own should be the same.
 	Profile string
@@ -182,7 +188,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, lo
 		HeartbeatTimeout: cfg.HeartbeatTimeout, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck,
 	}, log, conn, history)
 	s.api = api.New(api.Config{
-		Site: cfg.Site, Profile: cfg.Profile, MaxPages: cfg.MaxPages, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
+		Guard: address.NewGuard(cfg.Allow, address.AskOperator), Site: cfg.Site, Profile: cfg.Profile, MaxPages: cfg.MaxPages, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
 		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience,
 	}, log, conn, s.state, s.stopping)
 	s.pages = pages.New(pages.Config{Version: cfg.Version, RunbookURL: cfg.RunbookURL, MaxList: cfg.MaxList}, s.state, s.api)

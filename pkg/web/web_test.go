@@ -84,6 +84,10 @@ func TestForm(t *testing.T) {
 	if got.code != 400 || !strings.Contains(got.body, `value="ftp://example.org/"`) || !strings.Contains(got.body, "only http and https") {
 		t.Errorf("form with a fault = %d\n%s", got.code, got.body)
 	}
+	got = h.do("POST", "/pages", "url=http%3A%2F%2F10.0.0.1%2F", "Content-Type", form, "Accept", browser)
+	if got.code != 400 || !strings.Contains(got.body, `value="http://10.0.0.1/"`) || !strings.Contains(got.body, "10.0.0.1 is a private address: ask the operator") {
+		t.Errorf("form with a private address = %d\n%s", got.code, got.body)
+	}
 	got = h.do("POST", "/pages", "url=https%3A%2F%2Fexample.org%2Fevil", "Content-Type", form, "Sec-Fetch-Site", "cross-site", "Accept", browser)
 	if got.code != 403 || !strings.Contains(got.body, "another site") {
 		t.Errorf("another site's form = %d\n%s", got.code, got.body)

@@ -12,8 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"code.dny.dev/ssrf"
-
+	"libra/pkg/inspect/address"
 	"libra/pkg/libra"
 )
 
@@ -23,52 +22,19 @@ var (
 	errH1 = errors.New("server speaks HTTP/1.1")
 )
 
-// guard rejects addresses that are neither public nor allowed.
-type guard struct {
-	allow  []netip.Prefix
-	public *ssrf.Guardian
-}
-
-func newGuard(allow []netip.Prefix) guard {
-	return guard{allow: allow, public: ssrf.New(ssrf.WithAnyPort())}
-}
-
-// control is called by the net.Dialer with each resolved address right before the
+// guard is asked by the net.Dialer about each resolved address right before the
 // connect, so that it applies to redirects and to names that resolve again.
-func (g guard) control(_, address string, _ syscall.RawConn) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return faultf(ErrForbidden, err, "invalid address %q", address)
-	}
-	return g.check(ap.Addr().Unmap().WithZone(""))
-}
+type guard struct{ address.Guard }
 
-func (g guard) check(ip netip.Addr) error {
-	for _, p := range g.allow {
-		if p.Contains(ip) {
-			return nil
-		}
+func (g guard) control(_, addr string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return faultf(ErrForbidden, err, "invalid address %q", addr)
 	}
-	if err := g.public.SafeAddr(ip); err != nil {
-		return faultf(ErrForbidden, err, "%s is a private address", ip).with("allow it with --allow %s (LIBRA_ALLOW)", reserved(ip))
+	if err := g.Check(ap.Addr()); err != nil {
+		return &fault{kind: ErrForbidden, reason: libra.ReasonOf(err), cause: err}
 	}
 	return nil
-}
-
-// reserved returns the registered block of ip, which is the prefix to allow.
-func reserved(ip netip.Addr) netip.Prefix {
-	blocks := ssrf.IPv4DeniedPrefixes
-	if ip.Is6() {
-		blocks = append([]netip.Prefix{
-			netip.MustParsePrefix("fc00::/7"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("64:ff9b::/96"),
-		}, ssrf.IPv6DeniedPrefixes...)
-	}
-	for _, p := range blocks {
-		if p.Contains(ip) {
-			return p
-		}
-	}
-	return netip.PrefixFrom(ip, ip.BitLen())
 }
 
 // network dials for both transports and remembers which hosts speak HTTP/2.
@@ -290,7 +256,7 @@ func newTransports(cfg Config) *transports {
 	if base == nil {
 		base = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	n := &network{guard: newGuard(cfg.Allow), tls: base, connect: cfg.Limits.ConnectTimeout}
+	n := &network{guard: guard{address.NewGuard(cfg.Allow, cfg.AllowRemedy)}, tls: base, connect: cfg.Limits.ConnectTimeout}
 	transport := func() *http.Transport {
 		return &http.Transport{
 			Proxy:                  nil, // never from the environment

@@ -19,6 +19,9 @@ type Config struct {
 	// Allow lists the address prefixes that may be reached although they are
 	// not public. Default none.
 	Allow []netip.Prefix
+	// AllowRemedy says what the reader of a refusal can do to allow a prefix.
+	// Default [address.WithFlag].
+	AllowRemedy func(netip.Prefix) string
 	// UserAgent is sent with every request. Default [DefaultUserAgent].
 	UserAgent string
 	// AcceptLanguage is sent with every request. Default "en-US,en;q=0.9".

@@ -163,10 +163,10 @@ func TestGuard(t *testing.T) {
 	none := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	port := srv.URL[strings.LastIndex(srv.URL, ":"):]
 	for url, want := range map[string]string{
-		srv.URL:                                  "127.0.0.1 is a private address: allow it with --allow 127.0.0.0/8 (LIBRA_ALLOW)",
+		srv.URL:                                  "127.0.0.1 is a private address: allow it with --allow 127.0.0.0/8",
 		"http://localhost" + port:                "is a private address: allow it with --allow",
-		"http://169.254.169.254/latest":          "169.254.169.254 is a private address: allow it with --allow 169.254.0.0/16 (LIBRA_ALLOW)",
-		"http://[::1]" + port:                    "::1 is a private address: allow it with --allow ::1/128 (LIBRA_ALLOW)",
+		"http://169.254.169.254/latest":          "169.254.169.254 is a private address: allow it with --allow 169.254.0.0/16",
+		"http://[::1]" + port:                    "::1 is a private address: allow it with --allow ::1/128",
 		"http://[::ffff:127.0.0.1]" + port:       "127.0.0.1 is a private address",
 		"http://[64:ff9b::7f00:1]" + port:        "64:ff9b::7f00:1 is a private address: allow it with --allow 64:ff9b::/96",
 		"http://[2002:7f00:1::]" + port:          "is a private address",

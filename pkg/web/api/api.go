@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"libra/pkg/bus"
+	"libra/pkg/inspect/address"
 	"libra/pkg/web/state"
 )
 
 // Config is as in web.Config, which documents and fills in every field.
 type Config struct {
+	Guard          address.Guard // of the pages that are submitted
 	Site           string
 	Profile        string
 	MaxPages       int

@@ -88,12 +88,23 @@ func (s *API) Submit(r *http.Request, raw string) (accepted, *Problem) {
 		return accepted{}, BadRequestOf("url", err)
 	}
 	url := parsed.String()
+	if p := s.reachable(parsed); p != nil {
+		return accepted{}, p
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
 	if p := s.quarantine(ctx, libra.PageID(url), url); p != nil {
 		return accepted{}, p
 	}
 	return s.ask(ctx, r, event.Request{URL: url})
+}
+
+// reachable refuses a page with an address in its URL that no inspector may reach.
+func (s *API) reachable(url weburl.URL) *Problem {
+	if err := s.cfg.Guard.CheckHost(url.Hostname()); err != nil {
+		return BadRequestOf("address", err)
+	}
+	return nil
 }
 
 // ask stores a request for its URL on behalf of the client of r. The note

@@ -112,6 +112,9 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 	if asked.Every == WatchOff {
 		return s.endWatch(ctx, watch, asked)
 	}
+	if p := s.reachable(parsed); p != nil {
+		return accepted{}, p
+	}
 	if watch.EveryS, err = parseEvery(asked.Every); err != nil {
 		return accepted{}, BadRequestOf("every", err)
 	}
