@@ -153,7 +153,7 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 // writeWatch prints the interval of the watch, the open alarms and the budget.
 func writeWatch(w io.Writer, s screen, p *pageAnswer) {
 	if p.Every != "" {
-		fmt.Fprintf(w, "inspected every %s\n", printable(p.Every))
+		fmt.Fprintf(w, "inspected every %s\n", interval(p.Every))
 	}
 	for _, a := range p.Alarms {
 		fmt.Fprintf(w, "%s %s\n", s.paint(severityColour(a.Severity), "! alarm "+printable(a.ID)+":"), printable(a.Summary))

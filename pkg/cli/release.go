@@ -55,6 +55,6 @@ func (r *runner) release(c *cli.Context) error {
 	if c.Bool("json") {
 		return r.copyJSON(data)
 	}
-	r.writeAccepted(k, a)
+	r.writeAccepted(k, a, false)
 	return nil
 }

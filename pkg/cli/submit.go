@@ -99,7 +99,7 @@ func (r *runner) submit(c *cli.Context) error {
 	if c.Bool("json") {
 		return r.copyJSON(data)
 	}
-	r.writeAccepted(k, a)
+	r.writeAccepted(k, a, c.String("every") == off)
 	return nil
 }
 
@@ -135,16 +135,32 @@ func (r *runner) submission(c *cli.Context, given string) (map[string]any, error
 	return send, nil
 }
 
-func (r *runner) writeAccepted(k *client, a accepted) {
+// writeAccepted prints what the appliance has accepted; ended says that it was the end
+// of a watch.
+func (r *runner) writeAccepted(k *client, a accepted, ended bool) {
 	state := printable(string(a.State))
-	if a.Every != "" {
-		state += ", inspected every " + printable(a.Every) + " from now on"
+	switch {
+	case a.Every != "":
+		state += ", inspected every " + interval(a.Every) + " from now on"
+	case ended && a.Note == "" && state == "":
+		state = "no longer watched"
+	case ended && a.Note == "":
+		state += ", no longer watched"
 	}
 	fmt.Fprintln(r.out, strings.TrimSpace(printable(a.ID)+" "+state))
 	if a.Note != "" {
 		fmt.Fprintln(r.out, printable(a.Note))
 	}
 	fmt.Fprintf(r.out, "see %s/pages/%s, or: libra page %s\n", k.server, printable(a.ID), printable(a.ID))
+}
+
+// interval writes an interval of the appliance's, such as "90s", for people.
+func interval(every string) string {
+	d, err := time.ParseDuration(every)
+	if err != nil {
+		return printable(every)
+	}
+	return libra.FormatDuration(d)
 }
 
 // lastAnswer is when the page was last answered: not the answer to wait for.
