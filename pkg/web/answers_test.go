@@ -166,7 +166,7 @@ func TestQuarantine(t *testing.T) {
 		t.Errorf("submission = %d %s", refusal.code, refusal.header.Get("Content-Type"))
 	}
 	golden(t, "quarantined-problem.json", refusal.body)
-	if got := h.do("POST", "/pages", "url="+r.URL, "Content-Type", form, "Accept", "text/html"); got.code != 409 || !strings.Contains(got.body, "libra release") {
+	if got := h.do("POST", "/pages", "url="+r.URL, "Content-Type", form, "Accept", "text/html"); got.code != 409 || !strings.Contains(got.body, `<a href="/pages/`+r.Page+`">Open its page to release it</a>`) {
 		t.Errorf("the form = %d\n%s", got.code, got.body)
 	}
 	html := h.get("/pages/"+r.Page, "Accept", "text/html").body

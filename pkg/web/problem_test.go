@@ -3,8 +3,13 @@ package web_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+
+	"libra/pkg/libra"
+	"libra/pkg/web"
 )
 
 type problem struct {
@@ -130,5 +135,54 @@ func TestTooMuch(t *testing.T) {
 	}
 	if got := h.get("/up"); got.code != 200 {
 		t.Errorf("/up afterwards = %d %s", got.code, got.body)
+	}
+}
+
+// A browser is answered in words for people: what was asked for, why it was not
+// had, where to go. Nothing of it is for programs, and a time is in an element
+// that the page's script writes in the reader's zone.
+func TestProblemsForPeople(t *testing.T) {
+	t.Parallel()
+	h := newRig(t)
+	h.fill()
+	h.start(web.Config{}).ready()
+	ill := quarantined(request(1), noon)
+	h.publish(ill)
+	h.raise(transition(1, "bus", libra.Raised, libra.Major, 1), transition(2, "bus", libra.Cleared, libra.Major, 1))
+	h.listed("quarantined", 1)
+	for _, c := range []struct {
+		method, path, form string
+		code               int
+		want               []string
+	}{
+		{"GET", "/nowhere", "", 404, []string{"<title>There is no such page", "You asked for /nowhere", "may be mistyped", `<a href="/">All pages</a>`, `<a href="/alarms">Alarms</a>`}},
+		{"GET", "/pages/" + strings.Repeat("a", 20), "", 404, []string{"<h1>Libra has no such page</h1>", "&#34;aaaaaaaaaaaaaaaaaaaa&#34;", "enter its address"}},
+		{"GET", "/pages/short", "", 404, []string{"<h1>Libra has no such page</h1>"}},
+		{"GET", "/alarms/none", "", 404, []string{"<h1>There is no such alarm</h1>", "&#34;none&#34;"}},
+		{"GET", "/silences", "", 405, []string{"<h1>There is nothing to read here</h1>", "/silences is where a form is sent"}},
+		{"GET", "/alarms?after=x", "", 400, []string{"<h1>This link leads nowhere</h1>"}},
+		{"GET", "/?after=x", "", 400, []string{"<h1>This link leads nowhere</h1>"}},
+		{"POST", "/silences/x/end", "name=", 404, []string{"<h1>This silence is over</h1>"}},
+		{"POST", "/alarms/bus/acknowledge", "name=", 409, []string{"<h1>This alarm has cleared</h1>", `cleared by itself on <time datetime="2026-03-01T12:02:00Z">`, `<a href="/alarms/bus">`}},
+		{"POST", "/pages", "url=" + url.QueryEscape(ill.Request.URL), 409, []string{
+			"<h1>This page is in quarantine</h1>", `since <time datetime="2026-03-01T12:00:00Z">`, "ended its inspector 3 times", `<a href="/pages/` + ill.Request.Page + `">`,
+		}},
+		{"POST", "/pages/" + request(2).Page + "/release", "", 404, []string{"<h1>Libra has no such page</h1>"}},
+	} {
+		got := h.do(c.method, c.path, c.form, "Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html", "Sec-Fetch-Site", "same-origin")
+		if got.code != c.code || !strings.HasPrefix(got.header.Get("Content-Type"), "text/html") {
+			t.Errorf("%s %s = %d %s", c.method, c.path, got.code, got.header.Get("Content-Type"))
+		}
+		for _, want := range c.want {
+			if !strings.Contains(got.body, want) {
+				t.Errorf("%s %s lacks %q:\n%s", c.method, c.path, want, got.body)
+			}
+		}
+		_, main, _ := strings.Cut(got.body, "<main")
+		main, _, _ = strings.Cut(main, "</main>")
+		text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(main, "")
+		if found := regexp.MustCompile(`(?i)/api/|\bjson\b|\bPOST\b|\bprograms?\b|urn:|\d{4}-\d\d-\d\dT\S*|reason_details|\bbus cannot\b`).FindString(text); found != "" {
+			t.Errorf("%s %s says %q:\n%s", c.method, c.path, found, text)
+		}
 	}
 }

@@ -129,7 +129,7 @@ func (s *API) alarm(ctx context.Context, id string) (libra.Transition, *Problem)
 }
 
 func noAlarm(id string) *Problem {
-	return NewProblem(ProblemURN+"no-such-alarm", "No such alarm", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no alarm %q has ever been raised", id), Remedy: "give an id that /api/alarms lists, such as bus"})
+	return NewProblem(ProblemURN+"no-such-alarm", "No such alarm", http.StatusNotFound, libra.Reason{Code: libra.CodeNotFound, Text: fmt.Sprintf("no alarm %q has ever been raised", id), Remedy: "give an id that /api/alarms lists, such as bus"}).of(About{ID: id})
 }
 
 // detailDoc is what GET /api/alarms/{id} answers.
@@ -209,7 +209,7 @@ func (s *API) Acknowledge(r *http.Request, id, text string) (n libra.Note, p *Pr
 		return n, p
 	}
 	if t.Alarm.State != libra.Raised {
-		return n, NewProblem(ProblemURN+"cleared", "Cleared already", http.StatusConflict, libra.Reason{Code: libra.CodeAlarmCleared, Text: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge", id, libra.FormatTime(t.At)), Remedy: fmt.Sprintf("see /alarms/%s for what happened", id)})
+		return n, NewProblem(ProblemURN+"cleared", "Cleared already", http.StatusConflict, libra.Reason{Code: libra.CodeAlarmCleared, Text: fmt.Sprintf("the alarm %q has cleared at %s by itself, there is nothing to acknowledge", id, libra.FormatTime(t.At)), Remedy: fmt.Sprintf("see /alarms/%s for what happened", id)}).of(About{ID: id, At: t.At})
 	}
 	if was, ok := s.state.Notes.Acknowledged(t.Alarm); ok && text == "" {
 		text = earlierText(was, by)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"libra/pkg/libra"
 )
@@ -21,8 +22,25 @@ type Problem struct {
 	Instance string         `json:"instance"` // path of the request
 	Details  []libra.Reason `json:"reason_details"`
 
+	About About `json:"-"`
+
 	retryAfter int    // seconds; 0 for no Retry-After
 	allow      string // methods, for 405
+}
+
+// About is what a problem is about, for pages to word it for people. A field is
+// zero where it does not apply.
+type About struct {
+	ID  string    // of the page or the alarm
+	URL string    // of the page
+	At  time.Time // since when, or when, it is as the problem says
+	Why string
+}
+
+// of says what the problem is about.
+func (p *Problem) of(a About) *Problem {
+	p.About = a
+	return p
 }
 
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
@@ -69,7 +87,7 @@ func NotFound(path string) *Problem {
 func noPage(id string) *Problem {
 	return NewProblem(ProblemURN+"no-such-page", "No such page", http.StatusNotFound, libra.Reason{
 		Code: libra.CodeNotFound, Text: fmt.Sprintf("no such page %q", id), Remedy: "POST its URL to /api/pages, or submit it on /",
-	})
+	}).of(About{ID: id})
 }
 
 // unavailable asks the client to retry after a random time, so that not all retry at once.

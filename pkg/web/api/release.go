@@ -17,7 +17,7 @@ func inQuarantine(id, url string, a state.Answers) *Problem {
 		Code:   libra.CodeQuarantined,
 		Text:   fmt.Sprintf("the page %q is not inspected, it is in quarantine since %s (%s)", url, libra.FormatTime(a.Bad.At), a.Bad.What()),
 		Remedy: state.HowToRelease(id),
-	})
+	}).of(About{ID: id, URL: url, At: a.Bad.At, Why: a.Bad.What()})
 }
 
 // quarantine reports whether a page may not be submitted. Memory knows; only while
@@ -59,7 +59,7 @@ func (s *API) Release(r *http.Request) (accepted, *Problem) {
 		return accepted{}, unfound(id, err)
 	}
 	if !v.Quarantined() {
-		return accepted{}, NewProblem(ProblemURN+"not-quarantined", "Not in quarantine", http.StatusConflict, libra.Reason{Code: libra.CodeNotQuarantined, Text: fmt.Sprintf("the page %q is not in quarantine", v.URL), Remedy: "POST its URL to /api/pages to have it inspected"})
+		return accepted{}, NewProblem(ProblemURN+"not-quarantined", "Not in quarantine", http.StatusConflict, libra.Reason{Code: libra.CodeNotQuarantined, Text: fmt.Sprintf("the page %q is not in quarantine", v.URL), Remedy: "POST its URL to /api/pages to have it inspected"}).of(About{ID: id, URL: v.URL})
 	}
 	doc, p := s.ask(ctx, r, event.Request{URL: v.URL, Release: true})
 	if p != nil || doc.Note == "" {

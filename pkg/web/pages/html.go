@@ -60,16 +60,7 @@ type layout struct {
 	Document any // of the page itself
 }
 
-// render answers with an HTML page.
-func (s *Pages) render(w http.ResponseWriter, r *http.Request, code int, name, title string, document any) {
-	s.renderLive(w, r, code, name, layout{Title: title, Document: document})
-}
-
-// RenderProblem answers a browser with a problem.
-func (s *Pages) RenderProblem(w http.ResponseWriter, r *http.Request, p *api.Problem) {
-	s.render(w, r, p.Status, "problem", p.Title, p)
-}
-
+// renderLive answers with an HTML page.
 func (s *Pages) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
 	l.Prefix, l.Nav, l.Version, l.Now, l.Up, l.Alarms = api.At(r, ""), cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, time.Now(), s.state.Up(), s.state.Memory.Counts().Alarms
 	for _, d := range l.Up.Degraded {
