@@ -107,8 +107,9 @@ type pageAnswer struct {
 	} `json:"last_complete"`
 	Every  string `json:"every"` // "" where it is not watched
 	Budget *struct {
-		Lines int      `json:"lines"`
-		Over  []string `json:"over"`
+		Lines  int      `json:"lines"`
+		Over   []string `json:"over"`
+		Within []string `json:"within"`
 	} `json:"budget"`
 	Alarms []struct {
 		ID       string         `json:"id"`
@@ -164,7 +165,10 @@ func writeWatch(w io.Writer, s screen, p *pageAnswer) {
 	for _, line := range p.Budget.Over {
 		fmt.Fprintf(w, "%s %s\n", s.paint(red, "! over budget:"), printable(line))
 	}
-	if len(p.Budget.Over) == 0 && p.Budget.Lines > 0 {
+	for _, line := range p.Budget.Within {
+		fmt.Fprintf(w, "budget: %s\n", printable(line))
+	}
+	if len(p.Budget.Over) == 0 && len(p.Budget.Within) == 0 && p.Budget.Lines > 0 {
 		fmt.Fprintf(w, "within its budget of %s\n", libra.Several(p.Budget.Lines, "line"))
 	}
 }

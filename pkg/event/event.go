@@ -207,10 +207,16 @@ type Reported struct {
 type Judged struct {
 	Lines int      `json:"lines"` // of the budget that is for this page
 	Over  []string `json:"over"`  // those that are over, in words; never null
+	// Within are those that are not over, in words, and those that could not be
+	// judged: the first [MostWithin].
+	Within []string `json:"within,omitempty"`
 	// OverLines are the same lines by their figures; messages of versions that
 	// had only the words have none.
 	OverLines []OverLine `json:"over_lines,omitempty"`
 }
+
+// MostWithin bounds [Judged.Within]: web keeps it in memory for every page.
+const MostWithin = 20
 
 // OverLine is a line of a budget that a report is over.
 type OverLine struct {

@@ -45,7 +45,7 @@ var messages = map[string]any{
 	}},
 	"watched": event.Reported{
 		Request: event.Request{ID: "r2", Page: "p1", URL: req.URL, Site: "home", Client: "alice", Asked: at, Release: true, Watch: &watch},
-		Attempt: 1, Inspector: "1", At: at, Quarantined: true, Budget: &event.Judged{Lines: 2, Over: []string{"total is 4.1 kB over"}, OverLines: []event.OverLine{
+		Attempt: 1, Inspector: "1", At: at, Quarantined: true, Budget: &event.Judged{Lines: 2, Over: []string{"total is 4.1 kB over"}, Within: []string{"image is 1 request, within its budget of 2 requests"}, OverLines: []event.OverLine{
 			{Kind: "resourceSizes", Type: "total", Unit: "bytes", Budgeted: 1024, Actual: 5120, Over: 4096},
 		}},
 		Report: libra.Report{URL: req.URL, Outcome: libra.Complete, ReasonList: libra.NoReasons(), CertificateUntil: at, Assets: []libra.Asset{}},

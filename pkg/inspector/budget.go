@@ -33,6 +33,8 @@ func (w *worker) checkBudget(ctx context.Context) *event.Judged {
 			judged.OverLines = append(judged.OverLines, event.OverLine{
 				Kind: string(line.Kind), Type: line.Type, Unit: line.Unit, Budgeted: line.Budgeted, Actual: line.Actual, Over: line.Over,
 			})
+		} else if len(judged.Within) < event.MostWithin {
+			judged.Within = append(judged.Within, line.String())
 		}
 	}
 	return judged

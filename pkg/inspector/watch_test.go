@@ -49,6 +49,7 @@ func TestWatched(t *testing.T) {
 		t.Fatalf("the first report: %+v", first)
 	}
 	if first.Budget.Lines != 3 || len(first.Budget.Over) != 1 || !strings.Contains(first.Budget.Over[0], "over its budget of 1.0 kB (1 KB in the file)") ||
+		len(first.Budget.Within) != 2 || first.Budget.Within[0] != "image is 0 requests, within its budget of 0 requests" || !strings.Contains(first.Budget.Within[1], "not judged: no earlier") ||
 		len(first.Budget.OverLines) != 1 || first.Budget.OverLines[0].Over <= 0 {
 		t.Errorf("the first is judged %+v", first.Budget)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
@@ -85,6 +86,12 @@ func TestWatch(t *testing.T) {
 			t.Errorf("the page lacks %q:\n%s", want, html)
 		}
 	}
+	judged.Budget, judged.Request.ID = &event.Judged{Lines: 1, Over: []string{}, Within: []string{"total is 271.0 kB, within its budget of 307.2 kB (300 KB in the file)"}}, "within"
+	judged.At = noon.Add(time.Minute)
+	h.publish(judged)
+	bustest.Await(t, "the limit and the figure on the page", func() bool {
+		return strings.Contains(h.get("/pages/"+id, "Accept", "text/html").body, "Within budget:</span> total is 271.0 kB, within its budget of 307.2 kB (300 KB in the file).")
+	})
 	var list struct {
 		Pages []struct{ ID, Every string }
 		Next  string
