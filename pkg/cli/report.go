@@ -46,8 +46,16 @@ func writeFigures(w io.Writer, s screen, r *libra.Report, profile string) {
 	if r.FinalURL != "" && r.FinalURL != r.URL {
 		fmt.Fprintf(w, "redirected to %s\n", printable(r.FinalURL))
 	}
-	fmt.Fprintf(w, "%s, answered %s: %s, %s transferred, %s decoded, inspected in %s\n",
-		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), libra.Several(r.Totals.Requests, "request"),
+	if r.NoAnswer() {
+		fmt.Fprintf(w, "%s, no answer, inspected in %s\n", s.paint(red, string(r.Outcome)), libra.FormatDuration(time.Duration(r.DurationMS)*time.Millisecond))
+		return
+	}
+	broken := ""
+	if n := r.BrokenAssets(); n > 0 {
+		broken = " (" + s.paint(red, fmt.Sprintf("%d broken", n)) + ")"
+	}
+	fmt.Fprintf(w, "%s, answered %s: %s%s, %s transferred, %s decoded, inspected in %s\n",
+		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), libra.Several(r.Totals.Requests, "request"), broken,
 		libra.FormatBytes(r.Totals.TransferBytes), libra.FormatBytes(r.Totals.DecodedBytes), libra.FormatDuration(time.Duration(r.DurationMS)*time.Millisecond))
 	if r.Repeat != nil && r.Totals.Requests > 0 {
 		fmt.Fprintf(w, "A second visit: %s, %s transferred\n", libra.Several(r.Repeat.Requests, "request"), libra.FormatBytes(r.Repeat.TransferBytes))
@@ -122,8 +130,12 @@ func writeAssets(w io.Writer, s screen, r *libra.Report) {
 			named.note(a.Error)
 			continue
 		}
+		why := text(a.Reason)
+		if a.Broken() && !a.OfPage() {
+			why = painted("broken: "+a.Reason, red)
+		}
 		asked.add(painted(statusText(a.Status), statusColour(a)), text(string(a.Type)), size(a.EncodedBytes), size(a.DecodedBytes),
-			size(a.TransferBytes()), text(a.Reason), where)
+			size(a.TransferBytes()), why, where)
 		asked.note(a.Error)
 	}
 	if len(asked.rows) > 0 {

@@ -107,6 +107,15 @@ type Timings struct {
 // loadingFinished.encodedDataLength counts, and what totals and budgets use.
 func (a Asset) TransferBytes() int64 { return a.HeaderBytes + a.EncodedBytes + a.FramingBytes }
 
+// OfPage says that the asset is the page itself, or a redirect on the way to it.
+func (a Asset) OfPage() bool { return a.Type == Document && a.Initiator == "" }
+
+// Broken says that a request which a browser makes failed, was cut short, or got an
+// error (status 400 or above).
+func (a Asset) Broken() bool {
+	return a.Fetch == Fetched && (a.Error != "" || a.Status >= 400)
+}
+
 // Size sums requests.
 type Size struct {
 	Requests      int   `json:"requests"`
@@ -197,6 +206,20 @@ type Scripts struct {
 	ThirdParty      int   `json:"third_party"`
 	ThirdPartyBytes int64 `json:"third_party_bytes"`
 }
+
+// BrokenAssets counts the assets that are broken, without the page itself: why that is
+// an error is a reason of the report.
+func (r Report) BrokenAssets() (n int) {
+	for _, a := range r.Assets {
+		if a.Broken() && !a.OfPage() {
+			n++
+		}
+	}
+	return n
+}
+
+// NoAnswer says that the report is of a page that sent nothing: there are no figures.
+func (r Report) NoAnswer() bool { return r.Outcome == Error && r.Totals.TransferBytes == 0 }
 
 // AtLeast says that a browser may request more than Totals has, although the
 // report may be complete: a script of the page can make requests, or a version

@@ -29,3 +29,52 @@ func TestReportHasTitleAndLink(t *testing.T) {
 		t.Errorf("title in JSON: %q", p.Report.Title)
 	}
 }
+
+// Broken assets are counted at the top, marked and listed first.
+func TestBrokenAssetsAreMarked(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	r := reported(request(1), noon)
+	page := r.Report.URL
+	r.Report.Assets = append(r.Report.Assets,
+		libra.Asset{URL: page + "gone.png", Type: libra.Image, Initiator: page, Status: 404, HeaderBytes: 100, Fetch: libra.Fetched, Reason: "image"},
+		libra.Asset{URL: page + "silent.js", Type: libra.Script, Initiator: page, Fetch: libra.Fetched, Reason: "script", Error: "connection refused"},
+		libra.Asset{URL: page + "late-gone.png", Type: libra.Image, Initiator: page, Fetch: libra.Lazy, Reason: "lazy"})
+	r.Report.Totals = libra.Sum(r.Report.Assets)
+	h.publish(r, reported(request(2), noon))
+	h.awaitListed(r, reported(request(2), noon))
+	html := h.get("/pages/"+r.Request.Page, "Accept", "text/html").body
+	if !strings.Contains(html, "<dt>Broken</dt><dd><a href=\"#assets\">2 assets</a>") || strings.Count(html, ">broken</span>") != 2 || strings.Count(html, `class="broken"`) != 2 {
+		t.Errorf("two assets are broken:\n%s", html)
+	}
+	rows := html[strings.Index(html, `class="assets list"`):]
+	if gone, css := strings.Index(rows, "gone.png"), strings.Index(rows, "app.css"); gone < 0 || gone > css {
+		t.Errorf("what is broken is not listed first:\n%s", rows)
+	}
+	if sound := h.get("/pages/"+request(2).Page, "Accept", "text/html").body; strings.Contains(sound, "Broken") || strings.Contains(sound, ">broken<") {
+		t.Errorf("a page without broken assets:\n%s", sound)
+	}
+}
+
+// A page that gave no answer has its reason once, and no tables without figures.
+func TestReportWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	const why = "connection refused by 192.0.2.1:443"
+	r := reported(request(1), noon)
+	r.Report.Status, r.Report.Outcome, r.Report.ReasonList = 0, libra.Error, libra.NoReasons()
+	r.Report.AddReason(libra.Reason{Code: libra.CodeConnectionRefused, Text: why})
+	r.Report.Assets = []libra.Asset{{URL: r.Report.URL, Type: libra.Document, Fetch: libra.Fetched, Reason: "the page", Error: why}}
+	r.Report.Totals = libra.Sum(r.Report.Assets)
+	h.publish(r)
+	h.awaitListed(r)
+	html := h.get("/pages/"+r.Request.Page, "Accept", "text/html").body
+	if n := strings.Count(html, why); n != 1 {
+		t.Errorf("the reason is on the page %d times:\n%s", n, html)
+	}
+	for _, empty := range []string{"<table", "0 B", "<h2 id=\"assets\"", "<dt>Broken"} {
+		if strings.Contains(html, empty) {
+			t.Errorf("the page has %q:\n%s", empty, html)
+		}
+	}
+}

@@ -143,6 +143,7 @@ type reportDoc struct {
 	Sort        string
 	Left        int // assets not shown
 	Others      int // assets named by the page and not requested
+	Broken      int // assets whose request failed
 }
 
 type stepRow struct {
@@ -200,8 +201,11 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 	doc.Steps = stepRows(page.Step)
 	if doc.Report != nil {
 		doc.Failing = doc.Report.Outcome != libra.Error && page.Latest.Outcome == libra.Error && !page.Latest.Quarantined
-		doc.Types = typeRows(doc.Report.Totals)
-		doc.Assets, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
+		doc.Broken = doc.Report.BrokenAssets()
+		if !doc.Report.NoAnswer() {
+			doc.Types = typeRows(doc.Report.Totals)
+			doc.Assets, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
+		}
 	}
 	title := api.Short(shortURL(page.URL), 60)
 	s.renderLive(w, r, http.StatusOK, "page", layout{Title: title, Refresh: doc.Waiting, Listen: true, Page: page.ID, Shown: shown, Document: doc})
@@ -239,6 +243,9 @@ func assetRows(r libra.Report, by string) (rows []assetRow, left, others int) {
 		biggest = max(biggest, a.TransferBytes())
 	}
 	for _, a := range r.Assets {
+		if a.OfPage() && r.Outcome == libra.Error {
+			a.Error = "" // it is a reason of the report
+		}
 		counts := a.Fetch == libra.Fetched
 		if !counts {
 			others++
@@ -254,12 +261,23 @@ func assetRows(r libra.Report, by string) (rows []assetRow, left, others int) {
 			return cmp.Or(slices.Index(types, a.Type)-slices.Index(types, b.Type), size(a, b))
 		})
 	default:
-		slices.SortStableFunc(rows, size)
+		slices.SortStableFunc(rows, func(a, b assetRow) int { return cmp.Or(brokenFirst(a, b), size(a, b)) })
 	}
 	if len(rows) > maxRows {
 		left, rows = len(rows)-maxRows, rows[:maxRows]
 	}
 	return rows, left, others
+}
+
+// brokenFirst puts what is broken before the rest.
+func brokenFirst(a, b assetRow) int {
+	switch {
+	case a.Broken() == b.Broken():
+		return 0
+	case a.Broken():
+		return -1
+	}
+	return 1
 }
 
 // GetStatus serves GET /status.
