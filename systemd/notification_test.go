@@ -26,6 +26,7 @@ type message struct {
 	colour  string   // of the bar beside the body
 	body    []string // sections and contexts, in order
 	context string   // the last context
+	links   []string // of the buttons
 }
 
 var unescape = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
@@ -43,6 +44,12 @@ func newMessage(text string, blocks []slack.Block, attachments []slack.Attachmen
 			switch b := b.(type) {
 			case *slack.SectionBlock:
 				m.body = append(m.body, unescape.Replace(b.Text.Text))
+			case *slack.ActionBlock:
+				for _, e := range b.Elements.ElementSet {
+					if button, ok := e.(*slack.ButtonBlockElement); ok {
+						m.links = append(m.links, button.URL)
+					}
+				}
 			case *slack.ContextBlock:
 				for _, e := range b.ContextElements.Elements {
 					if t, ok := e.(*slack.TextBlockObject); ok {
@@ -139,7 +146,16 @@ func wantAtSlack(t *testing.T, want libra.Alarm, evidence ...string) {
 				t.Errorf("%s: evidence %q, want %q", way.name, m.body[0], e)
 			}
 		}
-		begins, ends := want.Target+" · host "+box.Name+" · Libra ", " · alarm "+want.ID+" · see docs/operations.md"+want.Runbook
+		base := fmt.Sprintf("http://%s:%d", box.Name, box.Port) // no LIBRA_BASE_URL is set
+		for _, link := range []string{base + "/alarms/" + want.ID, base + "/runbook" + want.Runbook} {
+			if !slices.Contains(m.links, link) {
+				t.Errorf("%s: links %q, want %q", way.name, m.links, link)
+			}
+		}
+		if all := strings.Join(m.body, "\n"); !strings.Contains(all, "*Affected:* ") || !strings.Contains(all, "\n*First:* ") {
+			t.Errorf("%s: it does not say who is affected and what to do first: %q", way.name, m.body)
+		}
+		begins, ends := want.Target+" · host "+box.Name+" · Libra ", " · alarm "+want.ID
 		if !strings.HasPrefix(m.context, begins) || !strings.HasSuffix(m.context, ends) {
 			t.Errorf("%s: context %q, want %q and %q", way.name, m.context, begins, ends)
 		}
@@ -181,7 +197,7 @@ func wantCleared(t *testing.T, target, summary string) {
 	for _, way := range slackChannels {
 		m, ok := awaitMessage(t, way.name, way.find, text, by)
 		if ok && (!strings.HasPrefix(m.text, text) || m.header != "Cleared: "+headline(target, summary) || m.colour != "#2eb886" ||
-			!slices.ContainsFunc(m.body, func(s string) bool { return strings.HasPrefix(s, "*Down for* ") })) {
+			!slices.ContainsFunc(m.body, func(s string) bool { return strings.HasPrefix(s, "*") && strings.Contains(s, " for* ") })) {
 			t.Errorf("%s: %+v, want %q", way.name, m, text)
 		}
 	}
@@ -265,4 +281,34 @@ func awaitNoAlarms(t *testing.T) {
 	}
 	box.Sink.Reset()
 	bot.forget()
+}
+
+// The links of messages lead to pages, although nobody has said where libra-web is
+// reached.
+func TestLinksOfMessagesLeadToPages(t *testing.T) {
+	awaitNoAlarms(t)
+	t.Cleanup(func() { box.EnsureHealthy(t) })
+	box.Systemctl(t, "stop", "libra-inspector@1", "libra-inspector@2")
+	m, ok := awaitMessage(t, "Slack's webhook", findAtWebhook, "[major] libra-inspector@1 was stopped; libra-inspector@2 was stopped on "+box.Name, notificationDeadline())
+	if !ok {
+		return
+	}
+	if len(m.links) != 2 {
+		t.Errorf("links %q", m.links)
+	}
+	for _, link := range m.links {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.Replace(link, "//"+box.Name+":", "//127.0.0.1:", 1), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = fmt.Sprint(box.Name, ":", box.Port)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || !strings.HasPrefix(link, "http://"+req.Host+"/") {
+			t.Errorf("%s: %s", link, resp.Status)
+		}
+	}
 }

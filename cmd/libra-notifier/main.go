@@ -11,6 +11,7 @@ import (
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
+	"libra/pkg/libra"
 	"libra/pkg/notifier"
 	"libra/pkg/rules"
 )
@@ -19,6 +20,8 @@ type settings struct {
 	line wire.Line
 	cfg  notifier.Config
 	file rules.Keeper // of alarms.toml
+	// server is the URL of libra-web for programs on this host.
+	server string
 }
 
 func main() {
@@ -29,6 +32,7 @@ func main() {
 			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; without it, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file.File)},
 			daemon.Setting{Name: "credentials", Default: "/etc/libra/credentials/", Usage: "`prefix` of the files with credentials", FlagOnly: true, Into: daemon.Text(&s.cfg.Credentials)},
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, for links in messages", Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
+			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Spare: true, Usage: "`URL` of libra-web; without LIBRA_BASE_URL, links in messages have the name of this host and its port", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links in messages", Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` that the watchdog speaks to when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.Socket)},
 			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},
@@ -74,6 +78,13 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 		return err
 	}
 	s.cfg.Version = daemon.Version
+	if s.cfg.BaseURL == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("ask for the name of this host: %w", err)
+		}
+		s.cfg.BaseURL = libra.HostURL(host, s.server)
+	}
 	n := notifier.New(s.cfg, notifier.Deps{
 		Bus: conn, Log: p.Log, Status: p.Status,
 		Loop: func(name string) notifier.Loop { return p.Liveness.Loop(name) },

@@ -63,6 +63,9 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	history := store.NewReader(s.database)
 	p.Cleanup("history", func(context.Context) error { return history.Close() })
 	s.cfg.Version, s.cfg.Hosts, s.cfg.Status = daemon.Version, []string{s.listen}, p.Status
+	if host, err := os.Hostname(); err == nil { // links in messages have it, where no LIBRA_BASE_URL is set
+		s.cfg.Hosts = append(s.cfg.Hosts, host)
+	}
 	server := web.New(s.cfg, p.Log, conn, history, p.Liveness.Loop("answering"))
 	p.Count("requests_submitted", server.Submitted)
 	p.Count("requests_refused", server.Refused)

@@ -27,6 +27,9 @@ const (
 	ScopePage      Scope = "page"
 )
 
+// UnitsGroup begins the group of alarms about the instances of one component.
+const UnitsGroup = "unit:"
+
 // AlarmState is raised or cleared.
 type AlarmState string
 

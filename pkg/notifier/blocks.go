@@ -35,7 +35,11 @@ func (l content) slackMessage() *slack.WebhookMessage {
 // slackText is the content without blocks, for when Slack refuses them.
 func (l content) slackText() string {
 	text := []string{escape(l.text, textLimit)}
-	for _, part := range slices.Concat(l.body, l.remarks, []string{l.context}) {
+	var facts []string
+	for _, p := range l.meaning.paragraphs() {
+		facts = append(facts, p.label+": "+p.text)
+	}
+	for _, part := range slices.Concat(l.body, facts, l.remarks, []string{l.context}) {
 		if part != "" {
 			text = append(text, escape(part, lineLimit))
 		}
@@ -46,7 +50,14 @@ func (l content) slackText() string {
 func (l content) blocks() []slack.Block {
 	blocks := sections(l.body)
 	if l.when != nil {
-		blocks = append(blocks, slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, l.when.markdown(), false, true), nil, nil))
+		blocks = append(blocks, markdown(l.whenMarkdown()))
+	}
+	var facts []string
+	for _, p := range l.meaning.paragraphs() {
+		facts = append(facts, fmt.Sprintf("*%s:* %s", p.label, escape(p.text, sectionLimit/3)))
+	}
+	if len(facts) > 0 {
+		blocks = append(blocks, markdown(strings.Join(facts, "\n")))
 	}
 	if len(l.remarks) > 0 {
 		var notes []slack.MixedElement
@@ -65,11 +76,16 @@ func (l content) blocks() []slack.Block {
 	return append(blocks, slack.NewContextBlock("", plain(l.context, sectionLimit)))
 }
 
-func (s span) markdown() string {
+func markdown(text string) slack.Block {
+	return slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, text, false, true), nil, nil)
+}
+
+func (l content) whenMarkdown() string {
+	s := *l.when
 	if s.until.IsZero() {
 		return "*Since* " + local(s.since)
 	}
-	return fmt.Sprintf("*Down for* %s, %s to %s", lasting(s.lasted), local(s.since), local(s.until))
+	return fmt.Sprintf("*%s for* %s, %s to %s", l.meaning.lasted, lasting(s.lasted), local(s.since), local(s.until))
 }
 
 // sections hold the paragraphs: one has a section of its own, lines share

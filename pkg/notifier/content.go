@@ -2,7 +2,7 @@ package notifier
 
 import (
 	"fmt"
-	"slices"
+	"net/url"
 	"strings"
 	"time"
 
@@ -17,6 +17,7 @@ type content struct {
 	worst   libra.Alarm // for the colour; State Cleared when nothing is open
 	body    []string    // paragraphs
 	when    *span       // since, or from when to when
+	meaning meaning     // of what is open; lasted of what has cleared
 	remarks []string    // on the message itself
 	links   []link
 	context string
@@ -73,18 +74,18 @@ func (w writer) single(m message, n notification) content {
 	t := n.Transition
 	a := t.Alarm
 	l := content{
-		text:   fmt.Sprintf("[%s] %s on %s: %s", word(a), a.Target, t.Host, a.Summary),
+		text:   oneLine(a, t.Host),
 		header: capital(word(a)) + ": " + headline(a),
-		worst:  a, body: []string{a.Evidence}, when: w.span(a), context: w.context(a, t.Host),
+		worst:  a, body: []string{a.Evidence}, when: spanOf(a), meaning: meaningOf(a), context: w.context(a, t.Host),
 	}
 	switch {
 	case a.State == libra.Cleared:
-		l.text += ", down for " + lasting(l.when.lasted)
+		l.meaning.affected, l.meaning.first = "", ""
 	case m.Kind == reminded:
 		open := lasting(m.at.Sub(a.Since))
 		l.text += ", still open after " + open
 		l.header = "Still open: " + headline(a)
-		l.remarks = append(l.remarks, "Reminder: open for "+open+", last notification at "+clock(n.LastSent)+". To stop reminders, acknowledge it: libra alarms ack "+a.ID)
+		l.remarks = append(l.remarks, "Reminder: open for "+open+", last notification at "+libra.FormatTime(n.LastSent)+". To stop reminders, acknowledge it: libra alarms ack "+a.ID)
 	}
 	if a.Flapping && a.State == libra.Raised {
 		l.text += " (flapping)"
@@ -100,7 +101,16 @@ func (w writer) single(m message, n notification) content {
 	return l
 }
 
-func (w writer) span(a libra.Alarm) *span {
+// oneLine says it all in one line.
+func oneLine(a libra.Alarm, host string) string {
+	text := fmt.Sprintf("[%s] %s on %s: %s", word(a), a.Target, host, a.Summary)
+	if a.State == libra.Cleared {
+		text += ", " + lower(meaningOf(a).lastedFor(*spanOf(a)))
+	}
+	return text
+}
+
+func spanOf(a libra.Alarm) *span {
 	if a.State == libra.Cleared {
 		return &span{a.Since, a.Until, a.Until.Sub(a.Since)}
 	}
@@ -128,8 +138,8 @@ func (w writer) notice(m message) content {
 	}
 	l := content{
 		text:   fmt.Sprintf("[%s] %s on %s. This channel refused the text about it", word(t.Alarm), what, t.Host),
-		header: capital(word(t.Alarm)) + ": " + strings.ToLower(what[:1]) + what[1:],
-		worst:  t.Alarm, when: w.span(t.Alarm),
+		header: capital(word(t.Alarm)) + ": " + lower(what),
+		worst:  t.Alarm, when: spanOf(t.Alarm), meaning: meaning{lasted: "Raised"},
 		body:    []string{"This channel refused the text about it. \"libra alarms\" and the page of alarms show which alarm it is."},
 		context: w.about(t.Host),
 	}
@@ -146,7 +156,7 @@ func (w writer) lateness(now, at time.Time, held string) []string {
 	case held != "" && late >= time.Second:
 		return []string{"Sent " + lasting(late) + " late, because " + held}
 	case late >= w.late():
-		return []string{"Sent " + lasting(late) + " late: it happened " + clock(at)}
+		return []string{"Sent " + lasting(late) + " late: it happened " + libra.FormatTime(at)}
 	}
 	return nil
 }
@@ -154,13 +164,12 @@ func (w writer) lateness(now, at time.Time, held string) []string {
 // links lead to the page and the runbook, where Libra has their addresses.
 func (w writer) links(a libra.Alarm) (links []link) {
 	if base := w.base; base != "" {
+		links = append(links, link{"alarm", "Alarm", base + "/alarms/" + url.PathEscape(a.ID)})
 		switch {
 		case a.Page != "":
 			links = append(links, link{"report", "Report", base + "/pages/" + a.Page})
 		case a.Scope == libra.ScopePage:
 			links = append(links, link{"report", "Report", base + "/pages/" + libra.PageID(a.Target)})
-		default:
-			links = append(links, link{"alarms", "Alarms", base + "/alarms"})
 		}
 	}
 	if w.runbook != "" {
@@ -215,113 +224,6 @@ func headline(a libra.Alarm) string {
 // summary must fit beside it.
 const headlineTarget = 70
 
-// digest is the content about many notifications: open alarms first, then cleared ones,
-// each alarm with all that happened to it.
-func (w writer) digest(m message) content {
-	alarms := group(m.Notifications)
-	open := 0
-	worst := libra.Alarm{State: libra.Cleared}
-	for _, g := range alarms {
-		if g.last.State == libra.Raised {
-			if open++; worst.State == libra.Cleared {
-				worst = g.last // the first is the worst
-			}
-		}
-	}
-	first, last := m.Notifications[0].Transition, m.Notifications[len(m.Notifications)-1].Transition
-	header := fmt.Sprintf("%d notifications in one: %d open, %d cleared", len(m.Notifications), open, len(alarms)-open)
-	text := fmt.Sprintf("%s on %s, %s to %s", header, first.Host, clock(first.At), clock(last.At))
-	switch shared := sharedGroup(m.Notifications); {
-	case m.Kind == reminded:
-		header = fmt.Sprintf("Reminder: %d alarms are still open", open)
-		text = fmt.Sprintf("%s on %s, the first since %s", header, first.Host, clock(first.Alarm.Since))
-	case shared != "" && open == len(alarms):
-		header = fmt.Sprintf("%d alarms of %s", open, shared)
-		text = fmt.Sprintf("%s on %s, %s to %s", header, first.Host, clock(first.At), clock(last.At))
-	}
-	if open > 0 {
-		text += fmt.Sprintf("; worst: [%s] %s: %s", word(worst), worst.Target, worst.Summary)
-	}
-	l := content{text: text, header: header, worst: worst, body: lines(alarms), context: w.about(first.Host)}
-	if m.Kind == news {
-		l.remarks = w.lateness(m.at, first.At, m.Notifications[0].Suppressed)
-	}
-	if base := w.base; base != "" {
-		l.links = []link{{"alarms", "Alarms", base + "/alarms"}}
-	}
-	return l
-}
-
-// sharedGroup is the group that all have in common, if they do.
-func sharedGroup(deliveries []notification) string {
-	g := deliveries[0].Transition.Alarm.Group
-	for _, d := range deliveries {
-		if d.Transition.Alarm.Group != g {
-			return ""
-		}
-	}
-	_, name, found := strings.Cut(g, ":")
-	if !found {
-		return g
-	}
-	return name
-}
-
-// history is what happened to one alarm.
-type history struct {
-	last  libra.Alarm
-	steps []string
-}
-
-func group(deliveries []notification) []*history {
-	byID := map[string]*history{}
-	var list []*history
-	for _, d := range deliveries {
-		a := d.Transition.Alarm
-		g := byID[a.ID]
-		if g == nil {
-			g = &history{}
-			byID[a.ID] = g
-			list = append(list, g)
-		}
-		g.last = a
-		g.steps = append(g.steps, fmt.Sprintf("%s %s", word(a), d.Transition.At.UTC().Format("15:04:05")))
-	}
-	slices.SortStableFunc(list, func(a, b *history) int { return urgency(b.last) - urgency(a.last) })
-	return list
-}
-
-func urgency(a libra.Alarm) int {
-	if a.State == libra.Cleared {
-		return -1
-	}
-	return a.Severity.Rank()
-}
-
-// mostListed alarms are named in a digest, the worst first.
-const mostListed = 60
-
-// mostSteps of one alarm are listed; the rest is counted.
-const mostSteps = 6
-
-func (g *history) line() string {
-	steps := strings.Join(g.steps, ", ")
-	if over := len(g.steps) - mostSteps; over > 0 {
-		steps = fmt.Sprintf("%s, %d more, %s", strings.Join(g.steps[:mostSteps/2], ", "), over, strings.Join(g.steps[len(g.steps)-mostSteps/2:], ", "))
-	}
-	return fmt.Sprintf("[%s] %s: %s (%s UTC)", word(g.last), g.last.Target, g.last.Summary, steps)
-}
-
-func lines(alarms []*history) (list []string) {
-	for i, g := range alarms {
-		if i == mostListed {
-			return append(list, fmt.Sprintf("and %d more alarms: see libra alarms", len(alarms)-i))
-		}
-		list = append(list, g.line())
-	}
-	return list
-}
-
 // plain is the content without markup. Its first line is content.text.
 func (l content) plain() string {
 	var b strings.Builder
@@ -332,9 +234,12 @@ func (l content) plain() string {
 		}
 	}
 	if w := l.when; w != nil && w.until.IsZero() {
-		fmt.Fprintf(&b, "\nSince %s\n", clock(w.since))
+		fmt.Fprintf(&b, "\nSince %s\n", libra.FormatTime(w.since))
 	} else if w != nil {
-		fmt.Fprintf(&b, "\nDown for %s, %s to %s\n", lasting(w.lasted), clock(w.since), clock(w.until))
+		fmt.Fprintf(&b, "\n%s, %s to %s\n", l.meaning.lastedFor(*w), libra.FormatTime(w.since), libra.FormatTime(w.until))
+	}
+	for _, p := range l.meaning.paragraphs() {
+		fmt.Fprintf(&b, "\n%s: %s\n", p.label, flat(p.text, sectionLimit))
 	}
 	for _, r := range l.remarks {
 		fmt.Fprintf(&b, "\n%s\n", flat(r, sectionLimit))

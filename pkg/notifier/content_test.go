@@ -43,7 +43,7 @@ func TestEscaping(t *testing.T) {
 	if len([]rune(evidence)) > 3000 || !strings.HasSuffix(evidence, ";…") {
 		t.Errorf("evidence of %d characters ends in %q", len([]rune(evidence)), evidence[len(evidence)-20:])
 	}
-	url := m.Attachments[0].Blocks.BlockSet[2].(*slack.ActionBlock).Elements.ElementSet[0].(*slack.ButtonBlockElement).URL
+	url := m.Attachments[0].Blocks.BlockSet[3].(*slack.ActionBlock).Elements.ElementSet[1].(*slack.ButtonBlockElement).URL
 	if want := "https://libra.example/pages/" + libra.PageID(tr.Alarm.Target); url != want {
 		t.Errorf("report at %q, want %q", url, want)
 	}
@@ -82,7 +82,7 @@ func TestLate(t *testing.T) {
 	tr.At = tr.At.Add(-2 * time.Hour)
 	d.publish(tr)
 	wantTexts(t, s, text(1))
-	note := s.messages()[0].Attachments[0].Blocks.BlockSet[2].(*slack.ContextBlock).ContextElements.Elements[0].(*slack.TextBlockObject).Text
+	note := s.messages()[0].Attachments[0].Blocks.BlockSet[3].(*slack.ContextBlock).ContextElements.Elements[0].(*slack.TextBlockObject).Text
 	if !strings.HasPrefix(note, "Sent 2 h late: it happened ") {
 		t.Errorf("remark %q", note)
 	}

@@ -2,8 +2,10 @@ package notifier
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"libra/pkg/libra"
@@ -156,4 +158,25 @@ func Written(cfg Config, how string, at time.Time, repeat bool, list ...Notifica
 	w := newWriter(cfg, newPolicy(&mirror{}, cfg.Rules, slog.New(slog.DiscardHandler)))
 	l := w.content(message{Kind: kind(how), Notifications: list, Repeat: repeat, at: at})
 	return l.slackMessage(), l.plain()
+}
+
+// Hooked is what a webhook gets about a notification beside its transition.
+func Hooked(cfg Config, at time.Time, n Notification) string {
+	cfg = cfg.withDefaults()
+	h := &webhook{writer: newWriter(cfg, newPolicy(&mirror{}, cfg.Rules, slog.New(slog.DiscardHandler)))}
+	t := h.transition(message{Kind: news, at: at}, n)
+	t.Transition = libra.Transition{}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	_ = enc.Encode(struct {
+		Text       string `json:"text"`
+		Affected   string `json:"affected"`
+		First      string `json:"first"`
+		AlarmURL   string `json:"alarm_url"`
+		ReportURL  string `json:"report_url"`
+		RunbookURL string `json:"runbook_url"`
+	}{t.Text, t.Affected, t.First, t.AlarmURL, t.ReportURL, t.RunbookURL}) // a builder takes all
+	return strings.TrimSpace(b.String())
 }

@@ -40,15 +40,15 @@ func TestWritten(t *testing.T) {
 	page := libra.Transition{ID: "t1", Host: "box", At: at, Alarm: libra.Alarm{
 		ID: "page.budget.x", Scope: libra.ScopePage, Target: "https://example.org/?q=<b>&amp", Page: "x", Severity: libra.Minor, State: libra.Raised,
 		Summary:  "<!channel> is over budget",
-		Evidence: "total 5.1 MB, budget 3 MB: +2.2 MB of images since Tuesday, biggest: hero.png 1.9 MB; 3 of 3 inspections in a row",
+		Evidence: "total 5.1 MB, budget 3 MB: +2.2 MB of images since Tuesday, biggest: hero.png 1.9 MB; 3 inspections in a row failed",
 		Runbook:  "#page-budget", Since: at, Group: "host:example.org",
 	}}
 	over := page
 	over.ID, over.At = "t2", at.Add(63*time.Minute)
-	over.Alarm.State, over.Alarm.Until, over.Alarm.Summary, over.Alarm.Evidence = libra.Cleared, over.At, "within budget again", "3 of 3 inspections in a row passed"
+	over.Alarm.State, over.Alarm.Until, over.Alarm.Summary, over.Alarm.Evidence = libra.Cleared, over.At, "within budget again", "3 inspections in a row passed"
 	bus := libra.Transition{ID: "t3", Host: "box", At: at, Alarm: libra.Alarm{
 		ID: "bus", Scope: libra.ScopeComponent, Target: "libra-bus", Severity: libra.Critical, State: libra.Raised, Flapping: true,
-		Summary: "The bus does not answer", Evidence: "no answer within 1s; 1 of 1 probes in a row failed", Runbook: "#bus", Since: at,
+		Summary: "The bus does not answer", Evidence: "no answer within 1s", Runbook: "#bus", Since: at,
 	}}
 	one := func(tr libra.Transition) notifier.Notification { return notifier.Notification{Transition: tr} }
 	for _, c := range []struct {

@@ -2,24 +2,37 @@ package notifier
 
 import (
 	"maps"
+	"strings"
 	"time"
+
+	"libra/pkg/libra"
 )
 
 // groupStage holds back the alarms that follow the first one of their group, for
 // the time "group", so that they become one message. Alarms that pass at the
-// same moment are in the same message already.
+// same moment are in the same message already. The first alarm of a group of
+// units waits for a moment, too: what stops one most often stops the others.
 type groupStage struct {
 	policy *policy
 	nflog  *notificationLog
 }
 
 func (s groupStage) check(c candidate) *suppression {
-	first, known := s.nflog.groups[c.Now.Alarm.Group]
-	if c.trigger != firstTime || !known || first.Equal(c.now) || c.now.Sub(first) >= s.policy.notify().Group {
+	a, most := c.Now.Alarm, s.policy.notify().Group
+	first, known := s.nflog.groups[a.Group]
+	switch {
+	case c.trigger != firstTime || a.Group == "" || first.Equal(c.now):
 		return nil
+	case known && c.now.Sub(first) < most:
+		return &suppression{stage: "group"}
+	case strings.HasPrefix(a.Group, libra.UnitsGroup) && c.now.Sub(c.Now.At) < min(together, most):
+		return &suppression{stage: "group"}
 	}
-	return &suppression{stage: "group"}
+	return nil
 }
+
+// together is how far apart alarms of what was stopped at once are raised.
+const together = time.Second
 
 // start notes that a candidate has passed: the others of its group wait from now
 // on. nflog.mu is held.

@@ -311,7 +311,7 @@ func (n *Notifier) Troubles() (list []event.Trouble) {
 		list = append(list, event.Trouble{
 			ID: "channel." + ch.name, Target: "channel " + ch.name, Severity: libra.Major, Runbook: "#channel",
 			Summary:  "Notifications cannot be sent through the channel " + ch.name,
-			Evidence: fmt.Sprintf("failing since %s: %s", clock(t.since), t.reason),
+			Evidence: fmt.Sprintf("failing since %s: %s", libra.FormatTime(t.since), t.reason),
 		})
 	}
 	n.mu.Lock()

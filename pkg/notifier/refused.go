@@ -76,6 +76,6 @@ func (ch *channel) refusedTrouble(now time.Time) (t event.Trouble, ok bool) {
 	return event.Trouble{
 		ID: "channel." + ch.name + ".refused", Target: "channel " + ch.name, Severity: libra.Minor, Runbook: "#channel",
 		Summary:  "The channel " + ch.name + " refused the text of a notification",
-		Evidence: fmt.Sprintf("%s refused, the last at %s, about the alarm %s: %s", count, clock(last.At), last.Alarm, last.Reason),
+		Evidence: fmt.Sprintf("%s refused, the last at %s, about the alarm %s: %s", count, libra.FormatTime(last.At), last.Alarm, last.Reason),
 	}, true
 }

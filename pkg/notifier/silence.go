@@ -1,6 +1,10 @@
 package notifier
 
-import "fmt"
+import (
+	"fmt"
+
+	"libra/pkg/libra"
+)
 
 // silenceStage suppresses what a silence covers, whatever the channel was
 // notified of before.
@@ -11,5 +15,5 @@ func (s silenceStage) check(c candidate) *suppression {
 	if !silenced {
 		return nil
 	}
-	return &suppression{"silence", fmt.Sprintf("it was silenced by %s until %s: %s", by.By, clock(by.Until), by.Why)}
+	return &suppression{"silence", fmt.Sprintf("it was silenced by %s until %s: %s", by.By, libra.FormatTime(by.Until), by.Why)}
 }

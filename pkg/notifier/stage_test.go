@@ -98,7 +98,7 @@ func TestInhibitStage(t *testing.T) {
 func TestSilenceStage(t *testing.T) {
 	silence := libra.Silence{ID: "s", Match: libra.Match{Alarm: "web"}, From: before(time.Hour), Until: noon.Add(time.Hour), By: "ann", Why: "moving house"}
 	stages := notifier.NewStages(rules.Defaults(), libra.Note{ID: "n", Kind: libra.Silenced, At: before(time.Hour), Silence: &silence})
-	const why = "it was silenced by ann until 3 May 13:00:00 UTC: moving house"
+	const why = "it was silenced by ann until 3 May 2026, 13:00:00 UTC: moving house"
 	for _, tt := range []stageTest{
 		{"new alarm", openAlarm(never), false, why},
 		{"change of a known alarm", openAlarm(older), false, why},

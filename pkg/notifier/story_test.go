@@ -36,6 +36,7 @@ type story struct {
 	acked    map[string]int     // under mu; by durable
 	notes    []libra.Note       // under mu
 	sent     []string           // under mu; "+1m0s ops: first line"
+	texts    []string           // under mu; the same messages, whole
 	timeline []libra.Note       // under mu
 	answers  []error            // under mu; of the next calls
 	changed  chan struct{}      // under mu; closed when there is something new
@@ -123,6 +124,7 @@ func (s *story) run() {
 		}
 		s.transitions += transitions
 		line, _, _ := strings.Cut(text, "\n")
+		s.texts = append(s.texts, text)
 		s.sent = append(s.sent, fmt.Sprintf("+%s %s: %s", time.Since(s.began).Truncate(time.Second), channel, line))
 		if s.reached(answering); s.wasKilled(process) {
 			return errKilled
@@ -236,7 +238,7 @@ func (s *story) ServeChannels(context.Context, func(context.Context, string) eve
 }
 
 func (s *story) alarm(id string, change ...func(*libra.Alarm)) libra.Alarm {
-	a := libra.Alarm{ID: id, Scope: libra.ScopeComponent, Target: id, Severity: libra.Critical, State: libra.Raised, Summary: "is down", Since: time.Now()}
+	a := libra.Alarm{ID: id, Scope: libra.ScopeComponent, Target: id, Severity: libra.Critical, State: libra.Raised, Summary: "is down", Runbook: "#" + id, Since: time.Now()}
 	for _, c := range change {
 		c(&a)
 	}

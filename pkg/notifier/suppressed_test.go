@@ -57,9 +57,9 @@ func TestSilence(t *testing.T) {
 		s.clear(stays)
 		s.pass(time.Minute)
 		s.want("+0s ops: [critical] beat.early on box: is down",
-			"+3m0s ops: [cleared] beat.early on box: is up, down for 3 min",
+			"+3m0s ops: [cleared] beat.early on box: is up, raised for 3 min",
 			"+10m0s ops: [critical] beat.stays on box: is down",
-			"+14m0s ops: [cleared] beat.stays on box: is up, down for 12 min")
+			"+14m0s ops: [cleared] beat.stays on box: is up, raised for 12 min")
 	})
 }
 
@@ -108,14 +108,14 @@ func TestCause(t *testing.T) {
 			"+1m0s ops: [critical] bus on box: is down",
 			"+1m11s ops: [cleared] bus on box: is up, down for 11 s",
 			"+1m16s ops: [critical] stays on box: is down",
-			"+1m22s ops: [cleared] stays on box: is up, down for 21 s")
+			"+1m22s ops: [cleared] stays on box: is up, raised for 21 s")
 	})
 }
 
 // The first of a group is sent at once, the others ten seconds later as one.
 func TestGroup(t *testing.T) {
 	tale(t, oneChannel, func(t *testing.T, s *story) {
-		group := func(a *libra.Alarm) { a.Group = "host:example.org" }
+		group := func(a *libra.Alarm) { a.Group, a.Scope = "host:example.org", libra.ScopePage }
 		var pages []libra.Alarm
 		for n := range 4 {
 			pages = append(pages, s.alarm(fmt.Sprint("page.", n), group))
@@ -127,9 +127,33 @@ func TestGroup(t *testing.T) {
 		s.say(s.alarm("page.9", group))
 		s.pass(2 * time.Second)
 		s.want("+0s ops: [critical] page.0 on box: is down",
-			"+4s ops: 2 notifications in one: 0 open, 1 cleared on box, 1 Jan 00:00:03 UTC to 1 Jan 00:00:04 UTC",
-			"+10s ops: 2 alarms of example.org on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC; worst: [critical] page.1: is down",
+			"+4s ops: [cleared] page.3 on box: is up, raised for 1 s, 2 notifications in one",
+			"+10s ops: [critical] page.1: is down; page.2: is down on box",
 			"+24s ops: [critical] page.9 on box: is down")
+	})
+}
+
+// Two inspectors that are stopped at once are one message, which says what to do
+// about both; a third, stopped seconds later, is not held up for long.
+func TestStoppedAtOnceIsOneMessage(t *testing.T) {
+	tale(t, oneChannel, func(t *testing.T, s *story) {
+		stopped := func(n int) libra.Alarm {
+			return s.alarm(fmt.Sprint("beat.inspector.", n), func(a *libra.Alarm) {
+				a.Target = fmt.Sprint("libra-inspector@", n)
+				a.Summary, a.Runbook, a.Group = a.Target+" was stopped", "#beat-inspector", libra.UnitsGroup+"libra-inspector"
+			})
+		}
+		s.say(stopped(1))
+		s.pass(600 * time.Millisecond)
+		s.say(stopped(2))
+		s.pass(30 * time.Second)
+		s.say(stopped(3))
+		s.pass(2 * time.Second)
+		s.want("+1s ops: [critical] libra-inspector@1 was stopped; libra-inspector@2 was stopped on box",
+			"+32s ops: [critical] libra-inspector@3 on box: libra-inspector@3 was stopped")
+		if want := "\nFirst: systemctl status libra-inspector@1 libra-inspector@2; if it was stopped: systemctl start libra-inspector@1 libra-inspector@2\n"; !strings.Contains(s.texts[0], want) {
+			t.Errorf("%s\nlacks %q", s.texts[0], want)
+		}
 	})
 }
 
@@ -160,8 +184,8 @@ func TestRoutes(t *testing.T) {
 			byChannel[name] = append(byChannel[name], text)
 		}
 		want := map[string][]string{
-			"ops":   {"[major] disk on box: is down", "[critical] disk on box: is down", "[cleared] disk on box: is up, down for 30 s"},
-			"phone": {"[major] disk on box: is down", "[critical] disk on box: is down", "[critical] bus on box: is down", "[cleared] disk on box: is up, down for 30 s", "[cleared] bus on box: is up, down for 20 s"},
+			"ops":   {"[major] disk on box: is down", "[critical] disk on box: is down", "[cleared] disk on box: is up, short of space for 30 s"},
+			"phone": {"[major] disk on box: is down", "[critical] disk on box: is down", "[critical] bus on box: is down", "[cleared] disk on box: is up, short of space for 30 s", "[cleared] bus on box: is up, down for 20 s"},
 		}
 		if diff := cmp.Diff(want, byChannel); diff != "" {
 			t.Errorf("sent (-want +got):\n%s", diff)
@@ -200,7 +224,7 @@ func TestRaisedAgainWithinADigest(t *testing.T) {
 // One that a silence suppressed meanwhile is not.
 func TestAlarmOfAGroupIsSentAlthoughItIsCleared(t *testing.T) {
 	tale(t, oneChannel, func(t *testing.T, s *story) {
-		group := func(a *libra.Alarm) { a.Group = "host:example.org" }
+		group := func(a *libra.Alarm) { a.Group, a.Scope = "host:example.org", libra.ScopePage }
 		s.say(s.alarm("page.1", group))
 		s.pass(time.Second)
 		short, silenced := s.alarm("page.2", group), s.alarm("page.3", group)
@@ -213,7 +237,7 @@ func TestAlarmOfAGroupIsSentAlthoughItIsCleared(t *testing.T) {
 		s.clear(silenced)
 		s.pass(time.Minute)
 		s.want("+0s ops: [critical] page.1 on box: is down",
-			"+2s ops: 2 notifications in one: 0 open, 1 cleared on box, 1 Jan 00:00:01 UTC to 1 Jan 00:00:02 UTC")
+			"+2s ops: [cleared] page.2 on box: is up, raised for 1.1 s, 2 notifications in one")
 	})
 }
 

@@ -56,12 +56,9 @@ func clean(s string, limit int, write func(rune) string) string {
 // lasting is a duration, 0 for one that a clock set back makes negative.
 func lasting(d time.Duration) string { return libra.FormatDuration(max(d, 0)) }
 
-// clock is a time of day for a text that knows no reader's time zone.
-func clock(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05") + " UTC" }
-
 // local is a time that Slack shows in the reader's own zone.
 func local(t time.Time) string {
-	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time_secs}|%s>", t.Unix(), clock(t))
+	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time_secs}|%s>", t.Unix(), libra.FormatTime(t))
 }
 
 // word is the severity, or "cleared".
@@ -70,6 +67,14 @@ func word(a libra.Alarm) string {
 		return "cleared"
 	}
 	return string(a.Severity)
+}
+
+// lower is s with its first character in lower case.
+func lower(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
 }
 
 func capital(s string) string {

@@ -174,7 +174,7 @@ func TestTroubles(t *testing.T) {
 		s.answer(notifier.Refused("Slack answered 403", true))
 		s.say(s.alarm("web"))
 		s.pass(100 * time.Millisecond)
-		is("refused", "channel.ops: failing since 1 Jan 00:00:00 UTC: Slack answered 403")
+		is("refused", "channel.ops: failing since 1 Jan 2000, 00:00:00 UTC: Slack answered 403")
 		s.pass(time.Minute)
 		is("sent", "")
 		for range 20 {
@@ -184,7 +184,7 @@ func TestTroubles(t *testing.T) {
 		s.pass(time.Minute)
 		is("failing", "")
 		s.pass(61 * time.Second)
-		is("failing for long", "channel.ops: failing since 1 Jan 00:01:00 UTC: Slack answered 500")
+		is("failing for long", "channel.ops: failing since 1 Jan 2000, 00:01:00 UTC: Slack answered 500")
 		s.pass(10 * time.Minute)
 		is("sent again", "")
 		s.n.Fault(errors.New("alarms.toml:3: colour is no key"))

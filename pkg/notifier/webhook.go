@@ -25,10 +25,32 @@ type hookBody struct {
 	Transitions []hookTransition `json:"transitions"`
 }
 
-// hookTransition is a transition, and a line that says it.
+// hookTransition is a transition, and what people read about it.
 type hookTransition struct {
 	libra.Transition
-	Text string `json:"text"`
+	Text       string `json:"text"`               // in one line
+	Affected   string `json:"affected,omitempty"` // who notices, and what of, while it is raised
+	First      string `json:"first,omitempty"`    // what to do first
+	AlarmURL   string `json:"alarm_url,omitempty"`
+	ReportURL  string `json:"report_url,omitempty"` // of an alarm about a page
+	RunbookURL string `json:"runbook_url,omitempty"`
+}
+
+// transition is d as a webhook receives it.
+func (h *webhook) transition(m message, d notification) hookTransition {
+	l := h.writer.single(message{Kind: m.Kind, at: m.at}, d)
+	t := hookTransition{Transition: d.Transition, Text: flat(l.text, textLimit), Affected: l.meaning.affected, First: l.meaning.first}
+	for _, k := range l.links {
+		switch k.id {
+		case "alarm":
+			t.AlarmURL = k.url
+		case "report":
+			t.ReportURL = k.url
+		case "runbook":
+			t.RunbookURL = k.url
+		}
+	}
+	return t
 }
 
 func newWebhook(c rules.Channel, cfg Config, w writer) (provider, error) {
@@ -61,8 +83,7 @@ func (h *webhook) send(ctx context.Context, m message) (receipt, error) {
 	body := hookBody{Kind: m.Kind, Text: flat(h.writer.content(m).text, textLimit), Sent: m.at.UTC(), Repeat: m.Repeat, Transitions: []hookTransition{}}
 	for _, d := range m.Notifications {
 		if m.Kind != trial && m.Refused == "" {
-			line := h.writer.single(message{Kind: m.Kind, at: m.at}, d).text
-			body.Transitions = append(body.Transitions, hookTransition{d.Transition, flat(line, textLimit)})
+			body.Transitions = append(body.Transitions, h.transition(m, d))
 		}
 	}
 	data, err := json.Marshal(body)

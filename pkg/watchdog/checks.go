@@ -132,7 +132,7 @@ func (w *Watchdog) beatProbe(t Target) *probe {
 	id, short, name := t.names()
 	group := ""
 	if t.Instance != "" {
-		group = "unit:" + t.Component
+		group = libra.UnitsGroup + t.Component
 	}
 	return &probe{
 		unit: t.unit(),

@@ -204,8 +204,9 @@ func TestFromProbeToSlack(t *testing.T) {
 			"blocks": l{
 				m{"type": "section", "text": text("plain_text", "GET "+a.cfg.WebURL+" answered 500 Internal Server Error, 200 wanted")},
 				m{"type": "section", "text": text("mrkdwn", "*Since* <!date^UNIX^{date_short_pretty} {time_secs}|CLOCK UTC>")},
+				m{"type": "section", "text": text("mrkdwn", "*Affected:* Nobody can open Libra's pages or use its API. Inspections and notifications go on.\n*First:* systemctl status libra-web.socket libra-web")},
 				m{"type": "actions", "elements": l{
-					button("alarms", "Alarms", "https://libra.example/alarms"),
+					button("alarm", "Alarm", "https://libra.example/alarms/web"),
 					button("runbook", "Runbook", "https://libra.example/operations#web"),
 				}},
 				m{"type": "context", "elements": l{text("plain_text", "libra-web · host box · Libra 1.2.3 · alarm web")}},
@@ -288,7 +289,7 @@ func (a *busRig) newest(alarm string) (newest libra.Transition, ok bool) {
 	return newest, ok
 }
 
-var dates = regexp.MustCompile(`<!date\^\d+\^([^|]*)\|\d+ [A-Z][a-z]{2} [\d:]{8} UTC>`)
+var dates = regexp.MustCompile(`<!date\^\d+\^([^|]*)\|\d+ [A-Z][a-z]{2} \d{4}, [\d:]{8} UTC>`)
 
 // replaceDates replaces dates by words throughout a decoded JSON value.
 func replaceDates(v any) any {
