@@ -54,10 +54,10 @@ var engine = map[string][]string{
 	"markup":         {"css/media", "css/syntax"},
 	"css/selector":   {"css/syntax", "markup"},
 	"css/property":   {"css/media", "css/syntax", "markup"},
-	"css/font":       {"css/property", "css/syntax"},
+	"css/font":       {"css/property", "css/syntax", "markup"},
 	"css/stylesheet": {"css/font", "css/media", "css/property", "css/selector", "css/syntax", "markup"},
 	"css/cascade":    {"css/font", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
-	"css/layout":     {"css/cascade", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax"},
+	"css/layout":     {"css/cascade", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
 	"css":            {"css/cascade", "css/font", "css/layout", "css/media", "css/property", "css/selector", "css/stylesheet", "css/syntax", "markup"},
 	"":               {"css", "css/media", "css/stylesheet", "fetch", "markup"},
 }

@@ -148,7 +148,7 @@ func (p *page) uses(ctx context.Context, d *document, lazy bool) []css.Use {
 
 // cssPage is d with its style sheets.
 func (p *page) cssPage(d *document) css.Page {
-	view := css.Page{Base: d.doc.Base, Boxes: d.doc.Boxes, Quirks: d.doc.Quirks, Viewport: d.env.Viewport(), Imported: map[string]*stylesheet.Sheet{}}
+	view := css.Page{Base: markup.Base{URL: d.doc.Base, Encoding: d.doc.Encoding}, Boxes: d.doc.Boxes, Quirks: d.doc.Quirks, Viewport: d.env.Viewport(), Imported: map[string]*stylesheet.Sheet{}}
 	for url, s := range p.sheets {
 		view.Imported[url] = s.parsed
 		p.addRedirectedImports(s, view.Imported)

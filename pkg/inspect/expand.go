@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -88,8 +89,12 @@ func (p *page) readDocument(ctx context.Context, r *request) {
 	}
 	env := p.env(r)
 	env.Upgrade = env.Upgrade || markup.UpgradesInsecure(strings.Join(res.Header.Values("Content-Security-Policy"), ","))
+	framedBy := r.encoding
+	if r.top || !markup.SameOrigin(r.referrer, res.FinalURL) {
+		framedBy = ""
+	}
 	d := p.parse(ctx, markup.Input{
-		Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, URL: res.FinalURL,
+		Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, FramedBy: framedBy, URL: res.FinalURL,
 		Refresh: res.Header.Get("Refresh"), Link: strings.Join(res.Header.Values("Link"), ", "),
 	}, env, r.depth)
 	r.refs = d.refs
@@ -108,7 +113,7 @@ func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth
 	p.docs = append(p.docs, d)
 	p.parseLimits(d.doc)
 	for _, ref := range d.doc.References {
-		e := edge{ref: ref, initiator: d.doc.URL, base: d.doc.Base, upgrade: d.doc.Upgrade}
+		e := edge{ref: ref, initiator: d.doc.URL, base: d.doc.Base, encoding: d.doc.Encoding, upgrade: d.doc.Upgrade}
 		if ref.Box > 0 && ref.Fetch == libra.Fetched {
 			d.ifDisplayed = append(d.ifDisplayed, e)
 			continue
@@ -146,7 +151,7 @@ func (p *page) inlineSheets(ctx context.Context, d *document) {
 		if src.URL != "" {
 			continue
 		}
-		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), sheetFrom{base: src.Base, upgrade: d.doc.Upgrade}, d.env.Viewport())
+		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), sheetFrom{base: src.Base, encoding: d.doc.Encoding, upgrade: d.doc.Upgrade}, d.env.Viewport())
 		for _, e := range d.inline[i].edges() {
 			e.initiator = d.doc.URL
 			d.imports = append(d.imports, e)
@@ -199,6 +204,9 @@ func (p *page) requestEdge(ctx context.Context, e *edge, depth int) {
 	}
 	if e.req = p.enqueue(ctx, e.ref, e.initiator, depth); e.req == nil {
 		return
+	}
+	if e.req.encoding == "" {
+		e.req.encoding = cmp.Or(e.ref.Encoding, e.encoding)
 	}
 	e.req.upgrade = e.req.upgrade || e.upgrade && !e.ref.TopLevel
 	if e.ref.Kind == markup.Frame {

@@ -36,6 +36,7 @@ type request struct {
 	laterFallback []markup.Reference // the fallbacks after those
 	// integrity is what the body must hash to before it is read.
 	integrity string
+	encoding  string       // of what names it first, for a body that declares none
 	prior     *libra.Asset // the answer that a 304 confirms
 	quirks    bool         // its document is in quirks mode
 }
@@ -50,6 +51,7 @@ type edge struct {
 	req       *request  // nil where the URL is not requested
 	frame     *document // of a srcdoc frame
 	base      string    // of what the reference itself contains
+	encoding  string    // of the body
 	upgrade   bool      // insecure requests of the answer are upgraded
 }
 

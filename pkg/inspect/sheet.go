@@ -1,15 +1,11 @@
 package inspect
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
 	"strings"
-
-	"golang.org/x/net/html/charset"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/stylesheet"
@@ -49,16 +45,18 @@ func (p *page) readSheet(ctx context.Context, r *request) {
 	if !markup.IsStyleSheet(res.MediaType, lax, nosniff(res.Header)) || !intact(r.integrity, res.Body) {
 		return
 	}
-	s := p.parseSheet(ctx, decodeSheet(res.Body, res.Charset), sheetFrom{base: res.FinalURL, depth: r.depth, upgrade: r.upgrade}, p.viewport())
+	text, encoding := decodeSheet(res.Body, res.Charset, r.encoding)
+	s := p.parseSheet(ctx, text, sheetFrom{base: res.FinalURL, encoding: encoding, depth: r.depth, upgrade: r.upgrade}, p.viewport())
 	p.sheets[r.url] = s
 	r.refs = append(r.refs, s.edges()...)
 }
 
 // sheetFrom is the origin of a style sheet.
 type sheetFrom struct {
-	base    string
-	depth   int  // of imports
-	upgrade bool // insecure requests are upgraded
+	base     string
+	encoding string
+	depth    int  // of imports
+	upgrade  bool // insecure requests are upgraded
 }
 
 // parseSheet reads a style sheet and requests its imports.
@@ -69,12 +67,12 @@ func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v me
 	}
 	p.sheetBytes += int64(len(text))
 	s := new(sheet)
-	s.parsed = p.engine.sheets.parse(text, from.base)
+	s.parsed = p.engine.sheets.parse(text, markup.Base{URL: from.base, Encoding: from.encoding})
 	if s.parsed.Truncated() {
 		p.reasons.limit("css_rules", "a style sheet has more rules than are read: limit css_rules")
 	}
 	for _, i := range s.parsed.Imports(v) {
-		e := edge{initiator: from.base, upgrade: from.upgrade, ref: markup.Reference{
+		e := edge{initiator: from.base, encoding: from.encoding, upgrade: from.upgrade, ref: markup.Reference{
 			URL: i.URL, Type: libra.Stylesheet, Fetch: i.Fetch, Reason: i.Reason, Kind: markup.Sheet, Media: i.Media,
 		}}
 		if mediaType, text, ok := markup.DataURI(i.URL); ok {
@@ -114,30 +112,21 @@ func (s *sheet) edges() []edge {
 // atCharset is the rule that names a style sheet's encoding, byte for byte.
 var atCharset = regexp.MustCompile(`^@charset "([^"]{1,40})";`)
 
-// byteOrderMarks take precedence over the server's charset and @charset.
-var byteOrderMarks = map[string]string{"\xef\xbb\xbf": "utf-8", "\xfe\xff": "utf-16be", "\xff\xfe": "utf-16le"}
-
-// decodeSheet returns a style sheet as UTF-8: byte order mark, then the
-// server's charset, then @charset.
-func decodeSheet(body []byte, label string) []byte {
-	for mark, name := range byteOrderMarks {
-		if bytes.HasPrefix(body, []byte(mark)) {
-			label = name
-			break
+// decodeSheet returns a style sheet as UTF-8, and the encoding that it had: by a
+// byte order mark, what the server said, @charset, and environment, the encoding of
+// what names the sheet (https://drafts.csswg.org/css-syntax/#input-byte-stream).
+func decodeSheet(body []byte, label, environment string) (text []byte, encoding string) {
+	encoding = markup.MarkedEncoding(body)
+	if encoding == "" {
+		encoding = markup.Encoding(label)
+	}
+	if m := atCharset.FindSubmatch(body); encoding == "" && m != nil {
+		if encoding = markup.Encoding(string(m[1])); strings.HasPrefix(encoding, "utf-16") {
+			encoding = "utf-8" // else the rule could not have been read
 		}
 	}
-	if label == "" {
-		if m := atCharset.FindSubmatch(body); m != nil {
-			label = string(m[1])
-		}
+	if encoding == "" {
+		encoding = cmp.Or(environment, "utf-8")
 	}
-	enc, name := charset.Lookup(label)
-	if enc == nil || name == "utf-8" || label != "" && strings.HasPrefix(name, "utf-16") && !bytes.ContainsRune(body, 0) {
-		return body
-	}
-	text, _, err := transform.Bytes(unicode.BOMOverride(enc.NewDecoder()), body)
-	if err != nil {
-		return body
-	}
-	return text
+	return markup.Decode(body, encoding), encoding
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"libra/pkg/inspect/css/stylesheet"
+	"libra/pkg/inspect/markup"
 )
 
 // A site's pages share their style sheets, so those parsed last are cached.
@@ -23,7 +24,7 @@ type sheetCache struct {
 }
 
 type sheetKey struct {
-	base string
+	base markup.Base
 	text [sha256.Size]byte
 }
 
@@ -35,7 +36,7 @@ type cachedSheet struct {
 func newSheetCache() *sheetCache { return &sheetCache{byKey: map[sheetKey]*stylesheet.Sheet{}} }
 
 // parse is stylesheet.Parse with the cache.
-func (c *sheetCache) parse(text []byte, base string) *stylesheet.Sheet {
+func (c *sheetCache) parse(text []byte, base markup.Base) *stylesheet.Sheet {
 	if len(text) > cachedSheetBytes {
 		return stylesheet.Parse(text, base)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"libra/pkg/inspect/css/stylesheet"
+	"libra/pkg/inspect/markup"
 )
 
 // framework writes a style sheet of n rules in the manner of a component
@@ -36,12 +37,12 @@ func BenchmarkParse(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		stylesheet.Parse(text, "https://example.org/css/site.css")
+		stylesheet.Parse(text, markup.Base{URL: "https://example.org/css/site.css"})
 	}
 }
 
 func BenchmarkUses(b *testing.B) {
-	s := stylesheet.Parse(framework(b, 5000), "https://example.org/css/site.css")
+	s := stylesheet.Parse(framework(b, 5000), markup.Base{URL: "https://example.org/css/site.css"})
 	var t strings.Builder
 	t.WriteString("<!DOCTYPE html><body>")
 	for i := range 1250 {

@@ -29,11 +29,11 @@ func FuzzParse(f *testing.F) {
 		f.Add(c.files["page.html"])
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		s := stylesheet.Parse([]byte(text), "https://example.org/a/b.css")
+		s := stylesheet.Parse([]byte(text), markup.Base{URL: "https://example.org/a/b.css"})
 		p := newPage("<p class=a id=b style='x:y'><b>x</b></p>", s)
 		p.Viewport = media.Mobile()
 		uses := p.Uses()
-		p.Sheets[0].Sheet = stylesheet.Parse([]byte(text), "https://example.org/a/b.css")
+		p.Sheets[0].Sheet = stylesheet.Parse([]byte(text), markup.Base{URL: "https://example.org/a/b.css"})
 		if diff := cmp.Diff(uses, p.Uses()); diff != "" {
 			t.Fatalf("second reading differs:\n%s", diff)
 		}
@@ -56,7 +56,7 @@ func FuzzMatch(f *testing.F) {
 	f.Add(".a .a .a .a .a > .b", strings.Repeat("<div class=a>", 40))
 	f.Add("p:nth-last-child(-n+3 of .x):not(:empty)::before", "<p class=x>1<p><p class=x>2")
 	f.Fuzz(func(t *testing.T, selector, text string) {
-		p := newPage(text, stylesheet.Parse([]byte(selector+"{background:url(x.png)}"), "https://example.org/"))
+		p := newPage(text, stylesheet.Parse([]byte(selector+"{background:url(x.png)}"), markup.Base{URL: "https://example.org/"}))
 		p.Uses()
 	})
 }
@@ -84,7 +84,7 @@ func TestHostile(t *testing.T) {
 		"rules":       strings.Repeat("a{b:c}", 300_000),
 		"laughs":      laughs(),
 	} {
-		s := stylesheet.Parse([]byte(text), "https://example.org/")
+		s := stylesheet.Parse([]byte(text), markup.Base{URL: "https://example.org/"})
 		if want := name == "rules"; s.Truncated() != want {
 			t.Errorf("%s: truncated is %v", name, !want)
 		}
@@ -115,7 +115,7 @@ func laughs() string {
 // selectors than any real one, and the page says so.
 func TestMatchingIsBounded(t *testing.T) {
 	t.Parallel()
-	s := stylesheet.Parse([]byte(strings.Repeat("body:has(i) p:has(~ .b), .a:nth-child(1 of p){background:url(x.png)}", 12)), "https://example.org/")
+	s := stylesheet.Parse([]byte(strings.Repeat("body:has(i) p:has(~ .b), .a:nth-child(1 of p){background:url(x.png)}", 12)), markup.Base{URL: "https://example.org/"})
 	p := newPage(strings.Repeat("<p class=a>x</p>", 6000), s)
 	if p.Uses(); !p.Truncated() {
 		t.Error("Truncated is false, want true")

@@ -23,7 +23,7 @@ func openFixture(t testing.TB, f fixture) (css.Page, []string) {
 	t.Helper()
 	base := site + f.name + "/"
 	doc := parseHTML(f.files["page.html"], base+"page.html")
-	p := css.Page{Doc: doc.Root, Quirks: doc.Quirks, Base: doc.Base, Viewport: media.Desktop(), Imported: map[string]*stylesheet.Sheet{}}
+	p := css.Page{Doc: doc.Root, Quirks: doc.Quirks, Base: markup.Base{URL: doc.Base, Encoding: doc.Encoding}, Viewport: media.Desktop(), Imported: map[string]*stylesheet.Sheet{}}
 	p.LocalFont = func(name string) bool { return name == "DejaVu Sans" || name == "Liberation Sans" }
 	got := []string{}
 	request := func(url string) {
@@ -36,7 +36,7 @@ func openFixture(t testing.TB, f fixture) (css.Page, []string) {
 				continue
 			}
 			request(i.URL)
-			p.Imported[i.URL] = stylesheet.Parse([]byte(f.files[path.Base(i.URL)]), i.URL)
+			p.Imported[i.URL] = stylesheet.Parse([]byte(f.files[path.Base(i.URL)]), markup.Base{URL: i.URL})
 			load(p.Imported[i.URL])
 		}
 	}
@@ -50,7 +50,7 @@ func openFixture(t testing.TB, f fixture) (css.Page, []string) {
 		if from.URL != "" {
 			text, url = f.files[path.Base(from.URL)], from.URL
 		}
-		s := stylesheet.Parse([]byte(text), url)
+		s := stylesheet.Parse([]byte(text), markup.Base{URL: url})
 		load(s)
 		p.Sheets = append(p.Sheets, css.Applied{Sheet: s, Media: from.Media, Scope: from.Scope})
 	}
@@ -83,7 +83,7 @@ func TestGolden(t *testing.T) {
 // same page with styles for all: an unused font makes every element need one, and
 // changes nothing else.
 func TestNeeded(t *testing.T) {
-	face := stylesheet.Parse([]byte(`@font-face{font-family:unheard-of;src:url(never.woff2)}`), site)
+	face := stylesheet.Parse([]byte(`@font-face{font-family:unheard-of;src:url(never.woff2)}`), markup.Base{URL: site})
 	for _, f := range loadFixtures(t) {
 		t.Run(f.name, func(t *testing.T) {
 			for name, text := range f.files {
@@ -109,5 +109,5 @@ func parseHTML(text, url string) *markup.Document {
 // newPage is a document with one style sheet.
 func newPage(text string, s *stylesheet.Sheet) css.Page {
 	doc := parseHTML(text, "https://example.org/")
-	return css.Page{Doc: doc.Root, Quirks: doc.Quirks, Base: doc.Base, Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
+	return css.Page{Doc: doc.Root, Quirks: doc.Quirks, Base: markup.Base{URL: doc.Base, Encoding: doc.Encoding}, Viewport: media.Desktop(), Sheets: []css.Applied{{Sheet: s}}}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"libra/pkg/inspect/css/stylesheet"
+	"libra/pkg/inspect/markup"
 )
 
 // TestReasons compares the reasons of every URL with those a person should read.
@@ -27,7 +28,7 @@ func TestReasons(t *testing.T) {
 		@font-face { font-family: F; src: local(L), url(f.woff2) format("woff2"), url(f.ttf) }
 		@font-face { font-family: G; src: url(g.eot), url(g.svg) format("svg") }
 		@font-face { font-family: H; src: url(h.woff2) }
-		.hero { font-family: F }`), "https://example.org/s.css")
+		.hero { font-family: F }`), markup.Base{URL: "https://example.org/s.css"})
 	p := newPage(`<!DOCTYPE html><p class=hero style="list-style: url(inline.png)">text</p>
 		<div class=menu>x</div><a href=#>x</a><b class=both>x</b>`, s)
 	got := map[string]string{}

@@ -8,14 +8,15 @@ import (
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
+	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
 
 // Page is a document with its style sheets.
 type Page struct {
-	Doc      *html.Node // the document node
-	Base     string     // what style attributes resolve against
-	Sheets   []Applied  // in cascade order, alternate ones left out
+	Doc      *html.Node  // the document node
+	Base     markup.Base // what style attributes resolve against
+	Sheets   []Applied   // in cascade order, alternate ones left out
 	Viewport media.Viewport
 	// Imported holds the sheets that @import loaded, by Import.URL.
 	Imported map[string]*stylesheet.Sheet

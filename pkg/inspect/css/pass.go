@@ -238,7 +238,7 @@ func (p *pass) inContainers(a *cascade.Rule, parent *cascade.Style) bool {
 func (p *pass) starting(a *cascade.Rule, parent *cascade.Style) {
 	for i := range a.Source.Declarations {
 		if d := &a.Source.Declarations[i]; d.Value != nil && parent != nil {
-			p.valueImages(d.ID, d.Value, "starting style of "+syntax.Brief(a.Source.Prelude), a.Sheet)
+			p.valueImages(d.ID, d.Value, "starting style of "+syntax.Brief(a.Source.Prelude), a.Sheet.URL)
 		}
 	}
 }
@@ -253,7 +253,7 @@ func (p *pass) images(s *cascade.Style, pseudo string) {
 		if s.Parent != nil && property.Inherited[id] && s.Parent.Values[id] == v && pseudo == "" {
 			continue
 		}
-		p.valueImages(id, v, property.Names[id]+" of "+syntax.Brief(s.From[id].Rule.Source.Prelude), s.From[id].Rule.Sheet)
+		p.valueImages(id, v, property.Names[id]+" of "+syntax.Brief(s.From[id].Rule.Source.Prelude), s.From[id].Rule.Sheet.URL)
 	}
 }
 

@@ -63,7 +63,7 @@ func (p *pass) pseudoElement(e *styled, q *pseudoCands) {
 	case "marker":
 		exists = e.style.Keyword(property.Display, "inline") == "list-item"
 		if exists && s.Values[property.Content] != nil {
-			p.valueImages(property.Content, s.Values[property.Content], "marker of "+syntax.Brief(s.From[property.Content].Rule.Source.Prelude), s.From[property.Content].Rule.Sheet)
+			p.valueImages(property.Content, s.Values[property.Content], "marker of "+syntax.Brief(s.From[property.Content].Rule.Source.Prelude), s.From[property.Content].Rule.Sheet.URL)
 		}
 		if exists {
 			p.markerText(e, s)
@@ -121,7 +121,7 @@ func (p *pass) animations(s *cascade.Style) {
 		for _, f := range k.Rule.Rules {
 			start := f.Prelude == "from" || f.Prelude == "0%"
 			if !paused || start {
-				p.keyframe(f, s, "animation "+name, k.Sheet)
+				p.keyframe(f, s, "animation "+name, k.Sheet.URL)
 			}
 		}
 	}

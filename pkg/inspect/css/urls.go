@@ -9,11 +9,13 @@ import (
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
 
 // parseInline reads a style attribute.
-func parseInline(style, base string) []property.Declaration {
+func parseInline(style string, base markup.Base) []property.Declaration {
+	base.Encoding = "" // measured: their queries are in UTF-8
 	var decls []property.Declaration
 	for _, d := range syntax.Declarations(style) {
 		decls = property.Append(decls, d, base)
@@ -24,7 +26,7 @@ func parseInline(style, base string) []property.Declaration {
 // lister collects the uses of one sheet.
 type lister struct {
 	v    media.Viewport
-	base string // of the sheet
+	base markup.Base // of the sheet
 	uses []Use
 }
 
@@ -110,6 +112,6 @@ func (l *lister) add(u Use, c stylesheet.Barrier) {
 	if c.Reason != "" && u.Fetch == libra.Fetched {
 		u.Fetch, u.Reason = c.Fetch, c.Reason
 	}
-	u.Sheet = l.base
+	u.Sheet = l.base.URL
 	l.uses = append(l.uses, u)
 }

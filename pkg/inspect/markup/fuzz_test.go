@@ -67,12 +67,12 @@ func FuzzResolve(f *testing.F) {
 		f.Add("http://a.test/dir/page?q#f", s)
 	}
 	f.Fuzz(func(t *testing.T, base, ref string) {
-		abs, ok := markup.Resolve(base, ref)
+		abs, ok := markup.Base{URL: base}.Resolve(ref)
 		if !ok {
 			return
 		}
 		checkURL(t, abs, false)
-		if again, ok := markup.Resolve("", abs); !ok || again != abs {
+		if again, ok := (markup.Base{}).Resolve(abs); !ok || again != abs {
 			t.Errorf("%q resolves to %q, and that to %q", ref, abs, again)
 		}
 	})

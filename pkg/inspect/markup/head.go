@@ -86,6 +86,7 @@ func (w *walker) sheet(n *html.Node, href string, alternate bool, reason string)
 	}
 	w.list(Reference{
 		URL: abs, Type: libra.Stylesheet, Fetch: libra.Fetched, Reason: reason, Kind: Sheet, Media: media, Integrity: strings.Clone(attr(n, "integrity")),
+		Encoding: Encoding(attr(n, "charset")),
 	})
 	source.URL = abs
 	w.doc.Sheets = append(w.doc.Sheets, source)

@@ -105,6 +105,9 @@ type Reference struct {
 	// TopLevel means that the document takes the place of the page, instead of
 	// being framed by it.
 	TopLevel bool
+	// Encoding is the one that the charset attribute of a style sheet's link names,
+	// "" for none.
+	Encoding string
 	// Integrity is the integrity attribute of a style sheet or module; a body
 	// that fails it is weighed and not read.
 	Integrity string
@@ -151,8 +154,8 @@ type Document struct {
 	Sheets []SheetSource
 	// ImportMap resolves module specifiers.
 	ImportMap ImportMap
-	// Charset the document was decoded from, in lower case.
-	Charset string
+	// Encoding is the name of the encoding that the document was decoded from.
+	Encoding string
 	// Quirks means that the document names no document type, or one of the
 	// last century; style sheets of any media type apply to it.
 	Quirks bool
@@ -182,6 +185,9 @@ type Input struct {
 	// MediaType as the server said, such as "text/html"; Charset likewise, ""
 	// where it said none.
 	MediaType, Charset string
+	// FramedBy is the encoding of the document that frames this one, if it is of the
+	// same origin; "" otherwise.
+	FramedBy string
 	// Refresh and Link are the headers of these names, "" for none; several of
 	// them are joined by commas.
 	Refresh, Link string
@@ -200,12 +206,12 @@ func Parse(in Input, env Env) *Document {
 		doc.Base = in.URL
 	}
 	t := tree(in, env.Scripting, env.MaxElements)
-	doc.Root, doc.Charset, doc.Cut, doc.Elements = t.root, t.label, t.cut, t.nodes
+	doc.Root, doc.Encoding, doc.Cut, doc.Elements = t.root, t.label, t.cut, t.nodes
 	if env.Mobile && !env.Framed {
 		env.Width, env.Height = layoutViewport(doc.Root, env.Width, env.Height)
 	}
 	doc.Width, doc.Height = env.Width, env.Height
-	w := walker{doc: doc, env: env, resolver: newResolver(doc.Base, doc.Charset)}
+	w := walker{doc: doc, env: env, resolver: newResolver(Base{doc.Base, doc.Encoding})}
 	if env.Scripting {
 		w.lazy = map[*html.Node]int{}
 		for i, n := range LazyElements(doc.Root) {
@@ -260,8 +266,8 @@ func sameHost(a, b string) bool {
 	return errX == nil && errY == nil && x.Host() == y.Host()
 }
 
-// sameOrigin reports whether two absolute URLs share scheme, host and port.
-func sameOrigin(a, b string) bool {
+// SameOrigin reports whether two absolute URLs share scheme, host and port.
+func SameOrigin(a, b string) bool {
 	x, errX := weburl.Parse(a)
 	y, errY := weburl.Parse(b)
 	return errX == nil && errY == nil && x.SameOrigin(y)

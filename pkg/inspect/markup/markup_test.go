@@ -54,16 +54,16 @@ func TestResolve(t *testing.T) {
 		"a//b":                  "http://a.test/dir/a//b",
 		"http://under_score.t/": "http://under_score.t/",
 	} {
-		if got, ok := markup.Resolve(base, ref); !ok || got != want {
+		if got, ok := (markup.Base{URL: base}).Resolve(ref); !ok || got != want {
 			t.Errorf("Resolve(%q) = %q, %v, want %q", ref, got, ok, want)
 		}
 	}
 	for _, ref := range []string{"", "  ", "data:image/png;base64,AA", "javascript:1", "mailto:a@b", "http://", "http://a b/", "http://1.2.3.4.5/", "http://256.1.1.1/", "http://a:99999/", "about:blank", "http://[::1", "http://a<b/"} {
-		if got, ok := markup.Resolve(base, ref); ok {
+		if got, ok := (markup.Base{URL: base}).Resolve(ref); ok {
 			t.Errorf("Resolve(%q) = %q, want none", ref, got)
 		}
 	}
-	if got, ok := markup.Resolve("about:srcdoc", "x.png"); ok {
+	if got, ok := (markup.Base{URL: "about:srcdoc"}).Resolve("x.png"); ok {
 		t.Errorf("Resolve against about:srcdoc = %q, want none", got)
 	}
 }

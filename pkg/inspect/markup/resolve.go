@@ -1,6 +1,7 @@
 package markup
 
 import (
+	"regexp"
 	"strings"
 
 	"golang.org/x/net/html/charset"
@@ -9,13 +10,18 @@ import (
 	"libra/pkg/weburl"
 )
 
-// Resolve returns the URL that a browser requests for the reference ref in a
-// document or style sheet at base: absolute, percent-encoded, without its
-// fragment. ok is false for anything but http and https, for invalid URLs and
-// for an empty reference.
-func Resolve(base, ref string) (abs string, ok bool) {
-	return newResolver(base, "").resolve(ref)
+// Base is what the references of a document or style sheet are relative to.
+type Base struct {
+	URL string
+	// Encoding is that of the document or style sheet, which the queries of its URLs
+	// are encoded in; "" is UTF-8.
+	Encoding string
 }
+
+// Resolve returns the URL that a browser requests for the reference ref: absolute,
+// percent-encoded, without its fragment. ok is false for anything but http and
+// https, for invalid URLs and for an empty reference.
+func (b Base) Resolve(ref string) (abs string, ok bool) { return newResolver(b).resolve(ref) }
 
 // resolver resolves references against one base.
 type resolver struct {
@@ -23,10 +29,10 @@ type resolver struct {
 	encode *encoding.Encoder // of query strings; nil for UTF-8
 }
 
-func newResolver(base, label string) resolver {
+func newResolver(base Base) resolver {
 	var r resolver
-	r.base, _ = weburl.Parse(base)
-	if enc, name := charset.Lookup(label); enc != nil && name != "utf-8" && !strings.HasPrefix(name, "utf-16") {
+	r.base, _ = weburl.Parse(base.URL)
+	if enc, name := charset.Lookup(base.Encoding); enc != nil && name != encodingUTF8 && !strings.HasPrefix(name, "utf-16") {
 		r.encode = encoding.HTMLEscapeUnsupported(enc.NewEncoder())
 	}
 	return r
@@ -44,13 +50,25 @@ func (r resolver) resolve(ref string) (string, bool) {
 // query returns a query in the encoding of the document.
 func (r resolver) query(q string) string { return encodeQuery(q, r.encode) }
 
+// unencodable is a character that an encoding does not have, as its encoder writes
+// it. Queries contain no "#" of their own.
+var unencodable = regexp.MustCompile("&#([0-9]+);")
+
 func encodeQuery(q string, enc *encoding.Encoder) string {
-	if enc != nil && !isASCII(q) {
-		if s, err := enc.String(q); err == nil {
-			q = s
-		}
+	if enc == nil || isASCII(q) {
+		return percentEncode(q, " \"#<>'")
 	}
-	return percentEncode(q, " \"#<>'")
+	if s, err := enc.String(q); err == nil {
+		q = s
+	}
+	var b strings.Builder
+	from := 0
+	for _, at := range unencodable.FindAllStringSubmatchIndex(q, -1) {
+		b.WriteString(percentEncode(q[from:at[0]], " \"#<>'"))
+		b.WriteString("%26%23" + q[at[2]:at[3]] + "%3B")
+		from = at[1]
+	}
+	return b.String() + percentEncode(q[from:], " \"#<>'")
 }
 
 // percentEncode escapes control characters, what is not ASCII, and set.

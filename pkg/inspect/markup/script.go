@@ -210,7 +210,7 @@ func relativeSpecifier(s string) bool {
 func (m ImportMap) Resolve(specifier, base string) (string, bool) {
 	key := specifier
 	if relativeSpecifier(specifier) {
-		abs, ok := Resolve(base, specifier)
+		abs, ok := Base{URL: base}.Resolve(specifier)
 		if !ok {
 			return "", false
 		}
@@ -226,7 +226,7 @@ func (m ImportMap) Resolve(specifier, base string) (string, bool) {
 		}
 	}
 	if longest != "" {
-		return Resolve(m.imports[longest], key[len(longest):])
+		return Base{URL: m.imports[longest]}.Resolve(key[len(longest):])
 	}
 	return key, key != specifier || relativeSpecifier(specifier)
 }

@@ -62,7 +62,7 @@ func (w *walker) use(n *html.Node) {
 	switch {
 	case !strings.Contains(href, "#"):
 		r.Reason, r.Kind = "SVG use of a whole document", Frame
-	case !sameOrigin(abs, w.doc.URL):
+	case !SameOrigin(abs, w.doc.URL):
 		r.Fetch, r.Reason = libra.Unused, "SVG use of another origin"
 	}
 	w.add(href, r)

@@ -24,7 +24,7 @@ func TestTitle(t *testing.T) {
 		{"text/html", "<title>\x00<script>alert(1)</script>\x1b[31m</title>", "\uFFFD<script>alert(1)</script>\x1b[31m"},
 		{"image/svg+xml", "<svg xmlns='http://www.w3.org/2000/svg'><g><title>of a group</title></g><title>of the drawing</title></svg>", "of the drawing"},
 	} {
-		doc := markup.Parse(markup.Input{Body: []byte(c.body), MediaType: c.mediaType, URL: "http://a.test/"}, desktop)
+		doc := markup.Parse(markup.Input{Body: []byte(c.body), MediaType: c.mediaType, Charset: "utf-8", URL: "http://a.test/"}, desktop)
 		if doc.Title != c.want {
 			t.Errorf("%s: got %q, want %q", c.body, doc.Title, c.want)
 		}

@@ -9,9 +9,6 @@ import (
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 	"golang.org/x/net/html/charset"
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 )
 
 // maxDepth is how deep browsers nest elements; deeper ones become siblings.
@@ -32,7 +29,8 @@ func tree(in Input, scripting bool, limit int) parsed {
 			return t
 		}
 	}
-	text, label := decode(in.Body, in.Charset)
+	label := documentEncoding(in)
+	text := Decode(in.Body, label)
 	text, cut, flat := bound(text, scripting, limit)
 	t := parsed{label: label, cut: cut}
 	var err error
@@ -49,25 +47,6 @@ func tree(in Input, scripting bool, limit int) parsed {
 		}
 	}
 	return t
-}
-
-// decode returns body as UTF-8 with the label of the encoding it was in: byte
-// order mark, then what the server said, then what the document says, then
-// windows-1252, as browsers do.
-func decode(body []byte, label string) ([]byte, string) {
-	contentType := "text/html"
-	if label != "" {
-		contentType += "; charset=" + label
-	}
-	enc, name, _ := charset.DetermineEncoding(body, contentType)
-	if enc == encoding.Nop || name == "utf-8" {
-		return bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")), "utf-8"
-	}
-	text, _, err := transform.Bytes(unicode.BOMOverride(enc.NewDecoder()), body)
-	if err != nil {
-		return body, "utf-8"
-	}
-	return text, name
 }
 
 // voids are the elements that have no end tag.

@@ -118,11 +118,11 @@ func (w *walker) base(n *html.Node) {
 	if !ok || w.hasBase {
 		return
 	}
-	abs, ok := newResolver(w.doc.Base, "").resolve(href)
+	abs, ok := newResolver(Base{URL: w.doc.Base}).resolve(href)
 	w.hasBase = ok || strings.Trim(href, space) == "" // the document's own
 	if ok {
 		enc := w.resolver.encode
-		w.resolver = newResolver(abs, "")
+		w.resolver = newResolver(Base{URL: abs})
 		w.resolver.encode = enc
 	}
 }

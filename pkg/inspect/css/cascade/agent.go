@@ -33,7 +33,7 @@ i, cite, em, var, dfn, address { font-style: italic }
 code, kbd, samp, pre, tt, listing, xmp, plaintext { font-family: monospace }
 input, textarea, select, button, meter, progress { font: menu; cursor: default }
 textarea { font-family: monospace } ol { list-style-type: decimal } ul, menu, dir { list-style-type: disc }
-`), "")
+`), markup.Base{})
 })
 
 // SkipsContents says whether parent renders no child such as e: replaced

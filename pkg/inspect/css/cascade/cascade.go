@@ -20,6 +20,7 @@ import (
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
 
@@ -76,7 +77,7 @@ const (
 // Rule is a style rule that is in force, or an inline style.
 type Rule struct {
 	Source     *stylesheet.Rule
-	Sheet      string // its URL
+	Sheet      markup.Base // what its addresses resolve against
 	Origin     Origin
 	layer      *layer
 	order      int
@@ -137,7 +138,7 @@ type Cascade struct {
 
 // Idle are rules that are not in force.
 type Idle struct {
-	Sheet string
+	Sheet markup.Base
 	Rules []*stylesheet.Rule
 	Why   stylesheet.Barrier // zero where the rules say it themselves
 }
@@ -145,14 +146,14 @@ type Idle struct {
 // Keyframes is an animation and where it stands.
 type Keyframes struct {
 	Rule  *stylesheet.Rule
-	Sheet string
+	Sheet markup.Base
 	layer *layer
 	Used  bool
 }
 
 // frame is the context of a rule on the way down.
 type frame struct {
-	sheet      string
+	sheet      markup.Base
 	layer      *layer
 	containers []*stylesheet.Rule
 	starting   bool
@@ -191,10 +192,10 @@ func (c *Cascade) sheet(s *stylesheet.Sheet, f frame) {
 		return
 	}
 	imports := s.Imports(c.viewport)
-	if len(imports) > 0 && slices.Contains(c.depth, s.Base) {
+	if len(imports) > 0 && slices.Contains(c.depth, s.Base.URL) {
 		return
 	}
-	c.depth = append(c.depth, s.Base)
+	c.depth = append(c.depth, s.Base.URL)
 	defer func() { c.depth = c.depth[:len(c.depth)-1] }()
 	f.sheet = s.Base
 	for _, i := range imports {
@@ -239,7 +240,7 @@ func (c *Cascade) add(rules []*stylesheet.Rule, f frame, s *stylesheet.Sheet) {
 				c.Idle = append(c.Idle, Idle{s.Base, []*stylesheet.Rule{r}, stylesheet.Unused("a font of a shadow tree, which Chromium does not load")})
 				continue
 			}
-			if face, ok := font.ParseFace(r.Descriptors, f.sheet); ok {
+			if face, ok := font.ParseFace(r.Descriptors, s.Base); ok {
 				c.Faces = append(c.Faces, face)
 			}
 			continue

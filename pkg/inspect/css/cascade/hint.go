@@ -7,6 +7,7 @@ import (
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 )
 
 // HintProperties are the presentation attributes of SVG that matter here.
@@ -15,7 +16,7 @@ var HintProperties = syntax.Keywords(`fill stroke filter mask clip-path cursor m
 
 // Hints are the declarations that e's attributes stand for; base is the
 // document's.
-func (c *Cascade) Hints(e *selector.Element, base string) []Candidate {
+func (c *Cascade) Hints(e *selector.Element, base markup.Base) []Candidate {
 	var decls []property.Declaration
 	for _, a := range e.Node.Attr {
 		switch name := strings.ToLower(a.Key); {

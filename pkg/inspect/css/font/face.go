@@ -15,6 +15,7 @@ import (
 
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 )
 
 // Face is one @font-face rule.
@@ -89,8 +90,8 @@ func (f *Face) UnlessInstalled(i int) string {
 }
 
 // ParseFace reads the descriptors of a @font-face rule; ok is false without family or sources.
-func ParseFace(descriptors []syntax.Declaration, base string) (*Face, bool) {
-	f := &Face{weight: [2]float64{400, 400}, stretch: [2]float64{100, 100}, style: "normal", Requested: -1, Sheet: base}
+func ParseFace(descriptors []syntax.Declaration, base markup.Base) (*Face, bool) {
+	f := &Face{weight: [2]float64{400, 400}, stretch: [2]float64{100, 100}, style: "normal", Requested: -1, Sheet: base.URL}
 	for _, d := range descriptors {
 		ns, ok := syntax.Values(d.Value)
 		if !ok || len(ns) == 0 {
@@ -129,7 +130,7 @@ func ParseFace(descriptors []syntax.Declaration, base string) (*Face, bool) {
 }
 
 // span reads one or two numbers of a range descriptor.
-func span(ns []syntax.Value, was [2]float64, parse func([]syntax.Value, string) (*property.Value, bool)) [2]float64 {
+func span(ns []syntax.Value, was [2]float64, parse func([]syntax.Value, markup.Base) (*property.Value, bool)) [2]float64 {
 	w := syntax.Fields(ns)
 	if len(w) == 1 && w[0].IsIdent("auto") {
 		return [2]float64{1, 1000}
@@ -137,8 +138,8 @@ func span(ns []syntax.Value, was [2]float64, parse func([]syntax.Value, string) 
 	if len(w) == 0 || len(w) > 2 {
 		return was
 	}
-	lo, ok := parse(w[:1], "")
-	hi, ok2 := parse(w[len(w)-1:], "")
+	lo, ok := parse(w[:1], markup.Base{})
+	hi, ok2 := parse(w[len(w)-1:], markup.Base{})
 	if !ok || !ok2 || lo.Number <= 0 || hi.Number <= 0 {
 		return was
 	}
@@ -147,7 +148,7 @@ func span(ns []syntax.Value, was [2]float64, parse func([]syntax.Value, string) 
 
 // sources reads src. An entry that cannot be understood is left out, and the
 // others stand.
-func sources(ns []syntax.Value, base string) ([]Source, bool) {
+func sources(ns []syntax.Value, base markup.Base) ([]Source, bool) {
 	var list []Source
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		w := syntax.Fields(part)

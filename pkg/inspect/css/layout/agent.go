@@ -7,6 +7,7 @@ import (
 
 	"libra/pkg/inspect/css/selector"
 	"libra/pkg/inspect/css/stylesheet"
+	"libra/pkg/inspect/markup"
 )
 
 // userAgentSheet is the part of the browser's own sheet that sizes boxes.
@@ -27,7 +28,7 @@ iframe, video, canvas, object, embed { width: 300px; height: 150px } audio { wid
 meter { width: 80px; height: 16px } progress { width: 160px; height: 16px }
 dialog { position: absolute; padding: 1em; border: 3px solid }
 center > table { margin-left: auto; margin-right: auto }
-`), "")
+`), markup.Base{})
 })
 
 // presentationalHints are the declarations that an element's attributes stand

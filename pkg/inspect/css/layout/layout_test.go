@@ -16,8 +16,8 @@ import (
 func near(body, sheet string) string {
 	root := markup.Tree(markup.Input{Body: []byte("<!doctype html>" + body)}, markup.Env{Scripting: true})
 	page := css.Page{
-		Doc: root, Base: "http://a/", Viewport: media.Desktop(), Lazy: markup.LazyElements(root),
-		Sheets: []css.Applied{{Sheet: stylesheet.Parse([]byte(sheet), "http://a/s.css")}},
+		Doc: root, Base: markup.Base{URL: "http://a/"}, Viewport: media.Desktop(), Lazy: markup.LazyElements(root),
+		Sheets: []css.Applied{{Sheet: stylesheet.Parse([]byte(sheet), markup.Base{URL: "http://a/s.css"})}},
 	}
 	var b strings.Builder
 	for _, u := range page.Uses() {

@@ -8,6 +8,7 @@ import (
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/property"
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 )
 
 // longhand is a property that layout depends on. They are read from the text of
@@ -142,7 +143,7 @@ func expand(name string, ns []syntax.Value) []setting {
 		case id >= propBorder && id < propBorder+4:
 			return []setting{{id, borderWidth(w)}}
 		case id == propDisplay:
-			if _, ok := property.ParseDisplay(ns, ""); !ok {
+			if _, ok := property.ParseDisplay(ns, markup.Base{}); !ok {
 				return nil
 			}
 		case !plausible(w):

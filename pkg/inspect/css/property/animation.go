@@ -5,10 +5,11 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 )
 
 // timeList reads times, in seconds.
-func timeList(ns []syntax.Value, _ string) (*Value, bool) {
+func timeList(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 	v := &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		if len(part) == 1 && part[0].IsIdent("auto") {
@@ -42,7 +43,7 @@ var animationWords = syntax.Keywords(`ease ease-in ease-out ease-in-out linear s
 
 // animationShorthand finds per animation its name, which is no time, count or
 // keyword, its duration and delay, and whether it runs.
-func animationShorthand(ns []syntax.Value, _ string) ([]setting, bool) {
+func animationShorthand(ns []syntax.Value, _ markup.Base) ([]setting, bool) {
 	names, durations, delays, states := &Value{}, &Value{}, &Value{}, &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		name, state := "", "running"
@@ -82,7 +83,7 @@ func animationShorthand(ns []syntax.Value, _ string) ([]setting, bool) {
 }
 
 // wordList reads identifiers, case kept.
-func wordList(ns []syntax.Value, _ string) (*Value, bool) {
+func wordList(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 	v := &Value{}
 	for _, n := range syntax.Fields(ns) {
 		if n.Kind != syntax.Ident {
@@ -94,7 +95,7 @@ func wordList(ns []syntax.Value, _ string) (*Value, bool) {
 }
 
 // containerShorthand reads names [/ type].
-func containerShorthand(ns []syntax.Value, base string) ([]setting, bool) {
+func containerShorthand(ns []syntax.Value, base markup.Base) ([]setting, bool) {
 	parts := syntax.Split(ns, syntax.IsSlash)
 	names, ok := wordList(parts[0], base)
 	kind := &Value{Keywords: []string{"normal"}}

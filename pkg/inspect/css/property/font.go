@@ -4,13 +4,14 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 )
 
 // ParseFamilies reads a list of family names. Quoted names are kept as they
 // are, unquoted ones joined by single spaces; generic names stay lower case
 // words without quotes, marked by a leading NUL so that "serif" in quotes
 // differs.
-func ParseFamilies(ns []syntax.Value, _ string) (*Value, bool) {
+func ParseFamilies(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 	v := &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		w := syntax.Fields(part)
@@ -45,7 +46,7 @@ var genericFamilies = syntax.Keywords(`serif sans-serif monospace cursive fantas
 	ui-monospace ui-rounded -webkit-body -webkit-standard`)
 
 // ParseWeight reads font-weight.
-func ParseWeight(ns []syntax.Value, _ string) (*Value, bool) {
+func ParseWeight(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
@@ -58,7 +59,7 @@ func ParseWeight(ns []syntax.Value, _ string) (*Value, bool) {
 }
 
 // ParseStyle reads font-style.
-func ParseStyle(ns []syntax.Value, _ string) (*Value, bool) {
+func ParseStyle(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 	word := strings.ToLower(ns[0].Text)
 	ok := ns[0].Kind == syntax.Ident && (word == "normal" || word == "italic" || word == "oblique")
 	return &Value{Keywords: []string{word}}, ok && (len(ns) == 1 || word == "oblique")
@@ -70,7 +71,7 @@ var stretchWords = map[string]float64{
 }
 
 // ParseStretch reads font-stretch.
-func ParseStretch(ns []syntax.Value, _ string) (*Value, bool) {
+func ParseStretch(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
@@ -82,7 +83,7 @@ func ParseStretch(ns []syntax.Value, _ string) (*Value, bool) {
 }
 
 // nameList reads animation names.
-func nameList(ns []syntax.Value, _ string) (*Value, bool) {
+func nameList(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 	v := &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		if len(part) != 1 || part[0].Kind != syntax.Ident && part[0].Kind != syntax.String {
@@ -100,7 +101,7 @@ var systemFonts = syntax.Keywords(`caption icon menu message-box small-caption s
 
 // fontShorthand reads [style] [variant] [weight] [stretch] size[/height]
 // family.
-func fontShorthand(ns []syntax.Value, base string) ([]setting, bool) {
+func fontShorthand(ns []syntax.Value, base markup.Base) ([]setting, bool) {
 	family, weight := &Value{}, &Value{Number: 400}
 	style, stretch := &Value{Keywords: []string{"normal"}}, &Value{Number: 100}
 	all := []setting{{FontFamily, family}, {FontWeight, weight}, {FontStyle, style}, {FontStretch, stretch}}

@@ -5,10 +5,11 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 )
 
 // oneImage reads "none" or an image.
-func oneImage(ns []syntax.Value, base string) (*Value, bool) {
+func oneImage(ns []syntax.Value, base markup.Base) (*Value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
@@ -20,7 +21,7 @@ func oneImage(ns []syntax.Value, base string) (*Value, bool) {
 }
 
 // imageList reads images separated by commas.
-func imageList(ns []syntax.Value, base string) (*Value, bool) {
+func imageList(ns []syntax.Value, base markup.Base) (*Value, bool) {
 	v := &Value{}
 	for _, part := range syntax.Split(ns, syntax.IsComma) {
 		one, ok := oneImage(part, base)
@@ -33,7 +34,7 @@ func imageList(ns []syntax.Value, base string) (*Value, bool) {
 }
 
 // urlOrNone reads "none" or one url().
-func urlOrNone(ns []syntax.Value, base string) (*Value, bool) {
+func urlOrNone(ns []syntax.Value, base markup.Base) (*Value, bool) {
 	if len(ns) != 1 {
 		return nil, false
 	}
@@ -45,7 +46,7 @@ func urlOrNone(ns []syntax.Value, base string) (*Value, bool) {
 }
 
 // URLImages is the image that ref names, if it is a request.
-func URLImages(ref, base string) []Image {
+func URLImages(ref string, base markup.Base) []Image {
 	if abs, ok := ResolveURL(base, ref); ok {
 		return []Image{{options: []option{{url: abs, density: 1}}}}
 	}
@@ -53,7 +54,7 @@ func URLImages(ref, base string) []Image {
 }
 
 // urlOrShape reads clip-path, shape-outside and offset-path.
-func urlOrShape(ns []syntax.Value, base string) (*Value, bool) {
+func urlOrShape(ns []syntax.Value, base markup.Base) (*Value, bool) {
 	v := &Value{}
 	for _, w := range syntax.Fields(ns) {
 		if img, ok := parseImage(w, base); ok {
@@ -67,7 +68,7 @@ func urlOrShape(ns []syntax.Value, base string) (*Value, bool) {
 
 var filterFunctions = syntax.Keywords(`blur brightness contrast drop-shadow grayscale hue-rotate invert opacity saturate sepia`)
 
-func filterValue(ns []syntax.Value, base string) (*Value, bool) {
+func filterValue(ns []syntax.Value, base markup.Base) (*Value, bool) {
 	v := &Value{}
 	if len(ns) == 1 && ns[0].IsIdent("none") {
 		return v, true
@@ -83,7 +84,7 @@ func filterValue(ns []syntax.Value, base string) (*Value, bool) {
 }
 
 // paintValue reads fill and stroke: a colour, or url() with a fallback.
-func paintValue(ns []syntax.Value, base string) (*Value, bool) {
+func paintValue(ns []syntax.Value, base markup.Base) (*Value, bool) {
 	w := syntax.Fields(ns)
 	if ref, ok := w[0].URL(); ok {
 		return &Value{Images: URLImages(ref, base)}, len(w) <= 2
@@ -92,7 +93,7 @@ func paintValue(ns []syntax.Value, base string) (*Value, bool) {
 }
 
 // reflectValue reads -webkit-box-reflect: direction, offset, image.
-func reflectValue(ns []syntax.Value, base string) (*Value, bool) {
+func reflectValue(ns []syntax.Value, base markup.Base) (*Value, bool) {
 	v := &Value{}
 	for _, w := range syntax.Fields(ns) {
 		if img, ok := parseImage(w, base); ok {
@@ -108,7 +109,7 @@ var cursors = syntax.Keywords(`auto default none context-menu help pointer progr
 	-webkit-grab -webkit-grabbing -webkit-zoom-in -webkit-zoom-out -internal-media-control`)
 
 // cursorValue reads images with hot spots, then the keyword that must follow.
-func cursorValue(ns []syntax.Value, base string) (*Value, bool) {
+func cursorValue(ns []syntax.Value, base markup.Base) (*Value, bool) {
 	parts := syntax.Split(ns, syntax.IsComma)
 	last := parts[len(parts)-1]
 	if len(last) != 1 || last[0].Kind != syntax.Ident || !cursors[strings.ToLower(last[0].Text)] {
@@ -133,7 +134,7 @@ var contentWords = syntax.Keywords(`normal none open-quote close-quote no-open-q
 
 // contentValue reads strings, images, counters and attr(), up to the "/"
 // before alternative text.
-func contentValue(ns []syntax.Value, base string) (*Value, bool) {
+func contentValue(ns []syntax.Value, base markup.Base) (*Value, bool) {
 	v := &Value{}
 	w := syntax.Fields(syntax.Split(ns, syntax.IsSlash)[0])
 	for _, n := range w {
@@ -164,9 +165,9 @@ func contentValue(ns []syntax.Value, base string) (*Value, bool) {
 	return v, len(w) > 0
 }
 
-func keywords(allowed string) func([]syntax.Value, string) (*Value, bool) {
+func keywords(allowed string) func([]syntax.Value, markup.Base) (*Value, bool) {
 	ok := syntax.Keywords(allowed)
-	return func(ns []syntax.Value, _ string) (*Value, bool) {
+	return func(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 		if len(ns) != 1 || ns[0].Kind != syntax.Ident {
 			return nil, false
 		}
@@ -175,7 +176,7 @@ func keywords(allowed string) func([]syntax.Value, string) (*Value, bool) {
 	}
 }
 
-func anyWord(ns []syntax.Value, _ string) (*Value, bool) {
+func anyWord(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 	return &Value{Keywords: []string{strings.ToLower(ns[0].Text)}}, len(ns) == 1
 }
 
@@ -185,7 +186,7 @@ var displays = syntax.Keywords(`none contents block inline flow flow-root inline
 	-webkit-box -webkit-inline-box -webkit-flex -webkit-inline-flex block-ruby masonry inline-masonry`)
 
 // ParseDisplay reads one keyword, or several as in "inline list-item".
-func ParseDisplay(ns []syntax.Value, _ string) (*Value, bool) {
+func ParseDisplay(ns []syntax.Value, _ markup.Base) (*Value, bool) {
 	v := &Value{}
 	for _, w := range syntax.Fields(ns) {
 		word := strings.ToLower(w.Text)
@@ -208,7 +209,7 @@ var (
 // layers reads the background and mask shorthands: per layer at most one
 // image, beside words, sizes and, for a background, a colour.
 func layers(id ID, allowed map[string]bool) grammar {
-	return func(ns []syntax.Value, base string) ([]setting, bool) {
+	return func(ns []syntax.Value, base markup.Base) ([]setting, bool) {
 		v := &Value{}
 		parts := syntax.Split(ns, syntax.IsComma)
 		for i, part := range parts {
@@ -241,7 +242,7 @@ var borderImageWords = syntax.Keywords(`none stretch repeat round space fill aut
 
 // borderImage reads an image beside slices, widths and repeats.
 func borderImage(id ID) grammar {
-	return func(ns []syntax.Value, base string) ([]setting, bool) {
+	return func(ns []syntax.Value, base markup.Base) ([]setting, bool) {
 		v := &Value{}
 		for _, n := range syntax.Fields(ns) {
 			if img, ok := parseImage(n, base); ok {
@@ -262,7 +263,7 @@ func borderImage(id ID) grammar {
 var borderWords = syntax.Keywords(`none hidden dotted dashed solid double groove ridge inset outset thin medium thick`)
 
 // borderValue reads the border shorthand, which takes the border image away.
-func borderValue(ns []syntax.Value, _ string) ([]setting, bool) {
+func borderValue(ns []syntax.Value, _ markup.Base) ([]setting, bool) {
 	for _, n := range syntax.Fields(ns) {
 		switch {
 		case n.Kind == syntax.Ident && borderWords[strings.ToLower(n.Text)], n.Kind == syntax.Dimension,
@@ -275,7 +276,7 @@ func borderValue(ns []syntax.Value, _ string) ([]setting, bool) {
 }
 
 // listStyle reads the list-style shorthand.
-func listStyle(ns []syntax.Value, base string) ([]setting, bool) {
+func listStyle(ns []syntax.Value, base markup.Base) ([]setting, bool) {
 	img, typ := &Value{}, &Value{Keywords: []string{"disc"}}
 	for _, n := range syntax.Fields(ns) {
 		if i, ok := parseImage(n, base); ok {
@@ -294,12 +295,12 @@ func listStyle(ns []syntax.Value, base string) ([]setting, bool) {
 	return []setting{{ListStyleImage, img}, {ListStyleType, typ}}, len(img.Images) <= 1
 }
 
-func markerShorthand(ns []syntax.Value, base string) ([]setting, bool) {
+func markerShorthand(ns []syntax.Value, base markup.Base) ([]setting, bool) {
 	v, ok := urlOrNone(ns, base)
 	return []setting{{MarkerStart, v}, {MarkerMid, v}, {MarkerEnd, v}}, ok
 }
 
-func offsetShorthand(ns []syntax.Value, base string) ([]setting, bool) {
+func offsetShorthand(ns []syntax.Value, base markup.Base) ([]setting, bool) {
 	v := &Value{}
 	for _, n := range syntax.Fields(ns) {
 		if ref, ok := n.URL(); ok {

@@ -5,6 +5,7 @@ import (
 
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 )
 
 // Image is one image value: the alternatives of an image-set(), or one
@@ -33,7 +34,7 @@ var imageTypes = syntax.Keywords(`image/png image/apng image/jpeg image/jpg imag
 	image/jxl image/svg+xml image/bmp image/x-ms-bmp image/x-icon image/vnd.microsoft.icon image/x-xbitmap image/x-png`)
 
 // parseImage reads one image value against the sheet's base.
-func parseImage(n syntax.Value, base string) (Image, bool) {
+func parseImage(n syntax.Value, base markup.Base) (Image, bool) {
 	if ref, ok := n.URL(); ok {
 		abs, _ := ResolveURL(base, ref)
 		return Image{options: []option{{url: abs, density: 1}}}, true
@@ -78,7 +79,7 @@ func stacked(ns []syntax.Value) bool {
 
 // imageSet reads the options of image-set(): an image or string, then a
 // resolution and a type in any order.
-func imageSet(n syntax.Value, base string) (Image, bool) {
+func imageSet(n syntax.Value, base markup.Base) (Image, bool) {
 	var set Image
 	for _, part := range syntax.Split(n.Args, syntax.IsComma) {
 		w := syntax.Fields(part)
@@ -166,6 +167,6 @@ func (img Image) URLs() []string {
 // IsImage says whether text is an image, or none.
 func IsImage(text string) bool {
 	ns, ok := syntax.Values(text)
-	_, image := oneImage(ns, "")
+	_, image := oneImage(ns, markup.Base{})
 	return ok && image
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 )
 
 // ID names a longhand that decides what is requested.
@@ -114,7 +115,7 @@ type setting struct {
 
 // grammar parses the value of a property; ok is false where Chromium drops
 // the declaration.
-type grammar func(ns []syntax.Value, base string) (set []setting, ok bool)
+type grammar func(ns []syntax.Value, base markup.Base) (set []setting, ok bool)
 
 // property is a shorthand or longhand.
 type property struct {
@@ -134,7 +135,7 @@ type Declaration struct {
 // Pending is a value with var(), or the text of a custom property.
 type Pending struct {
 	Text     string
-	base     string
+	base     markup.Base
 	property *property
 }
 
@@ -156,7 +157,7 @@ func (p *Pending) Parse(text string, id ID) (v *Value, ok bool) {
 
 // Append adds what d sets to decls, nothing when d is invalid or of no
 // interest.
-func Append(decls []Declaration, d syntax.Declaration, base string) []Declaration {
+func Append(decls []Declaration, d syntax.Declaration, base markup.Base) []Declaration {
 	if strings.HasPrefix(d.Name, "--") {
 		return append(decls, Declaration{
 			ID: Custom, Name: d.Name, Important: d.Important,
@@ -189,7 +190,7 @@ func Append(decls []Declaration, d syntax.Declaration, base string) []Declaratio
 }
 
 // settings parses ns as p's value, the words every property takes included.
-func (p *property) settings(ns []syntax.Value, base string) ([]setting, bool) {
+func (p *property) settings(ns []syntax.Value, base markup.Base) ([]setting, bool) {
 	if len(ns) == 1 && ns[0].Kind == syntax.Ident {
 		if w := WideKeywords[strings.ToLower(ns[0].Text)]; w != NotWide {
 			set := make([]setting, len(p.longhands))
@@ -209,8 +210,8 @@ var properties = func() map[string]*property {
 			m[n] = &property{longhands, parse}
 		}
 	}
-	one := func(names string, id ID, parse func([]syntax.Value, string) (*Value, bool)) {
-		add(names, func(ns []syntax.Value, base string) ([]setting, bool) {
+	one := func(names string, id ID, parse func([]syntax.Value, markup.Base) (*Value, bool)) {
+		add(names, func(ns []syntax.Value, base markup.Base) ([]setting, bool) {
 			v, ok := parse(ns, base)
 			return []setting{{id, v}}, ok
 		}, id)
@@ -264,7 +265,7 @@ var properties = func() map[string]*property {
 	for id := Display; id < Count; id++ {
 		all = append(all, id)
 	}
-	add("all", func([]syntax.Value, string) ([]setting, bool) { return nil, false }, all...)
+	add("all", func([]syntax.Value, markup.Base) ([]setting, bool) { return nil, false }, all...)
 	return m
 }()
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 )
 
 //go:embed properties.txt
@@ -50,7 +51,7 @@ func Supports(name, text string) bool {
 		return true
 	}
 	if p := properties[name]; p != nil {
-		_, ok := p.settings(ns, "https://base.invalid/")
+		_, ok := p.settings(ns, markup.Base{URL: "https://base.invalid/"})
 		return ok
 	}
 	if len(ns) == 1 && ns[0].Kind == syntax.Ident {

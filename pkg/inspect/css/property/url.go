@@ -10,16 +10,16 @@ import (
 // ResolveURL makes ref absolute against base. ok is false for what is no request:
 // nothing, a fragment alone (it names the document's own elements), and any
 // address that is not http or https.
-func ResolveURL(base, ref string) (abs string, ok bool) {
+func ResolveURL(base markup.Base, ref string) (abs string, ok bool) {
 	ref = strings.TrimLeft(ref, " \t\n\r\f")
 	if ref == "" || ref[0] == '#' {
 		return "", false
 	}
-	return markup.Resolve(base, ref)
+	return base.Resolve(ref)
 }
 
 // URLs lists the url() in any value text.
-func URLs(text, base string) []string {
+func URLs(text string, base markup.Base) []string {
 	ns, ok := syntax.Values(text)
 	if !ok {
 		return nil

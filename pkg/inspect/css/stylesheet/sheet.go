@@ -14,12 +14,13 @@ import (
 
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/syntax"
+	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
 )
 
 // Sheet is a style sheet that was read. It is immutable and may be shared.
 type Sheet struct {
-	Base       string // what its addresses resolve against
+	Base       markup.Base // what its addresses resolve against
 	Rules      []*Rule
 	imports    []importRule
 	namespaces map[string]string
@@ -34,7 +35,7 @@ type importRule struct {
 
 // Parse reads text. base is the sheet's URL after redirects, or for an inline
 // sheet the document's base URL.
-func Parse(text []byte, base string) *Sheet {
+func Parse(text []byte, base markup.Base) *Sheet {
 	s := &Sheet{Base: base}
 	p := parser{Tokenizer: syntax.Tokenizer{Source: strings.TrimPrefix(string(text), "\ufeff")}, sheet: s}
 	p.stylesheet()

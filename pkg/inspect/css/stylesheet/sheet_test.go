@@ -7,13 +7,14 @@ import (
 
 	"libra/pkg/inspect/css/media"
 	"libra/pkg/inspect/css/stylesheet"
+	"libra/pkg/inspect/markup"
 )
 
 func TestImports(t *testing.T) {
 	t.Parallel()
 	s := stylesheet.Parse([]byte(`@charset "utf-8"; @layer one;
 		@import url(a.css); @import "b.css" print; @import "c.css" layer(x) supports(display: bogus);
-		@import "d.css" supports(display: grid) screen; @import "#x"; p {} @import "e.css";`), "https://example.org/css/main.css?v=1")
+		@import "d.css" supports(display: grid) screen; @import "#x"; p {} @import "e.css";`), markup.Base{URL: "https://example.org/css/main.css?v=1"})
 	var got []string
 	for _, i := range s.Imports(media.Desktop()) {
 		got = append(got, string(i.Fetch)+" "+i.URL+" "+i.Media+" "+i.Layer)
