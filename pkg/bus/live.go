@@ -47,14 +47,19 @@ func (c *Conn) AskStep(ctx context.Context, page string) (s event.Step, err erro
 	return s, json.Unmarshal(m.Data, &s)
 }
 
-// PublishHeartbeats publishes a heartbeat every second until ctx ends, but none
+// heartbeatEvery is short enough that libra-web misses a component within a second,
+// three heartbeats being late.
+const heartbeatEvery = 250 * time.Millisecond
+
+// PublishHeartbeats publishes a heartbeat every 250 ms until ctx ends, but none
 // while stalled names a loop without progress.
 func (c *Conn) PublishHeartbeats(ctx context.Context, stalled func() string, now func() event.Heartbeat) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(heartbeatEvery)
 	defer tick.Stop()
 	for {
 		if stalled() == "" {
 			b := now()
+			b.EveryMS = int(heartbeatEvery.Milliseconds())
 			c.publishLossy(event.HeartbeatSubject(b.Component, b.Instance), b)
 		}
 		select {

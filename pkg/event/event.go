@@ -15,7 +15,7 @@
 //	libra.wake.<site>.<client>               lossy     (empty)    web, inspector: a request is stored
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      request   Step       web asks the inspector of the page
-//	libra.beat.<component>.<instance>        lossy     Heartbeat  all, every second
+//	libra.beat.<component>.<instance>        lossy     Heartbeat  all, every 250 ms
 package event
 
 import (
@@ -256,8 +256,9 @@ type Heartbeat struct {
 	PID       int              `json:"pid"`
 	Started   time.Time        `json:"started"`
 	At        time.Time        `json:"at"`
-	Status    string           `json:"status"`   // one line, as systemctl status shows it
-	Counters  map[string]int64 `json:"counters"` // ever-growing counts, snake_case
+	EveryMS   int              `json:"every_ms,omitempty"` // its interval; 0 of versions that send one every second
+	Status    string           `json:"status"`             // one line, as systemctl status shows it
+	Counters  map[string]int64 `json:"counters"`           // ever-growing counts, snake_case
 	// Troubles are the faults that the component wants an alarm for.
 	Troubles []Trouble `json:"troubles,omitempty"`
 	// Details are the reasons why the component cannot do all of its work.

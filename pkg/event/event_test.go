@@ -58,7 +58,7 @@ var messages = map[string]any{
 	}},
 	"acknowledged": libra.Note{ID: "n2", Kind: libra.Acknowledged, At: at, By: "alice", Text: "on it", Alarm: "bus"},
 	"step":         event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at},
-	"beat": event.Heartbeat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, Status: "well", Counters: map[string]int64{"requests": 3}, Troubles: []event.Trouble{
+	"beat": event.Heartbeat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, EveryMS: 250, Status: "well", Counters: map[string]int64{"requests": 3}, Troubles: []event.Trouble{
 		{ID: "channel.ops", Target: "channel ops", Summary: "s", Evidence: "e", Severity: libra.Major, Runbook: "#channel"},
 	}, Details: timedOut.Details},
 	"transition": libra.Transition{ID: "t1", At: at, Host: "box", Alarm: libra.Alarm{
