@@ -33,7 +33,7 @@ var rules = map[string][]string{
 	"broker":    {"event", "statefile", "component"},
 	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component"},
 	"rules":     {"libra", "statefile"},
-	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes"},
+	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component"},
 	"inspector": {"libra", "weburl", "event", "inspect", "bus"},
 	"recorder":  {"libra", "event", "bus", "store"},
 	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component"},

@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"libra/pkg/bus/bustest"
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/inspect"
 	"libra/pkg/inspector"
@@ -83,14 +84,26 @@ func site(t *testing.T) (url string, hung <-chan struct{}) {
 // appliance is a bus, an inspector and a web server, all real, in this
 // process. It has no recorder, watchdog or notifier, and says so.
 func appliance(t *testing.T) (url string) {
-	return serve(t, bustest.Start(t))
+	return serve(t, bustest.Start(t), filepath.Join(t.TempDir(), "none.sqlite"))
 }
 
 // degraded is an appliance with two alarms, one of which has cleared, and a
 // notifier's channel "ops", which works, and "gone", which does not.
 func degraded(t *testing.T) (url string) {
 	b := bustest.Start(t)
-	url = serve(t, b)
+	database := filepath.Join(t.TempDir(), "libra.db")
+	recorder, err := store.Open(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { recorder.Close() })
+	for _, c := range []string{component.Watchdog, component.Recorder} {
+		known, _ := component.Find(c)
+		go b.Connect(known.Role).PublishHeartbeats(t.Context(), func() string { return "" }, func() event.Heartbeat {
+			return event.Heartbeat{Component: c, Instance: "1", PID: 7, Started: time.Now(), At: time.Now()}
+		})
+	}
+	url = serve(t, b, database)
 	watchdog := b.Connect("watchdog")
 	since := time.Now().UTC().Add(-time.Minute)
 	disk := libra.Alarm{
@@ -128,21 +141,21 @@ func degraded(t *testing.T) (url string) {
 	return url
 }
 
-func serve(t *testing.T, b *bustest.Bus) (url string) {
+// serve runs an inspector and web; nothing else sends heartbeats.
+func serve(t *testing.T, b *bustest.Bus, database string) (url string) {
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait) // after t.Context() has ended
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	i := inspector.New(inspector.Config{Instance: "1", Workers: 2, Inspect: inspect.Config{Allow: loopback, PageTimeout: 10 * time.Second}}, b.Connect("inspector"), b.Log())
 	wg.Go(func() { i.Run(t.Context(), inspector.Loops{}) })
 
-	history := store.NewReader(filepath.Join(t.TempDir(), "none.sqlite"))
+	history := store.NewReader(database)
 	t.Cleanup(func() { history.Close() })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A page that is not in memory is sought for Patience while SQLite is out.
-	s := web.New(web.Config{Version: "1.2.3", Allow: loopback, Patience: time.Second}, b.Log(), b.Connect("web"), history, nil)
+	s := web.New(web.Config{Version: "1.2.3", Allow: loopback}, b.Log(), b.Connect("web"), history, nil)
 	wg.Go(func() { s.Run(t.Context(), l) })
 	url = "http://" + l.Addr().String()
 	bustest.Await(t, "web to be up", func() bool {

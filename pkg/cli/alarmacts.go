@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -177,7 +178,9 @@ func (r *runner) silencesCommand() *cli.Command {
 		Name:  "silences",
 		Usage: "list the silences and maintenance windows, in force or to come",
 		Description: `   libra alarms silences
-   libra alarms silences --json | jq -r '.silences[].id'`,
+   libra alarms silences --json | jq -r '.silences[].id'
+
+Exit codes: 0 done, 1 some may be missing, 2 no appliance.`,
 		Flags: applianceFlags(),
 		Action: func(c *cli.Context) error {
 			if err := none(c); err != nil {
@@ -185,22 +188,25 @@ func (r *runner) silencesCommand() *cli.Command {
 			}
 			var list struct {
 				Silences []silenceAnswer `json:"silences"`
-				Reasons  []string        `json:"reasons"`
+				freshness
 			}
 			printed, err := r.call(c, "list silences", http.MethodGet, "/api/silences", nil, &list)
-			if printed || err != nil {
-				return err
+			if err == nil && !printed {
+				r.writeUnknown(&list.freshness)
+				r.writeSilences(list.Silences, list.Stale)
 			}
-			r.writeSilences(list.Silences)
-			writeReasons(r.out, r.screen, "This list may lack the latest:", list.Reasons)
-			return nil
+			return cmp.Or(err, list.unknown())
 		},
 	}
 }
 
-func (r *runner) writeSilences(list []silenceAnswer) {
+func (r *runner) writeSilences(list []silenceAnswer, stale bool) {
+	if len(list) == 0 && stale {
+		fmt.Fprintln(r.out, "no silence is known")
+		return
+	}
 	if len(list) == 0 {
-		fmt.Fprintln(r.out, "no silences: every alarm is notified")
+		fmt.Fprintln(r.out, "no silences: no alarm is silenced")
 		return
 	}
 	t := table{columns: []column{

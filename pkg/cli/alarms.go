@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +19,9 @@ import (
 
 // alarmList is what GET /api/alarms answers.
 type alarmList struct {
-	Alarms  []alarmAnswer `json:"alarms"`
-	More    int           `json:"more"` // how many are not listed
-	Reasons []string      `json:"reasons"`
+	Alarms []alarmAnswer `json:"alarms"`
+	More   int           `json:"more"` // how many are not listed
+	freshness
 }
 
 // alarmAnswer is an alarm, and what was done about it since it was raised.
@@ -54,7 +55,7 @@ that have cleared.
    libra alarms silence --alarm 'beat.*' --for 2h --why "new inspectors"
    libra alarms test ops
 
-Exit codes: 0 no alarm is raised, 1 one is, 2 no appliance.`,
+Exit codes: 0 no alarm is raised, 1 one is, or it is unknown, 2 no appliance.`,
 		Flags: applianceFlags(
 			&cli.BoolFlag{Name: "all", Usage: "list alarms that have cleared too", DisableDefaultText: true},
 		),
@@ -98,11 +99,14 @@ func (r *runner) alarms(c *cli.Context) error {
 			return errBad
 		}
 	}
-	return err
+	return cmp.Or(err, list.unknown())
 }
 
 func (r *runner) writeAlarms(list *alarmList) {
-	if len(list.Alarms) == 0 {
+	r.writeUnknown(&list.freshness)
+	if len(list.Alarms) == 0 && list.Stale {
+		fmt.Fprintln(r.out, "no alarm is known: one may be raised")
+	} else if len(list.Alarms) == 0 {
 		fmt.Fprintln(r.out, "no alarms")
 	} else {
 		t := table{columns: []column{
@@ -129,7 +133,6 @@ func (r *runner) writeAlarms(list *alarmList) {
 	if list.More > 0 {
 		fmt.Fprintf(r.out, "\nand %s\n", libra.Several(list.More, "more alarm"))
 	}
-	writeReasons(r.out, r.screen, "This list may lack the latest:", list.Reasons)
 }
 
 // doneLines say what was done about an open alarm.
@@ -179,8 +182,8 @@ type history struct {
 		Severity libra.Severity `json:"severity"`
 		Silence  *libra.Silence `json:"silence"`
 	} `json:"timeline"`
-	Next    string   `json:"next"`
-	Reasons []string `json:"reasons"`
+	Next string `json:"next"`
+	freshness
 }
 
 func historyFlags() []cli.Flag {
@@ -210,7 +213,8 @@ func (r *runner) alarmCommand() *cli.Command {
 		Description: `   libra alarms show bus
    libra alarms show --json bus | jq '.timeline[].kind'
 
-Exit codes: 0 it has cleared, 1 it is raised, 2 no such alarm or no appliance.`,
+Exit codes: 0 it has cleared, 1 it is raised, or that is unknown, 2 no such alarm
+or no appliance.`,
 		Flags:  historyFlags(),
 		Action: r.alarm,
 	}
@@ -232,7 +236,8 @@ func (r *runner) alarm(c *cli.Context) error {
 	var a struct {
 		alarmAnswer
 		history
-		Silences []silenceAnswer `json:"silences"`
+		StateUnknownSince time.Time       `json:"state_unknown_since"` // zero while its state is known
+		Silences          []silenceAnswer `json:"silences"`
 	}
 	data, err := k.get(c.Context, fmt.Sprintf("show alarm %q", id), alarmPath(id)+query, &a)
 	if err != nil {
@@ -241,11 +246,14 @@ func (r *runner) alarm(c *cli.Context) error {
 	if c.Bool("json") {
 		err = r.copyJSON(data)
 	} else {
+		if !a.StateUnknownSince.IsZero() {
+			fmt.Fprintf(r.out, "%s whether it is raised: what follows is as of then\n\n", r.screen.paint(yellow, "unknown"+since(a.StateUnknownSince)))
+		}
 		r.writeAlarm(&a.alarmAnswer, a.Silences, k.server)
 		fmt.Fprintln(r.out)
 		r.writeHistory(&a.history, c, id)
 	}
-	if err == nil && a.State == libra.Raised {
+	if err == nil && (a.State == libra.Raised || !a.StateUnknownSince.IsZero()) {
 		return errBad
 	}
 	return err
@@ -302,7 +310,8 @@ func (r *runner) historyCommand() *cli.Command {
 		Description: `   libra alarms history
    libra alarms history --limit 100 --json
 
-What --json prints under "next" goes to --after for what was before.`,
+What --json prints under "next" goes to --after for what was before. Exit codes:
+0 done, 1 events of the last moments may be missing, 2 no appliance.`,
 		Flags: historyFlags(),
 		Action: func(c *cli.Context) error {
 			if err := none(c); err != nil {
@@ -314,11 +323,10 @@ What --json prints under "next" goes to --after for what was before.`,
 			}
 			var h history
 			printed, err := r.call(c, "list what happened", http.MethodGet, "/api/history"+query, nil, &h)
-			if printed || err != nil {
-				return err
+			if err == nil && !printed {
+				r.writeHistory(&h, c, "")
 			}
-			r.writeHistory(&h, c, "")
-			return nil
+			return cmp.Or(err, h.unknown())
 		},
 	}
 }
@@ -326,7 +334,10 @@ What --json prints under "next" goes to --after for what was before.`,
 // writeHistory prints a part of a timeline: of one alarm, or of all where
 // alarm is "".
 func (r *runner) writeHistory(h *history, c *cli.Context, alarm string) {
-	if len(h.Timeline) == 0 {
+	r.writeUnknown(&h.freshness)
+	if len(h.Timeline) == 0 && h.Stale {
+		fmt.Fprintln(r.out, "no event is known")
+	} else if len(h.Timeline) == 0 {
 		fmt.Fprintln(r.out, "no events")
 	} else {
 		columns := []column{
@@ -362,7 +373,6 @@ func (r *runner) writeHistory(h *history, c *cli.Context, alarm string) {
 	if h.Next != "" {
 		fmt.Fprintf(r.out, "\nmore: libra %s --after %s\n", strings.TrimSpace(commandName(c)+" "+printable(alarm)), printable(h.Next))
 	}
-	writeReasons(r.out, r.screen, "This list may lack the latest:", h.Reasons)
 }
 
 func orDash(s string) string {

@@ -88,10 +88,10 @@ func TestTables(t *testing.T) {
 		{"page-open.txt", 0, []string{"page", "e7dmo5dvmrcm2qwxt4nv"}},
 		{"page-stale.txt", 0, []string{"page", "cccccccccccccccccccc"}},
 		{"page-partial.txt", 0, []string{"page", "dddddddddddddddddddd"}},
-		{"pages.txt", 0, []string{"pages"}},
+		{"pages.txt", 1, []string{"pages"}},
 		{"alarms.txt", 1, []string{"alarms", "--all"}},
 		{"alarm.txt", 1, []string{"alarms", "show", "bus"}},
-		{"history.txt", 0, []string{"alarms", "history"}},
+		{"history.txt", 1, []string{"alarms", "history"}},
 		{"silences.txt", 0, []string{"alarms", "silences"}},
 		{"status.txt", 1, []string{"status"}},
 	} {
@@ -117,6 +117,75 @@ func TestStatusShowsEveryRequiredComponent(t *testing.T) {
 		if row == "" || withoutUnseen.MatchString(row) == slices.Contains(seen, c.Name) {
 			t.Errorf("%s has the row %q", c.Name, row)
 		}
+	}
+}
+
+// What an appliance does not know is not called healthy, empty or done: by text, and
+// by exit code, with --json too.
+func TestUnknown(t *testing.T) {
+	const stale = `"stale":true,"unknown_since":"2026-11-21T09:00:00Z","reasons":["the bus is away"]`
+	answers := map[string]string{
+		"/api/alarms":     `{"alarms":[],"more":0,` + stale + `}`,
+		"/api/silences":   `{"silences":[],` + stale + `}`,
+		"/api/history":    `{"timeline":[],"next":"",` + stale + `}`,
+		"/api/pages":      `{"pages":[],"next":"",` + stale + `}`,
+		"/api/alarms/bus": `{"id":"bus","state":"cleared","summary":"The bus answers again","timeline":[],"state_unknown_since":"2026-11-21T09:00:00Z","silences":[],` + stale + `}`,
+		"/api/status": `{"status":"UNKNOWN","unknown_since":"2026-11-21T09:00:00Z","version":"1.2.3","unknown":[{"what":"alarms","since":"2026-11-21T09:00:00Z"}],
+			"refused":[{"what":"new inspections","since":"2026-11-21T09:00:00Z"}],"degraded":[],"components":[],"counts":{},"alarms_unknown_since":"2026-11-21T09:00:00Z"}`,
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, answers[r.URL.Path]) }))
+	t.Cleanup(s.Close)
+	const since = `unknown since 2026-11-21 09:00:00 UTC \(.* ago\)`
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"alarms"}, `^` + since + `: entries may be missing or out of date\n- the bus is away\n\nno alarm is known: one may be raised\n$`},
+		{[]string{"alarms", "silences"}, `^` + since + `(.|\n)*\nno silence is known\n$`},
+		{[]string{"alarms", "history"}, `^` + since + `(.|\n)*\nno event is known\n$`},
+		{[]string{"alarms", "show", "bus"}, `^` + since + ` whether it is raised`},
+		{[]string{"pages"}, `^` + since + `(.|\n)*\nno page is known\n$`},
+		{[]string{"pages", "--watched"}, `^` + since + `(.|\n)*\nno page is known\n$`},
+		{[]string{"status"}, `^UNKNOWN since 2026-11-21 09:00:00 UTC \(.* ago\) at .*, alarms unknown \(0 open alarms before\)\nunknown: alarms \(since .*\)\nrefused: new inspections \(since `},
+	} {
+		code, out, errs := libra(t, append(c.args, "--server", s.URL)...)
+		if code != 1 || errs != "" || !regexp.MustCompile(c.want).MatchString(out) {
+			t.Errorf("%v: code %d, stderr %q, want 1 and %s:\n%s", c.args, code, errs, c.want, out)
+		}
+		if code, out, _ := libra(t, append(c.args, "--json", "--server", s.URL)...); code != 1 || !strings.Contains(out, "2026-11-21T09:00:00Z") {
+			t.Errorf("%v --json: code %d, want 1: %s", c.args, code, out)
+		}
+	}
+}
+
+// A component without a heartbeat makes the appliance not healthy, whatever an
+// appliance of an earlier version says of the whole.
+func TestSilentComponentIsNotHealthy(t *testing.T) {
+	components := func(up string) string {
+		var list []string
+		for _, c := range component.Required() {
+			list = append(list, fmt.Sprintf(`{"component":%q,"instance":"1","up":%s,"pid":7}`, c.Name, up))
+			up = "true"
+		}
+		return strings.Join(list, ",")
+	}
+	for _, c := range []struct {
+		components string
+		code       int
+		want       string
+	}{
+		{components("true"), 0, "healthy"},
+		{components("false"), 1, "unknown"},
+		{"", 1, "unknown"},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, `{"status":"OK","version":"1","degraded":[],"components":[%s],"counts":{}}`, c.components)
+		}))
+		code, out, _ := libra(t, "status", "--server", s.URL)
+		if code != c.code || !regexp.MustCompile(`(?m)^libra-bus .*`+c.want).MatchString(out) {
+			t.Errorf("components [%s]: code %d, want %d and %s:\n%s", c.components, code, c.code, c.want, out)
+		}
+		s.Close()
 	}
 }
 

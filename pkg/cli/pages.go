@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -12,10 +13,9 @@ import (
 
 // pageList is what GET /api/pages answers.
 type pageList struct {
-	Pages   []pageAnswer `json:"pages"`
-	Next    string       `json:"next"` // for ?after=; "" at the end
-	Stale   bool         `json:"stale"`
-	Reasons []string     `json:"reasons"`
+	Pages []pageAnswer `json:"pages"`
+	Next  string       `json:"next"` // for ?after=; "" at the end
+	freshness
 }
 
 func (r *runner) pagesCommand() *cli.Command {
@@ -27,7 +27,8 @@ func (r *runner) pagesCommand() *cli.Command {
    libra pages --watched
    libra pages --json | jq -r '.pages[].url'
 
-What --json prints under "next" goes to --after for the pages that follow.`,
+What --json prints under "next" goes to --after for the pages that follow. Exit
+codes: 0 done, 1 pages or their newest reports may be missing, 2 no appliance.`,
 		Flags: applianceFlags(
 			&cli.IntFlag{Name: "limit", Value: 20, Usage: "list at most `N` pages"},
 			&cli.BoolFlag{Name: "watched", Usage: "list those that are watched, the newest watch first", DisableDefaultText: true},
@@ -61,10 +62,11 @@ func (r *runner) pages(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return r.copyJSON(data)
+		err = r.copyJSON(data)
+	} else {
+		r.writePages(&list, c.Bool("watched"))
 	}
-	r.writePages(&list, c.Bool("watched"))
-	return nil
+	return cmp.Or(err, list.unknown())
 }
 
 func (r *runner) writePages(list *pageList, watched bool) {
@@ -72,7 +74,10 @@ func (r *runner) writePages(list *pageList, watched bool) {
 	if watched {
 		flag = " --watched"
 	}
-	if len(list.Pages) == 0 && watched {
+	r.writeUnknown(&list.freshness)
+	if len(list.Pages) == 0 && list.Stale {
+		fmt.Fprintln(r.out, "no page is known")
+	} else if len(list.Pages) == 0 && watched {
 		fmt.Fprintln(r.out, "no pages are watched: libra submit --every 30s URL watches one")
 	} else if len(list.Pages) == 0 {
 		fmt.Fprintln(r.out, "no pages: libra submit URL adds one")
@@ -104,5 +109,4 @@ func (r *runner) writePages(list *pageList, watched bool) {
 	if list.Next != "" {
 		fmt.Fprintf(r.out, "\nmore: libra pages%s --after %s\n", flag, printable(list.Next))
 	}
-	writeReasons(r.out, r.screen, "This list may lack the latest:", list.Reasons)
 }

@@ -12,9 +12,12 @@ import (
 
 // status is what GET /api/status answers.
 type status struct {
-	Status   string `json:"status"`
-	Version  string `json:"version"`
-	Degraded []struct {
+	Status       string        `json:"status"`
+	UnknownSince time.Time     `json:"unknown_since"` // zero while everything is known
+	Version      string        `json:"version"`
+	Unknown      []unknownPart `json:"unknown"`
+	Refused      []unknownPart `json:"refused"`
+	Degraded     []struct {
 		Part   string    `json:"part"`
 		Reason string    `json:"reason"`
 		Since  time.Time `json:"since"`
@@ -24,6 +27,7 @@ type status struct {
 		Instance  string `json:"instance"`
 		Version   string `json:"version"`
 		Up        bool   `json:"up"`
+		State     string `json:"state"` // "" from an appliance that has only Up
 		Status    string `json:"status"`
 		PID       int    `json:"pid"`
 		AgeMS     int64  `json:"age_ms"`
@@ -33,7 +37,15 @@ type status struct {
 		Open   int `json:"open_requests"`
 		Alarms int `json:"open_alarms"`
 	} `json:"counts"`
-	HistorySince time.Time `json:"history_since"`
+	AlarmsUnknownSince time.Time `json:"alarms_unknown_since"` // zero while the count is right
+	HistorySince       time.Time `json:"history_since"`
+}
+
+// unknownPart is something that the appliance does not know, or does not accept.
+type unknownPart struct {
+	What      string    `json:"what"`
+	Since     time.Time `json:"since"`
+	Component string    `json:"component"` // that one's state, which has a row of its own
 }
 
 // statusWell is Status while the appliance does its work.
@@ -47,7 +59,7 @@ func (r *runner) statusCommand() *cli.Command {
    libra status --json | jq .degraded
    libra status >/dev/null || echo "not healthy"
 
-Exit codes: 0 healthy, 1 degraded, 2 no appliance.`,
+Exit codes: 0 healthy, 1 degraded, down or unknown, 2 no appliance.`,
 		Flags:  applianceFlags(),
 		Action: r.status,
 	}
@@ -71,52 +83,77 @@ func (r *runner) status(c *cli.Context) error {
 	} else {
 		r.writeStatus(k.server, &s)
 	}
-	if err == nil && (s.Status != statusWell || len(s.Degraded) > 0) {
+	if err == nil && !s.healthy() {
 		return errBad
 	}
 	return err
 }
 
+// healthy says whether everything is known to work. An appliance of an earlier
+// version says OK although a component sends no heartbeat.
+func (s *status) healthy() bool {
+	for _, p := range s.Components {
+		if !p.Up {
+			return false
+		}
+	}
+	return s.Status == statusWell && len(s.Degraded) == 0 && len(s.Unknown) == 0 && len(s.unseen()) == 0
+}
+
+// alarms is the number of open alarms in words.
+func (s *status) alarms() string {
+	text := libra.Several(s.Counts.Alarms, "open alarm")
+	if !s.AlarmsUnknownSince.IsZero() {
+		return "alarms unknown (" + text + " before)"
+	}
+	return text
+}
+
 func (r *runner) writeStatus(server string, s *status) {
-	colour := green
-	if s.Status != statusWell {
-		colour = red
-	} else if len(s.Degraded) > 0 {
+	colour := red
+	switch {
+	case s.healthy():
+		colour = green
+	case s.Status == statusWell, s.Status == "DEGRADED", s.Status == "UNKNOWN":
 		colour = yellow
 	}
-	fmt.Fprintf(r.out, "%s at %s, version %s: %s, %s, %s\n", r.screen.paint(colour, printable(s.Status)), server, printable(s.Version),
-		libra.Several(s.Counts.Pages, "page"), libra.Several(s.Counts.Open, "open request"), libra.Several(s.Counts.Alarms, "open alarm"))
+	fmt.Fprintf(r.out, "%s at %s, version %s: %s, %s, %s\n", r.screen.paint(colour, printable(s.Status)+since(s.UnknownSince)), server, printable(s.Version),
+		libra.Several(s.Counts.Pages, "page"), libra.Several(s.Counts.Open, "open request"), s.alarms())
 	if !s.HistorySince.IsZero() {
 		fmt.Fprintf(r.out, "history since %s\n", moment(s.HistorySince))
 	}
-	for _, d := range s.Degraded {
-		since := " (since " + moment(d.Since) + ")"
-		fmt.Fprintf(r.out, "%s %s%s\n", r.screen.paint(yellow, "degraded:"), printable(d.Part+": "+d.Reason), since)
+	for _, g := range s.Unknown {
+		if g.Component != "" {
+			continue
+		}
+		fmt.Fprintf(r.out, "%s %s (since %s)\n", r.screen.paint(yellow, "unknown:"), printable(g.What), moment(g.Since))
 	}
-	if len(s.Components) == 0 {
-		return
+	for _, g := range s.Refused {
+		fmt.Fprintf(r.out, "%s %s (since %s)\n", r.screen.paint(red, "refused:"), printable(g.What), moment(g.Since))
+	}
+	for _, d := range s.Degraded {
+		fmt.Fprintf(r.out, "%s %s (since %s)\n", r.screen.paint(yellow, "degraded:"), printable(d.Part+": "+d.Reason), moment(d.Since))
 	}
 	fmt.Fprintln(r.out)
-	away := false // the bus, which carries all heartbeats
-	for _, d := range s.Degraded {
-		away = away || d.Part == "bus"
-	}
 	t := table{columns: []column{
-		left("COMPONENT"), left("INSTANCE"), left("UP"), right("SEEN").goes(3), right("PID").goes(1), left("VERSION").goes(2), left("STATUS").goes(4).goesBelow("").cutTo(32),
+		left("COMPONENT"), left("INSTANCE"), left("STATE"), right("SEEN").goes(3), right("PID").goes(1), left("VERSION").goes(2), left("STATUS").goes(4).goesBelow("").cutTo(32),
 	}}
 	for _, p := range s.Components {
-		up := painted("yes", green)
+		state := painted("healthy", green)
 		switch {
-		case !p.Up && away:
-			up = painted("?", yellow)
+		case p.State == "down":
+			state = painted(p.State, red)
 		case !p.Up:
-			up = painted("no", red)
+			state = painted("unknown", yellow)
 		}
-		seen := libra.FormatAge(time.Duration(p.AgeMS) * time.Millisecond)
-		t.add(text(p.Component), text(p.Instance), up, text(seen), count(p.PID), text(p.Version), text(p.Status))
+		seen, pid := text(libra.FormatAge(time.Duration(p.AgeMS)*time.Millisecond)), count(p.PID)
+		if p.PID == 0 {
+			seen, pid = text("never"), text("")
+		}
+		t.add(text(p.Component), text(p.Instance), state, seen, pid, text(p.Version), text(p.Status))
 	}
 	for _, name := range s.unseen() {
-		t.add(text(name), text(""), painted("?", yellow), text(""), text(""), text(""), text("no heartbeat seen"))
+		t.add(text(name), text(""), painted("unknown", yellow), text("never"), text(""), text(""), text("no heartbeat seen"))
 	}
 	t.write(r.out, r.screen)
 }

@@ -12,6 +12,7 @@ import (
 
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
+	"libra/pkg/component"
 	"libra/pkg/daemon"
 	"libra/pkg/event"
 	"libra/pkg/libra"
@@ -176,7 +177,7 @@ func TestQuarantine(t *testing.T) {
 	if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, ">quarantined<") {
 		t.Errorf("the first page does not say it:\n%s", home)
 	}
-	for path, code := range map[string]int{"/api/pages/" + request(2).Page + "/release": 409, "/api/pages/" + request(3).Page + "/release": 503, "/api/pages/short/release": 404} {
+	for path, code := range map[string]int{"/api/pages/" + request(2).Page + "/release": 409, "/api/pages/" + request(3).Page + "/release": 404, "/api/pages/short/release": 404} {
 		if got := h.do("POST", path, ""); got.code != code {
 			t.Errorf("POST %s = %d %s", path, got.code, got.body)
 		}
@@ -244,7 +245,13 @@ func TestHistoryIsBehind(t *testing.T) {
 	h := newRig(t)
 	h.fill(reported(request(1), noon))
 	h.publish(reported(request(2), noon))
-	h.start(web.Config{HeartbeatTimeout: time.Hour}).ready()
+	h.alone = true
+	h.start(web.Config{HeartbeatTimeout: time.Hour}).connected()
+	for _, c := range component.Required() {
+		if c.Name != component.Recorder {
+			h.beats(beatOf(c.Name))
+		}
+	}
 	behind := func(since int64) {
 		h.beat(event.Heartbeat{
 			Component: "libra-recorder", Instance: "1", Version: daemon.Version, Started: noon, At: time.Now(),
@@ -287,7 +294,7 @@ func TestLockedHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.start(web.Config{}).ready()
+	h.start(web.Config{}).connected()
 	h.everyPathAnswers()
 	bustest.Await(t, "web to see the lock", func() bool { return strings.Contains(h.get("/up").body, "history is behind") })
 	before := h.reads.Load()

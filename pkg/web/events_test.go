@@ -42,6 +42,9 @@ func (h *rig) events(path string) <-chan string {
 			case "event":
 				kind = value
 			case "data":
+				if kind == "status" && !strings.Contains(path, "status") {
+					continue // of a machine that is busy
+				}
 				out <- kind + " " + value
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"libra/pkg/component"
 	"libra/pkg/libra"
 	"libra/pkg/web/state"
 )
@@ -42,8 +43,8 @@ func describe(out chan<- *prometheus.Desc, metrics ...metric) {
 
 var (
 	buildInfo      = gauge("libra_build_info", "Always 1; the label is the version of libra-web.", "version")
-	webUp          = gauge("libra_web_up", "1 while /up answers 200 OK, else 0.")
-	webDegraded    = gauge("libra_web_degraded", "1 while libra-web does less because of the component, else 0.", "component")
+	webUp          = gauge("libra_web_up", "1 while /up answers 200, else 0.")
+	webDegraded    = gauge("libra_web_degraded", "1 while the component is degraded, down or unknown, else 0.", "component")
 	webPages       = gauge("libra_web_pages", "Pages in the memory of libra-web.")
 	webRequests    = gauge("libra_web_open_requests", "Inspections accepted and not yet reported.")
 	webCacheBytes  = gauge("libra_web_cache_bytes", "Memory used by the newest reports, compressed.")
@@ -51,7 +52,8 @@ var (
 	webStreams     = gauge("libra_web_event_streams", "Clients connected to /api/events.")
 	webDropped     = counter("libra_web_event_streams_dropped_total", "Clients of /api/events that were disconnected because they did not read.")
 	webSubmissions = counter("libra_web_submissions_total", "Requests for an inspection: accepted, which means stored, or refused because the bus could not store them.", "result")
-	openAlarms     = gauge("libra_open_alarms", "Alarms that are raised.", "severity")
+	openAlarms     = gauge("libra_open_alarms", "Alarms that are raised; while libra_alarms_unknown is 1, those that were, without the severities that had none.", "severity")
+	alarmsUnknown  = gauge("libra_alarms_unknown", "1 while libra-web does not know which alarms are raised, else 0.")
 	componentUp    = gauge("libra_component_up", "1 while heartbeats of the component arrive, else 0; left out ten minutes after the last one.", "component", "instance", "version")
 )
 
@@ -83,7 +85,7 @@ type stateCollector struct{ s *Server }
 // Describe implements prometheus.Collector.
 func (stateCollector) Describe(out chan<- *prometheus.Desc) {
 	describe(out, buildInfo, webUp, webDegraded, webPages, webRequests, webCacheBytes, webCached, webStreams, webDropped,
-		webSubmissions, openAlarms, componentUp)
+		webSubmissions, openAlarms, alarmsUnknown, componentUp)
 	for _, m := range heartbeatMetrics {
 		if m != nil {
 			describe(out, *m)
@@ -96,7 +98,7 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	s, now := c.s, time.Now()
 	counts := s.state.Memory.Counts()
 	buildInfo.send(out, 1, s.cfg.Version)
-	webUp.send(out, oneIf(s.state.Up().Status == state.StatusOK))
+	webUp.send(out, oneIf(s.state.Up().Serving()))
 	webPages.send(out, float64(counts.Pages))
 	webRequests.send(out, float64(counts.Open))
 	webCacheBytes.send(out, float64(counts.ReportBytes))
@@ -105,9 +107,13 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	webDropped.send(out, float64(s.state.Hub.Dropped()))
 	webSubmissions.send(out, float64(s.api.Submitted()), "accepted")
 	webSubmissions.send(out, float64(s.api.Refused()), "refused")
+	unknown := s.state.FreshAlarms().Stale
+	alarmsUnknown.send(out, oneIf(unknown))
 	open := s.state.Memory.OpenBySeverity()
 	for _, severity := range libra.Severities() {
-		openAlarms.send(out, float64(open[severity]), string(severity))
+		if open[severity] > 0 || !unknown { // else it is unknown whether there is one
+			openAlarms.send(out, float64(open[severity]), string(severity))
+		}
 	}
 	c.degraded(out, now)
 	c.components(out, now)
@@ -115,11 +121,12 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 
 func (c stateCollector) degraded(out chan<- prometheus.Metric, now time.Time) {
 	down := map[string]bool{"bus": false, state.SQLite: false}
-	for _, n := range state.Needed {
-		down[n.Component] = false
+	for _, c := range component.Required() {
+		down[c.Name] = false
 	}
 	for _, d := range c.s.state.Degraded(now) {
-		down[d.Part] = true
+		name, _, _ := strings.Cut(d.Part, "@")
+		down[name] = true
 	}
 	for component, is := range down {
 		webDegraded.send(out, oneIf(is), component)
@@ -130,7 +137,7 @@ func (c stateCollector) degraded(out chan<- prometheus.Metric, now time.Time) {
 func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) {
 	for _, h := range c.s.state.Memory.Instances() {
 		b := h.Heartbeat
-		componentUp.send(out, oneIf(now.Sub(h.At) <= c.s.cfg.HeartbeatTimeout), b.Component, b.Instance, b.Version)
+		componentUp.send(out, oneIf(c.s.state.Arriving(h)), b.Component, b.Instance, b.Version)
 		for name, value := range b.Counters {
 			m := heartbeatMetrics[name]
 			if m == nil {

@@ -74,7 +74,9 @@ const hostileURL = "https://example.org/?q=\"}\\ 1\nlibra_page_up{page=\"x"
 // metered is a server with something of everything that /metrics shows.
 func metered(t *testing.T) *rig {
 	t.Helper()
-	h := newRig(t).start(web.Config{MaxPageMetrics: 2}).ready()
+	h := newRig(t)
+	h.alone = true
+	h.start(web.Config{MaxPageMetrics: 2}).connected()
 	watch := func(n int, url string) event.Request {
 		r := request(n)
 		r.URL, r.Page = url, libra.PageID(url)
@@ -90,15 +92,15 @@ func metered(t *testing.T) *rig {
 	failed := reported(watch(2, hostileURL), time.Now().UTC())
 	failed.Report.Outcome, failed.Report.Reasons = libra.Error, []string{"no answer"}
 	h.publish(heavy, failed, reported(watch(3, "https://example.org/omitted"), noon))
-	h.raise(transition(1, "bus", libra.Raised, libra.Critical, 1), transition(2, "web", libra.Raised, libra.Minor, 1), transition(3, "disk", libra.Cleared, libra.Minor, 1))
 	components := heartbeatCounters(t)
 	for component, names := range components {
 		counters := map[string]int64{}
 		for _, name := range names {
 			counters[name] = 4711
 		}
-		h.beat(event.Heartbeat{Component: component, Instance: "1", Version: "1.0", Started: noon, Counters: counters})
+		h.beats(event.Heartbeat{Component: component, Instance: "1", Version: "1.0", Started: noon, Counters: counters})
 	}
+	h.raise(transition(1, "bus", libra.Raised, libra.Critical, 1), transition(2, "web", libra.Raised, libra.Minor, 1), transition(3, "disk", libra.Cleared, libra.Minor, 1))
 	h.submit("https://example.org/")
 	bustest.Await(t, "everything to be measured", func() bool {
 		got := h.get("/metrics").body

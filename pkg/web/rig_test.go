@@ -24,6 +24,7 @@ import (
 
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/store"
@@ -43,19 +44,36 @@ type rig struct {
 	reads atomic.Int64 // of SQLite, on behalf of those who ask
 	loop  bustest.Loop
 	web   *web.Server
+	alone bool         // no other component sends heartbeats
 	log   *slog.Logger // web's
 	stop  func() error // ends the server and returns the error of Run
 }
 
-// keep is everything in the test's own folder.
+// newRig is a bus and an empty database.
 func newRig(t *testing.T) *rig {
-	return &rig{t: t, bus: bustest.Start(t), db: filepath.Join(t.TempDir(), "libra.db"), log: quiet()}
+	h := &rig{t: t, bus: bustest.Start(t), db: filepath.Join(t.TempDir(), "libra.db"), log: quiet()}
+	h.fill()
+	return h
+}
+
+// beats sends heartbeats like b until stop is called, or the test ends.
+func (h *rig) beats(b event.Heartbeat) (stop func()) {
+	h.t.Helper()
+	c, _ := component.Find(b.Component)
+	ctx, cancel := context.WithCancel(h.t.Context())
+	go h.connect(c.Role).PublishHeartbeats(ctx, func() string { return "" }, func() event.Heartbeat { return b })
+	return cancel
+}
+
+// beatOf is a heartbeat of a healthy component.
+func beatOf(name string) event.Heartbeat {
+	return event.Heartbeat{Component: name, Instance: "1", PID: 1, Started: noon, At: noon, Status: "playing"}
 }
 
 // connect does not wait for the bus to be there.
-func (h *rig) connect() *bus.Conn {
+func (h *rig) connect(role string) *bus.Conn {
 	h.t.Helper()
-	conn, err := bus.Connect(bus.Config{URL: h.bus.URL(), Seed: h.bus.Seed("web"), Role: "web", Name: "test-web", Log: quiet()})
+	conn, err := bus.Connect(bus.Config{URL: h.bus.URL(), Seed: h.bus.Seed(role), Role: role, Name: "test-" + role, Log: quiet()})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -98,7 +116,12 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func (h *rig) start(cfg web.Config) *rig {
 	h.t.Helper()
-	h.conn = h.connect()
+	for _, c := range component.Required() {
+		if !h.alone {
+			h.beats(beatOf(c.Name))
+		}
+	}
+	h.conn = h.connect("web")
 	reader := store.NewReader(h.db)
 	h.t.Cleanup(func() { reader.Close() })
 	h.web = web.New(cfg, h.log, h.conn, counted{reader, &h.reads}, &h.loop)
@@ -119,7 +142,15 @@ func (h *rig) start(cfg web.Config) *rig {
 	return h
 }
 
+// ready waits until nothing is unknown.
 func (h *rig) ready() *rig {
+	h.t.Helper()
+	bustest.Await(h.t, "web to know everything", func() bool { a := h.get("/up"); return a.code == 200 && !strings.HasPrefix(a.body, "UNKNOWN") })
+	return h
+}
+
+// connected waits until web has seen the bus.
+func (h *rig) connected() *rig {
 	h.t.Helper()
 	bustest.Await(h.t, "web to be ready with the bus", func() bool {
 		a := h.get("/up")

@@ -32,7 +32,8 @@
 //	DELETE /api/silences/{id}   ends it, once durable
 //	POST /api/channels/{name}/test  sends a trial message -> event.Tried
 //	GET  /api/status            components, degraded parts, counts
-//	GET  /up                    500 LOADING, then 200 OK and what is degraded
+//	GET  /up                    500 LOADING, then 200: OK, or what is unknown,
+//	                            refused or degraded
 //	GET  /metrics               for Prometheus
 //
 // Every error is RFC 9457 problem JSON, or an HTML page for a browser. A page
@@ -111,7 +112,8 @@ type Config struct {
 	// may wait for the bus before it is refused; 2.5 s where it is 0.
 	SubmitPatience time.Duration
 	// HeartbeatTimeout is how long a component may go without a heartbeat, which
-	// is sent every second, before it counts as down; 3.5 s.
+	// is sent every 250 ms, before its state counts as unknown; 800 ms. One that sends
+	// them less often has three of its intervals.
 	HeartbeatTimeout time.Duration
 	// StepTimeout is how old the last step of an inspection may be before its
 	// worker is asked whether it still has the page; 3 s.
@@ -141,7 +143,7 @@ func (c Config) withDefaults() Config {
 	or(&c.MaxPageMetrics, 500)
 	or(&c.Patience, 4*time.Second)
 	or(&c.SubmitPatience, 2500*time.Millisecond)
-	or(&c.HeartbeatTimeout, 3500*time.Millisecond)
+	or(&c.HeartbeatTimeout, 800*time.Millisecond)
 	or(&c.StepTimeout, 3*time.Second)
 	or(&c.HistoryCheck, 2*time.Second)
 	or(&c.Drain, 3*time.Second)
@@ -267,7 +269,7 @@ func (s *Server) tracked() http.Handler {
 // Status is the line for systemctl status.
 func (s *Server) Status() string {
 	up := s.state.Up()
-	if up.Status != state.StatusOK {
+	if !up.Serving() {
 		return "loading"
 	}
 	c := s.state.Memory.Counts()

@@ -183,7 +183,7 @@ func TestOpenRequestsAreFound(t *testing.T) {
 	t.Parallel()
 	h := newRig(t)
 	r := request(1)
-	if err := h.connect().Wait(t.Context()); err != nil {
+	if err := h.connect("web").Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.bus.Connect("web").Submit(t.Context(), r); err != nil {

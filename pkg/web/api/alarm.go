@@ -16,10 +16,9 @@ import (
 
 // alarmsDoc is what GET /api/alarms answers.
 type alarmsDoc struct {
-	Alarms           []AlarmDoc `json:"alarms"` // never null; open first, the worst first, then newest first
-	More             int        `json:"more"`   // how many are not listed
-	Stale            bool       `json:"stale"`
-	libra.ReasonList            // why stale
+	Alarms []AlarmDoc `json:"alarms"` // never null; open first, the worst first, then newest first
+	More   int        `json:"more"`   // how many are not listed
+	state.Freshness
 }
 
 // AlarmDoc is an alarm, and what was done about it since it was raised.
@@ -63,7 +62,7 @@ func (s *API) alarmDoc(t libra.Transition, now time.Time) AlarmDoc {
 
 // Alarms lists the newest transition of every alarm in one state, or in any.
 func (s *API) Alarms(ctx context.Context, state libra.AlarmState, limit int) alarmsDoc {
-	doc := alarmsDoc{Alarms: []AlarmDoc{}, ReasonList: libra.NoReasons()}
+	doc := alarmsDoc{Alarms: []AlarmDoc{}, Freshness: s.state.FreshAlarms()} // before they are read
 	list, caughtUp := s.state.Memory.AlarmList()
 	if !caughtUp {
 		old, err := s.state.ReadAlarms(ctx, 1000)
@@ -71,7 +70,6 @@ func (s *API) Alarms(ctx context.Context, state libra.AlarmState, limit int) ala
 			list = newest(append(list, old...))
 		}
 	}
-	doc.Stale = s.state.Behind(&doc.ReasonList, caughtUp && s.state.Notes.IsComplete(), "alarms")
 	now := time.Now()
 	for _, t := range list {
 		switch {
@@ -136,6 +134,9 @@ func noAlarm(id string) *Problem {
 type detailDoc struct {
 	AlarmDoc
 	Silences []SilenceDoc `json:"silences"` // in force or to come, that are about it; never null
+	// StateUnknownSince is since when the alarm may have been raised or cleared; left out
+	// while its state is known.
+	StateUnknownSince time.Time `json:"state_unknown_since,omitzero"`
 	TimelineDoc
 }
 
@@ -143,12 +144,13 @@ type detailDoc struct {
 func (s *API) Detail(ctx context.Context, id string, after state.Cursor, limit int) (detailDoc, *Problem) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
+	unknownSince := s.state.FreshAlarms().UnknownSince
 	t, p := s.alarm(ctx, id)
 	if p != nil {
 		return detailDoc{}, p
 	}
 	now := time.Now()
-	doc := detailDoc{AlarmDoc: s.alarmDoc(t, now), Silences: []SilenceDoc{}, TimelineDoc: s.Timeline(ctx, id, after, limit)}
+	doc := detailDoc{AlarmDoc: s.alarmDoc(t, now), Silences: []SilenceDoc{}, StateUnknownSince: unknownSince, TimelineDoc: s.Timeline(ctx, id, after, limit)}
 	for _, sil := range s.state.Notes.Silences(now) {
 		if sil.Match.Fits(t.Alarm) {
 			doc.Silences = append(doc.Silences, s.silenceDoc(sil, now))

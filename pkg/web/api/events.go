@@ -26,6 +26,7 @@ const (
 //	alarm    libra.Transition
 //	note     libra.Note: what was done about an alarm, or became of a silence
 //	watch    a page is watched from now on, or not any more
+//	status   what is unknown, refused or degraded has changed; sent to all clients
 //
 // With ?page= only that page's, beginning with its current state. What happened
 // while no client listened is not sent again: Last-Event-ID means nothing here,

@@ -42,8 +42,11 @@ func (s *API) Page(ctx context.Context, id string) (pageDoc, *Problem) {
 	if v.Shown() != nil {
 		s.addReport(ctx, &doc, v)
 	}
-	loaded, _ := s.state.Memory.Ready()
-	doc.Stale = s.state.Behind(&doc.ReasonList, loaded, "reports") || doc.Stale
+	fresh := s.state.FreshReports()
+	for _, r := range fresh.Why() {
+		doc.AddReason(r)
+	}
+	doc.Stale = doc.Stale || fresh.Stale
 	return doc, nil
 }
 
@@ -111,9 +114,7 @@ type PagesDoc struct {
 	Pages []listed `json:"pages"` // never null
 	// Next is the cursor of the next part; "" at the end.
 	Next string `json:"next"`
-	// Stale says that newer pages may be missing; Reasons why.
-	Stale bool `json:"stale"`
-	libra.ReasonList
+	state.Freshness
 }
 
 // ParseCursor reads a place in the list of pages.
@@ -135,7 +136,7 @@ func NoPlace(s string) error {
 func (s *API) Pages(ctx context.Context, after state.Cursor, limit int) PagesDoc {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
-	doc := PagesDoc{Pages: []listed{}, ReasonList: libra.NoReasons()}
+	doc := PagesDoc{Pages: []listed{}, Freshness: s.state.FreshPages()}
 	loaded, _ := s.state.Memory.Ready()
 	views, more := s.state.Memory.List(after, limit)
 	if !loaded || !more {
@@ -145,8 +146,7 @@ func (s *API) Pages(ctx context.Context, after state.Cursor, limit int) PagesDoc
 		}
 		older, err := s.state.Older(ctx, from, limit+1)
 		if err != nil && !errors.Is(err, libra.ErrNotFound) {
-			doc.Stale = true
-			doc.AddReason(libra.Reason{Code: libra.CodeHistoryUnreadable, Text: "history cannot be read: older pages may be missing"})
+			s.state.WithoutHistory(&doc.Freshness, "older pages may be missing")
 		}
 		views = append(views, older...)
 		slices.SortStableFunc(views, func(a, b state.PageView) int { return b.Cursor().Compare(a.Cursor()) })
@@ -159,7 +159,6 @@ func (s *API) Pages(ctx context.Context, after state.Cursor, limit int) PagesDoc
 	if more && len(views) > 0 {
 		doc.Next = views[len(views)-1].Cursor().String()
 	}
-	doc.Stale = s.state.Behind(&doc.ReasonList, loaded, "pages") || doc.Stale
 	return doc
 }
 

@@ -17,9 +17,8 @@ import (
 
 // silencesDoc is what GET /api/silences answers.
 type silencesDoc struct {
-	Silences         []SilenceDoc `json:"silences"` // never null; in force or to come, those that begin first first
-	Stale            bool         `json:"stale"`
-	libra.ReasonList              // why stale
+	Silences []SilenceDoc `json:"silences"` // never null; in force or to come, those that begin first first
+	state.Freshness
 }
 
 // SilenceDoc is a silence in an answer.
@@ -75,12 +74,11 @@ func stateOf(s libra.Silence, now time.Time) silenceState {
 
 // Silences lists those in force or to come.
 func (s *API) Silences() silencesDoc {
-	doc := silencesDoc{Silences: []SilenceDoc{}, ReasonList: libra.NoReasons()}
+	doc := silencesDoc{Silences: []SilenceDoc{}, Freshness: s.state.FreshSilences()}
 	now := time.Now()
 	for _, sil := range s.state.Notes.Silences(now) {
 		doc.Silences = append(doc.Silences, s.silenceDoc(sil, now))
 	}
-	doc.Stale = s.state.Behind(&doc.ReasonList, s.state.Notes.IsComplete(), "silences")
 	return doc
 }
 

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
+	"libra/pkg/libra"
 	"libra/pkg/web/state"
 )
 
@@ -12,7 +14,7 @@ import (
 func (s *API) GetUp(w http.ResponseWriter, r *http.Request) {
 	doc := s.state.Up()
 	code := http.StatusOK
-	if doc.Status != state.StatusOK {
+	if !doc.Serving() {
 		code = http.StatusInternalServerError
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -21,7 +23,19 @@ func (s *API) GetUp(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var b strings.Builder
-	fmt.Fprintln(&b, doc.Status)
+	fmt.Fprint(&b, doc.Status)
+	if since := doc.UnknownSince(); doc.Status == state.StatusUnknown {
+		fmt.Fprintf(&b, " since %s (%s)", libra.FormatTime(since), libra.FormatAge(time.Since(since)))
+	}
+	fmt.Fprintln(&b)
+	for _, g := range doc.Unknown {
+		if g.Component == "" {
+			fmt.Fprintln(&b, "unknown:", g)
+		}
+	}
+	for _, g := range doc.Refused {
+		fmt.Fprintln(&b, "refused:", g)
+	}
 	for _, d := range doc.Degraded {
 		fmt.Fprintln(&b, "degraded:", d)
 	}

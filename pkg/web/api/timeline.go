@@ -19,9 +19,8 @@ import (
 type TimelineDoc struct {
 	Timeline []EntryDoc `json:"timeline"` // never null; newest first
 	// Next is the cursor of the next part; "" at the end.
-	Next             string `json:"next"`
-	Stale            bool   `json:"stale"`
-	libra.ReasonList        // why stale
+	Next string `json:"next"`
+	state.Freshness
 }
 
 // EntryDoc is one thing that happened: an alarm was raised, again with another
@@ -68,7 +67,7 @@ func (e EntryDoc) place() state.Cursor { return state.Cursor{At: e.At, ID: e.ID}
 // after a place on. SQLite has all of it but for the last moments, which memory
 // has.
 func (s *API) Timeline(ctx context.Context, alarm string, after state.Cursor, limit int) TimelineDoc {
-	doc := TimelineDoc{Timeline: []EntryDoc{}, ReasonList: libra.NoReasons()}
+	doc := TimelineDoc{Timeline: []EntryDoc{}, Freshness: s.state.FreshTimeline()}
 	var transitions []libra.Transition
 	var notes []libra.Note
 	var err, noteErr error
@@ -95,11 +94,8 @@ func (s *API) Timeline(ctx context.Context, alarm string, after state.Cursor, li
 		doc.Next = list[limit-1].place().String()
 	}
 	doc.Timeline = append(doc.Timeline, list...)
-	_, alarmed := s.state.Memory.Ready()
-	doc.Stale = s.state.Behind(&doc.ReasonList, alarmed && s.state.Notes.IsComplete(), "alarms")
-	if err := errors.Join(err, noteErr); state.Unreadable(err) {
-		doc.Stale = true
-		doc.AddReason(libra.Reason{Code: libra.CodeHistoryUnreadable, Text: "history cannot be read: this is what is in memory"})
+	if state.Unreadable(errors.Join(err, noteErr)) {
+		s.state.WithoutHistory(&doc.Freshness, "this is what is in memory")
 	}
 	return doc
 }

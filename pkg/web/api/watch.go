@@ -22,6 +22,8 @@ type WatchedDoc struct {
 	Every  string        `json:"every,omitempty"` // how often it is inspected; "" where it is not watched
 	Budget *event.Judged `json:"budget"`          // how the report shown stands to the watch's budget; null without one
 	Alarms []pageAlarm   `json:"alarms"`          // the open ones about it; never null
+	// AlarmsUnknownSince is since when Alarms may have changed; left out while they are current.
+	AlarmsUnknownSince time.Time `json:"alarms_unknown_since,omitzero"`
 }
 
 type pageAlarm struct {
@@ -32,7 +34,7 @@ type pageAlarm struct {
 }
 
 func (s *API) watchedDoc(v state.PageView) WatchedDoc {
-	doc := WatchedDoc{Alarms: []pageAlarm{}}
+	doc := WatchedDoc{Alarms: []pageAlarm{}, AlarmsUnknownSince: s.state.FreshAlarms().UnknownSince}
 	if w, ok := s.state.Watches.Of(v.ID); ok {
 		doc.Every = state.ShowEvery(w.EveryS)
 	}
@@ -49,7 +51,7 @@ func (s *API) watchedDoc(v state.PageView) WatchedDoc {
 func (s *API) watchedPages(ctx context.Context, after state.Cursor, limit int) PagesDoc {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
-	doc := PagesDoc{Pages: []listed{}, ReasonList: libra.NoReasons()}
+	doc := PagesDoc{Pages: []listed{}, Freshness: s.state.FreshWatches()}
 	list := s.state.Watches.List(after)
 	if len(list) > limit {
 		list = list[:limit]
@@ -63,7 +65,6 @@ func (s *API) watchedPages(ctx context.Context, after state.Cursor, limit int) P
 		}
 		doc.Pages = append(doc.Pages, s.listed(v))
 	}
-	doc.Stale = s.state.Behind(&doc.ReasonList, s.state.Watches.Ready(), "watches")
 	return doc
 }
 

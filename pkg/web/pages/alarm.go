@@ -18,8 +18,8 @@ import (
 type alarmsPage struct {
 	actsPage
 	Open     []alarmRow
-	More     int      // open ones that are not listed
-	Notices  []string // why the list may lack something
+	More     int          // open ones that are not listed
+	Unknown  *unknownNote // nil while it is known which are open
 	Silences silenceList
 	History  historyPage
 	First    bool // nothing was paged past
@@ -38,14 +38,15 @@ type historyPage struct {
 	Prefix  string // of every link
 	Rows    []entryRow
 	Next    string
-	Notices []string // why the list may lack something
-	Of      string   // the alarm whose page it is on, "" for none
+	Unknown *unknownNote // nil while the list is current
+	Of      string       // the alarm whose page it is on, "" for none
 }
 
 // silenceList is silences and maintenance windows.
 type silenceList struct {
-	Prefix string // of every link
-	List   []api.SilenceDoc
+	Prefix  string // of every link
+	List    []api.SilenceDoc
+	Unknown *unknownNote // nil while the list is current
 }
 
 // alarmRow is an alarm as people see it.
@@ -130,7 +131,8 @@ func (s *Pages) renderAlarms(w http.ResponseWriter, r *http.Request, code int, f
 		for _, a := range open.Alarms {
 			doc.Open = append(doc.Open, s.alarmRow(doc.actsPage, a))
 		}
-		doc.More, doc.Notices, doc.Silences = open.More, notices(open.ReasonList), silenceList{doc.Prefix, s.api.Silences().Silences}
+		silences := s.api.Silences()
+		doc.More, doc.Unknown, doc.Silences = open.More, noteOf(open.Freshness), silenceList{doc.Prefix, silences.Silences, noteOf(silences.Freshness)}
 	}
 	s.renderLive(w, r, code, "alarms", layout{Title: "Alarms", Listen: doc.First && form.Fault == "", Poll: agesGrow, Document: doc})
 }
@@ -155,6 +157,7 @@ func (s *Pages) alarmRow(acts actsPage, a api.AlarmDoc) alarmRow {
 // alarmPage is what /alarms/{id} shows.
 type alarmPage struct {
 	alarmRow
+	Unknown  *unknownNote // nil while its state is known
 	Silences silenceList
 	History  historyPage
 	First    bool
@@ -175,11 +178,14 @@ func (s *Pages) GetAlarm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	doc := alarmPage{
-		alarmRow: s.alarmRow(actsPage{api.At(r, ""), nameOf(r), time.Now()}, d.AlarmDoc), Silences: silenceList{api.At(r, ""), d.Silences}, First: after.At.IsZero(),
+		alarmRow: s.alarmRow(actsPage{api.At(r, ""), nameOf(r), time.Now()}, d.AlarmDoc), Silences: silenceList{api.At(r, ""), d.Silences, nil}, First: after.At.IsZero(),
 		History: historyRowsOf(r, d.TimelineDoc, d.ID), Form: silenceForm{For: "2h"},
 	}
 	if section, ok := book.Of(strings.TrimPrefix(d.Runbook, "#"), runbook.ValuesOf(d.Alarm), api.At(r, RunbookPath)); ok {
 		doc.Section = &section
+	}
+	if since := d.StateUnknownSince; !since.IsZero() {
+		doc.Unknown = &unknownNote{Since: since, Now: time.Now()}
 	}
 	s.renderLive(w, r, http.StatusOK, "alarm", layout{Title: api.Short(d.Summary, 60), Nav: "/alarms", Listen: doc.First, Poll: agesGrow, Document: doc})
 }
@@ -194,7 +200,7 @@ type entryRow struct {
 // historyRowsOf words a timeline. An alarm that is raised again while it is
 // raised has changed its severity, or another field that is shown.
 func historyRowsOf(r *http.Request, doc api.TimelineDoc, of string) historyPage {
-	page := historyPage{Prefix: api.At(r, ""), Next: doc.Next, Notices: notices(doc.ReasonList), Of: of, Rows: make([]entryRow, len(doc.Timeline))}
+	page := historyPage{Prefix: api.At(r, ""), Next: doc.Next, Unknown: noteOf(doc.Freshness), Of: of, Rows: make([]entryRow, len(doc.Timeline))}
 	was := map[string]api.EntryDoc{} // the transition before, by alarm
 	for i, e := range slices.Backward(doc.Timeline) {
 		row := entryRow{EntryDoc: e}

@@ -49,6 +49,7 @@ type layout struct {
 	Version  string
 	Alarms   int
 	Up       state.UpDoc
+	Unknown  []state.Gap      // what is not known, but for single components
 	Less     []state.Degraded // degraded parts but for history
 	Behind   *state.Degraded  // history, while it lacks the newest
 	Refresh  bool             // without scripts, look again soon
@@ -60,9 +61,17 @@ type layout struct {
 	Document any // of the page itself
 }
 
+// AlarmsUnknown reports whether the open alarms may be others than those counted.
+func (l layout) AlarmsUnknown() bool { return !l.Up.AlarmsUnknownSince().IsZero() }
+
 // renderLive answers with an HTML page.
 func (s *Pages) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
 	l.Prefix, l.Nav, l.Version, l.Now, l.Up, l.Alarms = api.At(r, ""), cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, time.Now(), s.state.Up(), s.state.Memory.Counts().Alarms
+	for _, g := range l.Up.Unknown {
+		if g.Component == "" {
+			l.Unknown = append(l.Unknown, g)
+		}
+	}
 	for _, d := range l.Up.Degraded {
 		if d.Part == state.SQLite {
 			l.Behind = &d
@@ -85,10 +94,10 @@ func (s *Pages) renderLive(w http.ResponseWriter, r *http.Request, code int, nam
 // homeDoc is what / shows.
 type homeDoc struct {
 	Pages   api.PagesDoc
-	Notices []string // why the list may lack something
-	First   bool     // nothing was paged past
-	URL     string   // what was typed
-	Fault   string   // what was wrong with it
+	Unknown *unknownNote // nil while the list is current
+	First   bool         // nothing was paged past
+	URL     string       // what was typed
+	Fault   string       // what was wrong with it
 	// Since is since when the history goes; the zero time while that is not known.
 	Since time.Time
 }
@@ -107,7 +116,7 @@ func (s *Pages) renderHome(w http.ResponseWriter, r *http.Request, code int, typ
 		return
 	}
 	doc := homeDoc{Pages: s.api.Pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.At.IsZero(), URL: typed, Fault: fault, Since: s.state.HistorySince()}
-	doc.Notices = notices(doc.Pages.ReasonList)
+	doc.Unknown = noteOf(doc.Pages.Freshness)
 	s.renderLive(w, r, code, "home", layout{Title: "Pages", Listen: doc.First && fault == "", Document: doc})
 }
 
@@ -121,6 +130,26 @@ func notices(l libra.ReasonList) (list []string) {
 		}
 	}
 	return list
+}
+
+// unknownNote says above a list, or in its place, that it may not be current.
+type unknownNote struct {
+	Since, Now time.Time
+	Why        []string // but for the bus, which the layout shows
+}
+
+// noteOf is nil for a list that is current.
+func noteOf(f state.Freshness) *unknownNote {
+	if !f.Stale {
+		return nil
+	}
+	n := &unknownNote{Since: f.UnknownSince, Now: time.Now()}
+	for _, r := range f.Why() {
+		if r.Code != libra.CodeBusAway {
+			n.Why = append(n.Why, r.String())
+		}
+	}
+	return n
 }
 
 // reportDoc is what /pages/{id} shows.

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 const (
 	probeEvery  = 500 * time.Millisecond
 	resyncEvery = 30 * time.Second
+	statusEvery = 100 * time.Millisecond
 	forgetAfter = 10 * time.Minute
 	// lookups bounds the open requests that one resync asks the bus for.
 	lookups = 500
@@ -26,6 +28,7 @@ func (s *State) Follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.checkHistory(ctx) })
 	wg.Go(func() { s.followRequests(ctx) })
 	wg.Go(func() { s.followLive(ctx) })
+	wg.Go(func() { every(ctx, statusEvery, s.announceStatus()) })
 	wg.Go(func() { s.conn.ConsumeReports(ctx, s.caughtUp, s.onReport) })
 	wg.Go(func() { s.conn.ConsumeAlarms(ctx, s.thenRecall(s.Memory.setAlarmed), s.onAlarm) })
 	wg.Go(func() { s.conn.ConsumeNotes(ctx, s.thenRecall(s.Notes.MarkComplete), s.OnNote) })
@@ -162,7 +165,6 @@ func (s *State) probeBus(ctx context.Context) {
 // checkHistory looks at SQLite at an interval, and when something on the bus has
 // been read to its end: only then is it known what to look for in SQLite.
 func (s *State) checkHistory(ctx context.Context) {
-	recalled := false
 	check := func() {
 		try, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
@@ -179,8 +181,8 @@ func (s *State) checkHistory(ctx context.Context) {
 		if loaded, _ := s.Memory.Ready(); loaded && fault == "" {
 			s.seekGood(ctx)
 		}
-		if fault == "" && !recalled {
-			recalled = s.recall(ctx)
+		if fault == "" && !s.recalled.Load() {
+			s.recalled.Store(s.recall(ctx))
 		}
 	}
 	tick := time.NewTicker(s.cfg.HistoryCheck)
@@ -278,6 +280,30 @@ func (s *State) whetherLive(ctx context.Context, page string) {
 		s.Memory.step(step, time.Now())
 	case ctx.Err() == nil:
 		s.Memory.idle(page, then)
+	}
+}
+
+// announceStatus returns a function that sends an event when what is unknown, refused
+// or degraded has changed since its last call.
+func (s *State) announceStatus() func() {
+	was, first := "", true
+	return func() {
+		var now []string
+		unknown, refused := s.gaps(time.Now())
+		for _, g := range append(unknown, refused...) {
+			now = append(now, g.What)
+		}
+		for _, d := range s.Degraded(time.Now()) {
+			now = append(now, d.Part)
+		}
+		for _, c := range s.components(time.Now()) {
+			now = append(now, c.name(), string(c.State))
+		}
+		is := strings.Join(now, "\n")
+		if is != was && !first {
+			s.Hub.sendAll("status", statusEvent{s.Up().Status})
+		}
+		was, first = is, false
 	}
 }
 

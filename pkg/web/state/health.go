@@ -3,23 +3,16 @@ package state
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"libra/pkg/libra"
 )
 
-// Needed are the components without which Libra does less, and what is less.
-var Needed = []struct{ Component, Means string }{
-	{"libra-inspector", "accepted inspections wait"},
-	{recorderName, "history is behind"},
-}
-
 // health is the state of the bus and of SQLite, as web sees them. Its mutex is held
 // for lookups only.
 type health struct {
-	timeout time.Duration // for how long a refusal counts
-
 	mu      sync.Mutex
 	bus     part      // under mu
 	history part      // under mu
@@ -33,6 +26,7 @@ type part struct {
 	tried bool
 	fault string    // "" while it is healthy
 	since time.Time // when the fault began, or ended
+	good  time.Time // when it was last seen healthy
 }
 
 // Degraded is one part that is degraded or down.
@@ -41,10 +35,15 @@ type Degraded struct {
 	Code   libra.Code `json:"code"`
 	Reason string     `json:"reason"`
 	Since  time.Time  `json:"since"`
+	less   string     // what Libra does less without a component; "" for none
 }
 
-func newHealth(now time.Time, timeout time.Duration) *health {
-	return &health{timeout: timeout, bus: part{fault: "not connected yet", since: now}, history: part{fault: "not read yet", since: now}}
+// refusalCounts is for how long the bus counts as unable to store after it has
+// refused something, unless it stores something before.
+const refusalCounts = 3500 * time.Millisecond
+
+func newHealth(now time.Time) *health {
+	return &health{bus: part{fault: "not connected yet", since: now}, history: part{fault: "not read yet", since: now}}
 }
 
 // set stores the state of a part, and reports whether it has changed.
@@ -60,7 +59,21 @@ func (p *part) set(fault string, now time.Time) (changed bool) {
 func (h *health) setBus(fault string, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.bus.set(fault, now)
+	changed := h.bus.set(fault, now)
+	if changed && fault != "" {
+		h.bus.since = h.bus.lastGood(now)
+	} else if fault == "" {
+		h.bus.good = now
+	}
+	return changed
+}
+
+// lastGood is when the part was last seen healthy: what is known of it is of then.
+func (p *part) lastGood(now time.Time) time.Time {
+	if p.good.IsZero() {
+		return now
+	}
+	return p.good
 }
 
 func (h *health) setHistory(fault string, now time.Time) bool {
@@ -88,7 +101,7 @@ func (s *State) SetStoring(fault string, now time.Time) { s.health.setStoring(fa
 func (h *health) notStoring(now time.Time) (part, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.storing, h.storing.fault != "" && now.Sub(h.refused) < h.timeout
+	return h.storing, h.storing.fault != "" && now.Sub(h.refused) < refusalCounts
 }
 
 func (h *health) parts() (bus, history part) {
@@ -110,7 +123,7 @@ func (h *health) latch(ready bool) bool {
 func (s *State) busPart() part {
 	bus, _ := s.health.parts()
 	if bus.fault == "" && !s.conn.Connected() {
-		bus.fault, bus.since = notConnected, time.Now()
+		bus.fault, bus.since = notConnected, bus.lastGood(time.Now())
 	}
 	return bus
 }
@@ -141,73 +154,90 @@ func (s *State) busSoon(ctx context.Context) bool {
 
 // UpDoc is what /up answers.
 type UpDoc struct {
-	Status   string     `json:"status"`
+	Status Overall `json:"status"`
+	// Unknown is what web does not know now, and Refused what Libra does not accept;
+	// never null.
+	Unknown  []Gap      `json:"unknown"`
+	Refused  []Gap      `json:"refused"`
 	Degraded []Degraded `json:"degraded"` // never null
+}
+
+// Serving reports whether web can read or accept anything.
+func (d UpDoc) Serving() bool { return d.Status != statusLoading }
+
+// UnknownSince is since when web does not know everything; the zero time while it does.
+func (d UpDoc) UnknownSince() (since time.Time) {
+	for _, g := range d.Unknown {
+		if since.IsZero() || g.Since.Before(since) {
+			since = g.Since
+		}
+	}
+	return since
 }
 
 // SQLite is history's name in degraded.
 const SQLite = "sqlite"
 
+// Overall is the state of the whole, in one word.
+type Overall string
+
 const (
-	StatusOK      = "OK"
-	statusLoading = "LOADING"
+	StatusOK       Overall = "OK"       // everything is known, and healthy
+	statusDegraded Overall = "DEGRADED" // everything is known, and something is not healthy
+	StatusUnknown  Overall = "UNKNOWN"  // something is not known
+	statusLoading  Overall = "LOADING"  // nothing can be read yet
 )
 
-// Up judges: LOADING until something can be read; after that OK for as long as
-// web can read or accept.
+// Up judges: LOADING until something can be read, and while web can neither read
+// nor accept anything; else by what is unknown or degraded.
 func (s *State) Up() UpDoc {
-	bus := s.busPart()
+	now, bus := time.Now(), s.busPart()
 	_, history := s.health.parts()
 	loaded, _ := s.Memory.Ready()
 	canRead := loaded || history.fault == "" || s.Memory.Counts().Pages > 0
-	ok := s.health.latch(canRead)
-	if ok && bus.fault != "" && history.fault != "" && s.Memory.Counts().Pages == 0 {
-		ok = false // it can neither accept nor read anything
+	serving := s.health.latch(canRead)
+	if serving && bus.fault != "" && history.fault != "" && s.Memory.Counts().Pages == 0 {
+		serving = false // it can neither accept nor read anything
 	}
-	doc := UpDoc{Status: StatusOK, Degraded: s.Degraded(time.Now())}
-	if !ok {
+	doc := UpDoc{Status: StatusOK, Degraded: s.Degraded(now)}
+	doc.Unknown, doc.Refused = s.gaps(now)
+	switch {
+	case !serving:
 		doc.Status = statusLoading
+	case len(doc.Unknown) > 0:
+		doc.Status = StatusUnknown
+	case len(doc.Degraded) > 0:
+		doc.Status = statusDegraded
 	}
 	return doc
 }
 
-// Degraded lists the parts that are degraded or down. While the bus is away, a
-// component without heartbeats is not listed.
+// Degraded lists the parts that are degraded or down. While the bus is away, which
+// carries heartbeats, it alone is listed and not every component.
 func (s *State) Degraded(now time.Time) []Degraded {
 	list := []Degraded{}
 	bus := s.busPart()
 	if bus.fault != "" {
-		list = append(list, Degraded{"bus", libra.CodeBusAway, bus.fault, bus.since.UTC()})
+		list = append(list, Degraded{Part: "bus", Code: libra.CodeBusAway, Reason: bus.fault, Since: bus.since.UTC()})
 	} else if storing, out := s.health.notStoring(now); out {
-		list = append(list, Degraded{"bus", libra.CodeNotStored, "it answers, and does not store: " + storing.fault, storing.since.UTC()})
+		list = append(list, Degraded{Part: "bus", Code: libra.CodeNotStored, Reason: "it answers, and does not store: " + storing.fault, Since: storing.since.UTC()})
 	}
 	if since, why := s.historyBehind(now); !since.IsZero() {
-		list = append(list, Degraded{SQLite, libra.CodeHistoryBehind, "history is behind: " + why, since})
+		list = append(list, Degraded{Part: SQLite, Code: libra.CodeHistoryBehind, Reason: "history is behind: " + why, Since: since})
 	}
-	if bus.fault != "" || now.Sub(bus.since) < s.cfg.HeartbeatTimeout {
+	if bus.fault != "" {
 		return list
 	}
-	beats := s.Memory.Instances()
-	for _, n := range Needed {
-		last := bus.since
-		for _, h := range beats {
-			if h.Heartbeat.Component == n.Component && h.At.After(last) {
-				last = h.At
-			}
-		}
-		if now.Sub(last) > s.cfg.HeartbeatTimeout {
-			list = append(list, Degraded{n.Component, libra.CodeComponentSilent, "no heartbeat: " + n.Means, last.UTC()})
-		}
-	}
-	return list
+	return append(list, s.silent(now)...)
 }
 
 // Effect is what a reader of the pages notices of it.
 func (d Degraded) Effect() string {
-	for _, n := range Needed {
-		if n.Component == d.Part {
-			return n.Means
-		}
+	switch {
+	case d.less != "":
+		return d.less
+	case d.Code == libra.CodeComponentSilent:
+		return d.Part + " may not work"
 	}
 	return "new inspections are not accepted, and the newest reports may be missing"
 }
@@ -216,62 +246,39 @@ func (d Degraded) String() string {
 	return fmt.Sprintf("%s: %s (since %s)", d.Part, d.Reason, libra.FormatTime(d.Since))
 }
 
-// component is one instance of one of Libra's processes, by its heartbeats.
-type component struct {
-	Component string           `json:"component"`
-	Instance  string           `json:"instance"`
-	Version   string           `json:"version"`
-	Up        bool             `json:"up"`
-	Status    string           `json:"status"`
-	PID       int              `json:"pid"`
-	Since     time.Time        `json:"since"`  // when it started
-	AgeMS     int64            `json:"age_ms"` // of its last heartbeat
-	Counters  map[string]int64 `json:"counters"`
-}
-
 // statusDoc is what /api/status answers.
 type statusDoc struct {
-	Status     string      `json:"status"`
-	Version    string      `json:"version"`
-	Degraded   []Degraded  `json:"degraded"`   // never null
-	Components []component `json:"components"` // never null
-	Counts     counts      `json:"counts"`
+	Status       Overall        `json:"status"`
+	UnknownSince time.Time      `json:"unknown_since,omitzero"` // left out while everything is known
+	Version      string         `json:"version"`
+	Unknown      []Gap          `json:"unknown"`    // never null
+	Refused      []Gap          `json:"refused"`    // never null
+	Degraded     []Degraded     `json:"degraded"`   // never null
+	Components   []ComponentDoc `json:"components"` // never null
+	Counts       counts         `json:"counts"`
+	// AlarmsUnknownSince is since when the open alarms may be others than those
+	// counted; left out while they are not.
+	AlarmsUnknownSince time.Time `json:"alarms_unknown_since,omitzero"`
 	// HistorySince is since when the history goes; left out while that is not
 	// known.
 	HistorySince time.Time `json:"history_since,omitzero"`
 }
 
-// Status is the state of web, the components by their heartbeats, and counts.
-func (s *State) Status() statusDoc {
-	now := time.Now()
-	up := s.Up()
-	doc := statusDoc{Status: up.Status, Version: s.cfg.Version, Degraded: up.Degraded, Components: []component{}, Counts: s.Memory.Counts(), HistorySince: s.HistorySince()}
-	doc.Counts.Streams, doc.Counts.Watched = s.Hub.Size(), s.Watches.count()
-	for _, h := range s.Memory.Instances() {
-		b := h.Heartbeat
-		if b.Counters == nil {
-			b.Counters = map[string]int64{}
-		}
-		doc.Components = append(doc.Components, component{
-			Component: b.Component, Instance: b.Instance, Version: b.Version, Status: b.Status, PID: b.PID,
-			Up: now.Sub(h.At) <= s.cfg.HeartbeatTimeout, Since: b.Started, AgeMS: now.Sub(h.At).Milliseconds(), Counters: b.Counters,
-		})
+// Word is the status for people.
+func (d statusDoc) Word() string {
+	if d.Status == StatusOK {
+		return string(Healthy)
 	}
-	return doc
+	return strings.ToLower(string(d.Status))
 }
 
-// Behind adds to why the reason for which memory may be stale, and reports whether it is.
-func (s *State) Behind(why *libra.ReasonList, caughtUp bool, what string) bool {
-	bus := s.busPart()
-	switch {
-	case bus.fault != "":
-		why.AddReason(libra.Reason{
-			Code: libra.CodeBusAway, Text: fmt.Sprintf("the bus is away since %s: newer %s may be missing", libra.FormatTime(bus.since), what),
-		})
-		return true
-	case !caughtUp:
-		why.AddReason(libra.Reason{Code: libra.CodeCatchingUp, Text: fmt.Sprintf("the newest %s are still being read", what)})
-		return true
+// Status is the state of web, the components by their heartbeats, and counts.
+func (s *State) Status() statusDoc {
+	up := s.Up()
+	doc := statusDoc{
+		Status: up.Status, UnknownSince: up.UnknownSince(), Version: s.cfg.Version, Unknown: up.Unknown, Refused: up.Refused, Degraded: up.Degraded,
+		Components: s.components(time.Now()), Counts: s.Memory.Counts(), HistorySince: s.HistorySince(), AlarmsUnknownSince: up.AlarmsUnknownSince(),
 	}
-	return false
+	doc.Counts.Streams, doc.Counts.Watched = s.Hub.Size(), s.Watches.count()
+	return doc
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/store"
@@ -71,12 +72,9 @@ func (s *State) readLatest(ctx context.Context, before time.Time, limit int) ([]
 	})
 }
 
-// recorderName is the component that writes SQLite, and BehindCounter the counter
-// of its heartbeats that says since when it cannot, in Unix seconds; 0 while it can.
-const (
-	recorderName  = "libra-recorder"
-	BehindCounter = "behind_since_unix"
-)
+// BehindCounter is the counter of the recorder's heartbeats that says since when it
+// cannot write SQLite, in Unix seconds; 0 while it can.
+const BehindCounter = "behind_since_unix"
 
 // historyBehind is since when SQLite lacks the newest, and why; the zero time if it
 // does not.
@@ -87,7 +85,7 @@ func (s *State) historyBehind(now time.Time) (since time.Time, why string) {
 	}
 	for _, b := range s.Memory.Instances() {
 		seconds := b.Heartbeat.Counters[BehindCounter]
-		if b.Heartbeat.Component != recorderName || seconds <= 0 || now.Sub(b.At) > s.cfg.HeartbeatTimeout {
+		if b.Heartbeat.Component != component.Recorder || seconds <= 0 || !s.arriving(b, now) {
 			continue
 		}
 		if at := time.Unix(seconds, 0).UTC(); since.IsZero() || at.Before(since) {

@@ -65,11 +65,20 @@ func (h *Hub) Dropped() int64 {
 
 // send sends an event to the clients that listen for the page; page "" is of no page.
 func (h *Hub) send(kind, page string, v any) {
+	h.sendTo(func(st *Stream) bool { return st.page == "" || st.page == page }, kind, v)
+}
+
+// sendAll sends an event to all clients.
+func (h *Hub) sendAll(kind string, v any) {
+	h.sendTo(func(*Stream) bool { return true }, kind, v)
+}
+
+func (h *Hub) sendTo(listens func(*Stream) bool, kind string, v any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var frame []byte
 	for st := range h.streams {
-		if st.page != "" && st.page != page {
+		if !listens(st) {
 			continue
 		}
 		if frame == nil {
@@ -92,6 +101,11 @@ func EncodeEvent(kind string, v any) []byte {
 		panic(err) // our own documents, of plain data
 	}
 	return fmt.Appendf(nil, "event: %s\ndata: %s\n\n", kind, data)
+}
+
+// statusEvent is the event of a change of what is unknown, refused or degraded.
+type statusEvent struct {
+	Status Overall `json:"status"`
 }
 
 // requestEvent is the event of an accepted request. It leaves out the client.

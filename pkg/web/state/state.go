@@ -45,6 +45,8 @@ type State struct {
 	health  *health
 	workers *asker
 
+	started   time.Time
+	recalled  atomic.Bool    // recall was done once; see there
 	reads     sync.WaitGroup // of SQLite; some outlast the request that started them
 	birth     atomic.Int64   // of the history, in Unix seconds; 0 while it is not known
 	recallNow chan struct{}  // of one; see recallSoon
@@ -52,9 +54,10 @@ type State struct {
 
 // New makes a state that knows nothing yet. conn may be disconnected.
 func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History) *State {
+	now := time.Now()
 	return &State{
-		cfg: cfg, log: log, conn: conn, history: history,
+		started: now, cfg: cfg, log: log, conn: conn, history: history,
 		Memory: newMemory(cfg.MaxPages, cfg.CacheBytes, cfg.Profile), Notes: newNotebook(), Watches: newWatchlist(), Hub: newHub(cfg.MaxStreams),
-		health: newHealth(time.Now(), cfg.HeartbeatTimeout), workers: newAsker(conn), recallNow: make(chan struct{}, 1),
+		health: newHealth(now), workers: newAsker(conn), recallNow: make(chan struct{}, 1),
 	}
 }

@@ -128,6 +128,7 @@
     events.addEventListener("alarm", (e) => alarm(JSON.parse(e.data).alarm));
     events.addEventListener("note", () => later(200));
     events.addEventListener("watch", () => later(200));
+    events.addEventListener("status", () => later(0));
   }
   listen();
   // A page that the browser keeps for "back" would keep one of its few

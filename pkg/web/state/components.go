@@ -1,0 +1,162 @@
+package state
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"libra/pkg/component"
+	"libra/pkg/libra"
+)
+
+// Condition is the state of a component.
+type Condition string
+
+const (
+	Healthy Condition = "healthy" // its heartbeats arrive
+	Unknown Condition = "unknown" // they do not, and nobody knows why
+	Down    Condition = "down"    // they do not, and an alarm of the watchdog says so
+)
+
+// ComponentDoc is one instance of one of Libra's processes, by its heartbeats; or
+// a component without a heartbeat, whose Instance is "".
+type ComponentDoc struct {
+	Component string    `json:"component"`
+	Instance  string    `json:"instance"`
+	Version   string    `json:"version"`
+	Up        bool      `json:"up"` // State is Healthy
+	State     Condition `json:"state"`
+	// UnknownSince is when its last heartbeat came, or when libra-web began to wait for
+	// one; left out while it is healthy.
+	UnknownSince time.Time        `json:"unknown_since,omitzero"`
+	Status       string           `json:"status"`
+	PID          int              `json:"pid"`
+	Since        time.Time        `json:"since,omitzero"` // when it started; left out where that is not known
+	AgeMS        int64            `json:"age_ms"`         // of its last heartbeat
+	Counters     map[string]int64 `json:"counters"`
+}
+
+// Seen reports whether a heartbeat of it has come.
+func (c ComponentDoc) Seen() bool { return c.PID != 0 }
+
+// name is that of its unit: "libra-inspector@1", "libra-recorder".
+func (c ComponentDoc) name() string {
+	if known, _ := component.Find(c.Component); known.Instances > 0 && c.Instance != "" {
+		return c.Component + "@" + c.Instance
+	}
+	return c.Component
+}
+
+// alarm is the id of the watchdog's alarm about its heartbeats.
+func (c ComponentDoc) alarm() string {
+	return "beat." + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(c.name(), "libra-"), "@", "."))
+}
+
+// lateAfter is how many intervals a heartbeat may be late.
+const lateAfter = 3
+
+// oldInterval is that of components that do not name it in their heartbeats.
+const oldInterval = time.Second
+
+// arriving reports whether an instance's heartbeats arrive.
+func (s *State) arriving(h LastHeartbeat, now time.Time) bool {
+	interval := time.Duration(h.Heartbeat.EveryMS) * time.Millisecond
+	if interval <= 0 {
+		interval = oldInterval
+	}
+	return now.Sub(h.At) <= max(s.cfg.HeartbeatTimeout, lateAfter*interval)
+}
+
+// silentSince is when the last heartbeat of any instance of a component came, if they
+// do not arrive; without one, when web began to wait for it.
+func (s *State) silentSince(name string, now time.Time) (last time.Time, silent bool) {
+	last = s.started
+	for _, h := range s.Memory.Instances() {
+		if h.Heartbeat.Component != name {
+			continue
+		}
+		if s.arriving(h, now) {
+			return h.At, false
+		}
+		if h.At.After(last) {
+			last = h.At
+		}
+	}
+	return last, true
+}
+
+// Arriving reports whether heartbeats of a component arrive.
+func (s *State) Arriving(h LastHeartbeat) bool { return s.arriving(h, time.Now()) }
+
+// components lists the instances that have sent a heartbeat, and the required
+// components of which none has.
+func (s *State) components(now time.Time) []ComponentDoc {
+	list := []ComponentDoc{}
+	for _, h := range s.Memory.Instances() {
+		b := h.Heartbeat
+		c := ComponentDoc{
+			Component: b.Component, Instance: b.Instance, Version: b.Version, Status: b.Status, PID: b.PID,
+			Up: true, State: Healthy, Since: b.Started, AgeMS: now.Sub(h.At).Milliseconds(), Counters: b.Counters,
+		}
+		if !s.arriving(h, now) {
+			s.missing(&c, h.At)
+		}
+		list = append(list, c)
+	}
+	for _, required := range component.Required() {
+		if slices.ContainsFunc(list, func(c ComponentDoc) bool { return c.Component == required.Name }) {
+			continue
+		}
+		c := ComponentDoc{Component: required.Name, Status: "no heartbeat seen", AgeMS: now.Sub(s.started).Milliseconds()}
+		s.missing(&c, s.started)
+		list = append(list, c)
+	}
+	for i := range list {
+		if list[i].Counters == nil {
+			list[i].Counters = map[string]int64{}
+		}
+	}
+	return list
+}
+
+// missing notes that heartbeats do not arrive since a time.
+func (s *State) missing(c *ComponentDoc, since time.Time) {
+	c.Up, c.State, c.UnknownSince = false, Unknown, since.UTC()
+	if t, known, _ := s.Memory.AlarmOf(c.alarm()); known && t.Alarm.State == libra.Raised && s.BusUp() {
+		c.State = Down
+	}
+}
+
+// lessWithout says what Libra does less while a component does not work.
+var lessWithout = map[string]string{
+	component.Inspector: "accepted inspections wait",
+	component.Recorder:  "history is behind",
+	component.Watchdog:  "nothing is probed, and no alarm is raised or cleared",
+	component.Notifier:  "nobody is notified of alarms",
+}
+
+// silent lists the components that are not healthy: one that has no healthy
+// instance, or single instances beside healthy ones.
+func (s *State) silent(now time.Time) (list []Degraded) {
+	all := s.components(now)
+	for _, c := range all {
+		if c.State == Healthy {
+			continue
+		}
+		alone := !slices.ContainsFunc(all, func(o ComponentDoc) bool { return o.Component == c.Component && o.State == Healthy })
+		d := Degraded{Part: c.name(), Code: libra.CodeComponentSilent, Reason: "no heartbeat", Since: c.UnknownSince}
+		if alone {
+			d.Part, d.less = c.Component, lessWithout[c.Component]
+		}
+		if d.less != "" {
+			d.Reason += ": " + d.less
+		}
+		i := slices.IndexFunc(list, func(o Degraded) bool { return o.Part == d.Part })
+		if i < 0 {
+			list = append(list, d)
+		} else if d.Since.After(list[i].Since) {
+			list[i].Since = d.Since // when the last instance fell silent
+		}
+	}
+	return list
+}
