@@ -265,3 +265,21 @@ func TestAlarmsUnknownWithoutHistory(t *testing.T) {
 		}
 	}
 }
+
+// A page that the bus does not know is not waited for because SQLite is away.
+func TestUnknownPageWithoutHistory(t *testing.T) {
+	t.Parallel()
+	h := newRig(t)
+	os.Remove(h.db)
+	h.start(web.Config{Patience: time.Hour, HistoryCheck: 50 * time.Millisecond}).connected()
+	read := make(chan answer, 1)
+	go func() { read <- h.do("GET", "/api/pages/"+request(9).Page, "") }()
+	select {
+	case got := <-read:
+		if got.code != 503 {
+			t.Errorf("= %d %s", got.code, got.body)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it waits for a bus that has answered")
+	}
+}

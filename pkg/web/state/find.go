@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (s *State) Find(ctx context.Context, id string) (PageView, error) {
 func (s *State) Seek(ctx context.Context, id string) (PageView, error) {
 	for {
 		v, err := s.seekOnce(ctx, id)
-		if !errors.Is(err, libra.ErrUnavailable) || !s.busSoon(ctx) {
+		if !errors.Is(err, libra.ErrUnavailable) || errors.Is(err, errOnlyHistory) || !s.busSoon(ctx) {
 			return v, err
 		}
 	}
@@ -72,11 +73,15 @@ func (s *State) seekOnce(ctx context.Context, id string) (PageView, error) {
 	case openErr == nil:
 		s.OnRequest(open)
 		return PageView{ID: id, URL: open.URL, Open: 1, asked: open.Asked, last: open.Asked}, nil
-	case errors.Is(err, libra.ErrNotFound) && errors.Is(openErr, libra.ErrNotFound):
-		return PageView{}, libra.ErrNotFound
+	case errors.Is(openErr, libra.ErrNotFound) && (errors.Is(err, libra.ErrNotFound) || errors.Is(err, errOnlyHistory)):
+		return PageView{}, err
 	}
 	return PageView{}, libra.ErrUnavailable
 }
+
+// errOnlyHistory is the libra.ErrUnavailable of something that the bus does not
+// have, and that SQLite may have, which cannot be read.
+var errOnlyHistory = fmt.Errorf("%w: the bus does not have it, and the history cannot be read", libra.ErrUnavailable)
 
 // OpenRequest asks the bus for an open request of a page. The error is
 // libra.ErrNotFound without one, or libra.ErrUnavailable.
@@ -96,7 +101,7 @@ func (s *State) fetch(ctx context.Context, id string) (event.Reported, Answers, 
 	Together(
 		func() { good, err = firstOf(ctx, s, id, s.conn.LastReport, s.readReport) },
 		func() { bad, badErr = firstOf(ctx, s, id, s.conn.LastFailure, s.readFailure) })
-	if errors.Is(err, libra.ErrNotFound) || err != nil && badErr == nil {
+	if errors.Is(err, libra.ErrNotFound) || err != nil && badErr == nil || errors.Is(err, errOnlyHistory) && !errors.Is(badErr, libra.ErrNotFound) {
 		good, err = bad, badErr
 	}
 	if err != nil {
@@ -156,7 +161,10 @@ func firstOf(ctx context.Context, s *State, id string, onBus, inHistory func(con
 		}
 	}
 	r, histErr := inHistory(ctx, id)
-	if histErr == nil || errors.Is(err, libra.ErrNotFound) {
+	switch notOnBus := errors.Is(err, libra.ErrNotFound); {
+	case notOnBus && Unreadable(histErr):
+		err = errOnlyHistory
+	case histErr == nil || notOnBus:
 		err = histErr
 	}
 	return r, err
