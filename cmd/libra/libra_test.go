@@ -48,6 +48,7 @@ func site(t *testing.T) (url string, hung <-chan struct{}) {
 		"/style.css":  {"text/css", "p { color: red }"},
 		"/app.js":     {"text/javascript", "let weight = 1"},
 		"/weight.png": {"image/png", strings.Repeat("w", 40_000)},
+		"/inserts":    {"text/html", "<!doctype html><script>for (let i = 0; i < 30; i++) { const e = new Image(); e.src = 'weight.png?' + i; document.body.append(e) }</script>"},
 		"/bare":       {"text/html", "<!doctype html><title>Bare</title><p>hello"},
 		"/partial":    {"text/html", "<!doctype html><title>Partial</title><img src=down>"},
 		"/evil":       {"text/html", "<!doctype html><img src='/\x1b]0;owned\x07.png'><img src='/x.png?\xc2\x9b31m'>"},

@@ -37,6 +37,7 @@ func server(t *testing.T) string {
 		"/api/pages/e7dmo5dvmrcm2qwxt4nu": "page.json",
 		"/api/pages/e7dmo5dvmrcm2qwxt4nv": "page-open.json",
 		"/api/pages/cccccccccccccccccccc": "page-stale.json",
+		"/api/pages/ffffffffffffffffffff": "page-scripts.json",
 		"/api/pages/dddddddddddddddddddd": "page-partial.json",
 		"/api/pages":                      "pages.json",
 		"/api/alarms":                     "alarms.json",
@@ -86,6 +87,7 @@ func TestTables(t *testing.T) {
 	}{
 		{"page.txt", 0, []string{"page", "e7dmo5dvmrcm2qwxt4nu"}},
 		{"page-open.txt", 0, []string{"page", "e7dmo5dvmrcm2qwxt4nv"}},
+		{"page-scripts.txt", 0, []string{"page", "ffffffffffffffffffff"}},
 		{"page-stale.txt", 0, []string{"page", "cccccccccccccccccccc"}},
 		{"page-partial.txt", 0, []string{"page", "dddddddddddddddddddd"}},
 		{"pages.txt", 1, []string{"pages"}},

@@ -28,7 +28,8 @@ totals by type and every request with its status and sizes:
    transfer   response headers and encoded body; totals and budgets use it
 
 Sizes are decimal (1 kB is 1000 bytes); --json has them to the byte. Scripts are
-not executed: what they would fetch is not seen.
+not executed: they are counted, and where they may fetch more, the page weighs
+"at least" and scores "at most" what is printed.
 
    libra inspect https://example.org/
    libra inspect --json https://example.org/ | jq .totals.transfer_bytes

@@ -94,6 +94,7 @@ type pageAnswer struct {
 	libra.Page
 	Score *struct {
 		Score   int    `json:"score"`
+		AtMost  bool   `json:"at_most"`
 		Profile string `json:"profile"` // "" in a list
 	} `json:"score"`
 	Latest *struct {
@@ -103,6 +104,7 @@ type pageAnswer struct {
 	} `json:"latest"`
 	Stands *struct { // while the report is partial
 		Score   int       `json:"score"`
+		AtMost  bool      `json:"at_most"`
 		Started time.Time `json:"started"`
 	} `json:"last_complete"`
 	Every  string `json:"every"` // "" where it is not watched
@@ -146,7 +148,7 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 	}
 	fmt.Fprintf(w, "report of %s\n\n", moment(p.Report.Started))
 	if v := p.Stands; v != nil {
-		fmt.Fprintf(w, "%s, of the last complete report, %s\n\n", s.paint(scoreColour(v.Score), scoreText(v.Score)), moment(v.Started))
+		fmt.Fprintf(w, "%s, of the last complete report, %s\n\n", s.paint(scoreColour(v.Score, v.AtMost), scoreText(v.Score, v.AtMost)), moment(v.Started))
 	}
 	writeReport(w, s, p.Report, p.profile())
 }
@@ -169,6 +171,10 @@ func writeWatch(w io.Writer, s screen, p *pageAnswer) {
 		fmt.Fprintf(w, "budget: %s\n", printable(line))
 	}
 	if len(p.Budget.Over) == 0 && len(p.Budget.Within) == 0 && p.Budget.Lines > 0 {
-		fmt.Fprintf(w, "within its budget of %s\n", libra.Several(p.Budget.Lines, "line"))
+		within := "within its budget of " + libra.Several(p.Budget.Lines, "line")
+		if p.Report != nil && p.Report.AtLeast() {
+			within += ", which counts at least what was fetched: scripts may fetch more"
+		}
+		fmt.Fprintln(w, within)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -69,6 +70,14 @@ func (r *runner) pages(c *cli.Context) error {
 	return cmp.Or(err, list.unknown())
 }
 
+// bounded marks a figure that is only a bound.
+func bounded(mark string, is bool, figure string) string {
+	if is {
+		return mark + figure
+	}
+	return figure
+}
+
 func (r *runner) writePages(list *pageList, watched bool) {
 	flag := ""
 	if watched {
@@ -86,6 +95,7 @@ func (r *runner) writePages(list *pageList, watched bool) {
 			left("ID").goesFirst(), left("STATE"), left("OUTCOME"), right("SCORE").goes(5), right("REQUESTS").goes(2), right("TRANSFER"),
 			left("REPORTED").goes(4), right("EVERY").goes(3), left("URL").cutTo(22),
 		}}
+		bounds := false
 		for _, p := range list.Pages {
 			state, outcome, points := text(string(p.State)), text("-"), text("-")
 			requests, transfer, when := text("-"), text("-"), text("-")
@@ -95,16 +105,21 @@ func (r *runner) writePages(list *pageList, watched bool) {
 				state = painted("stale", red)
 			}
 			if p.Score != nil {
-				points = painted(strconv.Itoa(p.Score.Score), scoreColour(p.Score.Score))
+				points = painted(bounded("≤ ", p.Score.AtMost, strconv.Itoa(p.Score.Score)), scoreColour(p.Score.Score, p.Score.AtMost))
 			}
 			if p.Report != nil {
 				outcome = painted(string(p.Report.Outcome), outcomeColour(p.Report.Outcome))
-				requests, transfer = count(p.Report.Totals.Requests), size(p.Report.Totals.TransferBytes)
+				atLeast := p.Report.AtLeast()
+				bounds = bounds || atLeast
+				requests, transfer = count(p.Report.Totals.Requests), text(bounded("≥ ", atLeast, libra.FormatBytes(p.Report.Totals.TransferBytes)))
 				when = timeCell(p.Report.Started)
 			}
 			t.add(text(p.ID), state, outcome, points, requests, transfer, when, text(orDash(p.Every)), text(p.URL))
 		}
 		t.write(r.out, r.screen)
+		if bounds {
+			fmt.Fprintln(r.out, strings.Join(wrap("≥ at least, ≤ at most: scripts that were not executed may fetch more", r.screen.width), "\n"))
+		}
 	}
 	if list.Next != "" {
 		fmt.Fprintf(r.out, "\nmore: libra pages%s --after %s\n", flag, printable(list.Next))

@@ -55,10 +55,13 @@ func writeFigures(w io.Writer, s screen, r *libra.Report, profile string) {
 		broken = " (" + s.paint(red, fmt.Sprintf("%d broken", n)) + ")"
 	}
 	fmt.Fprintf(w, "%s, answered %s: %s%s, %s transferred, %s decoded, inspected in %s\n",
-		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), libra.Several(r.Totals.Requests, "request"), broken,
-		libra.FormatBytes(r.Totals.TransferBytes), libra.FormatBytes(r.Totals.DecodedBytes), libra.FormatDuration(time.Duration(r.DurationMS)*time.Millisecond))
+		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), r.Bounded(libra.Several(r.Totals.Requests, "request")), broken,
+		r.Weight(), r.Bounded(libra.FormatBytes(r.Totals.DecodedBytes)), libra.FormatDuration(time.Duration(r.DurationMS)*time.Millisecond))
 	if r.Repeat != nil && r.Totals.Requests > 0 {
-		fmt.Fprintf(w, "A second visit: %s, %s transferred\n", libra.Several(r.Repeat.Requests, "request"), libra.FormatBytes(r.Repeat.TransferBytes))
+		fmt.Fprintf(w, "A second visit: %s, %s transferred\n", r.Bounded(libra.Several(r.Repeat.Requests, "request")), r.Bounded(libra.FormatBytes(r.Repeat.TransferBytes)))
+	}
+	if text := r.ScriptsText(); text != "" {
+		fmt.Fprintln(w, strings.Join(wrap(text, s.width), "\n"))
 	}
 	verdict := score.OfReport(*r, profile)
 	writeVerdict(w, s, r, verdict)

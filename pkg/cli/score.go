@@ -22,14 +22,23 @@ func writeVerdict(w io.Writer, s screen, r *libra.Report, v *score.Score) {
 		fmt.Fprintln(w, "no score: only a complete report has one")
 		return
 	}
-	fmt.Fprintf(w, "%s. %s.\n", s.paint(scoreColour(v.Score), scoreText(v.Score)), v.Compared())
+	fmt.Fprintf(w, "%s. %s.\n", s.paint(scoreColour(v.Score, v.AtMost), scoreText(v.Score, v.AtMost)), v.Compared())
 }
 
-func scoreText(n int) string { return fmt.Sprintf("Score %d of 100: %s", n, score.Words(n)) }
+func scoreText(n int, atMost bool) string {
+	text := "Score " + score.Figure(n, atMost) + " of 100"
+	if word := score.Words(n, atMost); word != "" {
+		text += ": " + word
+	}
+	return text
+}
 
-// scoreColour follows Lighthouse's bands.
-func scoreColour(n int) string {
+// scoreColour follows Lighthouse's bands. An upper bound has no colour, unless it
+// is in the lowest.
+func scoreColour(n int, atMost bool) string {
 	switch {
+	case atMost && n >= 50:
+		return plain
 	case n >= 90:
 		return green
 	case n >= 50:
@@ -48,18 +57,26 @@ func writeTerms(w io.Writer, s screen, v *score.Score) {
 			}
 			return count(int(n))
 		}
-		cells := []cell{text(term.Metric), amount(float64(term.Value)), text(score.Percent(term.Heavier))}
+		cells := []cell{text(term.Metric), amount(float64(term.Value)), text(term.Share())}
 		for _, p := range term.Percentiles {
 			cells = append(cells, amount(p))
 		}
 		t.add(cells...)
 	}
-	fmt.Fprintf(w, "\n%s\n", s.paint(bold, fmt.Sprintf("Against the web (%s, %s): the share of pages that have more, and their percentiles", v.Model, v.Profile)))
+	heading := "Against the web (%s, %s): the share of pages that have more, and their percentiles"
+	if v.AtMost {
+		heading = "The web's percentiles (%s, %s), and what was fetched; scripts may fetch more"
+	}
+	fmt.Fprintf(w, "\n%s\n", s.paint(bold, fmt.Sprintf(heading, v.Model, v.Profile)))
 	t.write(w, s)
 	l, c := v.Lighthouse, v.Carbon
+	atMost, atBest := "", ""
+	if v.AtMost {
+		atMost, atBest = "at most ", " at best"
+	}
 	for _, line := range []string{
-		fmt.Sprintf("Lighthouse %s: %.2f (p10 %s, median %s)", l.Audit, l.Score, libra.FormatBytes(int64(l.P10)), libra.FormatBytes(int64(l.Median))),
-		fmt.Sprintf("Carbon %s: %s, %s for a first visit (%s, %.3f kWh/GB, %.0f g/kWh)", c.Model, c.Rating, score.FormatGrams(c.Grams), libra.FormatBytes(c.Bytes), c.KWhPerGB, c.GramsPerKWh),
+		fmt.Sprintf("Lighthouse %s: %s%.2f (p10 %s, median %s)", l.Audit, atMost, l.Score, libra.FormatBytes(int64(l.P10)), libra.FormatBytes(int64(l.Median))),
+		fmt.Sprintf("Carbon %s: %s%s, %s for a first visit (%s, %.3f kWh/GB, %.0f g/kWh)", c.Model, c.Rating, atBest, v.Emission(), libra.FormatBytes(c.Bytes), c.KWhPerGB, c.GramsPerKWh),
 	} {
 		fmt.Fprintln(w, strings.Join(wrap(line, s.width), "\n"))
 	}

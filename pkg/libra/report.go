@@ -197,16 +197,6 @@ type Report struct {
 	Assets []Asset `json:"assets"`
 }
 
-// Scripts counts scripts: each in a document, and each URL once.
-type Scripts struct {
-	Count int   `json:"count"`
-	Bytes int64 `json:"bytes"` // decoded
-	// ThirdParty and ThirdPartyBytes are the part of them from another
-	// registrable domain than the page's.
-	ThirdParty      int   `json:"third_party"`
-	ThirdPartyBytes int64 `json:"third_party_bytes"`
-}
-
 // BrokenAssets counts the assets that are broken, without the page itself: why that is
 // an error is a reason of the report.
 func (r Report) BrokenAssets() (n int) {
@@ -220,14 +210,6 @@ func (r Report) BrokenAssets() (n int) {
 
 // NoAnswer says that the report is of a page that sent nothing: there are no figures.
 func (r Report) NoAnswer() bool { return r.Outcome == Error && r.Totals.TransferBytes == 0 }
-
-// AtLeast says that a browser may request more than Totals has, although the
-// report may be complete: a script of the page can make requests, or a version
-// that did not look at scripts wrote the report. Such a page weighs at least its
-// totals, scores at most its score, and has no rank among other pages.
-func (r Report) AtLeast() bool {
-	return r.MayFetchMore || r.ScriptsNotExecuted == nil && r.Totals.ByType[Script].Requests > 0
-}
 
 // UnmarshalJSON reads a report. Earlier versions called it complete or partial
 // where the page had answered with a status other than 2xx.

@@ -27,6 +27,7 @@ var (
 	omittedPages = gauge("libra_watched_pages_omitted", "Watched pages without metrics of their own, because there are too many.")
 	pageUp       = pageGauge("libra_page_up", "1 where the newest inspection had the page, 0 where it is an error: no answer, endless redirects, or a status other than 2xx; left out while the page is quarantined.")
 	pageTransfer = pageGauge("libra_page_transfer_bytes", "Transfer size of the page: headers, encoded bodies and framing, by its newest report that is no error.")
+	pageMayFetch = pageGauge("libra_page_may_fetch_more", "1 where scripts of the page were not executed and may fetch more, so that the transfer size is a lower bound and the score an upper one, else 0.")
 	pageScore    = pageGauge("libra_page_score", "Score of the page, 0 to 100, by its newest complete report.")
 	pageOver     = pageGauge("libra_page_over_budget", "1 where the newest report is over the budget of the watch, else 0; left out without a budget.")
 	pageAge      = pageGauge("libra_page_last_inspection_age_seconds", "Seconds since the last inspection of the page ended, good or failed.")
@@ -37,7 +38,7 @@ func pageGauge(name, help string) metric { return gauge(name, help, "page", "url
 
 // Describe implements prometheus.Collector.
 func (pageCollector) Describe(out chan<- *prometheus.Desc) {
-	describe(out, watchedPages, omittedPages, pageUp, pageTransfer, pageScore, pageOver, pageAge, pageExpiry)
+	describe(out, watchedPages, omittedPages, pageUp, pageTransfer, pageMayFetch, pageScore, pageOver, pageAge, pageExpiry)
 }
 
 // Collect implements prometheus.Collector.
@@ -71,6 +72,7 @@ func sendPage(out chan<- prometheus.Metric, w event.Watch, a state.Answers, now 
 		return
 	}
 	send(pageTransfer, float64(a.Good.Report.Totals.TransferBytes))
+	send(pageMayFetch, oneIf(a.Good.Report.AtLeast()))
 	if a.Good.Budget != nil {
 		send(pageOver, oneIf(len(a.Good.Budget.Over) > 0))
 	}

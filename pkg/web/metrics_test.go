@@ -121,7 +121,7 @@ func TestMetrics(t *testing.T) {
 	hostile := `{page="` + libra.PageID(hostileURL) + `",url="https://example.org/?q=\"}\\ 1\nlibra_page_up{page=\"x"} `
 	for _, want := range []string{
 		"libra_page_up" + labels + "1\n", "libra_page_transfer_bytes" + labels + "10350\n", "libra_page_over_budget" + labels + "1\n",
-		"libra_page_score" + labels + "100\n", "libra_page_certificate_expiry_timestamp_seconds" + labels + "1.7723664e+09\n",
+		"libra_page_score" + labels + "100\n", "libra_page_may_fetch_more" + labels + "0\n", "libra_page_certificate_expiry_timestamp_seconds" + labels + "1.7723664e+09\n",
 		"libra_page_up" + hostile + "0\n", "libra_page_last_inspection_age_seconds" + hostile,
 		"libra_watched_pages_omitted 1\n",
 		`libra_open_alarms{severity="critical"} 1` + "\n", `libra_open_alarms{severity="minor"} 1` + "\n", `libra_open_alarms{severity="info"} 0` + "\n",
@@ -167,8 +167,8 @@ func TestMetricsOfPagesAreBounded(t *testing.T) {
 		body = h.get("/metrics").body
 		return strings.Contains(body, fmt.Sprintf("libra_watched_pages %d\n", most+1)) && strings.Contains(body, fmt.Sprintf("libra_web_pages %d\n", most+1))
 	})
-	if n := len(regexp.MustCompile(`(?m)^libra_page_[a-z_]+{`).FindAllString(body, -1)); n != 6*most || !strings.Contains(body, "libra_watched_pages_omitted 1\n") {
-		t.Errorf("%d series of pages, want %d, and 1 page omitted:\n%s", n, 6*most, regexp.MustCompile(`(?m)^libra_watched_.*`).FindAllString(body, -1))
+	if n := len(regexp.MustCompile(`(?m)^libra_page_[a-z_]+{`).FindAllString(body, -1)); n != 7*most || !strings.Contains(body, "libra_watched_pages_omitted 1\n") {
+		t.Errorf("%d series of pages, want %d, and 1 page omitted:\n%s", n, 7*most, regexp.MustCompile(`(?m)^libra_watched_.*`).FindAllString(body, -1))
 	}
 	if newest := libra.PageID(request(most).URL); strings.Contains(body, newest) || !strings.Contains(body, libra.PageID(request(0).URL)) {
 		t.Errorf("the page %s, watched last, has metrics, or the one watched first has none", newest)

@@ -147,7 +147,7 @@ func report(url string, assets ...libra.Asset) libra.Report {
 	}
 	return libra.Report{
 		URL: url, FinalURL: url, Outcome: libra.Complete, Started: time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC), DurationMS: 1234,
-		Assets: assets, Totals: libra.Sum(assets), ReasonList: libra.ReasonList{Reasons: []string{}},
+		Assets: assets, Totals: libra.Sum(assets), ScriptsNotExecuted: &libra.Scripts{Count: 1, Bytes: 1024}, ReasonList: libra.ReasonList{Reasons: []string{}},
 	}
 }
 
@@ -341,4 +341,36 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%v lies outside the file", e)
 		}
 	})
+}
+
+// TestAtLeast: where scripts may fetch more, sizes and counts are at least what
+// they are: over budget stays over, and within is said so, in JUnit too.
+func TestAtLeast(t *testing.T) {
+	r := samplePage(0)
+	r.MayFetchMore = true
+	before := samplePage(0)
+	got := budget.Check(parse(t, sample), r, &before)
+	var lines []string
+	for _, l := range got.Lines {
+		lines = append(lines, l.String())
+	}
+	want := []string{
+		"total is at least 216.1 kB, within its budget of 307.2 kB (300 KB in the file)",
+		"script is at least 1.0 kB, at least 512 B over its budget of 512 B (0.5 KB in the file)",
+		"third-party is at least 2 requests, at least 1 request over its budget of 1 request",
+		"total has grown by 0 B, within its budget of 10.8 kB (5% in the file)",
+		"image has grown by 0 B, within its budget of 51.2 kB (50 KB in the file)",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" || !got.Over {
+		t.Errorf("over %v, lines (-want +got):\n%s", got.Over, diff)
+	}
+	var junit bytes.Buffer
+	if err := budget.WriteJUnit(&junit, []budget.Checked{{Report: r, Result: got}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"script is at least 1.0 kB, at least 512 B over", "<system-out>at least: 1 script was not executed (1.0 kB decoded): it may fetch more</system-out>"} {
+		if !strings.Contains(junit.String(), text) {
+			t.Errorf("JUnit lacks %q:\n%s", text, junit.String())
+		}
+	}
 }

@@ -28,6 +28,9 @@ type Outcome struct {
 	Budgeted int64  `json:"budgeted"` // what is allowed
 	Actual   int64  `json:"actual"`   // the size or count; of a delta, the growth, negative if it shrank
 	Over     int64  `json:"over"`     // Actual - Budgeted if that is positive, else 0
+	// AtLeast says that Actual is a lower bound ([libra.Report.AtLeast]); growth,
+	// of which this is true in both directions, does not have it.
+	AtLeast bool `json:"at_least,omitempty"`
 	// Given is a size or share as the file has it, "300 KB" or "5%"; "" for
 	// counts.
 	Given string `json:"given,omitempty"`
@@ -81,12 +84,15 @@ func Check(budgets []Budget, r libra.Report, previous *libra.Report) Result {
 	if res.Partial {
 		res.Notes = append(res.Notes, "the report is "+string(r.Outcome)+": the figures are a lower bound")
 	}
+	if r.AtLeast() {
+		res.Notes = append(res.Notes, "at least: "+r.ScriptsText())
+	}
 	now := sizes(r, b.FirstParty)
 	for _, l := range b.Sizes {
-		res.add(Outcome{Kind: Sizes, Type: l.Type, Unit: "bytes", Budgeted: l.Max, Given: l.Given, Actual: now[l.Type].TransferBytes})
+		res.add(Outcome{Kind: Sizes, Type: l.Type, Unit: "bytes", Budgeted: l.Max, Given: l.Given, Actual: now[l.Type].TransferBytes, AtLeast: r.AtLeast()})
 	}
 	for _, l := range b.Counts {
-		res.add(Outcome{Kind: Counts, Type: l.Type, Unit: "requests", Budgeted: l.Max, Actual: int64(now[l.Type].Requests)})
+		res.add(Outcome{Kind: Counts, Type: l.Type, Unit: "requests", Budgeted: l.Max, Actual: int64(now[l.Type].Requests), AtLeast: r.AtLeast()})
 	}
 	known := previous != nil && previous.Outcome == libra.Complete
 	var last map[string]libra.Size

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"libra/pkg/libra"
 )
@@ -28,6 +29,7 @@ type (
 		Time      string  `xml:"time,attr,omitempty"`
 		Timestamp string  `xml:"timestamp,attr,omitempty"`
 		Cases     []xcase `xml:"testcase"`
+		Out       string  `xml:"system-out,omitempty"`
 	}
 	xcase struct {
 		Class   string   `xml:"classname,attr"`
@@ -88,6 +90,7 @@ func newSuite(c Checked) suite {
 	for _, o := range c.Result.Lines {
 		s.add(c.Result, o)
 	}
+	s.Out = strings.Join(c.Result.Notes, "\n")
 	s.Tests = len(s.Cases)
 	return s
 }
@@ -115,6 +118,9 @@ func (o Outcome) String() string {
 	if o.Kind == Deltas {
 		subject = o.Type + " has grown by "
 	}
+	if o.AtLeast {
+		subject += "at least "
+	}
 	if o.Skipped != "" {
 		return o.Type + " not judged: " + o.Skipped
 	}
@@ -126,7 +132,11 @@ func (o Outcome) String() string {
 		budgeted += " (" + o.Given + " in the file)"
 	}
 	if o.Over > 0 {
-		return subject + actual + ", " + o.amount(o.Over) + " over its budget of " + budgeted
+		over := o.amount(o.Over)
+		if o.AtLeast {
+			over = "at least " + over
+		}
+		return subject + actual + ", " + over + " over its budget of " + budgeted
 	}
 	return subject + actual + ", within its budget of " + budgeted
 }

@@ -145,6 +145,12 @@ func From(r libra.Report, version string) HAR {
 			log.Comment += sep + reason
 		}
 	}
+	if r.AtLeast() {
+		if log.Comment != "" {
+			log.Comment += "; "
+		}
+		log.Comment += "a browser requests at least these entries: " + r.ScriptsText()
+	}
 	var fetched []libra.Asset
 	for _, a := range r.Assets {
 		if a.Fetch == libra.Fetched {

@@ -214,3 +214,15 @@ func consistent(kind string, object map[string]any) (faults []string) {
 	}
 	return faults
 }
+
+func TestCommentSaysWhatIsNotThere(t *testing.T) {
+	r := libra.Report{Outcome: libra.Complete, MayFetchMore: true, ScriptsNotExecuted: &libra.Scripts{Count: 2, Bytes: 1200}}
+	const want = "a browser requests at least these entries: 2 scripts were not executed (1.2 kB decoded): they may fetch more"
+	if got := har.From(r, "1").Log.Comment; got != want {
+		t.Errorf("comment %q, want %q", got, want)
+	}
+	r.Outcome, r.Reasons = libra.Partial, []string{"no time"}
+	if got := har.From(r, "1").Log.Comment; got != "partial report: no time; "+want {
+		t.Errorf("comment of a partial report: %q", got)
+	}
+}

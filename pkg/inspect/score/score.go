@@ -44,6 +44,10 @@ type Score struct {
 	// Score is the Teledrin score, 0 to 100: the share of the web, in percent,
 	// that is heavier than this page, rounded to the nearest whole.
 	Score int `json:"score"`
+	// AtMost says that the page may weigh more than what was compared
+	// ([libra.Report.AtLeast]). All scores are upper bounds then, the terms have
+	// no Heavier, and Verdict is "" unless it is the lowest.
+	AtMost bool `json:"at_most,omitempty"`
 	// Verdict is [Verdict]; people read [Words].
 	Verdict string `json:"verdict"`
 	// Terms are the rows of HTTP Archive's percentiles. The first, "total", is the
@@ -59,7 +63,7 @@ type Term struct {
 	Metric      string     `json:"metric"` // total, requests, script, image, stylesheet, document
 	Unit        string     `json:"unit"`   // "bytes" or "requests"
 	Value       int64      `json:"value"`
-	Heavier     float64    `json:"heavier"`     // percent of pages that have more, 0 to 100
+	Heavier     *float64   `json:"heavier"`     // percent of pages that have more, 0 to 100; null if not known
 	Percentiles [5]float64 `json:"percentiles"` // p10, p25, p50, p75, p90, in Unit
 }
 
@@ -93,7 +97,21 @@ func OfReport(r libra.Report, profile string) *Score {
 	if err != nil {
 		return nil
 	}
+	if r.AtLeast() {
+		s.bound()
+	}
 	return &s
+}
+
+// bound makes the scores upper bounds.
+func (s *Score) bound() {
+	s.AtMost = true
+	if s.Score >= fair {
+		s.Verdict = ""
+	}
+	for i := range s.Terms {
+		s.Terms[i].Heavier = nil
+	}
 }
 
 // Of returns the score of t for profile, "desktop" or "mobile".
@@ -109,7 +127,7 @@ func Of(t libra.Totals, profile string) (Score, error) {
 	for _, r := range rows {
 		s.Terms = append(s.Terms, r.term(t, profile))
 	}
-	s.Score = int(math.Round(s.Terms[0].Heavier))
+	s.Score = int(math.Round(*s.Terms[0].Heavier))
 	s.Verdict = Verdict(s.Score)
 	return s, nil
 }
@@ -132,8 +150,17 @@ func (r row) term(t libra.Totals, profile string) Term {
 			term.Percentiles[i] *= kb
 		}
 	}
-	term.Heavier = heavier(float64(term.Value), term.Percentiles)
+	share := heavier(float64(term.Value), term.Percentiles)
+	term.Heavier = &share
 	return term
+}
+
+// Share is Heavier for people, "–" if it is not known.
+func (t Term) Share() string {
+	if t.Heavier == nil {
+		return "–"
+	}
+	return Percent(*t.Heavier)
 }
 
 // heavier is the percentage of pages above v: linear in ln(v) between the
@@ -150,16 +177,30 @@ func heavier(v float64, p [5]float64) float64 {
 	return min(max(percents[i]+slope*math.Log(v/p[i]), 0), 100)
 }
 
+// Lighthouse's bands: from good on, from fair on, and below.
+const good, fair = 90, 50
+
 // Words is a score of 0 to 100 in a word for people, in Lighthouse's bands. Pages
-// and the command line show it.
-func Words(score int) string {
+// and the command line show it. A score that is only an upper bound has one in the
+// lowest band alone.
+func Words(score int, atMost bool) string {
 	switch {
-	case score >= 90:
+	case score < fair:
+		return "Heavy"
+	case atMost:
+		return ""
+	case score >= good:
 		return "Excellent"
-	case score >= 50:
-		return "Fair"
 	}
-	return "Heavy"
+	return "Fair"
+}
+
+// Figure is a score for people: "54", or "at most 54".
+func Figure(score int, atMost bool) string {
+	if atMost {
+		return "at most " + strconv.Itoa(score)
+	}
+	return strconv.Itoa(score)
 }
 
 // Percent writes a share of pages, in percent: never 0 or 100, because the
@@ -176,12 +217,30 @@ func FormatGrams(g float64) string {
 	return strconv.FormatFloat(g, 'f', 3, 64) + " g"
 }
 
+// Emission is the CO2 of a first visit for people: "about 0.333 g", or "at least
+// 0.333 g"; a lower bound below a thousandth of a gram has six digits.
+func (s Score) Emission() string {
+	g := s.Carbon.Grams
+	switch {
+	case !s.AtMost && g < 0.0005:
+		return FormatGrams(g)
+	case !s.AtMost:
+		return "about " + FormatGrams(g)
+	case g < 0.0005:
+		return "at least " + strconv.FormatFloat(g, 'f', 6, 64) + " g"
+	}
+	return "at least " + FormatGrams(g)
+}
+
 const least, most = 0.1, 99.9
 
 // Compared is the Teledrin score in a sentence: "Lighter than 53.8 % of the web's
 // desktop pages"; of a page heavier than nearly all, "Heavier than 99.9 % of …".
 func (s Score) Compared() string {
-	share := s.Terms[0].Heavier
+	if s.AtMost {
+		return "Not compared with the web's " + s.Profile + " pages, because its scripts were not executed and may fetch more"
+	}
+	share := *s.Terms[0].Heavier
 	if share < least/2 {
 		return "Heavier than " + Percent(most) + " of the web's " + s.Profile + " pages"
 	}
@@ -192,9 +251,9 @@ func (s Score) Compared() string {
 // "verdict", in Lighthouse's bands. docs/inspection.md has the table.
 func Verdict(score int) string {
 	switch {
-	case score >= 90:
+	case score >= good:
 		return "A for effort."
-	case score >= 50:
+	case score >= fair:
 		return "Could be better."
 	}
 	return "Not great."

@@ -60,11 +60,11 @@ func TestTeledrin(t *testing.T) {
 		{"desktop", 0, 100},
 	} {
 		got := of(t, weighing(int64(tt.kb*1024)), tt.profile)
-		if !near(got.Terms[0].Heavier, tt.want, 0.01) {
-			t.Errorf("%s, %.0f KB: got %.3f, want %.3f", tt.profile, tt.kb, got.Terms[0].Heavier, tt.want)
+		if !near(*got.Terms[0].Heavier, tt.want, 0.01) {
+			t.Errorf("%s, %.0f KB: got %.3f, want %.3f", tt.profile, tt.kb, *got.Terms[0].Heavier, tt.want)
 		}
-		if got.Score != int(math.Round(got.Terms[0].Heavier)) {
-			t.Errorf("%s, %.0f KB: score %d of %.3f", tt.profile, tt.kb, got.Score, got.Terms[0].Heavier)
+		if got.Score != int(math.Round(*got.Terms[0].Heavier)) {
+			t.Errorf("%s, %.0f KB: score %d of %.3f", tt.profile, tt.kb, got.Score, *got.Terms[0].Heavier)
 		}
 	}
 }
@@ -75,7 +75,7 @@ func TestMonotone(t *testing.T) {
 		last := of(t, weighing(0), profile)
 		for bytes := int64(1000); bytes < 1e8; bytes += bytes / 7 {
 			got := of(t, weighing(bytes), profile)
-			if got.Terms[0].Heavier > last.Terms[0].Heavier || got.Lighthouse.Score > last.Lighthouse.Score || got.Carbon.Grams < last.Carbon.Grams {
+			if *got.Terms[0].Heavier > *last.Terms[0].Heavier || got.Lighthouse.Score > last.Lighthouse.Score || got.Carbon.Grams < last.Carbon.Grams {
 				t.Errorf("%s, %d bytes: %+v after %+v", profile, bytes, got, last)
 			}
 			last = got
@@ -139,7 +139,7 @@ func TestWords(t *testing.T) {
 		words    string
 	}{{90, 100, "Excellent"}, {50, 89, "Fair"}, {0, 49, "Heavy"}} {
 		for n := band.from; n <= band.to; n++ {
-			if got := score.Words(n); got != band.words {
+			if got := score.Words(n, false); got != band.words {
 				t.Errorf("%d: got %q, want %q", n, got, band.words)
 			}
 		}
@@ -220,5 +220,34 @@ func TestJSON(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestAtMost: a page whose scripts may fetch more scores at most its score, and
+// is not compared with other pages.
+func TestAtMost(t *testing.T) {
+	for _, c := range []struct {
+		bytes                         int64
+		more                          bool
+		score, verdict, word, compare string
+	}{
+		{560, false, "100", "A for effort.", "Excellent", "Lighter than 99.9 % of the web's desktop pages"},
+		{560, true, "at most 100", "", "", "Not compared with the web's desktop pages, because its scripts were not executed and may fetch more"},
+		{9 << 20, true, "at most 10", "Not great.", "Heavy", "Not compared with the web's desktop pages, because its scripts were not executed and may fetch more"},
+	} {
+		s := score.OfReport(libra.Report{Outcome: libra.Complete, Status: 200, Totals: weighing(c.bytes), MayFetchMore: c.more}, "desktop")
+		if s == nil {
+			t.Fatalf("%d bytes: no score", c.bytes)
+		}
+		if score.Figure(s.Score, s.AtMost) != c.score || s.Verdict != c.verdict || score.Words(s.Score, s.AtMost) != c.word || s.Compared() != c.compare {
+			t.Errorf("%d bytes, may fetch more %v: got %+v: %s", c.bytes, c.more, s, s.Compared())
+		}
+		data, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(data), `"at_most":true`) != c.more || strings.Contains(string(data), `"heavier":null`) != c.more || s.Terms[0].Share() == "–" != c.more {
+			t.Errorf("%d bytes, may fetch more %v: %s", c.bytes, c.more, data)
+		}
 	}
 }

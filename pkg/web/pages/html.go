@@ -34,7 +34,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 		parsed[name] = template.Must(template.New("layout.html").Funcs(template.FuncMap{
 			"bytes": libra.FormatBytes, "millis": showMillis, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
 			"short": shortURL, "name": func(url string) string { return api.Short(shortURL(url), 90) }, "linked": linked, "percent": percent, "count": libra.Plural,
-			"term": showTerm, "percentiles": percentileNames, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band, "words": score.Words, "share": score.Percent, "grams": score.FormatGrams,
+			"term": showTerm, "percentiles": percentileNames, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band, "words": score.Words, "figure": score.Figure, "grams": score.FormatGrams,
 			"match": showMatch, "everyChoices": everyChoices, "every": state.ShowEvery, "spans": spanChoices, "interval": showInterval,
 		}).ParseFS(files, "template/layout.html", "template/parts.html", "template/"+name+".html"))
 	}

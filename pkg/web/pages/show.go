@@ -91,9 +91,12 @@ func percentileNames() [5]string { return [5]string{"p10", "p25", "p50", "p75", 
 // showDecimal writes a number with so many digits after the point.
 func showDecimal(digits int, n float64) string { return strconv.FormatFloat(n, 'f', digits, 64) }
 
-// band is the class of a score of 0 to 100, in Lighthouse's bands.
-func band(score int) string {
+// band is the class of a score of 0 to 100, in Lighthouse's bands. An upper bound
+// has the class of an open end, unless it is in the lowest.
+func band(score int, atMost bool) string {
 	switch {
+	case atMost && score >= 50:
+		return "open"
 	case score >= 90:
 		return "complete"
 	case score >= 50:

@@ -114,6 +114,7 @@ func (a Answers) LatestDoc() *LatestDoc {
 // ShortScore is a score in a list.
 type ShortScore struct {
 	Score   int    `json:"score"`
+	AtMost  bool   `json:"at_most,omitempty"` // as in score.Score
 	Verdict string `json:"verdict"`
 }
 

@@ -90,7 +90,7 @@ func newMemory(maxPages int, cacheBytes int64, profile string) *Memory {
 func summarize(r event.Reported, profile string) *Summary {
 	s := &Summary{Request: r.Request.ID, At: r.At, Quarantined: r.Quarantined, Budget: r.Budget, Report: r.Report}
 	if full := score.OfReport(r.Report, profile); full != nil {
-		s.Score = &ShortScore{full.Score, full.Verdict}
+		s.Score = &ShortScore{full.Score, full.AtMost, full.Verdict}
 	}
 	s.Report.Assets = nil
 	s.Report.Title = strings.ToValidUTF8(r.Report.Title[:min(len(r.Report.Title), libra.MaxTitle)], "")
