@@ -31,7 +31,7 @@ var rules = map[string][]string{
 	"store":     {"libra", "event", "statefile"},
 	"daemon":    {"libra", "event", "configs", "component"},
 	"broker":    {"event", "statefile", "component"},
-	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component"},
+	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules"},
 	"rules":     {"libra", "statefile"},
 	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component"},
 	"inspector": {"libra", "weburl", "event", "inspect", "bus"},

@@ -124,7 +124,13 @@ func degraded(t *testing.T) (url string) {
 		case "gone":
 			return event.Tried{Channel: name, Answer: "404 channel_not_found", TookMS: 80}
 		}
-		return event.Tried{Channel: name, Answer: "there is no such channel", Channels: []string{"gone", "ops"}}
+		return event.Tried{Channel: name, Answer: "there is no such channel", Channels: []string{"gone", "ops"}, Routes: []event.Route{
+			{Scope: libra.ScopePage, Target: "https://shop.example.org/*", Channels: []string{"gone"}},
+			{Alarm: "disk", Severity: libra.Major, Channels: []string{"ops", "gone"}},
+			{Severity: libra.Major, Channels: []string{"ops"}},
+			{Alarm: "settings", Channels: []string{}},
+			{Alarm: "page.budget.*", Channels: []string{}},
+		}}
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -51,6 +51,12 @@ func (c *Conn) TryChannel(ctx context.Context, channel string) (t event.Tried, e
 	return t, json.Unmarshal(m.Data, &t)
 }
 
+// Channels returns the channels and routes that are in force; libra.ErrUnavailable
+// when no notifier answers.
+func (c *Conn) Channels(ctx context.Context) (event.Tried, error) {
+	return c.TryChannel(ctx, "") // no channel has that name
+}
+
 // ServeChannels answers TryChannel with what fn returns, each in a
 // goroutine of its own, until stop is called. ctx ends them all.
 func (c *Conn) ServeChannels(ctx context.Context, fn func(ctx context.Context, channel string) event.Tried) (stop func(), err error) {

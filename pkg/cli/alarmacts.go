@@ -254,18 +254,27 @@ func (r *runner) testCommand() *cli.Command {
 		Usage:     "send a test message to a channel and print the provider's answer",
 		ArgsUsage: "CHANNEL",
 		Description: `Channels are those of /etc/libra/alarms.toml, as the running libra-notifier
-knows them.
+knows them. --routes sends nothing: it shows which channels each kind of alarm goes
+to, by the routes that are in force.
 
    libra alarms test ops
+   libra alarms test --routes
+   libra alarms test --routes --target https://shop.example.org/cart
 
 Exit codes: 0 it arrived, 1 the provider refused it or does not answer, 2 no
 such channel, no notifier or no appliance.`,
-		Flags:  applianceFlags(),
+		Flags: applianceFlags(
+			&cli.BoolFlag{Name: "routes", Usage: "show where each kind of alarm goes", DisableDefaultText: true},
+			&cli.StringFlag{Name: "target", Value: "https://www.example.org/", Usage: "with --routes: for alarms about the page at `URL`"},
+		),
 		Action: r.test,
 	}
 }
 
 func (r *runner) test(c *cli.Context) error {
+	if c.Bool("routes") {
+		return r.routes(c)
+	}
 	name, err := only(c, "CHANNEL")
 	if err != nil {
 		return err

@@ -54,6 +54,7 @@ that have cleared.
    libra alarms ack bus --text "on it"
    libra alarms silence --alarm 'beat.*' --for 2h --why "new inspectors"
    libra alarms test ops
+   libra alarms test --routes
 
 Exit codes: 0 no alarm is raised, 1 one is, or it is unknown, 2 no appliance.`,
 		Flags: applianceFlags(

@@ -29,7 +29,7 @@ func (r *runner) doctorCommand() *cli.Command {
 		Description: `   libra doctor
    scripts/appliance shell /opt/libra/bin/libra doctor
 
-Prints a line for each check, and a remedy for each fault. Each program is run
+Prints a line for each check, and a remedy for each fault and each warning. Each program is run
 with --check and the settings that are in the file now, so that a change is tried
 before anything is restarted. Run it as root on the machine, or inside the
 appliance. Exit codes: 0 no fault, 1 a fault.`,
@@ -46,6 +46,8 @@ type finding struct {
 	What   string `json:"what"`
 	Seen   string `json:"seen"`
 	Remedy string `json:"remedy"` // "" where all is well
+	// Warning says that it works, and that the remedy is advice.
+	Warning bool `json:"warning"`
 }
 
 func fine(what, format string, args ...any) finding {
@@ -86,8 +88,9 @@ func (r *runner) doctor(c *cli.Context) error {
 	if setting(settings, "LIBRA_NATS_URL") == "" { // else the bus is another machine's
 		findings = append(findings, seeBus(bus, space)...)
 	}
+	findings = append(findings, seeNotifications(settings, server)...)
 	findings = append(findings, slices.Concat(seeHistory(c.Context, database), seeClock(database), seeUnits(c.Context), seeUp(c.Context, server))...)
-	ill := slices.ContainsFunc(findings, func(f finding) bool { return f.Remedy != "" })
+	ill := slices.ContainsFunc(findings, func(f finding) bool { return f.Remedy != "" && !f.Warning })
 	if c.Bool("json") {
 		err = writeJSON(r.out, findings)
 	} else {
@@ -105,7 +108,10 @@ const findingIndent = 17
 func (r *runner) writeFindings(findings []finding) {
 	for _, f := range findings {
 		mark := r.screen.paint(green, "ok   ")
-		if f.Remedy != "" {
+		switch {
+		case f.Warning:
+			mark = r.screen.paint(yellow, "warn ")
+		case f.Remedy != "":
 			mark = r.screen.paint(red, "WRONG")
 		}
 		for i, line := range wrap(printable(f.Seen), r.screen.width-findingIndent) {

@@ -11,7 +11,7 @@
 //	libra.note.<alarm or silence>            stream    libra.Note        web, watchdog, recorder, notifier
 //	libra.schedule.<page>                    stream    Watch      web; recorder, into a bus that has lost it
 //	libra.due.<page>                         stream    Watch      the bus itself, watchdog
-//	libra.channel.<channel>                  request   Tried      web asks the notifier to send a trial message
+//	libra.channel.<channel>                  request   Tried      web asks the notifier to send a trial message, or which channels there are
 //	libra.wake.<site>.<client>               lossy     (empty)    web, inspector: a request is stored
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      request   Step       web asks the inspector of the page
@@ -185,6 +185,17 @@ type Tried struct {
 	TookMS  int64  `json:"took_ms"`
 	// Channels lists those there are, where Channel is not among them.
 	Channels []string `json:"channels,omitempty"`
+	// Routes are those in force, with Channels: nil only from earlier versions.
+	Routes []Route `json:"routes,omitzero"`
+}
+
+// Route is a route of alarms.toml, see rules.Route.
+type Route struct {
+	Scope    libra.Scope    `json:"scope,omitempty"`
+	Severity libra.Severity `json:"severity,omitempty"`
+	Alarm    string         `json:"alarm,omitempty"`
+	Target   string         `json:"target,omitempty"`
+	Channels []string       `json:"channels"`
 }
 
 // Reported answers a request. A request delivered twice is answered twice

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/notes"
 	"libra/pkg/rules"
@@ -78,6 +79,17 @@ func (p *policy) notify() rules.Notify {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.rules.Notify
+}
+
+// routesInForce lists the routes, none as an empty list.
+func (p *policy) routesInForce() []event.Route {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := []event.Route{}
+	for _, r := range p.rules.Routes {
+		list = append(list, event.Route{Scope: r.Scope, Severity: r.Severity, Alarm: r.Alarm, Target: r.Target, Channels: r.Channels})
+	}
+	return list
 }
 
 // routes reports whether a route leads alarm a to a channel.

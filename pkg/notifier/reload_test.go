@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -155,6 +156,14 @@ func TestTryOverTheBus(t *testing.T) {
 	})
 	if tried, err := web.TryChannel(t.Context(), "pager"); err != nil || tried.OK || !slices.Equal(tried.Channels, []string{"slack"}) {
 		t.Errorf("%+v, %v", tried, err)
+	}
+	if tried, err := web.Channels(t.Context()); err != nil || !slices.Equal(tried.Channels, []string{"slack"}) || tried.Routes == nil || len(tried.Routes) != 0 {
+		t.Errorf("channels: %+v, %v", tried, err)
+	}
+	d.apply(slackChannel("slack-webhook") + "[[route]]\nalarm = \"disk\"\nchannels = []\n")
+	want := []event.Route{{Alarm: "disk", Channels: []string{}}}
+	if tried, err := web.Channels(t.Context()); err != nil || !slices.Equal(tried.Channels, []string{"slack-webhook"}) || !reflect.DeepEqual(tried.Routes, want) {
+		t.Errorf("channels: %+v, %v", tried, err)
 	}
 }
 

@@ -21,7 +21,7 @@ func (n *Notifier) Try(ctx context.Context, name string) event.Tried {
 		for _, ch := range all {
 			names = append(names, ch.name)
 		}
-		return event.Tried{Channel: name, Answer: fmt.Sprintf("no such channel %q", name), Channels: names}
+		return event.Tried{Channel: name, Answer: fmt.Sprintf("no such channel %q", name), Channels: names, Routes: n.policy.routesInForce()}
 	}
 	tried := event.Tried{Channel: name}
 	got, err := all[i].sender.try(ctx)

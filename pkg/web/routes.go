@@ -42,6 +42,7 @@ func (s *Server) routes() http.Handler {
 		"GET /api/silences":                 s.api.GetSilences,
 		"POST /api/silences":                s.api.PostSilence,
 		"DELETE /api/silences/{id}":         s.api.DeleteSilence,
+		"GET /api/channels":                 s.api.GetChannels,
 		"POST /api/channels/{name}/test":    s.api.PostTest,
 		"GET /api/status":                   s.api.GetStatus,
 		"GET /up":                           s.api.GetUp,

@@ -168,9 +168,12 @@ func TestChannels(t *testing.T) {
 	if got := h.post("/api/channels/ops/test", ""); got.code != 503 || !strings.Contains(got.body, "systemctl status libra-notifier") {
 		t.Errorf("without a notifier = %d %s", got.code, got.body)
 	}
+	if got := h.get("/api/channels"); got.code != 503 || !strings.Contains(got.body, "channels are not known, libra-notifier does not answer") {
+		t.Errorf("channels without a notifier = %d %s", got.code, got.body)
+	}
 	stop, err := h.bus.Connect("notifier").ServeChannels(t.Context(), func(_ context.Context, name string) event.Tried {
 		if name != "ops room" {
-			return event.Tried{Channel: name, Answer: "no such channel", Channels: []string{"ops room"}}
+			return event.Tried{Channel: name, Answer: "no such channel", Channels: []string{"ops room"}, Routes: []event.Route{{Alarm: "disk", Channels: []string{}}}}
 		}
 		return event.Tried{Channel: name, OK: true, Answer: "200 ok", TookMS: 42}
 	})
@@ -186,5 +189,8 @@ func TestChannels(t *testing.T) {
 	}
 	if got := h.post("/api/channels/none/test", ""); got.code != 200 || !strings.Contains(got.body, `"channels":["ops room"]`) {
 		t.Errorf("an unknown channel = %d %s", got.code, got.body)
+	}
+	if got := h.get("/api/channels"); got.code != 200 || strings.TrimSpace(got.body) != `{"channels":["ops room"],"routes":[{"alarm":"disk","channels":[]}]}` {
+		t.Errorf("channels = %d %s", got.code, got.body)
 	}
 }

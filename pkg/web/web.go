@@ -30,6 +30,7 @@
 //	POST /api/silences          {"match":{…},"for":"2h","why":…} -> 201, once
 //	                            durable
 //	DELETE /api/silences/{id}   ends it, once durable
+//	GET  /api/channels          the channels and routes in force
 //	POST /api/channels/{name}/test  sends a trial message -> event.Tried
 //	GET  /api/status            components, degraded parts, counts
 //	GET  /up                    500 LOADING, then 200: OK, or what is unknown,

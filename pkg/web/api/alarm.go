@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/web/state"
 )
@@ -274,14 +275,36 @@ func (s *API) PostTest(w http.ResponseWriter, r *http.Request) {
 	}
 	tried, err := s.conn.TryChannel(r.Context(), name)
 	if err != nil {
-		s.log.Warn("channel not tried", "channel", name, "err", err)
-		if !s.state.BusUp() {
-			s.Fail(w, r, unavailable("bus", libra.CodeNotStored, fmt.Sprintf("channel %q was not tried, the bus to libra-notifier is away", name), "try again in a few seconds"))
-			return
-		}
-		s.Fail(w, r, unavailable("notifier", libra.CodeNotifierSilent, fmt.Sprintf("channel %q was not tried, libra-notifier does not answer", name), "check that it runs, with systemctl status libra-notifier"))
+		s.failNotifier(w, r, fmt.Sprintf("channel %q was not tried", name), err)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, tried)
+}
+
+// channels is what GET /api/channels answers.
+type channels struct {
+	Channels []string      `json:"channels"`
+	Routes   []event.Route `json:"routes"` // null: unknown, from a notifier of an earlier version
+}
+
+// GetChannels serves the channels and routes in force.
+func (s *API) GetChannels(w http.ResponseWriter, r *http.Request) {
+	tried, err := s.conn.Channels(r.Context())
+	if err != nil {
+		s.failNotifier(w, r, "channels are not known", err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, channels{tried.Channels, tried.Routes})
+}
+
+// failNotifier answers that the notifier cannot be asked: what is the consequence.
+func (s *API) failNotifier(w http.ResponseWriter, r *http.Request, what string, err error) {
+	s.log.Warn("notifier not asked", "path", r.URL.Path, "err", err)
+	if !s.state.BusUp() {
+		s.Fail(w, r, unavailable("bus", libra.CodeNotStored, what+", the bus to libra-notifier is away", "try again in a few seconds"))
+		return
+	}
+	s.Fail(w, r, unavailable("notifier", libra.CodeNotifierSilent, what+", libra-notifier does not answer", "check that it runs, with systemctl status libra-notifier"))
 }
