@@ -148,7 +148,7 @@ func TestUnknown(t *testing.T) {
 		{[]string{"alarms", "show", "bus"}, `^` + since + ` whether it is raised`},
 		{[]string{"pages"}, `^` + since + `(.|\n)*\nno page is known\n$`},
 		{[]string{"pages", "--watched"}, `^` + since + `(.|\n)*\nno page is known\n$`},
-		{[]string{"status"}, `^UNKNOWN since 2026-11-21 09:00:00 UTC \(.* ago\) at .*, alarms unknown \(0 open alarms before\)\nunknown: alarms \(since .*\)\nrefused: new inspections \(since `},
+		{[]string{"status"}, `^UNKNOWN since 2026-11-21 09:00:00 UTC \(.* ago\) at .*, alarms unknown \(0 open alarms known\)\nunknown: alarms \(since .*\)\nrefused: new inspections \(since `},
 	} {
 		code, out, errs := libra(t, append(c.args, "--server", s.URL)...)
 		if code != 1 || errs != "" || !regexp.MustCompile(c.want).MatchString(out) {

@@ -104,7 +104,7 @@ func (s *status) healthy() bool {
 func (s *status) alarms() string {
 	text := libra.Several(s.Counts.Alarms, "open alarm")
 	if !s.AlarmsUnknownSince.IsZero() {
-		return "alarms unknown (" + text + " before)"
+		return "alarms unknown (" + text + " known)"
 	}
 	return text
 }

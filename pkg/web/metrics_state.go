@@ -128,6 +128,9 @@ func (c stateCollector) degraded(out chan<- prometheus.Metric, now time.Time) {
 		name, _, _ := strings.Cut(d.Part, "@")
 		down[name] = true
 	}
+	for _, c := range c.s.state.Components(now) { // Degraded leaves them out while the bus is away
+		down[c.Component] = down[c.Component] || c.State != state.Healthy
+	}
 	for component, is := range down {
 		webDegraded.send(out, oneIf(is), component)
 	}

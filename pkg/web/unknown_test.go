@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,9 @@ func TestUnknownWithoutBus(t *testing.T) {
 	if m := h.get("/metrics").body; !strings.Contains(m, "libra_alarms_unknown 1") || !strings.Contains(m, `libra_open_alarms{severity="minor"} 1`) || strings.Contains(m, `libra_open_alarms{severity="critical"} 0`) {
 		t.Errorf("/metrics = %s", m)
 	}
+	bustest.Await(t, "every component to be unknown in the metrics", func() bool {
+		return !regexp.MustCompile(`libra_web_degraded\{component="libra-[a-z]+"\} 0`).MatchString(h.get("/metrics").body)
+	})
 	h.bus.Up()
 	h.ready()
 	bustest.Await(t, "no list to be stale", func() bool {

@@ -61,6 +61,16 @@ type layout struct {
 	Document any // of the page itself
 }
 
+// UnknownSince is since when the first of Unknown is not known.
+func (l layout) UnknownSince() (since time.Time) {
+	for _, g := range l.Unknown {
+		if since.IsZero() || g.Since.Before(since) {
+			since = g.Since
+		}
+	}
+	return since
+}
+
 // AlarmsUnknown reports whether the open alarms may be others than those counted.
 func (l layout) AlarmsUnknown() bool { return !l.Up.AlarmsUnknownSince().IsZero() }
 

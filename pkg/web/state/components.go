@@ -1,6 +1,7 @@
 package state
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -88,9 +89,9 @@ func (s *State) silentSince(name string, now time.Time) (last time.Time, silent 
 // Arriving reports whether heartbeats of a component arrive.
 func (s *State) Arriving(h LastHeartbeat) bool { return s.arriving(h, time.Now()) }
 
-// components lists the instances that have sent a heartbeat, and the required
+// Components lists the instances that have sent a heartbeat, and the required
 // components of which none has.
-func (s *State) components(now time.Time) []ComponentDoc {
+func (s *State) Components(now time.Time) []ComponentDoc {
 	list := []ComponentDoc{}
 	for _, h := range s.Memory.Instances() {
 		b := h.Heartbeat
@@ -98,7 +99,9 @@ func (s *State) components(now time.Time) []ComponentDoc {
 			Component: b.Component, Instance: b.Instance, Version: b.Version, Status: b.Status, PID: b.PID,
 			Up: true, State: Healthy, Since: b.Started, AgeMS: now.Sub(h.At).Milliseconds(), Counters: b.Counters,
 		}
-		if !s.arriving(h, now) {
+		// This process answers, although its heartbeats do not arrive while the bus is away.
+		answers := b.Component == component.Web && b.PID == os.Getpid() && !s.BusUp()
+		if !s.arriving(h, now) && !answers {
 			s.missing(&c, h.At)
 		}
 		list = append(list, c)
@@ -138,7 +141,7 @@ var lessWithout = map[string]string{
 // silent lists the components that are not healthy: one that has no healthy
 // instance, or single instances beside healthy ones.
 func (s *State) silent(now time.Time) (list []Degraded) {
-	all := s.components(now)
+	all := s.Components(now)
 	for _, c := range all {
 		if c.State == Healthy {
 			continue

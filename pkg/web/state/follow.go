@@ -296,7 +296,7 @@ func (s *State) announceStatus() func() {
 		for _, d := range s.Degraded(time.Now()) {
 			now = append(now, d.Part)
 		}
-		for _, c := range s.components(time.Now()) {
+		for _, c := range s.Components(time.Now()) {
 			now = append(now, c.name(), string(c.State))
 		}
 		is := strings.Join(now, "\n")

@@ -237,7 +237,7 @@ func (d Degraded) Effect() string {
 	case d.less != "":
 		return d.less
 	case d.Code == libra.CodeComponentSilent:
-		return d.Part + " may not work"
+		return "part of it does not respond"
 	}
 	return "new inspections are not accepted, and the newest reports may be missing"
 }
@@ -277,7 +277,7 @@ func (s *State) Status() statusDoc {
 	up := s.Up()
 	doc := statusDoc{
 		Status: up.Status, UnknownSince: up.UnknownSince(), Version: s.cfg.Version, Unknown: up.Unknown, Refused: up.Refused, Degraded: up.Degraded,
-		Components: s.components(time.Now()), Counts: s.Memory.Counts(), HistorySince: s.HistorySince(), AlarmsUnknownSince: up.AlarmsUnknownSince(),
+		Components: s.Components(time.Now()), Counts: s.Memory.Counts(), HistorySince: s.HistorySince(), AlarmsUnknownSince: up.AlarmsUnknownSince(),
 	}
 	doc.Counts.Streams, doc.Counts.Watched = s.Hub.Size(), s.Watches.count()
 	return doc

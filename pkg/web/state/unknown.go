@@ -130,13 +130,13 @@ func (s *State) gaps(now time.Time) (unknown, refused []Gap) {
 	}
 	const submissions = "new inspections"
 	bus := s.busPart()
-	for _, c := range s.components(now) {
+	for _, c := range s.Components(now) {
 		if c.State == Unknown && bus.fault == "" {
 			unknown = append(unknown, Gap{"state of " + c.name(), c.UnknownSince, c.name()})
 		}
 	}
 	if bus.fault != "" {
-		unknown = append(unknown, Gap{What: "state of all components", Since: bus.since.UTC()})
+		unknown = append(unknown, Gap{What: "state of the components", Since: bus.since.UTC()})
 		refused = append(refused, Gap{What: submissions, Since: bus.since.UTC()})
 	} else if storing, out := s.health.notStoring(now); out {
 		refused = append(refused, Gap{What: submissions, Since: storing.since.UTC()})
