@@ -107,7 +107,12 @@ type pageAnswer struct {
 		AtMost  bool      `json:"at_most"`
 		Started time.Time `json:"started"`
 	} `json:"last_complete"`
-	Every  string `json:"every"` // "" where it is not watched
+	Every   string `json:"every"` // "" where it is not watched
+	Trouble *struct {
+		Kind  string    `json:"kind"`
+		Since time.Time `json:"since"`
+		Text  string    `json:"text"`
+	} `json:"trouble"` // null where nothing is wrong with it
 	Budget *struct {
 		Lines  int      `json:"lines"`
 		Over   []string `json:"over"`
@@ -119,6 +124,12 @@ type pageAnswer struct {
 		Summary  string         `json:"summary"`
 	} `json:"alarms"`
 }
+
+// failed says that the newest answer is an error.
+func (p *pageAnswer) failed() bool { return p.Latest != nil && p.Latest.Outcome == libra.Error }
+
+// troubleWords is a kind of trouble for people.
+func troubleWords(kind string) string { return strings.ReplaceAll(kind, "-", " ") }
 
 // profile is the device whose pages the appliance compares with.
 func (p *pageAnswer) profile() string {
@@ -134,10 +145,16 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 	if p.Step != "" {
 		state += ", " + string(p.Step)
 	}
-	if p.Stale {
+	switch {
+	case p.failed() && p.State == libra.Reported:
+		state = string(libra.Error)
+	case p.Stale:
 		state += ", stale"
 	}
 	fmt.Fprintf(w, "page %s: %s\n", p.ID, printable(state))
+	if t := p.Trouble; t != nil {
+		fmt.Fprintf(w, "%s %s\n", s.paint(red, fmt.Sprintf("! %s since %s:", printable(troubleWords(t.Kind)), moment(t.Since))), printable(t.Text))
+	}
 	for _, reason := range p.Reasons {
 		fmt.Fprintf(w, "- %s\n", printable(reason))
 	}
@@ -146,7 +163,11 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 		fmt.Fprintf(w, "%s\nno report yet\n", printable(p.URL))
 		return
 	}
-	fmt.Fprintf(w, "report of %s\n\n", moment(p.Report.Started))
+	which := "report"
+	if p.failed() && p.Report.Outcome != libra.Error {
+		which = "the last good report,"
+	}
+	fmt.Fprintf(w, "%s of %s\n\n", which, moment(p.Report.Started))
 	if v := p.Stands; v != nil {
 		fmt.Fprintf(w, "%s, of the last complete report, %s\n\n", s.paint(scoreColour(v.Score, v.AtMost), scoreText(v.Score, v.AtMost)), moment(v.Started))
 	}

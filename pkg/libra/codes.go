@@ -84,7 +84,7 @@ const (
 
 // What the appliance can say of a page or a list right now.
 const (
-	// CodeNotInspected: the page has not been inspected since a time; what
+	// CodeNotInspected: there is no good report of the page since a time; what
 	// follows says why.
 	CodeNotInspected Code = "not-inspected"
 	// CodeHistoryBehind: the newest reports or alarms are not in the history yet.

@@ -83,7 +83,7 @@ func TestLastGoodReport(t *testing.T) {
 		bustest.Await(t, "the page "+when, func() bool { return h.whole(id).Latest != nil && h.whole(never.Request.Page).Latest != nil })
 		p := h.whole(id)
 		if p.State != libra.Reported || !p.Stale || p.Report == nil || p.Report.Outcome != libra.Complete || len(p.Report.Assets) != 3 ||
-			p.Reasons[0] != "not inspected since 1 Mar 2026, 12:00:00 UTC: "+refused.Text || !p.HasReason(refused.Code) {
+			p.Reasons[0] != "no good report since 1 Mar 2026, 12:00:00 UTC: "+refused.Text || !p.HasReason(refused.Code) {
 			t.Errorf("%s: %+v", when, p.Page)
 		}
 		if p.Score == nil || p.Score.Score != 100 || p.Latest.Outcome != libra.Error || !p.Latest.At.Equal(bad.At) {
@@ -100,7 +100,7 @@ func TestLastGoodReport(t *testing.T) {
 		if !strings.Contains(html, refused.Text) || !strings.Contains(html, "/app.css") {
 			t.Errorf("%s: the page lacks the failure or the good report:\n%s", when, html)
 		}
-		if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, ">stale<") {
+		if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, ">error<") {
 			t.Errorf("%s: the first page does not mark it:\n%s", when, home)
 		}
 	}

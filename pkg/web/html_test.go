@@ -244,7 +244,7 @@ func TestPagesHaveLocalTimes(t *testing.T) {
 	const since = `<time datetime="2026-03-01T12:`
 	for path, want := range map[string]string{
 		"/": "Libra is degraded: ", "/alarms": "Libra is degraded: ",
-		"/pages/" + request(1).Page: "Not inspected since " + since + `00:00Z">1 Mar 2026, 12:00:00 UTC</time>: ` + refused.Text + ".",
+		"/pages/" + request(1).Page: "of the last good report, " + since + `00:00Z">1 Mar 2026, 12:00:00 UTC</time>.`,
 		"/pages/" + request(2).Page: "Since " + since + `01:00Z">`,
 	} {
 		body := h.get(path, "Accept", "text/html").body

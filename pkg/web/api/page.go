@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
@@ -91,8 +92,8 @@ func (s *API) GetPage(w http.ResponseWriter, r *http.Request) {
 	writeTagged(w, r, doc)
 }
 
-// listed is a page in a list: libra.Page with a report without assets.
-type listed struct {
+// Listed is a page in a list: libra.Page with a report without assets.
+type Listed struct {
 	libra.Page
 	Report *state.ReportSummary `json:"report"`
 	Score  *state.ShortScore    `json:"score"`  // null unless the report is complete
@@ -101,8 +102,34 @@ type listed struct {
 	WatchedDoc
 }
 
-func (s *API) listed(v state.PageView) listed {
-	l := listed{Page: v.Page(), Latest: v.LatestDoc(), Stands: v.Standing(), WatchedDoc: s.watchedDoc(v)}
+// Outdated reports whether the figures are of an earlier report than the newest
+// answer, or of a page that is not inspected as it should be.
+func (l Listed) Outdated() bool {
+	return l.Latest != nil && l.Report != nil && l.Latest.Outcome != l.Report.Outcome && l.Latest.Outcome == libra.Error ||
+		l.Trouble != nil && l.Trouble.Kind == state.StalePage
+}
+
+// Started is when the report shown began; the zero time without one.
+func (l Listed) Started() time.Time {
+	if l.Report == nil {
+		return time.Time{}
+	}
+	return l.Report.Started
+}
+
+// Inspected is when the page was last inspected; nil if it never was.
+func (l Listed) Inspected() *time.Time {
+	switch {
+	case l.Latest == nil || l.Report == nil:
+		return nil
+	case l.Latest.Outcome == libra.Error && !l.Latest.Quarantined:
+		return &l.Latest.At
+	}
+	return &l.Report.Started
+}
+
+func (s *API) listed(v state.PageView) Listed {
+	l := Listed{Page: v.Page(), Latest: v.LatestDoc(), Stands: v.Standing(), WatchedDoc: s.watchedDoc(v)}
 	if s := v.Shown(); s != nil {
 		l.Report, l.Score = &state.ReportSummary{Report: s.Report}, s.Score
 	}
@@ -111,10 +138,14 @@ func (s *API) listed(v state.PageView) listed {
 
 // PagesDoc is what GET /api/pages answers.
 type PagesDoc struct {
-	Pages []listed `json:"pages"` // never null
+	Pages []Listed `json:"pages"` // never null
+	// InTrouble counts the watched pages in trouble, which come first: those that
+	// are down, quarantined, over budget or not inspected on schedule.
+	InTrouble int `json:"in_trouble"`
 	// Next is the cursor of the next part; "" at the end.
 	Next string `json:"next"`
 	state.Freshness
+	more bool // pages follow the last one that an adder was not permitted to add
 }
 
 // ParseCursor reads a place in the list of pages.
@@ -131,20 +162,66 @@ func NoPlace(s string) error {
 	return invalid(fmt.Sprintf("invalid after %q", s), "must be the next of an earlier answer, or left out")
 }
 
-// Pages lists from a cursor on: memory first, and where that ends, SQLite.
-// Until memory has seen everything on the bus, the two are merged.
+// Pages lists from a cursor on: the watched pages in trouble, the worst first, and
+// then the others, newest news first.
 func (s *API) Pages(ctx context.Context, after state.Cursor, limit int) PagesDoc {
+	return s.worstFirst(ctx, s.state.FreshPages(), after, limit, s.newest)
+}
+
+// adder adds pages to a document from a cursor on, so many at most, without those
+// that skip reports. Where more follow, it sets doc.Next, or, if it may add none,
+// doc.more.
+type adder func(ctx context.Context, doc *PagesDoc, after state.Cursor, limit int, skip func(id string) bool)
+
+// worstFirst lists watched pages in trouble, and then what rest adds.
+func (s *API) worstFirst(ctx context.Context, fresh state.Freshness, after state.Cursor, limit int, rest adder) PagesDoc {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
-	doc := PagesDoc{Pages: []listed{}, Freshness: s.state.FreshPages()}
+	doc := PagesDoc{Pages: []Listed{}, Freshness: fresh}
+	troubled := s.state.Troubled()
+	doc.InTrouble = len(troubled)
+	skip := make(map[string]bool, len(troubled))
+	for _, t := range troubled {
+		skip[t.ID] = true
+	}
+	if after.At.IsZero() || after.Rank > 0 {
+		first := slices.IndexFunc(troubled, func(t state.Troubled) bool { return after.At.IsZero() || t.IsAfter(after) })
+		if first < 0 {
+			first = len(troubled)
+		}
+		part := troubled[first:min(len(troubled), first+limit)]
+		for _, t := range part {
+			doc.Pages = append(doc.Pages, s.listed(s.find(ctx, t.ID, t.URL)))
+		}
+		after, doc.more = state.Cursor{}, first+len(part) < len(troubled)
+		if len(part) > 0 {
+			after = part[len(part)-1].Cursor()
+		}
+	}
+	if !doc.more {
+		from := after
+		if after.Rank > 0 {
+			from = state.Cursor{}
+		}
+		rest(ctx, &doc, from, limit-len(doc.Pages), func(id string) bool { return skip[id] })
+	}
+	if doc.more {
+		doc.Next = after.String()
+	}
+	return doc
+}
+
+// newest adds pages from memory, and where that ends, from SQLite. Until memory has
+// seen everything on the bus, the two are merged.
+func (s *API) newest(ctx context.Context, doc *PagesDoc, after state.Cursor, limit int, skip func(id string) bool) {
 	loaded, _ := s.state.Memory.Ready()
-	views, more := s.state.Memory.List(after, limit)
+	views, more := s.state.Memory.List(after, limit, skip)
 	if !loaded || !more {
 		from := after
 		if loaded && len(views) > 0 {
 			from = views[len(views)-1].Cursor()
 		}
-		older, err := s.state.Older(ctx, from, limit+1)
+		older, err := s.state.Older(ctx, from, limit+1, skip)
 		if err != nil && !errors.Is(err, libra.ErrNotFound) {
 			s.state.WithoutHistory(&doc.Freshness, "older pages may be missing")
 		}
@@ -156,10 +233,12 @@ func (s *API) Pages(ctx context.Context, after state.Cursor, limit int) PagesDoc
 	for _, v := range views {
 		doc.Pages = append(doc.Pages, s.listed(v))
 	}
-	if more && len(views) > 0 {
+	switch {
+	case more && len(views) > 0:
 		doc.Next = views[len(views)-1].Cursor().String()
+	case more:
+		doc.more = true
 	}
-	return doc
 }
 
 // GetPages serves GET /api/pages.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,9 @@ type WatchedDoc struct {
 	Alarms []pageAlarm   `json:"alarms"`          // the open ones about it; never null
 	// AlarmsUnknownSince is since when Alarms may have changed; left out while they are current.
 	AlarmsUnknownSince time.Time `json:"alarms_unknown_since,omitzero"`
+	// Trouble is what is wrong with a watched page; null where nothing is known to
+	// be.
+	Trouble *state.Trouble `json:"trouble"`
 }
 
 type pageAlarm struct {
@@ -41,31 +45,43 @@ func (s *API) watchedDoc(v state.PageView) WatchedDoc {
 	if shown := v.Shown(); shown != nil {
 		doc.Budget = shown.Budget
 	}
+	if t, ok := s.state.TroubleOf(v); ok {
+		doc.Trouble = &t
+	}
 	for _, a := range s.state.Memory.AlarmsOf(v.ID) {
 		doc.Alarms = append(doc.Alarms, pageAlarm{a.ID, a.Severity, a.Summary, a.Since})
 	}
 	return doc
 }
 
-// watchedPages lists the pages that are watched, as pages lists all.
+// watchedPages lists the pages that are watched, as Pages lists all.
 func (s *API) watchedPages(ctx context.Context, after state.Cursor, limit int) PagesDoc {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
-	defer cancel()
-	doc := PagesDoc{Pages: []listed{}, Freshness: s.state.FreshWatches()}
-	list := s.state.Watches.List(after)
-	if len(list) > limit {
+	return s.worstFirst(ctx, s.state.FreshWatches(), after, limit, s.watched)
+}
+
+// watched adds the pages that are watched, the newest watch first.
+func (s *API) watched(ctx context.Context, doc *PagesDoc, after state.Cursor, limit int, skip func(id string) bool) {
+	list := slices.DeleteFunc(s.state.Watches.List(after), func(w event.Watch) bool { return skip(w.Page) })
+	if more := len(list) > limit; more {
 		list = list[:limit]
-		doc.Next = state.WatchPlace(list[limit-1]).String()
+		if limit > 0 {
+			doc.Next = state.WatchPlace(list[limit-1]).String()
+		} else {
+			doc.more = true
+		}
 	}
 	for _, w := range list {
-		v, known := s.state.Memory.Page(w.Page)
-		if !known {
-			v, _ = s.state.Seek(ctx, w.Page)
-			v.ID, v.URL = w.Page, w.URL
-		}
-		doc.Pages = append(doc.Pages, s.listed(v))
+		doc.Pages = append(doc.Pages, s.listed(s.find(ctx, w.Page, w.URL)))
 	}
-	return doc
+}
+
+// find is what is known of a page that is known to exist.
+func (s *API) find(ctx context.Context, id, url string) state.PageView {
+	v, err := s.state.Find(ctx, id)
+	if err != nil {
+		v.ID, v.URL = id, url
+	}
+	return v
 }
 
 // Bounds on how often a page is inspected.

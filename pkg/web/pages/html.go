@@ -34,7 +34,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 		parsed[name] = template.Must(template.New("layout.html").Funcs(template.FuncMap{
 			"bytes": libra.FormatBytes, "millis": showMillis, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
 			"short": shortURL, "name": func(url string) string { return api.Short(shortURL(url), 90) }, "linked": linked, "percent": percent, "count": libra.Plural,
-			"term": showTerm, "percentiles": percentileNames, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band, "words": score.Words, "figure": score.Figure, "grams": score.FormatGrams,
+			"mark": markOf, "wrong": wrong, "term": showTerm, "percentiles": percentileNames, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band, "words": score.Words, "figure": score.Figure, "grams": score.FormatGrams,
 			"match": showMatch, "everyChoices": everyChoices, "every": state.ShowEvery, "spans": spanChoices, "interval": showInterval,
 		}).ParseFS(files, "template/layout.html", "template/parts.html", "template/"+name+".html"))
 	}
@@ -173,7 +173,8 @@ type reportDoc struct {
 	Notices     []string         // why the document may not be the newest
 	Waiting     bool             // an answer is to come
 	Quarantined bool             // it is not inspected until it is released
-	Failing     bool             // Report is good, and the page was an error since
+	Failed      bool             // the newest answer is an error, and not that it is quarantined
+	Old         bool             // Report is good, and there is an error since
 	Score       *score.Score     // nil unless the report is complete
 	Stands      *state.Standing  // the verdict of the last complete report, while Report is partial
 	Steps       []stepRow
@@ -239,10 +240,13 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 	}
 	doc.Steps = stepRows(page.Step)
 	if doc.Report != nil {
-		doc.Failing = doc.Report.Outcome != libra.Error && page.Latest.Outcome == libra.Error && !page.Latest.Quarantined
+		doc.Failed = page.Latest.Outcome == libra.Error && !page.Latest.Quarantined
+		doc.Old = doc.Report.Outcome != libra.Error && page.Latest.Outcome == libra.Error
 		doc.Broken = doc.Report.BrokenAssets()
-		if !doc.Report.NoAnswer() {
+		if doc.Report.Outcome != libra.Error { // what an error page weighs is of no interest
 			doc.Types = typeRows(doc.Report.Totals)
+		}
+		if !doc.Report.NoAnswer() {
 			doc.Assets, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
 		}
 	}

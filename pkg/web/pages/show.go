@@ -44,6 +44,37 @@ func showMatch(m libra.Match) string {
 	return strings.Join(parts, ", ")
 }
 
+// mark is the state of a page in the list: what is wrong, before anything else.
+type mark struct{ Class, Word string }
+
+func markOf(l api.Listed) mark {
+	switch {
+	case l.Trouble != nil:
+		return mark{"error", strings.ReplaceAll(string(l.Trouble.Kind), "-", " ")}
+	case l.State == libra.Quarantined:
+		return mark{"error", string(l.State)}
+	case l.State != libra.Reported:
+		return mark{"busy", string(l.State)}
+	case l.Latest.Outcome == libra.Error:
+		return mark{"error", "error"}
+	}
+	return mark{string(l.Report.Outcome), string(l.Report.Outcome)}
+}
+
+// wrong is what is wrong with a page in the list, in one line; "" where nothing is.
+func wrong(l api.Listed) string {
+	switch {
+	case l.Trouble != nil:
+		return api.Short(l.Trouble.Text, 120)
+	case l.Latest != nil && l.Latest.Outcome == libra.Error:
+		if why := l.Latest.Why(); len(why) > 0 {
+			return api.Short(why[0].Text, 120)
+		}
+		return "the page could not be fetched"
+	}
+	return ""
+}
+
 func showWhen(t time.Time) string { return libra.FormatTime(t) }
 
 func showISO(t time.Time) string { return t.UTC().Format(time.RFC3339) }

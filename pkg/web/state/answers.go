@@ -16,6 +16,9 @@ import (
 // may be nil.
 type Answers struct {
 	Good, Bad, Complete *Summary
+	// failing is when the first of the newest errors in a row was reported, as far
+	// as they were seen; the zero time where the newest answer is good.
+	failing time.Time
 }
 
 // take keeps a summary, unless a newer one of its kind is there already, and
@@ -28,10 +31,20 @@ func (a *Answers) take(s *Summary) (news bool) {
 	if s.Report.Outcome == libra.Error {
 		place = &a.Bad
 	}
+	was := a.Latest()
 	if old := *place; old != nil && (old.Request == s.Request || s.At.Before(old.At)) {
 		return false
 	}
 	*place = s
+	if a.Latest() != s { // it came late
+		return true
+	}
+	switch {
+	case s.Report.Outcome != libra.Error:
+		a.failing = time.Time{}
+	case was == nil || was.Report.Outcome != libra.Error:
+		a.failing = s.At
+	}
 	return true
 }
 
@@ -69,7 +82,7 @@ func (a Answers) reasons(id string) libra.ReasonList {
 			list.AddReason(libra.Reason{Code: libra.CodeNotInspected, Text: "not inspected since " + libra.FormatTime(a.Good.Report.Started)})
 		}
 	case a.stale():
-		since := libra.Reason{Code: libra.CodeNotInspected, Text: "not inspected since " + libra.FormatTime(a.Good.Report.Started)}
+		since := libra.Reason{Code: libra.CodeNotInspected, Text: "no good report since " + libra.FormatTime(a.Good.Report.Started)}
 		list.AddSentence(since.Text+": "+a.Bad.why(), append([]libra.Reason{since}, a.Bad.Report.Why()...)...)
 	}
 	return list

@@ -170,8 +170,9 @@ func firstOf(ctx context.Context, s *State, id string, onBus, inHistory func(con
 	return r, err
 }
 
-// Older lists pages that memory does not hold, from SQLite.
-func (s *State) Older(ctx context.Context, after Cursor, limit int) (views []PageView, err error) {
+// Older lists pages that memory does not hold, from SQLite, without those that skip
+// reports.
+func (s *State) Older(ctx context.Context, after Cursor, limit int, skip func(id string) bool) (views []PageView, err error) {
 	batchSize := limit + 16 // some will be in memory
 	for len(views) < limit {
 		before := after.At
@@ -189,7 +190,7 @@ func (s *State) Older(ctx context.Context, after Cursor, limit int) (views []Pag
 				continue // at or before the cursor
 			}
 			after = v.Cursor()
-			if !s.Memory.has(v.ID) {
+			if !skip(v.ID) && !s.Memory.has(v.ID) {
 				v.take(summarize(r, s.cfg.Profile))
 				if bad, err := s.readFailure(ctx, v.ID); err == nil {
 					v.take(summarize(bad, s.cfg.Profile))

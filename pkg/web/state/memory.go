@@ -24,6 +24,7 @@ type Memory struct {
 	mu         sync.Mutex
 	pages      map[string]*entry           // under mu
 	order      []*entry                    // under mu; oldest first, see entry.before
+	ailing     map[string]struct{}         // under mu; pages whose newest report is an error or over budget
 	open       int                         // under mu; open requests of all pages
 	alarms     map[string]libra.Transition // under mu; by alarm id
 	openAlarms map[string][]string         // under mu; by page, the ids of its open alarms
@@ -83,7 +84,7 @@ const (
 func newMemory(maxPages int, cacheBytes int64, profile string) *Memory {
 	return &Memory{
 		maxPages: maxPages, profile: profile, reports: newCache(cacheBytes),
-		pages: map[string]*entry{}, alarms: map[string]libra.Transition{}, openAlarms: map[string][]string{}, beats: map[string]LastHeartbeat{},
+		pages: map[string]*entry{}, ailing: map[string]struct{}{}, alarms: map[string]libra.Transition{}, openAlarms: map[string][]string{}, beats: map[string]LastHeartbeat{},
 	}
 }
 
@@ -159,6 +160,7 @@ func (m *Memory) trim() {
 		}
 		m.open -= len(e.open)
 		delete(m.pages, e.id)
+		delete(m.ailing, e.id)
 		m.order = slices.Delete(m.order, i, i+1)
 	}
 }
@@ -178,6 +180,7 @@ func (m *Memory) report(r event.Reported) (news, shown bool) {
 	if e.step.Request == r.Request.ID {
 		e.step, e.stepAt = event.Step{}, time.Time{}
 	}
+	m.mark(e)
 	shown = e.Shown() == sum
 	m.touch(e, sum.At)
 	m.trim()

@@ -23,7 +23,7 @@ func (m *Memory) OpenBySeverity() map[libra.Severity]int {
 }
 
 // Cursor is the place of the page in the list.
-func (v PageView) Cursor() Cursor { return Cursor{v.last, v.ID} }
+func (v PageView) Cursor() Cursor { return Cursor{At: v.last, ID: v.ID} }
 
 // PageView is one page as memory knows it, copied out.
 type PageView struct {
@@ -79,19 +79,26 @@ func (m *Memory) has(id string) bool {
 	return m.pages[id] != nil
 }
 
-// List copies out pages with older news than a cursor, newest first. The zero
-// cursor is before everything. more says that memory holds more of them.
-func (m *Memory) List(after Cursor, limit int) (views []PageView, more bool) {
+// List copies out pages with older news than a cursor, newest first, without those
+// that skip reports. The zero cursor is before everything. more says that memory
+// holds more of them.
+func (m *Memory) List(after Cursor, limit int, skip func(id string) bool) (views []PageView, more bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i := len(m.order)
 	if !after.At.IsZero() {
 		i = m.find(after.At, after.ID)
 	}
-	for i--; i >= 0 && len(views) < limit; i-- {
+	for i--; i >= 0; i-- {
+		if skip(m.order[i].id) {
+			continue
+		}
+		if len(views) == limit {
+			return views, true
+		}
 		views = append(views, m.order[i].view())
 	}
-	return views, i >= 0
+	return views, false
 }
 
 // AlarmList copies out the alarms, as sortAlarms puts them.
@@ -137,7 +144,7 @@ func (m *Memory) Transitions(alarm string, after Cursor, limit int) (list []libr
 	var places []place // they are smaller to sort
 	for id, t := range m.alarms {
 		if after.isAfter(t.At, t.ID) {
-			places = append(places, place{Cursor{t.At, t.ID}, id})
+			places = append(places, place{Cursor{At: t.At, ID: t.ID}, id})
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int { return b.Compare(a.Cursor) })

@@ -65,7 +65,7 @@ func (l *Watchlist) count() (n int) {
 }
 
 // WatchPlace is the place of a watch in the list of watches.
-func WatchPlace(w event.Watch) Cursor { return Cursor{w.At, w.Page} }
+func WatchPlace(w event.Watch) Cursor { return Cursor{At: w.At, ID: w.Page} }
 
 // List copies out what is watched, the newest watch first, from after a place
 // on.
