@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
@@ -145,20 +143,7 @@ func TestFailingRelayIsLogged(t *testing.T) {
 // deleteStream deletes a stream, as the component that makes them.
 func deleteStream(t *testing.T, b *bustest.Bus, name string) {
 	t.Helper()
-	key, err := nats.NkeyOptionFromSeed(b.Seed("bus"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc, err := nats.Connect(b.URL(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := js.DeleteStream(t.Context(), name); err != nil {
+	if err := rawJetStream(t, b).DeleteStream(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 }

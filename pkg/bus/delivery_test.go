@@ -1,0 +1,141 @@
+package bus_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// What is published again with the same id, because its sender cannot know whether
+// the first attempt arrived, is stored once, and the second attempt succeeds.
+func TestPublishedTwiceIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx := testDeadline(t)
+	web, inspector, watchdog := b.Connect("web"), b.Connect("inspector"), b.Connect("watchdog")
+	r := request("alice", 1)
+	note := libra.Note{ID: "n1", Kind: libra.Acknowledged, At: time.Now().UTC(), Alarm: "bus"}
+	transition := libra.Transition{ID: "t1", At: time.Now().UTC(), Alarm: libra.Alarm{ID: "bus", State: libra.Raised}}
+	ended := watchOf("page1", 0)
+	for stream, publish := range map[string]func() error{
+		event.RequestStream: func() error { return web.Submit(ctx, r) },
+		event.ReportStream:  func() error { return inspector.PublishReport(ctx, event.Reported{Request: r}) },
+		event.AlarmStream:   func() error { return watchdog.PublishAlarm(ctx, transition) },
+		event.NoteStream:    func() error { return web.PublishNote(ctx, note) },
+		event.WatchStream:   func() error { return web.SetWatch(ctx, ended) }, // one that goes on has its first due watch stored, too
+	} {
+		for attempt := range 2 {
+			if err := publish(); err != nil {
+				t.Errorf("%s, attempt %d: %v", stream, attempt+1, err)
+			}
+		}
+		if last := lastSequence(t, b, stream); last != 1 {
+			t.Errorf("%s stored %d messages, want 1", stream, last)
+		}
+	}
+}
+
+// lastSequence returns how many messages a stream has stored.
+func lastSequence(t *testing.T, b *bustest.Bus, name string) uint64 {
+	t.Helper()
+	s, err := rawJetStream(t, b).Stream(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().State.LastSeq
+}
+
+// A request whose wake-up is lost is found by the poll.
+func TestLostWakeUp(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx, cancel := context.WithCancel(testDeadline(t))
+	defer cancel()
+	got := make(chan string, 1)
+	inspector := b.Connect("inspector")
+	go inspector.Work(ctx, bustest.Slots(1), time.Minute, nil, func(ctx context.Context, j bus.Job) {
+		if err := j.Done(ctx); err != nil {
+			t.Error(err)
+		}
+		got <- j.Request.ID
+	})
+	for _, id := range []string{"with", "without"} {
+		r := request("alice", 1)
+		r.ID = id
+		if id == "with" { // afterwards the worker knows the client, and waits
+			if err := b.Connect("web").Submit(ctx, r); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			data, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := rawJetStream(t, b).Publish(ctx, event.RequestSubject(r.Site, r.Client, r.Page), data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		select {
+		case claimed := <-got:
+			if claimed != id {
+				t.Errorf("claimed %q, want %q", claimed, id)
+			}
+		case <-ctx.Done():
+			t.Fatalf("the request %s a wake-up is not claimed", id)
+		}
+	}
+}
+
+// A heartbeat or a step that nobody subscribes to at that moment is gone.
+func TestLossyMessagesAreNotStored(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	inspector, web := b.Connect("inspector"), b.Connect("web")
+	inspector.PublishStep(event.Step{Page: "page1", Request: "early"})
+	seen := make(chan string, 2)
+	stop, err := web.SubscribeSteps(func(s event.Step) { seen <- s.Request })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	bustest.Await(t, "a step after the subscription", func() bool {
+		inspector.PublishStep(event.Step{Page: "page1", Request: "late"})
+		select {
+		case id := <-seen:
+			if id != "late" {
+				t.Errorf("got step %q", id)
+			}
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// rawJetStream is a client of the bus with every permission.
+func rawJetStream(t *testing.T, b *bustest.Bus) jetstream.JetStream {
+	t.Helper()
+	key, err := nats.NkeyOptionFromSeed(b.Seed("bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(b.URL(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
