@@ -26,13 +26,13 @@ func (s dedupStage) check(c candidate) *suppression {
 // dropsClear reports whether the clear of an alarm needs no notification: there
 // was none that it was raised, and the first stages had a reason for that as it
 // cleared, or have it now. That it waited for others of its group is no such
-// reason. e is nil for an alarm that was raised before the log began: its clear
-// is dropped where it would not have been routed here, or is silenced. nflog.mu
-// is held.
+// reason. e is nil for an alarm that the log does not know any more, or never did:
+// its clear is dropped where it was raised before the channel was there, where it
+// would not have been routed here, or is silenced. nflog.mu is held.
 func (p *pipeline) dropsClear(e *entry, clear libra.Transition, now time.Time) bool {
 	if e == nil {
 		c := candidate{&entry{Now: clear}, firstTime, now}
-		return p.route.check(c) != nil || p.silence.check(c) != nil
+		return clear.Alarm.Since.Before(p.nflog.Began) || p.route.check(c) != nil || p.silence.check(c) != nil
 	}
 	if e.Notified != "" {
 		return false

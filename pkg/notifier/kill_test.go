@@ -153,6 +153,7 @@ func (s *story) apply(file string) {
 	if err := s.n.Apply(s.t.Context(), f); err != nil {
 		s.t.Fatal(err)
 	}
+	s.cfg.Rules = f // for the next process
 }
 
 // accept queues what the watchdog posts to the socket.

@@ -201,6 +201,7 @@ func (n *Notifier) start(ctx context.Context, c rules.Channel) *member {
 		n.deps.Log.Error("cannot use a channel, its alarms wait: "+err.Error(), "channel", c.Name)
 		to = broken{err}
 	}
+	_, known := n.consumers.Channels[c.Name] // else its log may have been lost
 	durable := n.consumers.of(c.Name)
 	if durable == first && c.Name != journalName {
 		n.inherit(c.Name)
@@ -210,7 +211,7 @@ func (n *Notifier) start(ctx context.Context, c rules.Channel) *member {
 	if n.consumers.none && durable == first {
 		begin = time.Unix(1, 0) // what was raised before our first start, too
 	}
-	since := ch.nflog.beginAt(begin)
+	since := ch.nflog.beginAt(begin, !known)
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { ch.run(ctx, n.deps.Bus, durable, since, n.deps.Loop) })

@@ -48,6 +48,9 @@ type logState struct {
 	Refused []refusedNotification `json:"refused,omitempty"`
 	// Upto is since when a consumer has to begin that the bus has lost.
 	Upto time.Time `json:"upto"`
+	// Began is when the channel was new: it was notified of no alarm that was
+	// raised before. The zero time says that it is not known.
+	Began time.Time `json:"began,omitzero"`
 }
 
 // entry is an alarm that is raised, as one channel knows it.
@@ -112,12 +115,15 @@ func (l *notificationLog) save() {
 }
 
 // beginAt sets since when the consumer has to begin where the log does not know
-// it yet, and returns it.
-func (l *notificationLog) beginAt(at time.Time) time.Time {
+// it yet, and returns it. The channel of a new log was notified of nothing before.
+func (l *notificationLog) beginAt(at time.Time, isNew bool) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.Upto.IsZero() {
 		l.Upto = at
+		if isNew {
+			l.Began = at
+		}
 		l.save()
 	}
 	return l.Upto

@@ -2,6 +2,7 @@ package notifier_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -131,6 +132,71 @@ func TestGroup(t *testing.T) {
 			"+10s ops: [critical] page.1: is down; page.2: is down on box",
 			"+24s ops: [critical] page.9 on box: is down")
 	})
+}
+
+// The clear of an alarm goes to the channels that its raise went to, whatever
+// happens between them: other routes, another severity, a new channel, a channel
+// that no route leads to any more.
+func TestRaiseAndClearGoToTheSameChannels(t *testing.T) {
+	channel := func(name string) string {
+		return "[[channel]]\nname = \"" + name + "\"\ntype = \"slack\"\ncredential = \"" + name + "\"\n"
+	}
+	two := channel("ops") + channel("phone")
+	route := func(severity, channels string) string {
+		return "[[route]]\nseverity = \"" + severity + "\"\nchannels = [" + channels + "]\n"
+	}
+	for _, c := range []struct {
+		name, before, after string
+		severity            libra.Severity // meanwhile
+		want                []string       // of channels, each with raise and clear
+	}{
+		{"other routes", two + route("minor", `"ops"`), two + route("minor", `"phone"`), "", []string{"ops", "phone"}},
+		{"no route", two + route("minor", `"ops"`), two + route("minor", ""), "", []string{"ops"}},
+		{"worse", two + route("critical", `"phone"`) + route("minor", `"ops"`), "", libra.Critical, []string{"ops", "phone"}},
+		{"less severe", two + route("major", `"phone"`) + route("minor", `"ops"`), "", libra.Minor, []string{"ops", "phone"}},
+		{"no route for what is less severe", two + route("major", `"phone"`) + route("minor", ""), "", libra.Minor, []string{"phone"}},
+		{"a new channel", channel("ops"), two, "", []string{"ops"}},
+		{"a new channel, and worse", channel("ops"), two, libra.Critical, []string{"ops", "phone"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tale(t, c.before, func(t *testing.T, s *story) {
+				s.pass(time.Second)
+				a := s.alarm("disk", func(a *libra.Alarm) { a.Severity = libra.Major })
+				s.say(a)
+				s.pass(10 * time.Second)
+				if c.after != "" {
+					s.apply(c.after)
+					s.pass(10 * time.Second)
+				}
+				if c.severity != "" {
+					a.Severity = c.severity
+					s.say(a)
+					s.pass(10 * time.Second)
+				}
+				s.restart()
+				s.clear(a)
+				s.pass(10 * time.Second)
+				raised, cleared := map[string]bool{}, map[string]int{}
+				for _, line := range s.sent {
+					_, rest, _ := strings.Cut(line, " ")
+					name, text, _ := strings.Cut(rest, ": ")
+					if strings.HasPrefix(text, "[cleared]") {
+						cleared[name]++
+					} else {
+						raised[name] = true
+					}
+				}
+				if got := slices.Sorted(maps.Keys(raised)); !slices.Equal(got, c.want) || len(cleared) != len(c.want) {
+					t.Errorf("raised at %q, cleared at %v, want both at %q:\n%s", got, cleared, c.want, strings.Join(s.sent, "\n"))
+				}
+				for _, name := range c.want {
+					if cleared[name] != 1 {
+						t.Errorf("cleared %d times at %s:\n%s", cleared[name], name, strings.Join(s.sent, "\n"))
+					}
+				}
+			})
+		})
+	}
 }
 
 // Two inspectors that are stopped at once are one message, which says what to do
