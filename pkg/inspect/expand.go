@@ -109,6 +109,8 @@ func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth
 		p.countScripts(d.doc.Scripts, d.doc.ScriptBytes, d.doc.URL)
 	}
 	p.scripts.mayFetch = p.scripts.mayFetch || d.doc.MayFetch
+	p.scripts.inserts = p.scripts.inserts || d.doc.Inserts
+	p.scripts.keeps = p.scripts.keeps || d.doc.Keeps
 	d.env.Width, d.env.Height = d.doc.Width, d.doc.Height
 	p.docs = append(p.docs, d)
 	p.parseLimits(d.doc)

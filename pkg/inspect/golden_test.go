@@ -31,7 +31,6 @@ func unseen(url string) bool { return invisible[url] != "" || strings.Contains(u
 
 // misjudged are the pages whose scripts are judged wrongly.
 var misjudged = map[string]string{
-	"may-listener.html":   "what a click would do is taken for what happens",
 	"may-class.html":      "what a class would load is not looked at",
 	"data-uri.html":       "the modules cannot be fetched: not known",
 	"module-dynamic.html": "the function that imports is not called",

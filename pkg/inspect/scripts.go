@@ -19,6 +19,8 @@ const judgedBytes = 16 << 20
 type scripts struct {
 	count    libra.Scripts
 	mayFetch bool  // one of them may request more, or is not known
+	inserts  bool  // one of them inserts markup from elsewhere,
+	keeps    bool  // and a document has such markup that loads something
 	judged   int64 // bytes looked through
 }
 
@@ -46,7 +48,7 @@ func (p *page) unreadScript(res *fetch.Result) {
 func (p *page) judgeScript(res *fetch.Result, module bool) []markup.Reference {
 	s := &p.scripts
 	key := p.engine.verdicts.key(res.Body)
-	mayFetch, known := p.engine.verdicts.of(key)
+	said, known := p.engine.verdicts.of(key)
 	judge := !known && !s.mayFetch
 	if judge {
 		if s.judged += int64(len(res.Body)); s.judged > judgedBytes {
@@ -55,10 +57,10 @@ func (p *page) judgeScript(res *fetch.Result, module bool) []markup.Reference {
 	}
 	c := markup.ReadScript(string(res.Body), res.FinalURL, module, p.importMap(), judge)
 	if judge {
-		mayFetch = c.MayFetch
-		p.engine.verdicts.add(key, mayFetch)
+		said = verdict{c.MayFetch, c.Inserts}
+		p.engine.verdicts.add(key, said)
 	}
-	s.mayFetch = s.mayFetch || mayFetch
+	s.mayFetch, s.inserts = s.mayFetch || said.mayFetch, s.inserts || said.inserts
 	return c.References
 }
 
@@ -74,7 +76,7 @@ func (p *page) reportScripts(r *libra.Report) {
 		}
 	}
 	count := p.scripts.count
-	r.ScriptsNotExecuted, r.MayFetchMore = &count, p.scripts.mayFetch
+	r.ScriptsNotExecuted, r.MayFetchMore = &count, p.scripts.mayFetch || p.scripts.inserts && p.scripts.keeps
 }
 
 // nosniff is https://fetch.spec.whatwg.org/#determine-nosniff.
@@ -88,8 +90,11 @@ func nosniff(h http.Header) bool {
 type verdicts struct {
 	seed maphash.Seed
 	mu   sync.Mutex
-	list map[verdictKey]bool // under mu
+	list map[verdictKey]verdict // under mu
 }
+
+// verdict is what is known of a script.
+type verdict struct{ mayFetch, inserts bool }
 
 // verdictKey is the text of a script; the hash has a secret seed.
 type verdictKey struct {
@@ -101,25 +106,25 @@ type verdictKey struct {
 const maxVerdicts = 1024
 
 func newVerdicts() *verdicts {
-	return &verdicts{seed: maphash.MakeSeed(), list: map[verdictKey]bool{}}
+	return &verdicts{seed: maphash.MakeSeed(), list: map[verdictKey]verdict{}}
 }
 
 func (v *verdicts) key(text []byte) verdictKey {
 	return verdictKey{maphash.Bytes(v.seed, text), len(text)}
 }
 
-func (v *verdicts) of(k verdictKey) (mayFetch, known bool) {
+func (v *verdicts) of(k verdictKey) (said verdict, known bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	mayFetch, known = v.list[k]
-	return mayFetch, known
+	said, known = v.list[k]
+	return said, known
 }
 
-func (v *verdicts) add(k verdictKey, mayFetch bool) {
+func (v *verdicts) add(k verdictKey, said verdict) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.list) >= maxVerdicts {
 		clear(v.list)
 	}
-	v.list[k] = mayFetch
+	v.list[k] = said
 }

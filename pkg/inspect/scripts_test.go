@@ -57,7 +57,7 @@ func TestScriptsAreCounted(t *testing.T) {
 // and so does one that is not known.
 func TestMayFetchMore(t *testing.T) {
 	const inserts = `<script>for (var i = 0; i < 30; i++) { var e = document.createElement("img"); e.src = "i.png?" + i; document.body.append(e) }</script>`
-	files := map[string]string{"/calm.js": "var a = 1;", "/fetch.js": "fetch('/x')", "/cut.js": "var a = 1;" + strings.Repeat(" ", 9<<20)}
+	files := map[string]string{"/calm.js": "var a = 1;", "/fetch.js": "fetch('/x')", "/inserts.js": "p.innerHTML = f()", "/cut.js": "var a = 1;" + strings.Repeat(" ", 9<<20)}
 	for _, c := range []struct {
 		name, page string
 		cfg        inspect.Config
@@ -74,6 +74,10 @@ func TestMayFetchMore(t *testing.T) {
 		{"not found", "<script src=/missing.js></script>", inspect.Config{}, false},
 		{"no answer", "<script src=http://127.0.0.1:1/></script>", inspect.Config{}, true},
 		{"cut", "<script src=/cut.js></script>", inspect.Config{}, true},
+		{"markup kept in a template", `<template><img src=i.png></template><p id=p></p><script>p.append(t.content.cloneNode(true))</script>`, inspect.Config{}, true},
+		{"markup kept in a script", `<script type=text/x-template><img src=i.png></script><p id=p></p><script src=/inserts.js></script>`, inspect.Config{}, true},
+		{"a template of text", `<template><p>x</template><p id=p></p><script src=/inserts.js></script>`, inspect.Config{}, false},
+		{"markup that nothing inserts", `<template><img src=i.png></template><script src=/calm.js></script>`, inspect.Config{}, false},
 		{"calm handlers", `<body onload="ready()" onclick="fetch('/x')"><img onerror="this.alt='x'">`, inspect.Config{}, false},
 		{"a handler", `<body onload="fetch('/x')">`, inspect.Config{}, true},
 		{"a link to a script", `<a href="javascript:fetch('/x')">x</a>`, inspect.Config{}, false},

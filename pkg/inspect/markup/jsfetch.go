@@ -4,9 +4,9 @@ import "strings"
 
 // What makes requests is recognised by names and by text, without executing
 // anything: docs/inspection.md has the table. A script that can make a request
-// in some branch counts, whether or not the branch is taken. Of the calls that
-// insert markup only those count whose argument is not plain text without
-// elements that load something.
+// in some branch counts, whether or not the branch is taken. Markup counts where
+// its text is; what inserts markup from elsewhere counts only where the document
+// keeps some that loads something (Document.Keeps).
 
 // name looks at the identifier word, which is no property; before is the token
 // in front of it.
@@ -27,7 +27,7 @@ func (j *jsScanner) name(word, before string) {
 		j.fetches = j.fetches || j.depth == 0 && j.assigned()
 	case "src", "srcset", "poster":
 		// A key of an object: what attributes are set from.
-		j.fetches = j.fetches || (before == "{" || before == ",") && j.nextIs(':') && j.loads(j.i)
+		j.fetches = j.fetches || (before == "{" || before == ",") && j.nextIs(':') && !j.constant() && j.loads(j.i)
 	}
 }
 
@@ -36,7 +36,7 @@ func (j *jsScanner) name(word, before string) {
 func (j *jsScanner) property(word, object string) {
 	switch word {
 	case "XMLHttpRequest", "ActiveXObject", "EventSource", "WebSocket", "WebTransport", "sendBeacon", "importScripts", "SharedWorker",
-		"ajax", "getJSON", "getScript", "addModule", "createContextualFragment":
+		"ajax", "getJSON", "getScript", "addModule":
 		j.fetches = true
 	case "fetch", "fetchLater":
 		j.fetches = j.fetches || j.called()
@@ -50,11 +50,28 @@ func (j *jsScanner) property(word, object string) {
 		j.fetches = j.fetches || object == "document" && j.nextIs('(') && j.insertsMarkup(j.i)
 	case "createElement":
 		j.fetches = j.fetches || j.createsLoader()
-	case "insertAdjacentHTML":
-		j.fetches = j.fetches || j.nextIs('(') && j.insertsMarkup(j.second())
-	case "innerHTML", "outerHTML", "srcdoc":
+	case "insertAdjacentHTML", "createContextualFragment", "importNode", "cloneNode":
+		j.inserts = j.inserts || j.nextIs('(')
+	case "innerHTML", "outerHTML":
+		j.inserts = j.inserts || j.assigned()
+	case "html", "append", "prepend", "appendChild", "replaceWith":
+		j.inserts = j.inserts || j.nextIs('(')
+	case "addEventListener", "on":
+		j.skipListener()
+	case "click", "dblclick", "hover", "mouseenter", "mouseleave", "mouseover", "keydown", "keyup", "keypress", "change", "submit":
+		if j.nextIs('(') { // of jQuery
+			j.i = j.after(j.i) + 1
+			j.skipTo(')')
+		}
+	case "onclick", "onsubmit", "onmouseover", "onkeydown", "onkeyup", "onchange", "oninput":
+		if j.assigned() {
+			j.skipFunction()
+		}
+	case "srcdoc":
 		j.fetches = j.fetches || j.assigned() && j.insertsMarkup(j.i)
-	case "src", "srcset", "poster", "backgroundImage", "borderImage", "listStyleImage":
+	case "src":
+		j.fetches = j.fetches || j.assigned() && j.loads(j.i) && !j.changes(object+".src")
+	case "srcset", "poster", "backgroundImage", "borderImage", "listStyleImage":
 		j.fetches = j.fetches || j.assigned() && j.loads(j.i)
 	case "setAttribute", "setAttributeNS", "attr", "prop":
 		j.fetches = j.fetches || j.setsAddress()
@@ -127,16 +144,6 @@ func (j *jsScanner) literal(i int) (text string, end int, ok bool) {
 func (j *jsScanner) argument(i int) string {
 	text, _, _ := j.literal(i)
 	return text
-}
-
-// second is the place of the second argument of a call whose first is a string;
-// elsewhere that of the first.
-func (j *jsScanner) second() int {
-	_, end, ok := j.literal(j.i)
-	if ok && j.after(end) < len(j.s) && j.s[j.after(end)] == ',' {
-		return j.after(end)
-	}
-	return j.i
 }
 
 // insertsMarkup says whether the markup at i, after = or (, may load something:
@@ -232,7 +239,7 @@ func (j *jsScanner) look(text string) {
 		i += k
 		j.fetches = loadingTag(text[i+1:])
 	}
-	j.fetches = j.fetches || strings.Contains(text, "@import") || loadsURL(text)
+	j.fetches = j.fetches || strings.Contains(text, "@import") || strings.Contains(text, " src=") || loadsURL(text)
 }
 
 // loadingTag says whether text begins with the name of an element that loads
@@ -259,4 +266,90 @@ func loadsURL(text string) bool {
 			return true
 		}
 	}
+}
+
+// changes says that what is assigned is made from what was there, as a button
+// that the visitor folds a list with does it with its image.
+func (j *jsScanner) changes(was string) bool {
+	const longest = 80
+	value, _, _ := strings.Cut(j.s[j.i:min(len(j.s), j.i+longest)], ";")
+	return !strings.HasPrefix(was, ".") && strings.Contains(value, was)
+}
+
+// constant says whether a value follows that is no address: true, !0, null, a
+// number.
+func (j *jsScanner) constant() bool {
+	i := j.after(j.after(j.i) + 1)
+	if i >= len(j.s) {
+		return true
+	}
+	rest := j.s[i:]
+	return strings.IndexByte("!0123456789", rest[0]) >= 0 || strings.HasPrefix(rest, "true") || strings.HasPrefix(rest, "false") || strings.HasPrefix(rest, "null")
+}
+
+// skipListener skips the arguments of addEventListener("click", …) and
+// on("click", …): they wait for the visitor.
+func (j *jsScanner) skipListener() {
+	if !j.nextIs('(') {
+		return
+	}
+	events, end, ok := j.literal(j.i)
+	if !ok {
+		return
+	}
+	for _, event := range strings.Fields(events) {
+		event, _, _ = strings.Cut(event, ".")
+		if !visitorEvent(event) {
+			return
+		}
+	}
+	j.i = end
+	j.skipTo(')')
+}
+
+// skipFunction skips the function that is assigned to onclick and the like.
+func (j *jsScanner) skipFunction() {
+	const longest = 80 // up to the body
+	head := j.s[j.i:min(len(j.s), j.i+longest)]
+	body := strings.IndexByte(head, '{')
+	if body < 0 || !strings.Contains(head[:body], "function") && !strings.HasSuffix(strings.TrimRight(head[:body], " "), "=>") {
+		return
+	}
+	j.i += body + 1
+	j.skipTo('}')
+}
+
+// skipTo reads past the bracket that closes the one before, without judging what
+// is in between.
+func (j *jsScanner) skipTo(end byte) {
+	in := jsScanner{s: j.s, i: j.i, prev: "(", depth: j.depth + 1}
+	open := 0
+	for in.i < len(in.s) {
+		switch c := in.s[in.i]; {
+		case len(in.templates) > 0: // ends before the bracket does
+		case c == end && open == 0:
+			j.i, j.prev = in.i+1, in.s[in.i:in.i+1]
+			for _, imp := range in.found {
+				imp.waits = true
+				j.found = append(j.found, imp)
+			}
+			return
+		case c == '(' && end == ')' || c == '{' && end == '}':
+			open++
+		case c == end:
+			open--
+		}
+		in.step()
+	}
+	j.fetches = true // not known: no end
+}
+
+// isLibrary recognises jQuery by its first lines and its last, which sets its
+// two names: it requests nothing by itself, and what calls it is judged. A file
+// with more behind jQuery does not end so.
+func isLibrary(s string) bool {
+	const head, tail = 400, 300
+	start, end := s[:min(len(s), head)], s[max(len(s)-tail, 0):]
+	return (strings.Contains(start, "jQuery v") || strings.Contains(start, "jQuery JavaScript Library v")) &&
+		(strings.Contains(end, ".jQuery=") && strings.Contains(end, ".$=") || strings.Contains(end, "window.jQuery = window.$ = jQuery"))
 }

@@ -11,6 +11,7 @@ type moduleImport struct {
 	dynamic   bool
 	json      bool // with { type: "json" }
 	depth     int  // braces around it
+	waits     bool // for what the visitor does
 }
 
 // jsScanner reads JavaScript just far enough to find imports, and what makes
@@ -26,6 +27,7 @@ type jsScanner struct {
 	found   []moduleImport
 	judge   bool // look for what makes requests
 	fetches bool // it was found
+	inserts bool // so was what inserts markup from elsewhere
 	lost    int  // strings without an end: the scanner has taken code for text
 	// arrow means that the current import is the body of an arrow function.
 	arrow bool
@@ -35,13 +37,13 @@ type jsScanner struct {
 
 // scanScript lists the imports of a script in order and, with judge, says
 // whether something in it makes requests.
-func scanScript(s string, judge bool) (imports []moduleImport, fetches bool) {
+func scanScript(s string, judge bool) (imports []moduleImport, fetches, inserts bool) {
 	imported := strings.Contains(s, "import") || strings.Contains(s, "export")
-	j := jsScanner{s: s, judge: judge}
+	j := jsScanner{s: s, judge: judge && !isLibrary(s)}
 	for j.i < len(j.s) && (imported || j.judge && !j.fetches) {
 		j.step()
 	}
-	return j.found, j.fetches
+	return j.found, j.fetches, j.inserts
 }
 
 // step reads one token.

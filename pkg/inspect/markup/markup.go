@@ -167,6 +167,11 @@ type Document struct {
 	Scripts     int
 	ScriptBytes int64
 	MayFetch    bool
+	// Keeps says that the document has markup that loads something and that only
+	// a script can show: in a <template>, a <noscript> or a script of another
+	// type. Inserts says that a script inserts markup that it does not have
+	// itself.
+	Keeps, Inserts bool
 	// Boxes counts the objects and embeds.
 	Boxes int
 	// Truncated counts data: URIs that were passed over for their length.

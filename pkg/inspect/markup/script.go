@@ -34,6 +34,7 @@ func (w *walker) anyScript(n *html.Node, src string, external bool) {
 	case kind == dataBlock && n.Namespace == "svg" && w.env.Scripting:
 		w.notRun(src, external, "SVG script of a type that is not run, fetched all the same")
 	case kind == dataBlock:
+		w.keeps(textOf(n))
 		if external {
 			w.unused(n, src, libra.Script, "script of a type that is not run")
 		}
@@ -82,6 +83,7 @@ func (w *walker) executed(text, base string, module bool) {
 	w.doc.ScriptBytes += int64(len(text))
 	c := ReadScript(text, base, module, w.doc.ImportMap, !w.doc.MayFetch)
 	w.doc.MayFetch = w.doc.MayFetch || c.MayFetch
+	w.doc.Inserts = w.doc.Inserts || c.Inserts
 	for _, r := range c.References {
 		w.list(r)
 	}
@@ -92,10 +94,9 @@ func (w *walker) executed(text, base string, module bool) {
 func (w *walker) handlers(n *html.Node) {
 	for _, a := range n.Attr {
 		if len(a.Key) > 2 && a.Key[:2] == "on" && !visitorEvent(a.Key[2:]) {
-			if _, fetches := scanScript(a.Val, true); fetches {
-				w.doc.MayFetch = true
-				return
-			}
+			_, fetches, inserts := scanScript(a.Val, true)
+			w.doc.MayFetch = w.doc.MayFetch || fetches
+			w.doc.Inserts = w.doc.Inserts || inserts
 		}
 	}
 }
@@ -133,12 +134,15 @@ type ScriptContent struct {
 	// MayFetch says that the script may request what References does not list
 	// as fetched; false if it was not judged.
 	MayFetch bool
+	// Inserts says that the script inserts markup that it does not have itself:
+	// what the document keeps for scripts, in a <template> for example.
+	Inserts bool
 }
 
 // ReadScript reads a script at base. Without judge only the imports are read.
 func ReadScript(text, base string, module bool, m ImportMap, judge bool) ScriptContent {
-	imports, fetches := scanScript(text, judge)
-	c := ScriptContent{MayFetch: judge && fetches}
+	imports, fetches, inserts := scanScript(text, judge)
+	c := ScriptContent{MayFetch: judge && fetches, Inserts: judge && inserts}
 	broken := false
 	for _, imp := range imports {
 		if !imp.dynamic && !module {
@@ -155,7 +159,7 @@ func ReadScript(text, base string, module bool, m ImportMap, judge bool) ScriptC
 		switch {
 		case imp.dynamic && imp.depth > 0:
 			r.Fetch, r.Reason, r.Kind = libra.Conditional, "import() inside a function or a block", Leaf
-			c.MayFetch = c.MayFetch || judge
+			c.MayFetch = c.MayFetch || judge && !imp.waits
 		case imp.dynamic:
 			r.Reason = "import() at the top level of a script"
 		}
@@ -229,4 +233,13 @@ func (m ImportMap) Resolve(specifier, base string) (string, bool) {
 		return Base{URL: m.imports[longest]}.Resolve(key[len(longest):])
 	}
 	return key, key != specifier || relativeSpecifier(specifier)
+}
+
+// keeps notes markup that only a script can show, if it loads something.
+func (w *walker) keeps(text string) {
+	if w.env.Scripting && !w.doc.Keeps {
+		j := jsScanner{judge: true}
+		j.look(text)
+		w.doc.Keeps = j.fetches
+	}
 }

@@ -49,6 +49,7 @@ func shadowHost(n *html.Node) bool {
 // template visits a <template>, which is inert but for a shadow tree.
 func (w *walker) template(n *html.Node) {
 	if !shadowMode(n) {
+		w.doc.Keeps = w.doc.Keeps || w.env.Scripting && loads(n)
 		return
 	}
 	outside := w.scope
@@ -66,3 +67,13 @@ func (w *walker) template(n *html.Node) {
 
 // lostScope is the scope of style sheets that apply to nothing.
 const lostScope = -1
+
+// loads says whether an element that loads something is below n.
+func loads(n *html.Node) bool {
+	for d := range n.Descendants() {
+		if d.Type == html.ElementNode && loadingTag(d.Data) {
+			return true
+		}
+	}
+	return false
+}
