@@ -22,6 +22,10 @@ const (
 	// quiet is how long no request must be in flight before a page counts as
 	// loaded.
 	quiet = 400 * time.Millisecond
+	// stuck is how long nothing must happen before a loaded page counts as quiet
+	// although requests are in flight: those of a worker, and event streams, are
+	// not seen to end.
+	stuck = 3 * time.Second
 	// patience bounds one page.
 	patience = 20 * time.Second
 )
@@ -121,7 +125,8 @@ func (r *recorder) finish(id network.RequestID, n int64) {
 func (r *recorder) idle() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.loaded && len(r.open) == 0 && time.Since(r.lastBusy) > quiet
+	since := time.Since(r.lastBusy)
+	return r.loaded && (len(r.open) == 0 && since > quiet || since > stuck)
 }
 
 // prepare configures the tab as the browser that package inspect imitates.
