@@ -227,8 +227,8 @@ func TestKeysAreRequiredAndPrivate(t *testing.T) {
 	}
 }
 
-// An invalid configuration is reported at once, with all its faults, and the unit is
-// not restarted.
+// A component that cannot go on with an invalid setting reports all faults at once,
+// in its status, too, and is not restarted; another goes on.
 func TestInvalidConfigurationDoesNotRestart(t *testing.T) {
 	box.EnsureHealthy(t)
 	file := filepath.Join(box.Home, "etc", "libra.env")
@@ -240,20 +240,28 @@ func TestInvalidConfigurationDoesNotRestart(t *testing.T) {
 		if err := os.WriteFile(file, good, 0o644); err != nil {
 			t.Fatal(err)
 		}
+		box.Systemctl(t, "restart", "libra-inspector@1")
 		box.EnsureHealthy(t)
 	}()
-	bad := string(good) + "\nLIBRA_WORKERS=many\nLIBRA_PAGE_TIMOUT=3s\nLIBRA_PROFILE=watch\n"
+	bad := string(good) + "\nLIBRA_WORKERS=many\nLIBRA_PAGE_TIMOUT=3s\nLIBRA_PRUNE_AT=lots\nLIBRA_DATABASE=/etc\n"
 	if err := os.WriteFile(file, []byte(bad), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := box.RunScript("systemctl", "restart", "libra-inspector@1"); err == nil {
+	box.Systemctl(t, "restart", "libra-inspector@1")
+	if want, got := "invalid settings: LIBRA_PAGE_TIMOUT, LIBRA_WORKERS", box.Property(t, "libra-inspector@1", "StatusText"); !strings.HasSuffix(got, want) {
+		t.Errorf("status of libra-inspector@1 %q, want %q", got, want)
+	}
+	if out, err := box.RunScript("systemctl", "restart", "libra-recorder"); err == nil {
 		t.Errorf("it started: %s", out)
 	}
-	if state, code := box.Property(t, "libra-inspector@1", "ActiveState"), box.Property(t, "libra-inspector@1", "ExecMainStatus"); state != "failed" || code != "2" {
+	if state, code := box.Property(t, "libra-recorder", "ActiveState"), box.Property(t, "libra-recorder", "ExecMainStatus"); state != "failed" || code != "2" {
 		t.Errorf("state %s, exit code %s; want failed, 2", state, code)
 	}
-	log := box.Journal(t, "--unit", "libra-inspector@1", "--since=-10s")
-	for _, want := range []string{`invalid LIBRA_WORKERS (or --workers) \"many\"`, "unknown setting LIBRA_PAGE_TIMOUT: did you mean LIBRA_PAGE_TIMEOUT?", `invalid LIBRA_PROFILE (or --profile) \"watch\"`} {
+	if want, got := `cannot start: invalid LIBRA_DATABASE (or --database) "/etc": must be a file, not a folder`, box.Property(t, "libra-recorder", "StatusText"); got != want {
+		t.Errorf("status of libra-recorder %q, want %q", got, want)
+	}
+	log := box.Journal(t, "--unit", "libra-recorder", "--since=-10s")
+	for _, want := range []string{`invalid LIBRA_DATABASE (or --database) \"/etc\"`, "unknown setting LIBRA_PAGE_TIMOUT: did you mean LIBRA_PAGE_TIMEOUT?", `invalid LIBRA_PRUNE_AT (or --prune-at) \"lots\"`} {
 		if strings.Count(log, want) != 1 {
 			t.Errorf("the journal has %d times %s:\n%s", strings.Count(log, want), want, log)
 		}

@@ -25,7 +25,7 @@ type settings struct {
 }
 
 func main() {
-	var s settings
+	s := settings{line: wire.Line{Serves: true}}
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-bus", Usage: "carries messages between Libra's components and stores them until they are consumed",
 		Settings: append(s.line.Settings(),

@@ -29,7 +29,7 @@ func main() {
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "instance", Default: "1", Usage: "`name` of this instance", FlagOnly: true, Into: daemon.Text(&s.cfg.Instance)},
 			daemon.Setting{Name: "workers", Default: "32", Usage: "`number` of pages to inspect at a time, at most: 8 while memory is short", Into: daemon.Count(&s.cfg.Workers, 1, 1000)},
-			daemon.Setting{Name: "allow", Usage: "address `prefixes` that may be reached although not public", Into: daemon.Prefixes(&s.cfg.Inspect.Allow)},
+			daemon.Setting{Name: "allow", Usage: "address `prefixes` that may be reached although not public", Partly: true, Effect: "the valid ones of it", Into: daemon.Prefixes(&s.cfg.Inspect.Allow)},
 			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.Inspect.PageTimeout, time.Second, time.Hour)},
 			daemon.Setting{Name: "inspector-memory", Default: "176M", Usage: "`bytes` of memory that an inspector may take before it ends itself", Into: daemon.Bytes(&s.cfg.Memory, 64<<20)},
 			daemon.Setting{Name: "faults", Default: "no", Usage: "let pages make this inspector fail on purpose: `yes` or no (see pkg/fault)", Into: daemon.Switch(&s.fault)},

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,6 +25,13 @@ type settings struct {
 	server string
 }
 
+// What is in effect in place of invalid settings. The notifier goes on without
+// any of them: it has to notify people of them.
+const (
+	asUnset  = "as if it were not set"
+	inMemory = "no folder: its state is in memory only"
+)
+
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
@@ -31,12 +39,12 @@ func main() {
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; without it, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file.File)},
 			daemon.Setting{Name: "credentials", Default: "/etc/libra/credentials/", Usage: "`prefix` of the files with credentials", FlagOnly: true, Into: daemon.Text(&s.cfg.Credentials)},
-			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, for links in messages", Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
-			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Spare: true, Usage: "`URL` of libra-web; without LIBRA_BASE_URL, links in messages have the name of this host and its port", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
-			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links in messages", Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
+			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, for links in messages", Effect: asUnset, Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
+			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Usage: "`URL` of libra-web; without LIBRA_BASE_URL, links in messages have the name of this host and its port", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
+			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links in messages", Effect: asUnset, Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` that the watchdog speaks to when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.Socket)},
-			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},
-			daemon.Setting{Name: "runtime", Usage: "`folder` for what must outlive this process", FlagOnly: true, Into: daemon.Folder(&s.cfg.Runtime)}),
+			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Effect: inMemory, Into: daemon.Folder(&s.cfg.State)},
+			daemon.Setting{Name: "runtime", Usage: "`folder` for what must outlive this process", FlagOnly: true, Effect: inMemory, Into: daemon.Folder(&s.cfg.Runtime)}),
 		Examine: s.examine, Run: s.run,
 	}))
 }
@@ -44,9 +52,9 @@ func main() {
 // examine finds in alarms.toml what a start would survive. A channel that cannot
 // be used keeps no edit from being taken over: it is an alarm of its own.
 func (s *settings) examine() (faults []error) {
-	f, _, err := rules.Load(s.file.File, "")
-	if err != nil {
-		return rules.Faults(err)
+	f, faults := rules.Check(s.file.File)
+	if len(faults) > 0 {
+		return faults
 	}
 	s.cfg.Rules = f
 	for _, err := range notifier.Check(s.cfg) {
@@ -55,23 +63,24 @@ func (s *settings) examine() (faults []error) {
 	return faults
 }
 
-func (s *settings) load() (fault, err error) {
+// load reads alarms.toml: the last valid one, or the defaults, hold while it has
+// a fault.
+func (s *settings) load() (fault error) {
 	if s.cfg.State != "" {
 		s.file.LastGood = filepath.Join(s.cfg.State, "alarms.toml")
 	}
-	f, fault, err := s.file.Load()
-	if err == nil {
-		s.cfg.Rules = f
-	}
-	return fault, err
+	s.cfg.Rules, fault = s.file.Load()
+	return fault
 }
 
-func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
-	if s.cfg.RulesFault, err = s.load(); err != nil {
-		return fmt.Errorf("%w: %w", daemon.ErrConfig, err)
+func (s *settings) run(ctx context.Context, p *daemon.Process) error {
+	s.cfg.RulesFault = s.load()
+	inForce := "the last valid one"
+	if errors.Is(s.cfg.RulesFault, rules.ErrDefaults) {
+		inForce = "the defaults"
 	}
 	for _, fault := range rules.Faults(s.cfg.RulesFault) {
-		p.Log.Error("alarms.toml is invalid, using the last valid one: " + fault.Error())
+		p.Log.Error("alarms.toml is invalid, using " + inForce + ": " + fault.Error())
 	}
 	conn, err := s.line.Connect(ctx, p, "1")
 	if err != nil {
@@ -102,13 +111,10 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) (err error) {
 }
 
 func (s *settings) reload(ctx context.Context, n *notifier.Notifier) error {
-	fault, err := s.load()
-	if err == nil {
-		err = fault
-	}
-	n.Fault(err)
-	if err != nil {
-		return err
+	fault := s.load()
+	n.Fault(fault)
+	if fault != nil {
+		return fault
 	}
 	return n.Apply(ctx, s.cfg.Rules)
 }

@@ -24,8 +24,8 @@ func main() {
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-recorder", Usage: "stores every report, alarm, note and watch in SQLite",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to write, in a folder of its own", Into: s.database},
-			daemon.Setting{Name: "prune-at", Default: "80", Usage: "`per cent` of the disk in use from which the oldest reports are removed from the history; 0 keeps them all", Into: daemon.Count(&s.pruneAt, 0, 100)}),
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to write, in a folder of its own", Vital: true, Into: s.database},
+			daemon.Setting{Name: "prune-at", Default: "80", Usage: "`per cent` of the disk in use from which the oldest reports are removed from the history; 0 keeps them all", Instead: "0", Effect: "0: nothing is removed", Into: daemon.Count(&s.pruneAt, 0, 100)}),
 		Run: s.run,
 	}))
 }

@@ -24,20 +24,24 @@ type settings struct {
 	inspectors int
 }
 
+// inMemory is in effect in place of a folder that cannot be written: the watchdog
+// goes on without any of its settings, because it has to raise an alarm of them.
+const inMemory = "no folder: its state is in memory only"
+
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-watchdog", Usage: "probes every component, raises and clears alarms",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Spare: true, Usage: "`URL` of libra-web", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
-			daemon.Setting{Name: "inspectors", Default: "2", Spare: true, Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
-			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Spare: true, Usage: "SQLite `file` to read", Into: daemon.Path(&s.database)},
-			daemon.Setting{Name: "page-timeout", Default: "60s", Spare: true, Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.PageTimeout, time.Second, time.Hour)},
+			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Usage: "`URL` of libra-web", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
+			daemon.Setting{Name: "inspectors", Default: "2", Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Partly: true, Effect: "that path, which cannot be read", Into: daemon.Path(&s.database)},
+			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.PageTimeout, time.Second, time.Hour)},
 			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with thresholds; without one, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.cfg.AlarmsFile)},
 			daemon.Setting{Name: "notifier-socket", Default: "/run/libra-notifier/alarm.sock", Usage: "`socket` of the notifier, for when the bus is away", FlagOnly: true, Into: daemon.Text(&s.cfg.NotifierSocket)},
-			daemon.Setting{Name: "heartbeat-url-file", Usage: "`file` with the URL of an outside service that expects a request every 30 s; without one, none is sent", FlagOnly: true, Into: s.heartbeat},
-			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Into: daemon.Folder(&s.cfg.State)},
-			daemon.Setting{Name: "runtime", Usage: "`folder` for what must outlive this process", FlagOnly: true, Into: daemon.Folder(&s.cfg.Runtime)}),
+			daemon.Setting{Name: "heartbeat-url-file", Usage: "`file` with the URL of an outside service that expects a request every 30 s; without one, none is sent", FlagOnly: true, Effect: "none: no outside heartbeat is sent", Into: s.heartbeat},
+			daemon.Setting{Name: "state", Usage: "`folder` for what must outlive a reboot", FlagOnly: true, Effect: inMemory, Into: daemon.Folder(&s.cfg.State)},
+			daemon.Setting{Name: "runtime", Usage: "`folder` for what must outlive this process", FlagOnly: true, Effect: inMemory, Into: daemon.Folder(&s.cfg.Runtime)}),
 		Examine: func() []error { return watchdog.CheckAlarms(s.cfg.AlarmsFile) },
 		Run:     s.run,
 	}))

@@ -24,23 +24,33 @@ type settings struct {
 	cfg      web.Config
 	listen   string
 	database string
+
+	listenFault error // of the address, which only a process without a socket needs
 }
+
+// asUnset is in effect in place of invalid URLs.
+const asUnset = "as if it were not set"
 
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-web", Usage: "serves the pages and the API, to people and programs",
 		Settings: append(s.line.Settings(),
-			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, without a socket from systemd", Into: daemon.Address(&s.listen)},
-			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, with the path of a reverse proxy: requests for another host name are refused", Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
-			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
-			daemon.Setting{Name: "allow", Usage: "address `prefixes` of pages that are accepted although not public, as the inspectors'", Into: daemon.Prefixes(&s.cfg.Allow)},
+			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, without a socket from systemd", Partly: true, Effect: "the address of libra-web.socket", Into: s.address},
+			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, with the path of a reverse proxy: requests for another host name are refused", Effect: asUnset, Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
+			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Effect: asUnset, Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
+			daemon.Setting{Name: "allow", Usage: "address `prefixes` of pages that are accepted although not public, as the inspectors'", Partly: true, Effect: "the valid ones of it", Into: daemon.Prefixes(&s.cfg.Allow)},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` whose pages a score compares with: desktop or mobile, as the inspectors'", Into: s.profile},
 			daemon.Setting{Name: "cache", Default: "32M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.CacheBytes, 1<<20)},
 			daemon.Setting{Name: "site", Default: "home", Usage: "`name` of this place in the subjects of requests", Into: daemon.Text(&s.cfg.Site)},
-			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Into: daemon.Path(&s.database)}),
+			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Partly: true, Effect: "that path, which cannot be read", Into: daemon.Path(&s.database)}),
 		Run: s.run,
 	}))
+}
+
+func (s *settings) address(text string) error {
+	s.listenFault = daemon.Address(&s.listen)(text)
+	return s.listenFault
 }
 
 func (s *settings) profile(name string) error {
@@ -84,6 +94,9 @@ func (s *settings) listener() (net.Listener, error) {
 	}
 	if len(handed) > 1 {
 		return nil, fmt.Errorf("%w: libra-web.socket passes %d sockets: set one ListenStream=", daemon.ErrConfig, len(handed))
+	}
+	if s.listenFault != nil {
+		return nil, fmt.Errorf("%w: LIBRA_LISTEN is invalid: it %w", daemon.ErrConfig, s.listenFault)
 	}
 	l, err := net.Listen("tcp", s.listen)
 	if errors.Is(err, syscall.EADDRINUSE) {

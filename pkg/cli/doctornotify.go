@@ -36,11 +36,11 @@ func seeLinks(settings, server string) []finding {
 const slackCredential = "slack-webhook"
 
 func seeChannels(alarms, credentials string) []finding {
-	f, _, err := rules.Load(alarms, "")
-	if err != nil {
-		return nil // the programs name its faults
+	f, faults := rules.Check(alarms)
+	if len(faults) > 0 {
+		return nil // the programs name them
 	}
-	_, err = os.Stat(filepath.Join(credentials, slackCredential))
+	_, err := os.Stat(filepath.Join(credentials, slackCredential))
 	hasSlack := err == nil
 	var names []string
 	for _, c := range f.Channels {

@@ -15,4 +15,9 @@ type CheckFault struct {
 	// Tolerable faults keep the component from nothing but what they are about:
 	// it starts with a warning.
 	Tolerable bool `json:"tolerable"`
+	// Setting is the name of a setting that the component goes on without.
+	Setting string `json:"setting,omitempty"`
+	// InEffect is what is in effect in place of its value; "" if the setting is
+	// unknown.
+	InEffect string `json:"in_effect,omitempty"`
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,7 +37,11 @@ func (p Program) printCheck(stdout, stderr io.Writer, log *slog.Logger, faults [
 func (p Program) writeCheck(stdout io.Writer, faults []error) {
 	c := component.Check{Component: p.Name, Version: Version, Faults: []component.CheckFault{}}
 	for _, err := range faults {
-		c.Faults = append(c.Faults, component.CheckFault{Text: oneLine(err.Error()), Tolerable: isTolerable(err)})
+		fault := component.CheckFault{Text: oneLine(err.Error()), Tolerable: isTolerable(err)}
+		if f := (*settingFault)(nil); errors.As(err, &f) {
+			fault.Setting, fault.InEffect = f.name, f.effect
+		}
+		c.Faults = append(c.Faults, fault)
 	}
 	_ = json.NewEncoder(stdout).Encode(c) // a reader that is gone misses nothing
 }

@@ -95,6 +95,9 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 	default:
 		logFaults(log, faults)
 	}
+	if code != 0 && !asked.check {
+		newProcess(p.Name, log).ended("cannot start", fatal(faults)...)
+	}
 	if code != 0 || asked.check {
 		return code
 	}
@@ -105,7 +108,7 @@ func (p Program) run(ctx context.Context, log *slog.Logger, tolerated []error) i
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	proc := newProcess(p.Name, log)
-	proc.Tolerated = slices.DeleteFunc(tolerated, Transient)
+	proc.tolerate(slices.DeleteFunc(tolerated, Transient))
 	var beside sync.WaitGroup
 	beside.Go(func() { proc.feedWatchdog(ctx) })
 	beside.Go(func() { <-ctx.Done(); proc.notify("STOPPING=1") })
@@ -120,8 +123,10 @@ func (p Program) run(ctx context.Context, log *slog.Logger, tolerated []error) i
 		return 0
 	case errors.Is(err, ErrConfig) && !Transient(err):
 		log.Error("cannot start: " + err.Error())
+		proc.ended("cannot start", err)
 		return 2
 	}
 	log.Error("cannot continue: " + err.Error())
+	proc.ended("cannot continue", err)
 	return 1
 }

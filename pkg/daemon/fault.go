@@ -30,6 +30,25 @@ func (t tolerable) Unwrap() error { return t.error }
 
 func isTolerable(err error) bool { return errors.As(err, new(tolerable)) }
 
+// settingFault is a fault of a setting that the program goes on without.
+type settingFault struct {
+	name   string // "LIBRA_WORKERS", "--state"
+	effect string // what is in effect in its place; "" for an unknown setting
+	error
+}
+
+func (f *settingFault) Unwrap() error { return f.error }
+
+// invalidNames are the names of the settings that faults are about, each once.
+func invalidNames(faults []error) (names []string) {
+	for _, err := range faults {
+		if f := (*settingFault)(nil); errors.As(err, &f) && !slices.Contains(names, f.name) {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
 // exitCode is the exit code for faults found before the start; 0 lets it go on.
 func exitCode(faults []error) (code int) {
 	for _, err := range faults {

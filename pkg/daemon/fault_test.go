@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"libra/pkg/daemon"
+	"libra/pkg/event"
 )
 
 // noFiles lets this process open no file until the test ends.
@@ -98,15 +102,51 @@ func TestTransientErrors(t *testing.T) {
 	}
 }
 
-// A spare setting that is invalid has its default, and the start continues.
-func TestSpare(t *testing.T) {
-	var count int
+// An invalid setting that is not vital has its default, or what is instead of it,
+// and the start continues.
+func TestInvalidSettings(t *testing.T) {
+	var count, prune int
+	var allow []netip.Prefix
 	var tolerated []error
+	var beat event.Heartbeat
 	p := daemon.Program{
-		Name:     "libra-test",
-		Settings: []daemon.Setting{{Name: "count", FlagOnly: true, Spare: true, Default: "3", Into: daemon.Count(&count, 1, 9)}},
-		Run:      func(_ context.Context, p *daemon.Process) error { tolerated = p.Tolerated; return nil },
+		Name: "libra-test",
+		Settings: []daemon.Setting{
+			{Name: "count", FlagOnly: true, Default: "3", Into: daemon.Count(&count, 1, 9)},
+			{Name: "prune", FlagOnly: true, Default: "80", Instead: "0", Effect: "0: nothing is removed", Into: daemon.Count(&prune, 0, 100)},
+			{Name: "allow", FlagOnly: true, Partly: true, Effect: "the valid ones of it", Into: daemon.Prefixes(&allow)},
+		},
+		Run: func(_ context.Context, p *daemon.Process) error {
+			p.Ready("running")
+			tolerated, beat = p.Tolerated, p.Heartbeat("1")
+			return nil
+		},
 	}
+	args := []string{"--count", "7", "--prune", "lots", "--allow", "10.0.0.0/8,x"}
+	code, text := run(t.Context(), p, args...)
+	if code != 0 || count != 7 || prune != 0 || fmt.Sprint(allow) != "[10.0.0.0/8]" {
+		t.Errorf("exit code %d, in effect are %d, %d, %v: %s", code, count, prune, allow, text)
+	}
+	want := []string{
+		`invalid --prune "lots": must be a whole number from 0 to 100; in effect: 0: nothing is removed`,
+		`invalid --allow "10.0.0.0/8,x": invalid IP prefix "x": write it like 10.0.0.0/8 or 127.0.0.1; in effect: the valid ones of it`,
+	}
+	var named []string
+	for _, trouble := range beat.Troubles {
+		named = append(named, trouble.ID+" "+trouble.Evidence)
+	}
+	if diff := cmp.Diff([]string{"settings " + want[0], "settings " + want[1]}, named); diff != "" || fmt.Sprint(tolerated) != "["+strings.Join(want, " ")+"]" {
+		t.Errorf("tolerated %v, in the heartbeat:\n%s", tolerated, diff)
+	}
+	for _, w := range want {
+		if !strings.Contains(text, "level=WARN msg=\"configuration fault tolerated: "+strings.ReplaceAll(w, `"`, `\"`)) {
+			t.Errorf("the journal has no warning of %s:\n%s", w, text)
+		}
+	}
+	if want := "running; invalid settings: --prune, --allow"; beat.Status != want {
+		t.Errorf("status %q, want %q", beat.Status, want)
+	}
+	p.Settings = p.Settings[:1]
 	if code, text := run(t.Context(), p, "--count", "abc"); code != 0 || count != 3 || len(tolerated) != 1 || !strings.Contains(tolerated[0].Error(), `--count "abc": must be a whole number`) {
 		t.Errorf("exit code %d, count %d, %v: %s", code, count, tolerated, text)
 	}
@@ -114,4 +154,62 @@ func TestSpare(t *testing.T) {
 	if code, _ := run(t.Context(), p, "--count", "5"); code != 0 || count != 5 || len(tolerated) != 0 {
 		t.Errorf("exit code %d, count %d, %v", code, count, tolerated)
 	}
+}
+
+// A vital setting that is invalid, and a Run that cannot start or go on, leave
+// the reason with systemd.
+func TestReasonOfTheEndIsTheLastStatus(t *testing.T) {
+	received := listenNotify(t)
+	port := daemon.Setting{Name: "port", FlagOnly: true, Vital: true, Into: daemon.Address(new(string))}
+	for _, c := range []struct {
+		p    daemon.Program
+		args []string
+		code int
+		want string
+	}{
+		{daemon.Program{Settings: []daemon.Setting{port}}, []string{"--port", "x"}, 2, `STATUS=cannot start: invalid --port "x": must be an address such as 127.0.0.1:8080`},
+		{daemon.Program{Run: func(context.Context, *daemon.Process) error { return fmt.Errorf("%w: no socket", daemon.ErrConfig) }}, nil, 2, "STATUS=cannot start: configuration: no socket"},
+		{daemon.Program{Run: func(context.Context, *daemon.Process) error { return errors.New("port 1 is in use") }}, nil, 1, "STATUS=cannot continue: port 1 is in use"},
+		{daemon.Program{Run: func(context.Context, *daemon.Process) error { return errors.New(strings.Repeat("long ", 2000)) }}, nil, 1, "STATUS=cannot continue: long"},
+	} {
+		c.p.Name = "libra-test"
+		if code, text := run(t.Context(), c.p, c.args...); code != c.code {
+			t.Errorf("exit code %d, want %d: %s", code, c.code, text)
+		}
+		if !received(c.want, patience) {
+			t.Errorf("systemd was not notified %s", c.want)
+		}
+	}
+}
+
+// What may be a password is in no fault, and no fault is of any length.
+func TestFaultsShowNoPassword(t *testing.T) {
+	var urls string
+	var names []string
+	for i := range 100 {
+		names = append(names, fmt.Sprintf("LIBRA_NO_SUCH_%d", i))
+	}
+	p := daemon.Program{
+		Name:     "libra-test",
+		Settings: []daemon.Setting{{Name: "url", FlagOnly: true, Into: daemon.URLs(&urls, "nats://bus.example.org", "nats")}},
+		Run: func(_ context.Context, p *daemon.Process) error {
+			size := len(p.Heartbeat("1").Status)
+			for _, trouble := range p.Heartbeat("1").Troubles {
+				size += len(trouble.Evidence)
+			}
+			if size > 20<<10 {
+				t.Errorf("the heartbeat has %d bytes of faults", size)
+			}
+			return nil
+		},
+	}
+	for _, url := range []string{"http://user:sesame@bus", "user:sesame@bus", "nats://bus,nat://u:sesame@bus" + strings.Repeat("/x", 10000)} {
+		if _, text := run(t.Context(), p, "--url", url); strings.Contains(text, "sesame") || !strings.Contains(text, "***@bus") || len(text) > 2000 {
+			t.Errorf("%.100s: %.1000s", url, text)
+		}
+	}
+	for _, name := range names {
+		t.Setenv(name, "1")
+	}
+	run(t.Context(), p)
 }

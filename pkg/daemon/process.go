@@ -28,10 +28,11 @@ type Process struct {
 	// watchdog is fed nor a heartbeat published.
 	Liveness *Liveness
 	// Tolerated are the faults of the configuration that the process was started
-	// in spite of.
+	// in spite of. Its heartbeats and its status name them.
 	Tolerated []error
 
 	started time.Time
+	warning string // after every status: the invalid settings
 
 	mu       sync.Mutex
 	status   string                   // under mu
@@ -55,6 +56,7 @@ func newProcess(name string, log *slog.Logger) *Process {
 // Ready notifies systemd that the process does its work. Status is the line that
 // systemctl status shows.
 func (p *Process) Ready(status string) {
+	status += p.warning
 	p.setStatus(status)
 	p.notify(sd.SdNotifyReady + "\nSTATUS=" + oneLine(status))
 	p.Log.Info("ready", "status", status, "dur", time.Since(p.started).Round(time.Microsecond), "version", Version)
@@ -64,10 +66,24 @@ func (p *Process) Ready(status string) {
 // systemd is notified of a change once a second at most, since it passes each on
 // to every client that subscribes to its units.
 func (p *Process) Status(status string) {
+	status += p.warning
 	if p.setStatus(status) {
 		p.notify("STATUS=" + oneLine(status))
 	}
 }
+
+// ended leaves the reason why the process ends with systemd, which keeps a unit's
+// last status: systemctl status, the watchdog and libra doctor show it.
+func (p *Process) ended(what string, faults ...error) {
+	var texts []string
+	for _, err := range faults {
+		texts = append(texts, oneLine(err.Error()))
+	}
+	p.notify("STATUS=" + event.Cut(what+": "+strings.Join(texts, "; "), mostStatus))
+}
+
+// mostStatus bounds a status, in bytes: systemd refuses a longer message.
+const mostStatus = 2000
 
 // setStatus stores the line and reports whether to notify systemd.
 func (p *Process) setStatus(s string) bool {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"libra/configs"
+	"libra/pkg/event"
 	"libra/pkg/libra"
 )
 
@@ -24,9 +26,18 @@ type Setting struct {
 	Usage   string
 	// FlagOnly settings belong in the unit file: no environment variable.
 	FlagOnly bool
-	// Spare settings keep no process from starting: where one is wrong, its
-	// default holds, and the fault is one of Process.Tolerated.
-	Spare bool
+	// Vital settings are those that the program cannot go on without: an invalid
+	// one ends the start with exit code 2. Of any other, Instead is in effect, or
+	// the default, and the fault is a warning and one of Process.Tolerated.
+	Vital bool
+	// Instead is in effect in place of an invalid value; "" is the default.
+	Instead string
+	// Partly says that Into puts in effect what it can of an invalid value, instead
+	// of the default. Effect says what that is.
+	Partly bool
+	// Effect is what is in effect in place of an invalid value, for people; "" is
+	// Instead, or the default.
+	Effect string
 	// Into parses the text into the program's configuration; its error says what
 	// is allowed: see Text, Duration and the others.
 	Into func(string) error
@@ -44,9 +55,10 @@ func (s Setting) Env() string {
 // that all of them are reported at once.
 type value struct {
 	Setting
-	text   string
-	given  bool // by a flag or the environment
-	faults *[]error
+	text    string
+	given   bool // by a flag or the environment, and in effect
+	invalid bool // what was given, and is not Vital
+	faults  *[]error
 }
 
 func (v *value) String() string { return v.text }
@@ -54,14 +66,36 @@ func (v *value) String() string { return v.text }
 func (v *value) Set(s string) error {
 	v.text, v.given = s, true
 	for _, err := range each(v.Into(s)) {
-		err = fmt.Errorf("invalid %s %q: %w", v.called(), s, err)
-		if v.Spare {
-			v.given, err = false, Tolerable(err)
+		fault := fmt.Errorf("invalid %s %q: %w", v.called(), shown(s), err)
+		if !v.Vital && !Transient(err) {
+			v.given, v.invalid = v.Partly, true
+			fault = Tolerable(&settingFault{v.shortName(), v.effect(), fmt.Errorf("%w; in effect: %s", fault, v.effect())})
 		}
-		*v.faults = append(*v.faults, err)
+		*v.faults = append(*v.faults, fault)
 	}
 	return nil
 }
+
+// shown is a value as faults show it, which reach the journal, alarms and
+// notifications: without what may be a password, and not of any length.
+func shown(value string) string {
+	if at := strings.LastIndexByte(value, '@'); at >= 0 {
+		scheme, _, found := strings.Cut(value[:at], "//")
+		if !found {
+			scheme = ""
+		} else {
+			scheme += "//"
+		}
+		value = scheme + "***" + value[at:]
+	}
+	return event.Cut(value, mostShown)
+}
+
+// mostShown bounds the value that a fault shows, in bytes.
+const mostShown = 200
+
+// effect is what is in effect in place of an invalid value.
+func (v *value) effect() string { return cmp.Or(v.Effect, v.Instead, v.Default, "nothing") }
 
 // each is every fault that one error joins.
 func each(err error) []error {
@@ -76,21 +110,28 @@ func each(err error) []error {
 
 // fill applies the default of a setting that was not given.
 func (v *value) fill() {
-	if v.given || v.Default == "" {
+	text := v.Default
+	if v.invalid {
+		text = cmp.Or(v.Instead, text)
+	}
+	if v.given || text == "" {
 		return
 	}
-	if err := v.Into(v.Default); err != nil {
-		*v.faults = append(*v.faults, fmt.Errorf("invalid default of %s %q: %w", v.called(), v.Default, err))
+	if err := v.Into(text); err != nil {
+		*v.faults = append(*v.faults, fmt.Errorf("invalid default of %s %q: %w", v.called(), text, err))
 	}
 }
 
 // called is the setting's name as the operator who corrects it knows it.
 func (v *value) called() string {
 	if v.FlagOnly {
-		return "--" + v.Name
+		return v.shortName()
 	}
 	return v.Env() + " (or --" + v.Name + ")"
 }
+
+// shortName is the setting's name where there is little room.
+func (v *value) shortName() string { return cmp.Or(v.Env(), "--"+v.Name) }
 
 func values(settings []Setting, faults *[]error) (list []*value) {
 	for _, s := range settings {
@@ -100,7 +141,7 @@ func values(settings []Setting, faults *[]error) (list []*value) {
 }
 
 // unknownSettings finds variables that look like ours and are not: a typing
-// mistake must not pass for a default.
+// mistake must not pass for a default. They keep no program from starting.
 func unknownSettings(environ []string) (faults []error) {
 	known := configs.Settings()
 	for _, kv := range environ {
@@ -108,7 +149,7 @@ func unknownSettings(environ []string) (faults []error) {
 		if !strings.HasPrefix(name, "LIBRA_") || slices.ContainsFunc(known, func(s configs.Setting) bool { return s.Env == name }) {
 			continue
 		}
-		faults = append(faults, fmt.Errorf("unknown setting %s: %s", name, configs.Suggest(name)))
+		faults = append(faults, Tolerable(&settingFault{name, "", fmt.Errorf("unknown setting %s: %s", event.Cut(name, mostShown), configs.Suggest(name))}))
 	}
 	return faults
 }
@@ -198,7 +239,7 @@ func Address(p *string) func(string) error {
 }
 
 // Prefixes takes a comma-separated list of IP prefixes; one address is a
-// prefix of its own length.
+// prefix of its own length. Of a list with invalid ones it keeps the valid ones.
 func Prefixes(p *[]netip.Prefix) func(string) error {
 	return func(s string) error {
 		var list []netip.Prefix
@@ -207,14 +248,12 @@ func Prefixes(p *[]netip.Prefix) func(string) error {
 			prefix, err := libra.ParsePrefix(f)
 			if err != nil {
 				faults = append(faults, err)
+				continue
 			}
 			list = append(list, prefix)
 		}
-		if len(faults) > 0 {
-			return errors.Join(faults...)
-		}
 		*p = list
-		return nil
+		return errors.Join(faults...)
 	}
 }
 

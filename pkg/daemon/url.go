@@ -10,19 +10,19 @@ import (
 	"libra/pkg/libra"
 )
 
-// URL takes a URL of one of the schemes, with a host; "" is valid. It keeps what
-// it refuses, so that Program.Check can go by it.
+// URL takes a URL of one of the schemes, with a host; "" is valid.
 func URL(p *string, example string, schemes ...string) func(string) error {
 	return func(s string) error {
-		*p = s
 		if s != "" && !soundURL(s, schemes) {
 			return fmt.Errorf("must be a URL such as %s", example)
 		}
+		*p = s
 		return nil
 	}
 }
 
-// URLs takes several, separated by commas.
+// URLs takes several, separated by commas. It keeps what it refuses, so that
+// Program.Check can go by it.
 func URLs(p *string, example string, schemes ...string) func(string) error {
 	return func(s string) error {
 		*p = s
@@ -43,9 +43,9 @@ func WebURL(p *string, example string) func(string) error {
 // BaseURL is WebURL for where people reach Libra. Its path, if any, is the one
 // below which a reverse proxy serves it.
 func BaseURL(p *string, example string) func(string) error {
-	sound := WebURL(p, example)
 	return func(s string) error {
-		if err := sound(s); err != nil || s == "" {
+		var sound string
+		if err := WebURL(&sound, example)(s); err != nil {
 			return err
 		}
 		u, err := url.Parse(s)
@@ -55,6 +55,7 @@ func BaseURL(p *string, example string) func(string) error {
 		if _, plain := libra.ParsePathPrefix(u.EscapedPath()); !plain {
 			return fmt.Errorf("must have a path of letters, digits, and - . _ ~ only, such as %slibra", example)
 		}
+		*p = sound
 		return nil
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,10 +16,16 @@ import (
 // ErrNotInForce is for a file that is valid, and not applied.
 var ErrNotInForce = errors.New("is not in force")
 
+// ErrDefaults is for an invalid file without an earlier valid one.
+var ErrDefaults = errors.New("there is no earlier valid file: the defaults are in force")
+
 // Summary is the summary of an alarm about a fault of Look.
 func Summary(fault error) string {
 	if errors.Is(fault, ErrNotInForce) {
 		return "alarms.toml has changes that are not in force"
+	}
+	if errors.Is(fault, ErrDefaults) {
+		return "alarms.toml is invalid: the defaults are in force"
 	}
 	return "alarms.toml is invalid: the last valid one stays in force"
 }
@@ -38,14 +45,18 @@ type Keeper struct {
 	LastGood string
 
 	mu      sync.Mutex
-	force   *string   // under mu; the text in force; nil while that is unknown
-	refused bool      // under mu; a fault was seen, and nothing applied since
-	edited  time.Time // under mu; since when a valid edit waits to be applied
+	force   *string // under mu; the text in force; nil while that is unknown
+	refused bool    // under mu; a fault was seen, and nothing applied since
+	// defaults says that they are in force, because neither the file nor an earlier
+	// one is valid: under mu.
+	defaults bool
+	edited   time.Time // under mu; since when a valid edit waits to be applied
+	good     []byte    // under mu; the last valid one of this process, nil for none
 }
 
 // Load reads the file, as the function of that name does. What it returns is in
 // force from now on.
-func (k *Keeper) Load() (f File, fault, err error) {
+func (k *Keeper) Load() (f File, fault error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	f, data, fault := k.read()
@@ -53,24 +64,43 @@ func (k *Keeper) Load() (f File, fault, err error) {
 		if data != nil {
 			keep(k.LastGood, data)
 		}
+		k.good = append([]byte{}, data...)
 		text := string(data)
-		k.force, k.refused, k.edited = &text, false, time.Time{}
-		return f, nil, nil
+		k.force, k.refused, k.edited, k.defaults = &text, false, time.Time{}, false
+		return f, nil
 	}
 	k.force, k.refused = nil, true
-	if k.LastGood == "" {
-		return f, nil, fault
-	}
-	old, err := statefile.File{Path: k.LastGood}.Read()
-	if err == nil {
-		f, err = parseRules(k.LastGood, old, true)
-	}
+	f, old, err := k.earlier()
 	if err != nil {
-		return f, nil, errors.Join(append(Faults(fault), fmt.Errorf("and no earlier valid file: %w", err))...)
+		k.defaults = true
+		return Defaults(), k.explain(fault)
 	}
 	text := string(old)
-	k.force = &text
-	return f, fault, nil
+	k.force, k.defaults = &text, false
+	return f, fault
+}
+
+// earlier is the last valid file.
+func (k *Keeper) earlier() (f File, data []byte, err error) {
+	switch data = k.good; {
+	case data != nil: // the disk may have refused the copy
+	case k.LastGood == "":
+		return f, nil, fs.ErrNotExist
+	default:
+		if data, err = (statefile.File{Path: k.LastGood}).Read(); err != nil {
+			return f, nil, err
+		}
+	}
+	f, err = parseRules(k.LastGood, data, true)
+	return f, data, err
+}
+
+// explain adds to a fault that no earlier file is in force. Callers hold mu.
+func (k *Keeper) explain(fault error) error {
+	if !k.defaults {
+		return fault
+	}
+	return errors.Join(append(slices.Clone(Faults(fault)), ErrDefaults)...)
 }
 
 // read is the file now: nil if it does not exist, which is as good as an empty
@@ -97,7 +127,7 @@ func (k *Keeper) Look() error {
 	switch {
 	case fault != nil:
 		k.refused, k.edited = true, time.Time{}
-		return fault
+		return k.explain(fault)
 	case k.force != nil && *k.force == string(data):
 		k.refused, k.edited = false, time.Time{}
 		return nil

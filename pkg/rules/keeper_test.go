@@ -31,8 +31,8 @@ func TestKeeper(t *testing.T) {
 		}
 		load := func(want string) {
 			t.Helper()
-			if _, fault, err := k.Load(); !says(fault, want) || err != nil {
-				t.Errorf("load: %v, %v, want %q", fault, err, want)
+			if _, fault := k.Load(); !says(fault, want) {
+				t.Errorf("load: %v, want %q", fault, want)
 			}
 		}
 		load("")
@@ -73,4 +73,29 @@ func TestKeeper(t *testing.T) {
 			t.Errorf("a folder: %v", err)
 		}
 	})
+}
+
+// Without a folder for copies, the last valid file of the process stays in force;
+// where no file ever was valid, the defaults do, and the fault says so.
+func TestKeeperWithoutAFolder(t *testing.T) {
+	k := rules.Keeper{File: filepath.Join(t.TempDir(), "alarms.toml")}
+	load := func(text string, late time.Duration, want string) {
+		t.Helper()
+		if err := os.WriteFile(k.File, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, fault := k.Load()
+		if f.Notify.Late != late || !says(fault, want) || fault != nil && !says(k.Look(), want) {
+			t.Errorf("%q: late %s, %v, %v; want %s, %q", text, f.Notify.Late, fault, k.Look(), late, want)
+		}
+		if fault != nil && !strings.Contains(rules.Summary(fault), "in force") {
+			t.Errorf("summary %q", rules.Summary(fault))
+		}
+	}
+	load("colour = 1\n", time.Minute, "there is no earlier valid file: the defaults are in force")
+	load("[notify]\nlate = \"2m\"\n", 2*time.Minute, "")
+	load("colour = 1\n", 2*time.Minute, "alarms.toml:1: unknown key colour")
+	if err := k.Look(); errors.Is(err, rules.ErrDefaults) {
+		t.Errorf("the last valid file is in force: %v", err)
+	}
 }

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -173,9 +174,9 @@ func TestOldNameOfNotify(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f, fault, err := rules.Load(file, good)
-	if want := "alarms.toml:1: [telling] is named [notify] now: rename it"; err != nil || fault == nil || fault.Error() != want {
-		t.Errorf("fault %v, err %v; want %s", fault, err, want)
+	f, fault := rules.Load(file, good)
+	if want := "alarms.toml:1: [telling] is named [notify] now: rename it"; fault == nil || fault.Error() != want {
+		t.Errorf("fault %v; want %s", fault, want)
 	}
 	if f.Notify.Late != 2*time.Minute {
 		t.Errorf("late is %s, not that of the copy", f.Notify.Late)
@@ -223,7 +224,8 @@ channels = []
 	}
 }
 
-// A bad edit leaves the last good file in force, also after a restart.
+// A bad edit leaves the last good file in force, also after a restart; the
+// defaults, without an earlier one.
 func TestLastGood(t *testing.T) {
 	dir := t.TempDir()
 	file, good := filepath.Join(dir, "alarms.toml"), filepath.Join(dir, "good.toml")
@@ -232,22 +234,22 @@ func TestLastGood(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	late := func(want time.Duration, wantFault, wantErr string) {
+	late := func(want time.Duration, wantFault string, defaults bool) {
 		t.Helper()
-		f, fault, err := rules.Load(file, good)
-		if f.Notify.Late != want || !says(fault, wantFault) || !says(err, wantErr) {
-			t.Errorf("late %s, fault %v, err %v; want %s, %q, %q", f.Notify.Late, fault, err, want, wantFault, wantErr)
+		f, fault := rules.Load(file, good)
+		if f.Notify.Late != want || !says(fault, wantFault) || errors.Is(fault, rules.ErrDefaults) != defaults {
+			t.Errorf("late %s, fault %v; want %s, %q, by default: %v", f.Notify.Late, fault, want, wantFault, defaults)
 		}
 	}
-	late(time.Minute, "", "")
+	late(time.Minute, "", false)
 	write("[notify]\nlate = \"soon\"\n")
-	late(time.Minute, "", "alarms.toml:2: late is \"soon\"")
+	late(time.Minute, "alarms.toml:2: late is \"soon\"", true)
 	write("[notify]\nlate = \"2m\"\n")
-	late(2*time.Minute, "", "")
+	late(2*time.Minute, "", false)
 	write("[notify]\nlate = \"soon\"\n")
-	late(2*time.Minute, "alarms.toml:2: late is \"soon\"", "")
+	late(2*time.Minute, "alarms.toml:2: late is \"soon\"", false)
 	write("[notify]\nlate = \"3m\"\n")
-	late(3*time.Minute, "", "")
+	late(3*time.Minute, "", false)
 }
 
 func says(err error, want string) bool {

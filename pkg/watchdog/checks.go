@@ -66,11 +66,7 @@ func (w *Watchdog) busProbe() *probe {
 				err = w.deps.Bus.CheckStreams(ctx)
 			}
 			r := p.judge(ctx, err)
-			if how, down := w.services.down(component.Bus + ".service"); r.Verdict == Fail && down {
-				r.Summary = nothingAccepted + component.Bus + " " + how.what
-				r.Evidence += "; " + how.evidence
-			}
-			return r
+			return w.explained(r, component.Bus, nothingAccepted)
 		},
 	}
 }
@@ -102,7 +98,7 @@ func (w *Watchdog) webProbe() *probe {
 			}
 			resp, err := w.deps.Web.RoundTrip(req)
 			if err != nil {
-				return p.judge(ctx, fmt.Errorf("GET %s: %w", w.config().WebURL, err))
+				return w.explained(p.judge(ctx, fmt.Errorf("GET %s: %w", w.config().WebURL, err)), component.Web, "")
 			}
 			defer resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {

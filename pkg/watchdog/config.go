@@ -18,8 +18,8 @@ type Config struct {
 	// AlarmsFile is alarms.toml, whose thresholds take the place of Thresholds.
 	// "" is off.
 	AlarmsFile string
-	// SettingsFaults are the faults of settings for which this process uses the
-	// defaults. They are an alarm.
+	// SettingsFaults are the faults of settings that this process goes on in spite
+	// of. They are an alarm, together with those of other components.
 	SettingsFaults []error
 	// Interval between two probes of a target: 1 s.
 	Interval time.Duration

@@ -167,11 +167,28 @@ func (h *heartbeats) troubles() (all []namedTrouble) {
 	for t, e := range h.seen {
 		if t.Instance != "" && e.received && !h.busAway && time.Since(e.silentSince) <= h.limit {
 			for _, trouble := range e.heartbeat.Troubles {
-				all = append(all, namedTrouble{trouble, t.Component})
+				if trouble.ID != event.SettingsAlarm {
+					all = append(all, namedTrouble{trouble, t.Component})
+				}
 			}
 		}
 	}
 	slices.SortFunc(all, func(a, b namedTrouble) int { return strings.Compare(a.ID+" "+a.component, b.ID+" "+b.component) })
+	return all
+}
+
+// settings lists the faults of settings that components named last, also those
+// whose heartbeats do not arrive just now: a process keeps its settings.
+func (h *heartbeats) settings() (all []namedTrouble) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for t, e := range h.seen {
+		for _, trouble := range e.heartbeat.Troubles {
+			if t.Instance != "" && trouble.ID == event.SettingsAlarm {
+				all = append(all, namedTrouble{trouble, t.Component})
+			}
+		}
+	}
 	return all
 }
 

@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -45,6 +46,7 @@ type services struct {
 	at    time.Time             // under mu; of the last answer
 	units map[string]units.Unit // under mu
 	ends  map[string]string     // under mu; the result with which each last failed
+	why   map[string]string     // under mu; why the last process of a unit that does not run could not go on
 	count map[string]int        // under mu; restarts known so far
 	times map[string][]time.Time
 }
@@ -65,7 +67,7 @@ type savedRestarts struct {
 func newServices(cfg Config, deps Deps) *services {
 	s := &services{
 		deps: deps, interval: cfg.Interval, timeout: cfg.Timeout, names: []string{ownUnit}, wake: map[string][]*probe{},
-		restarts: make(chan restarted, 64), ends: map[string]string{}, count: map[string]int{}, times: map[string][]time.Time{},
+		restarts: make(chan restarted, 64), ends: map[string]string{}, why: map[string]string{}, count: map[string]int{}, times: map[string][]time.Time{},
 	}
 	for _, t := range cfg.Expect {
 		s.names = append(s.names, t.unit())
@@ -162,6 +164,11 @@ func (s *services) ask(ctx context.Context) error {
 			delete(s.ends, name)
 		}
 		s.count[name] = u.Restarts
+		if u.Active == "active" {
+			delete(s.why, name)
+		} else if strings.HasPrefix(u.Status, "cannot ") { // systemd forgets it with the next process
+			s.why[name] = u.Status
+		}
 	}
 	s.mu.Unlock()
 	for _, n := range news {
@@ -229,12 +236,14 @@ func (s *services) down(name string) (how downUnit, down bool) {
 	}
 	switch {
 	case u.Active == "failed" && u.Result == "exit-code" && u.ExitStatus == 2:
-		return downUnit{hasFailed, name + " has failed: exit code 2, its configuration is wrong"}, true
+		return downUnit{hasFailed, name + " has failed: exit code 2; " + cmp.Or(u.Status, "its configuration is wrong")}, true
 	case u.Active == "failed" && (u.Restarts > 0 || u.Result == "start-limit-hit"):
 		// Result stays that of the last process when the start limit is hit.
 		return downUnit{hasFailed, fmt.Sprintf("%s has failed (%s); systemd has given it up after %s, too many in too short a time (start-limit-hit)", name, u.Result, libra.Several(u.Restarts, "restart"))}, true
 	case u.Active == "failed":
-		return downUnit{hasFailed, fmt.Sprintf("%s has failed: %s", name, u.Result)}, true
+		return downUnit{hasFailed, fmt.Sprintf("%s has failed: %s", name, strings.Join(append([]string{u.Result}, s.reason(name)...), "; "))}, true
+	case u.Active == "inactive" && u.Job == "" && u.TriggerFailed != "":
+		return downUnit{hasFailed, fmt.Sprintf("%s does not run: %s has failed; if its port is in use, ss -ltnp shows by which process", name, u.TriggerFailed)}, true
 	case u.Active == "inactive" && u.Job == "" && !u.Triggered:
 		return downUnit{wasStopped, fmt.Sprintf("%s is %s: it was stopped, and has not failed", name, u.Active)}, true
 	}

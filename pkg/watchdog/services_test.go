@@ -91,7 +91,9 @@ func TestUnitDown(t *testing.T) {
 		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", Result: "success"}, "libra-recorder.service is inactive: it was stopped, and has not failed"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "start-limit-hit", Restarts: 20}, "libra-recorder.service has failed (start-limit-hit); systemd has given it up after 20 restarts, too many in too short a time (start-limit-hit)"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "signal", Restarts: 20}, "libra-recorder.service has failed (signal); systemd has given it up after 20 restarts, too many in too short a time (start-limit-hit)"},
-		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 2}, "libra-recorder.service has failed: exit code 2, its configuration is wrong"},
+		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 2}, "libra-recorder.service has failed: exit code 2; its configuration is wrong"},
+		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 1, Status: "cannot continue: port 1 is in use"}, "libra-recorder.service has failed: exit-code; cannot continue: port 1 is in use"},
+		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", TriggerFailed: "libra-recorder.socket"}, "libra-recorder.service does not run: libra-recorder.socket has failed; if its port is in use, ss -ltnp shows by which process"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "oom-kill"}, "libra-recorder.service has failed: oom-kill"},
 		{units.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "signal"}, ""},
 		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", Job: "start"}, ""},
@@ -115,7 +117,7 @@ func TestUnitDown(t *testing.T) {
 				t.Errorf("%+v: %+v", c.unit, stored)
 			case c.want != "":
 				what := "has failed"
-				if c.unit.Active == "inactive" {
+				if c.unit.Active == "inactive" && c.unit.TriggerFailed == "" {
 					what = "was stopped"
 				}
 				if a := stored[0].Alarm; a.Summary != "libra-recorder "+what || a.Evidence != c.want || a.ID != "beat.recorder" || a.Cause != "" {

@@ -19,8 +19,11 @@ type settings struct {
 
 // CheckAlarms names every fault of alarms.toml at path.
 func CheckAlarms(path string) []error {
-	_, _, err := rules.Load(path, "")
-	return rules.Faults(readable(err))
+	_, faults := rules.Check(path)
+	for i, err := range faults {
+		faults[i] = readable(err)
+	}
+	return faults
 }
 
 // readable adds what to do about a file that only root may read.
@@ -42,10 +45,7 @@ func (w *Watchdog) Reload() error {
 // load returns the thresholds of alarms.toml: of the last good one, of which
 // Config.State has a copy, or the defaults, while there is a fault.
 func (w *Watchdog) load() (t rules.Thresholds, fault error) {
-	file, fault, err := w.alarms.Load()
-	if err != nil {
-		return rules.Defaults().Thresholds, err
-	}
+	file, fault := w.alarms.Load()
 	return file.Thresholds, fault
 }
 
@@ -73,18 +73,7 @@ func (w *Watchdog) troubles(fault error) (list []event.Trouble) {
 			Summary: rules.Summary(fault), Evidence: strings.ReplaceAll(fault.Error(), "\n", "; "),
 		})
 	}
-	var faults []string
-	for _, err := range w.config().SettingsFaults {
-		faults = append(faults, err.Error())
-	}
-	if len(faults) > 0 {
-		list = append(list, event.Trouble{
-			ID: "settings", Target: "libra.env", Severity: libra.Major, Runbook: "#settings",
-			Summary:  "Settings are invalid: the watchdog uses their defaults, other components may not start",
-			Evidence: strings.Join(faults, "; "),
-		})
-	}
-	return list
+	return append(list, event.SettingTroubles(w.config().SettingsFaults)...)
 }
 
 // apply takes a change over, between two readings.

@@ -17,6 +17,7 @@ import (
 	"libra/pkg/libra"
 	"libra/pkg/rules"
 	"libra/pkg/watchdog"
+	"libra/pkg/watchdog/units"
 )
 
 // alarmsFile gives the rig an alarms.toml with no limit for the disk of the
@@ -114,9 +115,9 @@ func TestSettingsFaults(t *testing.T) {
 		write := r.alarmsFile()
 		write("[thresholds.page]\nraise = 0\n")
 		r.start()
-		r.advance(3, true)
-		r.wantStored("1 alarms-file raised minor", "1 settings raised major")
-		if got := r.evidence(1); got != "LIBRA_PAGE_TIMEOUT is 1; LIBRA_SERVER is foo" {
+		r.advance(6, true)
+		r.wantStored("1 alarms-file raised minor", "5 settings raised minor")
+		if got := r.evidence(1); got != "libra-watchdog: LIBRA_PAGE_TIMEOUT is 1; libra-watchdog: LIBRA_SERVER is foo" {
 			t.Errorf("evidence %q", got)
 		}
 		write("")
@@ -124,7 +125,80 @@ func TestSettingsFaults(t *testing.T) {
 			t.Error(err)
 		}
 		r.advance(5, true)
-		r.wantStored("1 alarms-file raised minor", "1 settings raised major", "6 alarms-file cleared minor")
+		r.wantStored("1 alarms-file raised minor", "5 settings raised minor", "9 alarms-file cleared minor")
+	})
+}
+
+// faulty is a fault that components name in their heartbeats.
+func faulty(text string) []event.Trouble { return event.SettingTroubles([]error{errors.New(text)}) }
+
+// send sends a heartbeat of another component than the recorder.
+func (r *rig) send(component string, troubles []event.Trouble) {
+	r.mu.Lock()
+	onHeartbeat := r.onHeartbeat
+	r.mu.Unlock()
+	onHeartbeat(event.Heartbeat{Component: component, Instance: "1", PID: 8, Troubles: troubles})
+}
+
+// The faults of all components are one alarm, which says who has which; it clears
+// when every one of them runs without a fault, and not because one is silent.
+func TestSettingsOfComponents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		r.heartbeat.Troubles = faulty("unknown setting LIBRA_X")
+		r.send("libra-web", append(faulty("unknown setting LIBRA_X"), faulty("invalid LIBRA_CACHE")...))
+		r.advance(7, true)
+		r.wantStored("5 settings raised minor")
+		if got, want := r.evidence(0), "libra-web: invalid LIBRA_CACHE; libra-recorder, libra-web: unknown setting LIBRA_X"; got != want {
+			t.Errorf("evidence %q, want %q", got, want)
+		}
+		r.set(func() { r.heartbeat.Troubles = nil })
+		r.advance(10, true) // web is silent
+		for range 3 {
+			r.send("libra-web", faulty("invalid LIBRA_CACHE"))
+			r.advance(1, true)
+		}
+		r.wantStored("5 settings raised minor", "8 settings raised minor", "18 settings raised minor")
+		if got, want := r.evidence(1)+"\n"+r.evidence(2), "libra-web: invalid LIBRA_CACHE; libra-web: unknown setting LIBRA_X\nlibra-web: invalid LIBRA_CACHE"; got != want {
+			t.Errorf("evidence of the updates %q, want %q", got, want)
+		}
+		for range 4 {
+			r.send("libra-web", nil)
+			r.advance(1, true)
+		}
+		r.wantStored("5 settings raised minor", "8 settings raised minor", "18 settings raised minor", "23 settings cleared minor")
+	})
+}
+
+// A component that ended with exit code 2 makes the alarm worse: its reason is
+// what it left with systemd. It eases when the component runs.
+func TestSettingsOfAComponentThatCannotStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigWithUnits(t)
+		r.start()
+		r.send("libra-web", faulty("invalid LIBRA_CACHE"))
+		r.advance(8, true)
+		r.setUnit(units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 2, Status: "cannot start: invalid LIBRA_DATABASE"})
+		r.advance(3, false)
+		stored := func() (list []libra.Transition) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			for _, t := range r.stored {
+				if t.Alarm.ID == "settings" {
+					list = append(list, t)
+				}
+			}
+			return list
+		}
+		r.want("of settings", stored(), []string{"5 settings raised minor", "9 settings raised major"})
+		a := stored()[1].Alarm
+		if a.Summary != "libra-recorder cannot start: invalid settings" || a.Evidence != "libra-recorder: cannot start: invalid LIBRA_DATABASE; libra-web: invalid LIBRA_CACHE" {
+			t.Errorf("%+v", a)
+		}
+		r.setUnit(running)
+		r.advance(4, true)
+		r.want("of settings", stored(), []string{"5 settings raised minor", "9 settings raised major", "14 settings raised minor"})
 	})
 }
 

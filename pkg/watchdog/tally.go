@@ -65,12 +65,14 @@ type Tally struct {
 // Change is what a reading did to the alarm.
 type Change string
 
-// Worse and Ease are published as a raised alarm with another severity.
+// Worse and Ease are published as a raised alarm with another severity, Update as
+// one with other evidence; no reading makes it.
 const (
 	Nothing Change = ""
 	Raise   Change = "raise"
 	Worse   Change = "worse"
 	Ease    Change = "ease"
+	Update  Change = "update"
 	Clear   Change = "clear"
 )
 

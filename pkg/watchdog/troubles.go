@@ -34,9 +34,10 @@ func troubleProbe(n namedTrouble) *probe {
 // heartbeats do not arrive changes nothing.
 func (ev *evaluator) checkTroubles() {
 	now := time.Now()
+	ev.checkSettings(now)
 	all := map[string]namedTrouble{}
 	for _, n := range append(ev.heartbeats.troubles(), ev.ownTroubles...) {
-		if ev.mayName(n.Trouble) && len(all) < mostTroubles {
+		if n.ID != event.SettingsAlarm && ev.mayName(n.Trouble) && len(all) < mostTroubles {
 			if n.Severity.Rank() < 0 {
 				n.Severity = libra.Minor
 			}
@@ -49,18 +50,23 @@ func (ev *evaluator) checkTroubles() {
 		ev.observe(observation{p, p.fail("%s", n.Evidence), now})
 	}
 	for id, component := range ev.publisher.Sources() {
-		if _, still := all[id]; still || component != watchdogName && !ev.heartbeats.arriving(component) {
+		if _, still := all[id]; still || id == event.SettingsAlarm || component != watchdogName && !ev.heartbeats.arriving(component) {
 			continue
 		}
-		t, ok := ev.publisher.Newest(id)
-		if !ok || t.Alarm.State == libra.Cleared && ev.tally(id).State != Bad {
-			ev.publisher.SetSource(id, "")
-			delete(ev.counters.Tallies, id)
-			continue
-		}
-		p := &probe{streak: reported, alarm: t.Alarm, recovered: t.Alarm.Target + " is healthy again"}
-		ev.observe(observation{p, Reading{Verdict: Pass}, now})
+		ev.passTrouble(id, now)
 	}
+}
+
+// passTrouble is a reading of a trouble that nobody names any more.
+func (ev *evaluator) passTrouble(id string, now time.Time) {
+	t, ok := ev.publisher.Newest(id)
+	if !ok || t.Alarm.State == libra.Cleared && ev.tally(id).State != Bad {
+		ev.publisher.SetSource(id, "")
+		delete(ev.counters.Tallies, id)
+		return
+	}
+	p := &probe{streak: reported, alarm: t.Alarm, recovered: t.Alarm.Target + " is healthy again"}
+	ev.observe(observation{p, Reading{Verdict: Pass}, now})
 }
 
 // mayName keeps components from naming what the watchdog probes itself.

@@ -76,7 +76,8 @@ func move(s *trial, from, to string) {
 	}
 }
 
-// invalidSettings: faults are logged once and not retried; the other units work.
+// invalidSettings: what can go on does, with the fault logged once; what cannot
+// fails once, for a reason that the alarm has; the other units work.
 func invalidSettings(s *trial) {
 	file := filepath.Join(box.Home, "etc", "libra.env")
 	good, err := os.ReadFile(file)
@@ -89,22 +90,25 @@ func invalidSettings(s *trial) {
 		}
 	}
 	defer restore()
-	if err := os.WriteFile(file, append(good, "\nLIBRA_WORKERS=many\nLIBRA_PAGE_TIMOUT=3s\n"...), 0o644); err != nil {
+	if err := os.WriteFile(file, append(good, "\nLIBRA_WORKERS=many\nLIBRA_PAGE_TIMOUT=3s\nLIBRA_DATABASE=/etc\n"...), 0o644); err != nil {
 		s.Fatal(err)
 	}
-	if out, err := box.Exec("systemctl", "restart", "libra-inspector@1"); err == nil {
+	box.Systemctl(s, "restart", "libra-inspector@1")
+	if out, err := box.Exec("systemctl", "restart", "libra-recorder"); err == nil {
 		s.check(false, "it started: %s", out)
 	}
+	s.wantAlarm(5*time.Second, "settings", "libra-recorder cannot start: invalid settings")
 	<-time.After(2 * time.Second)
-	state, code := box.Property(s, "libra-inspector@1", "ActiveState"), box.Property(s, "libra-inspector@1", "ExecMainStatus")
+	s.check(box.Active(s, "libra-inspector@1"), "libra-inspector@1 does not run")
+	state, code := box.Property(s, "libra-recorder", "ActiveState"), box.Property(s, "libra-recorder", "ExecMainStatus")
 	s.check(state == "failed" && code == "2", "the unit is %s with exit code %s, failed with 2 promised", state, code)
-	log := box.Journal(s, "--unit=libra-inspector@1", "--since=-10s")
-	for _, want := range []string{"LIBRA_WORKERS", "did you mean LIBRA_PAGE_TIMEOUT?"} {
+	log := box.Journal(s, "--unit=libra-inspector@1", "--unit=libra-recorder", "--since=-10s")
+	for _, want := range []string{"invalid LIBRA_WORKERS (or --workers)", "must be a file, not a folder"} {
 		s.check(strings.Count(log, want) == 1, "the journal has %q %d times", want, strings.Count(log, want))
 	}
-	s.wantAccepted(s.checkLoad("one inspector cannot start", 0.999))
+	s.wantAccepted(s.checkLoad("one component cannot start", 0.999))
 	restore()
-	box.Systemctl(s, "start", "libra-inspector@1")
+	box.Systemctl(s, "restart", "libra-inspector@1", "libra-recorder")
 	s.wantNothingLost(20 * time.Second)
 	s.wantHealthy(10 * time.Second)
 }

@@ -15,15 +15,35 @@ type Line struct {
 	Listen string // of libra-bus
 	URL    string // of another bus instead; "" for libra-bus
 	Seed   string
+	// Serves says that the process is libra-bus, which ends where the address is
+	// invalid. The others then go on without a bus: at the default address might be
+	// one that is not meant.
+	Serves  bool
+	invalid bool // the address is
 }
+
+// noBus is an address where nobody can listen.
+const noBus = "nats://127.0.0.1:0"
 
 // Settings of a process on the bus.
 func (l *Line) Settings() []daemon.Setting {
 	return []daemon.Setting{
-		{Name: "bus-listen", Default: "127.0.0.1:4222", Usage: "`address` where libra-bus listens", Into: daemon.Address(&l.Listen)},
-		{Name: "nats-url", Usage: "`URL` of a NATS server to use instead of libra-bus", Into: daemon.URLs(&l.URL, "nats://bus.example.org:4222", "nats", "tls", "ws", "wss")},
-		{Name: "nats-seed", Usage: "`file` with the nkey seed of this component", FlagOnly: true, Into: daemon.File(&l.Seed)},
+		l.address(daemon.Setting{Name: "bus-listen", Default: "127.0.0.1:4222", Usage: "`address` where libra-bus listens", Into: daemon.Address(&l.Listen)}),
+		l.address(daemon.Setting{Name: "nats-url", Usage: "`URL` of a NATS server to use instead of libra-bus", Into: daemon.URLs(&l.URL, "nats://bus.example.org:4222", "nats", "tls", "ws", "wss")}),
+		{Name: "nats-seed", Usage: "`file` with the nkey seed of this component", FlagOnly: true, Vital: true, Into: daemon.File(&l.Seed)},
 	}
+}
+
+// address completes a setting that says where the bus is.
+func (l *Line) address(s daemon.Setting) daemon.Setting {
+	into := s.Into
+	s.Vital, s.Partly, s.Effect = l.Serves, true, "no bus, until it is corrected"
+	s.Into = func(text string) error {
+		err := into(text)
+		l.invalid = l.invalid || err != nil
+		return err
+	}
+	return s
 }
 
 // Outside reports whether the bus is another NATS server than libra-bus's own.
@@ -36,6 +56,9 @@ func (l *Line) Config(p *daemon.Process) bus.Config {
 	url := l.URL
 	if url == "" {
 		url = "nats://" + l.Listen
+	}
+	if l.invalid {
+		url = noBus
 	}
 	return bus.Config{URL: url, Seed: l.Seed, Role: c.Role, Name: p.Name, Log: p.Log}
 }

@@ -27,6 +27,12 @@ type Unit struct {
 	// only while it is not active.
 	Result     string // "success", "exit-code", "signal", "watchdog", "oom-kill", "start-limit-hit"
 	ExitStatus int
+	// Status is its last line of status, which its last process may have left; only
+	// while it is not active.
+	Status string
+	// TriggerFailed is the socket or another unit that starts it, and has failed;
+	// only while it is inactive.
+	TriggerFailed string
 	// Triggered means that a socket or another unit is active that starts it when
 	// needed; only while it is inactive.
 	Triggered bool
@@ -179,13 +185,18 @@ func (u *Unit) ask(ctx context.Context, conn *dbus.Conn, path dbus.ObjectPath) e
 	}
 	var status int32
 	var triggers []string
-	err := errors.Join(get(service, "Result", &u.Result), get(service, "ExecMainStatus", &status), get(unit, "TriggeredBy", &triggers))
+	err := errors.Join(get(service, "Result", &u.Result), get(service, "ExecMainStatus", &status), get(service, "StatusText", &u.Status), get(unit, "TriggeredBy", &triggers))
 	u.ExitStatus = int(status)
 	if err != nil || u.Active != "inactive" || len(triggers) == 0 {
 		return err
 	}
 	rows, err := list(ctx, conn, triggers)
-	u.Triggered = slices.ContainsFunc(rows, func(row listed) bool { return row.Active == "active" })
+	for _, row := range rows {
+		u.Triggered = u.Triggered || row.Active == "active"
+		if row.Active == "failed" {
+			u.TriggerFailed = row.Name
+		}
+	}
 	return err
 }
 
