@@ -126,6 +126,22 @@ func TestPageDownAndOverBudgetAreNotified(t *testing.T) {
 	}
 }
 
+// A page that redirects without end is down.
+func TestEndlessRedirectIsNotified(t *testing.T) {
+	awaitNoAlarms(t)
+	s := httptest.NewServer(http.RedirectHandler("/loop", http.StatusFound))
+	t.Cleanup(s.Close)
+	url := s.URL + "/loop"
+	page := watchPage(t, url, "1s", "")
+	t.Cleanup(func() { watchPage(t, url, "off", "") })
+	wantNotified(t, libra.Alarm{
+		ID: "page.down." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
+		Summary: "The page is down", Runbook: "#page-down",
+	}, `redirected more than 20 times, the last time to "/loop"`, "; 3 inspections in a row failed")
+	watchPage(t, url, "off", "")
+	wantCleared(t, url, "The page is no longer watched")
+}
+
 // A watched page without reports, because no inspector gets its due watch, raises
 // an alarm, which clears with the next inspection.
 func TestMissedInspectionIsNotified(t *testing.T) {

@@ -91,6 +91,35 @@ func TestPageDown(t *testing.T) {
 	})
 }
 
+// Every error of a page is down, with what was seen: an answer, redirects without
+// end, no answer.
+func TestEveryErrorIsDown(t *testing.T) {
+	loop := libra.Reason{Code: libra.CodeTooManyRedirects, Text: `redirected more than 20 times, the last time to "/loop"`, Remedy: "check the server's redirects"}
+	for want, change := range map[string]func(*event.Reported){
+		"HTTP 404 Not Found":                                   status(404),
+		"HTTP 500 Internal Server Error":                       status(500),
+		"HTTP 304 Not Modified without an address to go on to": status(304),
+		loop.Text: func(a *event.Reported) {
+			failed(loop)(a)
+			a.Report.Status = 302
+		},
+		refused.Text: failed(refused),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.start()
+			w := r.watch(2, "")
+			for range 4 {
+				r.report(w, change)
+				r.advance(2, true)
+			}
+			if len(r.stored) != 1 || !strings.HasPrefix(r.stored[0].Alarm.ID, "page.down.") || r.evidence(0) != want+"; 3 inspections in a row failed" {
+				t.Errorf("%s: %+v", want, r.stored)
+			}
+		})
+	}
+}
+
 // A page that cannot be reached is down, unless other hosts cannot be either.
 func TestNetworkDown(t *testing.T) {
 	route := libra.Reason{Code: libra.CodeNoRoute, Text: "no route to 192.0.2.1:443"}
