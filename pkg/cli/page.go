@@ -163,15 +163,28 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 		fmt.Fprintf(w, "%s\nno report yet\n", printable(p.URL))
 		return
 	}
-	which := "report"
 	if p.failed() && p.Report.Outcome != libra.Error {
-		which = "the last good report,"
+		writeLastGood(w, s, p)
+		return
 	}
-	fmt.Fprintf(w, "%s of %s\n\n", which, moment(p.Report.Started))
+	fmt.Fprintf(w, "report of %s\n\n", moment(p.Report.Started))
 	if v := p.Stands; v != nil {
 		fmt.Fprintf(w, "%s, of the last complete report, %s\n\n", s.paint(scoreColour(v.Score, v.AtMost), scoreText(v.Score, v.AtMost)), moment(v.Started))
 	}
 	writeReport(w, s, p.Report, p.profile())
+}
+
+// writeLastGood prints the last good report of a page that is an error: dated, dimmed
+// and without a verdict.
+func writeLastGood(w io.Writer, s screen, p *pageAnswer) {
+	r := p.Report
+	line := fmt.Sprintf("the last good report, of %s: %s, %s transferred", moment(r.Started), r.Bounded(libra.Several(r.Totals.Requests, "request")), r.Weight())
+	if v := p.Score; v != nil {
+		line += ", score " + bounded("≤ ", v.AtMost, fmt.Sprint(v.Score)) + " of 100"
+	}
+	fmt.Fprintf(w, "%s\n\n%s\n\n", s.paint(dim, line), s.paint(bold, printable(p.URL)))
+	writeTotals(w, s, r.Totals)
+	writeAssets(w, s, r)
 }
 
 // writeWatch prints the interval of the watch, the open alarms and the budget.

@@ -153,7 +153,7 @@ func TestTroubleIsMarked(t *testing.T) {
 			t.Errorf("the page lacks %q:\n%s", part, page)
 		}
 	}
-	for _, part := range []string{"Not inspected since", "Compared with the web", `<span class="tag complete">complete</span>`} {
+	for _, part := range []string{"Not inspected since", "Compared with the web", "Excellent", `<span class="tag complete">complete</span>`} {
 		if strings.Contains(page, part) {
 			t.Errorf("the page has %q:\n%s", part, page)
 		}
