@@ -138,7 +138,7 @@ func (t *table) addPage(p *pageAnswer) {
 		outcome = painted(string(p.Report.Outcome), outcomeColour(p.Report.Outcome))
 		when = timeCell(p.Report.Started)
 		if p.Report.Outcome != libra.Error {
-			requests = count(p.Report.Totals.Requests)
+			requests = text(bounded("≥ ", p.Report.AtLeast(), strconv.Itoa(p.Report.Totals.Requests)))
 			transfer = text(bounded("≥ ", p.Report.AtLeast(), libra.FormatBytes(p.Report.Totals.TransferBytes)))
 		}
 	}

@@ -21,7 +21,7 @@ func TestScriptsMayFetchMore(t *testing.T) {
 	h.publish(r)
 	bustest.Await(t, "the report", func() bool { return h.get("/api/pages/"+r.Request.Page).code == 200 })
 	for path, want := range map[string][]string{
-		"/": {"at least 10.3 kB", ">at most 100</span>"},
+		"/": {"at least 10.3 kB", ">at least 2</td>", `title="1 script was not executed (2.0 kB decoded): it may fetch more"`, ">at most 100</span>"},
 		"/pages/" + r.Request.Page: {
 			"<dd>at least 10.3 kB</dd>", "<dd>at least 2</dd>", "<dd>at most 100</dd>", "1 script was not executed (2.0 kB decoded): it may fetch more.",
 			"Not compared with the web&#39;s desktop pages", "scores its weight at most 1.00 of 1", "emits at least",
