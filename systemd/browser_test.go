@@ -69,10 +69,10 @@ func TestBrowserSubmitsAndShowsReport(t *testing.T) {
 	// An invalid address.
 	runInBrowser(t, ctx, chromedp.Navigate(box.URL+"/"))
 	runInBrowser(t, ctx, chromedp.Evaluate[bool](`document.querySelector("form.submit").noValidate = true`))
-	runInBrowser(t, ctx, chromedp.SendKeys("#url", "example.org"))
+	runInBrowser(t, ctx, chromedp.SendKeys("#url", "ftp://example.org"))
 	runInBrowser(t, ctx, chromedp.Submit("#url"))
 	runInBrowser(t, ctx, chromedp.WaitVisible("#fault"))
-	if fault := runInBrowser(t, ctx, chromedp.Text("#fault")); !strings.Contains(fault, "start it with https://") {
+	if fault := runInBrowser(t, ctx, chromedp.Text("#fault")); !strings.Contains(fault, "only http and https") {
 		t.Errorf("an invalid address is answered with %q", fault)
 	}
 }

@@ -187,6 +187,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GORACE", promptExit)
 			e.Setenv("TZ", "UTC")
 			e.Setenv("SITE", siteURL)
+			e.Setenv("HOST", strings.TrimPrefix(siteURL, "http://"))
 			e.Setenv("APPLIANCE", applianceURL)
 			e.Setenv("DEGRADED", degradedURL)
 			e.Setenv("NOBODY", "http://127.0.0.1:2") // a port that no other test is given meanwhile

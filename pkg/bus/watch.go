@@ -166,7 +166,7 @@ func (c *Conn) submitDue(ctx context.Context, m jetstream.Msg) error {
 	}
 	// The same occasion makes the same request, however often it is delivered.
 	id := fmt.Sprintf("%s-%x-%d", w.Page, meta.Timestamp.Unix(), meta.Sequence.Stream)
-	err = c.Submit(ctx, event.Request{ID: id, Page: w.Page, URL: w.URL, Site: w.Site, Client: w.Client, Asked: meta.Timestamp.UTC(), Watch: &w})
+	err = c.Submit(ctx, event.Request{ID: id, Page: w.Page, URL: w.URL, Site: w.Site, Client: w.Client, Asked: meta.Timestamp.UTC(), SchemeGuessed: w.SchemeGuessed, Watch: &w})
 	switch {
 	case errors.Is(err, libra.ErrOpen):
 		c.log.Debug("page is due while its last request is open, skipped", "page", w.Page)

@@ -37,6 +37,9 @@ not executed: they are counted, and where they may fetch more, the page weighs
    libra inspect --budget budget.json --junit result.xml https://example.org/
    libra inspect --har page.har https://example.org/
 
+Without a scheme https is meant; http is used, and the report says so, where https
+does not answer.
+
 Private addresses are refused unless --allow or LIBRA_ALLOW lists them.
 
 A budget file is LightWallet's budget.json, sizes in KB of 1024 bytes; they are
@@ -75,14 +78,15 @@ func (r *runner) inspect(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := weburl.ParsePage(url); err != nil {
+	page, err := typedPage(url)
+	if err != nil {
 		return failURL(err)
 	}
 	criteria, err := r.criteria(c)
 	if err != nil {
 		return err
 	}
-	report := r.fetch(c.Context, cfg, url)
+	report := r.fetch(c.Context, cfg, page)
 	if c.Context.Err() != nil {
 		return c.Context.Err()
 	}
@@ -142,12 +146,12 @@ func (r *runner) printError(report *libra.Report, profile string, result *budget
 	return f
 }
 
-func (r *runner) fetch(ctx context.Context, cfg inspect.Config, url string) *libra.Report {
+func (r *runner) fetch(ctx context.Context, cfg inspect.Config, page inspect.Page) *libra.Report {
 	i := inspect.New(cfg)
 	defer i.Close()
 	progress := r.progress()
 	defer progress.clear()
-	return i.Inspect(ctx, url, func(p inspect.Progress) {
+	return i.InspectPage(ctx, page, func(p inspect.Progress) {
 		progress.show(string(p.Step), p.Done, p.Found)
 	})
 }
@@ -185,7 +189,17 @@ func prefixes(source string, texts []string) (list []netip.Prefix, err error) {
 	return list, nil
 }
 
-// failURL turns an error of weburl.ParsePage into a fault.
+// typedPage reads the address of a page to inspect. One with a scheme stays as it
+// was typed: reports repeat it.
+func typedPage(text string) (inspect.Page, error) {
+	u, guessed, err := weburl.ParseTyped(text)
+	if err != nil || !guessed {
+		return inspect.Page{URL: text}, err
+	}
+	return inspect.Page{URL: u.String(), SchemeGuessed: true}, nil
+}
+
+// failURL turns an error of weburl.ParseTyped into a fault.
 func failURL(err error) error {
 	why := libra.ReasonOf(err)
 	return fail("cannot inspect this page: %s", why.Text).with("%s", why.Remedy)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,7 @@ func (r *runner) page(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	id = k.earlier(c.Context, given, id)
 	var p pageAnswer
 	data, err := k.get(c.Context, fmt.Sprintf("show page %q", given), pagePath(id), &p)
 	if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
@@ -70,12 +72,27 @@ func pageID(do, s string) (string, error) {
 	if idForm.MatchString(s) {
 		return s, nil
 	}
-	u, err := weburl.ParsePage(s)
-	if err != nil {
+	u, guessed, err := weburl.ParseTyped(s)
+	if err != nil || guessed && !strings.ContainsAny(s, ".:/") && s != "localhost" { // a mistyped id, rather
 		return "", fail("cannot %s page %q: it is neither a page's id nor a URL", do, s).
 			with("give an id as libra pages lists it, or a URL such as https://example.org/")
 	}
 	return libra.PageID(u.String()), nil
+}
+
+// earlier is the id of the page whose URL is exactly what was given, although URLs are
+// written differently since it was submitted; id where there is no such page.
+func (k *client) earlier(ctx context.Context, given, id string) string {
+	text := strings.TrimSpace(given)
+	was := libra.PageID(text)
+	if was == id || !strings.Contains(text, "://") {
+		return id
+	}
+	var p pageAnswer
+	if _, err := k.get(ctx, fmt.Sprintf("look up page %q", given), pagePath(was), &p); err != nil || p.URL != text {
+		return id
+	}
+	return was
 }
 
 func pagePath(id string) string { return "/api/pages/" + url.PathEscape(id) }

@@ -39,6 +39,7 @@ func (r *runner) release(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	id = k.earlier(c.Context, given, id)
 	var a accepted
 	data, err := k.do(c.Context, fmt.Sprintf("release page %q", given), http.MethodPost, pagePath(id)+"/release", nil, &a)
 	if f := (*fault)(nil); errors.As(err, &f) {

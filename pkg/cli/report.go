@@ -44,7 +44,11 @@ func writeFigures(w io.Writer, s screen, r *libra.Report, profile string) {
 		fmt.Fprintln(w, printable(r.Title))
 	}
 	if r.FinalURL != "" && r.FinalURL != r.URL {
-		fmt.Fprintf(w, "redirected to %s\n", printable(r.FinalURL))
+		how := "redirected to"
+		if r.HasReason(libra.CodeHTTPOnly) {
+			how = "over http:"
+		}
+		fmt.Fprintf(w, "%s %s\n", how, printable(r.FinalURL))
 	}
 	if r.NoAnswer() {
 		fmt.Fprintf(w, "%s, no answer, inspected in %s\n", s.paint(red, string(r.Outcome)), libra.FormatDuration(time.Duration(r.DurationMS)*time.Millisecond))

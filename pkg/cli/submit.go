@@ -66,7 +66,7 @@ func (r *runner) submit(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	u, err := weburl.ParsePage(given)
+	u, _, err := weburl.ParseTyped(given)
 	if err != nil {
 		return failURL(err)
 	}
@@ -84,7 +84,7 @@ func (r *runner) submit(c *cli.Context) error {
 	what := fmt.Sprintf("submit %q", given)
 	var before time.Time
 	if c.Bool("wait") {
-		if before, err = k.lastAnswer(c.Context, what, u.String()); err != nil {
+		if before, err = k.lastAnswer(c.Context, what, k.earlier(c.Context, given, libra.PageID(u.String()))); err != nil {
 			return err
 		}
 	}
@@ -165,9 +165,9 @@ func interval(every string) string {
 
 // lastAnswer is when the page was last answered: not the answer to wait for.
 // Zero where none is known.
-func (k *client) lastAnswer(ctx context.Context, what, normal string) (time.Time, error) {
+func (k *client) lastAnswer(ctx context.Context, what, id string) (time.Time, error) {
 	var p pageAnswer
-	_, err := k.get(ctx, what, pagePath(libra.PageID(normal)), &p)
+	_, err := k.get(ctx, what, pagePath(id), &p)
 	if f := (*fault)(nil); errors.As(err, &f) && f.status != 0 {
 		return time.Time{}, nil // no such page, or its history is out: the appliance takes requests all the same
 	}

@@ -159,6 +159,9 @@ type Request struct {
 	Site   string    `json:"site"`
 	Client string    `json:"client"` // who asks: X-Libra-Client, else the peer's address
 	Asked  time.Time `json:"asked"`
+	// SchemeGuessed: who typed the URL left https:// out, so that http will do where
+	// https does not answer.
+	SchemeGuessed bool `json:"scheme_guessed,omitempty"`
 	// Release asks for a page that is in quarantine.
 	Release bool `json:"release,omitempty"`
 	// Watch is the watch that was due, null for a request without one.
@@ -173,6 +176,8 @@ type Watch struct {
 	Client string    `json:"client"`  // who asks; the requests take this client's turns
 	EveryS int       `json:"every_s"` // seconds; 0: not watched any more
 	At     time.Time `json:"at"`      // since when it is so
+	// SchemeGuessed is that of its requests.
+	SchemeGuessed bool `json:"scheme_guessed,omitempty"`
 	// Budget is a LightWallet budget file, null for none.
 	Budget json.RawMessage `json:"budget,omitempty"`
 }

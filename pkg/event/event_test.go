@@ -23,7 +23,7 @@ var (
 	req = event.Request{ID: "r1", Page: "p1", URL: "https://example.org/", Site: "home", Client: "alice", Asked: at}
 )
 
-var watch = event.Watch{Page: "p1", URL: req.URL, Site: "home", Client: "alice", EveryS: 30, At: at, Budget: json.RawMessage(`[]`)}
+var watch = event.Watch{Page: "p1", URL: req.URL, Site: "home", Client: "alice", EveryS: 30, At: at, SchemeGuessed: true, Budget: json.RawMessage(`[]`)}
 
 var timedOut = libra.ReasonList{
 	Reasons: []string{"one asset timed out: try again"},
@@ -44,7 +44,7 @@ var messages = map[string]any{
 		Repeat: &libra.Totals{Size: libra.Size{Requests: 1}, ByType: map[libra.ResourceType]libra.Size{}},
 	}},
 	"watched": event.Reported{
-		Request: event.Request{ID: "r2", Page: "p1", URL: req.URL, Site: "home", Client: "alice", Asked: at, Release: true, Watch: &watch},
+		Request: event.Request{ID: "r2", Page: "p1", URL: req.URL, Site: "home", Client: "alice", Asked: at, SchemeGuessed: true, Release: true, Watch: &watch},
 		Attempt: 1, Inspector: "1", At: at, Quarantined: true, Budget: &event.Judged{Lines: 2, Over: []string{"total is 4.1 kB over"}, Within: []string{"image is 1 request, within its budget of 2 requests"}, OverLines: []event.OverLine{
 			{Kind: "resourceSizes", Type: "total", Unit: "bytes", Budgeted: 1024, Actual: 5120, Over: 4096},
 		}},

@@ -168,27 +168,38 @@ type Progress struct {
 // and reasons say what went wrong. progress, if not nil, is called from Inspect's
 // own goroutine on every step and every answer.
 func (i *Inspector) Inspect(ctx context.Context, url string, progress func(Progress)) *libra.Report {
-	return i.InspectAgain(ctx, url, nil, progress)
+	return i.InspectPage(ctx, Page{URL: url}, progress)
 }
 
-// InspectAgain is Inspect with the page's previous report. Images, fonts and media
-// are then requested conditionally, with the validators of that report. A 304
-// saves the body: the report repeats the sizes of a first visit, and Repeat has
-// the size of the 304 instead of an estimate.
-func (i *Inspector) InspectAgain(ctx context.Context, url string, previous *libra.Report, progress func(Progress)) *libra.Report {
+// Page is a page to inspect.
+type Page struct {
+	URL string
+	// SchemeGuessed: https is only a guess, and http is tried where https does not
+	// answer: no connection, no response, no TLS. A certificate that is not valid is
+	// an answer. The report then has a reason with CodeHTTPOnly.
+	SchemeGuessed bool
+	// Previous is the page's previous report, or nil. With it images, fonts and media
+	// are requested conditionally, with its validators. A 304 saves the body: the
+	// report repeats the sizes of a first visit, and Repeat has the size of the 304
+	// instead of an estimate.
+	Previous *libra.Report
+}
+
+// InspectPage is Inspect with what is known of the page.
+func (i *Inspector) InspectPage(ctx context.Context, page Page, progress func(Progress)) *libra.Report {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, i.cfg.PageTimeout)
 	defer cancel()
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	r := &libra.Report{URL: url, Started: started.UTC(), ReasonList: libra.NoReasons(), Assets: []libra.Asset{}, Outcome: libra.Complete}
-	if u, err := weburl.ParsePage(url); err != nil {
+	r := &libra.Report{URL: page.URL, Started: started.UTC(), ReasonList: libra.NoReasons(), Assets: []libra.Asset{}, Outcome: libra.Complete}
+	if u, err := weburl.ParsePage(page.URL); err != nil {
 		r.Outcome = libra.Error
 		r.AddReason(libra.ReasonOf(err))
 	} else {
 		p := newPage(i, u.String(), progress)
-		p.prior = priorAssets(previous)
+		p.prior, p.guessed = priorAssets(page.Previous), page.SchemeGuessed
 		p.run(ctx)
 		p.dropTrees()
 		p.report(r)

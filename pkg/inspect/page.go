@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -86,6 +87,8 @@ type page struct {
 	oddities   []string                // what is odd about responses, in the order of the report
 	prior      map[string]*libra.Asset // of the previous report, by URL
 	cutCause   error                   // why the rest of the queue was not requested
+	guessed    bool                    // http will do where https does not answer
+	httpOnly   error                   // why https did not answer; nil where it was not replaced
 }
 
 // answer is the result of a worker.
@@ -143,7 +146,37 @@ func (p *page) fetchRoot(ctx context.Context) answer {
 	r, _ := p.queue.pop(func(*request) (bool, time.Duration) { return true, 0 })
 	p.inFlight++
 	r.host.busy++
-	return answer{r, p.session.Get(ctx, p.fetchRequest(r))}
+	ask := p.fetchRequest(r)
+	result := p.session.Get(ctx, ask)
+	if p.guessed && silent(&result) {
+		if u, err := weburl.Parse(ask.URL); err == nil {
+			ask.URL = u.Plain().String()
+		}
+		if plain := p.session.Get(ctx, ask); len(plain.Hops) > 0 && plain.Hops[0].Status != 0 {
+			p.httpOnly = result.Err
+			p.requests[ask.URL] = r
+			return answer{r, plain}
+		}
+	}
+	return answer{r, result}
+}
+
+// silent reports whether a server gave no answer over https: no connection, no TLS or
+// no response. A certificate that is not valid is an answer, which another protocol
+// must not hide.
+func silent(res *fetch.Result) bool {
+	if len(res.Hops) != 1 || res.Hops[0].Status != 0 {
+		return false
+	}
+	if errors.As(res.Err, new(*fetch.Limit)) {
+		return true // of the time for a connection, or for a response
+	}
+	switch res.Hops[0].ErrorCode {
+	case libra.CodeConnectionRefused, libra.CodeNoRoute, libra.CodeConnectTimeout, libra.CodeConnectionReset, libra.CodeConnectionClosed,
+		libra.CodeAnswerTimeout, libra.CodeConnectionFailed, libra.CodeNotTLS, libra.CodeTLSFailed, libra.CodeNotHTTP:
+		return true
+	}
+	return false
 }
 
 // cancel ends an inspection whose time is up: requests in flight are cancelled,

@@ -66,6 +66,7 @@ func (p *page) report(r *libra.Report) {
 	if r.Status/100 != 2 {
 		r.Outcome = libra.Error
 		p.explain(r, hops)
+		p.notice(r)
 		return
 	}
 	p.judge(r, hops)
@@ -146,6 +147,12 @@ func (p *page) judge(r *libra.Report, root *fetch.Result) {
 // notice adds what the reader of a report should know although it does not make the
 // report less complete.
 func (p *page) notice(r *libra.Report) {
+	if p.httpOnly != nil {
+		r.AddReason(libra.Reason{
+			Code: libra.CodeHTTPOnly, Text: fmt.Sprintf("inspected over http, because https does not answer (%s)", libra.ReasonOf(p.httpOnly).Text),
+			Remedy: "serve the page over https, or give its URL with http://",
+		})
+	}
 	for _, text := range p.oddities[:min(len(p.oddities), maxOddities)] {
 		r.AddReason(libra.Reason{Code: libra.CodeMalformedHeader, Text: text, Remedy: "correct the server's header"})
 	}

@@ -12,9 +12,9 @@ import (
 	"libra/pkg/libra"
 )
 
-// TestInspectAgain inspects a page twice: the second time images are requested
+// TestInspectPageAgain inspects a page twice: the second time images are requested
 // conditionally, and both reports have the same sizes.
-func TestInspectAgain(t *testing.T) {
+func TestInspectPageAgain(t *testing.T) {
 	var mu sync.Mutex
 	statuses := map[string]int{} // count by path and status; under mu
 	mux := http.NewServeMux()
@@ -52,7 +52,7 @@ func TestInspectAgain(t *testing.T) {
 	url := served(t, mux.ServeHTTP) + "/"
 	i := newInspector(t, inspect.Config{})
 	first := i.Inspect(context.Background(), url, nil)
-	again := i.InspectAgain(context.Background(), url, first, nil)
+	again := i.InspectPage(context.Background(), inspect.Page{URL: url, Previous: first}, nil)
 	for _, r := range []*libra.Report{first, again} {
 		if r.Outcome != libra.Complete || r.Repeat == nil {
 			t.Fatalf("got %s %q, repeat %v", r.Outcome, r.Reasons, r.Repeat)

@@ -15,6 +15,7 @@ import (
 
 	"libra/pkg/inspect"
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // A page that is delivered a second time may have ended the process that claimed
@@ -44,11 +45,27 @@ func (i *Inspector) InspectAlone(ctx context.Context, url string, w io.Writer) e
 	defer cancel(nil)
 	go i.guard(ctx, cancel)
 	out := json.NewEncoder(w)
-	report := i.inspect(ctx, url, nothing, func(p inspect.Progress) { _ = out.Encode(line{Progress: &p}) }) // the last line counts
+	report := i.inspect(ctx, lonePage(url), nothing, func(p inspect.Progress) { _ = out.Encode(line{Progress: &p}) }) // the last line counts
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	return out.Encode(line{Report: report})
+}
+
+// argument names the page to a lone process; one whose scheme is guessed has none.
+func argument(page inspect.Page) string {
+	if page.SchemeGuessed {
+		return weburl.Unguessed(page.URL)
+	}
+	return page.URL
+}
+
+// lonePage is the page that argument names.
+func lonePage(argument string) inspect.Page {
+	if strings.Contains(argument, "://") {
+		return inspect.Page{URL: argument}
+	}
+	return inspect.Page{URL: "https://" + argument, SchemeGuessed: true}
 }
 
 // nothing is the previous report of a lone process, which has no bus.
@@ -65,7 +82,7 @@ var errNotStarted = errors.New("start an inspector for one page")
 func (w *worker) runAlone(ctx context.Context) (*libra.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Inspect.PageTimeout+aloneGrace)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, w.cfg.Program, append(w.cfg.Args, "--weigh", w.job.Request.URL)...)
+	cmd := exec.CommandContext(ctx, w.cfg.Program, append(w.cfg.Args, "--weigh", argument(w.page(ctx)))...)
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { // this process notifies systemd, not the lone one
 		return strings.HasPrefix(kv, "NOTIFY_SOCKET=") || strings.HasPrefix(kv, "WATCHDOG_")
 	})

@@ -161,13 +161,16 @@ func failed(page string) *libra.Report {
 
 // inspect inspects a page in this process. previous returns the report whose
 // assets may be reused where they have not changed, or nil.
-func (i *Inspector) inspect(ctx context.Context, page string, previous func(context.Context) *libra.Report, watch func(inspect.Progress)) *libra.Report {
+func (i *Inspector) inspect(ctx context.Context, page inspect.Page, previous func(context.Context) *libra.Report, watch func(inspect.Progress)) *libra.Report {
 	if i.cfg.Before != nil {
-		if err := i.cfg.Before(ctx, page); err != nil {
-			r := failed(page)
+		if err := i.cfg.Before(ctx, page.URL); err != nil {
+			r := failed(page.URL)
 			r.AddReason(libra.ReasonOf(err))
 			return r
 		}
 	}
-	return i.hosts.inspect(ctx, page, func() *libra.Report { return i.engine.InspectAgain(ctx, page, previous(ctx), watch) })
+	return i.hosts.inspect(ctx, page.URL, func() *libra.Report {
+		page.Previous = previous(ctx)
+		return i.engine.InspectPage(ctx, page, watch)
+	})
 }

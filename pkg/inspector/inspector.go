@@ -198,7 +198,7 @@ func (w *worker) inspectHere(ctx context.Context) state {
 		w.Inspector.mu.Unlock()
 	}()
 	w.progress(inspect.Progress{Step: libra.Fetching})
-	w.report = w.inspect(ctx, w.job.Request.URL, w.previous, w.progress)
+	w.report = w.inspect(ctx, w.page(ctx), w.previous, w.progress)
 	if ctx.Err() != nil {
 		return w.retry // stopped by this process, which is not the page's fault
 	}

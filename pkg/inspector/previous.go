@@ -2,8 +2,10 @@ package inspector
 
 import (
 	"context"
+	"strings"
 	"time"
 
+	"libra/pkg/inspect"
 	"libra/pkg/libra"
 )
 
@@ -24,6 +26,20 @@ func (w *worker) previous(ctx context.Context) *libra.Report {
 		return nil
 	}
 	return last
+}
+
+// page is what to inspect. A guess that https is meant is over once https has
+// answered: that it does not answer any more is then a fault of the page.
+func (w *worker) page(ctx context.Context) inspect.Page {
+	p := inspect.Page{URL: w.job.Request.URL, SchemeGuessed: w.job.Request.SchemeGuessed}
+	if p.SchemeGuessed {
+		ctx, cancel := context.WithTimeout(ctx, previousWait)
+		defer cancel()
+		if last := w.lastComplete(ctx); last != nil && strings.HasPrefix(last.FinalURL, "https://") {
+			p.SchemeGuessed = false
+		}
+	}
+	return p
 }
 
 func sameDay(a, b time.Time) bool {

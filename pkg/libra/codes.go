@@ -12,6 +12,9 @@ const (
 	// CodeAddressForbidden: the host has a private address, or the port belongs
 	// to another protocol.
 	CodeAddressForbidden Code = "address-forbidden"
+	// CodeHTTPOnly: the address was typed without a scheme, https does not answer,
+	// and the page was inspected over http.
+	CodeHTTPOnly Code = "http-only"
 )
 
 // Name lookup.

@@ -27,7 +27,7 @@ func TestProblems(t *testing.T) {
 		detail                          string
 	}{
 		{"POST", "/api/pages", jsonType, `{"url":"https://example.org/","evry":"30s"}`, 400, `"evry"`},
-		{"POST", "/api/pages", jsonType, `{"url":"example.org"}`, 400, "start it with https://"},
+		{"POST", "/api/pages", jsonType, `{"url":"/etc/passwd"}`, 400, "give one such as https://example.org/"},
 		{"POST", "/api/pages", jsonType, `{"url":"file:///etc/passwd"}`, 400, "only http and https"},
 		{"POST", "/api/pages", jsonType, `{"url":7}`, 400, `"url" must be a string`},
 		{"POST", "/api/pages", jsonType, `{"url":null}`, 400, `"url" must be a string`},

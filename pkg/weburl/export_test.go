@@ -17,8 +17,8 @@ func Standard(base, input string) (href string, ok bool) {
 	return href, true
 }
 
-// ResolveStandard is Resolve without the short way, Plain with nothing else.
+// ResolveStandard is Resolve without the short way, ShortWay nothing else.
 func (u URL) ResolveStandard(ref string) (URL, error) { return u.standard(ref, nil) }
 
-// Plain: see ResolveStandard.
-func (u URL) Plain(ref string) (URL, bool) { return u.plain(ref) }
+// ShortWay: see ResolveStandard.
+func (u URL) ShortWay(ref string) (URL, bool) { return u.plain(ref) }

@@ -40,6 +40,39 @@ func ParsePage(text string) (URL, error) {
 	return u, nil
 }
 
+// ParseTyped is ParsePage for an address that a person typed: without a scheme,
+// https is meant, as in browsers, and guessed says so. A host with a port has none:
+// "localhost:8080".
+func ParseTyped(text string) (u URL, guessed bool, err error) {
+	text = strings.TrimSpace(text)
+	if text == "" || hasWebScheme(text) {
+		u, err = ParsePage(text)
+		return u, false, err
+	}
+	rest, relative := strings.CutPrefix(text, "//")
+	if !relative && strings.ContainsRune(`/\?#-.`, rune(text[0])) {
+		return URL{}, false, invalid(example, "%q is not a URL", text)
+	}
+	u, err = ParsePage("https://" + rest)
+	if err != nil {
+		r := libra.ReasonOf(err)
+		r.Text = strings.Replace(r.Text, "https://", "", 1) // what was not typed
+		err = r
+	}
+	return u, true, err
+}
+
+// hasWebScheme reports whether text begins with a scheme rather than with a host and
+// its port.
+func hasWebScheme(text string) bool {
+	scheme, ok := schemeOf(clean(text))
+	return ok && (strings.Contains(text, "://") || scheme == "http" || scheme == "https" || knownScheme[scheme])
+}
+
+// Unguessed returns the text that ParseTyped reads as the page at url, whose scheme
+// was guessed.
+func Unguessed(url string) string { return strings.TrimPrefix(url, "https://") }
+
 // notPage explains why Parse refused text.
 func notPage(text string, err error) error {
 	e := &Error{}
@@ -65,7 +98,7 @@ func notPage(text string, err error) error {
 
 // knownScheme holds what people paste that is a URL but no web page; anything
 // else before a colon is a host ("localhost:8080").
-var knownScheme = map[string]bool{"file": true, "data": true, "javascript": true, "mailto": true, "about": true, "blob": true}
+var knownScheme = map[string]bool{"file": true, "data": true, "javascript": true, "mailto": true, "tel": true, "about": true, "blob": true, "ftp": true, "ws": true, "wss": true}
 
 // Redacted returns text with nothing of what stands before an @ in its authority,
 // which could be a password.

@@ -72,3 +72,47 @@ func TestParsePage(t *testing.T) {
 		}
 	}
 }
+
+// What people type without a scheme means https.
+func TestParseTyped(t *testing.T) {
+	for _, c := range []struct {
+		in, want string
+		guessed  bool
+	}{
+		{"example.org", "https://example.org/", true},
+		{"  EXAMPLE.org/Path?q=a b#top\n", "https://example.org/Path?q=a%20b", true},
+		{"example.org:8080/path", "https://example.org:8080/path", true},
+		{"example.org:443", "https://example.org/", true},
+		{"localhost:8080", "https://localhost:8080/", true},
+		{"localhost", "https://localhost/", true},
+		{"127.0.0.1:8000", "https://127.0.0.1:8000/", true},
+		{"[::1]:8000/x", "https://[::1]:8000/x", true},
+		{"bücher.example", "https://xn--bcher-kva.example/", true},
+		{"//example.org/x", "https://example.org/x", true},
+		{"example.org?q", "https://example.org/?q", true},
+		{"wiki", "https://wiki/", true},
+		{"http.example", "https://http.example/", true},
+		{"http://example.org", "http://example.org/", false},
+		{"HTTPS://example.org", "https://example.org/", false},
+		{"https:example.org", "https://example.org/", false},
+		{`http:\\example.org`, "http://example.org/", false},
+	} {
+		u, guessed, err := weburl.ParseTyped(c.in)
+		if err != nil || u.String() != c.want || guessed != c.guessed {
+			t.Errorf("ParseTyped(%q) = %q, %v, %v; want %q, %v", c.in, u, guessed, err, c.want, c.guessed)
+		}
+		if again, guessed, err := weburl.ParseTyped(weburl.Unguessed(c.want)); c.guessed && (err != nil || !guessed || again != u) {
+			t.Errorf("%q again: %q, %v, %v", c.in, again, guessed, err)
+		}
+	}
+	for in, fault := range map[string]string{
+		"": "empty", "/etc/passwd": "is not a URL", "?q": "is not a URL", "#top": "is not a URL", "--help": "is not a URL", "..": "is not a URL",
+		"ftp://example.org": `scheme "ftp"`, "mailto:a@example.org": `scheme "mailto"`, "file:///etc/passwd": `scheme "file"`, "gopher://x": `scheme "gopher"`,
+		"two words": "is not a URL", "me:secret@example.org": "user name", "example.org:99999": "must be 1 to 65535", "example.org:port": "must be 1 to 65535", "a..b": "empty label",
+	} {
+		u, _, err := weburl.ParseTyped(in)
+		if err == nil || !strings.Contains(err.Error(), fault) || strings.Contains(err.Error(), "secret") || in != "" && strings.Contains(err.Error(), "https://"+in) {
+			t.Errorf("ParseTyped(%q) = %q, %v; want an error about %q", in, u, err, fault)
+		}
+	}
+}

@@ -96,6 +96,9 @@ func (u URL) SameOrigin(v URL) bool { return u.Origin() == v.Origin() }
 // Upgraded returns u over https.
 func (u URL) Upgraded() URL { return u.over("https") }
 
+// Plain returns u over http.
+func (u URL) Plain() URL { return u.over("http") }
+
 // over returns u with another scheme, its port unchanged.
 func (u URL) over(scheme string) URL {
 	if u.Scheme() == scheme {

@@ -192,7 +192,7 @@ func FuzzPlain(f *testing.F) {
 		if text := bases[uint(n)%uint(len(bases))]; text != "" {
 			base, _ = weburl.Parse(text)
 		}
-		short, ok := base.Plain(ref)
+		short, ok := base.ShortWay(ref)
 		if !ok || len(ref) > 4096 {
 			return
 		}

@@ -61,7 +61,8 @@ func (s *API) Release(r *http.Request) (accepted, *Problem) {
 	if !v.Quarantined() {
 		return accepted{}, NewProblem(ProblemURN+"not-quarantined", "Not in quarantine", http.StatusConflict, libra.Reason{Code: libra.CodeNotQuarantined, Text: fmt.Sprintf("the page %q is not in quarantine", v.URL), Remedy: "POST its URL to /api/pages to have it inspected"}).of(About{ID: id, URL: v.URL})
 	}
-	doc, p := s.ask(ctx, r, event.Request{URL: v.URL, Release: true})
+	w, _ := s.state.Watches.Of(id)
+	doc, p := s.ask(ctx, r, event.Request{URL: v.URL, SchemeGuessed: w.SchemeGuessed, Release: true})
 	if p != nil || doc.Note == "" {
 		return doc, p
 	}

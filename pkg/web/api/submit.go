@@ -83,25 +83,57 @@ func ReadForm(w http.ResponseWriter, r *http.Request) *Problem {
 
 // Submit stores a request for a page. Without a problem it is durable.
 func (s *API) Submit(r *http.Request, raw string) (accepted, *Problem) {
-	parsed, err := weburl.ParsePage(raw)
-	if err != nil {
-		return accepted{}, BadRequestOf("url", err)
-	}
-	url := parsed.String()
-	if p := s.reachable(parsed); p != nil {
-		return accepted{}, p
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
+	url, guessed, p := s.address(ctx, raw)
+	if p != nil {
+		return accepted{}, p
+	}
+	if p := s.reachable(url); p != nil {
+		return accepted{}, p
+	}
 	if p := s.quarantine(ctx, libra.PageID(url), url); p != nil {
 		return accepted{}, p
 	}
-	return s.ask(ctx, r, event.Request{URL: url})
+	return s.ask(ctx, r, event.Request{URL: url, SchemeGuessed: guessed})
+}
+
+// address returns the URL of the page that a text names, and whether its scheme was
+// guessed. A text that is exactly the URL of a page that is known names that
+// page, although URLs are written differently since: pages that were submitted to an
+// earlier version keep their ids, their history and their watches.
+func (s *API) address(ctx context.Context, raw string) (url string, guessed bool, p *Problem) {
+	u, guessed, err := weburl.ParseTyped(raw)
+	if err != nil {
+		return "", false, BadRequestOf("url", err)
+	}
+	if text := strings.TrimSpace(raw); text != u.String() && wasForm(text) && s.knows(ctx, text) {
+		return text, false, nil
+	}
+	return u.String(), guessed, nil
+}
+
+// wasForm reports whether text may be a URL as earlier versions wrote it.
+func wasForm(text string) bool {
+	scheme, rest, _ := strings.Cut(text, "://")
+	return (scheme == "http" || scheme == "https") && strings.Contains(rest, "/") && !strings.Contains(rest, "#")
+}
+
+// knows reports whether url is the URL of a page. If the bus and the history cannot be
+// read it is not.
+func (s *API) knows(ctx context.Context, url string) bool {
+	id := libra.PageID(url)
+	if w, ok := s.state.Watches.Of(id); ok {
+		return w.URL == url
+	}
+	v, err := s.state.Find(ctx, id)
+	return err == nil && v.URL == url
 }
 
 // reachable refuses a page with an address in its URL that no inspector may reach.
-func (s *API) reachable(url weburl.URL) *Problem {
-	if err := s.cfg.Guard.CheckHost(url.Hostname()); err != nil {
+func (s *API) reachable(url string) *Problem {
+	u, _ := weburl.Parse(url)
+	if err := s.cfg.Guard.CheckHost(u.Hostname()); err != nil {
 		return BadRequestOf("address", err)
 	}
 	return nil

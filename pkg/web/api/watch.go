@@ -15,7 +15,6 @@ import (
 	"libra/pkg/inspect/budget"
 	"libra/pkg/libra"
 	"libra/pkg/web/state"
-	"libra/pkg/weburl"
 )
 
 // WatchedDoc is the watch of a page in its document.
@@ -114,27 +113,28 @@ type WatchAsked struct {
 // Watch has a page inspected at an interval from now on, or not any more.
 // Without a problem that is durable.
 func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *Problem) {
-	parsed, err := weburl.ParsePage(raw)
-	if err != nil {
-		return accepted{}, BadRequestOf("url", err)
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
+	defer cancel()
+	url, guessed, p := s.address(ctx, raw)
+	if p != nil {
+		return accepted{}, p
 	}
-	url := parsed.String()
 	client, p := clientOf(r)
 	if p != nil {
 		return accepted{}, p
 	}
-	watch := event.Watch{Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client, At: time.Now().UTC()}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
-	defer cancel()
+	watch := event.Watch{Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client, At: time.Now().UTC(), SchemeGuessed: guessed}
 	if asked.Every == WatchOff {
 		return s.endWatch(ctx, watch, asked)
 	}
-	if p := s.reachable(parsed); p != nil {
+	if p := s.reachable(url); p != nil {
 		return accepted{}, p
 	}
-	if watch.EveryS, err = parseEvery(asked.Every); err != nil {
+	every, err := parseEvery(asked.Every)
+	if err != nil {
 		return accepted{}, BadRequestOf("every", err)
 	}
+	watch.EveryS = every
 	if watch.Budget, p = readBudget(asked.Budget); p != nil {
 		return accepted{}, p
 	}
@@ -147,7 +147,7 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 	if p := s.setWatch(ctx, watch); p != nil {
 		return accepted{}, p
 	}
-	doc, p := s.ask(ctx, r, event.Request{URL: url, Watch: &watch})
+	doc, p := s.ask(ctx, r, event.Request{URL: url, SchemeGuessed: guessed, Watch: &watch})
 	if p != nil { // the watch is stored, and that was asked for
 		doc = accepted{ID: watch.Page, URL: url, State: libra.Queued, Note: "the first inspection is when the watch is due, because a request was not accepted"}
 	}

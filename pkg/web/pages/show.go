@@ -7,6 +7,7 @@ import (
 
 	"libra/pkg/libra"
 	"libra/pkg/web/api"
+	"libra/pkg/weburl"
 )
 
 func showAgo(now, t time.Time) string {
@@ -78,6 +79,15 @@ func wrong(l api.Listed) string {
 func showWhen(t time.Time) string { return libra.FormatTime(t) }
 
 func showISO(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// typed is what to submit to have a page inspected as for the report shown: without
+// a scheme where https was a guess, and http was used.
+func typed(url string, shown *libra.Report) string {
+	if shown != nil && shown.HasReason(libra.CodeHTTPOnly) {
+		return weburl.Unguessed(url)
+	}
+	return url
+}
 
 // shortURL is a URL without its scheme, and without the slash of a bare host.
 func shortURL(url string) string {
