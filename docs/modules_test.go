@@ -142,6 +142,10 @@ this file from the modules' own licence files.
 SQLite (in github.com/mattn/go-sqlite3) is in the public domain. The public
 suffix list (in golang.org/x/net/publicsuffix) is under the Mozilla Public
 License 2.0, https://publicsuffix.org/list/.
+
+Tests of the pages run axe-core (pkg/web/testdata/axe), which is in no program. It
+is under the Mozilla Public License 2.0; its licences and the address of its source
+are beside it.
 `
 
 // licences lists a module's files of terms that its users must pass on.

@@ -13,7 +13,15 @@ import (
 var (
 	goodPage, errorPage, failedPage, stalePage = request(1), request(2), request(3), request(4)
 	quarantinedPage, watchedPage, largePage    = request(5), request(6), request(7)
+	portPage                                   = at(8, "http://a-rather-long-name-of-a-host.example.org:18443/and/a/path/index.html")
 )
+
+// at is a request for a page at that address.
+func at(n int, url string) event.Request {
+	r := request(n)
+	r.URL, r.Page = url, libra.PageID(url)
+	return r
+}
 
 // populate gives web something to show in every state: pages, alarms, silences
 // and components, and more of each than one page shows.
@@ -27,8 +35,13 @@ func (h *rig) populate() {
 	watched.Report.AddSentence("the page was cut off", libra.Reason{Code: libra.CodePageTimeout, Text: "the page was cut off"})
 	list := []event.Reported{
 		reported(goodPage, now), gone, failed(failedPage, now, refused), reported(stalePage, noon), failed(again(stalePage, "second"), now, refused),
-		reported(quarantinedPage, noon), quarantined(again(quarantinedPage, "third"), now), watched, large(largePage, 600),
+		reported(quarantinedPage, noon), quarantined(again(quarantinedPage, "third"), now), watched, large(largePage, 60),
 	}
+	list[len(list)-1].Report.Totals.Requests = 612
+	for n := range 10 { // some of them have the port where a line of a phone ends
+		list = append(list, reported(at(50+n, "http://"+strings.Repeat("a", 26+2*n)+".example:18443/index.html"), now))
+	}
+	list = append(list, reported(portPage, now), failed(at(60, "http://"+strings.Repeat("b", 40)+".example:18443/"), now, libra.Reason{Code: libra.CodeConnectionRefused, Text: "connection refused by " + strings.Repeat("b", 30) + ".example:18443"}))
 	for n := range 30 {
 		list = append(list, reported(request(100+n), noon))
 	}
@@ -64,12 +77,15 @@ func (h *rig) populateAlarms() {
 	}
 }
 
+// absentPaths are answered with 404.
+var absentPaths = []string{"/nowhere/at/all", "/pages/" + strings.Repeat("a", 20)}
+
 // sitePaths are the pages to look at after populate, by what they show.
 func sitePaths() map[string]string {
 	return map[string]string{
 		"the list": "/", "a page": "/pages/" + goodPage.Page, "an error page": "/pages/" + errorPage.Page, "a failed page": "/pages/" + failedPage.Page,
 		"a stale page": "/pages/" + stalePage.Page, "a quarantined page": "/pages/" + quarantinedPage.Page, "a watched page": "/pages/" + watchedPage.Page,
 		"a large page": "/pages/" + largePage.Page, "the alarms": "/alarms", "an open alarm": "/alarms/memory", "an alarm of a page": "/alarms/page.shop",
-		"a cleared alarm": "/alarms/bus", "the runbook": "/runbook", "the status": "/status", "no such address": "/nowhere/at/all", "no such page": "/pages/" + strings.Repeat("a", 20),
+		"a cleared alarm": "/alarms/bus", "the runbook": "/runbook", "the status": "/status", "a page with a port": "/pages/" + portPage.Page, "no such address": absentPaths[0], "no such page": absentPaths[1],
 	}
 }

@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"html/template"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +98,15 @@ func shortURL(url string) string {
 		s = host
 	}
 	return api.Short(s, 160)
+}
+
+// port matches the port after a long host, in text that is escaped for HTML. A short
+// host fits into a line together with its port, and nothing breaks them.
+var port = regexp.MustCompile(`([\w.\]-]{20,})(:[0-9]{2,5})\b`)
+
+// wholePorts writes text so that no line ends within a port.
+func wholePorts(text string) template.HTML {
+	return template.HTML(port.ReplaceAllString(template.HTMLEscapeString(text), `$1<span class="port">$2</span>`))
 }
 
 // originOf is scheme and host of an address, or "".

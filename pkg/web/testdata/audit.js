@@ -1,6 +1,7 @@
 // Looks at a page as WCAG 2.2 does, as far as a script can, and lists faults:
 // contrast (1.4.3), target size (2.5.8), names (4.1.2), headings (1.3.1), ids,
-// and content wider than the window (1.4.10).
+// content wider than the window (1.4.10), focus rings that are cut (2.4.7, 2.4.13),
+// figures that lie upon each other, and ports broken over two lines.
 (() => {
   const faults = [];
   const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -49,5 +50,43 @@
   for (const el of document.querySelectorAll(".scroll")) {
     if (el.scrollWidth > el.clientWidth) faults.push(`scrolls sideways, ${el.scrollWidth} in ${el.clientWidth}: ${el.innerHTML.trim().slice(0, 60)}`);
   }
+  // The ring around what has the focus is whole: nothing that clips is nearer.
+  for (const el of document.querySelectorAll("a[href], button, summary, input:not([type=hidden]), select, [tabindex='0']")) {
+    if (!visible(el)) continue;
+    el.focus({ focusVisible: true, preventScroll: true });
+    const style = getComputedStyle(el);
+    const reach = style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth) + parseFloat(style.outlineOffset);
+    if (!el.matches(":focus-visible") || reach <= 0) { faults.push(`no focus ring: ${el.outerHTML.slice(0, 60)}`); continue; }
+    for (const box of el.getClientRects()) {
+      if (box.left < reach || box.right + reach > document.documentElement.clientWidth) faults.push(`focus ring beyond the window: ${el.outerHTML.slice(0, 60)}`);
+      for (let up = el.parentElement; up && up !== document.documentElement; up = up.parentElement) {
+        if (getComputedStyle(up).overflowX === "visible" && getComputedStyle(up).overflowY === "visible") continue;
+        const clip = up.getBoundingClientRect();
+        if (box.left - reach < clip.left || box.right + reach > clip.right || box.top - reach < clip.top || box.bottom + reach > clip.bottom) faults.push(`focus ring clipped: ${el.outerHTML.slice(0, 60)}`);
+      }
+    }
+  }
+  document.activeElement?.blur();
+  // What is beside or below another does not lie upon it.
+  const rects = (el) => { const range = document.createRange(); range.selectNodeContents(el); return [...range.getClientRects()]; };
+  for (const row of document.querySelectorAll("tr, .facts, .meta, .history li, .top")) {
+    if (getComputedStyle(row.parentElement).clipPath !== "none") continue; // only for screen readers
+    const cells = [...row.children].filter(visible).map((el) => [el, rects(el)]);
+    cells.forEach(([a, of], i) => cells.slice(i + 1).forEach(([b, others]) => {
+      if (of.some((x) => others.some((y) => Math.min(x.right, y.right) - Math.max(x.left, y.left) > 1 && Math.min(x.bottom, y.bottom) - Math.max(x.top, y.top) > 3))) faults.push(`overlap: ${a.textContent.trim().slice(0, 30)} | ${b.textContent.trim().slice(0, 30)}`);
+    }));
+  }
+  // A port stays in one piece.
+  const text = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = text.nextNode(); node; node = text.nextNode()) {
+    for (const port of node.textContent.matchAll(/:\d{2,5}(?!\d)/g)) {
+      if (!visible(node.parentElement)) continue;
+      const range = document.createRange();
+      range.setStart(node, port.index);
+      range.setEnd(node, port.index + port[0].length);
+      if (new Set([...range.getClientRects()].map((r) => r.top)).size > 1) faults.push(`broken within ${port[0]}: ${node.textContent.trim().slice(0, 60)}`);
+    }
+  }
+  if (document.documentElement.scrollWidth > document.documentElement.clientWidth) faults.push("the page scrolls sideways");
   return [...new Set(faults)].join("\n");
 })()
