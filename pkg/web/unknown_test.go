@@ -287,3 +287,22 @@ func TestUnknownPageWithoutHistory(t *testing.T) {
 		t.Fatal("it waits for a bus that has answered")
 	}
 }
+
+// A page whose inspector is silent is not shown as being inspected.
+func TestPageOfSilentInspectorWaits(t *testing.T) {
+	t.Parallel()
+	h := newRig(t)
+	h.alone = true
+	h.start(web.Config{StepTimeout: time.Hour}).connected()
+	stop := h.beats(beatOf(component.Inspector))
+	bustest.Await(t, "the inspector", func() bool { return strings.Contains(h.get("/api/status").body, `"state":"healthy"`) })
+	h.submit("https://example.org/")
+	id := libra.PageID("https://example.org/")
+	conn := h.bus.Connect("inspector")
+	bustest.Await(t, "the step", func() bool {
+		conn.PublishStep(event.Step{Request: "r", Page: id, Step: libra.Fetching, Inspector: "1"}) // lost while web has not subscribed
+		return h.page(id).State == libra.Inspecting
+	})
+	stop()
+	bustest.Await(t, "the page to be queued again", func() bool { p := h.page(id); return p.State == libra.Queued && p.Step == "" })
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"libra/pkg/bus"
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 )
@@ -29,6 +30,7 @@ func (s *State) Follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.followRequests(ctx) })
 	wg.Go(func() { s.followLive(ctx) })
 	wg.Go(func() { every(ctx, statusEvery, s.announceStatus()) })
+	wg.Go(func() { every(ctx, statusEvery, s.leaveSilentWorkers()) })
 	wg.Go(func() { s.conn.ConsumeReports(ctx, s.caughtUp, s.onReport) })
 	wg.Go(func() { s.conn.ConsumeAlarms(ctx, s.thenRecall(s.Memory.setAlarmed), s.onAlarm) })
 	wg.Go(func() { s.conn.ConsumeNotes(ctx, s.thenRecall(s.Notes.MarkComplete), s.OnNote) })
@@ -269,6 +271,24 @@ func (s *State) followLive(ctx context.Context) {
 			}
 		}
 	})
+}
+
+// leaveSilentWorkers returns a function that takes pages off inspectors whose
+// heartbeats do not arrive.
+func (s *State) leaveSilentWorkers() func() {
+	left := map[string]time.Time{} // by instance, the silence that was seen
+	return func() {
+		if len(left) > maxInstances {
+			clear(left)
+		}
+		for _, c := range s.Components(time.Now()) {
+			if c.Component != component.Inspector || c.State == Healthy || !c.Seen() || !s.BusUp() || left[c.Instance].Equal(c.UnknownSince) {
+				continue
+			}
+			left[c.Instance] = c.UnknownSince
+			s.Memory.leave(c.Instance, c.UnknownSince)
+		}
+	}
 }
 
 // whetherLive asks who works on a page, and notes the answer.

@@ -237,6 +237,21 @@ func (m *Memory) idle(page string, then time.Time) {
 	}
 }
 
+// leave notes that an inspector, silent since a time, is not known to work on any
+// page whose last step came before it was missed.
+func (m *Memory) leave(inspector string, silentSince time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.order {
+		if e.step.Inspector == inspector && e.step.Step != "" && !e.stepAt.After(silentSince.Add(leaveAfter)) {
+			e.step, e.stepAt = event.Step{}, time.Now()
+		}
+	}
+}
+
+// leaveAfter is by how much a step may be newer than the last heartbeat of its worker.
+const leaveAfter = 500 * time.Millisecond
+
 // resync sets the open requests right, from how many the bus had of each page
 // at a moment when everything seen before then was on it. It returns pages
 // with requests that memory does not know.
