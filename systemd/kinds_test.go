@@ -188,7 +188,7 @@ url = "`+gone.URL+`/"
 
 	wantNotified(t, libra.Alarm{
 		ID: "queue", Scope: libra.ScopeComponent, Target: "libra-inspector", Severity: libra.Minor, Summary: "Requests wait too long", Runbook: "#queue",
-	}, "1 request waiting, the oldest for ", ", limit 1 s; ")
+	}, "1 request waiting, the oldest for ", ", limit 1 s")
 	box.Systemctl(t, "start", "libra-inspector@1", "libra-inspector@2")
 	wantNotified(t, libra.Alarm{
 		ID: "memory", Scope: libra.ScopeHost, Target: "memory", Severity: libra.Minor, Summary: "The host is short of memory", Runbook: "#memory",
@@ -297,7 +297,7 @@ func TestHistoryAlarmsAreNotified(t *testing.T) {
 	wantNotified(t, libra.Alarm{
 		ID: "history", Scope: libra.ScopeComponent, Target: "history", Severity: libra.Minor,
 		Summary: "A damaged database was set aside: find out why, then move it away", Runbook: "#history",
-	}, "1 beside the database, the newest /var/lib/libra/history/"+name+", ", " old, an alarm for 7 days; ")
+	}, "1 beside the database, the newest /var/lib/libra/history/"+name+", ", " old, an alarm for 7 days")
 	wantNotified(t, libra.Alarm{
 		ID: "behind", Scope: libra.ScopeComponent, Target: "libra-recorder", Severity: libra.Major,
 		Summary: "History is behind: nothing is recorded", Runbook: "#behind",

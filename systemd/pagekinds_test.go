@@ -163,7 +163,7 @@ func TestMissedInspectionIsNotified(t *testing.T) {
 	wantNotified(t, libra.Alarm{
 		ID: "page.missed." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Minor,
 		Summary: "The page is not inspected on schedule", Runbook: "#page-missed",
-	}, "; one is due every 1 s, limit 2 s; ")
+	}, "; one is due every 1 s, limit 2 s")
 	box.PauseWatches(t, false)
 	wantCleared(t, url, "The page is inspected on schedule again")
 }
@@ -202,7 +202,7 @@ func TestExpiringCertificateIsNotified(t *testing.T) {
 	wantNotified(t, libra.Alarm{
 		ID: "page.certificate." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
 		Summary: "The certificate expires soon", Runbook: "#page-certificate",
-	}, "expires on "+soon.Leaf.NotAfter.UTC().Format("2 Jan 2006 15:04 UTC")+", in 5 days, limit 7 days")
+	}, "expires on "+libra.FormatTime(soon.Leaf.NotAfter)+", in 5 days, limit 7 days")
 	shown.Store(later)
 	wantCleared(t, url, "The certificate is valid for long enough again")
 }

@@ -110,7 +110,12 @@ func FormatAge(d time.Duration) string {
 
 // FormatTime writes a time in a sentence whose reader's zone is not known:
 // "21 Nov 2026, 10:02:00 UTC".
-func FormatTime(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
+func FormatTime(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+// ParseTime reads what FormatTime has written.
+func ParseTime(text string) (time.Time, error) { return time.Parse(timeLayout, text) }
+
+const timeLayout = "2 Jan 2006, 15:04:05 UTC"
 
 type durationUnit struct {
 	size time.Duration

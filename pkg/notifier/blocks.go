@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -88,11 +89,31 @@ func (l content) whenMarkdown() string {
 	return fmt.Sprintf("*%s for* %s, %s to %s", l.meaning.lasted, lasting(s.lasted), local(s.since), local(s.until))
 }
 
+// section is a paragraph. The times in it are those of the reader's zone.
+func section(text string) slack.Block {
+	if !times.MatchString(text) {
+		return slack.NewSectionBlock(plain(text, sectionLimit), nil, nil)
+	}
+	const most, length = 10, 100 // times, and characters that stand for each
+	n := 0
+	return markdown(times.ReplaceAllStringFunc(escape(text, sectionLimit-most*length), func(found string) string {
+		at, err := libra.ParseTime(found)
+		if err != nil || n == most {
+			return found
+		}
+		n++
+		return local(at)
+	}))
+}
+
+// times are those that libra.FormatTime has written.
+var times = regexp.MustCompile(`\b\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d UTC\b`)
+
 // sections hold the paragraphs: one has a section of its own, lines share
 // them, as many in each as Slack allows.
 func sections(body []string) []slack.Block {
 	if len(body) == 1 {
-		return []slack.Block{slack.NewSectionBlock(plain(body[0], sectionLimit), nil, nil)}
+		return []slack.Block{section(body[0])}
 	}
 	var blocks []slack.Block
 	var text strings.Builder

@@ -72,6 +72,29 @@ func TestHeading(t *testing.T) {
 	}
 }
 
+// Times in the evidence are of the reader's zone in Slack, and UTC in a mail; what
+// else is in it stays text.
+func TestTimesInTheEvidence(t *testing.T) {
+	at := time.Date(2026, 5, 3, 22, 10, 0, 0, time.UTC)
+	tr := transition("behind", 1)
+	tr.Alarm.Evidence = "since " + libra.FormatTime(at) + ", again " + libra.FormatTime(at) + ", not 40 Foo 2026, 10:00:00 UTC; <!channel> is locked"
+	msg, mail := notifier.Written(notifier.Config{}, "alarm", at, false, notifier.Notification{Transition: tr})
+	const local = "<!date^1777846200^{date_short_pretty} {time_secs}|3 May 2026, 22:10:00 UTC>"
+	text := msg.(*slack.WebhookMessage).Attachments[0].Blocks.BlockSet[0].(*slack.SectionBlock).Text
+	if want := "since " + local + ", again " + local + ", not 40 Foo 2026, 10:00:00 UTC; &lt;!channel&gt; is locked"; text.Text != want || text.Type != slack.MarkdownType {
+		t.Errorf("got %s %q, want %q", text.Type, text.Text, want)
+	}
+	if !strings.Contains(mail, "\n"+tr.Alarm.Evidence+"\n") {
+		t.Errorf("mail: %s", mail)
+	}
+	tr.Alarm.Evidence = strings.Repeat(libra.FormatTime(at)+" ", 200)
+	msg, _ = notifier.Written(notifier.Config{}, "alarm", at, false, notifier.Notification{Transition: tr})
+	text = msg.(*slack.WebhookMessage).Attachments[0].Blocks.BlockSet[0].(*slack.SectionBlock).Text
+	if n := len([]rune(text.Text)); n > 3000 || strings.Count(text.Text, "<!date^") != 10 {
+		t.Errorf("%d characters, %d times", n, strings.Count(text.Text, "<!date^"))
+	}
+}
+
 // Late messages say how late.
 func TestLate(t *testing.T) {
 	t.Parallel()

@@ -31,9 +31,8 @@ func poisoned(n int) libra.Transition {
 // picky is a provider over HTTP that refuses messages with a word in them.
 type picky struct {
 	*httptest.Server
-	mu       sync.Mutex
-	taken    []string // under mu; bodies, without the form's encoding
-	refusals int      // under mu
+	mu    sync.Mutex
+	taken []string // under mu; bodies, without the form's encoding
 }
 
 func newPicky(t *testing.T, word string, refuse, accept http.HandlerFunc) *picky {
@@ -46,7 +45,6 @@ func newPicky(t *testing.T, word string, refuse, accept http.HandlerFunc) *picky
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if strings.Contains(string(data), word) {
-			p.refusals++
 			refuse(w, r)
 			return
 		}
@@ -62,8 +60,6 @@ func (p *picky) bodies() []string {
 	defer p.mu.Unlock()
 	return append([]string{}, p.taken...)
 }
-
-func (p *picky) refused() int { p.mu.Lock(); defer p.mu.Unlock(); return p.refusals }
 
 // provided is a channel of each kind that refuses poison in one of its ways.
 type provided struct {

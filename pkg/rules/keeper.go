@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"libra/pkg/libra"
 	"libra/pkg/statefile"
 )
 
@@ -136,7 +137,7 @@ func (k *Keeper) Look() error {
 	case k.edited.IsZero():
 		k.edited = time.Now()
 	case time.Since(k.edited) > forgotten:
-		return fmt.Errorf("alarms.toml was changed at %s, and %w: %s", k.edited.UTC().Format("15:04 UTC"), ErrNotInForce, reloadIt)
+		return fmt.Errorf("alarms.toml was changed at %s, and %w: %s", libra.FormatTime(k.edited), ErrNotInForce, reloadIt)
 	}
 	return nil
 }

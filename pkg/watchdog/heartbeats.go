@@ -236,7 +236,7 @@ func (h *heartbeats) readSince(p *probe, t Target, counter string, limit time.Du
 	if unix == 0 || time.Since(since) <= limit {
 		return Reading{Verdict: Pass}
 	}
-	return p.failByBus("since %s, limit %s; %s", since.Format("2 Jan 15:04:05 UTC"), libra.FormatDuration(limit), status)
+	return p.failByBus("since %s, limit %s; %s", libra.FormatTime(since), libra.FormatDuration(limit), status)
 }
 
 // setLimit changes how long silence may last.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"libra/pkg/libra"
 	"libra/pkg/watchdog"
 )
 
@@ -89,7 +90,7 @@ func TestBehind(t *testing.T) {
 		behind(since.Unix())
 		r.advance(10, true)
 		r.wantStored("30 behind raised major")
-		if want := "since " + since.UTC().Format("2 Jan 15:04:05 UTC") + ", limit 5 s; database is locked"; r.evidence(0) != want {
+		if want := "since " + libra.FormatTime(since) + ", limit 5 s; database is locked"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.advance(10, false)

@@ -130,10 +130,10 @@ func (p *probe) readCertificate(until, now time.Time, limits rules.Days) Reading
 		days     int
 	}{{libra.Critical, limits.Critical}, {libra.Major, limits.Major}, {libra.Minor, limits.Minor}} {
 		if l.days > 0 && left < time.Duration(l.days)*day {
-			r := p.fail("expires on %s, in %s, limit %s", until.UTC().Format("2 Jan 2006 15:04 UTC"), libra.FormatDuration(left), libra.Several(l.days, "day"))
+			r := p.fail("expires on %s, in %s, limit %s", libra.FormatTime(until), libra.FormatDuration(left), libra.Several(l.days, "day"))
 			r.Severity = l.severity
 			if left < 0 {
-				r.Summary, r.Evidence = "The certificate has expired", "expired on "+until.UTC().Format("2 Jan 2006 15:04 UTC")
+				r.Summary, r.Evidence = "The certificate has expired", "expired on "+libra.FormatTime(until)
 			}
 			return r
 		}
@@ -169,7 +169,7 @@ func growthText(r libra.Report, over []event.OverLine, was weight) string {
 	}
 	text := ""
 	if kind != "" {
-		text = fmt.Sprintf("; +%s of %s since %s", libra.FormatBytes(growth), plural(kind), was.At.UTC().Format("2 Jan 15:04 UTC"))
+		text = fmt.Sprintf("; +%s of %s since %s", libra.FormatBytes(growth), plural(kind), libra.FormatTime(was.At))
 	} else if len(over) > 0 && slices.Contains(libra.ResourceTypes(), libra.ResourceType(over[0].Type)) {
 		kind = libra.ResourceType(over[0].Type)
 	}

@@ -253,7 +253,7 @@ func TestPageBudget(t *testing.T) {
 		}
 		id := "page.budget." + shop
 		r.wantStored("10 "+id+" raised minor", "18 "+id+" cleared minor")
-		want := line + "; +2.3 MB of images since " + within.UTC().Format("2 Jan 15:04 UTC") +
+		want := line + "; +2.3 MB of images since " + libra.FormatTime(within) +
 			", biggest: hero.png 2.0 MB; 3 inspections in a row failed"
 		if r.evidence(0) != want {
 			t.Errorf("evidence %q,\nwant     %q", r.evidence(0), want)
