@@ -18,6 +18,12 @@ import (
 // busAlarm is the alarm that explains why no heartbeat arrives.
 const busAlarm = "bus"
 
+// webAlarm and notifierAlarm are, with busAlarm, vital: see vitals.
+const (
+	webAlarm      = "web"
+	notifierAlarm = "beat.notifier"
+)
+
 // diskAlarm and queueAlarm explain other alarms, or get notes of automatic actions.
 const (
 	diskAlarm  = "disk"
@@ -87,7 +93,7 @@ func (w *Watchdog) sqliteProbe() *probe {
 func (w *Watchdog) webProbe() *probe {
 	return &probe{
 		alarm: libra.Alarm{
-			ID: "web", Scope: libra.ScopeComponent, Target: component.Web, Severity: libra.Critical,
+			ID: webAlarm, Scope: libra.ScopeComponent, Target: component.Web, Severity: libra.Critical,
 			Summary: "Libra's pages and API cannot be used: " + component.Web + " does not serve them", Runbook: "#web",
 		},
 		recovered: "Libra's pages and API can be used again",

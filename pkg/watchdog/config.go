@@ -55,8 +55,8 @@ type Config struct {
 	// Runtime is a folder that outlives the process; "" is off.
 	Runtime string
 	// HeartbeatURL of an outside service that expects a request every
-	// HeartbeatEvery (30 s), and raises an alarm when this watchdog, or its
-	// host, is gone. "" is off.
+	// HeartbeatEvery (30 s), and raises an alarm when this watchdog, its host, the
+	// bus, web or the notifier is gone. "" is off.
 	HeartbeatURL   string
 	HeartbeatEvery time.Duration
 	// Hostname names this machine in transitions: os.Hostname.

@@ -38,8 +38,9 @@ type evaluator struct {
 	onBus     map[string]string // transition by alarm, while the bus is read
 	reading   time.Time         // since when the bus is read
 	readAgain chan struct{}     // asks for the bus to be read again
-	// round counts the rounds of run, for callOutside.
-	round atomic.Int64
+	// round counts the rounds of run, for callOutside, and vitals holds readings.
+	round  atomic.Int64
+	vitals *vitals
 }
 
 // counters is what counters.json holds.
@@ -63,6 +64,7 @@ func newEvaluator(w *Watchdog, out *publish.Publisher) *evaluator {
 		pages: newPages(cfg, deps, w.watches), file: asyncfile.File{Path: join(cfg.Runtime, "counters.json"), Log: deps.Log}, started: now, reading: now,
 		onBus: map[string]string{}, readAgain: make(chan struct{}, 1),
 	}
+	ev.vitals = newVitals(cfg, w.probes)
 	for _, p := range w.probes {
 		ev.probes[p.alarm.ID] = p
 	}
@@ -165,6 +167,7 @@ type inputs struct {
 // observe judges one reading. It reports whether that changed the alarm.
 func (ev *evaluator) observe(o observation) (changed bool) {
 	id, r := o.probe.alarm.ID, o.reading
+	ev.vitals.note(o)
 	if id == busAlarm {
 		ev.heartbeats.setBus(r.Verdict == Pass, o.at)
 	}

@@ -64,7 +64,10 @@ func (s *sink) texts() (all []string) {
 }
 
 // fakeTarget is a target that fails from fail to repair.
-type fakeTarget struct{ err atomic.Pointer[error] }
+type fakeTarget struct {
+	err   atomic.Pointer[error]
+	asked atomic.Int64 // over HTTP
+}
 
 func (p *fakeTarget) fail(err error) { p.err.Store(&err) }
 func (p *fakeTarget) repair()        { p.err.Store(nil) }
@@ -77,6 +80,7 @@ func (p *fakeTarget) Check(context.Context) error {
 }
 
 func (p *fakeTarget) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	p.asked.Add(1)
 	if p.err.Load() != nil {
 		http.Error(w, "LOADING", http.StatusInternalServerError)
 	}
@@ -343,6 +347,70 @@ func TestOutsideHeartbeat(t *testing.T) {
 		t.Errorf("the journal has:\n%s", text)
 	}
 }
+
+// While web or the bus does not answer, or no heartbeat of the notifier arrives, the
+// outside service gets no request; when all are healthy again, it does.
+func TestOutsideHeartbeatIsWithheld(t *testing.T) {
+	a := newBusRig(t)
+	var asked atomic.Int64
+	outside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(outside.Close)
+	a.cfg.HeartbeatURL, a.cfg.HeartbeatEvery = outside.URL+"/ping/key", 20*time.Millisecond
+	a.cfg.Expect = []watchdog.Target{{Component: "libra-notifier"}}
+	var log lockedBuffer
+	a.run(watchdog.New(a.cfg, watchdog.Deps{Bus: a.bus.Connect("watchdog"), Log: slog.New(slog.NewTextHandler(&log, nil))}).Run)
+	probes := func(n int64) {
+		t.Helper()
+		from := a.web.asked.Load()
+		bustest.Await(t, "probes of web", func() bool { return a.web.asked.Load() >= from+n })
+	}
+	probes(10)
+	if n := asked.Load(); n != 0 {
+		t.Errorf("%d requests before the notifier is known to be well", n)
+	}
+	silence := a.sendHeartbeats("libra-notifier")
+	for _, c := range []struct {
+		what         string
+		fail, repair func()
+	}{
+		{"web", func() { a.web.fail(errors.New("down")) }, a.web.repair},
+		{"bus", a.bus.Down, a.bus.Up},
+		{"beat.notifier", silence, func() { a.sendHeartbeats("libra-notifier") }},
+	} {
+		was := asked.Load()
+		bustest.Await(t, "requests before "+c.what+" fails", func() bool { return asked.Load() > was+3 })
+		log.Reset()
+		c.fail()
+		bustest.Await(t, "the journal to say that it is withheld", func() bool { return strings.Contains(log.String(), "outside heartbeat withheld") })
+		if text := log.String(); !strings.Contains(text, c.what) {
+			t.Errorf("the journal does not name %s:\n%s", c.what, text)
+		}
+		withheld := asked.Load()
+		probes(10)
+		if n := asked.Load(); n > withheld+1 { // one may have been on its way
+			t.Errorf("%s: %d requests while it is not well", c.what, n-withheld)
+		}
+		c.repair()
+	}
+	was := asked.Load()
+	bustest.Await(t, "requests again", func() bool { return asked.Load() > was+3 })
+}
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // under mu
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string { b.mu.Lock(); defer b.mu.Unlock(); return b.buf.String() }
+
+func (b *lockedBuffer) Reset() { b.mu.Lock(); defer b.mu.Unlock(); b.buf.Reset() }
 
 // From the fault to the message in Slack, at the appliance's own settings but
 // three failures that raise.

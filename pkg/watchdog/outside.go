@@ -8,22 +8,77 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
-// callOutside requests HeartbeatURL for as long as rounds grow: an evaluator that
-// hangs is as bad as one that is gone. The URL often contains a key, and is not
-// logged.
-func (w *Watchdog) callOutside(ctx context.Context, rounds func() int64) {
+// vitals are the newest readings of what must be well for an outside heartbeat:
+// of the bus, of web, and of the notifier's heartbeats.
+type vitals struct {
+	mu    sync.Mutex
+	fresh time.Duration          // older readings say nothing
+	of    map[string]observation // under mu; by alarm
+}
+
+// newVitals expects readings of those of the probes that are vital.
+func newVitals(cfg Config, probes []*probe) *vitals {
+	v := &vitals{fresh: 3 * (cfg.Interval + cfg.Timeout), of: map[string]observation{}}
+	for _, p := range probes {
+		switch p.alarm.ID {
+		case busAlarm, webAlarm, notifierAlarm:
+			v.of[p.alarm.ID] = observation{probe: p}
+		}
+	}
+	return v
+}
+
+func (v *vitals) note(o observation) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, vital := v.of[o.probe.alarm.ID]; vital {
+		v.of[o.probe.alarm.ID] = o
+	}
+}
+
+// wrong names what is not known to be well now; "" for nothing.
+func (v *vitals) wrong() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var wrong []string
+	for id, o := range v.of {
+		if o.reading.Verdict != Pass || time.Since(o.at) > v.fresh {
+			wrong = append(wrong, id)
+		}
+	}
+	slices.Sort(wrong)
+	return strings.Join(wrong, ", ")
+}
+
+// callOutside requests HeartbeatURL while rounds grow and nothing vital is wrong: an
+// evaluator that hangs, or an appliance that serves nobody, is as bad as one that is
+// gone. Services differ in how one reports a failure, and all of them notice that
+// nothing comes. The URL often contains a key, and is not logged.
+func (w *Watchdog) callOutside(ctx context.Context, rounds func() int64, wrong func() string) {
 	cfg := w.config()
-	tick := time.NewTicker(cfg.HeartbeatEvery)
+	pause := min(cfg.Interval, cfg.HeartbeatEvery)
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	client := &http.Client{Timeout: 10 * time.Second}
 	failing, last := false, int64(-1)
+	var called time.Time
+	withheld := ""
 	for {
-		if now := rounds(); now != last {
-			last = now
+		now, why := rounds(), wrong()
+		if why != withheld && why != "" {
+			w.deps.Log.Warn("outside heartbeat withheld", "not_healthy", why)
+		} else if why != withheld {
+			w.deps.Log.Info("outside heartbeat no longer withheld")
+		}
+		withheld = why
+		if why == "" && now != last && time.Since(called) > cfg.HeartbeatEvery-pause/2 {
+			last, called = now, time.Now()
 			err := callURL(ctx, client, cfg.HeartbeatURL)
 			if err != nil && !failing && ctx.Err() == nil {
 				w.deps.Log.Warn("outside heartbeat failed, retrying", "err", err)

@@ -192,7 +192,7 @@ func (w *Watchdog) Run(ctx context.Context) error {
 		wg.Go(func() { w.services.run(ctx) })
 	}
 	if cfg.HeartbeatURL != "" {
-		wg.Go(func() { w.callOutside(ctx, b.round.Load) })
+		wg.Go(func() { w.callOutside(ctx, b.round.Load, b.vitals.wrong) })
 	}
 	wg.Go(func() {
 		for ctx.Err() == nil {
