@@ -1,6 +1,9 @@
 package weburl
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // The bytes that the standard copies unchanged into each part of an http or https
 // URL, and that have no other meaning there.
@@ -96,8 +99,14 @@ func plainAbsolute(href string, start int) (URL, bool) {
 }
 
 // plainHost reports whether host is a name: labels that are neither empty nor in
-// punycode, the last of which does not begin like a number.
+// punycode, the last of which does not begin like a number. An IPv4 address in its
+// usual form is one, too.
 func plainHost(host string) bool {
+	if host != "" && host[0] >= '0' && host[0] <= '9' {
+		if a, err := netip.ParseAddr(host); err == nil && a.Is4() {
+			return true
+		}
+	}
 	label, ok := 0, false // where the label begins
 	for i := 0; i <= len(host); i++ {
 		if i < len(host) && host[i] != '.' {

@@ -183,7 +183,7 @@ func FuzzPlain(f *testing.F) {
 	bases := []string{"", "http://example.org/", "https://example.org:8080/a/b/c.html?q", "http://127.0.0.1/x//y/"}
 	for i, ref := range []string{
 		"http://example.org", "https://example.org:443/a?b#c", "//a.b/c", "/x/./y", "../x", "./", "..", "?q", "#f", "a:b", "a/b:c?d:e",
-		"http://a.b:080/", "http://a..b/", "http://1.2/", "http://a.0x1/", "http://xn--a/", "/%2e/", "/.%2E", "...", ".a", "http://a_b.c/|", "../../..//x", "https://a.b:65536/",
+		"http://a.b:080/", "http://a..b/", "http://1.2/", "http://a.0x1/", "http://xn--a/", "/%2e/", "/.%2E", "...", ".a", "http://a_b.c/|", "../../..//x", "https://a.b:65536/", "http://127.0.0.1:80/x", "http://127.0.0.1:8080", "//127.0.0.01/", "http://1.2.3/", "http://256.1.1.1/",
 	} {
 		f.Add(ref, i)
 	}
