@@ -21,7 +21,7 @@ func watchOf(page string, every int) event.Watch {
 	url := "https://example.org/" + page
 	return event.Watch{
 		Page: page, URL: url, Site: "home", Client: "alice", EveryS: every, At: time.Now().UTC().Truncate(time.Microsecond),
-		Budget: json.RawMessage(`[{"path":"/"}]`),
+		Budget: json.RawMessage(`[{"path":"/"}]`), SchemeGuessed: true,
 	}
 }
 
@@ -80,7 +80,7 @@ func TestWatchComesDue(t *testing.T) {
 		t.Errorf("two occasions are one request: %+v, %+v", first, second)
 	}
 	first.ID, first.Asked = "", time.Time{}
-	if diff := cmp.Diff(event.Request{Page: "p1", URL: w.URL, Site: "home", Client: "alice", Watch: &w}, first); diff != "" {
+	if diff := cmp.Diff(event.Request{Page: "p1", URL: w.URL, Site: "home", Client: "alice", SchemeGuessed: true, Watch: &w}, first); diff != "" {
 		t.Error(diff)
 	}
 
