@@ -2,11 +2,13 @@ package web_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -139,6 +141,56 @@ func BenchmarkFirstAnswer(b *testing.B) {
 			for _, path := range []string{db, db + ".none"} {
 				conn := rig.Connect("web")
 				b.Run(map[bool]string{true: "history", false: "bus"}[path == db], func(b *testing.B) { startOnce(b, conn, path) })
+			}
+		})
+	}
+}
+
+// BenchmarkList is the first part of the list of 20,000 pages, a tenth of them
+// watched, none or all of which are down.
+func BenchmarkList(b *testing.B) {
+	const pages = 20_000
+	for name, status := range map[string]int{"none_down": 200, "all_down": 500} {
+		b.Run(name, func(b *testing.B) {
+			rig := bustest.Start(b)
+			inspector, client := rig.Connect("inspector"), rig.Connect("web")
+			var group sync.WaitGroup
+			for part := range 50 {
+				group.Go(func() {
+					for n := part; n < pages; n += 50 {
+						r := request(n)
+						r.Watch = &event.Watch{Page: r.Page, URL: r.URL, Site: "home", Client: "alice", EveryS: 86400, At: noon}
+						rep := reported(r, noon.Add(time.Duration(n)*time.Second))
+						if status != 200 {
+							rep = errorAnswer(r, rep.At, status)
+						}
+						err := inspector.PublishReport(b.Context(), rep)
+						if n%10 == 0 {
+							err = errors.Join(err, client.SetWatch(b.Context(), *r.Watch))
+						}
+						if err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			group.Wait()
+			s := web.New(web.Config{MaxPages: pages}, quiet(), rig.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), nil)
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(ctx, l) }()
+			b.Cleanup(func() { cancel(); <-ended })
+			bustest.Await(b, "the reports", func() bool { return strings.HasPrefix(s.Status(), fmt.Sprintf("serving %d pages", pages)) })
+			for b.Loop() {
+				w := httptest.NewRecorder()
+				if s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/api/pages?limit=30", nil)); w.Code != http.StatusOK {
+					b.Fatalf("%d %s", w.Code, w.Body)
+				}
 			}
 		})
 	}

@@ -195,7 +195,7 @@ func (s *API) worstFirst(ctx context.Context, fresh state.Freshness, after state
 		}
 		after, doc.more = state.Cursor{}, first+len(part) < len(troubled)
 		if len(part) > 0 {
-			after = part[len(part)-1].Cursor()
+			after = part[len(part)-1].Place
 		}
 	}
 	if !doc.more {

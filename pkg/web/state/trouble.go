@@ -45,13 +45,9 @@ type Trouble struct {
 // Troubled is a watched page in trouble.
 type Troubled struct {
 	ID, URL string
-	Trouble Trouble
-}
-
-// Cursor is the place of the page in the list: before every page that is not in
-// trouble.
-func (t Troubled) Cursor() Cursor {
-	return Cursor{At: t.Trouble.Since, ID: t.ID, Rank: t.Trouble.Kind.rank()}
+	// Place is that of the page in the list: before every page that is not in
+	// trouble.
+	Place Cursor
 }
 
 // rank is the place of a kind in the list, from 1.
@@ -65,10 +61,7 @@ func (k TroubleKind) rank() int {
 }
 
 // compare orders pages in trouble: the worst kind, then the newest trouble first.
-func (t Troubled) compare(c Cursor) int {
-	own := t.Cursor()
-	return cmp.Or(own.Rank-c.Rank, c.Compare(own))
-}
+func (t Troubled) compare(c Cursor) int { return cmp.Or(t.Place.Rank-c.Rank, c.Compare(t.Place)) }
 
 // IsAfter reports whether the page comes after a place among those in trouble.
 func (t Troubled) IsAfter(c Cursor) bool { return t.compare(c) > 0 }
@@ -77,14 +70,11 @@ func (t Troubled) IsAfter(c Cursor) bool { return t.compare(c) > 0 }
 // with an error, a report over budget or an open alarm only, however many others
 // there are.
 func (s *State) Troubled() []Troubled {
-	list := slices.DeleteFunc(s.Memory.troubled(), func(t Troubled) bool { _, watched := s.Watches.Of(t.ID); return !watched })
-	for i := range list {
-		if list[i].URL == "" {
-			w, _ := s.Watches.Of(list[i].ID)
-			list[i].URL = w.URL
-		}
-	}
-	slices.SortFunc(list, func(a, b Troubled) int { return a.compare(b.Cursor()) })
+	list := s.Memory.troubled(func(id string) (url string, ok bool) {
+		w, ok := s.Watches.Of(id)
+		return w.URL, ok
+	})
+	slices.SortFunc(list, func(a, b Troubled) int { return a.compare(b.Place) })
 	return list
 }
 
@@ -96,22 +86,35 @@ func (s *State) TroubleOf(v PageView) (t Trouble, ok bool) {
 	}
 	s.Memory.mu.Lock()
 	defer s.Memory.mu.Unlock()
-	return s.Memory.trouble(v.ID, v.Answers)
+	t, alarm, ok := s.Memory.trouble(v.ID, v.Answers)
+	switch latest := v.Latest(); {
+	case !ok:
+	case latest == nil || t.Kind == StalePage:
+		t.Text = alarm.Evidence
+	case t.Kind == OverBudgetPage:
+		t.Text = strings.Join(latest.Budget.Over, "; ")
+	default:
+		t.Text = latest.What()
+	}
+	return t, ok
 }
 
-// troubled lists pages in trouble, in no order, watched or not.
-func (m *Memory) troubled() (list []Troubled) {
+// troubled lists those pages in trouble, in no order, that watched reports, with the
+// URL that it returns.
+func (m *Memory) troubled(watched func(id string) (url string, ok bool)) (list []Troubled) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	add := func(id string) {
-		t := Troubled{ID: id}
+		url, ok := watched(id)
+		if !ok {
+			return
+		}
 		answers := Answers{}
 		if e := m.pages[id]; e != nil {
-			t.URL, answers = e.url, e.Answers
+			answers = e.Answers
 		}
-		var ok bool
-		if t.Trouble, ok = m.trouble(id, answers); ok {
-			list = append(list, t)
+		if t, _, ok := m.trouble(id, answers); ok {
+			list = append(list, Troubled{id, url, Cursor{At: t.Since, ID: id, Rank: t.Kind.rank()}})
 		}
 	}
 	for id := range m.ailing {
@@ -125,43 +128,43 @@ func (m *Memory) troubled() (list []Troubled) {
 	return list
 }
 
-// trouble is what is wrong with a page, by its newest report and, where that is not
-// in memory, by its alarms. m.mu is held.
-func (m *Memory) trouble(id string, a Answers) (t Trouble, ok bool) {
-	alarm := func(kind TroubleKind) (libra.Alarm, bool) {
-		name := troubleKinds[kind.rank()-1].alarm + id
-		if !slices.Contains(m.openAlarms[id], name) {
-			return libra.Alarm{}, false
-		}
-		return m.alarms[name].Alarm, true
-	}
+// trouble is what is wrong with a page, without its text, and the alarm about it, if
+// one is open: by its newest report and, where that is not in memory, by its alarms.
+// m.mu is held.
+func (m *Memory) trouble(id string, a Answers) (t Trouble, alarm libra.Alarm, ok bool) {
 	latest := a.Latest()
 	switch {
 	case latest == nil:
 		for _, known := range troubleKinds {
-			if raised, ok := alarm(known.kind); ok {
-				return Trouble{known.kind, raised.Since, raised.Evidence}, true
+			if alarm, ok = m.openAlarm(known.kind, id); ok {
+				return Trouble{Kind: known.kind, Since: alarm.Since}, alarm, true
 			}
 		}
-		return t, false
+		return t, alarm, false
 	case latest.Quarantined:
-		t = Trouble{QuarantinedPage, latest.At, latest.What()}
+		t = Trouble{Kind: QuarantinedPage, Since: latest.At}
 	case latest.Report.Outcome == libra.Error:
-		t = Trouble{DownPage, cmp.Or(a.failing, latest.At), latest.What()}
+		t = Trouble{Kind: DownPage, Since: cmp.Or(a.failing, latest.At)}
 	case overBudget(latest.Budget):
-		t = Trouble{OverBudgetPage, latest.At, strings.Join(latest.Budget.Over, "; ")}
+		t = Trouble{Kind: OverBudgetPage, Since: latest.At}
 	default:
 		t.Kind = StalePage
 	}
-	raised, ok := alarm(t.Kind)
+	alarm, ok = m.openAlarm(t.Kind, id)
 	if ok {
-		t.Since = raised.Since
+		t.Since = alarm.Since
 	}
-	if t.Kind == StalePage {
-		t.Text = raised.Evidence
-		return t, ok
+	return t, alarm, ok || t.Kind != StalePage
+}
+
+// openAlarm is the open alarm about a kind of trouble of a page. m.mu is held.
+func (m *Memory) openAlarm(kind TroubleKind, id string) (libra.Alarm, bool) {
+	open := m.openAlarms[id]
+	if len(open) == 0 {
+		return libra.Alarm{}, false
 	}
-	return t, true
+	name := troubleKinds[kind.rank()-1].alarm + id
+	return m.alarms[name].Alarm, slices.Contains(open, name)
 }
 
 // ails reports whether the newest answer says that something is wrong.
