@@ -50,7 +50,7 @@ func routedKinds(target string) (list []routedKind) {
 	add("restarts", "restarts.inspector.1", "libra-inspector@1", libra.ScopeComponent, libra.Minor)
 	add("channel", "channel.ops", "channel ops", libra.ScopeComponent, libra.Minor, libra.Major)
 	add("alarms-file", "alarms-file", "alarms.toml", libra.ScopeComponent, libra.Minor)
-	add("settings", "settings", "libra.env", libra.ScopeComponent, libra.Major)
+	add("settings", "settings", "libra.env", libra.ScopeComponent, libra.Minor, libra.Major)
 	return list
 }
 

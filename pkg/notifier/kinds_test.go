@@ -38,7 +38,7 @@ var evidences = map[string]string{
 	"quarantine":       "the page ended its inspector 3 times and is in quarantine, the last time: out of memory",
 	"queue":            "12 requests waiting, the oldest for 5 min 1 s, limit 5 min",
 	"restarts":         "systemd restarted it 5 times within 10 min, limit 5",
-	"settings":         `invalid LIBRA_INSPECTORS "many": must be a whole number from 1 to 1000`,
+	"settings":         `libra-watchdog: invalid LIBRA_INSPECTORS "many": must be a whole number from 1 to 1000; 2 is in effect`,
 	"sqlite":           "/var/lib/libra/history/libra.db: permission denied",
 	"web":              "GET http://127.0.0.1:8080/up answered 500 Internal Server Error, 200 wanted",
 }
@@ -63,8 +63,26 @@ func kinds(t *testing.T) []libra.Alarm {
 	return append(list,
 		libra.Alarm{ID: "alarms-file", Scope: libra.ScopeComponent, Target: "alarms.toml", Severity: libra.Minor, State: libra.Raised, Summary: "alarms.toml is invalid: the last valid one stays in force", Runbook: "#alarms-file"},
 		libra.Alarm{ID: "channel.ops", Scope: libra.ScopeComponent, Target: "channel ops", Severity: libra.Major, State: libra.Raised, Summary: "Notifications cannot be sent through the channel ops", Runbook: "#channel"},
-		libra.Alarm{ID: "settings", Scope: libra.ScopeComponent, Target: "libra.env", Severity: libra.Major, State: libra.Raised, Summary: "Settings are invalid: the watchdog uses their defaults, other components may not start", Runbook: "#settings"},
+		libra.Alarm{ID: "settings", Scope: libra.ScopeComponent, Target: "libra.env", Severity: libra.Minor, State: libra.Raised, Summary: "Settings are invalid and not in effect", Runbook: "#settings"},
 	)
+}
+
+// Every section of the runbook is of a kind of alarm whose meaning is known.
+func TestEveryKindOfTheRunbook(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, runbook, _ := strings.Cut(string(doc), "\n## Runbook\n")
+	known := map[string]bool{}
+	for _, a := range kinds(t) {
+		known[a.Runbook] = true
+	}
+	for line := range strings.Lines(runbook) {
+		if anchor, ok := strings.CutPrefix(strings.TrimSpace(line), "### "); ok && !known["#"+anchor] {
+			t.Errorf("no message about an alarm of the section %q is in testdata/kinds.golden", anchor)
+		}
+	}
 }
 
 // What somebody reads who was just woken, of every kind of alarm: as Slack shows

@@ -82,7 +82,7 @@ var meanings = map[string]meaning{
 		"libra doctor prints every fault of it", "Not in force",
 	},
 	"settings": {
-		"What the settings in the evidence are for: it uses their defaults.",
+		"What the settings in the evidence are for: they have no effect. What cannot start is down.",
 		"libra doctor prints every fault of them", "Invalid",
 	},
 	"history": {
