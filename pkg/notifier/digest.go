@@ -50,13 +50,13 @@ func digestHeading(m message, alarms []*history, open int, worst libra.Alarm) (h
 		a := alarms[0].last
 		return capital(word(a)) + ": " + headline(a), fmt.Sprintf("%s, %d notifications in one", oneLine(a, first.Host), len(m.Notifications))
 	case m.Kind == reminded:
-		header = fmt.Sprintf("Reminder: %d alarms are still open", open)
+		header = "Reminder: " + libra.Plural(open, "alarm is", "alarms are") + " still open"
 		span = fmt.Sprintf("on %s, the first since %s", first.Host, libra.FormatTime(first.Alarm.Since))
 	case shared != "" && open == len(alarms) && open <= mostNamed:
 		named := headlines(alarms)
 		return capital(word(worst)) + ": " + named, fmt.Sprintf("[%s] %s on %s", word(worst), named, first.Host)
 	case shared != "" && open == len(alarms):
-		header = fmt.Sprintf("%d alarms of %s", open, shared)
+		header = libra.Several(open, "alarm") + " of " + shared
 	default:
 		header = fmt.Sprintf("%d notifications in one: %d open, %d cleared", len(m.Notifications), open, len(alarms)-open)
 	}
@@ -152,7 +152,7 @@ func (g *history) line() string {
 func lines(alarms []*history) (list []string) {
 	for i, g := range alarms {
 		if i == mostListed {
-			return append(list, fmt.Sprintf("and %d more alarms: see libra alarms", len(alarms)-i))
+			return append(list, "and "+libra.Several(len(alarms)-i, "more alarm")+": see libra alarms")
 		}
 		list = append(list, g.line())
 	}
