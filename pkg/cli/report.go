@@ -51,7 +51,7 @@ func writeFigures(w io.Writer, s screen, r *libra.Report, profile string) {
 		fmt.Fprintf(w, "%s %s\n", how, printable(r.FinalURL))
 	}
 	if r.NoAnswer() {
-		fmt.Fprintf(w, "%s, no answer, inspected in %s\n", s.paint(red, string(r.Outcome)), libra.FormatDuration(time.Duration(r.DurationMS)*time.Millisecond))
+		fmt.Fprintf(w, "%s, no answer\n", s.paint(red, string(r.Outcome)))
 		return
 	}
 	broken := ""

@@ -192,11 +192,11 @@ func TestLineReads(t *testing.T) {
 		},
 		{
 			budget.Outcome{Kind: budget.Sizes, Type: "total", Unit: "bytes", Budgeted: 307_200, Actual: 307_240, Over: 40, Given: "300 KB"},
-			"total is 307.2 kB (307240 B), 40 B over its budget of 307.2 kB (307200 B) (300 KB in the file)",
+			"total is 307.2 kB (307240 B), 40 B over its budget of 307.2 kB (307200 B; 300 KB in the file)",
 		},
 		{
 			budget.Outcome{Kind: budget.Sizes, Type: "script", Unit: "bytes", Budgeted: 307_200, Actual: 307_160, Given: "300 KB"},
-			"script is 307.2 kB (307160 B), within its budget of 307.2 kB (307200 B) (300 KB in the file)",
+			"script is 307.2 kB (307160 B), within its budget of 307.2 kB (307200 B; 300 KB in the file)",
 		},
 		{budget.Outcome{Kind: budget.Counts, Type: "image", Unit: "requests", Budgeted: 1, Actual: 2, Over: 1}, "image is 2 requests, 1 request over its budget of 1 request"},
 		{budget.Outcome{Kind: budget.Deltas, Type: "total", Unit: "bytes", Budgeted: 2000, Actual: -1500}, "total has shrunk by 1.5 kB, within its budget of 2.0 kB"},

@@ -128,7 +128,9 @@ func (o Outcome) String() string {
 	if o.Kind == Deltas && o.Actual < 0 {
 		subject, actual = o.Type+" has shrunk by ", o.amount(-o.Actual)
 	}
-	if o.Given != "" {
+	if exact, ok := strings.CutSuffix(budgeted, ")"); ok && o.Given != "" {
+		budgeted = exact + "; " + o.Given + " in the file)"
+	} else if o.Given != "" {
 		budgeted += " (" + o.Given + " in the file)"
 	}
 	if o.Over > 0 {

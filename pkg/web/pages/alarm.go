@@ -86,13 +86,13 @@ type choice struct{ Value, Text string }
 
 // spanChoices are the options for how long a silence lasts.
 func spanChoices() []choice {
-	return []choice{{"30m", "30 minutes"}, {"1h", "1 hour"}, {"2h", "2 hours"}, {"8h", "8 hours"}, {"1d", "1 day"}, {"3d", "3 days"}, {"7d", "7 days"}, {"29d", "29 days"}}
+	return []choice{{"30m", "30 min"}, {"1h", "1 h"}, {"2h", "2 h"}, {"8h", "8 h"}, {"1d", "1 day"}, {"3d", "3 days"}, {"7d", "7 days"}, {"29d", "29 days"}}
 }
 
 // everyChoices are the options for how often a page is inspected, with the one
 // that is in force.
 func everyChoices(seconds int) []choice {
-	list := []choice{{"30s", "30 seconds"}, {"1m", "1 minute"}, {"5m", "5 minutes"}, {"15m", "15 minutes"}, {"1h", "1 hour"}, {"6h", "6 hours"}, {"24h", "1 day"}}
+	list := []choice{{"30s", "30 s"}, {"1m", "1 min"}, {"5m", "5 min"}, {"15m", "15 min"}, {"1h", "1 h"}, {"6h", "6 h"}, {"24h", "1 day"}}
 	now := state.ShowEvery(seconds)
 	if now != "" && !slices.ContainsFunc(list, func(c choice) bool { return c.Value == now }) {
 		list = append([]choice{{now, showInterval(now)}}, list...)
