@@ -1,9 +1,13 @@
 package web_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
 	"libra/pkg/libra"
 )
 
@@ -75,6 +79,38 @@ func TestReportWithoutAnswer(t *testing.T) {
 	for _, empty := range []string{"<table", "0 B", "<h2 id=\"assets\"", "<dt>Broken"} {
 		if strings.Contains(html, empty) {
 			t.Errorf("the page has %q:\n%s", empty, html)
+		}
+	}
+}
+
+// With one of everything, no page counts in the plural, or has an age of nothing.
+func TestOneIsSingular(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	r := reported(request(1), time.Now().UTC())
+	r.Report.Assets = append(r.Report.Assets[:1], r.Report.Assets[2], libra.Asset{
+		URL: r.Report.URL + "gone.png", Type: libra.Image, Initiator: r.Report.URL, Status: 404, Fetch: libra.Fetched, Reason: "image",
+	})
+	r.Report.Totals, r.Report.Started = libra.Sum(r.Report.Assets), time.Now().Add(-time.Minute)
+	r.Budget = &event.Judged{Lines: 1, Over: []string{}}
+	h.publish(r)
+	h.awaitListed(r)
+	alarm := transition(1, "bus", libra.Raised, libra.Major, 1)
+	alarm.Alarm.Since = time.Now().Add(-24 * time.Hour)
+	h.raise(alarm)
+	bustest.Await(t, "the alarm", func() bool { return strings.Contains(h.get("/alarms", "Accept", "text/html").body, "1 day ago") })
+	many := regexp.MustCompile(`\b1 (\w+ )?(assets|requests|alarms|pages|limits|lines|reports|silences|hours|minutes|seconds|days|assets)\b|\b0 s ago|-\d+ (s|min|h)\b`)
+	for _, path := range []string{"/", "/pages/" + r.Request.Page, "/alarms", "/alarms/bus", "/status"} {
+		body := h.get(path, "Accept", "text/html").body
+		text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(body, "")
+		if found := many.FindString(text); found != "" {
+			t.Errorf("%s shows %q", path, found)
+		}
+	}
+	page := h.get("/pages/"+r.Request.Page, "Accept", "text/html").body
+	for _, want := range []string{"1 min ago", "(1 limit)", ">1 asset</a>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
 		}
 	}
 }

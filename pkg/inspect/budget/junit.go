@@ -105,7 +105,7 @@ func (s *suite) add(r Result, o Outcome) {
 		s.Failures++
 		x.Failure = &problem{
 			Message: o.String(), Type: "over budget",
-			Text: fmt.Sprintf("budgeted %d %s, actual %d %s, over by %d %s", o.Budgeted, o.Unit, o.Actual, o.Unit, o.Over, o.Unit),
+			Text: fmt.Sprintf("budgeted %s, actual %s, over by %s", o.exact(o.Budgeted), o.exact(o.Actual), o.exact(o.Over)),
 		}
 	}
 	s.Cases = append(s.Cases, x)
@@ -149,6 +149,14 @@ func (o Outcome) amounts() (actual, budgeted string) {
 		return o.amount(o.Actual), o.amount(o.Budgeted)
 	}
 	return libra.FormatBytesBoth(o.Actual, o.Budgeted)
+}
+
+// exact is an amount to the byte.
+func (o Outcome) exact(n int64) string {
+	if o.Unit == "requests" {
+		return o.amount(n)
+	}
+	return libra.Several(int(n), "byte")
 }
 
 func (o Outcome) amount(n int64) string {

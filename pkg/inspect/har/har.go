@@ -15,6 +15,7 @@
 package har
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -132,7 +133,7 @@ func From(r libra.Report, version string) HAR {
 	log := Log{
 		Version: "1.2",
 		Creator: Creator{Name: "Libra", Version: version},
-		Pages:   []Page{{Started: r.Started.UTC(), ID: pageID, Title: r.URL, Timings: PageTimings{-1, -1}}},
+		Pages:   []Page{{Started: r.Started.UTC(), ID: pageID, Title: cmp.Or(r.Title, r.URL), Timings: PageTimings{-1, -1}}},
 		Entries: []Entry{},
 	}
 	if r.Outcome != libra.Complete {
