@@ -100,7 +100,7 @@ func (r *runner) writePages(list *pageList, watched bool) {
 	} else {
 		t := table{columns: []column{
 			left("ID").goesFirst(), left("STATE"), left("OUTCOME"), right("SCORE").goes(5), right("REQUESTS").goes(2), right("TRANSFER"),
-			left("REPORTED").goes(4), right("EVERY").goes(3), left("URL").cutTo(22),
+			left("REPORTED").goes(4), right("EVERY").goes(3), left("URL").cutTo(30),
 		}}
 		bounds := false
 		for i := range list.Pages {

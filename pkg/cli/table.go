@@ -182,8 +182,22 @@ func (t *table) fit(screen int) (shown []int, widths []int, gone []int) {
 		shown = slices.DeleteFunc(shown, func(i int) bool { return i == next })
 		gone = append(gone, next)
 	}
-	slices.Sort(gone)
+	shown, gone = fill(shown, gone, widths, screen)
 	return shown, t.cutWidths(shown, widths, least, screen), gone
+}
+
+// fill shows again what has room once others are left out.
+func fill(shown, gone, widths []int, screen int) (more, fewer []int) {
+	for _, i := range slices.Backward(gone) {
+		if with := append(slices.Clone(shown), i); total(with, widths) <= screen {
+			shown = with
+		} else {
+			fewer = append(fewer, i)
+		}
+	}
+	slices.Sort(shown)
+	slices.Sort(fewer)
+	return shown, fewer
 }
 
 // next is the column that is left out next, -1 if none may be.
