@@ -34,7 +34,7 @@ var timedOut = libra.ReasonList{
 var messages = map[string]any{
 	"request": req,
 	"reported": event.Reported{Request: req, Attempt: 2, Inspector: "1", At: at, Report: libra.Report{
-		URL: req.URL, FinalURL: req.URL, Status: 200, Started: at, DurationMS: 12, Outcome: libra.Partial, ReasonList: timedOut,
+		URL: req.URL, FinalURL: req.URL, Title: "A page", Status: 200, Started: at, DurationMS: 12, Outcome: libra.Partial, ReasonList: timedOut,
 		Totals: libra.Totals{Size: libra.Size{Requests: 1, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, TransferBytes: 5}, ByType: map[libra.ResourceType]libra.Size{libra.Document: {Requests: 1}}},
 		Assets: []libra.Asset{{
 			URL: req.URL, Type: libra.Document, Status: 200, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, Fetch: libra.Fetched, Reason: "the page", Error: "cut", ErrorCode: libra.CodeBodyCut,
