@@ -101,7 +101,7 @@ func Verify(ctx context.Context, path string) (reports int, err error) {
 }
 
 // Restore replaces the database at path by a copy of file, with the owner and the
-// permissions of the old one, which is set aside under the returned name. A
+// permissions of the old one, which is set aside under the returned name, libra.db.replaced-TIME. A
 // running recorder notices the new file and adds from the bus what it lacks.
 // Without force, an existing database stays (ErrExists).
 func Restore(ctx context.Context, file, path string, force bool, now time.Time) (aside string, err error) {
@@ -123,7 +123,7 @@ func Restore(ctx context.Context, file, path string, force bool, now time.Time) 
 	if err := copyAs(file, part, like); err != nil {
 		return "", err
 	}
-	if aside, err = SetAside(path, false, now); err != nil {
+	if aside, err = setAside(path, ".replaced-", false, now); err != nil {
 		return "", err
 	}
 	return aside, statefile.Replace(part, path)

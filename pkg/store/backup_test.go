@@ -49,6 +49,9 @@ func TestBackupAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(aside, ".replaced-") {
+		t.Errorf("what a restore replaces is set aside as %q, which reads as damage", aside)
+	}
 	if n, err := store.Verify(ctx, aside); n != 2 || err != nil {
 		t.Errorf("the file set aside holds %d reports, %v", n, err)
 	}

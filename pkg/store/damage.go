@@ -71,13 +71,19 @@ func quickCheck(ctx context.Context, conn *sql.Conn) error {
 // one that is closed next. If the database was replaced, the new file stays and
 // only the log of the old one is renamed.
 func SetAside(path string, replaced bool, now time.Time) (string, error) {
-	aside := path + ".damaged-" + now.UTC().Format("20060102T150405.000Z")
+	return setAside(path, ".damaged-", replaced, now)
+}
+
+// setAside is SetAside with names that go on with kind: the alarm history is for
+// those that go on with ".damaged-".
+func setAside(path, kind string, replaced bool, now time.Time) (string, error) {
+	aside := path + kind + now.UTC().Format("20060102T150405.000Z")
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if suffix == "" && replaced {
 			continue
 		}
 		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("set damaged database aside: %w", err)
+			return "", fmt.Errorf("set database aside: %w", err)
 		}
 	}
 	return aside, nil

@@ -32,7 +32,7 @@ func TestHistory(t *testing.T) {
 		stamp := func(age time.Duration) string {
 			return "libra.db.damaged-" + time.Now().Add(-age).UTC().Format("20060102T150405.000Z")
 		}
-		for _, name := range []string{"libra.db", "libra.db.damaged-x-wal", "libra.db.damaged-x-shm", "other.db.damaged-x", stamp(8 * 24 * time.Hour)} {
+		for _, name := range []string{"libra.db", "libra.db.damaged-x-wal", "libra.db.damaged-x-shm", "other.db.damaged-x", "libra.db.replaced-" + time.Now().UTC().Format("20060102T150405.000Z"), stamp(8 * 24 * time.Hour)} {
 			put(name)
 		}
 		r.start()
