@@ -446,3 +446,36 @@ func TestServerBelowPrefix(t *testing.T) {
 		}
 	}
 }
+
+// The name of the client is that of --client, of LIBRA_CLIENT, or user@host.
+func TestClientName(t *testing.T) {
+	var name atomic.Pointer[string]
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given := r.Header.Get("X-Libra-Client")
+		name.Store(&given)
+		w.Header().Set("Content-Type", "application/json")
+		http.ServeFile(w, r, filepath.Join("testdata", "pages.json"))
+	}))
+	t.Cleanup(s.Close)
+	for _, c := range []struct {
+		flag, env, want string
+		code            int
+	}{
+		{"team-a", "team-b", "team-a", 0},
+		{"", "team-b", "team-b", 0},
+		{"", "", "@", 0},
+		{"", "tëam", "", 2},
+	} {
+		name.Store(new(string))
+		var out, errs bytes.Buffer
+		args := []string{"pages", "--server", s.URL}
+		if c.flag != "" {
+			args = append(args, "--client", c.flag)
+		}
+		getenv := func(key string) string { return map[string]string{"LIBRA_CLIENT": c.env}[key] }
+		code := cli.Main(t.Context(), args, strings.NewReader(""), &out, &errs, getenv)
+		if got := *name.Load(); (code == 2) != (c.code == 2) || !strings.Contains(got, c.want) || c.code != 0 && !strings.Contains(errs.String(), `cannot use LIBRA_CLIENT "tëam"`) {
+			t.Errorf("--client %q, LIBRA_CLIENT %q: exit code %d, client %q: %s", c.flag, c.env, code, got, errs.String())
+		}
+	}
+}

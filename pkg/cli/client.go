@@ -45,7 +45,7 @@ type client struct {
 func applianceFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{jsonFlag()}, append(more,
 		&cli.StringFlag{Name: "server", Usage: "use the appliance at `URL` (default: LIBRA_SERVER, else " + defaultServer + ")"},
-		&cli.StringFlag{Name: "client", Usage: "send requests as client `NAME`: each client gets a fair share (default: user@host)"},
+		&cli.StringFlag{Name: "client", Usage: "send requests as client `NAME`: each client gets a fair share (default: LIBRA_CLIENT, else user@host)"},
 	)...)
 }
 
@@ -66,12 +66,12 @@ func (r *runner) client(c *cli.Context) (*client, error) {
 	if !plain || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fail("cannot use %s %q: it is not the URL of a server", source, server).with("give one such as %s", defaultServer)
 	}
-	name := c.String("client")
+	name, source := c.String("client"), "--client"
 	if name == "" {
-		name = userAtHost()
+		name, source = cmp.Or(r.getenv("LIBRA_CLIENT"), userAtHost()), "LIBRA_CLIENT"
 	}
 	if strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
-		return nil, fail("cannot use --client %q: only printable ASCII fits in a header", name).with("give a name such as team-a")
+		return nil, fail("cannot use %s %q: only printable ASCII fits in a header", source, name).with("give a name such as team-a")
 	}
 	return &client{server: u.Scheme + "://" + u.Host + prefix, name: name, http: &http.Client{Timeout: answerTimeout}}, nil
 }
