@@ -81,6 +81,9 @@ func (r *runner) doctor(c *cli.Context) error {
 		space = s
 	}
 	folders := stateFolders(state, bus, database)
+	if !exists(settings) && !exists(state) {
+		return fail("cannot check this machine: no Libra is installed here (%s and %s do not exist); in the appliance: scripts/appliance shell /opt/libra/bin/libra doctor", settings, state)
+	}
 	findings := slices.Concat(
 		seeSettings(settings), seePrograms(c.Context, c.String("programs"), settings), seeSpace(state, bus, filepath.Dir(database)),
 		seeOwners(folders), seeDamaged(folders), seeSecrets(filepath.Join(state, "keys"), filepath.Join(filepath.Dir(settings), "credentials")),
@@ -128,6 +131,12 @@ func (r *runner) writeFindings(findings []finding) {
 	}
 }
 
+// exists says whether something is at the path, as far as this user sees.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 func seeKeys(folder string) []finding {
 	info, err := os.Stat(folder)
 	if err != nil {
@@ -155,6 +164,10 @@ func seeHistory(ctx context.Context, path string) (list []finding) {
 // seeAside counts what was set aside: databases, and logs whose database was
 // deleted, which are of no use.
 func seeAside(path string) (list []finding) {
+	replaced, _ := filepath.Glob(path + ".replaced-*Z") // the pattern is as good as the path
+	if len(replaced) > 0 {
+		list = append(list, fine("history", "%s was replaced by libra restore; remove it when it is no longer needed", replaced[len(replaced)-1]))
+	}
 	aside, _ := filepath.Glob(path + ".damaged-*") // the pattern is as good as the path
 	var whole, logs []string
 	var size int64

@@ -33,7 +33,7 @@ func seeSettings(file string) (list []finding) {
 	}
 	for _, pair := range given {
 		if name, _, _ := strings.Cut(pair, "="); noSetting(pair) {
-			list = append(list, fine("settings", "%s in %s is not a setting", name, file).do(configs.Suggest(name)))
+			list = append(list, fine("settings", "unknown setting %s in %s", name, file).do(configs.Suggest(name)))
 		}
 	}
 	return append(list, fine("settings", "%s sets %d of %d", file, len(given), len(configs.Settings())))
@@ -106,7 +106,7 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 		for _, fault := range faults {
 			if !reported[fault] {
 				reported[fault] = true
-				list = append(list, fine("programs", "%s rejects its settings: %s", c.Name, fault).do("correct it before anything is restarted or reloaded"))
+				list = append(list, fine("programs", "%s: %s", c.Name, fault).do("correct it before anything is restarted or reloaded"))
 			}
 		}
 	}
@@ -128,7 +128,11 @@ func checkFaults(ctx context.Context, c component.Component, program string, set
 		return nil, noResult(program, stderr, err)
 	}
 	for _, fault := range result.Faults { // also of one that starts in spite of them
-		faults = append(faults, fault.Text)
+		text := fault.Text
+		if !fault.Tolerable {
+			text = "cannot start: " + text
+		}
+		faults = append(faults, text)
 	}
 	return faults, nil
 }
