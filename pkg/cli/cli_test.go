@@ -479,3 +479,21 @@ func TestClientName(t *testing.T) {
 		}
 	}
 }
+
+// The status names the cause of a component that cannot start: its settings.
+func TestStatusNamesInvalidSettings(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == "/api/alarms" {
+			fmt.Fprint(w, `{"alarms": [{"id": "bus", "state": "raised"}, {"id": "settings", "state": "raised",
+				"summary": "libra-recorder cannot start: invalid settings", "evidence": "libra-recorder: invalid LIBRA_DATABASE"}]}`)
+			return
+		}
+		fmt.Fprint(w, `{"status": "OK", "counts": {"open_alarms": 2}}`)
+	}))
+	t.Cleanup(s.Close)
+	_, out, errs := libra(t, "status", "--server", s.URL)
+	if want := "settings: libra-recorder cannot start: invalid settings: libra-recorder: invalid LIBRA_DATABASE\n"; !strings.HasSuffix(out, want) {
+		t.Errorf("want %q, got\n%s%s", want, out, errs)
+	}
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -82,11 +83,31 @@ func (r *runner) status(c *cli.Context) error {
 		err = r.copyJSON(data)
 	} else {
 		r.writeStatus(k.server, &s)
+		r.writeSettings(c.Context, k, &s)
 	}
 	if err == nil && !s.healthy() {
 		return errBad
 	}
 	return err
+}
+
+// settingsAlarm is the id of the alarm of invalid settings.
+const settingsAlarm = "settings"
+
+// writeSettings adds why components cannot start, or what is not in effect.
+func (r *runner) writeSettings(ctx context.Context, k *client, s *status) {
+	var list alarmList
+	if s.Counts.Alarms == 0 {
+		return
+	}
+	if _, err := k.get(ctx, "list alarms", "/api/alarms?state=raised", &list); err != nil {
+		return // the status is what was asked for
+	}
+	for _, a := range list.Alarms {
+		if a.ID == settingsAlarm && a.State == libra.Raised {
+			fmt.Fprintf(r.out, "\n%s %s: %s\n", r.screen.paint(yellow, "settings:"), printable(a.Summary), printable(a.Evidence))
+		}
+	}
 }
 
 // healthy says whether everything is known to work. An appliance of an earlier
