@@ -53,7 +53,7 @@ func faultFigures(b *testing.B, f *figures) {
 
 	box.Sink.Reset()
 	box.Systemctl(b, "stop", "libra-bus")
-	took, ok := harness.Within(30*time.Second, func() bool { return box.Sink.FindMessage("bus does not answer") != nil })
+	took, ok := harness.Within(30*time.Second, func() bool { return box.Sink.FindMessage("Libra accepts no requests") != nil })
 	f.aim("bus stopped: to the message at Slack's", ms(took), "≤ 2.5 s", ok && took <= 2500*time.Millisecond)
 	<-time.After(5 * time.Second)
 	box.Systemctl(b, "start", "libra-bus")

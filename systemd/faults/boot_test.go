@@ -42,7 +42,7 @@ func startAlone(s *trial) {
 	box.Systemctl(s, append([]string{"start"}, rest...)...)
 	code, body := box.Get(s, "/up")
 	s.check(code == 500 && strings.HasPrefix(body, "LOADING"), "/up is %d %.80s, 500 LOADING promised", code, body)
-	s.wantAlarm(20*time.Second, "bus", "bus does not answer")
+	s.wantAlarm(20*time.Second, "bus", "Libra accepts no requests")
 	for _, unit := range rest {
 		restarts := box.Property(s, unit, "NRestarts")
 		s.check(box.Active(s, unit) && restarts == "0", "%s is %s after %s restarts", unit, box.Property(s, unit, "ActiveState"), restarts)

@@ -26,7 +26,7 @@ func busDown(s *trial) {
 	s.wantRefused(m)
 	s.check(m.Accepted == 0, "%d submissions accepted without a bus", m.Accepted)
 	s.check(m.Stale > 0, "no read was marked stale")
-	s.wantAlarm(5*time.Second, "bus", "bus does not answer")
+	s.wantAlarm(5*time.Second, "bus", "Libra accepts no requests")
 	box.Systemctl(s, "start", "libra-bus")
 	took, ok := harness.Within(10*time.Second, func() bool { return s.mark().Accepted > 0 })
 	s.check(ok && took <= time.Second, "the first submission was accepted %s after the bus was back", ms(took))
