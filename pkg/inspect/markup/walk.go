@@ -1,12 +1,14 @@
 package markup
 
 import (
+	"errors"
 	"strings"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // walker visits a tree in document order and collects references.
@@ -120,11 +122,25 @@ func (w *walker) base(n *html.Node) {
 	}
 	abs, ok := newResolver(Base{URL: w.doc.Base}).resolve(href)
 	w.hasBase = ok || strings.Trim(href, space) == "" // the document's own
+	if !ok && relativeToNothing(href) {
+		abs, ok, w.hasBase = opaqueBase, true, true
+	}
 	if ok {
 		enc := w.resolver.encode
 		w.resolver = newResolver(Base{URL: abs})
 		w.resolver.encode = enc
 	}
+}
+
+// opaqueBase stands for a base against which no relative URL resolves.
+const opaqueBase = "about:blank"
+
+// relativeToNothing reports whether href is a base of another scheme, as "mailto:x",
+// which browsers take but for data: and javascript:.
+func relativeToNothing(href string) bool {
+	e := &weburl.Error{}
+	_, err := weburl.Parse(href)
+	return errors.As(err, &e) && e.Kind == weburl.OtherScheme && e.Part != "data" && e.Part != "javascript"
 }
 
 // add resolves raw and records a reference to it; it reports false where raw
@@ -140,6 +156,9 @@ func (w *walker) add(raw string, r Reference) bool {
 
 // inlineBase returns the base URL of inline style sheets.
 func (w *walker) inlineBase() string {
+	if w.resolver.base.IsZero() && w.hasBase {
+		return opaqueBase
+	}
 	if !w.resolver.base.IsZero() {
 		return w.resolver.base.String()
 	}
