@@ -257,3 +257,42 @@ func TestPagesHaveLocalTimes(t *testing.T) {
 		}
 	}
 }
+
+// A long list of assets folds by type, with count and size of each, in every order;
+// a short one does not.
+func TestLongAssetListFoldsByType(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	long := large(request(1), 30)
+	for i := range 3 {
+		a := libra.Asset{URL: fmt.Sprintf("https://cdn.example/%d.png", i), Type: libra.Image, Status: 200, EncodedBytes: 1_000_000, Fetch: libra.Fetched, Reason: "img src"}
+		long.Report.Assets = append(long.Report.Assets, a)
+	}
+	long.Report.Assets[len(long.Report.Assets)-1].Status = 404
+	long.Report.Totals = libra.Sum(long.Report.Assets)
+	h.publish(long, reported(request(2), time.Now().UTC()))
+	h.awaitListed(long, reported(request(2), noon))
+	summary := regexp.MustCompile(`(?s)<details class="group">\s*<summary>(.*?)</summary>(.*?)</details>`)
+	text := func(html string) string {
+		return strings.TrimSpace(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(html, ""))
+	}
+	for sort, want := range map[string][]string{
+		"size":  {"image: 3 requests, 3.0 MB, 1 not requested 1 broken", "stylesheet: 31 requests, 283.6 kB", "document: 1 request, 1.2 kB"},
+		"type":  {"document: 1 request, 1.2 kB", "stylesheet: 31 requests, 283.6 kB", "image: 3 requests, 3.0 MB, 1 not requested 1 broken"},
+		"found": {"document: 1 request, 1.2 kB", "stylesheet: 31 requests, 283.6 kB", "image: 3 requests, 3.0 MB, 1 not requested 1 broken"},
+	} {
+		page := h.get("/pages/"+request(1).Page+"?sort="+sort, "Accept", "text/html").body
+		var got []string
+		rows := 0
+		for _, group := range summary.FindAllStringSubmatch(page, -1) {
+			got = append(got, text(group[1]))
+			rows += strings.Count(group[2], `scope="row"`)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) || rows != len(long.Report.Assets) {
+			t.Errorf("sorted by %s: %q with %d rows, want %q with %d", sort, got, rows, want, len(long.Report.Assets))
+		}
+	}
+	if page := h.get("/pages/"+request(2).Page, "Accept", "text/html").body; strings.Contains(page, `class="group"`) || !strings.Contains(page, `aria-label="List of assets"`) {
+		t.Errorf("a short list folds:\n%s", page)
+	}
+}

@@ -180,7 +180,7 @@ type reportDoc struct {
 	Stands      *state.Standing  // the verdict of the last complete report, while Report is partial
 	Steps       []stepRow
 	Types       []typeRow
-	Assets      []assetRow
+	Assets      []assetGroup
 	Sort        string
 	Left        int // assets not shown
 	Others      int // assets named by the page and not requested
@@ -248,7 +248,9 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 			doc.Types = typeRows(doc.Report.Totals)
 		}
 		if !doc.Report.NoAnswer() {
-			doc.Assets, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
+			var rows []assetRow
+			rows, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
+			doc.Assets = groupsOf(rows, doc.Sort)
 		}
 	}
 	title := api.Short(shortURL(page.URL), 60)
