@@ -114,3 +114,18 @@ func TestOneIsSingular(t *testing.T) {
 		}
 	}
 }
+
+// A time in a sentence is an element: scripts write it in the reader's own zone.
+func TestTimesInSentencesAreElements(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	r := reported(request(1), noon)
+	r.Report.Outcome, r.Report.ReasonList = libra.Partial, libra.NoReasons()
+	r.Report.AddReason(libra.Reason{Code: libra.CodeLimit, Text: "<b>late</b> since " + libra.FormatTime(noon) + ", & gone"})
+	h.publish(r)
+	h.awaitListed(r)
+	const want = `&lt;b&gt;late&lt;/b&gt; since <time datetime="2026-03-01T12:00:00Z">1 Mar 2026, 12:00:00 UTC</time>, &amp; gone`
+	if html := h.get("/pages/"+request(1).Page, "Accept", "text/html").body; !strings.Contains(html, want) {
+		t.Errorf("the page lacks %q:\n%s", want, html)
+	}
+}

@@ -33,7 +33,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").Funcs(template.FuncMap{
 			"bytes": libra.FormatBytes, "millis": showMillis, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
-			"ports": wholePorts, "short": func(url string) template.HTML { return wholePorts(shortURL(url)) }, "name": func(url string) template.HTML { return wholePorts(api.Short(shortURL(url), 90)) }, "linked": linked, "percent": percent, "count": libra.Plural,
+			"ports": sentence, "short": func(url string) template.HTML { return wholePorts(shortURL(url)) }, "name": func(url string) template.HTML { return wholePorts(api.Short(shortURL(url), 90)) }, "linked": linked, "percent": percent, "count": libra.Plural,
 			"mark": markOf, "wrong": wrong, "term": showTerm, "percentiles": percentileNames, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band, "words": score.Words, "figure": score.Figure, "grams": score.FormatGrams,
 			"typed": typed,
 			"match": showMatch, "everyChoices": everyChoices, "every": state.ShowEvery, "spans": spanChoices, "interval": showInterval,

@@ -109,6 +109,21 @@ func wholePorts(text string) template.HTML {
 	return template.HTML(port.ReplaceAllString(template.HTMLEscapeString(text), `$1<span class="port">$2</span>`))
 }
 
+// timeInText matches what libra.FormatTime writes, in which HTML escapes nothing.
+var timeInText = regexp.MustCompile(`\b\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d\d UTC\b`)
+
+// sentence writes text with whole ports, and its times as elements: libra.js shows
+// them in the reader's own zone, as all others.
+func sentence(text string) template.HTML {
+	return template.HTML(timeInText.ReplaceAllStringFunc(string(wholePorts(text)), func(found string) string {
+		at, err := libra.ParseTime(found)
+		if err != nil {
+			return found
+		}
+		return `<time datetime="` + showISO(at) + `">` + found + `</time>`
+	}))
+}
+
 // originOf is scheme and host of an address, or "".
 func originOf(url string) string {
 	if scheme, rest, ok := strings.Cut(url, "://"); ok {
