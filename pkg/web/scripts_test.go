@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 )
@@ -19,7 +18,7 @@ func TestScriptsMayFetchMore(t *testing.T) {
 	r.Report.ScriptsNotExecuted, r.Report.MayFetchMore = &libra.Scripts{Count: 1, Bytes: 2048}, true
 	r.Budget = &event.Judged{Lines: 1, Over: []string{}}
 	h.publish(r)
-	bustest.Await(t, "the report", func() bool { return h.get("/api/pages/"+r.Request.Page).code == 200 })
+	h.awaitListed(r)
 	for path, want := range map[string][]string{
 		"/": {"at least 10.3 kB", ">at least 2</td>", `title="1 script was not executed (2.0 kB decoded): it may fetch more"`, ">at most 100</span>"},
 		"/pages/" + r.Request.Page: {
