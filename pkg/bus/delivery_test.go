@@ -101,6 +101,9 @@ func TestLossyMessagesAreNotStored(t *testing.T) {
 	b := bustest.Start(t)
 	inspector, web := b.Connect("inspector"), b.Connect("web")
 	inspector.PublishStep(event.Step{Page: "page1", Request: "early"})
+	if err := inspector.Ping(testDeadline(t)); err != nil { // the bus has the step by now
+		t.Fatal(err)
+	}
 	seen := make(chan string, 2)
 	stop, err := web.SubscribeSteps(func(s event.Step) { seen <- s.Request })
 	if err != nil {
