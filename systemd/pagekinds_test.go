@@ -202,7 +202,7 @@ func TestExpiringCertificateIsNotified(t *testing.T) {
 	wantNotified(t, libra.Alarm{
 		ID: "page.certificate." + page, Scope: libra.ScopePage, Target: url, Page: page, Severity: libra.Major,
 		Summary: "The certificate expires soon", Runbook: "#page-certificate",
-	}, "expires on "+libra.FormatTime(soon.Leaf.NotAfter)+", in 5 days, limit 7 days")
+	}, "expires on ", libra.FormatTime(soon.Leaf.NotAfter), ", in 5 days", ", limit 7 days") // in Slack, the time is in an element
 	shown.Store(later)
 	wantCleared(t, url, "The certificate is valid for long enough again")
 }
