@@ -61,7 +61,7 @@ func writeFigures(w io.Writer, s screen, r *libra.Report, profile string) {
 	fmt.Fprintf(w, "%s, answered %s: %s%s, %s transferred, %s decoded, inspected in %s\n",
 		s.paint(outcomeColour(r.Outcome), string(r.Outcome)), statusText(r.Status), r.Bounded(libra.Several(r.Totals.Requests, "request")), broken,
 		r.Weight(), r.Bounded(libra.FormatBytes(r.Totals.DecodedBytes)), libra.FormatDuration(time.Duration(r.DurationMS)*time.Millisecond))
-	if r.Repeat != nil && r.Totals.Requests > 0 {
+	if r.Repeat != nil && r.Totals.Requests > 0 && (r.Repeat.Requests > 0 || !r.AtLeast()) { // "at least 0" says nothing
 		fmt.Fprintf(w, "A second visit: %s, %s transferred\n", r.Bounded(libra.Several(r.Repeat.Requests, "request")), r.Bounded(libra.FormatBytes(r.Repeat.TransferBytes)))
 	}
 	if text := r.ScriptsText(); text != "" {
