@@ -1,7 +1,6 @@
 package markup
 
 import (
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/net/html/atom"
 
 	"libra/pkg/libra"
+	"libra/pkg/weburl"
 )
 
 // img visits an <img>: a matching <source> of its picture, else its own
@@ -155,8 +155,7 @@ func cutJavaScript(raw string) (code string, ok bool) {
 	if len(raw) < len(scheme) || !strings.EqualFold(raw[:len(scheme)], scheme) {
 		return "", false
 	}
-	code, err := url.PathUnescape(raw[len(scheme):])
-	return code, err == nil
+	return weburl.PercentDecode(raw[len(scheme):]), true
 }
 
 // frameSize is the viewport of a frame: its attributes, else 300 by 150.

@@ -65,3 +65,14 @@ func TestScriptsThatMayFetch(t *testing.T) {
 func mayFetch(text string) bool {
 	return markup.ReadScript(text, "http://a.test/", false, markup.ImportMap{}, true).MayFetch
 }
+
+// A script that ends inside a string, after more lost quotes than are looked for,
+// is not known. Its end is not passed.
+func TestScriptThatEndsInAString(t *testing.T) {
+	lost := strings.Repeat("'\n", 20)
+	for _, end := range []string{`import "x\`, `import("x\`, `export * from 'x\`, "`x\\", `"\`, `fetch\`} {
+		if c := markup.ReadScript(lost+end, "https://a.test/s.js", true, markup.ImportMap{}, true); !c.MayFetch {
+			t.Errorf("%q: may fetch nothing", end)
+		}
+	}
+}

@@ -150,7 +150,8 @@ const maxLost = 16
 // other way round.
 func (j *jsScanner) resume(start int) {
 	if j.lost++; j.lost > maxLost {
-		j.fetches = true // not known
+		j.i = min(j.i, len(j.s)) // a backslash at the end leads past it
+		j.fetches = true         // not known
 		return
 	}
 	j.i = start + 1
