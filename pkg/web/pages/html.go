@@ -86,7 +86,7 @@ func (s *Pages) renderLive(w http.ResponseWriter, r *http.Request, code int, nam
 	for _, d := range l.Up.Degraded {
 		if d.Part == state.SQLite {
 			l.Behind = &d
-		} else {
+		} else if !slices.ContainsFunc(l.Less, func(o state.Degraded) bool { return o.Effect() == d.Effect() }) {
 			l.Less = append(l.Less, d)
 		}
 	}

@@ -106,6 +106,9 @@ var port = regexp.MustCompile(`([\w.\]-]{20,})(:[0-9]{2,5})\b`)
 
 // wholePorts writes text so that no line ends within a port.
 func wholePorts(text string) template.HTML {
+	if !strings.Contains(text, ":") { // most names: neither a port nor a time
+		return template.HTML(template.HTMLEscapeString(text))
+	}
 	return template.HTML(port.ReplaceAllString(template.HTMLEscapeString(text), `$1<span class="port">$2</span>`))
 }
 
@@ -115,6 +118,9 @@ var timeInText = regexp.MustCompile(`\b\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d:\d
 // sentence writes text with whole ports, and its times as elements: libra.js shows
 // them in the reader's own zone, as all others.
 func sentence(text string) template.HTML {
+	if !strings.Contains(text, ":") {
+		return wholePorts(text)
+	}
 	return template.HTML(timeInText.ReplaceAllStringFunc(string(wholePorts(text)), func(found string) string {
 		at, err := libra.ParseTime(found)
 		if err != nil {

@@ -278,11 +278,14 @@ func (s *State) followLive(ctx context.Context) {
 func (s *State) leaveSilentWorkers() func() {
 	left := map[string]time.Time{} // by instance, the silence that was seen
 	return func() {
+		if bus := s.busPart(); bus.fault != "" || time.Since(bus.since) < s.cfg.HeartbeatTimeout {
+			return // heartbeats had no time to arrive
+		}
 		if len(left) > maxInstances {
 			clear(left)
 		}
 		for _, c := range s.Components(time.Now()) {
-			if c.Component != component.Inspector || c.State == Healthy || !c.Seen() || !s.BusUp() || left[c.Instance].Equal(c.UnknownSince) {
+			if c.Component != component.Inspector || c.State == Healthy || !c.Seen() || left[c.Instance].Equal(c.UnknownSince) {
 				continue
 			}
 			left[c.Instance] = c.UnknownSince
