@@ -25,7 +25,7 @@ func (s groupStage) check(c candidate) *suppression {
 		return nil
 	case known && c.now.Sub(first) < most:
 		return &suppression{stage: "group"}
-	case strings.HasPrefix(a.Group, libra.UnitsGroup) && c.now.Sub(c.Now.At) < min(together, most):
+	case strings.HasPrefix(a.Group, libra.UnitsGroup) && c.now.Sub(c.Now.At).Abs() < min(together, most):
 		return &suppression{stage: "group"}
 	}
 	return nil

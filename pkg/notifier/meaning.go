@@ -119,6 +119,9 @@ func meaningOf(a libra.Alarm) meaning {
 		return meaning{lasted: "Raised"}
 	}
 	target := flat(a.Target, mostTarget)
+	if a.Page != "" {
+		target = a.Page // strangers submit URLs, and a shell would read what is in them
+	}
 	m.first = strings.NewReplacer("TARGET", target, "UNIT", target, "CHANNEL", strings.TrimPrefix(target, "channel ")).Replace(m.first)
 	return m
 }

@@ -77,7 +77,12 @@ func (s *sender) send(ctx context.Context, m message, loop Loop) error {
 		}
 		m.Repeat = m.Repeat || refused(err) == nil
 		s.nflog.withdraw(m)
-		if parts := s.reduce(m, err); parts != nil {
+		switch parts := s.reduce(m, err); len(parts) {
+		case 0:
+		case 1: // the same with less text; a call for it would nest deeper for as long as the channel refuses everything
+			m = parts[0]
+			continue
+		default:
 			return s.sendAll(ctx, parts, loop)
 		}
 		s.undelivered(m, err)
