@@ -15,6 +15,9 @@ import (
 // mostEvidence bounds the evidence of the alarm settings, in bytes.
 const mostEvidence = 2500
 
+// flappingNote follows the summary of an alarm that is flapping.
+const flappingNote = " (flapping)"
+
 // settingFault is one fault of the settings, and the components that have it.
 type settingFault struct {
 	text       string
@@ -56,7 +59,7 @@ func (ev *evaluator) checkSettings(now time.Time) {
 		return
 	}
 	// While heartbeats are missing, so may be faults: what can start is known from systemd.
-	if t.Alarm.Summary != n.Summary || len(unheard) == 0 && t.Alarm.Evidence != n.Evidence {
+	if strings.TrimSuffix(t.Alarm.Summary, flappingNote) != n.Summary || len(unheard) == 0 && t.Alarm.Evidence != n.Evidence {
 		ev.emit(o, ev.tally(n.ID), Update)
 	}
 }
