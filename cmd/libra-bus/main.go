@@ -30,7 +30,7 @@ func main() {
 		Name: "libra-bus", Usage: "carries messages between Libra's components and stores them until they are consumed",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "bus-store", Default: "/var/lib/libra/bus", Usage: "`folder` of the bus's store", Into: daemon.Text(&s.broker.Store)},
-			daemon.Setting{Name: "bus-space", Default: "1G", Usage: "most that the bus stores, in `bytes`", Into: daemon.Bytes(&s.broker.Space, 32<<20)},
+			daemon.Setting{Name: "bus-space", Default: "1G", Usage: "most that the bus stores, in `bytes`", Vital: true, Into: daemon.Bytes(&s.broker.Space, 32<<20)},
 			daemon.Setting{Name: "bus-keys", Default: "/var/lib/libra/keys/public", Usage: "`file` of public keys", FlagOnly: true, Into: daemon.Text(&s.broker.Keys)},
 			daemon.Setting{Name: "make-keys", Usage: "create the missing keys in `folder`, and exit", FlagOnly: true, Into: daemon.Text(&s.makeKeys)}),
 		Check: s.check, Run: s.run,
