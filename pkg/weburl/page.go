@@ -65,8 +65,9 @@ func ParseTyped(text string) (u URL, guessed bool, err error) {
 // hasWebScheme reports whether text begins with a scheme rather than with a host and
 // its port.
 func hasWebScheme(text string) bool {
-	scheme, ok := schemeOf(clean(text))
-	return ok && (strings.Contains(text, "://") || scheme == "http" || scheme == "https" || knownScheme[scheme])
+	text = clean(text)
+	scheme, ok := schemeOf(text)
+	return ok && (strings.HasPrefix(text[len(scheme):], "://") || scheme == "http" || scheme == "https" || knownScheme[scheme])
 }
 
 // Unguessed returns the text that ParseTyped reads as the page at url, whose scheme

@@ -83,6 +83,7 @@ func TestParseTyped(t *testing.T) {
 		{"  EXAMPLE.org/Path?q=a b#top\n", "https://example.org/Path?q=a%20b", true},
 		{"example.org:8080/path", "https://example.org:8080/path", true},
 		{"example.org:443", "https://example.org/", true},
+		{"localhost:8080/?next=https://x.test/", "https://localhost:8080/?next=https://x.test/", true},
 		{"localhost:8080", "https://localhost:8080/", true},
 		{"localhost", "https://localhost/", true},
 		{"127.0.0.1:8000", "https://127.0.0.1:8000/", true},
