@@ -62,7 +62,7 @@ func argument(page inspect.Page) string {
 
 // lonePage is the page that argument names.
 func lonePage(argument string) inspect.Page {
-	if strings.Contains(argument, "://") {
+	if strings.HasPrefix(argument, "https://") || strings.HasPrefix(argument, "http://") {
 		return inspect.Page{URL: argument}
 	}
 	return inspect.Page{URL: "https://" + argument, SchemeGuessed: true}

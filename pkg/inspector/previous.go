@@ -35,7 +35,7 @@ func (w *worker) page(ctx context.Context) inspect.Page {
 	if p.SchemeGuessed {
 		ctx, cancel := context.WithTimeout(ctx, previousWait)
 		defer cancel()
-		if last := w.lastComplete(ctx); last != nil && strings.HasPrefix(last.FinalURL, "https://") {
+		if last, err := w.conn.LastReport(ctx, w.job.Request.Page); err == nil && strings.HasPrefix(last.Report.FinalURL, "https://") {
 			p.SchemeGuessed = false
 		}
 	}
