@@ -10,7 +10,6 @@ import (
 	"libra/pkg/inspect/fetch"
 	"libra/pkg/inspect/markup"
 	"libra/pkg/libra"
-	"libra/pkg/weburl"
 )
 
 // document is one document as read: the page, a frame, or a srcdoc.
@@ -296,7 +295,7 @@ func (p *page) importMap() markup.ImportMap {
 // frameRefused says whether a document forbids being framed by a page at
 // parent.
 func frameRefused(res *fetch.Result, parent string) bool {
-	same := origin(res.FinalURL) == origin(parent)
+	same := markup.SameOrigin(res.FinalURL, parent)
 	switch strings.ToLower(strings.TrimSpace(res.Header.Get("X-Frame-Options"))) {
 	case "deny":
 		return true
@@ -312,9 +311,4 @@ func frameRefused(res *fetch.Result, parent string) bool {
 		}
 	}
 	return false
-}
-
-func origin(raw string) string {
-	u, _ := weburl.Parse(raw)
-	return u.Origin()
 }

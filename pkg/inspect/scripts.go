@@ -47,17 +47,26 @@ func (p *page) unreadScript(res *fetch.Result) {
 // page is judged already.
 func (p *page) judgeScript(res *fetch.Result, module bool) []markup.Reference {
 	s := &p.scripts
-	key := p.engine.verdicts.key(res.Body)
-	said, known := p.engine.verdicts.of(key)
+	imports := p.importMap()
+	shared := imports.Empty() // else what a script does depends on its page
+	var key verdictKey
+	var said verdict
+	known := false
+	if shared {
+		key = p.engine.verdicts.key(res.Body, module)
+		said, known = p.engine.verdicts.of(key)
+	}
 	judge := !known && !s.mayFetch
 	if judge {
 		if s.judged += int64(len(res.Body)); s.judged > judgedBytes {
 			s.mayFetch, judge = true, false
 		}
 	}
-	c := markup.ReadScript(string(res.Body), res.FinalURL, module, p.importMap(), judge)
+	c := markup.ReadScript(string(res.Body), res.FinalURL, module, imports, judge)
 	if judge {
 		said = verdict{c.MayFetch, c.Inserts}
+	}
+	if judge && shared {
 		p.engine.verdicts.add(key, said)
 	}
 	s.mayFetch, s.inserts = s.mayFetch || said.mayFetch, s.inserts || said.inserts
@@ -98,8 +107,9 @@ type verdict struct{ mayFetch, inserts bool }
 
 // verdictKey is the text of a script; the hash has a secret seed.
 type verdictKey struct {
-	hash uint64
-	size int
+	hash   uint64
+	size   int
+	module bool
 }
 
 // maxVerdicts bounds verdicts, at some 40 bytes each.
@@ -109,8 +119,8 @@ func newVerdicts() *verdicts {
 	return &verdicts{seed: maphash.MakeSeed(), list: map[verdictKey]verdict{}}
 }
 
-func (v *verdicts) key(text []byte) verdictKey {
-	return verdictKey{maphash.Bytes(v.seed, text), len(text)}
+func (v *verdicts) key(text []byte, module bool) verdictKey {
+	return verdictKey{maphash.Bytes(v.seed, text), len(text), module}
 }
 
 func (v *verdicts) of(k verdictKey) (said verdict, known bool) {

@@ -41,7 +41,7 @@ func (p *page) viewport() media.Viewport {
 // readSheet reads the answer of r as a style sheet.
 func (p *page) readSheet(ctx context.Context, r *request) {
 	res := r.result
-	lax := r.quirks && origin(r.referrer) == origin(res.FinalURL)
+	lax := r.quirks && markup.SameOrigin(r.referrer, res.FinalURL)
 	if !markup.IsStyleSheet(res.MediaType, lax, nosniff(res.Header)) || !intact(r.integrity, res.Body) {
 		return
 	}

@@ -116,6 +116,9 @@ func (r *response) headBytes(p []byte) int {
 		}
 		r.decide(at >= 0 && len(p) == 0)
 	}
+	if r.rest == dropped && r.skipped > maxSkipped {
+		r.rest, r.refused = kept, true // a line without an end: net/http bounds it
+	}
 	if r.rest == kept {
 		r.emit(p)
 	} else {
@@ -139,11 +142,12 @@ func (r *response) flush() {
 func (r *response) decide(whole bool) {
 	switch {
 	case r.skipped > maxSkipped:
-		r.keep(r.line)
 		r.refused = true
 		if whole && len(bytes.TrimRight(r.line, "\r\n")) == 0 {
-			r.bodyBegins()
+			r.end()
+			return
 		}
+		r.keep(r.line)
 	case r.phase == statusLine:
 		r.readStatus(whole)
 	default:
@@ -317,7 +321,7 @@ func (r *response) readEncodings() bool {
 	if r.chunked {
 		as = "as chunked"
 	}
-	r.odd("Transfer-Encoding %q is read %s", r.encodings.text, as)
+	r.odd("Transfer-Encoding %.80q is read %s", r.encodings.text, as)
 	return false
 }
 
@@ -330,18 +334,18 @@ func (r *response) readLengths() bool {
 	case !r.lengths.said:
 		return true
 	case r.chunked:
-		r.odd("Content-Length %q is ignored: the body is sent in chunks", r.lengths.text)
+		r.odd("Content-Length %.80q is ignored: the body is sent in chunks", r.lengths.text)
 		return false
 	case slices.ContainsFunc(list, func(s string) bool { return s != list[0] }):
 		r.refused = true
 		return false
 	case err != nil:
-		r.odd("Content-Length %q is ignored: it is not a number", r.lengths.text)
+		r.odd("Content-Length %.80q is ignored: it is not a number", r.lengths.text)
 		return false
 	}
 	r.length = int64(n)
 	if len(list) > 1 {
-		r.odd("Content-Length %q is read as %d", r.lengths.text, n)
+		r.odd("Content-Length %.80q is read as %d", r.lengths.text, n)
 	}
 	return len(list) == 1
 }

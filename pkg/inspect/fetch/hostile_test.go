@@ -109,6 +109,7 @@ func TestHostileServers(t *testing.T) {
 		{name: "two lengths", talk: respond("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 2\r\n\r\nabc"), kind: fetch.ErrProtocol},
 		{name: "NUL in a head", talk: respond("HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\nabc"), kind: fetch.ErrProtocol},
 		{name: "CR in a head", talk: respond("HTTP/1.1 200 OK\r\nX: a\rContent-Length: 1\r\n\r\nabc"), kind: fetch.ErrProtocol},
+		{name: "skipped line without end", talk: drip("HTTP/1.1 200 OK\r\n", strings.Repeat("x y ", 4<<10), time.Millisecond), limit: "header_bytes"},
 		{name: "skipped lines without end", talk: respond("HTTP/1.1 200 OK\r\n" + strings.Repeat("skipped\r\n", 10000) + "\r\nabc"), kind: fetch.ErrProtocol},
 		{name: "gzip bomb", talk: respondWith("Content-Encoding: gzip\r\n", bomb), limit: "ratio", min: 1000},
 		{name: "gzip large", talk: respondWith("Content-Encoding: gzip\r\n", bomb), limits: huge, limit: "decoded_bytes", min: 1000},

@@ -111,6 +111,8 @@ func (j *jar) put(c cookie, now time.Time) {
 		return
 	}
 	j.created++
+	// The line they come from may be much longer, and must not be retained.
+	c.name, c.value, c.domain, c.path = strings.Clone(c.name), strings.Clone(c.value), strings.Clone(c.domain), strings.Clone(c.path)
 	j.cookies = append(j.cookies, c)
 	for j.bytes += c.size(); j.bytes > jarBytes; {
 		j.remove(0)

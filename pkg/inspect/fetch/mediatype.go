@@ -30,7 +30,11 @@ func contentType(h http.Header) (mediaType, charset string) {
 				}
 				continue
 			}
-			if said := strings.ToLower(params["charset"]); said != "" || essence != mediaType {
+			said := params["charset"]
+			if err != nil { // then there are no parameters, valid ones neither
+				said = charsetOf(value)
+			}
+			if said = strings.ToLower(said); said != "" || essence != mediaType {
 				charset = said
 			}
 			mediaType = essence
@@ -40,6 +44,18 @@ func contentType(h http.Header) (mediaType, charset string) {
 		mediaType = first
 	}
 	return mediaType, charset
+}
+
+// charsetOf returns the first charset of a value that has invalid parameters.
+func charsetOf(value string) string {
+	_, rest, _ := strings.Cut(value, ";")
+	for part := range strings.SplitSeq(rest, ";") {
+		name, said, _ := strings.Cut(part, "=")
+		if said = strings.Trim(strings.TrimSpace(said), `"`); said != "" && strings.EqualFold(strings.TrimSpace(name), "charset") {
+			return said
+		}
+	}
+	return ""
 }
 
 // cutValue cuts the first value off a list that commas separate outside quotes.

@@ -172,6 +172,8 @@ func TestContentType(t *testing.T) {
 		"text/html; charset=gbk, x, */*, text/html":   {"text/html", "gbk"},
 		`text/html; a="b, c/d"; charset=gbk`:          {"text/html", "gbk"},
 		"text/html;charset=gbk\ntext/html;charset=ru": {"text/html", "ru"},
+		"text/html; charset=gbk; x":                   {"text/html", "gbk"},
+		"text/html; charset=gbk; charset=utf-8":       {"text/html", "gbk"},
 		"text/html X-Folded: b":                       {"text/html", ""},
 		"text/html":                                   {"text/html", ""},
 		"Text/HTML; charset=UTF-8":                    {"text/html", "utf-8"},

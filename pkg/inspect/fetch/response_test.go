@@ -57,6 +57,7 @@ func TestResponseEndIsOpen(t *testing.T) {
 		"HTTP/1.1 200 OK\r\n" + strings.Repeat("skipped\r\n", 8000) + "Content-Length: 4\r\n\r\nbody",
 		"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nbody",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n0\r\n\r\nbody",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + strings.Repeat("skipped\r\n", 8000) + "\r\n0\r\n\r\n",
 		"HTTP/1.1 101 Switching Protocols\r\n\r\nbody",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n0\r\n\r\n",
 	} {

@@ -179,6 +179,9 @@ type ImportMap struct {
 	imports map[string]string // specifier to absolute URL
 }
 
+// Empty reports whether m maps nothing.
+func (m ImportMap) Empty() bool { return len(m.imports) == 0 }
+
 // add merges the JSON text of an import map; earlier entries win, as in
 // browsers, and text that is no JSON is ignored.
 func (m *ImportMap) add(text string, r resolver) {
