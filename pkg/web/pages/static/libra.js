@@ -90,6 +90,7 @@
 
   function step(s) {
     if (s.page !== page) return later(1000);
+    if (s.request === document.body.dataset.shown) return; // it has come behind its report
     const bar = document.getElementById("bar");
     if (!bar) return later(0);
     const order = [...document.querySelectorAll("[data-step]")];
