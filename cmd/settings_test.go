@@ -198,7 +198,7 @@ func TestBadStarts(t *testing.T) {
 		{"libra-bus", []string{"LIBRA_BUS_STORE=/no/such/folder"}, nil, "create the folder"},
 		{"libra-bus", []string{"LIBRA_BUS_LISTEN=4222"}, nil, "must be an address such as"},
 		{"libra-bus", []string{"LIBRA_NATS_URL=bus"}, nil, "must be a URL such as"},
-		{"libra-inspector", nil, []string{"--nosuchflag"}, "flag provided but not defined"},
+		{"libra-inspector", nil, []string{"--nosuchflag"}, "unknown flag --nosuchflag"},
 		{"libra-inspector", nil, []string{"start"}, `argument \"start\" is not understood`},
 		{"libra-inspector", nil, []string{"--nats-seed", "/no/such/file"}, "cannot read it"},
 	} {

@@ -34,7 +34,7 @@ func main() {
 		Name: "libra-watchdog", Usage: "probes every component, raises and clears alarms",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "server", Default: "http://127.0.0.1:8080", Usage: "`URL` of libra-web", Into: daemon.WebURL(&s.server, "http://127.0.0.1:8080")},
-			daemon.Setting{Name: "inspectors", Default: "2", Usage: "`number` of inspectors that must be alive", Into: daemon.Count(&s.inspectors, 0, 1000)},
+			daemon.Setting{Name: "inspectors", Default: "2", Usage: "`number` of inspectors that must be running", Into: daemon.Count(&s.inspectors, 0, 1000)},
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Partly: true, Effect: "that path, which cannot be read", Into: daemon.Path(&s.database)},
 			daemon.Setting{Name: "page-timeout", Default: "60s", Usage: "`time` that one page may take", Into: daemon.Duration(&s.cfg.PageTimeout, time.Second, time.Hour)},
 			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with thresholds; without one, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.cfg.AlarmsFile)},

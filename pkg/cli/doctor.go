@@ -29,10 +29,11 @@ func (r *runner) doctorCommand() *cli.Command {
 		Description: `   libra doctor
    scripts/appliance shell /opt/libra/bin/libra doctor
 
-Prints a line for each check, and a remedy for each fault and each warning. Each program is run
-with --check and the settings that are in the file now, so that a change is tried
-before anything is restarted. Run it as root on the machine, or inside the
-appliance. Exit codes: 0 no fault, 1 a fault.`,
+Prints a line for each check, and a remedy for each fault and each warning. Each
+program is run with --check and the settings that are in the file now, so that a
+change is tried before anything is restarted. Run it as root on the machine, or
+inside the appliance. Exit codes: 0 no fault, or warnings only, 1 a fault, 2 no
+Libra is installed here.`,
 		Flags: applianceFlags(databaseFlag(),
 			&cli.StringFlag{Name: "settings", Value: "/etc/libra/libra.env", Usage: "the settings are in `FILE`"},
 			&cli.StringFlag{Name: "programs", Usage: "check the settings with the programs in `FOLDER` (default: where libra is)"},

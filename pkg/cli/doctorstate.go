@@ -194,13 +194,17 @@ func seeSecrets(keys, credentials string) (list []finding) {
 			if info.Mode().Perm()&0o077 != 0 {
 				list = append(list, fine(what, "%s can be read by others than its owner", file).do("chmod 600 "+file+"; consider replacing the secret"))
 			}
+			folder := filepath.Dir(file)
+			if in, err := os.Stat(folder); err == nil && inode(in).Uid != inode(info).Uid {
+				list = append(list, fine(what, "%s belongs to another user than its folder, who can read it", file).do("chown --reference="+folder+" "+file+"; consider replacing the secret"))
+			}
 		}
 		return files
 	}
 	open("keys", filepath.Join(keys, "*.nk"))
 	before := len(list)
 	if files := open("secrets", filepath.Join(credentials, "*")); files > 0 && len(list) == before {
-		list = append(list, fine("secrets", "%s their owner's alone", libra.Plural(files, "credential is", "credentials are")))
+		list = append(list, fine("secrets", "%s", libra.Plural(files, "credential is its owner's alone", "credentials are their owner's alone")))
 	}
 	return list
 }
@@ -230,6 +234,9 @@ func seeBus(store, space string) []finding {
 	most := sizeOf(space)
 	if err := syscall.Statfs(store, &s); err == nil {
 		most = min(most, int64(s.Blocks)*s.Bsize/2)
+	}
+	if most == 0 { // libra-bus says what is wrong with the setting
+		return []finding{fine("bus", "%s holds %s; how much it may is not known: LIBRA_BUS_SPACE is invalid", store, libra.FormatBytes(used))}
 	}
 	f := fine("bus", "%s holds %s of at most %s", store, libra.FormatBytes(used), libra.FormatBytes(most))
 	if used > most/10*9 {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,8 +37,36 @@ func seeSettings(file string) (list []finding) {
 			list = append(list, fine("settings", "unknown setting %s in %s", name, file).do(configs.Suggest(name)))
 		}
 	}
+	list = append(list, seeIgnored(file)...)
 	return append(list, fine("settings", "%s sets %d of %d", file, len(given), len(configs.Settings())))
 }
+
+// environmentName is what systemd takes for the name of a variable.
+var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// seeIgnored finds lines that systemd ignores, such as "export NAME=VALUE". It
+// shows no value, which may be a secret.
+func seeIgnored(file string) (list []finding) {
+	text, _ := os.ReadFile(file) // seeSettings reports what is wrong with it
+	continued := false
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		name, _, ok := strings.Cut(line, "=")
+		if name = strings.TrimSpace(name); !continued && line != "" && !isComment(line) && (!ok || !environmentName.MatchString(name)) {
+			if !ok {
+				name = "it has no ="
+			} else {
+				name = fmt.Sprintf("invalid name %q", name)
+			}
+			list = append(list, fine("settings", "systemd ignores line %d of %s: %s", i+1, file, name).do("write NAME=VALUE, without export, or remove the line"))
+		}
+		continued = strings.HasSuffix(line, `\`)
+	}
+	return list
+}
+
+// isComment is for a line without space before it.
+func isComment(line string) bool { return strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") }
 
 // noSetting reports whether NAME=VALUE looks like a setting of Libra and is not.
 func noSetting(pair string) bool {
@@ -55,7 +84,7 @@ func settingsIn(file string) (pairs []string, err error) {
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		name, value, ok := strings.Cut(strings.TrimSpace(lines.Text()), "=")
-		if ok && !strings.HasPrefix(name, "#") && !strings.HasPrefix(name, ";") {
+		if name = strings.TrimSpace(name); ok && environmentName.MatchString(name) {
 			pairs = append(pairs, name+"="+strings.Trim(strings.TrimSpace(value), `"'`))
 		}
 	}
@@ -129,7 +158,10 @@ func checkFaults(ctx context.Context, c component.Component, program string, set
 	}
 	for _, fault := range result.Faults { // also of one that starts in spite of them
 		text := fault.Text
-		if !fault.Tolerable {
+		switch {
+		case fault.ReloadOnly:
+			text = "cannot reload: " + text
+		case !fault.Tolerable:
 			text = "cannot start: " + text
 		}
 		faults = append(faults, text)

@@ -15,6 +15,9 @@ type CheckFault struct {
 	// Tolerable faults keep the component from nothing but what they are about:
 	// it starts with a warning.
 	Tolerable bool `json:"tolerable"`
+	// ReloadOnly faults keep the component from a reload and not from a start: an
+	// earlier good file or the defaults are in force then.
+	ReloadOnly bool `json:"reload_only,omitempty"`
 	// Setting is the name of a setting that the component goes on without.
 	Setting string `json:"setting,omitempty"`
 	// InEffect is what is in effect in place of its value; "" if the setting is

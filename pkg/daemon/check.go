@@ -38,6 +38,7 @@ func (p Program) writeCheck(stdout io.Writer, faults []error) {
 	c := component.Check{Component: p.Name, Version: Version, Faults: []component.CheckFault{}}
 	for _, err := range faults {
 		fault := component.CheckFault{Text: oneLine(err.Error()), Tolerable: isTolerable(err)}
+		fault.ReloadOnly = !fault.Tolerable && errors.As(err, new(examined))
 		if f := (*settingFault)(nil); errors.As(err, &f) {
 			fault.Setting, fault.InEffect = f.name, f.effect
 		}

@@ -26,11 +26,12 @@ func TestCheckAsJSON(t *testing.T) {
 	}{
 		{"no fault", nil, nil, 0, []component.CheckFault{}},
 		{"tolerable", nil, []error{tolerable}, 0, []component.CheckFault{{Text: `"x" is gone`, Tolerable: true}}},
-		{"both", nil, []error{tolerable, errors.New("line 5")}, 2, []component.CheckFault{{Text: `"x" is gone`, Tolerable: true}, {Text: "line 5"}}},
-		{"flag", []string{"--bus-listen"}, nil, 2, []component.CheckFault{{Text: "flag provided but not defined: -bus-listen: see libra-test --help"}}},
+		{"both", nil, []error{tolerable, errors.New("line 5")}, 2, []component.CheckFault{{Text: `"x" is gone`, Tolerable: true}, {Text: "line 5", ReloadOnly: true}}},
+		{"flag", []string{"--bus-listen"}, nil, 2, []component.CheckFault{{Text: "unknown flag --bus-listen: see libra-test --help"}}},
+		{"value", []string{"--port"}, nil, 2, []component.CheckFault{{Text: "flag --port needs a value: see libra-test --help"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := daemon.Program{Name: "libra-test", Examine: func() []error { return c.find }}
+			p := daemon.Program{Name: "libra-test", Settings: []daemon.Setting{{Name: "port", Into: daemon.Text(new(string))}}, Examine: func() []error { return c.find }}
 			var out, errs bytes.Buffer
 			code := p.Main(t.Context(), append([]string{p.Name, "--check", "--json"}, c.args...), &out, &errs)
 			var got component.Check

@@ -84,7 +84,9 @@ func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writ
 		faults = append(faults, p.Check()...)
 	}
 	if asked.check && asked.understood && p.Examine != nil {
-		faults = append(faults, p.Examine()...)
+		for _, err := range p.Examine() {
+			faults = append(faults, examined{err})
+		}
 	}
 	code := exitCode(faults)
 	switch {

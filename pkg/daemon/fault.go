@@ -30,6 +30,11 @@ func (t tolerable) Unwrap() error { return t.error }
 
 func isTolerable(err error) bool { return errors.As(err, new(tolerable)) }
 
+// examined is a fault that Examine has found: a start would survive it.
+type examined struct{ error }
+
+func (e examined) Unwrap() error { return e.error }
+
 // settingFault is a fault of a setting that the program goes on without.
 type settingFault struct {
 	name   string // "LIBRA_WORKERS", "--state"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -40,7 +41,7 @@ func readFlags(name string, args []string, settings []*value) (asked request, er
 	case errors.Is(err, flag.ErrHelp):
 		return request{help: true}, nil
 	case err != nil:
-		return asked, fmt.Errorf("%w: see %s --help", err, name)
+		return asked, fmt.Errorf("%s: see %s --help", flagFault(err), name)
 	}
 	for _, v := range settings {
 		v.fill()
@@ -55,10 +56,22 @@ func readFlags(name string, args []string, settings []*value) (asked request, er
 	return asked, nil
 }
 
+// flagFault names the flag as people write it; package flag has the texts only.
+func flagFault(err error) string {
+	text := err.Error()
+	if unknown, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		return "unknown flag --" + unknown
+	}
+	if bare, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return "flag --" + bare + " needs a value"
+	}
+	return text
+}
+
 func (p Program) printHelp(w io.Writer, settings []*value) {
 	fmt.Fprintf(w, "%s - %s\n\nUsage: %s [flags]\n\n", p.Name, p.Usage, p.Name)
-	fmt.Fprint(w, "Every flag can be given as the environment variable named beside it;\n"+
-		"configs/libra.env lists them all. Exit codes: 0 stopped, 1 broke, 2 configuration.\n\nFlags:\n")
+	fmt.Fprint(w, "A flag can be given as the environment variable named beside it, if there is\n"+
+		"one; configs/libra.env lists them all. Exit codes: 0 stopped, 1 broke, 2 configuration.\n\nFlags:\n")
 	lines := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	defer lines.Flush()
 	for _, v := range settings {

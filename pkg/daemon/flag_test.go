@@ -64,8 +64,8 @@ func TestHelp(t *testing.T) {
 // A mistake in the flags ends the start, and the message says which it is.
 func TestMistakesInFlags(t *testing.T) {
 	for args, want := range map[string]string{
-		"--buss-listen=1":     "flag provided but not defined: -buss-listen: see libra-test --help",
-		"--nats-seed":         "flag needs an argument: -nats-seed: see libra-test --help",
+		"--buss-listen=1":     "unknown flag --buss-listen: see libra-test --help",
+		"--nats-seed":         "flag --nats-seed needs a value: see libra-test --help",
 		"start":               `argument \"start\" is not understood: settings are flags, see libra-test --help`,
 		"--check=yes":         "invalid boolean value",
 		"--json":              "--json is the format of --check: give --check too, see libra-test --help",
