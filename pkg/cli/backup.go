@@ -77,6 +77,9 @@ with it, the old one is set aside under a dated name. Run it as root.`,
 			if errors.Is(err, store.ErrExists) {
 				return fail("cannot restore: %w", err).with("give --force to set it aside under a dated name")
 			}
+			if errors.Is(err, store.ErrNoFolder) {
+				return fail("cannot restore to %s: %w", c.String("database"), err).with("start Libra here once (systemctl start libra.target), or give --database (or LIBRA_DATABASE) the path of the history on this machine")
+			}
 			if errors.Is(err, fs.ErrNotExist) {
 				return fail("cannot restore: %w", err).with("give the path of a file that libra backup has made")
 			}

@@ -23,6 +23,10 @@ var ErrExists = errors.New("already exists")
 // ErrTarget says that the copy cannot be written; the database is not at fault.
 var ErrTarget = errors.New("cannot be written")
 
+// ErrNoFolder says that a database cannot be restored where no recorder has made a
+// folder for it.
+var ErrNoFolder = errors.New("does not exist")
+
 // Backup writes a consistent copy of the database at path to file, while the
 // database is in use. The file is complete or missing, also after a power cut,
 // and an existing one is never overwritten (ErrExists). A fault of the file or
@@ -103,14 +107,22 @@ func Verify(ctx context.Context, path string) (reports int, err error) {
 // Restore replaces the database at path by a copy of file, with the owner and the
 // permissions of the old one, which is set aside under the returned name, libra.db.replaced-TIME. A
 // running recorder notices the new file and adds from the bus what it lacks.
-// Without force, an existing database stays (ErrExists).
+// Without force, an existing database stays (ErrExists). Its folder must exist
+// (ErrNoFolder), and so must file (fs.ErrNotExist).
 func Restore(ctx context.Context, file, path string, force bool, now time.Time) (aside string, err error) {
-	if _, err := Verify(ctx, file); err != nil {
+	switch _, err := Verify(ctx, file); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("backup %q: %w", file, fs.ErrNotExist)
+	case err != nil:
 		return "", fmt.Errorf("verify the backup: %w", err)
 	}
 	like, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if like, err = os.Stat(filepath.Dir(path)); err != nil {
+		folder := filepath.Dir(path)
+		if like, err = os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("folder %q %w", folder, ErrNoFolder)
+		}
+		if err != nil {
 			return "", err
 		}
 	} else if err != nil {
