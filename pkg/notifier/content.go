@@ -195,10 +195,10 @@ func (w writer) context(a libra.Alarm, host string) string {
 // trial is what "libra alarms test" sends.
 func (w writer) trial(m message) content {
 	host := m.Notifications[0].Transition.Host
-	text := "[test] Libra on " + host + ": this channel works, nothing is wrong"
+	text := "[test] Libra on " + host + ": this channel works; this is no alarm"
 	return content{
 		text: text, header: "Test message", worst: libra.Alarm{State: libra.Cleared},
-		body:    []string{"Libra was asked to test this channel. Alarms will arrive here. Nothing is wrong."},
+		body:    []string{"Libra was asked to test this channel. Alarms will arrive here. This is no alarm."},
 		context: w.about(host),
 	}
 }

@@ -316,7 +316,7 @@ func TestTrialEndsTheTrouble(t *testing.T) {
 	if tried := d.n.Try(t.Context(), "slack"); !tried.OK {
 		t.Fatalf("%+v", tried)
 	}
-	wantTexts(t, s, "[test] Libra on box: this channel works, nothing is wrong", text(1))
+	wantTexts(t, s, "[test] Libra on box: this channel works; this is no alarm", text(1))
 	bustest.Await(t, "no trouble", func() bool { return d.n.Troubles() == nil })
 }
 
