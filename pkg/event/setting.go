@@ -7,6 +7,10 @@ import (
 	"libra/pkg/libra"
 )
 
+// AlarmsFileAlarm is the id of the alarm of a fault of alarms.toml, which notifier
+// and watchdog name.
+const AlarmsFileAlarm = "alarms-file"
+
 // SettingsAlarm is the id of the alarm of invalid settings: several components
 // may name it, and each several faults.
 const SettingsAlarm = "settings"

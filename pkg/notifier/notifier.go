@@ -318,7 +318,7 @@ func (n *Notifier) Troubles() (list []event.Trouble) {
 	defer n.mu.Unlock()
 	if n.fault != nil {
 		list = append(list, event.Trouble{
-			ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
+			ID: event.AlarmsFileAlarm, Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
 			Summary: rules.Summary(n.fault), Evidence: strings.ReplaceAll(n.fault.Error(), "\n", "; "),
 		})
 	}

@@ -12,7 +12,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// mostEvidence bounds the evidence of the alarm settings, in bytes.
+// mostEvidence bounds the evidence of what components name, in bytes.
 const mostEvidence = 2500
 
 // flappingNote follows the summary of an alarm that is flapping.

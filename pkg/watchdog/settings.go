@@ -69,7 +69,7 @@ func (w *Watchdog) change(next settings) {
 func (w *Watchdog) troubles(fault error) (list []event.Trouble) {
 	if fault != nil {
 		list = append(list, event.Trouble{
-			ID: "alarms-file", Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
+			ID: event.AlarmsFileAlarm, Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
 			Summary: rules.Summary(fault), Evidence: strings.ReplaceAll(fault.Error(), "\n", "; "),
 		})
 	}

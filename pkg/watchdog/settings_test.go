@@ -68,6 +68,29 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// Another bad edit is published as soon as it is seen: the alarm names the lines
+// that are wrong now, and each edit once.
+func TestAnotherBadEdit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		write := r.alarmsFile()
+		write("")
+		r.start()
+		r.advance(6, true)
+		write("[thresholds.page]\nraise = 0\n")
+		r.advance(5, true)
+		write("[remind]\n\n\nmajor = \"x\"\n")
+		r.advance(10, true)
+		r.wantStored("9 alarms-file raised minor", "13 alarms-file raised minor")
+		if got := r.evidence(0); !strings.Contains(got, "alarms.toml:6: raise") {
+			t.Errorf("evidence %q", got)
+		}
+		if got := r.evidence(1); !strings.Contains(got, "alarms.toml:8: major") || strings.Contains(got, "raise") {
+			t.Errorf("evidence of the second edit %q", got)
+		}
+	})
+}
+
 // A bad edit is named with its line, and what was good before stays in force,
 // for the next process too.
 func TestBadEdit(t *testing.T) {

@@ -38,6 +38,7 @@ func (ev *evaluator) checkTroubles() {
 	all := map[string]namedTrouble{}
 	for _, n := range append(ev.heartbeats.troubles(), ev.ownTroubles...) {
 		if n.ID != event.SettingsAlarm && ev.mayName(n.Trouble) && len(all) < mostTroubles {
+			n.Evidence = event.Cut(n.Evidence, mostEvidence)
 			if n.Severity.Rank() < 0 {
 				n.Severity = libra.Minor
 			}
@@ -47,13 +48,29 @@ func (ev *evaluator) checkTroubles() {
 	for _, n := range all {
 		ev.publisher.SetSource(n.ID, n.component)
 		p := troubleProbe(n)
-		ev.observe(observation{p, p.fail("%s", n.Evidence), now})
+		o := observation{p, p.fail("%s", n.Evidence), now}
+		if !ev.observe(o) && n.ID == event.AlarmsFileAlarm {
+			ev.updateFile(o, n)
+		}
 	}
 	for id, component := range ev.publisher.Sources() {
 		if _, still := all[id]; still || id == event.SettingsAlarm || component != watchdogName && !ev.heartbeats.arriving(component) {
 			continue
 		}
 		ev.passTrouble(id, now)
+	}
+}
+
+// updateFile publishes the alarm about alarms.toml again where another edit has
+// other faults: its evidence names the lines that are wrong now. The evidence of a
+// channel is not brought up to date: it differs with each attempt to send.
+func (ev *evaluator) updateFile(o observation, n namedTrouble) {
+	t, ok := ev.publisher.Newest(n.ID)
+	if !ok || t.Alarm.State != libra.Raised || t.Alarm.Severity != n.Severity {
+		return
+	}
+	if strings.TrimSuffix(t.Alarm.Summary, flappingNote) != n.Summary || t.Alarm.Evidence != n.Evidence {
+		ev.emit(o, ev.tally(n.ID), Update)
 	}
 }
 
