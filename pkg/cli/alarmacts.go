@@ -40,6 +40,9 @@ func (r *runner) ack(c *cli.Context) error {
 	what := fmt.Sprintf("acknowledge alarm %q", id)
 	printed, err := r.call(c, what, http.MethodPost, alarmPath(id)+"/acknowledge", map[string]string{"text": c.String("text")}, &a)
 	if printed || err != nil {
+		if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusConflict {
+			return f.with("libra alarms show %s lists what happened", id)
+		}
 		return noAlarm(what, err)
 	}
 	fmt.Fprintln(r.out, printable(withText(fmt.Sprintf("%s acknowledged by %s", id, a.By), a.Text)))

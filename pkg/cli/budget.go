@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -82,6 +83,9 @@ func (r *runner) lastReport(budgets []budget.Budget, file string) (*libra.Report
 		return nil, nil
 	}
 	data, err := r.readFile("report", file)
+	if f := (*fault)(nil); errors.As(err, &f) && errors.Is(err, fs.ErrNotExist) {
+		return nil, f.with("libra inspect --json URL writes one; on the first run give --last %s", noLast)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +196,10 @@ func writeBudget(w io.Writer, s screen, r *budget.Result) {
 	}
 	if r.Path != "" {
 		title += " for path " + printable(r.Path)
+	}
+	if len(r.Lines)+len(r.Notes) == 0 {
+		fmt.Fprintf(w, "\n%s\n", s.paint(colour, title))
+		return
 	}
 	fmt.Fprintf(w, "\n%s (in the file, 1 KB is 1024 bytes):\n", s.paint(colour, title))
 	for _, o := range r.Lines {

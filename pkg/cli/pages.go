@@ -39,7 +39,7 @@ What --json prints under "next" goes to --after for the pages that follow. Exit
 codes: 0 done, 1 pages or their newest reports may be missing, 2 no appliance.`,
 		Flags: applianceFlags(
 			&cli.IntFlag{Name: "limit", Value: 20, Usage: "list at most `N` pages"},
-			&cli.BoolFlag{Name: "watched", Usage: "list those that are watched, the newest watch first", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "watched", Usage: "list watched pages only: those in trouble, then the newest watch", DisableDefaultText: true},
 			&cli.StringFlag{Name: "after", Usage: "continue the list at `NEXT` of an earlier answer"},
 		),
 		Action: r.pages,

@@ -111,6 +111,8 @@ func (r *runner) submission(c *cli.Context, given string) (map[string]any, error
 		send["every"] = every
 	}
 	switch {
+	case every == "" && c.IsSet("every"): // an empty variable of a script
+		return nil, fail(`invalid --every "": must be a duration from 1s to 24h, or "off"`)
 	case every == off && c.Bool("wait"):
 		return nil, fail("cannot use --wait: no report follows --every off").with("leave one of them out")
 	case c.IsSet("timeout") && !c.Bool("wait"):
