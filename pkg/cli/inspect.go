@@ -97,7 +97,8 @@ func (r *runner) inspect(c *cli.Context) error {
 	return r.printReport(report, string(cfg.Profile), result, c.Bool("json"))
 }
 
-// judged is a report for programs: the report's own fields, and the judgement.
+// judged is a report for programs: the report's own fields, and the judgement. It is
+// only encoded.
 type judged struct {
 	*libra.Report
 	Score  *score.Score   `json:"score"`            // null unless complete

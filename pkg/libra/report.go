@@ -212,7 +212,11 @@ func (r Report) BrokenAssets() (n int) {
 func (r Report) NoAnswer() bool { return r.Outcome == Error && r.Totals.TransferBytes == 0 }
 
 // UnmarshalJSON reads a report. Earlier versions called it complete or partial
-// where the page had answered with a status other than 2xx.
+// where the page had answered with a status other than 2xx, and gave what its error
+// page lacked as reasons.
+//
+// A type that embeds Report has this method too, and is not to be decoded: its
+// other fields would stay empty.
 func (r *Report) UnmarshalJSON(data []byte) error {
 	type plain Report
 	if err := json.Unmarshal(data, (*plain)(r)); err != nil {
@@ -222,10 +226,9 @@ func (r *Report) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	r.Outcome, r.Repeat = Error, nil
-	if r.Status >= 400 && !r.HasReason(CodeHTTPStatus) || len(r.Reasons) == 0 {
-		why := StatusReason(r.Status)
-		r.Reasons = slices.Insert(r.Reasons, 0, why.String())
-		r.Details = slices.Insert(r.Details, 0, why)
+	if r.Status >= 400 || len(r.Reasons) == 0 {
+		r.ReasonList = ReasonList{}
+		r.AddReason(StatusReason(r.Status))
 	}
 	return nil
 }

@@ -136,7 +136,7 @@ func ReportEvent(page string, s *Summary) reportedEvent {
 	return reportedEvent{page, s.Request, s.At, &ReportSummary{Report: s.Report}}
 }
 
-// ReportSummary is libra.Report without its assets.
+// ReportSummary is libra.Report without its assets. It is only encoded.
 type ReportSummary struct {
 	libra.Report
 	Assets *struct{} `json:"assets,omitempty"` // hides the report's
