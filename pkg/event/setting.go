@@ -1,7 +1,7 @@
 package event
 
 import (
-	"fmt"
+	"encoding/json"
 	"strings"
 
 	"libra/pkg/libra"
@@ -15,28 +15,30 @@ const AlarmsFileAlarm = "alarms-file"
 // may name it, and each several faults.
 const SettingsAlarm = "settings"
 
-// Bounds on what a heartbeat has of invalid settings: on the number of faults, and
-// on the text of one, in bytes.
+// Bounds, in bytes: on the text of one fault of the settings, and on what a heartbeat,
+// which is published several times a second, has of all of them, in JSON.
 const (
-	mostSettingFaults = 20
 	mostSettingFault  = 600
+	mostSettingFaults = 4000
 )
 
 // SettingTroubles makes a trouble of each fault of the settings that a component
-// goes on in spite of.
+// goes on in spite of; of those without room, the last trouble is their number.
 func SettingTroubles(faults []error) (list []Trouble) {
-	for i, err := range faults {
-		text := Cut(strings.ReplaceAll(err.Error(), "\n", " "), mostSettingFault)
-		if i == mostSettingFaults {
-			text = fmt.Sprintf("and %d more: libra doctor lists them", len(faults)-i)
-		}
-		list = append(list, Trouble{
+	trouble := func(text string) Trouble {
+		return Trouble{
 			ID: SettingsAlarm, Target: "libra.env", Severity: libra.Minor, Runbook: "#settings",
 			Summary: "Settings are invalid and not in effect", Evidence: text,
-		})
-		if i == mostSettingFaults {
-			break
 		}
+	}
+	size := 0
+	for i, err := range faults {
+		t := trouble(Cut(strings.ReplaceAll(err.Error(), "\n", " "), mostSettingFault))
+		data, _ := json.Marshal(t)
+		if size += len(data); size > mostSettingFaults {
+			return append(list, trouble(libra.Several(len(faults)-i, "more fault")+": libra doctor lists them"))
+		}
+		list = append(list, t)
 	}
 	return list
 }
