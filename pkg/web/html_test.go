@@ -292,6 +292,16 @@ func TestLongAssetListFoldsByType(t *testing.T) {
 			t.Errorf("sorted by %s: %q with %d rows, want %q with %d", sort, got, rows, want, len(long.Report.Assets))
 		}
 	}
+	huge := large(request(3), 600)
+	huge.Report.Assets = append(huge.Report.Assets, libra.Asset{URL: "https://cdn.example/late.png", Type: libra.Image, Fetch: libra.Lazy})
+	h.publish(huge)
+	h.awaitListed(huge)
+	page := h.get("/pages/"+request(3).Page+"?sort=found", "Accept", "text/html").body
+	for _, want := range []string{"stylesheet: 601 requests, 5.5 MB", "image: 0 requests, 0 B, 2 not requested"} {
+		if !strings.Contains(text(page), want) {
+			t.Errorf("a list with more assets than are shown lacks %q:\n%s", want, page[strings.Index(page, `id="assets"`):])
+		}
+	}
 	if page := h.get("/pages/"+request(2).Page, "Accept", "text/html").body; strings.Contains(page, `class="group"`) || !strings.Contains(page, `aria-label="List of assets"`) {
 		t.Errorf("a short list folds:\n%s", page)
 	}

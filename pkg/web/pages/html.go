@@ -249,8 +249,8 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 		}
 		if !doc.Report.NoAnswer() {
 			var rows []assetRow
-			rows, doc.Left, doc.Others = assetRows(*doc.Report, doc.Sort)
-			doc.Assets = groupsOf(rows, doc.Sort)
+			rows, doc.Others = assetRows(*doc.Report, doc.Sort)
+			doc.Assets, doc.Left = groupsOf(rows, doc.Sort), max(0, len(rows)-maxRows)
 		}
 	}
 	title := api.Short(shortURL(page.URL), 60)
@@ -280,9 +280,8 @@ func share(part, whole int64) float64 {
 	return min(1, max(0, float64(part)/float64(whole)))
 }
 
-// assetRows sorts by size unless another order is asked for, and keeps what
-// one page can show.
-func assetRows(r libra.Report, by string) (rows []assetRow, left, others int) {
+// assetRows sorts by size unless another order is asked for.
+func assetRows(r libra.Report, by string) (rows []assetRow, others int) {
 	var biggest int64
 	origin := originOf(cmp.Or(r.FinalURL, r.URL))
 	for _, a := range r.Assets {
@@ -309,10 +308,7 @@ func assetRows(r libra.Report, by string) (rows []assetRow, left, others int) {
 	default:
 		slices.SortStableFunc(rows, func(a, b assetRow) int { return cmp.Or(brokenFirst(a, b), size(a, b)) })
 	}
-	if len(rows) > maxRows {
-		left, rows = len(rows)-maxRows, rows[:maxRows]
-	}
-	return rows, left, others
+	return rows, others
 }
 
 // brokenFirst puts what is broken before the rest.
