@@ -122,8 +122,14 @@ func meaningOf(a libra.Alarm) meaning {
 	if a.Page != "" {
 		target = a.Page // strangers submit URLs, and a shell would read what is in them
 	}
-	m.first = strings.NewReplacer("TARGET", target, "UNIT", target, "CHANNEL", strings.TrimPrefix(target, "channel ")).Replace(m.first)
+	m.first = strings.NewReplacer("TARGET", target, "UNIT", target, "CHANNEL", channelsIn(target)).Replace(m.first)
 	return m
+}
+
+// channelsIn are the channels of a target, "channel a" or "channel a channel b", for
+// the command that tests one channel.
+func channelsIn(target string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(target, "channel "), " channel ", "; libra alarms test ")
 }
 
 // mostTarget is how much of a target is in a command, in characters.

@@ -223,6 +223,22 @@ func TestStoppedAtOnceIsOneMessage(t *testing.T) {
 	})
 }
 
+// Of several channels that fail, a digest has the command that tests each of them.
+func TestDigestTestsEachChannel(t *testing.T) {
+	tale(t, oneChannel+"[notify]\ndigest = 2\n", func(t *testing.T, s *story) {
+		for _, name := range []string{"slack", "email"} {
+			s.say(s.alarm("channel."+name, func(a *libra.Alarm) {
+				a.Target, a.Summary, a.Runbook = "channel "+name, "channel "+name+" does not work", "#channel"
+			}))
+		}
+		s.pass(2 * time.Second)
+		digest := s.texts[len(s.texts)-1]
+		if want := "\nFirst: libra alarms test email; libra alarms test slack prints the answer of its provider\n"; !strings.Contains(digest, want) {
+			t.Errorf("%s\nlacks %q", digest, want)
+		}
+	})
+}
+
 // Routes: a channel that got the raise gets what follows, others do not.
 func TestRoutes(t *testing.T) {
 	const file = oneChannel + "[[channel]]\nname = \"phone\"\ntype = \"slack\"\ncredential = \"x\"\n" +
