@@ -55,8 +55,10 @@ type Keeper struct {
 	good     []byte    // under mu; the last valid one of this process, nil for none
 }
 
-// Load reads the file, as the function of that name does. What it returns is in
-// force from now on.
+// Load reads the file. If it is invalid, fault is why, and f is the last valid one,
+// of this process or of the copy at LastGood; without one, f is the defaults and
+// fault is an ErrDefaults, too. Without a file, the defaults hold. What Load returns
+// is in force from now on.
 func (k *Keeper) Load() (f File, fault error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -77,7 +79,7 @@ func (k *Keeper) Load() (f File, fault error) {
 		return Defaults(), k.explain(fault)
 	}
 	text := string(old)
-	k.force, k.defaults = &text, false
+	k.good, k.force, k.defaults = old, &text, false
 	return f, fault
 }
 

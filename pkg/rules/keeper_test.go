@@ -99,3 +99,23 @@ func TestKeeperWithoutAFolder(t *testing.T) {
 		t.Errorf("the last valid file is in force: %v", err)
 	}
 }
+
+// What a process began with, the copy of an earlier one, stays in force after a bad
+// edit also where the copy is gone.
+func TestKeeperRemembersTheCopyItBeganWith(t *testing.T) {
+	dir := t.TempDir()
+	k := rules.Keeper{File: filepath.Join(dir, "alarms.toml"), LastGood: filepath.Join(dir, "good")}
+	for name, text := range map[string]string{k.File: "colour = 1\n", k.LastGood: "[notify]\nlate = \"2m\"\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if f, fault := k.Load(); f.Notify.Late != 2*time.Minute || !says(fault, "unknown key colour") || errors.Is(fault, rules.ErrDefaults) {
+			t.Errorf("late %s, %v", f.Notify.Late, fault)
+		}
+		if err := os.RemoveAll(k.LastGood); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -54,14 +54,6 @@ func parseRules(name string, data []byte, kept bool) (File, error) {
 	return f, doc.err()
 }
 
-// Load reads file. If that is invalid, fault is why, and f is that of lastGood, a
-// copy of the last valid one, which Load keeps; without one, fault is an
-// ErrDefaults, too. Without a file, the defaults hold. lastGood "" keeps no copy.
-func Load(file, lastGood string) (f File, fault error) {
-	k := Keeper{File: file, LastGood: lastGood}
-	return k.Load()
-}
-
 // Check reads file and returns its faults, whatever is in force meanwhile.
 func Check(file string) (File, []error) {
 	k := Keeper{File: file}
@@ -69,7 +61,7 @@ func Check(file string) (File, []error) {
 	return f, Faults(fault)
 }
 
-// Faults are the faults that an error of Parse or Load names, one by one.
+// Faults are the faults that an error of Parse or Keeper names, one by one.
 func Faults(err error) []error {
 	if err == nil {
 		return nil

@@ -174,7 +174,7 @@ func TestOldNameOfNotify(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f, fault := rules.Load(file, good)
+	f, fault := (&rules.Keeper{File: file, LastGood: good}).Load()
 	if want := "alarms.toml:1: [telling] is named [notify] now: rename it"; fault == nil || fault.Error() != want {
 		t.Errorf("fault %v; want %s", fault, want)
 	}
@@ -236,7 +236,7 @@ func TestLastGood(t *testing.T) {
 	}
 	late := func(want time.Duration, wantFault string, defaults bool) {
 		t.Helper()
-		f, fault := rules.Load(file, good)
+		f, fault := (&rules.Keeper{File: file, LastGood: good}).Load() // of a new process
 		if f.Notify.Late != want || !says(fault, wantFault) || errors.Is(fault, rules.ErrDefaults) != defaults {
 			t.Errorf("late %s, fault %v; want %s, %q, by default: %v", f.Notify.Late, fault, want, wantFault, defaults)
 		}
