@@ -55,7 +55,7 @@ func (r resolver) query(q string) string { return encodeQuery(q, r.encode) }
 var unencodable = regexp.MustCompile("&#([0-9]+);")
 
 func encodeQuery(q string, enc *encoding.Encoder) string {
-	if enc == nil || isASCII(q) {
+	if enc == nil {
 		return percentEncode(q, " \"#<>'")
 	}
 	if s, err := enc.String(q); err == nil {
@@ -84,13 +84,4 @@ func percentEncode(s, set string) string {
 		b.Write([]byte{'%', hex[c>>4], hex[c&15]})
 	}
 	return b.String()
-}
-
-func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
