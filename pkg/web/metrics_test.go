@@ -144,6 +144,48 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// A page that goes down has no score, and no other figure of its content, until it is
+// up again: a metric has no date, and would pass off the last good value as that of now.
+func TestMetricsOfAPageThatGoesDown(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	r := request(1)
+	r.Watch = &event.Watch{Page: r.Page, URL: r.URL, Site: "home", Client: "alice", EveryS: 60, At: noon}
+	if err := h.conn.SetWatch(t.Context(), *r.Watch); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().UTC()
+	series := func(what string, up bool, want ...string) {
+		t.Helper()
+		at = at.Add(time.Second)
+		r.ID += "+"
+		rep := reported(r, at)
+		rep.Budget, rep.Report.CertificateUntil = &event.Judged{Lines: 1}, noon
+		if !up {
+			rep.Budget, rep.Report = nil, libra.Report{URL: r.URL, Status: 404, Outcome: libra.Error}
+			rep.Report.AddReason(libra.StatusReason(404))
+		}
+		h.publish(rep)
+		body := ""
+		bustest.Await(t, what+" to be measured", func() bool {
+			body = h.get("/metrics").body
+			return strings.Contains(body, fmt.Sprintf("libra_page_up{page=%q,url=%q} %v\n", r.Page, r.URL, map[bool]int{true: 1}[up]))
+		})
+		var got []string
+		for _, m := range regexp.MustCompile(`(?m)^libra_page_([a-z_]+){`).FindAllStringSubmatch(body, -1) {
+			got = append(got, m[1])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("series of %s (-want +got):\n%s", what, diff)
+		}
+	}
+	age, expiry := "last_inspection_age_seconds", "certificate_expiry_timestamp_seconds"
+	all := []string{expiry, age, "may_fetch_more", "over_budget", "score", "transfer_bytes", "up"}
+	series("a good page", true, all...)
+	series("a page that is down", false, expiry, age, "up")
+	series("a page that is up again", true, all...)
+}
+
 // Of 501 watched pages the 500 that are watched the longest have metrics of their
 // own, and six of each.
 func TestMetricsOfPagesAreBounded(t *testing.T) {
