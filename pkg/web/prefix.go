@@ -49,11 +49,11 @@ func (s *Server) below(mux *http.ServeMux, next http.Handler) http.Handler {
 		}
 		if prefix != "" {
 			r = api.WithPrefix(r, prefix)
-		}
-		// A path of ours may begin like the prefix: /status below /status.
-		if _, ours := mux.Handler(r); ours == "" {
-			if !removePrefix(r, prefix) {
-				removePrefix(r, s.base.prefix)
+			// A path of ours may begin like the prefix: /status below /status.
+			if _, ours := mux.Handler(r); ours == "" {
+				if !removePrefix(r, prefix) {
+					removePrefix(r, s.base.prefix)
+				}
 			}
 		}
 		w.Header().Add("Vary", "X-Forwarded-Prefix")
@@ -79,7 +79,7 @@ func removePrefix(r *http.Request, prefix string) bool {
 	return true
 }
 
-// cleanPath is p without empty segments and dot segments. The redirect that
+// cleanPath is p, which is escaped, without empty segments and dot segments. The redirect that
 // http.ServeMux has for others leads outside of the prefix.
 func cleanPath(p string) string {
 	clean := path.Clean("/" + p)

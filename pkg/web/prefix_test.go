@@ -259,10 +259,14 @@ func TestAPIBelowPrefix(t *testing.T) {
 	if p.Status != 404 || p.Instance != "/libra/api/pages/short" {
 		t.Errorf("problem = %+v", p)
 	}
-	for from, to := range map[string]string{"/libra//alarms?after=x": "/libra/alarms?after=x", "/libra/api/../status": "/libra/status", "//alarms": "/libra/alarms", "/libra//evil.example/": "/libra/evil.example/"} {
+	for from, to := range map[string]string{"/libra//alarms?after=x": "/libra/alarms?after=x", "/libra/api/../status": "/libra/status", "//alarms": "/libra/alarms", "/libra//evil.example/": "/libra/evil.example/", "/libra//alarms/a%2F..%2Fb?x=%2F": "/libra/alarms/a%2F..%2Fb?x=%2F"} {
 		if got := h.get(from); got.code != 307 || got.header.Get("Location") != to {
 			t.Errorf("GET %s = %d, Location %q, want %q", from, got.code, got.header.Get("Location"), to)
 		}
+	}
+	h.get("/libra/alarms/a%2F%2Fb").into(t, &p)
+	if p.Status != 404 || p.Instance != "/libra/alarms/a%2F%2Fb" {
+		t.Errorf("an id with slashes: problem = %+v", p)
 	}
 	for _, path := range []string{"/libra", "/libra/", "/libra/up", "/up", "/libra/api/pages/" + id} {
 		if got := h.get(path); got.code != 200 {

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -90,8 +89,11 @@ func (s *Server) checked(mux *http.ServeMux) http.Handler {
 			s.api.Fail(w, r, api.PlainProblem(http.StatusForbidden, libra.CodeCrossSite, "a page of another site sent this ("+err.Error()+")", "use Libra's own pages, or a program"))
 			return
 		}
-		if clean := cleanPath(r.URL.Path); clean != r.URL.Path {
-			http.Redirect(w, r, api.At(r, (&url.URL{Path: clean, RawQuery: r.URL.RawQuery}).String()), http.StatusTemporaryRedirect)
+		if clean := cleanPath(r.URL.EscapedPath()); clean != r.URL.EscapedPath() {
+			if r.URL.RawQuery != "" {
+				clean += "?" + r.URL.RawQuery
+			}
+			http.Redirect(w, r, api.At(r, clean), http.StatusTemporaryRedirect)
 			return
 		}
 		h, pattern := mux.Handler(r)
