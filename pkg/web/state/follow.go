@@ -29,8 +29,14 @@ func (s *State) Follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.checkHistory(ctx) })
 	wg.Go(func() { s.followRequests(ctx) })
 	wg.Go(func() { s.followLive(ctx) })
-	wg.Go(func() { every(ctx, statusEvery, s.announceStatus()) })
-	wg.Go(func() { every(ctx, statusEvery, s.leaveSilentWorkers()) })
+	leave, announce := s.leaveSilentWorkers(), s.announceStatus()
+	wg.Go(func() {
+		every(ctx, statusEvery, func() {
+			components := s.Components(time.Now())
+			leave(components)
+			announce(components)
+		})
+	})
 	wg.Go(func() { s.conn.ConsumeReports(ctx, s.caughtUp, s.onReport) })
 	wg.Go(func() { s.conn.ConsumeAlarms(ctx, s.thenRecall(s.Memory.setAlarmed), s.onAlarm) })
 	wg.Go(func() { s.conn.ConsumeNotes(ctx, s.thenRecall(s.Notes.MarkComplete), s.OnNote) })
@@ -275,16 +281,16 @@ func (s *State) followLive(ctx context.Context) {
 
 // leaveSilentWorkers returns a function that takes pages off inspectors whose
 // heartbeats do not arrive.
-func (s *State) leaveSilentWorkers() func() {
+func (s *State) leaveSilentWorkers() func([]ComponentDoc) {
 	left := map[string]time.Time{} // by instance, the silence that was seen
-	return func() {
+	return func(components []ComponentDoc) {
 		if bus := s.busPart(); bus.fault != "" || time.Since(bus.since) < s.cfg.HeartbeatTimeout {
 			return // heartbeats had no time to arrive
 		}
 		if len(left) > maxInstances {
 			clear(left)
 		}
-		for _, c := range s.Components(time.Now()) {
+		for _, c := range components {
 			if c.Component != component.Inspector || c.State == Healthy || !c.Seen() || left[c.Instance].Equal(c.UnknownSince) {
 				continue
 			}
@@ -308,9 +314,9 @@ func (s *State) whetherLive(ctx context.Context, page string) {
 
 // announceStatus returns a function that sends an event when what is unknown, refused
 // or degraded has changed since its last call.
-func (s *State) announceStatus() func() {
+func (s *State) announceStatus() func([]ComponentDoc) {
 	was, first := "", true
-	return func() {
+	return func(components []ComponentDoc) {
 		var now []string
 		unknown, refused := s.gaps(time.Now())
 		for _, g := range append(unknown, refused...) {
@@ -319,7 +325,7 @@ func (s *State) announceStatus() func() {
 		for _, d := range s.Degraded(time.Now()) {
 			now = append(now, d.Part)
 		}
-		for _, c := range s.Components(time.Now()) {
+		for _, c := range components {
 			now = append(now, c.name(), string(c.State))
 		}
 		is := strings.Join(now, "\n")
