@@ -21,6 +21,7 @@ import (
 //	Content-Length: N, N                                   N
 //	Content-Length: (empty), abc, -5, +5                   the body is as long as it is
 //	a status line in lower case, without a number          HTTP/1.1 200
+//	a status with more behind it: 200OK                    200
 //
 // What Chromium refuses stays as it is, for net/http to refuse: two lengths that
 // differ, and NUL; also CR inside a line, which Chromium takes for a line end. A
@@ -35,6 +36,7 @@ type head struct {
 
 	status  int
 	old     bool // HTTP/1.0, which has no Transfer-Encoding
+	nul     bool // it has a NUL
 	refused bool // net/http refuses the head
 
 	encodings, lengths values
@@ -86,7 +88,7 @@ func (v *values) join(sep string, value []byte) bool {
 	if len(v.text)+len(value) > maxValues {
 		return false
 	}
-	v.text += sep + string(bytes.TrimSpace(value))
+	v.text += sep + string(bytes.Trim(value, " \t")) // no other white space: "\vchunked" is no encoding
 	return true
 }
 
@@ -94,7 +96,7 @@ func (v *values) join(sep string, value []byte) bool {
 func (v *values) list() []string {
 	list := strings.Split(strings.ToLower(v.text), ",")
 	for i := range list {
-		list[i] = strings.TrimSpace(list[i])
+		list[i] = strings.Trim(list[i], " \t")
 	}
 	return list
 }
@@ -108,6 +110,7 @@ func (r *response) headBytes(p []byte) int {
 	}
 	r.count.header.Add(int64(n))
 	p = p[:n]
+	r.nul = r.nul || bytes.IndexByte(p, 0) >= 0
 	if r.rest == undecided {
 		take := min(n, maxLine-len(r.line))
 		r.line = append(r.line, p[:take]...)
@@ -207,7 +210,8 @@ func (r *response) readStatus(whole bool) {
 	r.status, _ = strconv.Atoi(string(digits))
 	known := len(version) == len("HTTP/1.1") && version[4] == '/' && version[6] == '.'
 	r.old = !known || string(version[5:]) < "1.1"
-	if len(digits) > 0 && (len(digits) != 3 || known && at == 0 && bytes.HasPrefix(version, []byte("HTTP"))) {
+	alone := len(digits) == len(after) || after[len(digits)] == ' '
+	if len(digits) > 0 && (len(digits) != 3 || alone && known && at == 0 && bytes.HasPrefix(version, []byte("HTTP"))) {
 		r.keep(r.line) // net/http refuses a number that has not three digits
 	} else {
 		r.replaceStatus(text, len(digits) > 0)
@@ -301,6 +305,10 @@ func (r *response) end() {
 	}
 	if !clear {
 		r.emit([]byte("Connection: close\r\n"))
+	}
+	if r.nul {
+		r.refused = true
+		r.out = append(r.out, "\x00\r\n"...) // whichever line had it
 	}
 	r.emit([]byte("\r\n"))
 	r.bodyBegins()
