@@ -51,6 +51,8 @@ func TestEncodings(t *testing.T) {
 		meta     = "<meta charset=windows-1251>"
 		css      = `.a{background:url("` + foreign + `")}`
 		a        = "<div class=a>x</div>"
+		declared = `<?xml version="1.0" encoding="windows-1251"?>`
+		xhtml    = `<html xmlns="http://www.w3.org/1999/xhtml"><body><img src="` + foreign + `"/></body></html>`
 	)
 	long := strings.Repeat("x", 3000)
 	for name, tt := range map[string]struct {
@@ -82,6 +84,18 @@ func TestEncodings(t *testing.T) {
 		"object without a declaration": {page: encoded{html, cyrillic, meta + "<object data=f type=text/html></object>"}, files: map[string]encoded{"/f": {html, cyrillic, img}}, want: right},
 		"frame with a declaration":     {page: encoded{html, "utf-8", "<meta charset=utf-8><iframe src=f>"}, files: map[string]encoded{"/f": {html, cyrillic, meta + img}}, want: right},
 		"srcdoc":                       {page: encoded{html, cyrillic, meta + `<iframe srcdoc="<img src='` + foreign + `'>"></iframe>`}, want: asIs},
+
+		"a fragment behind the query":  {page: encoded{html, cyrillic, meta + `<img src="` + foreign + `#ж">`}, want: right},
+		"a fragment in UTF-8":          {page: encoded{html + ";charset=utf-8", "utf-8", `<img src="` + foreign + `#ж">`}, want: asIs},
+		"nothing declared, of control": {page: encoded{html, "utf-8", `<img src="/с.png?q=с">`}, want: "/%C3%91%C2%81.png?q=%D1%81"},
+		"charset empty, with a pragma": {page: encoded{html, cyrillic, `<meta charset="" http-equiv=Content-Type content="text/html; charset=windows-1251">` + img}, want: western},
+		"XML declaration":              {page: encoded{html, cyrillic, declared + img}, want: right},
+		"XML declaration and meta":     {page: encoded{html, "utf-8", declared + "<meta charset=utf-8>" + img}, want: asIs},
+		"XML declaration and server":   {page: encoded{html + ";charset=utf-8", "utf-8", declared + img}, want: asIs},
+		"XML declaration of utf-16":    {page: encoded{html, "utf-8", "<?xml encoding='utf-16'?>" + img}, want: asIs},
+		"XHTML":                        {page: encoded{"application/xhtml+xml", cyrillic, declared + xhtml}, want: right},
+		"XHTML of the server":          {page: encoded{"application/xhtml+xml;charset=windows-1251", cyrillic, "<?xml version='1.0' encoding='koi8-r'?>" + xhtml}, want: right},
+		"XHTML, nothing declared":      {page: encoded{"application/xhtml+xml", "utf-8", "<?xml version='1.0'?>" + xhtml}, want: asIs},
 
 		"not in the encoding":          {page: encoded{html + ";charset=windows-1252", "utf-8", `<img src="/x.png?q=&#1078;&amp;r=&#233;&#128512;">`}, want: "/x.png?q=%26%231078%3B&r=%E9%26%23128512%3B"},
 		"not in Shift_JIS":             {page: encoded{html + ";charset=shift_jis", "utf-8", `<img src="/x.png?q=&#1078;&amp;r=&#233;&#12354;">`}, want: "/x.png?q=%84w&r=%26%23233%3B%82%A0"},
@@ -115,7 +129,9 @@ func TestEncodings(t *testing.T) {
 				switch {
 				case r.URL.Path == "/":
 					file = tt.page
-					file.text = "<!doctype html>" + file.text
+					if !strings.HasPrefix(file.text, "<?xml") {
+						file.text = "<!doctype html>" + file.text
+					}
 					if body, found := strings.CutPrefix(tt.page.text, "\ufeff"); found {
 						file.text = "\ufeff<!doctype html>" + body
 					}

@@ -47,7 +47,7 @@ func (p *page) readBody(ctx context.Context, r *request) {
 	switch r.kind {
 	case markup.Frame:
 		r.read = true
-		if markup.IsDocument(res.MediaType) || res.MediaType == "" && looksLikeHTML(res.Body) {
+		if markup.IsDocument(res.MediaType) || markup.IsUnknown(res.MediaType) && looksLikeHTML(res.Body) {
 			p.readDocument(ctx, r)
 		}
 	case markup.Sheet:

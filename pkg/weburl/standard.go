@@ -25,14 +25,15 @@ func (u URL) standard(ref string, encode func(string) string) (URL, error) {
 	case !ok && u.IsZero():
 		return URL{}, &Error{Kind: NoScheme}
 	}
-	if i := strings.IndexByte(ref, '#'); i >= 0 {
-		ref = ref[:i+1] // the spaces before it belong to the URL
-	}
+	ref, _, hasFragment := strings.Cut(ref, "#")
 	if len(ref) > maxOdd {
 		return URL{}, &Error{Kind: TooLong}
 	}
 	if path, query, ok := strings.Cut(ref, "?"); ok && encode != nil && !isASCII(query) {
 		ref = path + "?" + encode(query)
+	}
+	if hasFragment {
+		ref += "#" // the spaces before it belong to the URL
 	}
 	p, d := newParser()
 	parsed, err := p.ParseRef(u.href, ref)

@@ -248,8 +248,10 @@ func keepsBody(t libra.ResourceType, mediaType string) bool {
 	}
 	major, _, _ := strings.Cut(mediaType, "/")
 	switch major {
-	case "image", "audio", "video", "font":
-		return false
+	case "image", "audio", "video":
+		return t == libra.Stylesheet // it applies in quirks mode
+	case "font":
+		return t != libra.Document
 	}
 	switch mediaType {
 	case "application/octet-stream", "application/zip", "application/gzip", "application/pdf":

@@ -2,11 +2,15 @@ package markup
 
 import (
 	"bytes"
+	"cmp"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
@@ -48,6 +52,9 @@ func Decode(text []byte, encoding string) []byte {
 		}
 		return runes.ReplaceIllFormed().Bytes(text)
 	}
+	if c := singleByte(encoding); c != nil && MarkedEncoding(text) == "" {
+		return decodeBytes(text, c)
+	}
 	enc, _ := charset.Lookup(encoding)
 	decoded, _, err := transform.Bytes(unicode.BOMOverride(enc.NewDecoder()), text)
 	if err != nil {
@@ -56,9 +63,36 @@ func Decode(text []byte, encoding string) []byte {
 	return decoded
 }
 
+// singleByte returns an encoding of one byte a character, nil for others.
+func singleByte(encoding string) *charmap.Charmap {
+	e, _ := htmlindex.Get(encoding) // nil without one
+	c, _ := e.(*charmap.Charmap)
+	return c
+}
+
+// decodeBytes decodes an encoding of one byte a character.
+func decodeBytes(text []byte, c *charmap.Charmap) []byte {
+	decoded := make([]byte, 0, len(text)+len(text)/8)
+	for _, b := range text {
+		r := c.DecodeByte(b)
+		if isControl(b, c) {
+			r = rune(b)
+		}
+		decoded = utf8.AppendRune(decoded, r)
+	}
+	return decoded
+}
+
+// isControl reports whether b, for which x/text has no character, is the control
+// character of that number (https://encoding.spec.whatwg.org/#indexes). Text in UTF-8
+// that is read as windows-1252 has many.
+func isControl(b byte, c *charmap.Charmap) bool {
+	return b >= 0x80 && b < 0xa0 && c.DecodeByte(b) == utf8.RuneError
+}
+
 // documentEncoding decides the encoding of an HTML document as Chromium does: by a
-// byte order mark, what the server said, a meta element, and the document that
-// frames it; otherwise it is windows-1252. Chromium also guesses by the bytes where
+// byte order mark, what the server said, a meta element, an XML declaration, and the
+// document that frames it; otherwise it is windows-1252. Chromium also guesses by the bytes where
 // nothing declares an encoding; a document of some length in a Cyrillic or East
 // Asian encoding is then read right, one in UTF-8 is not. No guess is made here.
 func documentEncoding(in Input) string {
@@ -71,10 +105,41 @@ func documentEncoding(in Input) string {
 	if name := metaEncoding(in.Body); name != "" {
 		return name
 	}
+	if name := declaredEncoding(in.Body); name != "" {
+		return name
+	}
 	if in.FramedBy != "" {
 		return in.FramedBy
 	}
 	return windows1252
+}
+
+// xmlEncoding decides the encoding of an XML document.
+func xmlEncoding(in Input) string {
+	return cmp.Or(MarkedEncoding(in.Body), Encoding(in.Charset), declaredEncoding(in.Body), encodingUTF8)
+}
+
+var xmlDeclaration = regexp.MustCompile(`^<\?xml[^>]*?encoding[\x00-\x20]*=[\x00-\x20]*(?:"([^"\x00-\x20]+)"|'([^'\x00-\x20]+)')`)
+
+// declaredEncoding returns the encoding that an XML declaration names, "" for none
+// (https://html.spec.whatwg.org/#concept-get-xml-encoding-when-sniffing).
+func declaredEncoding(body []byte) string {
+	m := xmlDeclaration.FindSubmatch(body[:min(len(body), unconditional)])
+	if m == nil {
+		return ""
+	}
+	return readable(Encoding(string(m[1]) + string(m[2])))
+}
+
+// readable returns the encoding of a text whose own words name encoding.
+func readable(encoding string) string {
+	switch encoding {
+	case "utf-16be", "utf-16le":
+		return encodingUTF8 // else the words could not have been read
+	case "x-user-defined":
+		return windows1252
+	}
+	return encoding
 }
 
 // unconditional is how much of a document is searched for its encoding although its
@@ -123,7 +188,7 @@ func metaEncoding(body []byte) string {
 // encodingOfMeta returns the encoding that the current meta element names
 // (https://html.spec.whatwg.org/#prescan-a-byte-stream-to-determine-its-encoding).
 func encodingOfMeta(z *html.Tokenizer, more bool) string {
-	var pragma bool
+	var pragma, hasDirect bool
 	var direct, content string
 	for more {
 		var key, value []byte
@@ -134,21 +199,14 @@ func encodingOfMeta(z *html.Tokenizer, more bool) string {
 		case "content":
 			content = string(value)
 		case "charset":
-			direct = string(value)
+			direct, hasDirect = string(value), true
 		}
 	}
 	label := direct
-	if label == "" && pragma {
+	if !hasDirect && pragma {
 		label = charsetOfContent(content)
 	}
-	switch name := Encoding(label); name {
-	case "utf-16be", "utf-16le":
-		return encodingUTF8 // else the element could not have been read
-	case "x-user-defined":
-		return windows1252
-	default:
-		return name
-	}
+	return readable(Encoding(label))
 }
 
 // charsetOfContent extracts the label from the content of a meta element

@@ -230,7 +230,7 @@ func Parse(in Input, env Env) *Document {
 	w.document(doc.Root)
 	w.preferSheets()
 	w.followRefresh()
-	doc.Quirks = quirks(doc.Root) && (in.MediaType == "" || in.MediaType == "text/html") && !in.Srcdoc
+	doc.Quirks = quirks(doc.Root) && (IsUnknown(in.MediaType) || in.MediaType == "text/html") && !in.Srcdoc
 	return doc
 }
 
@@ -257,6 +257,15 @@ func IsDocument(mediaType string) bool {
 	}
 	return strings.HasSuffix(mediaType, "+xml")
 }
+
+// IsUnknown reports whether a media type says nothing, so that browsers decide by
+// the bytes what they have (https://mimesniff.spec.whatwg.org/#determining-the-computed-mime-type-of-a-resource).
+func IsUnknown(mediaType string) bool {
+	return isNoType(mediaType) || mediaType == "unknown/unknown" || mediaType == "application/unknown"
+}
+
+// isNoType reports whether browsers read a media type as if none were given.
+func isNoType(mediaType string) bool { return !strings.Contains(mediaType, "/") || mediaType == "*/*" }
 
 // stripFragment returns s up to its first '#'.
 func stripFragment(s string) string {

@@ -2,10 +2,12 @@ package markup
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/html/charset"
 	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
 
 	"libra/pkg/weburl"
 )
@@ -27,6 +29,7 @@ func (b Base) Resolve(ref string) (abs string, ok bool) { return newResolver(b).
 type resolver struct {
 	base   weburl.URL        // the zero value where the base is not http or https
 	encode *encoding.Encoder // of query strings; nil for UTF-8
+	single *charmap.Charmap  // the encoding, if it has one byte a character
 }
 
 func newResolver(base Base) resolver {
@@ -34,6 +37,7 @@ func newResolver(base Base) resolver {
 	r.base, _ = weburl.Parse(base.URL)
 	if enc, name := charset.Lookup(base.Encoding); enc != nil && name != encodingUTF8 && !strings.HasPrefix(name, "utf-16") {
 		r.encode = encoding.HTMLEscapeUnsupported(enc.NewEncoder())
+		r.single = singleByte(name)
 	}
 	return r
 }
@@ -47,28 +51,32 @@ func (r resolver) resolve(ref string) (string, bool) {
 	return u.String(), err == nil
 }
 
-// query returns a query in the encoding of the document.
-func (r resolver) query(q string) string { return encodeQuery(q, r.encode) }
-
 // unencodable is a character that an encoding does not have, as its encoder writes
 // it. Queries contain no "#" of their own.
 var unencodable = regexp.MustCompile("&#([0-9]+);")
 
-func encodeQuery(q string, enc *encoding.Encoder) string {
-	if enc == nil {
-		return percentEncode(q, " \"#<>'")
+// query returns a query in the encoding of the document.
+func (r resolver) query(q string) string {
+	const escaped = " \"#<>'"
+	if r.encode == nil {
+		return percentEncode(q, escaped)
 	}
-	if s, err := enc.String(q); err == nil {
+	if s, err := r.encode.String(q); err == nil {
 		q = s
 	}
 	var b strings.Builder
 	from := 0
 	for _, at := range unencodable.FindAllStringSubmatchIndex(q, -1) {
-		b.WriteString(percentEncode(q[from:at[0]], " \"#<>'"))
-		b.WriteString("%26%23" + q[at[2]:at[3]] + "%3B")
+		b.WriteString(percentEncode(q[from:at[0]], escaped))
+		number := q[at[2]:at[3]]
+		if n, err := strconv.ParseUint(number, 10, 8); err == nil && r.single != nil && isControl(byte(n), r.single) {
+			b.WriteString(percentEncode(string([]byte{byte(n)}), escaped))
+		} else {
+			b.WriteString("%26%23" + number + "%3B")
+		}
 		from = at[1]
 	}
-	return b.String() + percentEncode(q[from:], " \"#<>'")
+	return b.String() + percentEncode(q[from:], escaped)
 }
 
 // percentEncode escapes control characters, what is not ASCII, and set.

@@ -90,5 +90,5 @@ func IsStyleSheet(mediaType string, lax, nosniff bool) bool {
 	case lax:
 		return true
 	}
-	return mediaType == "" || mediaType == "text/css" || mediaType == "application/x-unknown-content-type"
+	return isNoType(mediaType) || mediaType == "text/css" || mediaType == "application/x-unknown-content-type"
 }

@@ -37,7 +37,7 @@ func TestRunsAsScript(t *testing.T) {
 func TestIsStyleSheet(t *testing.T) {
 	for mediaType, want := range map[string][3]bool{ // strict, lax, with nosniff
 		"text/css": {true, true, true}, "": {true, true, false}, "text/plain": {false, true, false},
-		"text/html": {false, true, false}, "application/x-unknown-content-type": {true, true, false},
+		"text/html": {false, true, false}, "css": {true, true, false}, "*/*": {true, true, false}, "unknown/unknown": {false, true, false}, "application/x-unknown-content-type": {true, true, false},
 	} {
 		got := [3]bool{
 			markup.IsStyleSheet(mediaType, false, false), markup.IsStyleSheet(mediaType, true, false),

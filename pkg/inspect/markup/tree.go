@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
-	"golang.org/x/net/html/charset"
 )
 
 // maxDepth is how deep browsers nest elements; deeper ones become siblings.
@@ -24,8 +23,8 @@ type parsed struct {
 
 // tree decodes and parses a document, up to limit nodes.
 func tree(in Input, scripting bool, limit int) parsed {
-	if in.MediaType != "" && in.MediaType != "text/html" {
-		if t, ok := parseXML(in.Body, in.Charset, limit); ok {
+	if !IsUnknown(in.MediaType) && in.MediaType != "text/html" {
+		if t, ok := parseXML(in, limit); ok {
 			return t
 		}
 	}
@@ -195,16 +194,11 @@ const (
 // parseXML builds the tree of an XML document up to its first error or limit
 // nodes, in the names that x/net/html uses for HTML and SVG. ok is false where
 // the document does not even begin as XML.
-func parseXML(body []byte, label string, limit int) (t parsed, ok bool) {
-	d := xml.NewDecoder(bytes.NewReader(body))
+func parseXML(in Input, limit int) (t parsed, ok bool) {
+	t = parsed{root: &html.Node{Type: html.DocumentNode}, label: xmlEncoding(in)}
+	d := xml.NewDecoder(bytes.NewReader(Decode(in.Body, t.label)))
 	d.Strict, d.Entity = false, xml.HTMLEntity
-	d.CharsetReader = func(name string, r io.Reader) (io.Reader, error) {
-		if label != "" {
-			name = label
-		}
-		return charset.NewReaderLabel(name, r)
-	}
-	t = parsed{root: &html.Node{Type: html.DocumentNode}, label: "utf-8"}
+	d.CharsetReader = func(_ string, decoded io.Reader) (io.Reader, error) { return decoded, nil }
 	at, depth := t.root, 0
 	for {
 		tok, err := d.Token()
