@@ -31,17 +31,19 @@ func TestDelivery(t *testing.T) {
 			t.Errorf("subject %s has no row", s[1])
 		}
 	}
-	routes, err := os.ReadFile("../pkg/web/routes.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	calls := regexp.MustCompile(`"((?:POST|PUT|PATCH|DELETE) /api/[^"]*)"`).FindAllStringSubmatch(string(routes), -1)
-	if len(calls) < 5 {
-		t.Errorf("routes.go has %d calls that change something", len(calls))
-	}
-	for _, c := range calls {
-		if !strings.Contains(delivery, "`"+c[1]+"`") {
-			t.Errorf("the call %s has no row", c[1])
+	for file, least := range map[string]int{"../pkg/web/routes.go": 5, "../pkg/notifier/socket.go": 1} {
+		routes, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls := regexp.MustCompile(`"((?:POST|PUT|PATCH|DELETE) /(?:api/[^"]*|alarm))"`).FindAllStringSubmatch(string(routes), -1)
+		if len(calls) < least {
+			t.Errorf("%s has %d calls that change something", file, len(calls))
+		}
+		for _, c := range calls {
+			if !strings.Contains(delivery, "`"+c[1]+"`") {
+				t.Errorf("the call %s has no row", c[1])
+			}
 		}
 	}
 	for _, row := range regexp.MustCompile("(?m)^\\| .*\\| (.*`Test.*) \\|$").FindAllStringSubmatch(delivery, -1) {
