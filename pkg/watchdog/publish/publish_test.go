@@ -24,6 +24,7 @@ type fakeBus struct {
 	up     bool     // under mu
 	stored []string // under mu; ids of transitions and notes
 	direct []string // under mu; ids of transitions
+	lost   int      // under mu: how many answers of the notifier get lost
 }
 
 func (b *fakeBus) store(id string) error {
@@ -44,6 +45,10 @@ func (b *fakeBus) sendDirect(_ context.Context, t libra.Transition) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.direct = append(b.direct, t.ID)
+	if b.lost > 0 {
+		b.lost--
+		return errors.New("no answer")
+	}
 	return nil
 }
 
@@ -67,6 +72,18 @@ func (b *fakeBus) start(file string) (p *publish.Publisher, kill func()) {
 
 func raised(id, alarm string) libra.Transition {
 	return libra.Transition{ID: id, At: time.Now(), Alarm: libra.Alarm{ID: alarm, State: libra.Raised}}
+}
+
+// A transition is sent directly until the notifier answers, and then no more.
+func TestSentDirectlyUntilAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &fakeBus{lost: 2}
+		p, kill := b.start(filepath.Join(t.TempDir(), "alarms.json"))
+		defer kill()
+		p.Add(raised("t1", "bus"))
+		time.Sleep(time.Minute)
+		b.want(t, nil, []string{"t1", "t1", "t1"})
+	})
 }
 
 // While the bus is away, transitions are sent directly, each once, also over a
