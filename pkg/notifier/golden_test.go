@@ -23,6 +23,7 @@ func TestRunbookLink(t *testing.T) {
 	bus := libra.Transition{ID: "t", Host: "box", Alarm: libra.Alarm{ID: "bus", Target: "libra-bus", Severity: libra.Major, State: libra.Raised, Summary: "gone", Runbook: "#bus"}}
 	for _, tt := range []struct{ base, runbook, want string }{
 		{"https://libra.example/", "", "https://libra.example/runbook#bus"},
+		{"https://example.org/tools/libra/", "", "https://example.org/tools/libra/runbook#bus"}, // below a path prefix
 		{"https://libra.example", "https://docs.example/ops", "https://docs.example/ops#bus"},
 		{"", "", "see docs/operations.md#bus"},
 	} {
