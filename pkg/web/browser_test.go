@@ -141,6 +141,21 @@ func TestBrowserTableIsListOnPhone(t *testing.T) {
 	}
 }
 
+// A long address has room in the form, on a screen and on a phone.
+func TestBrowserAddressHasRoom(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	h := started(t)
+	for width, least := range map[int64]float64{1280: 500, 390: 230} {
+		if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 844), chromedp.Navigate(h.base)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := chromedp.Run(ctx, chromedp.Evaluate[float64](`document.querySelector("#url").getBoundingClientRect().width`)); err != nil || got < least {
+			t.Errorf("%d wide: the field is %v wide, want at least %v (%v)", width, got, least, err)
+		}
+	}
+}
+
 // A reader in another zone sees times of that zone, and plans a silence in it.
 func TestBrowserTimesAreLocal(t *testing.T) {
 	t.Parallel()
