@@ -84,6 +84,18 @@ func (s *script) leader(t *testing.T) int {
 	return pid
 }
 
+// status lists the units and no count of others; a mistyped command is named.
+func TestStatusListsUnits(t *testing.T) {
+	s := newScript(t)
+	s.must(t, "up")
+	if out := s.must(t, "status"); !strings.Contains(out, "libra-web.socket") || strings.Contains(out, "listed") || strings.Contains(out, "libra-retry@") {
+		t.Errorf("status prints\n%s", out)
+	}
+	if out, err := s.run("stattus"); err == nil || !strings.Contains(out, "appliance: unknown command 'stattus'\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // down ends every process, also if systemd-nspawn was killed and PID 1 hangs.
 func TestDownEndsEveryProcess(t *testing.T) {
 	s := newScript(t)
