@@ -2,6 +2,7 @@ package inspector_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -57,5 +58,37 @@ func TestWatched(t *testing.T) {
 	}
 	if second.Budget == nil || len(second.Budget.Over) != 2 || !strings.Contains(strings.Join(second.Budget.Over, "\n"), "grown") {
 		t.Errorf("the second is judged %+v: it has grown by 4 KB", second.Budget)
+	}
+}
+
+// Of a budget with many lines, the first of those that are within are named.
+func TestBudgetNamesTheFirstLinesWithin(t *testing.T) {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+	}))
+	defer site.Close()
+	b := bustest.Start(t)
+	web := b.Connect("web")
+	var lines []string
+	for _, name := range append(libra.ResourceTypes(), "total", "third-party") {
+		lines = append(lines, fmt.Sprintf(`{"resourceType":%q,"budget":9}`, name))
+	}
+	list := "[" + strings.Join(lines, ",") + "]"
+	watch := event.Watch{
+		Page: libra.PageID(site.URL + "/"), URL: site.URL + "/", Site: "home", Client: "alice", EveryS: 1, At: time.Now().UTC(),
+		Budget: json.RawMessage(`[{"resourceSizes":` + list + `,"resourceCounts":` + list + `,"maxDeltaVsLast":` + list + `}]`),
+	}
+	if err := web.SetWatch(t.Context(), watch); err != nil {
+		t.Fatal(err)
+	}
+	defer run(t, b.Connect("inspector"), b, "1")()
+	var got event.Reported
+	bustest.Await(t, "a report", func() (ok bool) {
+		var err error
+		got, err = web.LastReport(t.Context(), watch.Page)
+		return err == nil
+	})
+	if got.Budget == nil || got.Budget.Lines != 3*len(lines) || len(got.Budget.Over) != 0 || len(got.Budget.Within) != event.MostWithin {
+		t.Errorf("judged %+v, want %d lines, the first %d of them named", got.Budget, 3*len(lines), event.MostWithin)
 	}
 }
