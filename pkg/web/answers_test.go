@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -399,5 +400,29 @@ func TestScore(t *testing.T) {
 	bustest.Await(t, "the report", func() bool { return mobile.page(request(1).Page).Report != nil })
 	if p := mobile.whole(request(1).Page); p.Score == nil || p.Score.Score != 47 {
 		t.Errorf("score against mobile pages = %+v", p.Score)
+	}
+}
+
+// A report that 0.1.0 has stored is read by the id that it has, and the same address
+// asks for the same page, also where the URL Standard would not escape what it escapes.
+func TestReportsOf010(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	var old event.Reported
+	if err := json.Unmarshal([]byte(`{
+		"request": {"id": "r1", "page": "2ji4pzvsxlvdv32khbwu", "url": "https://example.org/a%7Cb?q=%5E", "site": "home", "client": "alice", "asked": "2026-03-01T12:00:00Z"},
+		"attempt": 1, "inspector": "1", "at": "2026-03-01T12:00:00Z",
+		"report": {"url": "https://example.org/a%7Cb?q=%5E", "final_url": "", "status": 0, "started": "2026-03-01T12:00:00Z", "duration_ms": 12, "outcome": "failed",
+			"reasons": ["no such host"], "totals": {"requests": 0, "header_bytes": 0, "encoded_bytes": 0, "decoded_bytes": 0, "transfer_bytes": 0, "by_type": {}}, "assets": []}
+	}`), &old); err != nil {
+		t.Fatal(err)
+	}
+	h.publish(old)
+	h.awaitListed(old)
+	if p := h.whole(old.Request.Page); p.Report == nil || p.Report.Outcome != libra.Error || p.Report.Reasons[0] != "no such host" {
+		t.Errorf("%+v", p)
+	}
+	if got := h.submit(old.Request.URL); got.header.Get("Location") != "/api/pages/"+old.Request.Page {
+		t.Errorf("submit = %d, Location %q", got.code, got.header.Get("Location"))
 	}
 }
