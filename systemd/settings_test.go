@@ -76,7 +76,7 @@ func TestInvalidSettingIsNotified(t *testing.T) {
 		}
 	}
 	write("")
-	wantCleared(t, "libra.env", "libra.env is healthy again")
+	wantCleared(t, "libra.env", "All settings are valid again")
 }
 
 // Of a folder at the database's path, every component that can goes on: web reads
@@ -120,7 +120,7 @@ func TestComponentThatCannotStartIsNotified(t *testing.T) {
 			}
 			write("")
 			box.Systemctl(t, "restart", "libra.target")
-			wantCleared(t, "libra.env", "libra.env is healthy again")
+			wantCleared(t, "libra.env", "All settings are valid again")
 		})
 	}
 }

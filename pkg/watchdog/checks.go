@@ -92,9 +92,10 @@ func (w *Watchdog) sqliteProbe() *probe {
 
 func (w *Watchdog) webProbe() *probe {
 	return &probe{
+		unit: Target{component.Web, ""}.unit(),
 		alarm: libra.Alarm{
 			ID: webAlarm, Scope: libra.ScopeComponent, Target: component.Web, Severity: libra.Critical,
-			Summary: "Libra's pages and API cannot be used: " + component.Web + " does not serve them", Runbook: "#web",
+			Summary: nothingServed + component.Web + " does not serve them", Runbook: "#web",
 		},
 		recovered: "Libra's pages and API can be used again",
 		check: func(ctx context.Context, p *probe) Reading {
@@ -104,7 +105,7 @@ func (w *Watchdog) webProbe() *probe {
 			}
 			resp, err := w.deps.Web.RoundTrip(req)
 			if err != nil {
-				return w.explained(p.judge(ctx, fmt.Errorf("GET %s: %w", w.config().WebURL, err)), component.Web, "")
+				return w.explained(p.judge(ctx, fmt.Errorf("GET %s: %w", w.config().WebURL, err)), component.Web, nothingServed)
 			}
 			defer resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
@@ -125,15 +126,19 @@ func (t Target) names() (id, short, name string) {
 	return id, short, name
 }
 
-// nothingAccepted begins the summaries of the alarm of the bus.
-const nothingAccepted = "Libra accepts no requests: "
+// What begins the summaries of the alarms of the bus and of web.
+const (
+	nothingAccepted = "Libra accepts no requests: "
+	nothingServed   = "Libra's pages and API cannot be used: "
+)
 
 // beatProbe judges one component's heartbeats, and whether its unit runs. Those of
-// several instances are a group: what stops one may well stop the others.
+// several instances are a group: what stops one may well stop the others. That of
+// web is one too, and so waits for the alarm web, which explains it.
 func (w *Watchdog) beatProbe(t Target) *probe {
 	id, short, name := t.names()
 	group := ""
-	if t.Instance != "" {
+	if t.Instance != "" || t.Component == component.Web {
 		group = libra.UnitsGroup + t.Component
 	}
 	return &probe{
@@ -148,6 +153,9 @@ func (w *Watchdog) beatProbe(t Target) *probe {
 			if how, down := w.services.down(t.unit()); down && t.Component != component.Bus {
 				r := p.fail("%s", how.evidence)
 				r.Summary = name + " " + how.what
+				if t.Component == component.Web {
+					r.Cause = webAlarm
+				}
 				return r
 			}
 			return w.heartbeats.read(p, t)
@@ -156,9 +164,13 @@ func (w *Watchdog) beatProbe(t Target) *probe {
 }
 
 // restartProbe finds a component that restarts repeatedly, and is healthy each
-// time.
+// time: while it is not, the alarm about that explains this one.
 func (w *Watchdog) restartProbe(t Target) *probe {
 	id, _, name := t.names()
+	down := "beat." + id
+	if t.Component == component.Bus {
+		down = busAlarm
+	}
 	return &probe{
 		alarm: libra.Alarm{
 			ID: "restarts." + id, Scope: libra.ScopeComponent, Target: name, Severity: libra.Minor,
@@ -167,7 +179,11 @@ func (w *Watchdog) restartProbe(t Target) *probe {
 		recovered: name + " stays up again",
 		check: func(_ context.Context, p *probe) Reading {
 			cfg := w.config()
-			return w.heartbeats.readStarts(p, t, cfg.Restarts, w.services.recent(t.unit(), cfg.RestartsWithin), cfg.RestartsWithin)
+			r := w.heartbeats.readStarts(p, t, cfg.Restarts, w.services.recent(t.unit(), cfg.RestartsWithin), cfg.RestartsWithin)
+			if r.Verdict == Fail {
+				r.Cause, r.Evidence = down, strings.Join(append([]string{r.Evidence}, w.services.reason(t.unit())...), "; ")
+			}
+			return r
 		},
 	}
 }

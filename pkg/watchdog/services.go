@@ -239,7 +239,8 @@ func (s *services) down(name string) (how downUnit, down bool) {
 		return downUnit{hasFailed, name + " has failed: exit code 2; " + cmp.Or(u.Status, "its configuration is wrong")}, true
 	case u.Active == "failed" && (u.Restarts > 0 || u.Result == "start-limit-hit"):
 		// Result stays that of the last process when the start limit is hit.
-		return downUnit{hasFailed, fmt.Sprintf("%s has failed (%s); systemd has given it up after %s, too many in too short a time (start-limit-hit)", name, u.Result, libra.Several(u.Restarts, "restart"))}, true
+		given := fmt.Sprintf("%s has failed (%s); systemd has given it up after %s, too many in too short a time (start-limit-hit)", name, u.Result, libra.Several(u.Restarts, "restart"))
+		return downUnit{hasFailed, strings.Join(append([]string{given}, s.reason(name)...), "; ")}, true
 	case u.Active == "failed":
 		return downUnit{hasFailed, fmt.Sprintf("%s has failed: %s", name, strings.Join(append([]string{u.Result}, s.reason(name)...), "; "))}, true
 	case u.Active == "inactive" && u.Job == "" && u.TriggerFailed != "":

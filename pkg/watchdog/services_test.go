@@ -91,6 +91,7 @@ func TestUnitDown(t *testing.T) {
 		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", Result: "success"}, "libra-recorder.service is inactive: it was stopped, and has not failed"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "start-limit-hit", Restarts: 20}, "libra-recorder.service has failed (start-limit-hit); systemd has given it up after 20 restarts, too many in too short a time (start-limit-hit)"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "signal", Restarts: 20}, "libra-recorder.service has failed (signal); systemd has given it up after 20 restarts, too many in too short a time (start-limit-hit)"},
+		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 1, Restarts: 20, Status: "cannot continue: port 1 is in use"}, "libra-recorder.service has failed (exit-code); systemd has given it up after 20 restarts, too many in too short a time (start-limit-hit); cannot continue: port 1 is in use"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 2}, "libra-recorder.service has failed: exit code 2; its configuration is wrong"},
 		{units.Unit{Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 1, Status: "cannot continue: port 1 is in use"}, "libra-recorder.service has failed: exit-code; cannot continue: port 1 is in use"},
 		{units.Unit{Load: "loaded", Active: "inactive", Sub: "dead", TriggerFailed: "libra-recorder.socket"}, "libra-recorder.service does not run: libra-recorder.socket has failed; if its port is in use, ss -ltnp shows by which process"},
@@ -241,6 +242,45 @@ func TestRestartsBySystemd(t *testing.T) {
 		r.wantStored("15 restarts.recorder raised minor")
 		if want := "systemd restarted it 5 times within 10 min, limit 5"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
+		}
+		if cause := r.stored[0].Alarm.Cause; cause != "beat.recorder" {
+			t.Errorf("explained by %q: it is not healthy after each restart while that is raised", cause)
+		}
+	})
+}
+
+// A component that never starts says why in the alarm that it restarts repeatedly.
+func TestRestartsSayWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigWithUnits(t)
+		r.start()
+		r.advance(10, true)
+		for n := range 5 {
+			r.setUnit(units.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "exit-code", Restarts: n + 1, Status: "cannot continue: port 1 is in use"})
+			r.advance(1, true)
+		}
+		if want := "systemd restarted it 5 times within 10 min, limit 5; cannot continue: port 1 is in use"; r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
+		}
+	})
+}
+
+// The alarm web says at once that libra-web was stopped.
+func TestWebWasStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigWithUnits(t)
+		r.start()
+		r.advance(10, true)
+		r.set(func() { r.web = errDown })
+		r.units.mu.Lock()
+		r.units.units = map[string]units.Unit{recorderUnit: running, "libra-web.service": {Load: "loaded", Active: "inactive", Sub: "dead"}}
+		r.units.mu.Unlock()
+		r.units.changes <- units.Change{Unit: recorderUnit}
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		r.wantStored("10 web raised critical")
+		if got, want := r.stored[0].Alarm.Summary, "Libra's pages and API cannot be used: libra-web was stopped"; got != want {
+			t.Errorf("summary %q, want %q", got, want)
 		}
 	})
 }

@@ -191,6 +191,9 @@ func TestSettingsOfComponents(t *testing.T) {
 			r.advance(1, true)
 		}
 		r.wantStored("5 settings raised minor", "8 settings raised minor", "18 settings raised minor", "23 settings cleared minor")
+		if got := r.stored[3].Alarm.Summary; got != "All settings are valid again" {
+			t.Errorf("cleared with %q", got)
+		}
 	})
 }
 

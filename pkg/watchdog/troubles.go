@@ -25,8 +25,15 @@ func troubleProbe(n namedTrouble) *probe {
 		alarm: libra.Alarm{
 			ID: n.ID, Scope: libra.ScopeComponent, Target: n.Target, Severity: n.Severity, Summary: n.Summary, Runbook: n.Runbook,
 		},
-		recovered: n.Target + " is healthy again",
+		recovered: recoveredFrom(n.ID, n.Target),
 	}
+}
+
+func recoveredFrom(id, target string) string {
+	if id == event.SettingsAlarm {
+		return "All settings are valid again"
+	}
+	return target + " is healthy again"
 }
 
 // checkTroubles raises what components name in their heartbeats, and clears what
@@ -82,7 +89,7 @@ func (ev *evaluator) passTrouble(id string, now time.Time) {
 		delete(ev.counters.Tallies, id)
 		return
 	}
-	p := &probe{streak: reported, alarm: t.Alarm, recovered: t.Alarm.Target + " is healthy again"}
+	p := &probe{streak: reported, alarm: t.Alarm, recovered: recoveredFrom(id, t.Alarm.Target)}
 	ev.observe(observation{p, Reading{Verdict: Pass}, now})
 }
 
