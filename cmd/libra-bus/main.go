@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -19,9 +20,10 @@ import (
 )
 
 type settings struct {
-	line     wire.Line
-	broker   broker.Config
-	makeKeys string
+	line      wire.Line
+	broker    broker.Config
+	keepSizes bool // LIBRA_BUS_SPACE is invalid: streams that exist keep their size
+	makeKeys  string
 }
 
 func main() {
@@ -30,11 +32,19 @@ func main() {
 		Name: "libra-bus", Usage: "carries messages between Libra's components and stores them until they are consumed",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "bus-store", Default: "/var/lib/libra/bus", Usage: "`folder` of the bus's store", Into: daemon.Text(&s.broker.Store)},
-			daemon.Setting{Name: "bus-space", Default: "1G", Usage: "most that the bus stores, in `bytes`", Vital: true, Into: daemon.Bytes(&s.broker.Space, 32<<20)},
+			daemon.Setting{Name: "bus-space", Default: "1G", Usage: "most that the bus stores, in `bytes`", Effect: "the sizes that the stored streams have, 1G where there are none", Into: s.space},
 			daemon.Setting{Name: "bus-keys", Default: "/var/lib/libra/keys/public", Usage: "`file` of public keys", FlagOnly: true, Into: daemon.Text(&s.broker.Keys)},
 			daemon.Setting{Name: "make-keys", Usage: "create the missing keys in `folder`, and exit", FlagOnly: true, Into: daemon.Text(&s.makeKeys)}),
 		Check: s.check, Run: s.run,
 	}))
+}
+
+// space reads the size of the store. With less than before, stored reports and
+// watches would be removed: an invalid size changes no stream.
+func (s *settings) space(text string) error {
+	err := daemon.Bytes(&s.broker.Space, 32<<20)(text)
+	s.keepSizes = s.keepSizes || err != nil
+	return err
 }
 
 // check checks what only an embedded bus needs.
@@ -59,20 +69,23 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	cfg, health := s.line.Config(p), func() error { return nil }
 	space := s.broker.Space
 	if !s.line.Outside() {
+		if s.keepSizes {
+			s.broker.Space = math.MaxInt64 // half of the partition: no stream had more
+		}
 		s.broker.Listen, s.broker.Log = s.line.Listen, p.Log
 		b, err := broker.Start(ctx, s.broker)
 		if err != nil {
 			return err
 		}
 		p.Cleanup("bus", func(context.Context) error { b.Stop(); return nil })
-		cfg.InProcess, health, space = b, b.Healthy, b.Space()
+		cfg.InProcess, health, space = b, b.Healthy, min(space, b.Space())
 	}
 	conn, err := bus.Connect(cfg)
 	if err != nil {
 		return err
 	}
 	wire.PublishHeartbeats(ctx, p, conn, "1")
-	if err := conn.EnsureStreams(ctx, space); err != nil {
+	if err := conn.EnsureStreams(ctx, bus.Space{Bytes: space, Keep: s.keepSizes}); err != nil {
 		return err
 	}
 	p.Ready("serving at " + cfg.URL)

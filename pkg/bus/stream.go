@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -67,13 +68,29 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 	}
 }
 
+// Space is what the streams may take together.
+type Space struct {
+	Bytes int64
+	// Keep leaves the sizes of streams that exist as they are: Bytes is for those
+	// that do not.
+	Keep bool
+}
+
 // EnsureStreams creates the streams, or updates them to what this version
-// needs, within space bytes, as soon as the bus answers.
-func (c *Conn) EnsureStreams(ctx context.Context, space int64) error {
-	for _, cfg := range streams(space, 1) {
+// needs, within space, as soon as the bus answers.
+func (c *Conn) EnsureStreams(ctx context.Context, space Space) error {
+	for _, cfg := range streams(space.Bytes, 1) {
 		err := c.retry(ctx, "make stream "+cfg.Name, func() error {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
+			if space.Keep {
+				old, err := c.js.Stream(ctx, cfg.Name)
+				if err == nil {
+					cfg.MaxBytes = old.CachedInfo().Config.MaxBytes
+				} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
+					return err
+				}
+			}
 			_, err := c.js.CreateOrUpdateStream(ctx, cfg)
 			return err
 		})

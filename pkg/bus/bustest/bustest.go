@@ -50,7 +50,7 @@ func (b *Bus) Streams() {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := b.Connect("bus").EnsureStreams(ctx, b.broker.Space()); err != nil {
+	if err := b.Connect("bus").EnsureStreams(ctx, bus.Space{Bytes: b.broker.Space()}); err != nil {
 		b.t.Fatal(err)
 	}
 }
