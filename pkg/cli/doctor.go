@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -150,6 +149,9 @@ func seeKeys(folder string) []finding {
 }
 
 func seeHistory(ctx context.Context, path string) (list []finding) {
+	if isFolder(path) {
+		return []finding{fine("history", "%s is a folder", path).do("set LIBRA_DATABASE in /etc/libra/libra.env to a file: " + configs.Default("LIBRA_DATABASE"))}
+	}
 	reports, err := store.Verify(ctx, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -205,31 +207,6 @@ func seeClock(path string) []finding {
 		return []finding{fine("clock", "it is %s", now.UTC().Format(time.DateTime)).do("set the clock: timedatectl set-ntp true")}
 	}
 	return []finding{fine("clock", "it is %s UTC", now.UTC().Format(time.DateTime))}
-}
-
-func seeUnits(ctx context.Context) (list []finding) {
-	if _, err := os.Stat("/run/systemd/system"); err != nil {
-		return []finding{fine("units", "no systemd runs here; inside the appliance: scripts/appliance shell /opt/libra/bin/libra doctor")}
-	}
-	out, err := exec.CommandContext(ctx, "systemctl", "list-units", "--all", "--plain", "--no-legend", "libra-*.service").CombinedOutput()
-	if err != nil {
-		return []finding{fine("units", "systemctl: %v: %s", err, strings.TrimSpace(string(out))).do("run it as root")}
-	}
-	well := 0
-	for _, line := range strings.Split(string(out), "\n") {
-		f := strings.Fields(line)
-		switch {
-		case len(f) < 4, isHelper(f[0]) && f[2] != "failed", f[2] == "inactive" && isOptional(f[0]):
-		case f[2] == "active":
-			well++
-		default:
-			list = append(list, fine("units", "%s is %s (%s)", f[0], f[2], f[3]).do("journalctl -u "+f[0]+" says why; systemctl start "+f[0]))
-		}
-	}
-	if well == 0 {
-		list = append(list, fine("units", "no unit runs").do("systemctl start libra.target"))
-	}
-	return append(list, fine("units", "%d are active", well))
 }
 
 // isHelper says whether a unit does its work and ends: libra-retry@ and

@@ -30,6 +30,9 @@ func stateFolders(state, bus, database string) (folders []owned) {
 		if c.State == "" {
 			continue
 		}
+		if c.Name == component.Recorder && isFolder(database) {
+			continue // its folder may be anybody's: the setting is wrong, and its program says so
+		}
 		folder := moved[c.Name]
 		if folder == "" {
 			folder = filepath.Join(state, c.State)
@@ -37,6 +40,11 @@ func stateFolders(state, bus, database string) (folders []owned) {
 		folders = append(folders, owned{folder: folder, user: c.Name, group: c.Readers})
 	}
 	return folders
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // seeSpace looks at every file system that something is kept on, once.

@@ -23,23 +23,25 @@ type status struct {
 		Reason string    `json:"reason"`
 		Since  time.Time `json:"since"`
 	} `json:"degraded"`
-	Components []struct {
-		Component string `json:"component"`
-		Instance  string `json:"instance"`
-		Version   string `json:"version"`
-		Up        bool   `json:"up"`
-		State     string `json:"state"` // "" from an appliance that has only Up
-		Status    string `json:"status"`
-		PID       int    `json:"pid"`
-		AgeMS     int64  `json:"age_ms"`
-	} `json:"components"`
-	Counts struct {
+	Components []componentStatus `json:"components"`
+	Counts     struct {
 		Pages  int `json:"pages"`
 		Open   int `json:"open_requests"`
 		Alarms int `json:"open_alarms"`
 	} `json:"counts"`
 	AlarmsUnknownSince time.Time `json:"alarms_unknown_since"` // zero while the count is right
 	HistorySince       time.Time `json:"history_since"`
+}
+
+type componentStatus struct {
+	Component string `json:"component"`
+	Instance  string `json:"instance"`
+	Version   string `json:"version"`
+	Up        bool   `json:"up"`
+	State     string `json:"state"` // "" from an appliance that has only Up
+	Status    string `json:"status"`
+	PID       int    `json:"pid"`
+	AgeMS     int64  `json:"age_ms"`
 }
 
 // unknownPart is something that the appliance does not know, or does not accept.
@@ -84,6 +86,7 @@ func (r *runner) status(c *cli.Context) error {
 	} else {
 		r.writeStatus(k.server, &s)
 		r.writeSettings(c.Context, k, &s)
+		r.writeReasons(c.Context, k.server, &s)
 	}
 	if err == nil && !s.healthy() {
 		return errBad
