@@ -181,8 +181,15 @@ func TestSilentComponentIsUnknown(t *testing.T) {
 		t.Errorf("the first page does not say it:\n%s", html)
 	}
 	down := transition(1, "beat.notifier", libra.Raised, libra.Major, 1)
+	down.Alarm.Summary, down.Alarm.Evidence = "libra-notifier was stopped", "it is inactive"
 	h.raise(down)
 	bustest.Await(t, "the notifier to be down", func() bool { return state() == "down" })
+	if up := h.get("/up"); !strings.Contains(up.body, "degraded: libra-notifier: was stopped: nobody is notified of alarms") {
+		t.Errorf("/up does not say that it was stopped: %s", up.body)
+	}
+	if html := h.get("/status", "Accept", "text/html").body; !strings.Contains(html, "it is inactive") {
+		t.Errorf("/status does not have the evidence of its alarm:\n%s", html)
+	}
 	if up := h.get("/up").body; !strings.HasPrefix(up, "DEGRADED\n") {
 		t.Errorf("/up = %s", up)
 	}

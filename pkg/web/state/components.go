@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"os"
 	"slices"
 	"strings"
@@ -35,6 +36,8 @@ type ComponentDoc struct {
 	Since        time.Time        `json:"since,omitzero"` // when it started; left out where that is not known
 	AgeMS        int64            `json:"age_ms"`         // of its last heartbeat
 	Counters     map[string]int64 `json:"counters"`
+
+	what string // it did, by its alarm: "was stopped"; "" while nobody knows
 }
 
 // Seen reports whether a heartbeat of it has come.
@@ -122,11 +125,17 @@ func (s *State) Components(now time.Time) []ComponentDoc {
 	return list
 }
 
-// missing notes that heartbeats do not arrive since a time.
+// missing notes that heartbeats do not arrive since a time. What the alarm about it
+// says takes the place of its last status.
 func (s *State) missing(c *ComponentDoc, since time.Time) {
 	c.Up, c.State, c.UnknownSince = false, Unknown, since.UTC()
-	if t, known, _ := s.Memory.AlarmOf(c.alarm()); known && t.Alarm.State == libra.Raised && s.BusUp() {
-		c.State = Down
+	t, known, _ := s.Memory.AlarmOf(c.alarm())
+	if !known || t.Alarm.State != libra.Raised || !s.BusUp() {
+		return
+	}
+	c.State, c.Status = Down, t.Alarm.Evidence
+	if what, found := strings.CutPrefix(t.Alarm.Summary, c.name()+" "); found {
+		c.what = what
 	}
 }
 
@@ -147,19 +156,28 @@ func (s *State) silent(now time.Time) (list []Degraded) {
 			continue
 		}
 		alone := !slices.ContainsFunc(all, func(o ComponentDoc) bool { return o.Component == c.Component && o.State == Healthy })
-		d := Degraded{Part: c.name(), Code: libra.CodeComponentSilent, Reason: "no heartbeat", Since: c.UnknownSince}
+		d := Degraded{Part: c.name(), Code: libra.CodeComponentSilent, Reason: cmp.Or(c.what, noHeartbeat), Since: c.UnknownSince}
 		if alone {
 			d.Part, d.less = c.Component, lessWithout[c.Component]
-		}
-		if d.less != "" {
-			d.Reason += ": " + d.less
 		}
 		i := slices.IndexFunc(list, func(o Degraded) bool { return o.Part == d.Part })
 		if i < 0 {
 			list = append(list, d)
-		} else if d.Since.After(list[i].Since) {
+			continue
+		}
+		if d.Reason != list[i].Reason {
+			list[i].Reason = noHeartbeat // what all instances have in common
+		}
+		if d.Since.After(list[i].Since) {
 			list[i].Since = d.Since // when the last instance fell silent
+		}
+	}
+	for i, d := range list {
+		if d.less != "" {
+			list[i].Reason += ": " + d.less
 		}
 	}
 	return list
 }
+
+const noHeartbeat = "no heartbeat"
