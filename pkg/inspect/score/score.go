@@ -63,7 +63,7 @@ type Term struct {
 	Metric      string     `json:"metric"` // total, requests, script, image, stylesheet, document
 	Unit        string     `json:"unit"`   // "bytes" or "requests"
 	Value       int64      `json:"value"`
-	Heavier     *float64   `json:"heavier"`     // percent of pages that have more, 0 to 100; null if not known
+	Heavier     *float64   `json:"heavier"`     // percent of pages that have more, 0.1 to 99.9; null if not known
 	Percentiles [5]float64 `json:"percentiles"` // p10, p25, p50, p75, p90, in Unit
 }
 
@@ -164,17 +164,18 @@ func (t Term) Share() string {
 }
 
 // heavier is the percentage of pages above v: linear in ln(v) between the
-// percentiles, extrapolated outside them, and clamped.
+// percentiles, extrapolated outside them, and clamped: it is never 0 or 100, because
+// the percentiles end before the lightest and the heaviest page of the web.
 func heavier(v float64, p [5]float64) float64 {
 	if v <= 0 {
-		return 100
+		return most
 	}
 	i := 0
 	for i < len(p)-2 && v > p[i+1] {
 		i++
 	}
 	slope := (percents[i+1] - percents[i]) / math.Log(p[i+1]/p[i])
-	return min(max(percents[i]+slope*math.Log(v/p[i]), 0), 100)
+	return min(max(percents[i]+slope*math.Log(v/p[i]), least), most)
 }
 
 // Lighthouse's bands: from good on, from fair on, and below.
@@ -203,8 +204,7 @@ func Figure(score int, atMost bool) string {
 	return strconv.Itoa(score)
 }
 
-// Percent writes a share of pages, in percent: never 0 or 100, because the
-// percentiles end before the lightest and the heaviest page of the web.
+// Percent writes a share of pages, in percent.
 func Percent(share float64) string {
 	return strconv.FormatFloat(min(max(share, least), most), 'f', 1, 64) + " %"
 }
@@ -232,6 +232,7 @@ func (s Score) Emission() string {
 	return "at least " + FormatGrams(g)
 }
 
+// least and most are the shares of pages that are said.
 const least, most = 0.1, 99.9
 
 // Compared is the Teledrin score in a sentence: "Lighter than 53.8 % of the web's
@@ -241,7 +242,7 @@ func (s Score) Compared() string {
 		return "Not compared with the web's " + s.Profile + " pages, because its scripts were not executed and may fetch more"
 	}
 	share := *s.Terms[0].Heavier
-	if share < least/2 {
+	if share <= least {
 		return "Heavier than " + Percent(most) + " of the web's " + s.Profile + " pages"
 	}
 	return "Lighter than " + Percent(share) + " of the web's " + s.Profile + " pages"
