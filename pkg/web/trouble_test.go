@@ -174,6 +174,41 @@ func TestTroubleIsMarked(t *testing.T) {
 	}
 }
 
+// A page over its budget stays in trouble while its alarm is open and its newest
+// report says nothing about the budget, because it was requested by hand, or is
+// partial; a report within the budget ends it.
+func TestOverBudgetUntilJudgedAgain(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	r := h.watchAt(1)
+	over := reported(r, noon)
+	over.Budget = &event.Judged{Lines: 1, Over: []string{"total is 320.0 kB, 20.0 kB over its budget of 300.0 kB"}}
+	h.publish(over)
+	alarm := transition(1, "page.budget."+r.Page, libra.Raised, libra.Minor, 1)
+	alarm.Alarm.Scope, alarm.Alarm.Target, alarm.Alarm.Page, alarm.Alarm.Evidence = libra.ScopePage, r.URL, r.Page, "total is 320.0 kB"
+	h.raise(alarm)
+	byHand := again(request(1), "by hand")
+	byHand.Watch = nil
+	partial, within := reported(again(r, "partial"), noon.Add(2*time.Minute)), reported(again(r, "within"), noon.Add(3*time.Minute))
+	partial.Report.Outcome = libra.Partial
+	for _, rep := range []*event.Reported{&partial, &within} {
+		rep.Budget = &event.Judged{Lines: 1, Over: []string{}, Within: []string{"total is 280.0 kB, within its budget of 300.0 kB"}}
+	}
+	for _, step := range []struct {
+		rep  event.Reported
+		want string
+	}{
+		{reported(byHand, noon.Add(time.Minute)), "over budget"}, {partial, "over budget"}, {within, "complete"},
+	} {
+		h.publish(step.rep)
+		h.awaitListed(step.rep)
+		list := h.get("/", "Accept", "text/html").body
+		if !strings.Contains(list, `">`+step.want+`</span>`) || strings.Contains(list, "total is 320.0 kB</small>") != (step.want == "over budget") {
+			t.Errorf("after %s, want %s:\n%s", step.rep.Request.ID, step.want, list)
+		}
+	}
+}
+
 // A web server that has just started, without the bus, has the pages in trouble that
 // its history knows, by their alarms.
 func TestWorstFirstFromHistory(t *testing.T) {

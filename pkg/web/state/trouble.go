@@ -91,6 +91,8 @@ func (s *State) TroubleOf(v PageView) (t Trouble, ok bool) {
 	case !ok:
 	case latest == nil || t.Kind == StalePage:
 		t.Text = alarm.Evidence
+	case t.Kind == OverBudgetPage && !overBudget(latest.Budget): // not judged since
+		t.Text = alarm.Evidence
 	case t.Kind == OverBudgetPage:
 		t.Text = strings.Join(latest.Budget.Over, "; ")
 	default:
@@ -149,6 +151,11 @@ func (m *Memory) trouble(id string, a Answers) (t Trouble, alarm libra.Alarm, ok
 		t = Trouble{Kind: OverBudgetPage, Since: latest.At}
 	default:
 		t.Kind = StalePage
+		if unjudged(latest) {
+			if alarm, ok = m.openAlarm(OverBudgetPage, id); ok {
+				return Trouble{Kind: OverBudgetPage, Since: alarm.Since}, alarm, true
+			}
+		}
 	}
 	alarm, ok = m.openAlarm(t.Kind, id)
 	if ok {
@@ -172,6 +179,11 @@ func (a Answers) ails() bool {
 	latest := a.Latest()
 	return latest != nil && (latest.Report.Outcome == libra.Error || overBudget(latest.Budget))
 }
+
+// unjudged reports whether an answer says nothing about a budget that the page was
+// over before: it was requested by hand, or is partial, so that the page may weigh
+// more.
+func unjudged(s *Summary) bool { return s.Budget == nil || s.Report.Outcome != libra.Complete }
 
 func overBudget(b *event.Judged) bool { return b != nil && len(b.Over) > 0 }
 
