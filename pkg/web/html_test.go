@@ -306,3 +306,45 @@ func TestLongAssetListFoldsByType(t *testing.T) {
 		t.Errorf("a short list folds:\n%s", page)
 	}
 }
+
+// What is wrong with a page keeps the values in it: no figure is cut in two, and
+// nothing quoted is capitalised.
+func TestTroubleKeepsItsValues(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	heavy := reported(h.watchAt(1), noon)
+	heavy.Budget = &event.Judged{Lines: 2, Over: []string{
+		"total is at least 1.0 MB, at least 1.0 MB over its budget of 1.0 kB (1 KB in the file)", "image is at least 900 requests, at least 899 requests over its budget of 1 request",
+	}}
+	wordy := failed(h.watchAt(2), noon, libra.Reason{Code: libra.CodeCertificateHost, Text: strings.Repeat("certificate 1234567 ", 10)})
+	scheme := failed(h.watchAt(3), noon, libra.Reason{Code: libra.CodeInvalidURL, Text: `"ftp://example.org/" has scheme "ftp"`})
+	h.publish(heavy, wordy, scheme, failed(request(4), noon, refused))
+	h.awaitListed(heavy, wordy, scheme, failed(request(4), noon, refused))
+	list := h.get("/", "Accept", "text/html").body
+	for _, want := range []string{
+		`<small class="wrong">total is at least 1.0 MB, at least 1.0 MB over its budget of 1.0 kB (1 KB in the file); …</small>`,
+		`<small class="wrong">` + strings.TrimSpace(strings.Repeat("certificate 1234567 ", 6)) + ` …</small>`,
+		`<small class="wrong asis">&#34;ftp://example.org/&#34; has scheme`, `<small class="wrong">` + refused.Text,
+	} {
+		if !strings.Contains(list, want) {
+			t.Errorf("the list lacks %q:\n%s", want, list)
+		}
+	}
+	if page := h.get("/pages/"+request(3).Page, "Accept", "text/html").body; !strings.Contains(page, `<li class="asis">&#34;ftp://example.org/&#34; has`) {
+		t.Errorf("the page:\n%s", page)
+	}
+}
+
+// A partial report is within its budget only as far as it was inspected.
+func TestPartialReportIsWithinItsBudgetSoFar(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	r := reported(h.watchAt(1), noon)
+	r.Report.Outcome = libra.Partial
+	r.Budget = &event.Judged{Lines: 1, Over: []string{}, Within: []string{"total is 10.3 kB, within its budget of 300.0 kB"}}
+	h.publish(r)
+	h.awaitListed(r)
+	if page := h.get("/pages/"+request(1).Page, "Accept", "text/html").body; !strings.Contains(page, `<span class="tag partial">Within budget, as far as it was inspected:</span> total is 10.3 kB`) {
+		t.Errorf("the page:\n%s", page)
+	}
+}

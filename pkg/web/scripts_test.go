@@ -24,7 +24,8 @@ func TestScriptsMayFetchMore(t *testing.T) {
 		"/pages/" + r.Request.Page: {
 			"<dd>at least 10.3 kB</dd>", "<dd>at least 2</dd>", "<dd>at most 100</dd>", "1 script was not executed (2.0 kB decoded): it may fetch more.",
 			"Not compared with the web&#39;s desktop pages", "scores its weight at most 1.00 of 1", "emits at least",
-			"which counts at least what was fetched",
+			"which counts at least what was fetched", `<td class="n">≥ 10.3 kB</td>`,
+			"total-byte-weight: at most 1.00 for at least 10.3 kB", "at least 10.3 kB ×", "rated A&#43; at best.</dd>",
 		},
 	} {
 		html := h.get(path, "Accept", "text/html").body

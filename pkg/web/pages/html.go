@@ -35,7 +35,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 			"bytes": libra.FormatBytes, "millis": showMillis, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
 			"ports": sentence, "short": func(url string) template.HTML { return wholePorts(shortURL(url)) }, "name": func(url string) template.HTML { return wholePorts(api.Short(shortURL(url), 90)) }, "linked": linked, "percent": percent, "count": libra.Plural,
 			"mark": markOf, "wrong": wrong, "term": showTerm, "percentiles": percentileNames, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band, "words": score.Words, "figure": score.Figure, "grams": score.FormatGrams,
-			"typed": typed,
+			"typed": typed, "value": beginsWithValue,
 			"match": showMatch, "everyChoices": everyChoices, "every": state.ShowEvery, "spans": spanChoices, "interval": showInterval,
 		}).ParseFS(files, "template/layout.html", "template/parts.html", "template/"+name+".html"))
 	}
@@ -185,6 +185,18 @@ type reportDoc struct {
 	Left        int // assets not shown
 	Others      int // assets named by the page and not requested
 	Broken      int // assets whose request failed
+}
+
+// Bound is the class of what is said of the figures shown as if they were all: "open"
+// where scripts may fetch more, "partial" where they are a lower bound.
+func (d reportDoc) Bound() string {
+	switch {
+	case d.Report != nil && d.Report.Outcome == libra.Partial:
+		return "partial"
+	case d.Report != nil && d.Report.AtLeast():
+		return "open"
+	}
+	return "complete"
 }
 
 type stepRow struct {

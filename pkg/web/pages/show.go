@@ -68,15 +68,40 @@ func markOf(l api.Listed) mark {
 func wrong(l api.Listed) string {
 	switch {
 	case l.Trouble != nil:
-		return api.Short(l.Trouble.Text, 120)
+		return shortText(l.Trouble.Text)
 	case l.Latest != nil && l.Latest.Outcome == libra.Error:
 		if why := l.Latest.Why(); len(why) > 0 {
-			return api.Short(why[0].Text, 120)
+			return shortText(why[0].Text)
 		}
 		return "the page could not be fetched"
 	}
 	return ""
 }
+
+// shortText cuts a long text after a clause or a word, so that no figure reads as
+// another.
+func shortText(text string) string {
+	const most = 120
+	r := []rune(text)
+	if len(r) <= most {
+		return text
+	}
+	begin := string(r[:most])
+	if clause := strings.LastIndex(begin, "; "); clause > most/3 {
+		return begin[:clause] + "; …"
+	}
+	if word := strings.LastIndexByte(begin, ' '); word > most/3 {
+		begin = begin[:word]
+	}
+	return begin + " …"
+}
+
+// plainWord matches the beginning of a text that may be capitalised.
+var plainWord = regexp.MustCompile(`^[a-z]+(\s|$)`)
+
+// beginsWithValue reports whether a text begins with a value, such as a host or
+// something quoted, that has to stay as it is.
+func beginsWithValue(text string) bool { return !plainWord.MatchString(text) }
 
 func showWhen(t time.Time) string { return libra.FormatTime(t) }
 
