@@ -70,6 +70,10 @@ func site(t *testing.T) (url string, hung <-chan struct{}) {
 			http.Error(w, "down for the night", http.StatusInternalServerError)
 			return
 		}
+		if r.URL.Path == "/loop" {
+			http.Redirect(w, r, "/loop", http.StatusFound)
+			return
+		}
 		f, ok := files[r.URL.Path]
 		if !ok {
 			http.NotFound(w, r)

@@ -200,7 +200,7 @@ func writeLastGood(w io.Writer, s screen, p *pageAnswer) {
 		line += ", score " + bounded("≤ ", v.AtMost, fmt.Sprint(v.Score)) + " of 100"
 	}
 	fmt.Fprintf(w, "%s\n\n%s\n\n", s.paint(dim, line), s.paint(bold, printable(p.URL)))
-	writeTotals(w, s, r.Totals)
+	writeTotals(w, s, r)
 	writeAssets(w, s, r)
 }
 
@@ -215,14 +215,18 @@ func writeWatch(w io.Writer, s screen, p *pageAnswer) {
 	if p.Budget == nil {
 		return
 	}
+	soFar := ""
+	if p.Report != nil && p.Report.Outcome == libra.Partial {
+		soFar = ", as far as it was inspected"
+	}
 	for _, line := range p.Budget.Over {
 		fmt.Fprintf(w, "%s %s\n", s.paint(red, "! over budget:"), printable(line))
 	}
 	for _, line := range p.Budget.Within {
-		fmt.Fprintf(w, "budget: %s\n", printable(line))
+		fmt.Fprintf(w, "budget%s: %s\n", soFar, printable(line))
 	}
 	if len(p.Budget.Over) == 0 && len(p.Budget.Within) == 0 && p.Budget.Lines > 0 {
-		within := "within its budget of " + libra.Several(p.Budget.Lines, "line")
+		within := "within its budget of " + libra.Several(p.Budget.Lines, "line") + soFar
 		if p.Report != nil && p.Report.AtLeast() {
 			within += ", which counts at least what was fetched: scripts may fetch more"
 		}

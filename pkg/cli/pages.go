@@ -148,7 +148,7 @@ func (t *table) addPage(p *pageAnswer) {
 			c.colour = dim
 		}
 	}
-	t.add(text(p.ID), state, outcome, points, requests, transfer, when, text(orDash(p.Every)), text(p.URL))
+	t.add(text(p.ID), state, outcome, points, requests, transfer, when, text(orDash(interval(p.Every))), text(p.URL))
 	switch {
 	case p.Trouble != nil:
 		t.note(p.Trouble.Text)

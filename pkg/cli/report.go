@@ -71,7 +71,7 @@ func writeFigures(w io.Writer, s screen, r *libra.Report, profile string) {
 	writeVerdict(w, s, r, verdict)
 	if r.Totals.Requests > 0 {
 		fmt.Fprintln(w)
-		writeTotals(w, s, r.Totals)
+		writeTotals(w, s, r)
 	}
 	writeAssets(w, s, r)
 	if verdict != nil {
@@ -107,15 +107,19 @@ func writeReasons(w io.Writer, s screen, title string, reasons []string) {
 	}
 }
 
-func writeTotals(w io.Writer, s screen, totals libra.Totals) {
+func writeTotals(w io.Writer, s screen, r *libra.Report) {
 	t := table{columns: []column{left("TYPE"), right("REQUESTS"), right("HEADERS").goes(1), right("ENCODED").goes(2), right("DECODED").goes(3), right("TRANSFER")}}
-	line := func(name string, z libra.Size) {
-		t.add(text(name), count(z.Requests), size(z.HeaderBytes), size(z.EncodedBytes), size(z.DecodedBytes), size(z.TransferBytes))
+	line := func(name string, z libra.Size, atLeast bool) {
+		cells := []cell{text(name), count(z.Requests), size(z.HeaderBytes), size(z.EncodedBytes), size(z.DecodedBytes), size(z.TransferBytes)}
+		for i := range cells[1:] {
+			cells[1+i].text = bounded("≥ ", atLeast, cells[1+i].text)
+		}
+		t.add(cells...)
 	}
-	for _, typ := range totals.Types() {
-		line(string(typ), totals.ByType[typ])
+	for _, typ := range r.Totals.Types() {
+		line(string(typ), r.Totals.ByType[typ], false)
 	}
-	line("total", totals.Size)
+	line("total", r.Totals.Size, r.AtLeast())
 	t.write(w, s)
 }
 
@@ -143,7 +147,9 @@ func writeAssets(w io.Writer, s screen, r *libra.Report) {
 		}
 		asked.add(painted(statusText(a.Status), statusColour(a)), text(string(a.Type)), size(a.EncodedBytes), size(a.DecodedBytes),
 			size(a.TransferBytes()), why, where)
-		asked.note(a.Error)
+		if r.Outcome != libra.Error || !a.OfPage() { // that is a reason of the report
+			asked.note(a.Error)
+		}
 	}
 	if len(asked.rows) > 0 {
 		fmt.Fprintln(w)
