@@ -15,20 +15,28 @@ func (j *jsScanner) name(word, before string) {
 	case "XMLHttpRequest", "ActiveXObject", "EventSource", "WebSocket", "WebTransport", "importScripts", "SharedWorker":
 		j.fetches = true
 	case "fetch", "fetchLater":
-		j.fetches = j.fetches || before != "function" && j.called()
+		j.fetches = j.fetches || before != "function" && j.called() || j.kept(before)
 	case "Image", "Audio", "Worker", "FontFace":
 		j.fetches = j.fetches || before == "new"
 	case "axios":
 		j.fetches = j.fetches || j.nextIs('(') || j.nextIs('.')
 	case "eval":
 		j.fetches = j.fetches || before != "function" && j.nextIs('(')
+	case "Function", "setTimeout", "setInterval":
+		j.code(j.argument(j.i))
 	case "location":
 		// At the top level: the page is replaced as it loads.
 		j.fetches = j.fetches || j.depth == 0 && j.assigned()
 	case "src", "srcset", "poster":
 		// A key of an object: what attributes are set from.
-		j.fetches = j.fetches || (before == "{" || before == ",") && j.nextIs(':') && !j.constant() && j.loads(j.i)
+		j.key(before)
 	}
+}
+
+// key looks at the key src, srcset or poster of an object, from which attributes are
+// set; before is the token in front of it.
+func (j *jsScanner) key(before string) {
+	j.fetches = j.fetches || (before == "{" || before == ",") && j.nextIs(':') && !j.constant() && j.loads(j.i)
 }
 
 // property looks at the word after a dot, or in brackets; object is the word
@@ -39,7 +47,10 @@ func (j *jsScanner) property(word, object string) {
 		"ajax", "getJSON", "getScript", "addModule":
 		j.fetches = true
 	case "fetch", "fetchLater":
-		j.fetches = j.fetches || j.called()
+		global := object == "window" || object == "self" || object == "globalThis"
+		j.fetches = j.fetches || j.called() || global && j.nextIsOneOf(";,|?")
+	case "setTimeout", "setInterval":
+		j.code(j.argument(j.i))
 	case "serviceWorker":
 		j.fetches = j.fetches || strings.HasPrefix(j.s[j.i:], ".register")
 	case "get", "post":
@@ -49,7 +60,9 @@ func (j *jsScanner) property(word, object string) {
 	case "write", "writeln":
 		j.fetches = j.fetches || object == "document" && j.nextIs('(') && j.insertsMarkup(j.i)
 	case "createElement":
-		j.fetches = j.fetches || j.createsLoader()
+		j.fetches = j.fetches || j.nextIs('(') && loaderName(j.argument(j.i))
+	case "createElementNS":
+		j.fetches = j.fetches || j.createsLoaderNS()
 	case "insertAdjacentHTML", "createContextualFragment", "importNode", "cloneNode":
 		j.inserts = j.inserts || j.nextIs('(')
 	case "innerHTML", "outerHTML":
@@ -102,7 +115,34 @@ func (j *jsScanner) nextIs(c byte) bool {
 	return i < len(j.s) && j.s[i] == c
 }
 
-// called says whether a function is called, or passed on: fetch(…),
+// nextIsOneOf says whether the next token begins with one of these characters.
+func (j *jsScanner) nextIsOneOf(chars string) bool {
+	i := j.after(j.i)
+	return i < len(j.s) && strings.IndexByte(chars, j.s[i]) >= 0
+}
+
+// kept says whether a function is kept under another name, or returned; before is the
+// token in front of it.
+func (j *jsScanner) kept(before string) bool {
+	switch before {
+	case "=", "return", ":", "|", "?":
+		return j.nextIsOneOf(";,)}|?") || j.after(j.i) >= len(j.s)
+	}
+	return false
+}
+
+// code looks for what makes requests in text that is executed.
+func (j *jsScanner) code(text string) {
+	if text != "" && !j.fetches && !j.nested {
+		in := jsScanner{s: unescapeJS(text), judge: true, nested: true}
+		for in.i < len(in.s) && !in.fetches {
+			in.step()
+		}
+		j.fetches = in.fetches
+	}
+}
+
+// called says whether a function is called, or passed on: fetch(…), fetch?.(…),
 // fetch.call(…), fetch.bind(…).
 func (j *jsScanner) called() bool {
 	i := j.after(j.i)
@@ -110,7 +150,7 @@ func (j *jsScanner) called() bool {
 		return false
 	}
 	rest := j.s[i:]
-	return rest[0] == '(' || strings.HasPrefix(rest, ".call") || strings.HasPrefix(rest, ".apply") || strings.HasPrefix(rest, ".bind")
+	return rest[0] == '(' || rest[0] == '`' || strings.HasPrefix(rest, "?.(") || strings.HasPrefix(rest, ".call") || strings.HasPrefix(rest, ".apply") || strings.HasPrefix(rest, ".bind")
 }
 
 // assigned says whether an assignment follows: = or +=.
@@ -192,13 +232,21 @@ func (j *jsScanner) loadsText() bool {
 	return j.s[i] == '"' || j.s[i] == '\'' || j.s[i] == '`'
 }
 
-// createsLoader recognises createElement("script") and the like; images and
-// media are recognised by their src.
-func (j *jsScanner) createsLoader() bool {
-	if !j.nextIs('(') {
+// createsLoaderNS recognises createElementNS(…, "image") and the like.
+func (j *jsScanner) createsLoaderNS() bool {
+	const longest = 80 // of the name of a namespace
+	comma := strings.IndexByte(j.s[j.i:min(len(j.s), j.i+longest)], ',')
+	if comma < 0 || !j.nextIs('(') {
 		return false
 	}
-	switch strings.ToLower(j.argument(j.i)) {
+	name := j.argument(j.i + comma)
+	return loaderName(name) || strings.EqualFold(name, "image") || strings.EqualFold(name, "feImage")
+}
+
+// loaderName recognises the name of an element that loads something; images and media
+// of HTML are recognised by their src.
+func loaderName(name string) bool {
+	switch strings.ToLower(name) {
 	case "script", "link", "iframe", "frame", "object", "embed":
 		return true
 	}

@@ -29,6 +29,10 @@ func TestScriptsThatMayFetch(t *testing.T) {
 		`e.style.backgroundImage = u`, `e.style.background = "url(a.png)"`, `s.insertRule("p{background:url('a.png')}")`,
 		`s.textContent = '@import "a.css"'`, `new FontFace("f", "url(a.woff2)")`, `l.rel = "stylesheet"`,
 		`location = "other.html"`, `window.location.href = "other.html"`, `location.replace("other.html")`,
+		`const f = fetch;f(u)`, `x = { get: fetch }`, `x = window.fetch || polyfill`, `window?.fetch?.(u)`, "fetch`/a.json`",
+		`new Function("fetch('/a.json')")()`, `setTimeout("new Image().src = 'a.png'", 1)`,
+		`h("img", {"src": u})`, `document.createElementNS("http://www.w3.org/2000/svg", "image")`, `if(1)/"/.test("x");fetch("/1.png")`,
+		`while (a(b)) /"/.test(c) && fetch("/1.png")`,
 		`eval(code)`, "`unterminated", `x = "a" + "` + "\n" + strings.Repeat("x = \"\n", 20),
 		"x = /[/\"]/.test(y); fetch(u)", "a = (b) / c; d = e / f; fetch(u)", "if (x) /'/.test(y)\nfetch(u)",
 		`b.addEventListener("load", function () { fetch(u) })`, `b.onload = () => fetch(u)`, `$(f).on("click load", function () { fetch(u) })`,
@@ -41,6 +45,8 @@ func TestScriptsThatMayFetch(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
+		`if (window.fetch) f()`, `typeof fetch`, `"fetch" in window`, `new Function("return this")()`, `setTimeout(f, 10)`, `setTimeout("tick()", 10)`,
+		`{"src": true}`, `["src"]`, `d.createElementNS("http://www.w3.org/2000/svg", "path")`, `f(a) / b; c = "fetch(" / 2`,
 		``, `var a = 1`, `// fetch("/a.json")`, `/* new Image().src = "a" */ x()`, `"fetch('a')"`, `/fetch(x)/.test(y)`,
 		`function fetch() {}`, `var fetchDate = 1; fetched(x)`, `a.image = 1; new ImageData(1, 1)`,
 		`img.src = ""`, `img.src = "data:image/gif;base64,AA=="`, `if (img.src == u) f(img.src)`, `x = e.getAttribute("src")`,

@@ -26,9 +26,14 @@ type jsScanner struct {
 	object  string // the word before the last dot or bracket, "" for none
 	found   []moduleImport
 	judge   bool // look for what makes requests
+	nested  bool // s is a string that a script executes
 	fetches bool // it was found
 	inserts bool // so was what inserts markup from elsewhere
-	lost    int  // strings without an end: the scanner has taken code for text
+	// conds has a bit for each open bracket, the innermost the lowest: it holds the
+	// condition of if, while, for or with. cond says that of the last one closed.
+	conds uint64
+	cond  bool
+	lost  int // strings without an end: the scanner has taken code for text
 	// arrow means that the current import is the body of an arrow function.
 	arrow bool
 	// templates holds the brace depth at which each open ${ ends.
@@ -77,6 +82,16 @@ func (j *jsScanner) step() {
 	case c == '`':
 		j.i++
 		j.template()
+	case c == '(':
+		j.conds <<= 1
+		switch j.prev {
+		case "if", "while", "for", "with":
+			j.conds |= 1
+		}
+		j.token(1)
+	case c == ')':
+		j.cond, j.conds = j.conds&1 == 1, j.conds>>1
+		j.token(1)
 	case c == '<' && strings.HasPrefix(j.s[j.i:], "<!--"):
 		j.skipPast("\n")
 	case c == '=' && strings.HasPrefix(j.s[j.i:], "=>"):
@@ -172,6 +187,10 @@ func (j *jsScanner) text() {
 		j.property(text, object)
 		j.i = at
 	}
+	switch text {
+	case "src", "srcset", "poster":
+		j.key(before)
+	}
 	j.look(text)
 }
 
@@ -218,7 +237,9 @@ func (j *jsScanner) regexAllowed() bool {
 		return true
 	case "", "}":
 		return true
-	case ")", "]", `"`:
+	case ")":
+		return j.cond // the condition of a statement that a regular expression begins
+	case "]", `"`:
 		return false
 	}
 	return !isIdent(j.prev[0])
@@ -298,7 +319,7 @@ func (j *jsScanner) importAt() {
 		j.add(moduleImport{specifier: j.str(), json: j.jsonAttribute(), depth: j.depth})
 		j.prev = `"`
 	case '(':
-		j.i++
+		j.i, j.conds = j.i+1, j.conds<<1
 		j.blank()
 		if j.i < len(j.s) && (j.s[j.i] == '"' || j.s[j.i] == '\'' || j.s[j.i] == '`') {
 			j.call()
