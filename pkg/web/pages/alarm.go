@@ -100,8 +100,9 @@ func everyChoices(seconds int) []choice {
 	return list
 }
 
-// agesGrow is how often the pages of alarms look again, for the ages that they show.
-const agesGrow = 30 * time.Second
+// agesGrow is how often a page looks again, for the ages that it shows and to notice
+// that Libra does not respond.
+const agesGrow = 10 * time.Second
 
 // How many alarms and events one page shows.
 const (

@@ -128,7 +128,7 @@ func (s *Pages) renderHome(w http.ResponseWriter, r *http.Request, code int, typ
 	}
 	doc := homeDoc{Pages: s.api.Pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.At.IsZero(), URL: typed, Fault: fault, Since: s.state.HistorySince()}
 	doc.Unknown = noteOf(doc.Pages.Freshness)
-	s.renderLive(w, r, code, "home", layout{Title: "Pages", Listen: doc.First && fault == "", Document: doc})
+	s.renderLive(w, r, code, "home", layout{Title: "Pages", Listen: doc.First && fault == "", Poll: agesGrow, Document: doc})
 }
 
 // notices are the reasons of a document that are about Libra and not about a page.
@@ -266,7 +266,7 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	title := api.Short(shortURL(page.URL), 60)
-	s.renderLive(w, r, http.StatusOK, "page", layout{Title: title, Refresh: doc.Waiting, Listen: true, Page: page.ID, Shown: shown, Document: doc})
+	s.renderLive(w, r, http.StatusOK, "page", layout{Title: title, Refresh: doc.Waiting, Listen: true, Poll: agesGrow, Page: page.ID, Shown: shown, Document: doc})
 }
 
 func stepRows(now libra.Step) (rows []stepRow) {

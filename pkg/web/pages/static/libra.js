@@ -62,15 +62,44 @@
   if (!source || !window.EventSource) return;
   const page = new URL(source, location).searchParams.get("page");
 
+  // What is shown was true at "shown". A page that cannot be fetched again says so,
+  // or it would go on calling healthy what it once was.
+  const notice = document.getElementById("outdated");
+  let shown = new Date();
+  function outdated(why) {
+    if (notice.hidden) {
+      const t = notice.querySelector("time");
+      t.dateTime = shown.toISOString();
+      t.textContent = local.format(shown);
+      notice.hidden = false;
+    }
+    notice.querySelector("span").textContent = why;
+    say(notice.textContent);
+    later(2000);
+  }
+  function current() {
+    shown = new Date();
+    if (!notice.hidden) { notice.hidden = true; say(""); }
+  }
+
+  // twin finds in a fresh region what has the focus in the old one.
+  function twin(focused, old, now) {
+    const all = (root) => [...root.querySelectorAll("a, button, summary, [tabindex]")];
+    const same = (e) => e.tagName === focused.tagName && e.getAttribute("href") === focused.getAttribute("href");
+    const like = all(now).filter(same);
+    return like[all(old).filter(same).indexOf(focused)];
+  }
+
   // look fetches this page again and replaces what has changed.
+  const patience = 5000; // a read waits for 4 s at most
   let due = 0, looking = false;
   async function look() {
     due = 0;
     if (looking) return later(500);
     looking = true;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (!answer.ok) return;
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(patience) });
+      if (!answer.ok) return outdated(`Libra answers ${answer.status} for this page`);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       localize(fresh);
       for (const old of document.querySelectorAll("[data-live]")) {
@@ -79,12 +108,16 @@
         const open = old.querySelectorAll("details");
         now.querySelectorAll("details").forEach((d, i) => { d.open = open[i]?.open; });
         if (now.innerHTML === old.innerHTML) continue;
-        // What has the focus stays as it is.
-        if (old.contains(document.activeElement) && !old.querySelector("[data-waiting]")) continue;
+        // What is being filled in stays as it is; what only has the focus keeps it.
         if (old.querySelector("details[open] form")) continue;
+        const focused = old.contains(document.activeElement) ? document.activeElement : null;
+        const next = focused && twin(focused, old, now);
+        if (focused && !next && !old.querySelector("[data-waiting]")) continue;
         old.replaceChildren(...now.childNodes);
+        next?.focus({ preventScroll: true });
       }
-    } catch { /* the next event, or the browser's own retry, tries again */ } finally { looking = false; }
+      current();
+    } catch { outdated("Libra does not respond"); } finally { looking = false; }
   }
   function later(ms) { if (!due) due = setTimeout(look, ms); }
 
@@ -121,7 +154,12 @@
   let events, lost = false;
   function listen() {
     events = new EventSource(source);
-    events.onerror = () => { lost = true; };
+    events.onerror = () => {
+      lost = true;
+      later(500);
+      // After an answer that is no stream the browser does not try again by itself.
+      if (events.readyState === EventSource.CLOSED) setTimeout(() => { if (events.readyState === EventSource.CLOSED) listen(); }, 5000);
+    };
     events.onopen = () => { if (lost) later(0); lost = false; };
     events.addEventListener("step", (e) => step(JSON.parse(e.data)));
     events.addEventListener("request", () => later(page ? 0 : 500));
