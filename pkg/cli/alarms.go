@@ -29,6 +29,7 @@ type alarmAnswer struct {
 	libra.Alarm
 	At           time.Time      `json:"at"`
 	Host         string         `json:"host"`
+	ExplainedBy  string         `json:"explained_by"`
 	Acknowledged *doneAnswer    `json:"acknowledged"`
 	Silenced     *libra.Silence `json:"silenced"`
 	Actions      []doneAnswer   `json:"actions"`
@@ -144,8 +145,8 @@ func (a *alarmAnswer) doneLines() (lines []string) {
 	if s := a.Silenced; s != nil {
 		lines = append(lines, fmt.Sprintf("silenced by %s until %s: %s", s.By, moment(s.Until), s.Why))
 	}
-	if a.Cause != "" {
-		lines = append(lines, fmt.Sprintf("explained by alarm %s", a.Cause))
+	if a.ExplainedBy != "" {
+		lines = append(lines, fmt.Sprintf("explained by alarm %s", a.ExplainedBy))
 	}
 	for _, d := range a.Actions {
 		lines = append(lines, withText(fmt.Sprintf("%s, %s", d.By, moment(d.At)), d.Text))

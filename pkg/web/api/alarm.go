@@ -25,7 +25,8 @@ type alarmsDoc struct {
 // AlarmDoc is an alarm, and what was done about it since it was raised.
 type AlarmDoc struct {
 	libra.Alarm
-	At           time.Time      `json:"at"` // of the newest transition
+	At           time.Time      `json:"at"`                     // of the newest transition
+	ExplainedBy  string         `json:"explained_by,omitempty"` // Cause, while that alarm is raised, too
 	Host         string         `json:"host"`
 	Acknowledged *doneDoc       `json:"acknowledged"` // the newest acknowledgement; null without one, and once it has cleared
 	Silenced     *libra.Silence `json:"silenced"`     // the silence that suppresses its notifications, of several the one that ends last; null without one
@@ -50,6 +51,9 @@ func (s *API) alarmDoc(t libra.Transition, now time.Time) AlarmDoc {
 	}
 	if t.Alarm.State != libra.Raised {
 		return doc
+	}
+	if cause, known, _ := s.state.Memory.AlarmOf(t.Alarm.Cause); known && cause.Alarm.State == libra.Raised {
+		doc.ExplainedBy = t.Alarm.Cause
 	}
 	if ack, ok := s.state.Notes.Acknowledged(t.Alarm); ok {
 		d := done(ack)
