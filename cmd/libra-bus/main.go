@@ -66,7 +66,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if s.makeKeys != "" {
 		return broker.MakeKeys(s.makeKeys)
 	}
-	cfg, health := s.line.Config(p), func() error { return nil }
+	cfg, health, stopped := s.line.Config(p), func() error { return nil }, func() string { return "" }
 	space := s.broker.Space
 	if !s.line.Outside() {
 		if s.keepSizes {
@@ -78,18 +78,23 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 			return err
 		}
 		p.Cleanup("bus", func(context.Context) error { b.Stop(); return nil })
-		cfg.InProcess, health, space = b, b.Healthy, min(space, b.Space())
+		cfg.InProcess, health, stopped, space = b, b.Healthy, b.Stopped, min(space, b.Space())
 	}
 	conn, err := bus.Connect(cfg)
 	if err != nil {
 		return err
 	}
+	store := &storing{serving: "serving at " + cfg.URL, stopped: stopped}
+	store.declare(p)
 	wire.PublishHeartbeats(ctx, p, conn, "1")
 	if err := conn.EnsureStreams(ctx, bus.Space{Bytes: space, Keep: s.keepSizes}); err != nil {
 		return err
 	}
-	p.Ready("serving at " + cfg.URL)
-	return watch(ctx, p.Liveness.Loop("bus"), conn, health)
+	p.Ready(store.serving)
+	return watch(ctx, p.Liveness.Loop("bus"), conn, func() error {
+		store.look(p.Status, time.Now())
+		return health()
+	})
 }
 
 // answerTime is how long the bus may leave its own process without an answer.

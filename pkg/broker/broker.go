@@ -14,6 +14,7 @@ package broker
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -123,15 +124,31 @@ func (b *Broker) Healthy() error {
 	if !b.srv.JetStreamEnabled() {
 		return errors.New("JetStream has stopped")
 	}
-	var health response
-	b.srv.HandleHealthz(&health, &http.Request{URL: &url.URL{Path: "/healthz"}})
-	if health.status == 0 || health.status == http.StatusOK {
+	why := b.Stopped()
+	if why == "" {
 		return nil
 	}
 	if free, err := freeSpace(b.store); err != nil || free < room {
 		return nil
 	}
-	return fmt.Errorf("the server reports: %s", strings.TrimSpace(health.body.String()))
+	return fmt.Errorf("the server reports: %s", why)
+}
+
+// Stopped is why a stream of the bus stores nothing more, in the server's words, or
+// "" while all of them store. Clients that use other streams do not notice it.
+func (b *Broker) Stopped() string {
+	var health response
+	b.srv.HandleHealthz(&health, &http.Request{URL: &url.URL{Path: "/healthz"}})
+	if health.status == 0 || health.status == http.StatusOK {
+		return ""
+	}
+	var said struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(health.body.Bytes(), &said) == nil && said.Error != "" {
+		return said.Error
+	}
+	return strings.TrimSpace(health.body.String())
 }
 
 // room is the free space, in bytes, from which on a restart repairs the streams

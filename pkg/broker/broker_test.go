@@ -84,8 +84,8 @@ func TestAnonymousClientsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Healthy(); err != nil {
-		t.Error(err)
+	if err := b.Healthy(); err != nil || b.Stopped() != "" {
+		t.Error(err, b.Stopped())
 	}
 	if nc, err := nats.Connect("nats://" + b.Addr()); !errors.Is(err, nats.ErrAuthorization) {
 		if err == nil {

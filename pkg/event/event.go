@@ -281,6 +281,10 @@ type Heartbeat struct {
 	Details []libra.Reason `json:"reason_details,omitempty"`
 }
 
+// StoppedCounter is the counter of libra-bus's heartbeats that says since when one of
+// its streams stores nothing, in Unix seconds; 0 while all of them store.
+const StoppedCounter = "stopped_since_unix"
+
 // Trouble is a fault that a component sees in something it depends on, and
 // that is an alarm while the component's heartbeats name it.
 type Trouble struct {

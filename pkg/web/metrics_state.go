@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"libra/pkg/component"
+	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/web/state"
 )
@@ -69,6 +70,7 @@ var heartbeatMetrics = map[string]*metric{
 	"reports_published":  heartbeatMetric(counter, "libra_inspector_reports_published_total", "Reports that the inspector has published."),
 	"reports_recorded":   heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
 	"reports_restored":   heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
+	event.StoppedCounter: heartbeatMetric(gauge, "libra_bus_stopped_seconds", "For how long a stream of the bus has stored nothing; 0 while all of them store."),
 	state.BehindCounter:  heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
 	"messages_delivered": heartbeatMetric(counter, "libra_notifier_notifications_sent_total", "Notifications that a provider has accepted."),
 	"deliveries_failed":  heartbeatMetric(counter, "libra_notifier_notifications_failed_total", "Attempts to send a notification that failed."),
@@ -147,7 +149,7 @@ func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) 
 				continue
 			}
 			shown := float64(value)
-			if name == state.BehindCounter && value > 0 {
+			if (name == state.BehindCounter || name == event.StoppedCounter) && value > 0 {
 				shown = max(0, now.Sub(time.Unix(value, 0)).Seconds())
 			}
 			m.send(out, shown, b.Component, b.Instance)

@@ -174,9 +174,13 @@ func TestSilentComponentIsUnknown(t *testing.T) {
 	}
 	stop()
 	bustest.Await(t, "the notifier to be unknown", func() bool { return state() == "unknown" })
-	if up := h.get("/up"); up.code != 200 || !strings.HasPrefix(up.body, "UNKNOWN since ") || !strings.Contains(up.body, "degraded: libra-notifier: no heartbeat: nobody is notified of alarms") {
-		t.Errorf("/up = %d %s", up.code, up.body)
-	}
+	bustest.Await(t, "/up to say it", func() bool {
+		up := h.get("/up")
+		if up.code != 200 || !strings.HasPrefix(up.body, "UNKNOWN since ") {
+			t.Fatalf("/up = %d %s", up.code, up.body)
+		}
+		return strings.Contains(up.body, "degraded: libra-notifier: no heartbeat: nobody is notified of alarms")
+	})
 	if html := h.get("/", "Accept", "text/html").body; !strings.Contains(html, "nobody is notified of alarms") {
 		t.Errorf("the first page does not say it:\n%s", html)
 	}

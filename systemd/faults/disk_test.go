@@ -38,6 +38,7 @@ func full(s *trial, parts ...string) {
 		s.wantRefused(m)
 		_, up := box.Get(s, "/up")
 		s.check(strings.Contains(up, "degraded: bus"), "/up does not list the bus as degraded: %s", up)
+		s.check(strings.HasPrefix(up, "UNKNOWN since "), "/up calls known what the bus does not store: %s", up)
 	}
 	for _, f := range fillers {
 		if err := os.Remove(f); err != nil {

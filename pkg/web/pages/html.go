@@ -146,7 +146,7 @@ func notices(l libra.ReasonList) (list []string) {
 // unknownNote says above a list, or in its place, that it may not be current.
 type unknownNote struct {
 	Since, Now time.Time
-	Why        []string // but for the bus, which the layout shows
+	Why        []string // but for what the layout shows of the bus
 }
 
 // noteOf is nil for a list that is current.
@@ -156,7 +156,7 @@ func noteOf(f state.Freshness) *unknownNote {
 	}
 	n := &unknownNote{Since: f.UnknownSince, Now: time.Now()}
 	for _, r := range f.Why() {
-		if r.Code != libra.CodeBusAway {
+		if r.Code != libra.CodeBusAway && r.Code != libra.CodeNotStored {
 			n.Why = append(n.Why, r.String())
 		}
 	}

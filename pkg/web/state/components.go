@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"libra/pkg/component"
+	"libra/pkg/event"
 	"libra/pkg/libra"
 )
 
@@ -89,6 +90,24 @@ func (s *State) silentSince(name string, now time.Time) (last time.Time, silent 
 	return last, true
 }
 
+// busStopped is since when a stream of the bus stores nothing, by the bus's own
+// heartbeats, and why; the zero time while all of them store.
+func (s *State) busStopped(now time.Time) (since time.Time, why string) {
+	for _, h := range s.Memory.Instances() {
+		seconds := h.Heartbeat.Counters[event.StoppedCounter]
+		if h.Heartbeat.Component != component.Bus || seconds <= 0 || !s.arriving(h, now) {
+			continue
+		}
+		since, why = time.Unix(seconds, 0).UTC(), "one of its streams has stopped"
+		for _, r := range h.Heartbeat.Details {
+			if r.Code == libra.CodeNotStored {
+				why = r.String()
+			}
+		}
+	}
+	return since, why
+}
+
 // Arriving reports whether heartbeats of a component arrive.
 func (s *State) Arriving(h LastHeartbeat) bool { return s.arriving(h, time.Now()) }
 
@@ -147,12 +166,24 @@ var lessWithout = map[string]string{
 	component.Notifier:  "nobody is notified of alarms",
 }
 
+// reconnectTime is what components need to connect to a bus that has come back, and
+// to send a heartbeat.
+const reconnectTime = 2 * time.Second
+
+// busJustBack reports whether heartbeats had no time to arrive yet.
+func (s *State) busJustBack(now time.Time) bool {
+	bus := s.busPart()
+	return bus.fault == "" && now.Sub(bus.since) < reconnectTime
+}
+
 // silent lists the components that are not healthy: one that has no healthy
-// instance, or single instances beside healthy ones.
+// instance, or single instances beside healthy ones. One that is unknown because the
+// bus was away until just now is not among them.
 func (s *State) silent(now time.Time) (list []Degraded) {
 	all := s.Components(now)
+	young := s.busJustBack(now)
 	for _, c := range all {
-		if c.State == Healthy {
+		if c.State == Healthy || young && c.State == Unknown {
 			continue
 		}
 		alone := !slices.ContainsFunc(all, func(o ComponentDoc) bool { return o.Component == c.Component && o.State == Healthy })

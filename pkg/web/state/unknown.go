@@ -38,6 +38,9 @@ func (s *State) onBus(caughtUp bool, what string) Freshness {
 	case !caughtUp:
 		f.lack(bus.since, libra.Because(libra.CodeCatchingUp, fmt.Sprintf("the newest %s are still being read", what)))
 	}
+	if since, _ := s.busStopped(time.Now()); !since.IsZero() {
+		f.lack(since, libra.Because(libra.CodeNotStored, fmt.Sprintf("the bus does not store everything since %s: newer %s may be missing", libra.FormatTime(since), what)))
+	}
 	return f
 }
 
@@ -132,7 +135,11 @@ func (s *State) gaps(now time.Time) (unknown, refused []Gap) {
 	bus := s.busPart()
 	for _, c := range s.Components(now) {
 		if c.State == Unknown && bus.fault == "" {
-			unknown = append(unknown, Gap{"state of " + c.name(), c.UnknownSince, c.name()})
+			gap := Gap{"state of " + c.name(), c.UnknownSince, c.name()}
+			if s.busJustBack(now) {
+				gap.Component = "" // it is not listed as degraded yet
+			}
+			unknown = append(unknown, gap)
 		}
 	}
 	if bus.fault != "" {

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"sync"
+	"time"
+
+	"libra/pkg/daemon"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// storing says in heartbeats since when a stream of the bus stores nothing, and why.
+type storing struct {
+	serving string        // the status while all streams store
+	stopped func() string // the server's reason, "" for none
+
+	mu    sync.Mutex
+	since time.Time // the zero time while all streams store
+	why   string
+}
+
+// declare adds it to the heartbeats of the process.
+func (s *storing) declare(p *daemon.Process) {
+	p.Count(event.StoppedCounter, func() int64 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.since.IsZero() {
+			return 0
+		}
+		return s.since.Unix()
+	})
+	p.Reasons(func() []libra.Reason {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.why == "" {
+			return nil
+		}
+		return []libra.Reason{libra.Because(libra.CodeNotStored, s.why)}
+	})
+}
+
+// look asks the server, and sets the status.
+func (s *storing) look(status func(string), now time.Time) {
+	why := s.stopped()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case why == s.why:
+		return
+	case why == "":
+		s.since = time.Time{}
+		status(s.serving)
+	default:
+		if s.since.IsZero() {
+			s.since = now
+		}
+		status("not everything is stored: " + why)
+	}
+	s.why = why
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"testing"
+	"time"
+)
+
+// The status of the bus says that it does not store everything, and since when, until
+// it does again.
+func TestStoppedStreamIsSaid(t *testing.T) {
+	why, said := "", ""
+	s := &storing{serving: "serving", stopped: func() string { return why }}
+	look := func(at time.Time) { s.look(func(status string) { said = status }, at) }
+	began := time.Unix(1_800_000_000, 0)
+	look(began)
+	if said != "" || !s.since.IsZero() {
+		t.Errorf("a healthy bus said %q, since %v", said, s.since)
+	}
+	why = "stream WATCHES: no space left on device"
+	look(began)
+	look(began.Add(time.Second))
+	if said != "not everything is stored: "+why || !s.since.Equal(began) {
+		t.Errorf("it said %q, since %v", said, s.since)
+	}
+	why = ""
+	look(began.Add(2 * time.Second))
+	if said != "serving" || !s.since.IsZero() {
+		t.Errorf("at the end it said %q, since %v", said, s.since)
+	}
+}
