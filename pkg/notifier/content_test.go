@@ -49,6 +49,18 @@ func TestEscaping(t *testing.T) {
 	}
 }
 
+// A flapping alarm is called so once: the watchdog's summary says it already.
+func TestFlappingIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	s := newSink(t)
+	d := newFixture(t, s)
+	d.run()
+	tr := transition("web", 1)
+	tr.Alarm.Flapping, tr.Alarm.Target, tr.Alarm.Summary, tr.Host = true, "libra-web", "It does not answer (flapping)", "box"
+	d.publish(tr)
+	wantTexts(t, s, "[major] libra-web on box: It does not answer (flapping)")
+}
+
 // The heading of an alarm about a page begins with its address, whatever the
 // summary says; others have their summary only.
 func TestHeading(t *testing.T) {

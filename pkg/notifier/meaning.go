@@ -90,7 +90,7 @@ var meanings = map[string]meaning{
 		"journalctl -u libra-recorder -g 'database (is|was)'", "Raised",
 	},
 	"quarantine": {
-		"Readers of this page's report: it is the last good one, and gets old. Other pages are not affected.",
+		"Readers of this page's report: the last good one, if there is one, gets old. Other pages are not affected.",
 		"libra release TARGET requests one more inspection", "Quarantined",
 	},
 	"page-down": {

@@ -337,7 +337,7 @@ func (r *Recorder) account(stream string, err error) {
 	if r.behind.CompareAndSwap(0, time.Now().Unix()) {
 		r.log.Error("database cannot be written, the bus keeps everything meanwhile", "err", err)
 	}
-	r.status(fmt.Sprintf("history is behind since %s: %v", time.Unix(r.behind.Load(), 0).UTC().Format(time.TimeOnly), err))
+	r.status(fmt.Sprintf("history is behind since %s: %v", libra.FormatTime(time.Unix(r.behind.Load(), 0)), err))
 }
 
 // close is for the end, when the context of an opening has ended, too.
