@@ -50,6 +50,10 @@ func writeFigures(w io.Writer, s screen, r *libra.Report, profile string) {
 		}
 		fmt.Fprintf(w, "%s %s\n", how, printable(r.FinalURL))
 	}
+	if r.HasReason(libra.CodeQuarantined) { // whether the page answered is not known
+		fmt.Fprintln(w, s.paint(red, string(r.Outcome)))
+		return
+	}
 	if r.NoAnswer() {
 		fmt.Fprintf(w, "%s, no answer\n", s.paint(red, string(r.Outcome)))
 		return

@@ -172,7 +172,8 @@ func TestQuarantine(t *testing.T) {
 		t.Errorf("the form = %d\n%s", got.code, got.body)
 	}
 	html := h.get("/pages/"+r.Page, "Accept", "text/html").body
-	if !strings.Contains(html, "Quarantined: not inspected until it is released") || !strings.Contains(html, "panic: poison") || !strings.Contains(html, `action="/pages/`+r.Page+`/release"`) || strings.Contains(html, "Inspect again") || strings.Contains(html, "Inspect every") {
+	if !strings.Contains(html, "Quarantined: not inspected until it is released") || !strings.Contains(html, "panic: poison") || !strings.Contains(html, `action="/pages/`+r.Page+`/release"`) || strings.Contains(html, "Inspect again") || strings.Contains(html, "Inspect every") ||
+		strings.Contains(html, "no answer") || strings.Contains(html, "<dt>Duration</dt>") {
 		t.Errorf("the page does not say it:\n%s", html)
 	}
 	if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, ">quarantined<") {
