@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -41,13 +42,18 @@ func terminal(t *testing.T, columns uint16) (screen, keyboard *os.File) {
 // shown is what a command leaves on a terminal.
 func shown(t *testing.T, columns uint16, env map[string]string, args ...string) string {
 	screen, keyboard := terminal(t, columns)
+	defer screen.Close()
+	// The end is marked: what is written just before a terminal closes may be lost.
+	const end = '\x1e'
 	read := make(chan string)
 	go func() {
-		data, _ := io.ReadAll(keyboard) // ends with EIO once the screen is closed
-		read <- string(data)
+		text, _ := bufio.NewReader(keyboard).ReadString(end)
+		read <- strings.TrimSuffix(text, string(end))
 	}()
 	cli.Main(t.Context(), args, strings.NewReader(""), screen, io.Discard, func(name string) string { return env[name] })
-	screen.Close()
+	if _, err := screen.WriteString(string(end)); err != nil {
+		t.Fatal(err)
+	}
 	return <-read
 }
 
