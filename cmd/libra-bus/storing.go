@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ type storing struct {
 	stopped func() string // the server's reason, "" for none
 
 	mu    sync.Mutex
+	good  time.Time // when all streams stored, at the last look
 	since time.Time // the zero time while all streams store
 	why   string
 }
@@ -44,6 +46,9 @@ func (s *storing) look(status func(string), now time.Time) {
 	why := s.stopped()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if why == "" {
+		s.good = now
+	}
 	switch {
 	case why == s.why:
 		return
@@ -51,8 +56,8 @@ func (s *storing) look(status func(string), now time.Time) {
 		s.since = time.Time{}
 		status(s.serving)
 	default:
-		if s.since.IsZero() {
-			s.since = now
+		if s.since.IsZero() { // since some moment after the last good look
+			s.since = cmp.Or(s.good, now)
 		}
 		status("not everything is stored: " + why)
 	}

@@ -16,14 +16,14 @@ func TestStoppedStreamIsSaid(t *testing.T) {
 	if said != "" || !s.since.IsZero() {
 		t.Errorf("a healthy bus said %q, since %v", said, s.since)
 	}
-	why = "stream WATCHES: no space left on device"
-	look(began)
+	why = "stream WATCHES: no space left on device" // at some time in the second before
 	look(began.Add(time.Second))
+	look(began.Add(time.Second * 2))
 	if said != "not everything is stored: "+why || !s.since.Equal(began) {
 		t.Errorf("it said %q, since %v", said, s.since)
 	}
 	why = ""
-	look(began.Add(2 * time.Second))
+	look(began.Add(3 * time.Second))
 	if said != "serving" || !s.since.IsZero() {
 		t.Errorf("at the end it said %q, since %v", said, s.since)
 	}

@@ -46,10 +46,34 @@ func TestBusBackIsNotSilence(t *testing.T) {
 	t.Parallel()
 	h := newRig(t)
 	h.alone = true
-	h.start(web.Config{HeartbeatTimeout: time.Millisecond}).connected()
+	h.start(web.Config{HeartbeatTimeout: time.Millisecond, ReconnectTime: time.Hour}).connected()
 	up := h.get("/up").body
 	if !strings.HasPrefix(up, "UNKNOWN since ") || !strings.Contains(up, "unknown: state of libra-notifier since ") || strings.Contains(up, "nobody is notified") {
 		t.Errorf("/up = %s", up)
 	}
+	// One instance that was stopped says nothing about the others.
+	stopped := transition(1, "beat.inspector.2", libra.Raised, libra.Major, 1)
+	stopped.Alarm.Summary = "libra-inspector@2 was stopped"
+	one, two := beatOf(component.Inspector), beatOf(component.Inspector)
+	one.Instance, two.Instance = "1", "2"
+	one.EveryMS, two.EveryMS = 1, 1
+	h.beat(one)
+	h.beat(two)
+	if err := h.bus.Connect("watchdog").PublishAlarm(t.Context(), stopped); err != nil {
+		t.Fatal(err)
+	}
+	const part = "degraded: libra-inspector@2: was stopped (since "
+	bustest.Await(t, "the stopped inspector", func() bool { up = h.get("/up").body; return strings.Contains(up, part) })
+	if strings.Contains(up, "accepted inspections wait") {
+		t.Errorf("/up calls every inspector stopped: %s", up)
+	}
+}
+
+// Components that send no heartbeat when they could have are missed.
+func TestSilenceAfterTheBusIsBack(t *testing.T) {
+	t.Parallel()
+	h := newRig(t)
+	h.alone = true
+	h.start(web.Config{ReconnectTime: time.Millisecond}).connected()
 	bustest.Await(t, "the notifier to be missed", func() bool { return strings.Contains(h.get("/up").body, "nobody is notified of alarms") })
 }

@@ -116,6 +116,9 @@ type Config struct {
 	// is sent every 250 ms, before its state counts as unknown; 800 ms. One that sends
 	// them less often has three of its intervals.
 	HeartbeatTimeout time.Duration
+	// ReconnectTime is what components need to connect to a bus that has come back,
+	// and to send a heartbeat; 2 s.
+	ReconnectTime time.Duration
 	// StepTimeout is how old the last step of an inspection may be before its
 	// worker is asked whether it still has the page; 3 s.
 	StepTimeout time.Duration
@@ -145,6 +148,7 @@ func (c Config) withDefaults() Config {
 	or(&c.Patience, 4*time.Second)
 	or(&c.SubmitPatience, 2500*time.Millisecond)
 	or(&c.HeartbeatTimeout, 800*time.Millisecond)
+	or(&c.ReconnectTime, 2*time.Second)
 	or(&c.StepTimeout, 3*time.Second)
 	or(&c.HistoryCheck, 2*time.Second)
 	or(&c.Drain, 3*time.Second)
@@ -188,7 +192,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, lo
 	}
 	s.state = state.New(state.Config{
 		Profile: cfg.Profile, Version: cfg.Version, CacheBytes: cfg.CacheBytes, MaxPages: cfg.MaxPages, MaxStreams: cfg.MaxStreams, Patience: cfg.Patience,
-		HeartbeatTimeout: cfg.HeartbeatTimeout, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck,
+		HeartbeatTimeout: cfg.HeartbeatTimeout, ReconnectTime: cfg.ReconnectTime, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck,
 	}, log, conn, history)
 	s.api = api.New(api.Config{
 		Guard: address.NewGuard(cfg.Allow, address.AskOperator), Site: cfg.Site, Profile: cfg.Profile, MaxPages: cfg.MaxPages, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,

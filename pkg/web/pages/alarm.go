@@ -104,6 +104,15 @@ func everyChoices(seconds int) []choice {
 // that Libra does not respond.
 const agesGrow = 10 * time.Second
 
+// unless is how often a page looks again: not at all while it shows the fault of a
+// form, which another look would not have.
+func unless(fault string, d time.Duration) time.Duration {
+	if fault != "" {
+		return 0
+	}
+	return d
+}
+
 // How many alarms and events one page shows.
 const (
 	openRows    = 50
@@ -135,7 +144,7 @@ func (s *Pages) renderAlarms(w http.ResponseWriter, r *http.Request, code int, f
 		silences := s.api.Silences()
 		doc.More, doc.Unknown, doc.Silences = open.More, noteOf(open.Freshness), silenceList{doc.Prefix, silences.Silences, noteOf(silences.Freshness)}
 	}
-	s.renderLive(w, r, code, "alarms", layout{Title: "Alarms", Listen: doc.First && form.Fault == "", Poll: agesGrow, Document: doc})
+	s.renderLive(w, r, code, "alarms", layout{Title: "Alarms", Listen: doc.First && form.Fault == "", Poll: unless(form.Fault, agesGrow), Document: doc})
 }
 
 func (s *Pages) alarmRow(acts actsPage, a api.AlarmDoc) alarmRow {

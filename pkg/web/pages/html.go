@@ -128,7 +128,7 @@ func (s *Pages) renderHome(w http.ResponseWriter, r *http.Request, code int, typ
 	}
 	doc := homeDoc{Pages: s.api.Pages(r.Context(), after, min(homeRows, s.cfg.MaxList)), First: after.At.IsZero(), URL: typed, Fault: fault, Since: s.state.HistorySince()}
 	doc.Unknown = noteOf(doc.Pages.Freshness)
-	s.renderLive(w, r, code, "home", layout{Title: "Pages", Listen: doc.First && fault == "", Poll: agesGrow, Document: doc})
+	s.renderLive(w, r, code, "home", layout{Title: "Pages", Listen: doc.First && fault == "", Poll: unless(fault, agesGrow), Document: doc})
 }
 
 // notices are the reasons of a document that are about Libra and not about a page.

@@ -91,9 +91,9 @@ func shortText(text string) string {
 		return begin[:clause] + "; …"
 	}
 	if word := strings.LastIndexByte(begin, ' '); word > most/3 {
-		begin = begin[:word]
+		return begin[:word] + " …"
 	}
-	return begin + " …"
+	return begin + "…"
 }
 
 // plainWord matches the beginning of a text that may be capitalised.

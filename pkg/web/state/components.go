@@ -45,16 +45,20 @@ type ComponentDoc struct {
 func (c ComponentDoc) Seen() bool { return c.PID != 0 }
 
 // name is that of its unit: "libra-inspector@1", "libra-recorder".
-func (c ComponentDoc) name() string {
-	if known, _ := component.Find(c.Component); known.Instances > 0 && c.Instance != "" {
-		return c.Component + "@" + c.Instance
+func (c ComponentDoc) name() string { return unitName(c.Component, c.Instance) }
+
+func unitName(name, instance string) string {
+	if known, _ := component.Find(name); known.Instances > 0 && instance != "" {
+		return name + "@" + instance
 	}
-	return c.Component
+	return name
 }
 
 // alarm is the id of the watchdog's alarm about its heartbeats.
-func (c ComponentDoc) alarm() string {
-	return "beat." + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(c.name(), "libra-"), "@", "."))
+func (c ComponentDoc) alarm() string { return alarmAbout(c.name()) }
+
+func alarmAbout(unit string) string {
+	return "beat." + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(unit, "libra-"), "@", "."))
 }
 
 // lateAfter is how many intervals a heartbeat may be late.
@@ -91,11 +95,12 @@ func (s *State) silentSince(name string, now time.Time) (last time.Time, silent 
 }
 
 // busStopped is since when a stream of the bus stores nothing, by the bus's own
-// heartbeats, and why; the zero time while all of them store.
-func (s *State) busStopped(now time.Time) (since time.Time, why string) {
+// heartbeats, and why; the zero time while all of them store. What its last heartbeat
+// said holds until another one comes.
+func (s *State) busStopped() (since time.Time, why string) {
 	for _, h := range s.Memory.Instances() {
 		seconds := h.Heartbeat.Counters[event.StoppedCounter]
-		if h.Heartbeat.Component != component.Bus || seconds <= 0 || !s.arriving(h, now) {
+		if h.Heartbeat.Component != component.Bus || seconds <= 0 {
 			continue
 		}
 		since, why = time.Unix(seconds, 0).UTC(), "one of its streams has stopped"
@@ -160,20 +165,16 @@ func (s *State) missing(c *ComponentDoc, since time.Time) {
 
 // lessWithout says what Libra does less while a component does not work.
 var lessWithout = map[string]string{
-	component.Inspector: "accepted inspections wait",
+	component.Inspector: "no page is inspected, and accepted inspections wait",
 	component.Recorder:  "history is behind",
 	component.Watchdog:  "nothing is probed, and no alarm is raised or cleared",
 	component.Notifier:  "nobody is notified of alarms",
 }
 
-// reconnectTime is what components need to connect to a bus that has come back, and
-// to send a heartbeat.
-const reconnectTime = 2 * time.Second
-
 // busJustBack reports whether heartbeats had no time to arrive yet.
 func (s *State) busJustBack(now time.Time) bool {
 	bus := s.busPart()
-	return bus.fault == "" && now.Sub(bus.since) < reconnectTime
+	return bus.fault == "" && now.Sub(bus.since) < s.cfg.ReconnectTime
 }
 
 // silent lists the components that are not healthy: one that has no healthy
@@ -186,7 +187,9 @@ func (s *State) silent(now time.Time) (list []Degraded) {
 		if c.State == Healthy || young && c.State == Unknown {
 			continue
 		}
-		alone := !slices.ContainsFunc(all, func(o ComponentDoc) bool { return o.Component == c.Component && o.State == Healthy })
+		alone := !slices.ContainsFunc(all, func(o ComponentDoc) bool {
+			return o.Component == c.Component && (o.State == Healthy || young && o.State == Unknown)
+		})
 		d := Degraded{Part: c.name(), Code: libra.CodeComponentSilent, Reason: cmp.Or(c.what, noHeartbeat), Since: c.UnknownSince}
 		if alone {
 			d.Part, d.less = c.Component, lessWithout[c.Component]

@@ -284,7 +284,7 @@ func (s *State) followLive(ctx context.Context) {
 func (s *State) leaveSilentWorkers() func([]ComponentDoc) {
 	left := map[string]time.Time{} // by instance, the silence that was seen
 	return func(components []ComponentDoc) {
-		if bus := s.busPart(); bus.fault != "" || time.Since(bus.since) < s.cfg.HeartbeatTimeout {
+		if s.busPart().fault != "" || s.busJustBack(time.Now()) {
 			return // heartbeats had no time to arrive
 		}
 		if len(left) > maxInstances {

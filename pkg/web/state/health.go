@@ -222,7 +222,7 @@ func (s *State) Degraded(now time.Time) []Degraded {
 	} else if storing, out := s.health.notStoring(now); out {
 		list = append(list, Degraded{Part: "bus", Code: libra.CodeNotStored, Reason: "it answers, and does not store: " + storing.fault, Since: storing.since.UTC()})
 	}
-	if since, why := s.busStopped(now); !since.IsZero() && len(list) == 0 {
+	if since, why := s.busStopped(); !since.IsZero() && len(list) == 0 {
 		list = append(list, Degraded{
 			Part: "bus", Code: libra.CodeNotStored, Reason: "it answers, and does not store everything: " + why, Since: since,
 			less: "not everything that happens is stored: the newest reports and alarms may be missing",

@@ -341,12 +341,21 @@ func (m *Memory) beat(b event.Heartbeat, now time.Time) {
 	m.beats[key] = LastHeartbeat{b, now}
 }
 
-// forget drops components that have been silent since before a time.
+// forget drops instances that have been silent since before a time, and are not
+// missed: no alarm is raised about them, and another one of the component is newer.
 func (m *Memory) forget(before time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	newest := map[string]time.Time{}
+	for _, h := range m.beats {
+		if name := h.Heartbeat.Component; h.At.After(newest[name]) {
+			newest[name] = h.At
+		}
+	}
 	for key, h := range m.beats {
-		if h.At.Before(before) {
+		b := h.Heartbeat
+		missed := m.alarms[alarmAbout(unitName(b.Component, b.Instance))].Alarm.State == libra.Raised
+		if h.At.Before(before) && h.At.Before(newest[b.Component]) && !missed {
 			delete(m.beats, key)
 		}
 	}

@@ -26,6 +26,7 @@ type Config struct {
 	MaxStreams       int
 	Patience         time.Duration
 	HeartbeatTimeout time.Duration
+	ReconnectTime    time.Duration
 	StepTimeout      time.Duration
 	HistoryCheck     time.Duration
 }

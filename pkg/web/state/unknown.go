@@ -38,7 +38,7 @@ func (s *State) onBus(caughtUp bool, what string) Freshness {
 	case !caughtUp:
 		f.lack(bus.since, libra.Because(libra.CodeCatchingUp, fmt.Sprintf("the newest %s are still being read", what)))
 	}
-	if since, _ := s.busStopped(time.Now()); !since.IsZero() {
+	if since, _ := s.busStopped(); !since.IsZero() {
 		f.lack(since, libra.Because(libra.CodeNotStored, fmt.Sprintf("the bus does not store everything since %s: newer %s may be missing", libra.FormatTime(since), what)))
 	}
 	return f

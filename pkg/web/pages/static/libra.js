@@ -58,9 +58,9 @@
     frame.append(block, button);
   }
 
-  const source = document.body.dataset.listen;
-  if (!source || !window.EventSource) return;
-  const page = new URL(source, location).searchParams.get("page");
+  const source = document.body.dataset.listen, poll = Number(document.body.dataset.poll);
+  if (!poll) return;
+  const page = source ? new URL(source, location).searchParams.get("page") : null;
 
   // What is shown was true at "shown". A page that cannot be fetched again says so,
   // or it would go on calling healthy what it once was.
@@ -77,49 +77,79 @@
     say(notice.textContent);
     later(2000);
   }
-  function current() {
-    shown = new Date();
+  function current(asked) {
+    shown = asked;
     if (!notice.hidden) { notice.hidden = true; say(""); }
   }
 
-  // twin finds in a fresh region what has the focus in the old one.
+  // twin finds in a fresh region what has the focus in the old one: the same link, or
+  // a button of the same name and form.
   function twin(focused, old, now) {
     const all = (root) => [...root.querySelectorAll("a, button, summary, [tabindex]")];
-    const same = (e) => e.tagName === focused.tagName && e.getAttribute("href") === focused.getAttribute("href");
+    const what = (e) => [e.tagName, e.getAttribute("href") ?? e.textContent, e.form?.getAttribute("action")].join(" ");
+    const same = (e) => what(e) === what(focused);
     const like = all(now).filter(same);
     return like[all(old).filter(same).indexOf(focused)];
   }
 
-  // look fetches this page again and replaces what has changed.
-  const patience = 5000; // a read waits for 4 s at most
-  let due = 0, looking = false;
+  // ask fetches this page again. Its text may take long on a slow line; a read waits
+  // for 4 s at most.
+  async function ask() {
+    const cut = new AbortController();
+    let limit = setTimeout(() => cut.abort(), 5000);
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: cut.signal });
+      clearTimeout(limit);
+      limit = setTimeout(() => cut.abort(), 60000);
+      return { status: answer.status, ok: answer.ok, text: await answer.text() };
+    } finally { clearTimeout(limit); }
+  }
+
+  // replace puts what has changed into this page, and says whether that was all.
+  function replace(fresh) {
+    let all = true;
+    for (const old of document.querySelectorAll("[data-live]")) {
+      const now = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
+      if (!now) continue;
+      const open = old.querySelectorAll("details");
+      now.querySelectorAll("details").forEach((d, i) => { d.open = open[i]?.open; });
+      if (now.innerHTML === old.innerHTML) continue;
+      const active = document.activeElement;
+      const focused = old !== active && old.contains(active) ? active : null;
+      const next = focused && twin(focused, old, now);
+      // What is being filled in stays as it is; what only has the focus keeps it.
+      if (old.querySelector("details[open] form") || focused && !next && !old.querySelector("[data-waiting]")) { all = false; continue; }
+      old.replaceChildren(...now.childNodes);
+      next?.focus({ preventScroll: true });
+    }
+    return all;
+  }
+
+  // look shows what this page says now. There is one timer for the next look.
+  let timer = 0, at = 0, looking = false;
+  function later(ms) {
+    const when = performance.now() + ms;
+    if (timer && at <= when) return;
+    clearTimeout(timer);
+    at = when;
+    timer = setTimeout(look, ms);
+  }
   async function look() {
-    due = 0;
+    clearTimeout(timer);
+    timer = 0;
+    if (document.hidden) return;
     if (looking) return later(500);
     looking = true;
-    try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(patience) });
-      if (!answer.ok) return outdated(`Libra answers ${answer.status} for this page`);
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      localize(fresh);
-      for (const old of document.querySelectorAll("[data-live]")) {
-        const now = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
-        if (!now) continue;
-        const open = old.querySelectorAll("details");
-        now.querySelectorAll("details").forEach((d, i) => { d.open = open[i]?.open; });
-        if (now.innerHTML === old.innerHTML) continue;
-        // What is being filled in stays as it is; what only has the focus keeps it.
-        if (old.querySelector("details[open] form")) continue;
-        const focused = old.contains(document.activeElement) ? document.activeElement : null;
-        const next = focused && twin(focused, old, now);
-        if (focused && !next && !old.querySelector("[data-waiting]")) continue;
-        old.replaceChildren(...now.childNodes);
-        next?.focus({ preventScroll: true });
-      }
-      current();
-    } catch { outdated("Libra does not respond"); } finally { looking = false; }
+    const asked = new Date();
+    let answer = null;
+    try { answer = await ask(); } catch { /* said below */ } finally { looking = false; }
+    if (!answer) return outdated("Libra does not respond");
+    if (!answer.ok) return outdated(`Libra answers ${answer.status} for this page`);
+    const fresh = new DOMParser().parseFromString(answer.text, "text/html");
+    if (!fresh.body.dataset.poll) return outdated("another page is answered in its place");
+    localize(fresh);
+    current(replace(fresh) ? asked : shown);
   }
-  function later(ms) { if (!due) due = setTimeout(look, ms); }
 
   function step(s) {
     if (s.page !== page) return later(1000);
@@ -153,6 +183,8 @@
 
   let events, lost = false;
   function listen() {
+    if (!source || !window.EventSource || document.hidden) return;
+    events?.close();
     events = new EventSource(source);
     events.onerror = () => {
       lost = true;
@@ -170,10 +202,11 @@
     events.addEventListener("status", () => later(0));
   }
   listen();
-  // A page that the browser keeps for "back" would keep one of its few
-  // connections too.
-  addEventListener("pagehide", () => events.close());
-  addEventListener("pageshow", (e) => { if (e.persisted) { listen(); later(0); } });
-  const poll = Number(document.body.dataset.poll);
-  if (poll) setInterval(look, poll);
+  // A page that nobody sees, or that the browser keeps for "back", would keep one of
+  // the six connections that a browser has for all pages of a host.
+  function wake() { listen(); later(0); }
+  document.addEventListener("visibilitychange", () => { if (document.hidden) events?.close(); else wake(); });
+  addEventListener("pagehide", () => events?.close());
+  addEventListener("pageshow", (e) => { if (e.persisted) wake(); });
+  setInterval(look, poll);
 })();
