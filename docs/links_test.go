@@ -39,21 +39,26 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Every "go test -run" of a document names a test that its packages have.
+// Every "go test -run" of a document names a test that its packages have, by each of
+// its alternatives.
 func TestCommandsOfDocuments(t *testing.T) {
 	commands := 0
 	for name, text := range markdown(t) {
 		for _, line := range strings.Split(text, "\n") {
 			for _, m := range goTest.FindAllStringSubmatch(line, -1) {
 				commands++
-				pattern, err := regexp.Compile("(?m)" + strings.ReplaceAll(strings.Trim(m[1], "'"), `\|`, "|"))
-				if err != nil {
-					t.Errorf("%s: %v", name, err)
-					continue
-				}
+				pattern := strings.ReplaceAll(strings.Trim(m[1], "'"), `\|`, "|")
+				var all string
 				for _, folder := range strings.Fields(m[2]) {
-					if tests := testsIn(t, folder); !pattern.MatchString(tests) {
+					tests := testsIn(t, folder)
+					if !matches(t, pattern, tests) {
 						t.Errorf("%s: %s: no test of %s matches %s", name, m[0], folder, pattern)
+					}
+					all += tests + "\n"
+				}
+				for _, alternative := range strings.Split(pattern, "|") {
+					if !matches(t, alternative, all) {
+						t.Errorf("%s: %s: no test matches %s", name, m[0], alternative)
 					}
 				}
 			}
@@ -71,6 +76,16 @@ var (
 	inline  = regexp.MustCompile("`[^`\n]*`")
 	goTest  = regexp.MustCompile(`go test (?:-[a-z]+(?:=\S+)? (?:appliance |browser )?)*?-run ('[^']+'|\S+)(?: -[a-z]+)*((?: \./[a-z/]+)+)`)
 )
+
+// matches says whether a pattern of -run is in one of the lines of tests.
+func matches(t *testing.T, pattern, tests string) bool {
+	t.Helper()
+	re, err := regexp.Compile("(?m)" + pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return re.MatchString(tests)
+}
 
 // markdown is the text of every document of the repository, by its path in it.
 func markdown(t *testing.T) map[string]string {
