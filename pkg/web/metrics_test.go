@@ -23,6 +23,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/web"
+	"libra/pkg/web/state"
 )
 
 // promtool runs Prometheus's own checker, of Debian's package prometheus.
@@ -36,37 +37,60 @@ func promtool(t *testing.T, stdin string, args ...string) {
 }
 
 // heartbeatCounters lists what components count in their heartbeats: the
-// arguments of Count in the mains, and what the chassis adds.
+// arguments of Count in the programs, and what the chassis adds.
 func heartbeatCounters(t *testing.T) map[string][]string {
 	t.Helper()
 	counters := map[string][]string{}
-	mains, err := filepath.Glob("../../cmd/libra-*/main.go")
-	if err != nil || len(mains) < 5 {
-		t.Fatalf("the mains: %v, %v", mains, err)
+	sources, err := filepath.Glob("../../cmd/libra-*/*.go")
+	if err != nil || len(sources) < 5 {
+		t.Fatalf("the programs: %v, %v", sources, err)
 	}
-	for _, path := range mains {
+	for _, path := range sources {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		component := filepath.Base(filepath.Dir(path))
-		counters[component] = []string{"goroutines"}
+		if counters[component] == nil {
+			counters[component] = []string{"goroutines"}
+		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok || len(call.Args) != 2 {
 				return true
 			}
 			if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Count" {
-				name, err := strconv.Unquote(call.Args[0].(*ast.BasicLit).Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				counters[component] = append(counters[component], name)
+				counters[component] = append(counters[component], counterName(t, call.Args[0]))
 			}
 			return true
 		})
 	}
 	return counters
+}
+
+// counterName is the name of a counter: a string, or a constant of another package.
+func counterName(t *testing.T, arg ast.Expr) string {
+	t.Helper()
+	switch arg := arg.(type) {
+	case *ast.BasicLit:
+		name, err := strconv.Unquote(arg.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	case *ast.SelectorExpr:
+		switch arg.Sel.Name {
+		case "StoppedCounter":
+			return event.StoppedCounter
+		case "BehindCounter":
+			return state.BehindCounter
+		}
+	}
+	t.Fatalf("a counter of heartbeats whose name this test does not know: %#v", arg)
+	return ""
 }
 
 const hostileURL = "https://example.org/?q=\"}\\ 1\nlibra_page_up{page=\"x"
@@ -97,6 +121,9 @@ func metered(t *testing.T) *rig {
 		counters := map[string]int64{}
 		for _, name := range names {
 			counters[name] = 4711
+			if name == event.StoppedCounter {
+				counters[name] = 0 // everything is stored: what is raised below is known
+			}
 		}
 		h.beats(event.Heartbeat{Component: component, Instance: "1", Version: "1.0", Started: noon, Counters: counters})
 	}
