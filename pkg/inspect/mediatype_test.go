@@ -27,6 +27,8 @@ func TestOddMediaTypes(t *testing.T) {
 		"a script, font":              {doctype + "<script src=/script></script>", "text/html", "font/woff", true},
 		"a script, image":             {doctype + "<script src=/script></script>", "text/html", "image/png", false},
 		"a document, no type at all":  {"<html><link rel=stylesheet href=/asset>", "html", "text/css", true},
+		"a document, image alone":     {"<html><link rel=stylesheet href=/asset>", "image", "text/css", true},
+		"a script, image alone":       {doctype + "<script src=/script></script>", "text/html", "image", true},
 		"a document, any type":        {"<html><link rel=stylesheet href=/asset>", "*/*", "text/css", true},
 		"a document, unknown/unknown": {"<html><link rel=stylesheet href=/asset>", "unknown/unknown", "text/css", true},
 		"a document, plain text":      {"<html><link rel=stylesheet href=/asset>", "text/plain", "text/css", false},

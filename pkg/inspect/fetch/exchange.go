@@ -246,7 +246,10 @@ func keepsBody(t libra.ResourceType, mediaType string) bool {
 	if t != libra.Document && t != libra.Stylesheet && t != libra.Script {
 		return false
 	}
-	major, _, _ := strings.Cut(mediaType, "/")
+	major, _, typed := strings.Cut(mediaType, "/")
+	if !typed {
+		return true // no media type: browsers read it as if none were given
+	}
 	switch major {
 	case "image", "audio", "video":
 		return t == libra.Stylesheet // it applies in quirks mode

@@ -81,6 +81,8 @@ func TestBodyIsHeldForEnginesOnly(t *testing.T) {
 		{libra.Document, "", true},
 		{libra.Document, "application/zip", false},
 		{libra.Document, "image/png", false},
+		{libra.Document, "image", true},
+		{libra.Script, "font", true},
 		{libra.Stylesheet, "text/plain", true},
 		{libra.Script, "application/octet-stream", true},
 		{libra.Image, "image/svg+xml; charset=utf-8", true},

@@ -76,8 +76,8 @@ func RunsAsScript(mediaType string, module, nosniff bool) bool {
 	if module || nosniff {
 		return javaScript[mediaType]
 	}
-	kind, _, _ := strings.Cut(mediaType, "/")
-	return kind != "image" && kind != "audio" && kind != "video" && mediaType != "text/csv"
+	kind, _, typed := strings.Cut(mediaType, "/")
+	return !typed || kind != "image" && kind != "audio" && kind != "video" && mediaType != "text/csv"
 }
 
 // IsStyleSheet says whether a browser applies an answer of this media type as a

@@ -25,6 +25,8 @@ func TestRunsAsScript(t *testing.T) {
 		{"image/svg+xml", false, false, false, false},
 		{"audio/wav", false, false, false, false},
 		{"video/mp4", false, false, false, false},
+		{"image", true, false, false, false},
+		{"video", true, false, false, false},
 	} {
 		for i, want := range []bool{c.classic, c.module, c.nosniff, c.nosniffed} {
 			if got := markup.RunsAsScript(c.mediaType, i%2 == 1, i > 1); got != want {
