@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
+	"libra/pkg/inspect/budget"
 	"libra/pkg/libra"
 )
 
@@ -88,7 +91,18 @@ func TestBudgetNamesTheFirstLinesWithin(t *testing.T) {
 		got, err = web.LastReport(t.Context(), watch.Page)
 		return err == nil
 	})
-	if got.Budget == nil || got.Budget.Lines != 3*len(lines) || len(got.Budget.Over) != 0 || len(got.Budget.Within) != event.MostWithin {
-		t.Errorf("judged %+v, want %d lines, the first %d of them named", got.Budget, 3*len(lines), event.MostWithin)
+	if got.Budget == nil || got.Budget.Lines != 3*len(lines) || len(got.Budget.Over) != 0 {
+		t.Fatalf("judged %+v, want %d lines", got.Budget, 3*len(lines))
+	}
+	budgets, err := budget.Parse("budget", watch.Budget)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first []string
+	for _, line := range budget.Check(budgets, got.Report, nil).Lines[:event.MostWithin] {
+		first = append(first, line.String())
+	}
+	if diff := cmp.Diff(first, got.Budget.Within); diff != "" {
+		t.Errorf("the lines within that are named (-want +got):\n%s", diff)
 	}
 }
