@@ -23,9 +23,9 @@ import (
 //	a status line in lower case, without a number          HTTP/1.1 200
 //	a status with more behind it: 200OK                    200
 //
-// What Chromium refuses stays as it is, for net/http to refuse: two lengths that
-// differ, and NUL; also CR inside a line, which Chromium takes for a line end. A
-// connection is not used again if its client could be wrong about where the body
+// What Chromium refuses is left to net/http to refuse: two lengths that differ stay as
+// they are, as does CR inside a line, which Chromium takes for a line end; for a NUL
+// the head gets a line with one at its end. A connection is not used again if its client could be wrong about where the body
 // ends. Shown by: go test -run Oddities ./pkg/inspect/fetch
 type head struct {
 	out     []byte // what net/http is to read; the connection passes it on
