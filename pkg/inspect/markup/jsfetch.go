@@ -22,8 +22,10 @@ func (j *jsScanner) name(word, before string) {
 		j.fetches = j.fetches || j.nextIs('(') || j.nextIs('.')
 	case "eval":
 		j.fetches = j.fetches || before != "function" && j.nextIs('(')
-	case "Function", "setTimeout", "setInterval":
-		j.code(j.argument(j.i))
+	case "Function":
+		j.codeOfFunction(j.i)
+	case "setTimeout", "setInterval":
+		j.code(j.i)
 	case "location":
 		// At the top level: the page is replaced as it loads.
 		j.fetches = j.fetches || j.depth == 0 && j.assigned()
@@ -48,9 +50,9 @@ func (j *jsScanner) property(word, object string) {
 		j.fetches = true
 	case "fetch", "fetchLater":
 		global := object == "window" || object == "self" || object == "globalThis"
-		j.fetches = j.fetches || j.called() || global && j.nextIsOneOf(";,|?")
+		j.fetches = j.fetches || j.called() || global && j.kept(j.lead)
 	case "setTimeout", "setInterval":
-		j.code(j.argument(j.i))
+		j.code(j.i)
 	case "serviceWorker":
 		j.fetches = j.fetches || strings.HasPrefix(j.s[j.i:], ".register")
 	case "get", "post":
@@ -115,31 +117,36 @@ func (j *jsScanner) nextIs(c byte) bool {
 	return i < len(j.s) && j.s[i] == c
 }
 
-// nextIsOneOf says whether the next token begins with one of these characters.
-func (j *jsScanner) nextIsOneOf(chars string) bool {
-	i := j.after(j.i)
-	return i < len(j.s) && strings.IndexByte(chars, j.s[i]) >= 0
-}
-
-// kept says whether a function is kept under another name, or returned; before is the
-// token in front of it.
+// kept says whether a function is kept under another name, returned or passed on;
+// before is the token in front of it.
 func (j *jsScanner) kept(before string) bool {
 	switch before {
-	case "=", "return", ":", "|", "?":
-		return j.nextIsOneOf(";,)}|?") || j.after(j.i) >= len(j.s)
+	case "=", "return", ":", "?", "=>", "default":
+		return j.valueEnds()
+	case "|":
+		return j.conds&1 == 0 && j.valueEnds() // in a condition it is only asked for
 	}
 	return false
 }
 
-// code looks for what makes requests in text that is executed.
-func (j *jsScanner) code(text string) {
-	if text != "" && !j.fetches && !j.nested {
-		in := jsScanner{s: unescapeJS(text), judge: true, nested: true}
-		for in.i < len(in.s) && !in.fetches {
-			in.step()
-		}
-		j.fetches = in.fetches
+// valueEnds says whether a value ends here, or is one of several.
+func (j *jsScanner) valueEnds() bool {
+	i := j.after(j.i)
+	if i >= len(j.s) {
+		return true
 	}
+	rest := j.s[i:]
+	return strings.IndexByte(";,)}]:", rest[0]) >= 0 || strings.HasPrefix(rest, "||") || strings.HasPrefix(rest, "??") || strings.HasPrefix(rest, "//") ||
+		isIdent(rest[0]) && strings.Contains(j.s[j.i:i], "\n")
+}
+
+// takesFunction says whether a method calls what it is given.
+func takesFunction(name string) bool {
+	switch name {
+	case "then", "map", "flatMap", "forEach":
+		return true
+	}
+	return false
 }
 
 // called says whether a function is called, or passed on: fetch(…), fetch?.(…),
@@ -160,30 +167,6 @@ func (j *jsScanner) assigned() bool {
 		i++
 	}
 	return i < len(j.s) && j.s[i] == '=' && (i+1 >= len(j.s) || j.s[i+1] != '=' && j.s[i+1] != '>')
-}
-
-// literal is the string at i, after = or ( or :, and the place behind it; ok is
-// false where something else is there.
-func (j *jsScanner) literal(i int) (text string, end int, ok bool) {
-	for i < len(j.s) && (j.s[i] <= ' ' || strings.IndexByte("=(+:,", j.s[i]) >= 0) {
-		i++
-	}
-	if i >= len(j.s) || j.s[i] != '"' && j.s[i] != '\'' && j.s[i] != '`' {
-		return "", i, false
-	}
-	at := jsScanner{s: j.s, i: i}
-	start := i + 1
-	at.str()
-	if at.i <= start || at.s[at.i-1] != j.s[i] || j.s[i] == '`' && strings.Contains(j.s[start:at.i], "${") {
-		return "", i, false
-	}
-	return j.s[start : at.i-1], at.i, true
-}
-
-// argument is literal's text.
-func (j *jsScanner) argument(i int) string {
-	text, _, _ := j.literal(i)
-	return text
 }
 
 // insertsMarkup says whether the markup at i, after = or (, may load something:

@@ -31,6 +31,11 @@ func TestScriptsThatMayFetch(t *testing.T) {
 		`location = "other.html"`, `window.location.href = "other.html"`, `location.replace("other.html")`,
 		`const f = fetch;f(u)`, `x = { get: fetch }`, `x = window.fetch || polyfill`, `window?.fetch?.(u)`, "fetch`/a.json`",
 		`new Function("fetch('/a.json')")()`, `setTimeout("new Image().src = 'a.png'", 1)`,
+		`setTimeout("fetch(\"/a.json\")",1)`, `setTimeout("new Image().src=\"a\"",1)`, `setTimeout("fetch('\0')",1)`, `new Function("u","fetch(u)")(x)`,
+		`new Function(name, "fetch(u)")(x)`, `setTimeout("import('/a.js')",1)`, `new Function("return import('/a.js')")()`, `setTimeout("go();" + "fetch(u)", 1)`,
+		`setTimeout("fetch('" + u + "')",1)`, "setTimeout(`\nfetch(u)\n`, 1)", `setTimeout("\x66etch(u)")`, `setTimeout("\u0066\u{65}tch(u)")`, `setTimeout("location.href='/x'",100)`,
+		"const f = fetch\nf(u)", "const f = window.fetch\nf(u)", `f = typeof fetch==="function" ? fetch : p`, `f = window.fetch ?? p`, `f = a || window.fetch`,
+		`p.then(fetch)`, `[u].map(fetch)`, `p.then(window.fetch)`, `get = () => fetch`, `return self.fetch}`, `f = (a || fetch)`,
 		`h("img", {"src": u})`, `document.createElementNS("http://www.w3.org/2000/svg", "image")`, `if(1)/"/.test("x");fetch("/1.png")`,
 		`while (a(b)) /"/.test(c) && fetch("/1.png")`,
 		`eval(code)`, "`unterminated", `x = "a" + "` + "\n" + strings.Repeat("x = \"\n", 20),
@@ -60,10 +65,41 @@ func TestScriptsThatMayFetch(t *testing.T) {
 		`document.createElement("div")`, `document.createElement(tag)`, `import("./a.js")`, `import.meta.url`,
 		`map.get("a"); cache.post`, `video.load()`, `e.style.background = "red"`, `s = "url(#a)"`, `s = "url(data:image/png;base64,AA)"`,
 		`s = "image <imgx"`, `l.rel = "noopener"`, `function go() { location = "x" }`, `f(location.href)`, `switch (x) { case src: y }`,
+		`has=!!window.fetch;`, `{fetch:!!window.fetch,a:1}`, `typeof window.fetch;`, `return !!self.fetch;`, `window.fetch?a():b()`, `if(window.fetch||x)a()`,
+		`if(!window.fetch||!window.Promise)load()`, `x=window.fetch?a():b()`, `if (a || window.fetch) b()`, `x = fetch ? a : b`, `if (fetch) a()`,
+		`function go(){ setTimeout("location.href='/x'",100) }`, `new Function("fetch", "return 1")`, `new Function("fetch(u)", body)`, `setTimeout("a('\\'fetch(u)')", 1)`,
+		`setTimeout("\xfetch(u)")`, `setTimeout("b.addEventListener('click', () => import('/a.js'))")`, "document.write(`<p>\nnow</p>`)",
 		`"serviceWorker" in navigator`, `<!-- fetch(u)`, `a = x ? src : y`,
 	} {
 		if mayFetch(text) {
 			t.Errorf("%s: taken for what makes requests", text)
+		}
+	}
+}
+
+// Code in a string inserts what the document keeps as code does that is no string.
+func TestCodeInAStringInserts(t *testing.T) {
+	for text, want := range map[string]bool{
+		`setTimeout("e.innerHTML = html", 1)`: true, `new Function("t", "e.append(t.content.cloneNode(true))")(t)`: true, `setTimeout("go()", 1)`: false,
+	} {
+		if c := markup.ReadScript(text, "http://a.test/", false, markup.ImportMap{}, true); c.Inserts != want || c.MayFetch {
+			t.Errorf("%s: %+v", text, c)
+		}
+	}
+}
+
+// The escapes of a specifier are undone as JavaScript does.
+func TestEscapesInSpecifiers(t *testing.T) {
+	for text, want := range map[string]string{
+		`import("/a\/b.js")`: "/a/b.js", `import("/\x61\u0062\u{63}.js")`: "/abc.js", `import("/\q\"'\'.js")`: `/q%22''.js`, "import('/a\\\n.js')": "/a.js",
+		`import("/\ud83d\ude00.js")`: "/%F0%9F%98%80.js", `import("/\141.js")`: "/a.js", `import("/a\u{110000}.js")`: "", `import("/a\x6.js")`: "", `import("/a\u00.js")`: "", `import("/a\u{62")`: "",
+	} {
+		c, got := markup.ReadScript(text, "http://a.test/", false, markup.ImportMap{}, true), ""
+		if len(c.References) == 1 {
+			got = strings.TrimPrefix(c.References[0].URL, "http://a.test")
+		}
+		if got != want {
+			t.Errorf("%s: imports %q, want %q", text, got, want)
 		}
 	}
 }

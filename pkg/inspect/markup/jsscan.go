@@ -1,9 +1,6 @@
 package markup
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // moduleImport is one import found in a script.
 type moduleImport struct {
@@ -23,6 +20,7 @@ type jsScanner struct {
 	depth   int
 	prev    string // the previous significant token, "" at the start
 	last    string // the last word
+	lead    string // the token before the last word
 	object  string // the word before the last dot or bracket, "" for none
 	found   []moduleImport
 	judge   bool // look for what makes requests
@@ -148,8 +146,10 @@ func (j *jsScanner) quoted() string {
 			j.i++
 			return j.s[start+1 : j.i-1]
 		case '\n':
-			j.resume(start)
-			return ""
+			if quote != '`' {
+				j.resume(start)
+				return ""
+			}
 		}
 	}
 	j.resume(start)
@@ -192,17 +192,6 @@ func (j *jsScanner) text() {
 		j.key(before)
 	}
 	j.look(text)
-}
-
-// unescapeJS undoes the escapes of a string literal that URLs carry.
-func unescapeJS(raw string) string {
-	if !strings.Contains(raw, `\`) {
-		return raw
-	}
-	if s, err := strconv.Unquote(`"` + strings.NewReplacer(`\/`, "/", `\'`, "'", `"`, `\"`).Replace(raw) + `"`); err == nil {
-		return s
-	}
-	return ""
 }
 
 // template reads a template literal up to its end or to the next ${.
@@ -284,15 +273,19 @@ func (j *jsScanner) word() {
 		end++
 	}
 	word, before := j.s[j.i:end], j.prev
+	if before == "(" && takesFunction(j.last) {
+		before = "=" // it is kept
+	}
 	j.i = end
 	j.prev, j.last = word, word
 	if before == "." {
 		if j.judge && !j.fetches {
 			j.property(word, j.object)
 		}
-		j.prev = "x" // a property, whatever its name
+		j.prev, j.lead = "x", before // a property, whatever its name
 		return
 	}
+	j.lead = before
 	if j.judge && !j.fetches {
 		j.name(word, before)
 	}
