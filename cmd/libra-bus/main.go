@@ -9,7 +9,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"time"
 
@@ -69,16 +68,13 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	cfg, health, stopped := s.line.Config(p), func() error { return nil }, func() string { return "" }
 	space := s.broker.Space
 	if !s.line.Outside() {
-		if s.keepSizes {
-			s.broker.Space = math.MaxInt64 // half of the partition: no stream had more
-		}
 		s.broker.Listen, s.broker.Log = s.line.Listen, p.Log
 		b, err := broker.Start(ctx, s.broker)
 		if err != nil {
 			return err
 		}
 		p.Cleanup("bus", func(context.Context) error { b.Stop(); return nil })
-		cfg.InProcess, health, stopped, space = b, b.Healthy, b.Stopped, min(space, b.Space())
+		cfg.InProcess, health, stopped, space = b, b.Healthy, b.Stopped, b.Space()
 	}
 	conn, err := bus.Connect(cfg)
 	if err != nil {

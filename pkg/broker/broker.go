@@ -6,9 +6,10 @@
 //   - An acknowledged message is on disk: JetStream syncs every two minutes by
 //     default, here it syncs every write.
 //   - A client without a key is refused; a key permits what its role needs.
-//   - JetStream stays below the space that it is given, so that it reports a full
-//     store while the disk still has room: a stream whose write fails stops until
-//     the server is restarted.
+//   - The server itself has no limit: it would refuse to shrink the streams of a
+//     store that is larger than its limit. Broker.Space is for them to keep below, so
+//     that they are full while the disk still has room: a stream whose write fails
+//     stops until the server is restarted.
 package broker
 
 import (
@@ -18,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -38,8 +40,8 @@ type Config struct {
 	// Keys is the file of public keys that MakeKeys writes: "role key" on each
 	// line.
 	Keys string
-	// Space is the most that JetStream stores, in bytes; at most half of the
-	// partition.
+	// Space is the most that the streams may store together, in bytes; at most half
+	// of the partition: Broker.Space.
 	Space int64
 	Log   *slog.Logger
 }
@@ -71,7 +73,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if host, ok := strings.CutSuffix(listen, ":0"); ok {
 		listen = host + ":-1" // 0 means NATS's default port
 	}
-	text := configuration(listen, filepath.Clean(cfg.Store), space, keys)
+	text := configuration(listen, filepath.Clean(cfg.Store), keys)
 	opts := &server.Options{}
 	if err := opts.ProcessConfigString(text); err != nil {
 		return nil, fmt.Errorf("configure the bus: %w", err)
@@ -102,7 +104,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	return &Broker{srv: srv, space: space, store: cfg.Store}, nil
 }
 
-// Space is the most that JetStream stores, in bytes.
+// Space is the most that the streams may store together, in bytes.
 func (b *Broker) Space() int64 { return b.space }
 
 // Addr returns the address at which the bus listens.
@@ -188,7 +190,7 @@ func (b *Broker) Stop() {
 // configuration returns the server's configuration file. The accounts must be
 // declared in it: with a system account set in Go and users in the global account
 // only, the server gives anonymous clients every permission.
-func configuration(listen, store string, space int64, keys map[string]string) string {
+func configuration(listen, store string, keys map[string]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
 server_name: libra
@@ -203,7 +205,7 @@ jetstream {
   max_file_store: %d
   sync_interval: always
 }
-`, listen, maxPayload, store, 16<<20, space)
+`, listen, maxPayload, store, 16<<20, math.MaxInt64)
 	fmt.Fprintf(&b, "accounts {\n  SYS {}\n  LIBRA {\n    jetstream: enabled\n    users: [\n")
 	for _, c := range component.All() {
 		r, heartbeat, inbox := roles[c.Role], "libra.beat."+c.Name+".*", "_INBOX_"+c.Role+".>"

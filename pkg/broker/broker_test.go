@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"libra/pkg/broker"
+	"libra/pkg/bus"
 	"libra/pkg/component"
 	"libra/pkg/event"
 )
@@ -77,6 +78,61 @@ func start(t *testing.T, change func(*broker.Config)) (*broker.Broker, error) {
 		t.Cleanup(b.Stop)
 	}
 	return b, err
+}
+
+// A smaller space than before is put in effect; one that is not known changes no
+// stream, but the store is that of before.
+func TestSpaceShrinks(t *testing.T) {
+	dir := t.TempDir()
+	// sizes starts the bus with space, and returns how large its streams are.
+	sizes := func(space int64, keep bool) (sum int64) {
+		t.Helper()
+		var keys string
+		b, err := start(t, func(c *broker.Config) { keys, c.Store, c.Space = filepath.Dir(c.Keys), dir, space })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Stop()
+		if b.Space() != space {
+			t.Errorf("the space is %d, want %d", b.Space(), space)
+		}
+		conn, err := bus.Connect(bus.Config{URL: "nats://" + b.Addr(), Seed: filepath.Join(keys, "bus.nk"), Role: "bus", Name: "test", Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := conn.EnsureStreams(ctx, bus.Space{Bytes: b.Space(), Keep: keep}); err != nil {
+			t.Fatalf("with a space of %d: %v", space, err)
+		}
+		key, err := nats.NkeyOptionFromSeed(filepath.Join(keys, "bus.nk"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc, err := nats.Connect("nats://"+b.Addr(), key, nats.CustomInboxPrefix("_INBOX_bus"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		js, err := nc.JetStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for s := range js.Streams() {
+			sum += s.Config.MaxBytes
+		}
+		return sum
+	}
+	if got := sizes(256<<20, false); got != 256<<20 {
+		t.Errorf("a new store: its streams have %d bytes, want 256 MiB", got)
+	}
+	if got := sizes(64<<20, true); got != 256<<20 {
+		t.Errorf("sizes to keep: the streams have %d bytes, want 256 MiB", got)
+	}
+	if got := sizes(64<<20, false); got != 64<<20 {
+		t.Errorf("a smaller space: the streams have %d bytes, want 64 MiB", got)
+	}
 }
 
 func TestAnonymousClientsAreRefused(t *testing.T) {
