@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"libra/pkg/libra"
 	"libra/pkg/statefile"
 )
 
@@ -31,8 +30,9 @@ func Summary(fault error) string {
 	return "alarms.toml is invalid: the last valid one stays in force"
 }
 
-// reloadIt is the remedy of ErrNotInForce.
-const reloadIt = "systemctl reload libra-notifier libra-watchdog applies it, or reports its faults"
+// errNotInForce says no time, and not what was before: every process that follows the
+// file gives the same evidence, however soon it saw what.
+var errNotInForce = fmt.Errorf("alarms.toml was changed, is valid, and %w: systemctl reload libra-notifier libra-watchdog applies it", ErrNotInForce)
 
 // forgotten is how long a valid edit may wait for a reload.
 const forgotten = 5 * time.Minute
@@ -113,6 +113,9 @@ func (k *Keeper) read() (f File, data []byte, fault error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return Defaults(), nil, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return f, nil, fmt.Errorf("read rules: %w: chmod a+r it, and a+x its folder; no secret belongs there", err)
+	}
 	if err != nil {
 		return f, nil, fmt.Errorf("read rules: %w", err)
 	}
@@ -135,11 +138,11 @@ func (k *Keeper) Look() error {
 		k.refused, k.edited = false, time.Time{}
 		return nil
 	case k.refused:
-		return fmt.Errorf("alarms.toml is valid again, and %w: %s", ErrNotInForce, reloadIt)
+		return errNotInForce
 	case k.edited.IsZero():
 		k.edited = time.Now()
 	case time.Since(k.edited) > forgotten:
-		return fmt.Errorf("alarms.toml was changed at %s, and %w: %s", libra.FormatTime(k.edited), ErrNotInForce, reloadIt)
+		return errNotInForce
 	}
 	return nil
 }

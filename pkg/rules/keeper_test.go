@@ -44,7 +44,7 @@ func TestKeeper(t *testing.T) {
 		write("[notify]\nlate = \"soon\"\n")
 		look("bad", "alarms.toml:2: ", false)
 		write("[notify]\nlate = \"2m\"\n")
-		look("mended", "alarms.toml is valid again, and is not in force: systemctl reload", true)
+		look("mended", "alarms.toml was changed, is valid, and is not in force: systemctl reload", true)
 		time.Sleep(time.Hour)
 		look("mended, and long ago", "is not in force", true)
 		load("")
@@ -55,7 +55,7 @@ func TestKeeper(t *testing.T) {
 		time.Sleep(4 * time.Minute)
 		look("a good edit, some minutes old", "", false)
 		time.Sleep(2 * time.Minute)
-		look("a good edit, forgotten", "alarms.toml was changed at ", true)
+		look("a good edit, forgotten", "alarms.toml was changed, is valid, and is not in force: systemctl reload", true)
 		write("[notify]\nlate = \"2m\"\n")
 		look("taken back", "", false)
 

@@ -1,9 +1,6 @@
 package watchdog
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"strings"
 
 	"libra/pkg/event"
@@ -20,18 +17,7 @@ type settings struct {
 // CheckAlarms names every fault of alarms.toml at path.
 func CheckAlarms(path string) []error {
 	_, faults := rules.Check(path)
-	for i, err := range faults {
-		faults[i] = readable(err)
-	}
 	return faults
-}
-
-// readable adds what to do about a file that only root may read.
-func readable(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w: chmod a+r it, and a+x its folder; no secret belongs there", err)
-	}
-	return err
 }
 
 // Reload reads alarms.toml again. With a fault, which it returns, the thresholds
@@ -50,7 +36,7 @@ func (w *Watchdog) load() (t rules.Thresholds, fault error) {
 }
 
 // nameFault raises a fault of alarms.toml, and clears that of before.
-func (w *Watchdog) nameFault(fault error) { w.change(settings{nil, w.troubles(readable(fault))}) }
+func (w *Watchdog) nameFault(fault error) { w.change(settings{nil, w.troubles(fault)}) }
 
 func (w *Watchdog) change(next settings) {
 	w.changing.Lock()

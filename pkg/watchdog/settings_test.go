@@ -91,6 +91,48 @@ func TestAnotherBadEdit(t *testing.T) {
 	})
 }
 
+// The notifier and the watchdog name the same fault, each when it has seen it, and
+// of one the other has not seen the fault before: it is one alarm, published once.
+func TestOneFaultOfTwoComponents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		write := r.alarmsFile()
+		write("")
+		r.start()
+		r.advance(6, true)
+		notifier := rules.Keeper{File: r.cfg.AlarmsFile}
+		if _, fault := notifier.Load(); fault != nil {
+			t.Fatal(fault)
+		}
+		var fault error
+		follow := func(rounds int) {
+			t.Helper()
+			for range rounds {
+				fault = notifier.Look()
+				var named []event.Trouble
+				if fault != nil {
+					named = []event.Trouble{{
+						ID: event.AlarmsFileAlarm, Target: "alarms.toml", Severity: libra.Minor, Runbook: "#alarms-file",
+						Summary: rules.Summary(fault), Evidence: strings.ReplaceAll(fault.Error(), "\n", "; "),
+					}}
+				}
+				r.send("libra-notifier", named)
+				r.advance(1, true)
+			}
+		}
+		write("[thresholds.page]\nraise = 0\n") // the notifier alone sees this one
+		if notifier.Look() == nil {
+			t.Fatal("a bad edit is good")
+		}
+		write("[thresholds.page]\nraise = 7\n")
+		follow(400)
+		if !errors.Is(fault, rules.ErrNotInForce) {
+			t.Fatal(fault)
+		}
+		r.wantStored("7 alarms-file raised minor")
+	})
+}
+
 // A bad edit is named with its line, and what was good before stays in force,
 // for the next process too.
 func TestBadEdit(t *testing.T) {
