@@ -9,19 +9,24 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"libra/pkg/component"
 )
 
 // unitState is what this machine's systemd has of a unit.
 type unitState struct {
-	name, active, sub string
-	reason            string // why its last process could not go on; "" where it left none
+	name, load, active, sub string
+	reason                  string // why its last process could not go on; "" where it left none
 }
 
 // unitsHere lists this machine's units of Libra.
 func unitsHere(ctx context.Context) (list []unitState, err error) {
-	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=Id,LoadState,ActiveState,SubState,StatusText", "libra-*.service").CombinedOutput()
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	show := exec.CommandContext(ctx, "systemctl", "show", "--property=Id,LoadState,ActiveState,SubState,StatusText", "libra-*.service")
+	show.WaitDelay = 100 * time.Millisecond
+	out, err := show.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("systemctl: %w: %s", err, strings.TrimSpace(string(out)))
 	}
@@ -31,11 +36,11 @@ func unitsHere(ctx context.Context) (list []unitState, err error) {
 			name, value, _ := strings.Cut(line, "=")
 			properties[name] = strings.TrimSpace(value)
 		}
-		u := unitState{name: properties["Id"], active: properties["ActiveState"], sub: properties["SubState"]}
+		u := unitState{name: properties["Id"], load: properties["LoadState"], active: properties["ActiveState"], sub: properties["SubState"]}
 		if status := properties["StatusText"]; strings.HasPrefix(status, "cannot ") && u.active != "active" {
 			u.reason = status
 		}
-		if u.name != "" && properties["LoadState"] == "loaded" {
+		if u.name != "" && u.load != "not-found" {
 			list = append(list, u)
 		}
 	}
@@ -44,7 +49,21 @@ func unitsHere(ctx context.Context) (list []unitState, err error) {
 
 // seen is the unit's state in words.
 func (u unitState) seen() string {
-	text := fmt.Sprintf("%s is %s (%s)", u.name, u.active, u.sub)
+	text := u.name
+	switch {
+	case u.load == "masked":
+		text += " is masked: it cannot be started"
+	case u.load != "loaded":
+		text += " cannot be loaded (" + u.load + ")"
+	case u.active == "failed":
+		text += " has failed"
+	case u.active == "inactive":
+		text += " does not run"
+	case u.sub == "auto-restart":
+		text += " has ended and is started again"
+	default:
+		text += fmt.Sprintf(" is %s (%s)", u.active, u.sub)
+	}
 	if u.reason != "" {
 		text += ": " + u.reason
 	}
@@ -59,10 +78,19 @@ func seeUnits(ctx context.Context) (list []finding) {
 	if err != nil {
 		return []finding{fine("units", "%v", err).do("run it as root")}
 	}
+	return judgeUnits(units)
+}
+
+func judgeUnits(units []unitState) (list []finding) {
 	well := 0
 	var helpers []finding
 	for _, u := range units {
 		switch {
+		case u.load == "masked" && isOptional(u.name): // on purpose
+		case u.load == "masked":
+			list = append(list, fine("units", "%s", u.seen()).do("systemctl unmask "+u.name+" && systemctl start "+u.name))
+		case u.load != "loaded":
+			list = append(list, fine("units", "%s", u.seen()).do("systemd-analyze verify "+u.name+" says why; after the correction: systemctl daemon-reload"))
 		case isHelper(u.name) && u.active == "failed":
 			helpers = append(helpers, fine("units", "%s", u.seen()).do("journalctl -u "+u.name+" says why; systemctl start libra.target"))
 		case isHelper(u.name), u.active == "inactive" && isOptional(u.name):
@@ -93,9 +121,12 @@ func (r *runner) writeReasons(ctx context.Context, server string, s *status) {
 		return // no systemd, or no Libra, on this machine
 	}
 	for _, u := range units {
-		name, _, _ := strings.Cut(strings.TrimSuffix(u.name, ".service"), "@")
-		isShown := slices.ContainsFunc(s.Components, func(c componentStatus) bool { return c.Component == name && c.State == "down" })
-		if _, known := component.Find(name); known && u.reason != "" && !isShown {
+		name, instance, _ := strings.Cut(strings.TrimSuffix(u.name, ".service"), "@")
+		isShown := slices.ContainsFunc(s.Components, func(c componentStatus) bool {
+			return c.Component == name && (instance == "" || c.Instance == instance) && c.State == "down"
+		})
+		// An inactive one was stopped since, or is not wanted.
+		if _, known := component.Find(name); known && u.reason != "" && u.active != "inactive" && !isShown {
 			fmt.Fprintf(r.out, "\n%s %s\n", r.screen.paint(red, "cause:"), printable(u.seen()))
 		}
 	}
