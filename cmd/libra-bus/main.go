@@ -16,6 +16,7 @@ import (
 	"libra/pkg/broker"
 	"libra/pkg/bus"
 	"libra/pkg/daemon"
+	"libra/pkg/libra"
 )
 
 type settings struct {
@@ -41,7 +42,7 @@ func main() {
 // space reads the size of the store. With less than before, stored reports and
 // watches would be removed: an invalid size changes no stream.
 func (s *settings) space(text string) error {
-	err := daemon.Bytes(&s.broker.Space, 32<<20)(text)
+	err := daemon.Bytes(&s.broker.Space, libra.LeastBusSpace)(text)
 	s.keepSizes = s.keepSizes || err != nil
 	return err
 }

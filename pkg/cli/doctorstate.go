@@ -7,8 +7,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"libra/pkg/component"
@@ -238,30 +236,17 @@ func seeBus(store, space string) []finding {
 	if err != nil {
 		return []finding{fine("bus", "%v", err).do("run it as root")}
 	}
+	most, err := libra.ParseBytes(space, libra.LeastBusSpace)
+	if err != nil { // libra-bus says the same of the setting
+		return []finding{fine("bus", "%s holds %s; how much it may is not known: LIBRA_BUS_SPACE is invalid", store, libra.FormatBytes(used))}
+	}
 	var s syscall.Statfs_t
-	most := sizeOf(space)
 	if err := syscall.Statfs(store, &s); err == nil {
 		most = min(most, int64(s.Blocks)*s.Bsize/2)
-	}
-	if most == 0 { // libra-bus says what is wrong with the setting
-		return []finding{fine("bus", "%s holds %s; how much it may is not known: LIBRA_BUS_SPACE is invalid", store, libra.FormatBytes(used))}
 	}
 	f := fine("bus", "%s holds %s of at most %s", store, libra.FormatBytes(used), libra.FormatBytes(most))
 	if used > most/10*9 {
 		f = f.do("unprocessed messages fill it: libra status and libra alarms show who is behind; LIBRA_BUS_SPACE is the limit")
 	}
 	return []finding{f}
-}
-
-// sizeOf reads a size as libra-bus does, which names what is wrong with one.
-func sizeOf(text string) int64 {
-	number := strings.TrimRight(strings.ToUpper(text), "KMGIB")
-	n, _ := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
-	unit := strings.ToUpper(text)[len(number):]
-	for i, u := range []string{"K", "M", "G"} {
-		if strings.HasPrefix(unit, u) {
-			n <<= 10 * (i + 1)
-		}
-	}
-	return n
 }

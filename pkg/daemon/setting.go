@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -198,30 +197,14 @@ func Duration(p *time.Duration, least, most time.Duration) func(string) error {
 	}
 }
 
-// Bytes takes a size such as 512M (binary multiples K, M, G), at least least.
+// Bytes takes a size that libra.ParseBytes reads, at least least.
 func Bytes(p *int64, least int64) func(string) error {
 	return func(s string) error {
-		number, unit := strings.TrimRight(strings.ToUpper(s), "KMGIB"), int64(1)
-		switch suffix := strings.TrimSuffix(strings.ToUpper(s)[len(number):], "IB"); strings.TrimSuffix(suffix, "B") {
-		case "":
-		case "K":
-			unit = 1 << 10
-		case "M":
-			unit = 1 << 20
-		case "G":
-			unit = 1 << 30
-		default:
-			return errors.New("must be a size such as 512M or 2G")
+		n, err := libra.ParseBytes(s, least)
+		if err == nil {
+			*p = n
 		}
-		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
-		switch {
-		case errors.Is(err, strconv.ErrRange) && n > 0 || err == nil && n > math.MaxInt64/unit:
-			return errors.New("exceeds every disk and memory: must be a size such as 512M or 2G")
-		case err != nil || n*unit < least:
-			return fmt.Errorf("must be a size of at least %d bytes, such as 512M or 2G", least)
-		}
-		*p = n * unit
-		return nil
+		return err
 	}
 }
 

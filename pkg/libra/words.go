@@ -1,9 +1,11 @@
 package libra
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -44,6 +46,34 @@ func FormatBytes(n int64) string {
 }
 
 var byteUnits = []string{"kB", "MB", "GB", "TB", "PB", "EB"}
+
+// LeastBusSpace is the least LIBRA_BUS_SPACE, in bytes.
+const LeastBusSpace = 32 << 20
+
+// ParseBytes reads a size of a setting, such as 512M (binary multiples K, M, G), at
+// least least.
+func ParseBytes(s string, least int64) (int64, error) {
+	number, unit := strings.TrimRight(strings.ToUpper(s), "KMGIB"), int64(1)
+	switch suffix := strings.TrimSuffix(strings.ToUpper(s)[len(number):], "IB"); strings.TrimSuffix(suffix, "B") {
+	case "":
+	case "K":
+		unit = 1 << 10
+	case "M":
+		unit = 1 << 20
+	case "G":
+		unit = 1 << 30
+	default:
+		return 0, errors.New("must be a size such as 512M or 2G")
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange) && n > 0 || err == nil && n > math.MaxInt64/unit:
+		return 0, errors.New("exceeds every disk and memory: must be a size such as 512M or 2G")
+	case err != nil || n*unit < least:
+		return 0, fmt.Errorf("must be a size of at least %d bytes, such as 512M or 2G", least)
+	}
+	return n * unit, nil
+}
 
 // FormatBytesBoth writes a size and the limit that it is held against. They never
 // read the same unless they are: the bytes stand beside figures that would.
