@@ -109,7 +109,7 @@ func (w *Watchdog) webProbe() *probe {
 			}
 			defer resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
-				return p.fail("GET %s answered %s, 200 wanted", w.config().WebURL, resp.Status)
+				return w.explained(p.fail("GET %s answered %s, 200 wanted", w.config().WebURL, resp.Status), component.Web, nothingServed)
 			}
 			return Reading{Verdict: Pass}
 		},
@@ -158,7 +158,7 @@ func (w *Watchdog) beatProbe(t Target) *probe {
 				}
 				return r
 			}
-			return w.heartbeats.read(p, t)
+			return w.explained(w.heartbeats.read(p, t), name, "") // one that never starts has left its reason
 		},
 	}
 }

@@ -36,6 +36,7 @@ type rig struct {
 	mu           sync.Mutex
 	bus          error                       // under mu; nil while it works
 	web          error                       // under mu
+	webStatus    int                         // under mu; 0 is 200
 	check        func(context.Context) error // under mu; SQLite's
 	onHeartbeat  func(event.Heartbeat)       // under mu
 	open         int                         // under mu; requests
@@ -158,7 +159,11 @@ func (r *rig) RoundTrip(*http.Request) (*http.Response, error) {
 	if err := r.locked(func() error { return r.web }); err != nil {
 		return nil, err
 	}
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("OK"))}, nil
+	code := http.StatusOK
+	if err := r.locked(func() error { code = cmp.Or(r.webStatus, code); return nil }); err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: code, Status: http.StatusText(code), Body: io.NopCloser(strings.NewReader("OK"))}, nil
 }
 
 func (r *rig) sendDirect(_ context.Context, t libra.Transition) error {

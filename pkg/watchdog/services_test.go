@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -261,6 +262,43 @@ func TestRestartsSayWhy(t *testing.T) {
 		}
 		if want := "systemd restarted it 5 times within 10 min, limit 5; cannot continue: port 1 is in use"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
+		}
+	})
+}
+
+// A component that never starts says why in the alarm that it does not respond, too.
+func TestNoHeartbeatSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigWithUnits(t)
+		r.start()
+		r.advance(10, true)
+		r.setUnit(units.Unit{Load: "loaded", Active: "activating", Sub: "auto-restart", Result: "exit-code", Restarts: 1, Status: "cannot continue: port 1 is in use"})
+		r.advance(8, false)
+		r.send("libra-bus", nil)
+		r.advance(2, false)
+		a := r.stored[0].Alarm
+		if a.ID != "beat.recorder" || !strings.HasPrefix(a.Evidence, "no heartbeat for ") || !strings.HasSuffix(a.Evidence, "; libra-recorder.service cannot continue: port 1 is in use") {
+			t.Errorf("%+v", a)
+		}
+	})
+}
+
+// Where something else answers in place of libra-web, the alarm says that too.
+func TestWebWasStoppedAndAnotherAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigWithUnits(t)
+		r.start()
+		r.advance(10, true)
+		r.set(func() { r.webStatus = http.StatusNotFound })
+		r.units.mu.Lock()
+		r.units.units = map[string]units.Unit{recorderUnit: running, "libra-web.service": {Load: "loaded", Active: "failed", Sub: "failed", Result: "exit-code", ExitStatus: 1, Status: "cannot continue: port 1 is in use"}}
+		r.units.mu.Unlock()
+		r.units.changes <- units.Change{Unit: recorderUnit}
+		r.advance(5, true)
+		a := r.stored[0].Alarm
+		if a.ID != "web" || a.Summary != "Libra's pages and API cannot be used: libra-web has failed" ||
+			!strings.HasSuffix(a.Evidence, " answered Not Found, 200 wanted; libra-web.service has failed: exit-code; cannot continue: port 1 is in use") {
+			t.Errorf("%+v", a)
 		}
 	})
 }
