@@ -27,7 +27,8 @@ const (
 	ScopePage      Scope = "page"
 )
 
-// UnitsGroup begins the group of alarms about the instances of one component.
+// UnitsGroup begins the group of alarms about the units of one component: the
+// instances of the inspector, and the unit of libra-web.
 const UnitsGroup = "unit:"
 
 // AlarmState is raised or cleared.

@@ -66,7 +66,7 @@ var meanings = map[string]meaning{
 		"systemctl status libra-notifier; if it was stopped: systemctl start libra-notifier", "Down",
 	},
 	"restarts": {
-		"Nobody for long: it works after each restart, and repeats what it had begun.",
+		"Nobody for long if it works after each restart; if it never starts, all who need it.",
 		"journalctl -u UNIT -p err -b", "Restarting repeatedly",
 	},
 	"queue": {
