@@ -34,7 +34,7 @@ func TestReloadOfABadFile(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n.Fault(s.file.Look())
-	if got := n.Troubles(); len(got) != 1 || !strings.Contains(got[0].Summary+got[0].Evidence, "has changes that are not in force"+"alarms.toml is valid again") {
+	if got := n.Troubles(); len(got) != 1 || !strings.Contains(got[0].Summary+got[0].Evidence, "has changes that are not in force"+"alarms.toml was changed, is valid, and is not in force") {
 		t.Errorf("%+v", got)
 	}
 	cancel() // nobody runs who would apply it
