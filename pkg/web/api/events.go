@@ -2,8 +2,10 @@ package api
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"libra/pkg/libra"
@@ -73,10 +75,14 @@ func (s *API) stream(r *http.Request, rc *http.ResponseController, w http.Respon
 		if err := rc.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
 			return
 		}
-		if _, err := w.Write(frame); err != nil {
-			return
+		_, err := w.Write(frame)
+		if err == nil {
+			err = rc.Flush()
 		}
-		if err := rc.Flush(); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.state.Hub.LeaveUnread(st)
+		}
+		if err != nil {
 			return
 		}
 		var ok bool

@@ -56,6 +56,16 @@ func (h *Hub) Size() int {
 	return len(h.streams)
 }
 
+// LeaveUnread is Leave for a client that did not read what was sent to it in time.
+func (h *Hub) LeaveUnread(st *Stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, joined := h.streams[st]; joined {
+		delete(h.streams, st)
+		h.dropped++
+	}
+}
+
 // Dropped counts the clients that were disconnected because they did not read.
 func (h *Hub) Dropped() int64 {
 	h.mu.Lock()
