@@ -44,10 +44,11 @@ func TestComponentAlarmsAreNotified(t *testing.T) {
 	box.Systemctl(t, "stop", "libra-inspector@1")
 	box.Systemctl(t, "stop", "libra-web.socket", "libra-web")
 	wantAtSlack(t, componentDown("beat.inspector.1", "libra-inspector@1", "was stopped"), "libra-inspector@1.service is inactive: it was stopped, and has not failed")
+	wantAtSlack(t, componentDown("beat.web", "libra-web", "was stopped"), "libra-web.service is inactive: it was stopped, and has not failed")
 	wantAtSlack(t, libra.Alarm{
 		ID: "web", Target: "libra-web", Severity: libra.Critical, Runbook: "#web",
-		Summary: "Libra's pages and API cannot be used: libra-web was stopped",
-	}, "connection refused", "libra-web.service is inactive: it was stopped, and has not failed")
+		Summary: "Libra's pages and API cannot be used: libra-web does not serve them",
+	}, "GET http")
 	wantAtSlack(t, componentDown("beat.recorder", "libra-recorder", "does not respond"), "no heartbeat for ")
 	box.Systemctl(t, "start", "libra-web.socket", "libra-web", "libra-inspector@1")
 
@@ -71,7 +72,7 @@ func TestComponentAlarmsAreNotified(t *testing.T) {
 	wantAction(t, "restarts.inspector.2", "systemd restarted libra-inspector@2")
 	wantAction(t, "beat.recorder", "systemd restarted libra-recorder: it hung, and was ended")
 	box.EnsureHealthy(t)
-	for _, target := range []string{"libra-inspector@1", "libra-recorder", "libra-inspector@2"} {
+	for _, target := range []string{"libra-inspector@1", "libra-recorder", "libra-inspector@2", "libra-web"} {
 		wantCleared(t, target, target+" works again")
 	}
 	wantCleared(t, "libra-web", "Libra's pages and API can be used again")

@@ -24,7 +24,7 @@ type unitState struct {
 func unitsHere(ctx context.Context) (list []unitState, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	show := exec.CommandContext(ctx, "systemctl", "show", "--property=Id,LoadState,ActiveState,SubState,StatusText", "libra-*.service")
+	show := exec.CommandContext(ctx, "systemctl", "show", "--all", "--property=Id,LoadState,ActiveState,SubState,StatusText", "libra-*.service")
 	show.WaitDelay = 100 * time.Millisecond
 	out, err := show.CombinedOutput()
 	if err != nil {

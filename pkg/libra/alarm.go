@@ -27,8 +27,7 @@ const (
 	ScopePage      Scope = "page"
 )
 
-// UnitsGroup begins the group of alarms about the units of one component: the
-// instances of the inspector, and the unit of libra-web.
+// UnitsGroup begins the group of alarms about the instances of one component.
 const UnitsGroup = "unit:"
 
 // AlarmState is raised or cleared.

@@ -92,10 +92,9 @@ func (w *Watchdog) sqliteProbe() *probe {
 
 func (w *Watchdog) webProbe() *probe {
 	return &probe{
-		unit: Target{component.Web, ""}.unit(),
 		alarm: libra.Alarm{
 			ID: webAlarm, Scope: libra.ScopeComponent, Target: component.Web, Severity: libra.Critical,
-			Summary: nothingServed + component.Web + " does not serve them", Runbook: "#web",
+			Summary: "Libra's pages and API cannot be used: " + component.Web + " does not serve them", Runbook: "#web",
 		},
 		recovered: "Libra's pages and API can be used again",
 		check: func(ctx context.Context, p *probe) Reading {
@@ -105,11 +104,11 @@ func (w *Watchdog) webProbe() *probe {
 			}
 			resp, err := w.deps.Web.RoundTrip(req)
 			if err != nil {
-				return w.explained(p.judge(ctx, fmt.Errorf("GET %s: %w", w.config().WebURL, err)), component.Web, nothingServed)
+				return w.explained(p.judge(ctx, fmt.Errorf("GET %s: %w", w.config().WebURL, err)), component.Web, "")
 			}
 			defer resp.Body.Close()
 			if resp.StatusCode != http.StatusOK {
-				return w.explained(p.fail("GET %s answered %s, 200 wanted", w.config().WebURL, resp.Status), component.Web, nothingServed)
+				return w.explained(p.fail("GET %s answered %s, 200 wanted", w.config().WebURL, resp.Status), component.Web, "")
 			}
 			return Reading{Verdict: Pass}
 		},
@@ -126,19 +125,15 @@ func (t Target) names() (id, short, name string) {
 	return id, short, name
 }
 
-// What begins the summaries of the alarms of the bus and of web.
-const (
-	nothingAccepted = "Libra accepts no requests: "
-	nothingServed   = "Libra's pages and API cannot be used: "
-)
+// nothingAccepted begins the summaries of the alarm of the bus.
+const nothingAccepted = "Libra accepts no requests: "
 
 // beatProbe judges one component's heartbeats, and whether its unit runs. Those of
-// several instances are a group: what stops one may well stop the others. That of
-// web is one too, and so waits for the alarm web, which explains it.
+// several instances are a group: what stops one may well stop the others.
 func (w *Watchdog) beatProbe(t Target) *probe {
 	id, short, name := t.names()
 	group := ""
-	if t.Instance != "" || t.Component == component.Web {
+	if t.Instance != "" {
 		group = libra.UnitsGroup + t.Component
 	}
 	return &probe{
@@ -153,9 +148,6 @@ func (w *Watchdog) beatProbe(t Target) *probe {
 			if how, down := w.services.down(t.unit()); down && t.Component != component.Bus {
 				r := p.fail("%s", how.evidence)
 				r.Summary = name + " " + how.what
-				if t.Component == component.Web {
-					r.Cause = webAlarm
-				}
 				return r
 			}
 			return w.explained(w.heartbeats.read(p, t), name, "") // one that never starts has left its reason
