@@ -75,7 +75,7 @@ func TestDoctorFindsAStoppedUnit(t *testing.T) {
 	box.Systemctl(t, "stop", "libra-recorder")
 	defer box.EnsureHealthy(t)
 	out, err := box.Exec(doctor...)
-	if err == nil || !strings.Contains(out, "libra-recorder.service is inactive") || !strings.Contains(out, "systemctl start libra-recorder") {
+	if err == nil || !strings.Contains(out, "libra-recorder.service does not run") || !strings.Contains(out, "systemctl start libra-recorder") {
 		t.Errorf("with a stopped recorder: %v\n%s", err, out)
 	}
 }
