@@ -66,7 +66,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if s.makeKeys != "" {
 		return broker.MakeKeys(s.makeKeys)
 	}
-	cfg, health, stopped := s.line.Config(p), func() error { return nil }, func() string { return "" }
+	cfg, health := s.line.Config(p), func() (stopped string, err error) { return "", nil }
 	space := s.broker.Space
 	if !s.line.Outside() {
 		s.broker.Listen, s.broker.Log = s.line.Listen, p.Log
@@ -75,13 +75,13 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 			return err
 		}
 		p.Cleanup("bus", func(context.Context) error { b.Stop(); return nil })
-		cfg.InProcess, health, stopped, space = b, b.Healthy, b.Stopped, b.Space()
+		cfg.InProcess, health, space = b, b.Healthy, b.Space()
 	}
 	conn, err := bus.Connect(cfg)
 	if err != nil {
 		return err
 	}
-	store := &storing{serving: "serving at " + cfg.URL, stopped: stopped}
+	store := &storing{serving: "serving at " + cfg.URL}
 	store.declare(p)
 	wire.PublishHeartbeats(ctx, p, conn, "1")
 	if err := conn.EnsureStreams(ctx, bus.Space{Bytes: space, Keep: s.keepSizes}); err != nil {
@@ -89,8 +89,9 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	}
 	p.Ready(store.serving)
 	return watch(ctx, p.Liveness.Loop("bus"), conn, func() error {
-		store.look(p.Status, time.Now())
-		return health()
+		stopped, err := health()
+		store.look(stopped, p.Status, time.Now())
+		return err
 	})
 }
 

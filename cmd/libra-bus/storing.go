@@ -12,8 +12,7 @@ import (
 
 // storing says in heartbeats since when a stream of the bus stores nothing, and why.
 type storing struct {
-	serving string        // the status while all streams store
-	stopped func() string // the server's reason, "" for none
+	serving string // the status while all streams store
 
 	mu    sync.Mutex
 	good  time.Time // when all streams stored, at the last look
@@ -41,9 +40,8 @@ func (s *storing) declare(p *daemon.Process) {
 	})
 }
 
-// look asks the server, and sets the status.
-func (s *storing) look(status func(string), now time.Time) {
-	why := s.stopped()
+// look takes in the server's reason, "" for none, and sets the status.
+func (s *storing) look(why string, status func(string), now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if why == "" {

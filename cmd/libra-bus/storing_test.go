@@ -9,8 +9,8 @@ import (
 // it does again.
 func TestStoppedStreamIsSaid(t *testing.T) {
 	why, said := "", ""
-	s := &storing{serving: "serving", stopped: func() string { return why }}
-	look := func(at time.Time) { s.look(func(status string) { said = status }, at) }
+	s := &storing{serving: "serving"}
+	look := func(at time.Time) { s.look(why, func(status string) { said = status }, at) }
 	began := time.Unix(1_800_000_000, 0)
 	look(began)
 	if said != "" || !s.since.IsZero() {

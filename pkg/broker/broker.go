@@ -118,27 +118,26 @@ func (b *Broker) Connections() int { return b.srv.NumClients() }
 
 // Healthy returns nil, or why the bus needs a restart. A stream whose write failed
 // on a full disk stops until the server is restarted; that counts once the disk
-// has room again, because before that a restart changes nothing.
-func (b *Broker) Healthy() error {
+// has room again, because before that a restart changes nothing. stopped is why a
+// stream stores nothing more, in the server's words, or "" while all of them store:
+// clients that use other streams do not notice it.
+func (b *Broker) Healthy() (stopped string, err error) {
 	if !b.srv.Running() {
-		return errors.New("the server has stopped")
+		return "", errors.New("the server has stopped")
 	}
 	if !b.srv.JetStreamEnabled() {
-		return errors.New("JetStream has stopped")
+		return "", errors.New("JetStream has stopped")
 	}
-	why := b.Stopped()
-	if why == "" {
-		return nil
+	if stopped = b.stopped(); stopped == "" {
+		return "", nil
 	}
 	if free, err := freeSpace(b.store); err != nil || free < room {
-		return nil
+		return stopped, nil
 	}
-	return fmt.Errorf("the server reports: %s", why)
+	return stopped, fmt.Errorf("the server reports: %s", stopped)
 }
 
-// Stopped is why a stream of the bus stores nothing more, in the server's words, or
-// "" while all of them store. Clients that use other streams do not notice it.
-func (b *Broker) Stopped() string {
+func (b *Broker) stopped() string {
 	var health response
 	b.srv.HandleHealthz(&health, &http.Request{URL: &url.URL{Path: "/healthz"}})
 	if health.status == 0 || health.status == http.StatusOK {

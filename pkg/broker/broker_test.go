@@ -140,8 +140,8 @@ func TestAnonymousClientsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Healthy(); err != nil || b.Stopped() != "" {
-		t.Error(err, b.Stopped())
+	if stopped, err := b.Healthy(); err != nil || stopped != "" {
+		t.Error(err, stopped)
 	}
 	if nc, err := nats.Connect("nats://" + b.Addr()); !errors.Is(err, nats.ErrAuthorization) {
 		if err == nil {
@@ -150,7 +150,7 @@ func TestAnonymousClientsAreRefused(t *testing.T) {
 		t.Errorf("an anonymous client got %v", err)
 	}
 	b.Stop()
-	if b.Healthy() == nil {
+	if _, err := b.Healthy(); err == nil {
 		t.Error("a stopped bus is healthy")
 	}
 }
