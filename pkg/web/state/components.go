@@ -80,10 +80,7 @@ func (s *State) arriving(h LastHeartbeat, now time.Time) bool {
 // do not arrive; without one, when web began to wait for it.
 func (s *State) silentSince(name string, now time.Time) (last time.Time, silent bool) {
 	last = s.started
-	for _, h := range s.Memory.Instances() {
-		if h.Heartbeat.Component != name {
-			continue
-		}
+	for _, h := range s.Memory.instancesOf(name) {
 		if s.arriving(h, now) {
 			return h.At, false
 		}
@@ -98,9 +95,9 @@ func (s *State) silentSince(name string, now time.Time) (last time.Time, silent 
 // heartbeats, and why; the zero time while all of them store. What its last heartbeat
 // said holds until another one comes.
 func (s *State) busStopped() (since time.Time, why string) {
-	for _, h := range s.Memory.Instances() {
+	for _, h := range s.Memory.instancesOf(component.Bus) {
 		seconds := h.Heartbeat.Counters[event.StoppedCounter]
-		if h.Heartbeat.Component != component.Bus || seconds <= 0 {
+		if seconds <= 0 {
 			continue
 		}
 		since, why = time.Unix(seconds, 0).UTC(), "one of its streams has stopped"

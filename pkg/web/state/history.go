@@ -83,9 +83,9 @@ func (s *State) historyBehind(now time.Time) (since time.Time, why string) {
 	if h.fault != "" {
 		since, why = h.since.UTC(), h.fault
 	}
-	for _, b := range s.Memory.Instances() {
+	for _, b := range s.Memory.instancesOf(component.Recorder) {
 		seconds := b.Heartbeat.Counters[BehindCounter]
-		if b.Heartbeat.Component != component.Recorder || seconds <= 0 || !s.arriving(b, now) {
+		if seconds <= 0 || !s.arriving(b, now) {
 			continue
 		}
 		if at := time.Unix(seconds, 0).UTC(); since.IsZero() || at.Before(since) {

@@ -175,6 +175,19 @@ func (m *Memory) Instances() []LastHeartbeat {
 	return list
 }
 
+// instancesOf copies out the newest heartbeats of a component, for what every read
+// asks.
+func (m *Memory) instancesOf(name string) (list []LastHeartbeat) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, h := range m.beats {
+		if h.Heartbeat.Component == name {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
 // counts is what /api/status counts.
 type counts struct {
 	Pages       int   `json:"pages"`         // in memory
