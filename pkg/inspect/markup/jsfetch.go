@@ -23,7 +23,9 @@ func (j *jsScanner) name(word, before string) {
 	case "eval":
 		j.fetches = j.fetches || before != "function" && j.nextIs('(')
 	case "Function":
-		j.codeOfFunction(j.i)
+		if j.nextIs('(') { // else each of many names in a row would look at all that follow
+			j.codeOfFunction(j.i)
+		}
 	case "setTimeout", "setInterval":
 		j.code(j.i)
 	case "location":

@@ -67,7 +67,7 @@ func TestScriptsThatMayFetch(t *testing.T) {
 		`s = "image <imgx"`, `l.rel = "noopener"`, `function go() { location = "x" }`, `f(location.href)`, `switch (x) { case src: y }`,
 		`has=!!window.fetch;`, `{fetch:!!window.fetch,a:1}`, `typeof window.fetch;`, `return !!self.fetch;`, `window.fetch?a():b()`, `if(window.fetch||x)a()`,
 		`if(!window.fetch||!window.Promise)load()`, `x=window.fetch?a():b()`, `if (a || window.fetch) b()`, `x = fetch ? a : b`, `if (fetch) a()`,
-		`function go(){ setTimeout("location.href='/x'",100) }`, `new Function("fetch", "return 1")`, `new Function("fetch(u)", body)`, `setTimeout("a('\\'fetch(u)')", 1)`,
+		`function go(){ setTimeout("location.href='/x'",100) }`, `new Function("fetch", "return 1")`, `check(Function, "fetch(u)")`, `new Function("fetch(u)", body)`, `setTimeout("a('\\'fetch(u)')", 1)`,
 		`setTimeout("\xfetch(u)")`, `setTimeout("b.addEventListener('click', () => import('/a.js'))")`, "document.write(`<p>\nnow</p>`)",
 		`"serviceWorker" in navigator`, `<!-- fetch(u)`, `a = x ? src : y`,
 	} {
