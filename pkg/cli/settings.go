@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -23,87 +22,93 @@ import (
 	"libra/pkg/libra"
 )
 
-// seeSettings finds names in the file that are no settings.
+// seeSettings finds names in the file that are no settings, and lines that systemd
+// ignores, such as "export NAME=VALUE". It shows no value, which may be a secret.
 func seeSettings(file string) (list []finding) {
-	given, err := settingsIn(file)
+	lines, err := settingLines(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return []finding{fine("settings", "%s does not exist: every default holds", file)}
 	}
 	if err != nil {
 		return []finding{fine("settings", "%v", err).do("run it as root")}
 	}
-	for _, pair := range given {
-		if name, _, _ := strings.Cut(pair, "="); noSetting(pair) {
-			list = append(list, fine("settings", "unknown setting %s in %s", name, file).do(configs.Suggest(name)))
+	given := 0
+	for _, l := range lines {
+		switch {
+		case l.ignored != "":
+			list = append(list, fine("settings", "systemd ignores line %d of %s: %s", l.number, file, l.ignored).do("write NAME=VALUE, without export, or remove the line"))
+			continue
+		case noSetting(l.name):
+			list = append(list, fine("settings", "unknown setting %s in %s", l.name, file).do(configs.Suggest(l.name)))
 		}
+		given++
 	}
-	list = append(list, seeIgnored(file)...)
-	return append(list, fine("settings", "%s sets %d of %d", file, len(given), len(configs.Settings())))
+	return append(list, fine("settings", "%s sets %d of %d", file, given, len(configs.Settings())))
+}
+
+// noSetting reports whether a name looks like a setting of Libra and is not.
+func noSetting(name string) bool {
+	return strings.HasPrefix(name, "LIBRA_") && !slices.ContainsFunc(configs.Settings(), func(s configs.Setting) bool { return s.Env == name })
+}
+
+// settingLine is a line of a file of settings that is neither empty nor a comment,
+// with those that continue it.
+type settingLine struct {
+	number      int // from 1
+	name, value string
+	ignored     string // why systemd ignores it; "" where it does not
 }
 
 // environmentName is what systemd takes for the name of a variable.
 var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// seeIgnored finds lines that systemd ignores, such as "export NAME=VALUE". It
-// shows no value, which may be a secret.
-func seeIgnored(file string) (list []finding) {
-	text, _ := os.ReadFile(file) // seeSettings reports what is wrong with it
-	continued := false
-	for i, line := range strings.Split(string(text), "\n") {
-		line = strings.TrimSpace(line)
-		name, _, ok := strings.Cut(line, "=")
-		if name = strings.TrimSpace(name); !continued && line != "" && !isComment(line) && (!ok || !environmentName.MatchString(name)) {
-			if !ok {
-				name = "it has no ="
-			} else {
-				name = fmt.Sprintf("invalid name %q", name)
-			}
-			list = append(list, fine("settings", "systemd ignores line %d of %s: %s", i+1, file, name).do("write NAME=VALUE, without export, or remove the line"))
-		}
-		continued = strings.HasSuffix(line, `\`)
-	}
-	return list
-}
-
-// isComment is for a line without space before it.
-func isComment(line string) bool { return strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") }
-
-// noSetting reports whether NAME=VALUE looks like a setting of Libra and is not.
-func noSetting(pair string) bool {
-	name, _, _ := strings.Cut(pair, "=")
-	return strings.HasPrefix(name, "LIBRA_") && !slices.ContainsFunc(configs.Settings(), func(s configs.Setting) bool { return s.Env == name })
-}
-
-// settingsIn reads NAME=VALUE as systemd does of an EnvironmentFile=.
-func settingsIn(file string) (pairs []string, err error) {
-	f, err := os.Open(file)
+// settingLines reads a file as systemd reads an EnvironmentFile=.
+func settingLines(file string) (list []settingLine, err error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		name, value, ok := strings.Cut(strings.TrimSpace(lines.Text()), "=")
-		if name = strings.TrimSpace(name); ok && environmentName.MatchString(name) {
-			pairs = append(pairs, name+"="+strings.Trim(strings.TrimSpace(value), `"'`))
+	lines, inComment := strings.Split(string(text), "\n"), false
+	for i := 0; i < len(lines); i++ {
+		line, number, continued := strings.TrimSpace(lines[i]), i+1, inComment
+		comment := line != "" && (line[0] == '#' || line[0] == ';')
+		if inComment = comment && strings.HasSuffix(line, `\`); comment || line == "" {
+			continue
 		}
+		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
+			i++
+			line = strings.TrimSuffix(line, `\`) + strings.TrimSpace(lines[i])
+		}
+		name, value, ok := strings.Cut(line, "=")
+		l := settingLine{number: number, name: strings.TrimSpace(name), value: strings.Trim(strings.TrimSpace(value), `"'`)}
+		switch {
+		case continued:
+			l.ignored = `the comment above it ends with \ (systemd 254 and later read it)`
+		case !ok:
+			l.ignored = "it has no ="
+		case !environmentName.MatchString(l.name):
+			l.ignored = fmt.Sprintf("invalid name %q", l.name)
+		}
+		list = append(list, l)
 	}
-	return pairs, lines.Err()
+	return list, nil
 }
 
 // allSettings are those of the file and of appliance.env beside it, which
 // scripts/appliance writes and every unit of the appliance reads before it.
-func allSettings(file string) []string {
-	appliance, _ := settingsIn(filepath.Join(filepath.Dir(file), "appliance.env"))
-	given, _ := settingsIn(file)
-	return append(appliance, given...)
+func allSettings(file string) (list []settingLine) {
+	for _, f := range []string{filepath.Join(filepath.Dir(file), "appliance.env"), file} {
+		lines, _ := settingLines(f) // seeSettings reports what is wrong with it
+		list = append(list, lines...)
+	}
+	return slices.DeleteFunc(list, func(l settingLine) bool { return l.ignored != "" })
 }
 
 // setting is what the files give a setting; "" where they give none.
 func setting(file, name string) (value string) {
-	for _, pair := range allSettings(file) {
-		if n, v, _ := strings.Cut(pair, "="); n == name {
-			value = v // the last one counts
+	for _, l := range allSettings(file) {
+		if l.name == name {
+			value = l.value // the last one counts
 		}
 	}
 	return value
@@ -119,8 +124,12 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 		}
 		folder = filepath.Dir(self)
 	}
-	// What is wrong with the file itself stands among the findings on it.
-	given := slices.DeleteFunc(allSettings(file), noSetting)
+	var given []string // what is wrong with the file itself stands among the findings on it
+	for _, l := range allSettings(file) {
+		if !noSetting(l.name) {
+			given = append(given, l.name+"="+l.value)
+		}
+	}
 	asked, reported := 0, map[string]bool{}
 	for _, c := range component.All() {
 		program := filepath.Join(folder, c.Name)
