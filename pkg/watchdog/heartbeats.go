@@ -178,18 +178,32 @@ func (h *heartbeats) troubles() (all []namedTrouble) {
 }
 
 // settings lists the faults of settings that components named last, also those
-// whose heartbeats do not arrive just now: a process keeps its settings.
+// whose heartbeats do not arrive just now: a process keeps its settings. One of
+// several instances that was stopped for good has none.
 func (h *heartbeats) settings() (all []namedTrouble) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for t, e := range h.seen {
+		if t.Instance == "" || h.gone(t) {
+			continue
+		}
 		for _, trouble := range e.heartbeat.Troubles {
-			if t.Instance != "" && trouble.ID == event.SettingsAlarm {
+			if trouble.ID == event.SettingsAlarm {
 				all = append(all, namedTrouble{trouble, t.Component})
 			}
 		}
 	}
 	return all
+}
+
+// goneAfter is for how long an instance is silent, while others of its component
+// are not, before it counts as stopped for good.
+const goneAfter = 10 * time.Minute
+
+// gone reports whether an instance is stopped for good. Callers hold mu.
+func (h *heartbeats) gone(t Target) bool {
+	newest := h.seen[Target{t.Component, ""}]
+	return !h.busAway && newest.received && newest.silentSince.Sub(h.seen[t].silentSince) > goneAfter
 }
 
 // readStarts judges how often a component was started, by its heartbeats or by

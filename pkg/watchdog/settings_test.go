@@ -239,6 +239,33 @@ func TestSettingsOfComponents(t *testing.T) {
 	})
 }
 
+// The faults of an inspector that was stopped for good end with it.
+func TestSettingsOfAnInstanceThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		heartbeat := func(instance string, troubles []event.Trouble) {
+			r.mu.Lock()
+			onHeartbeat := r.onHeartbeat
+			r.mu.Unlock()
+			onHeartbeat(event.Heartbeat{Component: "libra-inspector", Instance: instance, PID: 8, Troubles: troubles})
+		}
+		heartbeat("3", faulty("invalid LIBRA_CACHE"))
+		for range 9 * 60 {
+			heartbeat("1", nil)
+			r.advance(1, true)
+		}
+		r.wantStored("5 settings raised minor")
+		for range 2 * 60 {
+			heartbeat("1", nil)
+			r.advance(1, true)
+		}
+		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared {
+			t.Errorf("%d transitions, the last one %+v", len(r.stored), r.stored[len(r.stored)-1].Alarm)
+		}
+	})
+}
+
 // A component that ended with exit code 2 makes the alarm worse: its reason is
 // what it left with systemd. It eases when the component runs.
 func TestSettingsOfAComponentThatCannotStart(t *testing.T) {
