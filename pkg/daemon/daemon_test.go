@@ -248,6 +248,7 @@ func TestSettingForms(t *testing.T) {
 		{daemon.Bytes(&bytes, 100), "77", nil, nil, "at least 100"},
 		{daemon.Bytes(&bytes, 1), "many", nil, nil, "such as 512M"},
 		{daemon.Bytes(&bytes, 1), "-5M", nil, nil, "at least"},
+		{daemon.Bytes(&bytes, 32<<20), "31M", nil, nil, "at least 32M,"},
 		{daemon.Bytes(&bytes, 1), "", nil, nil, "at least"},
 		{daemon.Bytes(&bytes, 1), "8589934591G", func() any { return bytes }, int64(8589934591 << 30), ""},
 		{daemon.Bytes(&bytes, 1), "17179869185G", nil, nil, "exceeds every disk and memory"},

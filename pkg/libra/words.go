@@ -70,7 +70,11 @@ func ParseBytes(s string, least int64) (int64, error) {
 	case errors.Is(err, strconv.ErrRange) && n > 0 || err == nil && n > math.MaxInt64/unit:
 		return 0, errors.New("exceeds every disk and memory: must be a size such as 512M or 2G")
 	case err != nil || n*unit < least:
-		return 0, fmt.Errorf("must be a size of at least %d bytes, such as 512M or 2G", least)
+		bound := fmt.Sprintf("%d bytes", least)
+		if least > 0 && least%(1<<20) == 0 {
+			bound = fmt.Sprintf("%dM", least>>20)
+		}
+		return 0, fmt.Errorf("must be a size of at least %s, such as 512M or 2G", bound)
 	}
 	return n * unit, nil
 }
