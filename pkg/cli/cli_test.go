@@ -136,7 +136,7 @@ func TestUnknown(t *testing.T) {
 		"/api/history":    `{"timeline":[],"next":"",` + stale + `}`,
 		"/api/pages":      `{"pages":[],"next":"",` + stale + `}`,
 		"/api/alarms/bus": `{"id":"bus","state":"cleared","summary":"The bus answers again","timeline":[],"state_unknown_since":"2026-11-21T09:00:00Z","silences":[],` + stale + `}`,
-		"/api/status": `{"status":"UNKNOWN","unknown_since":"2026-11-21T09:00:00Z","version":"1.2.3","unknown":[{"what":"alarms","since":"2026-11-21T09:00:00Z"}],
+		"/api/status": `{"status":"UNKNOWN","unknown_since":"2026-11-21T09:00:00Z","version":"1.2.3","unknown":[{"what":"alarms","since":"2026-11-21T09:00:00Z"},{"what":"newest reports","since":"2026-11-21T09:00:00Z"}],
 			"refused":[{"what":"new inspections","since":"2026-11-21T09:00:00Z"}],"degraded":[],"components":[],"counts":{},"alarms_unknown_since":"2026-11-21T09:00:00Z"}`,
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, answers[r.URL.Path]) }))
@@ -152,7 +152,7 @@ func TestUnknown(t *testing.T) {
 		{[]string{"alarms", "show", "bus"}, `^` + since + ` whether it is raised`},
 		{[]string{"pages"}, `^` + since + `(.|\n)*\nno page is known\n$`},
 		{[]string{"pages", "--watched"}, `^` + since + `(.|\n)*\nno page is known\n$`},
-		{[]string{"status"}, `^UNKNOWN since 2026-11-21 09:00:00 UTC \(.* ago\) at .*, alarms unknown \(0 open alarms known\)\nunknown: alarms \(since .*\)\nrefused: new inspections \(since `},
+		{[]string{"status"}, `^UNKNOWN since 2026-11-21 09:00:00 UTC \(.* ago\) at .* 0 pages, requests unknown \(0 open requests known\), alarms unknown \(0 open alarms known\)\nunknown: alarms \(since .*\)\nunknown: newest reports \(since .*\)\nrefused: new inspections \(since `},
 	} {
 		code, out, errs := libra(t, append(c.args, "--server", s.URL)...)
 		if code != 1 || errs != "" || !regexp.MustCompile(c.want).MatchString(out) {

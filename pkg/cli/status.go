@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -124,6 +125,16 @@ func (s *status) healthy() bool {
 	return s.Status == statusWell && len(s.Degraded) == 0 && len(s.Unknown) == 0 && len(s.unseen()) == 0
 }
 
+// open is the number of open requests in words. Where the newest reports are
+// unknown, so is which requests they have closed.
+func (s *status) open() string {
+	text := libra.Several(s.Counts.Open, "open request")
+	if slices.ContainsFunc(s.Unknown, func(g unknownPart) bool { return g.What == "newest reports" }) {
+		return "requests unknown (" + text + " known)"
+	}
+	return text
+}
+
 // alarms is the number of open alarms in words.
 func (s *status) alarms() string {
 	text := libra.Several(s.Counts.Alarms, "open alarm")
@@ -142,7 +153,7 @@ func (r *runner) writeStatus(server string, s *status) {
 		colour = yellow
 	}
 	fmt.Fprintf(r.out, "%s at %s, version %s: %s, %s, %s\n", r.screen.paint(colour, printable(s.Status)+since(s.UnknownSince)), server, printable(s.Version),
-		libra.Several(s.Counts.Pages, "page"), libra.Several(s.Counts.Open, "open request"), s.alarms())
+		libra.Several(s.Counts.Pages, "page"), s.open(), s.alarms())
 	if !s.HistorySince.IsZero() {
 		fmt.Fprintf(r.out, "history since %s\n", moment(s.HistorySince))
 	}

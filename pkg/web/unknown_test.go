@@ -70,7 +70,7 @@ func TestUnknownWithoutBus(t *testing.T) {
 	}
 	for path, falsehoods := range map[string][]string{
 		"/alarms": {"alarm is open", "alarms are open", "No alarm", "no alarm is silenced", "No events yet"}, "/": {"No page has been inspected"},
-		"/status": {">OK<", ">healthy <", `<dd>1</dd>`}, "/alarms/disk": {`<span class="tag raised">`},
+		"/status": {">OK<", ">healthy <", `<dd>1</dd>`, "<dt>Open requests</dt><dd>0", "<dt>Watched pages</dt><dd>0"}, "/alarms/disk": {`<span class="tag raised">`},
 	} {
 		body := h.get(path, "Accept", "text/html").body
 		for _, falsehood := range falsehoods {

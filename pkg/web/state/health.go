@@ -278,6 +278,13 @@ func (d statusDoc) Word() string {
 	return strings.ToLower(string(d.Status))
 }
 
+// OpenUnknown reports whether requests may be open that are not counted, or the
+// other way round.
+func (d statusDoc) OpenUnknown() bool { return !unknownSince(d.Unknown, reportsGap).IsZero() }
+
+// WatchedUnknown reports the same of the watched pages.
+func (d statusDoc) WatchedUnknown() bool { return !unknownSince(d.Unknown, watchesGap).IsZero() }
+
 // Status is the state of web, the components by their heartbeats, and counts.
 func (s *State) Status() statusDoc {
 	up := s.Up()

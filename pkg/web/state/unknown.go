@@ -126,7 +126,7 @@ func (s *State) gaps(now time.Time) (unknown, refused []Gap) {
 	for _, g := range []struct {
 		what string
 		f    Freshness
-	}{{alarmsGap, s.FreshAlarms()}, {"newest reports", s.FreshPages()}, {"watches", s.FreshWatches()}} {
+	}{{alarmsGap, s.FreshAlarms()}, {reportsGap, s.FreshPages()}, {watchesGap, s.FreshWatches()}} {
 		if g.f.Stale {
 			unknown = append(unknown, Gap{What: g.what, Since: g.f.UnknownSince})
 		}
@@ -151,14 +151,21 @@ func (s *State) gaps(now time.Time) (unknown, refused []Gap) {
 	return unknown, refused
 }
 
-// alarmsGap names the alarms among what is unknown.
-const alarmsGap = "alarms"
+// What is counted and may be unknown.
+const (
+	alarmsGap  = "alarms"
+	reportsGap = "newest reports" // and so which requests are open
+	watchesGap = "watches"
+)
 
 // AlarmsUnknownSince is since when web does not know which alarms are open; the zero
 // time while it does.
-func (d UpDoc) AlarmsUnknownSince() (since time.Time) {
-	if i := slices.IndexFunc(d.Unknown, func(g Gap) bool { return g.What == alarmsGap }); i >= 0 {
-		since = d.Unknown[i].Since
+func (d UpDoc) AlarmsUnknownSince() time.Time { return unknownSince(d.Unknown, alarmsGap) }
+
+// unknownSince is since when one of the gaps is there; the zero time without it.
+func unknownSince(gaps []Gap, what string) (since time.Time) {
+	if i := slices.IndexFunc(gaps, func(g Gap) bool { return g.What == what }); i >= 0 {
+		since = gaps[i].Since
 	}
 	return since
 }
