@@ -63,7 +63,7 @@ func (p *page) report(r *libra.Report) {
 	}
 	a.walk()
 	p.reportScripts(r)
-	if r.Status/100 != 2 {
+	if r.Status/100 != 2 || nothingOf(hops) {
 		r.Outcome = libra.Error
 		p.explain(r, hops)
 		p.notice(r)
@@ -75,12 +75,18 @@ func (p *page) report(r *libra.Report) {
 // explain says why a page is an error although its server answered. What its
 // error page lacks is no reason of it.
 func (p *page) explain(r *libra.Report, root *fetch.Result) {
-	if r.Status/100 == 3 && root.Err != nil {
+	if r.Status/100 == 3 && root.Err != nil || r.Status/100 == 2 {
 		why := pageFailure(root.Err)
 		r.AddSentence(fmt.Sprintf("cannot fetch %q: %s", p.root.url, why), why)
 		return
 	}
 	r.AddReason(libra.StatusReason(r.Status))
+}
+
+// nothingOf reports whether a response failed before any of its body was there, as
+// one that does not decode: a browser shows an error of its own.
+func nothingOf(res *fetch.Result) bool {
+	return res.Err != nil && res.Hops[len(res.Hops)-1].DecodedBytes == 0
 }
 
 // pageFailure says why the page could not be fetched and what to do.
