@@ -95,9 +95,7 @@ func TestPagesOfEarlierVersions(t *testing.T) {
 		h.fill(reported(r, time.Now().Add(-30*24*time.Hour)))
 	}
 	watched := event.Watch{Page: libra.PageID(forms[0]), URL: forms[0], Site: "home", Client: "alice", EveryS: 3600, At: noon}
-	if err := h.bus.Connect("web").SetWatch(t.Context(), watched); err != nil {
-		t.Fatal(err)
-	}
+	h.setWatch(watched)
 	h.start(web.Config{}).ready()
 	bustest.Await(t, "the watch", func() bool { return h.watched(watched.Page) != "" })
 	for _, form := range forms {

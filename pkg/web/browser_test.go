@@ -46,7 +46,7 @@ func browser(t *testing.T, absent ...string) context.Context {
 	if err := chromedp.Do(ctx); err != nil { // starts it
 		t.Fatal(err)
 	}
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(cancel)
 	var mu sync.Mutex
 	var complaints []string // under mu

@@ -110,9 +110,7 @@ func TestEvents(t *testing.T) {
 		t.Errorf("event = %q", e)
 	}
 	watched := event.Watch{Page: r.Page, URL: r.URL, EveryS: 30, At: noon}
-	if err := h.conn.SetWatch(t.Context(), watched); err != nil {
-		t.Fatal(err)
-	}
+	h.setWatch(watched)
 	for _, events := range []<-chan string{all, one} {
 		if e := next(t, events); !strings.HasPrefix(e, `watch {"page":"`+r.Page) || !strings.Contains(e, `"every":"30s"`) {
 			t.Errorf("event = %q", e)

@@ -45,9 +45,7 @@ func TestHostileText(t *testing.T) {
 	h.post("/api/alarms/page/acknowledge", string(mustJSON(t, map[string]string{"text": evil})), "X-Libra-Client", evil)
 	h.post("/api/silences", string(mustJSON(t, map[string]any{"match": map[string]string{"target": evil + "*", "alarm": "pag*"}, "for": "2h", "why": evil})), "X-Libra-Client", evil)
 	watch := event.Watch{Page: r.Page, URL: r.URL, Client: evil, EveryS: 30, At: noon}
-	if err := h.conn.SetWatch(t.Context(), watch); err != nil {
-		t.Fatal(err)
-	}
+	h.setWatch(watch)
 	bustest.Await(t, "the watch", func() bool { return h.watched(r.Page) == "30s" })
 	for _, path := range []string{"/", "/pages/" + r.Page, "/alarms", "/alarms/page", "/status", "/" + evil, "/pages/" + evil, "/alarms/" + evil} {
 		path = strings.NewReplacer(" ", "%20", `"`, "%22", "<", "%3C", ">", "%3E").Replace(path)

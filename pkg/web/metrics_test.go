@@ -105,9 +105,7 @@ func metered(t *testing.T) *rig {
 		r := request(n)
 		r.URL, r.Page = url, libra.PageID(url)
 		r.Watch = &event.Watch{Page: r.Page, URL: url, Site: "home", Client: "alice", EveryS: 30, At: noon.Add(time.Duration(n) * time.Minute)}
-		if err := h.conn.SetWatch(t.Context(), *r.Watch); err != nil {
-			t.Fatal(err)
-		}
+		h.setWatch(*r.Watch)
 		return r
 	}
 	heavy := reported(watch(1, "https://example.org/heavy"), time.Now().Add(-time.Minute).UTC())
@@ -178,9 +176,7 @@ func TestMetricsOfAPageThatGoesDown(t *testing.T) {
 	h := started(t)
 	r := request(1)
 	r.Watch = &event.Watch{Page: r.Page, URL: r.URL, Site: "home", Client: "alice", EveryS: 60, At: noon}
-	if err := h.conn.SetWatch(t.Context(), *r.Watch); err != nil {
-		t.Fatal(err)
-	}
+	h.setWatch(*r.Watch)
 	at := time.Now().UTC()
 	series := func(what string, up bool, want ...string) {
 		t.Helper()
@@ -223,9 +219,7 @@ func TestMetricsOfPagesAreBounded(t *testing.T) {
 	for n := range most + 1 {
 		r := request(n)
 		r.Watch = &event.Watch{Page: r.Page, URL: r.URL, Site: "home", Client: "alice", EveryS: 3600, At: noon.Add(time.Duration(n) * time.Second)}
-		if err := h.conn.SetWatch(t.Context(), *r.Watch); err != nil {
-			t.Fatal(err)
-		}
+		h.setWatch(*r.Watch)
 		got := reported(r, noon)
 		got.Budget, got.Report.CertificateUntil = &event.Judged{Lines: 1}, noon
 		reports = append(reports, got)

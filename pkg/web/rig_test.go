@@ -116,6 +116,9 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func (h *rig) start(cfg web.Config) *rig {
 	h.t.Helper()
+	if cfg.SubmitPatience == 0 {
+		cfg.SubmitPatience = 8 * time.Second // the machine may be busy with other tests
+	}
 	for _, c := range component.Required() {
 		if !h.alone {
 			h.beats(beatOf(c.Name))
@@ -263,10 +266,30 @@ func (h *rig) publish(reports ...event.Reported) {
 	h.t.Helper()
 	conn := h.bus.Connect("inspector")
 	for _, r := range reports {
-		if err := conn.PublishReport(h.t.Context(), r); err != nil {
-			h.t.Fatal(err)
+		h.stored("a report", func() error { return conn.PublishReport(h.t.Context(), r) })
+	}
+}
+
+// stored repeats what may fail on a machine that is busy with other tests.
+func (h *rig) stored(what string, store func() error) {
+	h.t.Helper()
+	var err error
+	for range 10 {
+		if err = store(); err == nil {
+			return
 		}
 	}
+	h.t.Fatalf("%s is not stored: %v", what, err)
+}
+
+// setWatch puts a watch on the bus, also before web is started.
+func (h *rig) setWatch(w event.Watch) {
+	h.t.Helper()
+	conn := h.conn
+	if conn == nil {
+		conn = h.bus.Connect("web")
+	}
+	h.stored("a watch", func() error { return conn.SetWatch(h.t.Context(), w) })
 }
 
 // awaitListed waits until web's list has the newest answers of reports. A page

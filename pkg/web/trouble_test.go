@@ -21,9 +21,7 @@ func (h *rig) watchAt(n int) event.Request {
 	h.t.Helper()
 	r := request(n)
 	r.Watch = &event.Watch{Page: r.Page, URL: r.URL, Site: "home", Client: "alice", EveryS: 30, At: noon.Add(time.Duration(n) * time.Second)}
-	if err := h.conn.SetWatch(h.t.Context(), *r.Watch); err != nil {
-		h.t.Fatal(err)
-	}
+	h.setWatch(*r.Watch)
 	return r
 }
 
