@@ -4,16 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"libra/pkg/bus/bustest"
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/store"
 	"libra/pkg/web"
+	"libra/pkg/web/state"
 )
 
 // watchAt has a page of request(n) watched, and returns the request with its watch.
@@ -170,6 +173,50 @@ func TestTroubleIsMarked(t *testing.T) {
 	if list := rows(); !strings.Contains(list[0], worst[1]) || !strings.Contains(list[4], worst[0]) || strings.Contains(list[4], `class="n size old"`) {
 		t.Errorf("once it has recovered: %s", strings.Join(list, "\n"))
 	}
+}
+
+// While no inspector runs, a watched page that is overdue is stale: it has no alarm
+// of its own then. The list has it before the others, and with the first heartbeat
+// of an inspector it stands with them again.
+func TestStaleWithoutInspectors(t *testing.T) {
+	t.Parallel()
+	h := newRig(t)
+	h.alone = true
+	h.start(web.Config{}).connected()
+	for _, c := range component.Required() {
+		if c.Name != component.Inspector {
+			h.beats(beatOf(c.Name))
+		}
+	}
+	overdue, due, other := h.watchAt(1), h.watchAt(2), request(3)
+	reports := []event.Reported{reported(overdue, time.Now().Add(-2*time.Minute)), reported(due, time.Now()), reported(other, time.Now())}
+	h.publish(reports...)
+	h.awaitListed(reports...)
+	type pages struct {
+		Pages []struct {
+			ID      string
+			Trouble *state.Trouble
+		}
+		InTrouble int `json:"in_trouble"`
+	}
+	var list pages
+	read := func() { list = pages{}; h.get("/api/pages").into(t, &list) }
+	bustest.Await(t, "the overdue page to be first", func() bool {
+		read()
+		return list.Pages[0].ID == overdue.Page && list.InTrouble == 1
+	})
+	first := list.Pages[0].Trouble
+	if first == nil || first.Kind != state.StalePage || !regexp.MustCompile(`^not inspected for 2 min( \d+ s)?: no inspector runs$`).MatchString(first.Text) || list.Pages[1].Trouble != nil || list.Pages[2].Trouble != nil {
+		t.Errorf("%+v: %+v", list, first)
+	}
+	if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, `<span class="tag error">stale</span>`) {
+		t.Errorf("the first page does not mark it:\n%s", home)
+	}
+	h.beats(beatOf(component.Inspector))
+	bustest.Await(t, "no page in trouble", func() bool {
+		read()
+		return list.InTrouble == 0 && list.Pages[2].ID == overdue.Page
+	})
 }
 
 // A page over its budget stays in trouble while its alarm is open and its newest

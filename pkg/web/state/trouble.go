@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 )
@@ -68,12 +69,15 @@ func (t Troubled) IsAfter(c Cursor) bool { return t.compare(c) > 0 }
 
 // Troubled lists the watched pages in trouble, the worst first. It looks at pages
 // with an error, a report over budget or an open alarm only, however many others
-// there are.
+// there are, unless no inspector runs.
 func (s *State) Troubled() []Troubled {
 	list := s.Memory.troubled(func(id string) (url string, ok bool) {
 		w, ok := s.Watches.Of(id)
 		return w.URL, ok
 	})
+	if now := time.Now(); s.nobodyInspects(now) {
+		list = s.addOverdue(list, now)
+	}
 	slices.SortFunc(list, func(a, b Troubled) int { return a.compare(b.Place) })
 	return list
 }
@@ -81,13 +85,18 @@ func (s *State) Troubled() []Troubled {
 // TroubleOf is what is wrong with a page that is watched; ok is false where nothing
 // is.
 func (s *State) TroubleOf(v PageView) (t Trouble, ok bool) {
-	if _, watched := s.Watches.Of(v.ID); !watched {
+	w, watched := s.Watches.Of(v.ID)
+	if !watched {
 		return Trouble{}, false
 	}
+	now := time.Now()
+	idle := s.nobodyInspects(now)
 	s.Memory.mu.Lock()
 	defer s.Memory.mu.Unlock()
 	t, alarm, ok := s.Memory.trouble(v.ID, v.Answers)
 	switch latest := v.Latest(); {
+	case !ok && idle:
+		return overdue(w, latest, now)
 	case !ok:
 	case latest == nil || t.Kind == StalePage:
 		t.Text = alarm.Evidence
@@ -99,6 +108,53 @@ func (s *State) TroubleOf(v PageView) (t Trouble, ok bool) {
 		t.Text = latest.What()
 	}
 	return t, ok
+}
+
+// nobodyInspects reports whether no inspector runs. The watchdog raises one alarm
+// then, and none for every page.
+func (s *State) nobodyInspects(now time.Time) bool {
+	_, silent := s.silentSince(component.Inspector, now)
+	return silent && s.BusUp() && !s.busJustBack(now)
+}
+
+// overdueAfter is after how many intervals without an inspection a page is stale.
+const overdueAfter = 3
+
+// overdue is the trouble of a watched page that is not inspected because no
+// inspector runs.
+func overdue(w event.Watch, latest *Summary, now time.Time) (t Trouble, ok bool) {
+	every := time.Duration(w.EveryS) * time.Second
+	if latest == nil || now.Sub(latest.At) <= overdueAfter*every {
+		return t, false
+	}
+	return Trouble{
+		Kind: StalePage, Since: latest.At.Add(every),
+		Text: "not inspected for " + libra.FormatDuration(now.Sub(latest.At).Round(time.Second)) + ": no inspector runs",
+	}, true
+}
+
+// addOverdue adds the watched pages that are overdue to those in trouble.
+func (s *State) addOverdue(list []Troubled, now time.Time) []Troubled {
+	done := make(map[string]bool, len(list))
+	for _, t := range list {
+		done[t.ID] = true
+	}
+	for _, w := range s.Watches.List(Cursor{}) {
+		if t, ok := overdue(w, s.Memory.newest(w.Page), now); ok && !done[w.Page] {
+			list = append(list, Troubled{w.Page, w.URL, Cursor{At: t.Since, ID: w.Page, Rank: t.Kind.rank()}})
+		}
+	}
+	return list
+}
+
+// newest is the newest answer of a page that is in memory; nil without one.
+func (m *Memory) newest(id string) *Summary {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.pages[id]; e != nil {
+		return e.Latest()
+	}
+	return nil
 }
 
 // troubled lists those pages in trouble, in no order, that watched reports, with the
