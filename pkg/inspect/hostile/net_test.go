@@ -222,7 +222,7 @@ func http2() []scenario {
 			headers(f, id, answer, true)
 			for f.WriteData(id, false, nil) == nil {
 			}
-		}), want: libra.Partial, reason: ""},
+		}), want: libra.Error, reason: ""},
 		{name: "HTTP/2 body stalls", start: framed(func(f *h2.Framer, id uint32) {
 			headers(f, id, answer, true)
 			_ = f.WriteData(id, false, []byte("<p>"))
