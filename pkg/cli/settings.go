@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,83 +24,42 @@ import (
 // seeSettings finds names in the file that are no settings, and lines that systemd
 // ignores, such as "export NAME=VALUE". It shows no value, which may be a secret.
 func seeSettings(file string) (list []finding) {
-	lines, err := settingLines(file)
+	lines, err := readEnvironmentFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return []finding{fine("settings", "%s does not exist: every default holds", file)}
 	}
 	if err != nil {
 		return []finding{fine("settings", "%v", err).do("run it as root")}
 	}
-	given := 0
+	given := map[string]bool{}
 	for _, l := range lines {
 		switch {
 		case l.ignored != "":
-			list = append(list, fine("settings", "systemd ignores line %d of %s: %s", l.number, file, l.ignored).do("write NAME=VALUE, without export, or remove the line"))
-			continue
+			list = append(list, fine("settings", "systemd ignores line %d of %s: %s", l.number, file, l.ignored).do(l.remedy))
 		case noSetting(l.name):
 			list = append(list, fine("settings", "unknown setting %s in %s", l.name, file).do(configs.Suggest(l.name)))
+		case isSetting(l.name):
+			given[l.name] = true
 		}
-		given++
 	}
-	return append(list, fine("settings", "%s sets %d of %d", file, given, len(configs.Settings())))
+	return append(list, fine("settings", "%s sets %d of %d", file, len(given), len(configs.Settings())))
 }
 
 // noSetting reports whether a name looks like a setting of Libra and is not.
-func noSetting(name string) bool {
-	return strings.HasPrefix(name, "LIBRA_") && !slices.ContainsFunc(configs.Settings(), func(s configs.Setting) bool { return s.Env == name })
-}
+func noSetting(name string) bool { return strings.HasPrefix(name, "LIBRA_") && !isSetting(name) }
 
-// settingLine is a line of a file of settings that is neither empty nor a comment,
-// with those that continue it.
-type settingLine struct {
-	number      int // from 1
-	name, value string
-	ignored     string // why systemd ignores it; "" where it does not
-}
-
-// environmentName is what systemd takes for the name of a variable.
-var environmentName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// settingLines reads a file as systemd reads an EnvironmentFile=.
-func settingLines(file string) (list []settingLine, err error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	lines, inComment := strings.Split(string(text), "\n"), false
-	for i := 0; i < len(lines); i++ {
-		line, number, continued := strings.TrimSpace(lines[i]), i+1, inComment
-		comment := line != "" && (line[0] == '#' || line[0] == ';')
-		if inComment = comment && strings.HasSuffix(line, `\`); comment || line == "" {
-			continue
-		}
-		for strings.HasSuffix(line, `\`) && i+1 < len(lines) {
-			i++
-			line = strings.TrimSuffix(line, `\`) + strings.TrimSpace(lines[i])
-		}
-		name, value, ok := strings.Cut(line, "=")
-		l := settingLine{number: number, name: strings.TrimSpace(name), value: strings.Trim(strings.TrimSpace(value), `"'`)}
-		switch {
-		case continued:
-			l.ignored = `the comment above it ends with \ (systemd 254 and later read it)`
-		case !ok:
-			l.ignored = "it has no ="
-		case !environmentName.MatchString(l.name):
-			l.ignored = fmt.Sprintf("invalid name %q", l.name)
-		}
-		list = append(list, l)
-	}
-	return list, nil
+func isSetting(name string) bool {
+	return slices.ContainsFunc(configs.Settings(), func(s configs.Setting) bool { return s.Env == name })
 }
 
 // allSettings are those of the file and of appliance.env beside it, which
 // scripts/appliance writes and every unit of the appliance reads before it.
-func allSettings(file string) (list []settingLine) {
+func allSettings(file string) (list []assignment) {
 	for _, f := range []string{filepath.Join(filepath.Dir(file), "appliance.env"), file} {
-		lines, _ := settingLines(f) // seeSettings reports what is wrong with it
+		lines, _ := readEnvironmentFile(f) // seeSettings reports what is wrong with it
 		list = append(list, lines...)
 	}
-	return slices.DeleteFunc(list, func(l settingLine) bool { return l.ignored != "" })
+	return slices.DeleteFunc(list, func(l assignment) bool { return l.ignored != "" })
 }
 
 // setting is what the files give a setting; "" where they give none.

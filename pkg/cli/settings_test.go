@@ -20,32 +20,47 @@ func TestDoctorReadsSettingsAsSystemdDoes(t *testing.T) {
 	text := `# a comment \
 LIBRA_WORKERS=4
 
-; another
+; another \\
+# and one \ 
 export LIBRA_CACHE=secret
 LIBRA_BASE_URL = "http://box.example:8080/\
 libra"
 secret
+  https://hooks.example/T0/SECRET?x=1
 LIBRA_WORKRES=\
 5
-LIBRA_WORKERS='8'
-LIBRA_PRUNE_AT=80\`
+PATH=/bin
+LIBRA_WORKERS='7'
+LIBRA_WORKERS=8"
+LIBRA_PRUNE_AT=80\\
+LIBRA_CACHE='a
+\b' "c\"\d" e\ f \
+  g  
+LIBRA_MAIL\
+LIBRA_SITE=\`
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	list, base := cli.SeeSettings(file, "LIBRA_BASE_URL")
+	list, _ := cli.SeeSettings(file, "")
 	for i, seen := range list {
 		list[i] = strings.ReplaceAll(seen, file, "FILE")
 	}
 	if diff := cmp.Diff([]string{
 		`systemd ignores line 2 of FILE: the comment above it ends with \ (systemd 254 and later read it)`,
-		`systemd ignores line 5 of FILE: invalid name "export LIBRA_CACHE"`,
-		"systemd ignores line 8 of FILE: it has no =",
+		`systemd ignores line 6 of FILE: invalid name "export LIBRA_CACHE"`,
+		"systemd ignores line 9 of FILE: it has no =",
+		"systemd ignores line 10 of FILE: invalid name before =",
 		"unknown setting LIBRA_WORKRES in FILE",
-		fmt.Sprintf("FILE sets 4 of %d", len(configs.Settings())),
+		"systemd ignores line 20 of FILE: it has no =",
+		fmt.Sprintf("FILE sets 5 of %d", len(configs.Settings())),
 	}, list); diff != "" {
 		t.Error(diff)
 	}
-	if _, workers := cli.SeeSettings(file, "LIBRA_WORKERS"); base != "http://box.example:8080/libra" || workers != "8" {
-		t.Errorf("LIBRA_BASE_URL %q, LIBRA_WORKERS %q", base, workers)
+	for name, want := range map[string]string{
+		"LIBRA_BASE_URL": "http://box.example:8080/libra", "LIBRA_WORKERS": `8"`, "LIBRA_PRUNE_AT": `80\`, "LIBRA_CACHE": "a\n\\bc\"\\de f   g", "LIBRA_SITE": "", "LIBRA_WORKRES": "5",
+	} {
+		if _, got := cli.SeeSettings(file, name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
 	}
 }
