@@ -178,17 +178,13 @@ func (h *heartbeats) troubles() (all []namedTrouble) {
 }
 
 // settings lists the faults of settings that components named last, also those
-// whose heartbeats do not arrive just now: a process keeps its settings. One of
-// several instances that was stopped for good has none.
+// whose heartbeats do not arrive just now: a process keeps its settings.
 func (h *heartbeats) settings() (all []namedTrouble) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for t, e := range h.seen {
-		if t.Instance == "" || h.gone(t) {
-			continue
-		}
 		for _, trouble := range e.heartbeat.Troubles {
-			if trouble.ID == event.SettingsAlarm {
+			if t.Instance != "" && trouble.ID == event.SettingsAlarm {
 				all = append(all, namedTrouble{trouble, t.Component})
 			}
 		}
@@ -196,14 +192,21 @@ func (h *heartbeats) settings() (all []namedTrouble) {
 	return all
 }
 
-// goneAfter is for how long an instance is silent, while others of its component
-// are not, before it counts as stopped for good.
+// goneAfter is for how long an instance that nobody expects is silent, while another
+// one of its component is not, before it counts as stopped for good.
 const goneAfter = 10 * time.Minute
 
-// gone reports whether an instance is stopped for good. Callers hold mu.
-func (h *heartbeats) gone(t Target) bool {
-	newest := h.seen[Target{t.Component, ""}]
-	return !h.busAway && newest.received && newest.silentSince.Sub(h.seen[t].silentSince) > goneAfter
+// forgetGone forgets the instances that were stopped for good, and so what their
+// last heartbeats named.
+func (h *heartbeats) forgetGone(expected []Target) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for t, e := range h.seen {
+		newest := h.seen[Target{t.Component, ""}]
+		if newest.received && newest.silentSince.Sub(e.silentSince) > goneAfter && !slices.Contains(expected, t) {
+			delete(h.seen, t)
+		}
+	}
 }
 
 // readStarts judges how often a component was started, by its heartbeats or by

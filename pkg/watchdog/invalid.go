@@ -29,6 +29,7 @@ type settingFault struct {
 // clears it when every component that had a fault runs without one. One whose
 // heartbeats do not arrive, and that has not failed, changes nothing.
 func (ev *evaluator) checkSettings(now time.Time) {
+	ev.heartbeats.forgetGone(ev.cfg.Expect)
 	named := ev.heartbeats.settings()
 	for _, n := range ev.ownTroubles {
 		if n.ID == event.SettingsAlarm {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -239,31 +240,66 @@ func TestSettingsOfComponents(t *testing.T) {
 	})
 }
 
-// The faults of an inspector that was stopped for good end with it.
+// The faults of an inspector that was stopped for good end with it, also when the bus
+// is away after that. Those of one that is expected stay: it may only be silent.
 func TestSettingsOfAnInstanceThatIsGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		r.start()
-		heartbeat := func(instance string, troubles []event.Trouble) {
-			r.mu.Lock()
-			onHeartbeat := r.onHeartbeat
-			r.mu.Unlock()
-			onHeartbeat(event.Heartbeat{Component: "libra-inspector", Instance: instance, PID: 8, Troubles: troubles})
-		}
-		heartbeat("3", faulty("invalid LIBRA_CACHE"))
-		for range 9 * 60 {
-			heartbeat("1", nil)
-			r.advance(1, true)
-		}
-		r.wantStored("5 settings raised minor")
-		for range 2 * 60 {
-			heartbeat("1", nil)
-			r.advance(1, true)
-		}
-		if len(r.stored) != 2 || r.stored[1].Alarm.State != libra.Cleared {
-			t.Errorf("%d transitions, the last one %+v", len(r.stored), r.stored[len(r.stored)-1].Alarm)
-		}
-	})
+	for name, expected := range map[string]bool{"a third inspector": false, "an expected one": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				if expected {
+					r.cfg.Expect = append(r.cfg.Expect, watchdog.Target{Component: "libra-inspector", Instance: "3"})
+				}
+				r.start()
+				heartbeat := func(instance string, troubles []event.Trouble) {
+					r.mu.Lock()
+					onHeartbeat := r.onHeartbeat
+					r.mu.Unlock()
+					onHeartbeat(event.Heartbeat{Component: "libra-inspector", Instance: instance, PID: 8, Troubles: troubles})
+				}
+				settings := func() (list []string) {
+					r.mu.Lock()
+					defer r.mu.Unlock()
+					for _, s := range r.stored {
+						if s.Alarm.ID == "settings" {
+							list = append(list, string(s.Alarm.State))
+						}
+					}
+					return list
+				}
+				for range 12 {
+					heartbeat("3", faulty("invalid LIBRA_CACHE"))
+					heartbeat("1", nil)
+					r.advance(1, true)
+				}
+				for range 9 * 60 {
+					heartbeat("1", nil)
+					r.advance(1, true)
+				}
+				if got := settings(); !slices.Equal(got, []string{"raised"}) {
+					t.Errorf("before it is gone: %q", got)
+				}
+				for range 2 * 60 {
+					heartbeat("1", nil)
+					r.advance(1, true)
+				}
+				r.set(func() { r.bus = errDown })
+				r.advance(20, false)
+				r.set(func() { r.bus = nil })
+				for range 60 {
+					heartbeat("1", nil)
+					r.advance(1, true)
+				}
+				want := []string{"raised", "cleared"}
+				if expected {
+					want = want[:1]
+				}
+				if got := settings(); !slices.Equal(got, want) {
+					t.Errorf("%q, want %q", got, want)
+				}
+			})
+		})
+	}
 }
 
 // A component that ended with exit code 2 makes the alarm worse: its reason is
