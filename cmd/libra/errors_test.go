@@ -80,6 +80,9 @@ func brokenSite(t *testing.T) (url string) {
 			http.Error(w, "down for the night", http.StatusInternalServerError)
 		case "/loop":
 			http.Redirect(w, r, "/loop", http.StatusFound)
+		case "/undecodable":
+			w.Header().Set("Content-Encoding", "gzip")
+			fmt.Fprint(w, "<p>plain text")
 		default:
 			w.Header().Set("Content-Type", "text/html")
 			fmt.Fprint(w, "<!doctype html><title>Fine</title>")
@@ -102,11 +105,12 @@ func TestErrorsAreErrorsEverywhere(t *testing.T) {
 		code     libra.Code
 		status   int
 	}{
-		"404":     {site + "/404", "HTTP 404 Not Found", libra.CodeHTTPStatus, 404},
-		"500":     {site + "/500", "HTTP 500 Internal Server Error", libra.CodeHTTPStatus, 500},
-		"loop":    {site + "/loop", `redirected more than 20 times, the last time to "/loop"`, libra.CodeTooManyRedirects, 302},
-		"refused": {"http://127.0.0.1:2/", "connection refused by 127.0.0.1:2", libra.CodeConnectionRefused, 0},
-		"DNS":     {"http://" + strings.Repeat("x", 64) + ".example/", "no such host", libra.CodeHostNotFound, 0},
+		"404":      {site + "/404", "HTTP 404 Not Found", libra.CodeHTTPStatus, 404},
+		"500":      {site + "/500", "HTTP 500 Internal Server Error", libra.CodeHTTPStatus, 500},
+		"loop":     {site + "/loop", `redirected more than 20 times, the last time to "/loop"`, libra.CodeTooManyRedirects, 302},
+		"encoding": {site + "/undecodable", "body does not decode: decode gzip", libra.CodeBodyEncoding, 200},
+		"refused":  {"http://127.0.0.1:2/", "connection refused by 127.0.0.1:2", libra.CodeConnectionRefused, 0},
+		"DNS":      {"http://" + strings.Repeat("x", 64) + ".example/", "no such host", libra.CodeHostNotFound, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := "libra: cannot inspect "

@@ -56,8 +56,9 @@ over its budget are not judged. --allow-partial judges a partial report by its
 lower bound. maxDeltaVsLast needs --last FILE, or --last none on the first run.
 
 Exit codes: 0 inspected, completely or in part (with --budget: within it), 1 the
-page is an error (no answer, endless redirects, a status other than 2xx) or over
-budget, 2 bad input, a refused address, or with --budget not judged.`,
+page is an error (no answer or an unreadable one, endless redirects, a status
+other than 2xx) or over budget, 2 bad input, a refused address, or with --budget
+not judged.`,
 		Flags: append([]cli.Flag{
 			jsonFlag(),
 			&cli.StringSliceFlag{Name: "allow", Usage: "reach private addresses in `PREFIX`, such as 10.0.0.0/8 or 127.0.0.1; may be repeated; adds to LIBRA_ALLOW"},

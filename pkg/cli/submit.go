@@ -37,8 +37,8 @@ it is down or over its budget. Another submit --every changes the watch.
    libra submit --every off https://example.org/
 
 Exit codes: 0 accepted (with --wait: reported), 1 with --wait: the page is an
-error (no answer, endless redirects, a status other than 2xx), 2 refused, or no
-appliance.`,
+error (no answer or an unreadable one, endless redirects, a status other than
+2xx), 2 refused, or no appliance.`,
 		Flags: applianceFlags(
 			&cli.StringFlag{Name: "every", Usage: "watch the page: inspect it every `TIME`, from 1s to 24h; off ends the watch"},
 			&cli.PathFlag{Name: "budget", TakesFile: true, Usage: "with --every: check it against the LightWallet budgets in `FILE` (- reads standard input)"},

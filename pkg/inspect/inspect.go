@@ -15,7 +15,7 @@
 //     retry may not (no connection, a timeout, a body cut short, 429 or 5xx). Reasons name
 //     each; the figures are a lower bound.
 //   - error: the page itself was not had: not a URL, no such host, a refused
-//     address, no answer, a body of which nothing arrives or decodes, redirects
+//     address, no answer, a body of which nothing arrives or nothing decodes, redirects
 //     without end, or a status other than 2xx, such as 404 and 500. Reasons say why and what to do; the report has the error
 //     page and what that refers to.
 package inspect

@@ -84,9 +84,10 @@ func (p *page) explain(r *libra.Report, root *fetch.Result) {
 }
 
 // nothingOf reports whether a response failed before any of its body was there, as
-// one that does not decode: a browser shows an error of its own.
+// one that does not decode. Where the page's own time was up it may be that Libra
+// did not come to read it.
 func nothingOf(res *fetch.Result) bool {
-	return res.Err != nil && res.Hops[len(res.Hops)-1].DecodedBytes == 0
+	return res.Err != nil && !errors.Is(res.Err, fetch.ErrCanceled) && res.Hops[len(res.Hops)-1].DecodedBytes == 0
 }
 
 // pageFailure says why the page could not be fetched and what to do.
@@ -103,6 +104,8 @@ func pageFailure(err error) libra.Reason {
 		why.Remedy = "check that the server is up and the port is right"
 	case errors.Is(err, fetch.ErrTLS):
 		why.Remedy = "check the server's certificate"
+	case errors.Is(err, fetch.ErrEncoding):
+		why.Remedy = "check the server's Content-Encoding"
 	case errors.As(err, &limit):
 		why.Remedy = "raise the limit if the page is yours"
 	default:

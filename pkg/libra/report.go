@@ -46,7 +46,7 @@ type Outcome string
 const (
 	Complete Outcome = "complete" // everything found was inspected
 	Partial  Outcome = "partial"  // something was cut short; the figures are a lower bound
-	Error    Outcome = "error"    // the page itself was not had: no answer, endless redirects, or a status that is not 2xx
+	Error    Outcome = "error"    // the page itself was not had: no answer or an unreadable one, endless redirects, or a status other than 2xx
 )
 
 // UnmarshalText reads an outcome. Reports of earlier versions say "failed" of

@@ -74,7 +74,7 @@ func hostname(address string) string {
 }
 
 // readDown judges whether the page was had; ours means that a failure is the fault
-// of this machine or its network. An answer, such as HTTP 500, is evidence without a
+// of this machine or its network. A status such as HTTP 500 is evidence without a
 // remedy: the page's owner knows what it means.
 func (p *probe) readDown(r event.Reported, ours bool) Reading {
 	switch report := r.Report; {
@@ -82,7 +82,7 @@ func (p *probe) readDown(r event.Reported, ours bool) Reading {
 		return Reading{Evidence: "in quarantine, which has an alarm of its own"}
 	case report.Outcome == libra.Error:
 		say := libra.Reason.String
-		if report.Status != 0 {
+		if report.Status != 0 && report.Status/100 != 2 {
 			say = func(r libra.Reason) string { return r.Text }
 		}
 		text := sentences(report.Why(), say)

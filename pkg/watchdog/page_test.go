@@ -95,6 +95,7 @@ func TestPageDown(t *testing.T) {
 // end, no answer.
 func TestEveryErrorIsDown(t *testing.T) {
 	loop := libra.Reason{Code: libra.CodeTooManyRedirects, Text: `redirected more than 20 times, the last time to "/loop"`, Remedy: "check the server's redirects"}
+	garbled := libra.Reason{Code: libra.CodeBodyEncoding, Text: "body does not decode: decode gzip: unexpected EOF", Remedy: "check the server's Content-Encoding"}
 	for want, change := range map[string]func(*event.Reported){
 		"HTTP 404 Not Found":                                   status(404),
 		"HTTP 500 Internal Server Error":                       status(500),
@@ -104,6 +105,10 @@ func TestEveryErrorIsDown(t *testing.T) {
 			a.Report.Status = 302
 		},
 		refused.Text: failed(refused),
+		garbled.String(): func(a *event.Reported) {
+			failed(garbled)(a)
+			a.Report.Status = 200
+		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)

@@ -23,9 +23,9 @@ type pageCollector struct{ s *Server }
 const maxURLLabel = 200
 
 var (
-	watchedPages = gauge("libra_watched_pages", "Pages that are watched.")
+	watchedPages = gauge("libra_watched_pages", "Pages that are watched; may be out of date while libra_web_degraded of libra-bus is 1.")
 	omittedPages = gauge("libra_watched_pages_omitted", "Watched pages without metrics of their own, because there are too many.")
-	pageUp       = pageGauge("libra_page_up", "1 where the newest inspection had the page, 0 where it is an error: no answer, endless redirects, or a status other than 2xx; left out while the page is quarantined.")
+	pageUp       = pageGauge("libra_page_up", "1 where the newest inspection had the page, 0 where it is an error: no answer or an unreadable one, endless redirects, or a status other than 2xx; left out while the page is quarantined.")
 	pageTransfer = pageGauge("libra_page_transfer_bytes", "Transfer size of the page: headers, encoded bodies and framing, by its newest report; left out while the page is an error.")
 	pageMayFetch = pageGauge("libra_page_may_fetch_more", "1 where scripts of the page were not executed and may fetch more, so that the transfer size is a lower bound and the score an upper one, else 0; left out while the page is an error.")
 	pageScore    = pageGauge("libra_page_score", "Score of the page, 0 to 100, by its newest complete report; left out while the page is an error.")

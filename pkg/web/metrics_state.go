@@ -47,7 +47,7 @@ var (
 	webUp          = gauge("libra_web_up", "1 while /up answers 200, else 0.")
 	webDegraded    = gauge("libra_web_degraded", "1 while the component is degraded, down or unknown, else 0.", "component")
 	webPages       = gauge("libra_web_pages", "Pages in the memory of libra-web.")
-	webRequests    = gauge("libra_web_open_requests", "Inspections accepted and not yet reported.")
+	webRequests    = gauge("libra_web_open_requests", "Inspections accepted and not yet reported; may be out of date while libra_web_degraded of libra-bus is 1.")
 	webCacheBytes  = gauge("libra_web_cache_bytes", "Memory used by the newest reports, compressed.")
 	webCached      = gauge("libra_web_cache_reports", "Reports in memory.")
 	webStreams     = gauge("libra_web_event_streams", "Clients connected to /api/events.")
