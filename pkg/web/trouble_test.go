@@ -188,35 +188,49 @@ func TestStaleWithoutInspectors(t *testing.T) {
 			h.beats(beatOf(c.Name))
 		}
 	}
-	overdue, due, other := h.watchAt(1), h.watchAt(2), request(3)
-	reports := []event.Reported{reported(overdue, time.Now().Add(-2*time.Minute)), reported(due, time.Now()), reported(other, time.Now())}
+	overdue, due, other, never := h.watchAt(1), h.watchAt(2), request(3), request(4)
+	if got := h.submit(never.URL); got.code != 202 {
+		t.Fatalf("submission = %d %s", got.code, got.body)
+	}
+	h.setWatch(event.Watch{Page: never.Page, URL: never.URL, Site: "home", Client: "alice", EveryS: 30, At: time.Now().Add(-time.Hour)})
+	now := time.Now()
+	reports := []event.Reported{reported(overdue, now.Add(-2*time.Minute)), reported(due, now), reported(other, now)}
 	h.publish(reports...)
 	h.awaitListed(reports...)
+	type page struct {
+		ID      string
+		Trouble *state.Trouble
+	}
 	type pages struct {
-		Pages []struct {
-			ID      string
-			Trouble *state.Trouble
-		}
+		Pages     []page
 		InTrouble int `json:"in_trouble"`
 	}
 	var list pages
 	read := func() { list = pages{}; h.get("/api/pages").into(t, &list) }
-	bustest.Await(t, "the overdue page to be first", func() bool {
-		read()
-		return list.Pages[0].ID == overdue.Page && list.InTrouble == 1
-	})
-	first := list.Pages[0].Trouble
-	if first == nil || first.Kind != state.StalePage || !regexp.MustCompile(`^not inspected for 2 min( \d+ s)?: no inspector runs$`).MatchString(first.Text) || list.Pages[1].Trouble != nil || list.Pages[2].Trouble != nil {
-		t.Errorf("%+v: %+v", list, first)
+	bustest.Await(t, "both overdue pages to be first", func() bool { read(); return list.InTrouble == 2 })
+	stale := func() {
+		t.Helper()
+		if list.Pages[0].ID != overdue.Page || list.Pages[1].ID != never.Page {
+			t.Errorf("not first, the newest trouble first: %+v", list)
+		}
+		for i, want := range []string{`^not inspected for 2 min( \d+ s)?: no inspector sends heartbeats$`, "^not inspected since it is watched: no inspector sends heartbeats$", "", ""} {
+			got := list.Pages[i].Trouble
+			if (got == nil) != (want == "") || got != nil && (got.Kind != state.StalePage || !regexp.MustCompile(want).MatchString(got.Text)) {
+				t.Errorf("page %d has the trouble %+v, want %q", i+1, got, want)
+			}
+		}
 	}
+	stale()
 	if home := h.get("/", "Accept", "text/html").body; !strings.Contains(home, `<span class="tag error">stale</span>`) {
 		t.Errorf("the first page does not mark it:\n%s", home)
 	}
+	h.bus.Down()
+	bustest.Await(t, "web to see it", func() bool { return strings.HasPrefix(h.get("/up").body, "UNKNOWN since ") })
+	read()
+	stale()
+	h.bus.Up()
 	h.beats(beatOf(component.Inspector))
-	bustest.Await(t, "no page in trouble", func() bool {
-		read()
-		return list.InTrouble == 0 && list.Pages[2].ID == overdue.Page
-	})
+	bustest.Await(t, "no page in trouble", func() bool { read(); return list.InTrouble == 0 })
 }
 
 // A page over its budget stays in trouble while its alarm is open and its newest

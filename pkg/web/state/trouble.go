@@ -75,8 +75,8 @@ func (s *State) Troubled() []Troubled {
 		w, ok := s.Watches.Of(id)
 		return w.URL, ok
 	})
-	if now := time.Now(); s.nobodyInspects(now) {
-		list = s.addOverdue(list, now)
+	if at, idle := s.nobodyInspects(time.Now()); idle {
+		list = s.addOverdue(list, at)
 	}
 	slices.SortFunc(list, func(a, b Troubled) int { return a.compare(b.Place) })
 	return list
@@ -89,14 +89,13 @@ func (s *State) TroubleOf(v PageView) (t Trouble, ok bool) {
 	if !watched {
 		return Trouble{}, false
 	}
-	now := time.Now()
-	idle := s.nobodyInspects(now)
+	idleAt, idle := s.nobodyInspects(time.Now())
 	s.Memory.mu.Lock()
 	defer s.Memory.mu.Unlock()
 	t, alarm, ok := s.Memory.trouble(v.ID, v.Answers)
 	switch latest := v.Latest(); {
 	case !ok && idle:
-		return overdue(w, latest, now)
+		return s.Memory.overdue(w, idleAt)
 	case !ok:
 	case latest == nil || t.Kind == StalePage:
 		t.Text = alarm.Evidence
@@ -110,51 +109,58 @@ func (s *State) TroubleOf(v PageView) (t Trouble, ok bool) {
 	return t, ok
 }
 
-// nobodyInspects reports whether no inspector runs. The watchdog raises one alarm
-// then, and none for every page.
-func (s *State) nobodyInspects(now time.Time) bool {
-	_, silent := s.silentSince(component.Inspector, now)
-	return silent && s.BusUp() && !s.busJustBack(now)
+// nobodyInspects reports whether no inspector sends heartbeats, and when that was last
+// known: before the bus went away, or now. The watchdog raises one alarm then, and none
+// for every page.
+func (s *State) nobodyInspects(now time.Time) (at time.Time, idle bool) {
+	at = now
+	switch bus := s.busPart(); {
+	case bus.fault != "" && bus.good.IsZero(), s.busJustBack(now):
+		return at, false // their heartbeats had no time to arrive
+	case bus.fault != "":
+		at = bus.since
+	}
+	_, idle = s.silentSince(component.Inspector, at)
+	return at, idle
 }
 
 // overdueAfter is after how many intervals without an inspection a page is stale.
 const overdueAfter = 3
 
-// overdue is the trouble of a watched page that is not inspected because no
-// inspector runs.
-func overdue(w event.Watch, latest *Summary, now time.Time) (t Trouble, ok bool) {
-	every := time.Duration(w.EveryS) * time.Second
-	if latest == nil || now.Sub(latest.At) <= overdueAfter*every {
+// overdue is the trouble of a watched page that was not inspected for long at a time
+// when no inspector sent heartbeats. Of a page that is not in memory it is not known.
+// m.mu is held.
+func (m *Memory) overdue(w event.Watch, at time.Time) (t Trouble, ok bool) {
+	e := m.pages[w.Page]
+	if e == nil {
 		return t, false
 	}
-	return Trouble{
-		Kind: StalePage, Since: latest.At.Add(every),
-		Text: "not inspected for " + libra.FormatDuration(now.Sub(latest.At).Round(time.Second)) + ": no inspector runs",
-	}, true
+	last, text := w.At, "not inspected since it is watched"
+	if latest := e.Latest(); latest != nil {
+		last, text = latest.At, "not inspected for "+libra.FormatDuration(at.Sub(latest.At).Round(time.Second))
+	}
+	every := time.Duration(w.EveryS) * time.Second
+	if at.Sub(last) <= overdueAfter*every {
+		return t, false
+	}
+	return Trouble{Kind: StalePage, Since: last.Add(every), Text: text + ": no inspector sends heartbeats"}, true
 }
 
 // addOverdue adds the watched pages that are overdue to those in trouble.
-func (s *State) addOverdue(list []Troubled, now time.Time) []Troubled {
+func (s *State) addOverdue(list []Troubled, at time.Time) []Troubled {
 	done := make(map[string]bool, len(list))
 	for _, t := range list {
 		done[t.ID] = true
 	}
-	for _, w := range s.Watches.List(Cursor{}) {
-		if t, ok := overdue(w, s.Memory.newest(w.Page), now); ok && !done[w.Page] {
+	watches := s.Watches.List(Cursor{})
+	s.Memory.mu.Lock()
+	defer s.Memory.mu.Unlock()
+	for _, w := range watches {
+		if t, ok := s.Memory.overdue(w, at); ok && !done[w.Page] {
 			list = append(list, Troubled{w.Page, w.URL, Cursor{At: t.Since, ID: w.Page, Rank: t.Kind.rank()}})
 		}
 	}
 	return list
-}
-
-// newest is the newest answer of a page that is in memory; nil without one.
-func (m *Memory) newest(id string) *Summary {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if e := m.pages[id]; e != nil {
-		return e.Latest()
-	}
-	return nil
 }
 
 // troubled lists those pages in trouble, in no order, that watched reports, with the
