@@ -131,7 +131,7 @@ func (s *envScanner) name() (name string, found bool) {
 func (s *envScanner) value() string {
 	var b strings.Builder
 	kept := 0       // so much of b is no space at its end
-	inWord := false // a quote within a word is a letter of it
+	inWord := false // a quote within a word is a part of it
 	write := func(c byte) { b.WriteByte(c) }
 	for c, ok := s.next(); ok && !endsLine(c); c, ok = s.next() {
 		switch {
