@@ -129,7 +129,7 @@ func (s *status) healthy() bool {
 // unknown, so is which requests they have closed.
 func (s *status) open() string {
 	text := libra.Several(s.Counts.Open, "open request")
-	if slices.ContainsFunc(s.Unknown, func(g unknownPart) bool { return g.What == "newest reports" }) {
+	if slices.ContainsFunc(s.Unknown, func(g unknownPart) bool { return g.What == libra.NewestReports }) {
 		return "requests unknown (" + text + " known)"
 	}
 	return text

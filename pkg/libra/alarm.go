@@ -39,6 +39,9 @@ const (
 	Cleared AlarmState = "cleared"
 )
 
+// FlappingNote follows the summary of an alarm that is flapping.
+const FlappingNote = " (flapping)"
+
 // Alarm is one fault, past or present.
 type Alarm struct {
 	ID       string     `json:"id"` // [a-z0-9._-]+, stable: "bus", "beat.recorder"

@@ -47,6 +47,10 @@ func FormatBytes(n int64) string {
 
 var byteUnits = []string{"kB", "MB", "GB", "TB", "PB", "EB"}
 
+// NewestReports is what /up and /api/status call unknown while reports may be missing
+// and requests may be open that web has not seen.
+const NewestReports = "newest reports"
+
 // LeastBusSpace is the least LIBRA_BUS_SPACE, in bytes.
 const LeastBusSpace = 32 << 20
 

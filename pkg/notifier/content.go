@@ -88,8 +88,8 @@ func (w writer) single(m message, n notification) content {
 		l.remarks = append(l.remarks, "Reminder: open for "+open+", last notification at "+libra.FormatTime(n.LastSent)+". To stop reminders, acknowledge it: libra alarms ack "+a.ID)
 	}
 	if a.Flapping && a.State == libra.Raised {
-		if !strings.HasSuffix(a.Summary, flapping) { // as the watchdog's do
-			l.text += flapping
+		if !strings.HasSuffix(a.Summary, libra.FlappingNote) { // as the watchdog's do
+			l.text += libra.FlappingNote
 		}
 		l.remarks = append(l.remarks, "Flapping: it comes and goes, and stays raised until it is calm")
 	}
@@ -102,9 +102,6 @@ func (w writer) single(m message, n notification) content {
 	l.links = w.links(a)
 	return l
 }
-
-// flapping follows the text about an alarm that is flapping.
-const flapping = " (flapping)"
 
 // oneLine says it all in one line.
 func oneLine(a libra.Alarm, host string) string {

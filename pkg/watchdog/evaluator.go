@@ -214,7 +214,7 @@ func (ev *evaluator) emit(o observation, is Tally, change Change) {
 	a.Evidence = evidence(o, is, change, o.probe.streak.limits(ev.cfg))
 	a.Cause, a.Flapping, a.EvidenceDetails = o.reading.Cause, is.Flapping, o.reading.Details
 	if is.Flapping {
-		a.Summary += flappingNote
+		a.Summary += libra.FlappingNote
 	}
 	if change == Clear {
 		a.State, a.Severity, a.Until = libra.Cleared, before.Alarm.Severity, o.at.UTC()

@@ -15,9 +15,6 @@ import (
 // mostEvidence bounds the evidence of what components name, in bytes.
 const mostEvidence = 2500
 
-// flappingNote follows the summary of an alarm that is flapping.
-const flappingNote = " (flapping)"
-
 // settingFault is one fault of the settings, and the components that have it.
 type settingFault struct {
 	text       string
@@ -60,7 +57,7 @@ func (ev *evaluator) checkSettings(now time.Time) {
 		return
 	}
 	// While heartbeats are missing, so may be faults: what can start is known from systemd.
-	if strings.TrimSuffix(t.Alarm.Summary, flappingNote) != n.Summary || len(unheard) == 0 && t.Alarm.Evidence != n.Evidence {
+	if strings.TrimSuffix(t.Alarm.Summary, libra.FlappingNote) != n.Summary || len(unheard) == 0 && t.Alarm.Evidence != n.Evidence {
 		ev.emit(o, ev.tally(n.ID), Update)
 	}
 }

@@ -199,11 +199,13 @@ func TestSettingsFaults(t *testing.T) {
 func faulty(text string) []event.Trouble { return event.SettingTroubles([]error{errors.New(text)}) }
 
 // send sends a heartbeat of another component than the recorder.
-func (r *rig) send(component string, troubles []event.Trouble) {
+func (r *rig) send(component string, troubles []event.Trouble) { r.sendOf(component, "1", troubles) }
+
+func (r *rig) sendOf(component, instance string, troubles []event.Trouble) {
 	r.mu.Lock()
 	onHeartbeat := r.onHeartbeat
 	r.mu.Unlock()
-	onHeartbeat(event.Heartbeat{Component: component, Instance: "1", PID: 8, Troubles: troubles})
+	onHeartbeat(event.Heartbeat{Component: component, Instance: instance, PID: 8, Troubles: troubles})
 }
 
 // The faults of all components are one alarm, which says who has which; it clears
@@ -251,12 +253,6 @@ func TestSettingsOfAnInstanceThatIsGone(t *testing.T) {
 					r.cfg.Expect = append(r.cfg.Expect, watchdog.Target{Component: "libra-inspector", Instance: "3"})
 				}
 				r.start()
-				heartbeat := func(instance string, troubles []event.Trouble) {
-					r.mu.Lock()
-					onHeartbeat := r.onHeartbeat
-					r.mu.Unlock()
-					onHeartbeat(event.Heartbeat{Component: "libra-inspector", Instance: instance, PID: 8, Troubles: troubles})
-				}
 				settings := func() (list []string) {
 					r.mu.Lock()
 					defer r.mu.Unlock()
@@ -268,26 +264,26 @@ func TestSettingsOfAnInstanceThatIsGone(t *testing.T) {
 					return list
 				}
 				for range 12 {
-					heartbeat("3", faulty("invalid LIBRA_CACHE"))
-					heartbeat("1", nil)
+					r.sendOf("libra-inspector", "3", faulty("invalid LIBRA_CACHE"))
+					r.sendOf("libra-inspector", "1", nil)
 					r.advance(1, true)
 				}
 				for range 9 * 60 {
-					heartbeat("1", nil)
+					r.sendOf("libra-inspector", "1", nil)
 					r.advance(1, true)
 				}
 				if got := settings(); !slices.Equal(got, []string{"raised"}) {
 					t.Errorf("before it is gone: %q", got)
 				}
 				for range 2 * 60 {
-					heartbeat("1", nil)
+					r.sendOf("libra-inspector", "1", nil)
 					r.advance(1, true)
 				}
 				r.set(func() { r.bus = errDown })
 				r.advance(20, false)
 				r.set(func() { r.bus = nil })
 				for range 60 {
-					heartbeat("1", nil)
+					r.sendOf("libra-inspector", "1", nil)
 					r.advance(1, true)
 				}
 				want := []string{"raised", "cleared"}

@@ -76,7 +76,7 @@ func (ev *evaluator) updateFile(o observation, n namedTrouble) {
 	if !ok || t.Alarm.State != libra.Raised || t.Alarm.Severity != n.Severity {
 		return
 	}
-	if strings.TrimSuffix(t.Alarm.Summary, flappingNote) != n.Summary || t.Alarm.Evidence != n.Evidence {
+	if strings.TrimSuffix(t.Alarm.Summary, libra.FlappingNote) != n.Summary || t.Alarm.Evidence != n.Evidence {
 		ev.emit(o, ev.tally(n.ID), Update)
 	}
 }

@@ -69,7 +69,7 @@ func (t Troubled) IsAfter(c Cursor) bool { return t.compare(c) > 0 }
 
 // Troubled lists the watched pages in trouble, the worst first. It looks at pages
 // with an error, a report over budget or an open alarm only, however many others
-// there are, unless no inspector runs.
+// there are, unless no inspector sends heartbeats.
 func (s *State) Troubled() []Troubled {
 	list := s.Memory.troubled(func(id string) (url string, ok bool) {
 		w, ok := s.Watches.Of(id)

@@ -154,7 +154,7 @@ func (s *State) gaps(now time.Time) (unknown, refused []Gap) {
 // What is counted and may be unknown.
 const (
 	alarmsGap  = "alarms"
-	reportsGap = "newest reports" // and so which requests are open
+	reportsGap = libra.NewestReports // and so which requests are open
 	watchesGap = "watches"
 )
 
