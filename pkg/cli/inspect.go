@@ -40,7 +40,8 @@ not executed: they are counted, and where they may fetch more, the page weighs
 Without a scheme https is meant; http is used, and the report says so, where https
 does not answer.
 
-Private addresses are refused unless --allow or LIBRA_ALLOW lists them.
+Private addresses are refused unless --allow or LIBRA_ALLOW lists them, and are
+reached only for a page that is itself on one.
 
 A budget file is LightWallet's budget.json, sizes in KB of 1024 bytes; they are
 shown in kB of 1000 bytes, with the file's figure beside them:

@@ -73,7 +73,7 @@ func (p *page) style(ctx context.Context, d *document) {
 		case u.Type == libra.Stylesheet:
 			continue // imports are known already
 		}
-		e := edge{initiator: u.Sheet, upgrade: d.doc.Upgrade, ref: markup.Reference{URL: u.URL, Type: u.Type, Fetch: u.Fetch, Reason: u.Reason}}
+		e := edge{initiator: u.Sheet, upgrade: d.doc.Upgrade, private: d.private, ref: markup.Reference{URL: u.URL, Type: u.Type, Fetch: u.Fetch, Reason: u.Reason}}
 		for _, next := range u.Fallback {
 			e.ref.Fallback = append(e.ref.Fallback, markup.Reference{URL: next, Type: u.Type, Reason: u.Reason + ", after a source that failed"})
 		}

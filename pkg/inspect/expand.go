@@ -26,6 +26,7 @@ type document struct {
 	styled        []edge   // what the style sheets use, once all have arrived
 	ifDisplayed   []edge   // what is requested if it is displayed
 	stylesApplied bool     // styled is known
+	private       bool     // from a private address
 }
 
 // readBody reads the body of an answered request for references.
@@ -95,15 +96,16 @@ func (p *page) readDocument(ctx context.Context, r *request) {
 	d := p.parse(ctx, markup.Input{
 		Body: res.Body, MediaType: res.MediaType, Charset: res.Charset, FramedBy: framedBy, URL: res.FinalURL,
 		Refresh: res.Header.Get("Refresh"), Link: strings.Join(res.Header.Values("Link"), ", "),
-	}, env, r.depth)
+	}, env, r.depth, res.Private)
 	r.refs = d.refs
 	r.frame = d
 }
 
-// parse reads a document and requests what it refers to.
-func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth int) *document {
+// parse reads a document and requests what it refers to. private says that it came
+// from a private address.
+func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth int, private bool) *document {
 	d := p.tree(ctx, in, env)
-	d.depth = depth
+	d.depth, d.private = depth, private
 	if d.doc.Scripts > 0 {
 		p.countScripts(d.doc.Scripts, d.doc.ScriptBytes, d.doc.URL)
 	}
@@ -114,7 +116,7 @@ func (p *page) parse(ctx context.Context, in markup.Input, env markup.Env, depth
 	p.docs = append(p.docs, d)
 	p.parseLimits(d.doc)
 	for _, ref := range d.doc.References {
-		e := edge{ref: ref, initiator: d.doc.URL, base: d.doc.Base, encoding: d.doc.Encoding, upgrade: d.doc.Upgrade}
+		e := edge{ref: ref, initiator: d.doc.URL, base: d.doc.Base, encoding: d.doc.Encoding, upgrade: d.doc.Upgrade, private: d.private}
 		if ref.Box > 0 && ref.Fetch == libra.Fetched {
 			d.ifDisplayed = append(d.ifDisplayed, e)
 			continue
@@ -152,7 +154,7 @@ func (p *page) inlineSheets(ctx context.Context, d *document) {
 		if src.URL != "" {
 			continue
 		}
-		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), sheetFrom{base: src.Base, encoding: d.doc.Encoding, upgrade: d.doc.Upgrade}, d.env.Viewport())
+		d.inline[i] = p.parseSheet(ctx, []byte(src.Text), sheetFrom{base: src.Base, encoding: d.doc.Encoding, upgrade: d.doc.Upgrade, private: d.private}, d.env.Viewport())
 		for _, e := range d.inline[i].edges() {
 			e.initiator = d.doc.URL
 			d.imports = append(d.imports, e)
@@ -206,6 +208,7 @@ func (p *page) requestEdge(ctx context.Context, e *edge, depth int) {
 	if e.req = p.enqueue(ctx, e.ref, e.initiator, depth); e.req == nil {
 		return
 	}
+	e.req.private = e.req.private || e.private // a request that was sent already stays refused
 	if e.req.encoding == "" {
 		e.req.encoding = cmp.Or(e.ref.Encoding, e.encoding)
 	}
@@ -221,7 +224,7 @@ func (p *page) requestEdge(ctx context.Context, e *edge, depth int) {
 	if f := e.ref.Fallback; e.req.fallback == nil && len(f) > 0 {
 		next := f[0]
 		next.Fetch = libra.Fetched
-		e.req.fallback, e.req.laterFallback = []edge{{ref: next, initiator: e.initiator, upgrade: e.upgrade}}, f[1:]
+		e.req.fallback, e.req.laterFallback = []edge{{ref: next, initiator: e.initiator, upgrade: e.upgrade, private: e.private}}, f[1:]
 	}
 }
 
@@ -249,7 +252,7 @@ func (p *page) srcdoc(ctx context.Context, e *edge, depth int) {
 	if e.ref.InlineType != "" {
 		in.MediaType, in.Base, in.Srcdoc = e.ref.InlineType, opaqueBase, false
 	}
-	e.frame = p.parse(ctx, in, p.env(parent), depth)
+	e.frame = p.parse(ctx, in, p.env(parent), depth, e.private)
 }
 
 // readScript requests what a script imports.
@@ -260,7 +263,7 @@ func (p *page) readScript(ctx context.Context, r *request) {
 	}
 	p.countScripts(1, int64(len(res.Body)), res.FinalURL)
 	for _, ref := range p.judgeScript(res, module) {
-		e := edge{ref: ref, initiator: r.result.FinalURL, upgrade: r.upgrade}
+		e := edge{ref: ref, initiator: r.result.FinalURL, upgrade: r.upgrade, private: r.private}
 		if r.upgrade && ref.Fetch == libra.Fetched {
 			e.ref.Upgrade()
 		}

@@ -51,6 +51,9 @@ type Config struct {
 	// Allow lists the address prefixes that may be reached although they are
 	// not public. Default none.
 	Allow []netip.Prefix
+	// AsPublic lists the address prefixes that count as public, for tests: all
+	// their addresses are of this machine. Default none.
+	AsPublic []netip.Prefix
 	// AllowRemedy says what the reader of a report can do to allow a prefix.
 	// Default [address.WithFlag], for the command line.
 	AllowRemedy func(netip.Prefix) string
@@ -150,7 +153,7 @@ type Inspector struct {
 func New(cfg Config) *Inspector {
 	cfg = cfg.withDefaults()
 	return &Inspector{cfg: cfg, memory: semaphore.NewWeighted(cfg.Memory / 2), trees: semaphore.NewWeighted(cfg.Memory / 2), sheets: newSheetCache(), verdicts: newVerdicts(), client: fetch.New(fetch.Config{
-		Allow: cfg.Allow, AllowRemedy: cfg.AllowRemedy, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
+		Allow: cfg.Allow, AsPublic: cfg.AsPublic, AllowRemedy: cfg.AllowRemedy, UserAgent: cfg.UserAgent, Limits: cfg.Limits.Limits, TLS: cfg.TLS,
 	})}
 }
 

@@ -33,6 +33,7 @@ type request struct {
 	sandbox       bool               // of the frame
 	noScript      bool               // the sandbox does not allow scripts
 	upgrade       bool               // its document upgrades insecure requests
+	private       bool               // its document came from a private address, and so may it
 	fallback      []edge             // requested instead when this fails
 	laterFallback []markup.Reference // the fallbacks after those
 	// integrity is what the body must hash to before it is read.
@@ -54,6 +55,7 @@ type edge struct {
 	base      string    // of what the reference itself contains
 	encoding  string    // of the body
 	upgrade   bool      // insecure requests of the answer are upgraded
+	private   bool      // the document that names it came from a private address
 }
 
 // page is one inspection in progress. Its state belongs to the goroutine that
@@ -103,7 +105,7 @@ func newPage(i *Inspector, url string, progress func(Progress)) *page {
 		requests: map[string]*request{}, sheets: map[string]*sheet{}, hosts: map[string]*host{},
 		results: make(chan answer),
 	}
-	p.root = &request{url: url, typ: libra.Document, kind: markup.Frame, host: p.host(url), top: true}
+	p.root = &request{url: url, typ: libra.Document, kind: markup.Frame, host: p.host(url), top: true, private: true}
 	p.requests[url] = p.root
 	p.queue.push(p.root)
 	return p

@@ -46,7 +46,7 @@ func (p *page) readSheet(ctx context.Context, r *request) {
 		return
 	}
 	text, encoding := decodeSheet(res.Body, res.Charset, r.encoding)
-	s := p.parseSheet(ctx, text, sheetFrom{base: res.FinalURL, encoding: encoding, depth: r.depth, upgrade: r.upgrade}, p.viewport())
+	s := p.parseSheet(ctx, text, sheetFrom{base: res.FinalURL, encoding: encoding, depth: r.depth, upgrade: r.upgrade, private: r.private}, p.viewport())
 	p.sheets[r.url] = s
 	r.refs = append(r.refs, s.edges()...)
 }
@@ -57,6 +57,7 @@ type sheetFrom struct {
 	encoding string
 	depth    int  // of imports
 	upgrade  bool // insecure requests are upgraded
+	private  bool // its document came from a private address
 }
 
 // parseSheet reads a style sheet and requests its imports.
@@ -72,7 +73,7 @@ func (p *page) parseSheet(ctx context.Context, text []byte, from sheetFrom, v me
 		p.reasons.limit("css_rules", "a style sheet has more rules than are read: limit css_rules")
 	}
 	for _, i := range s.parsed.Imports(v) {
-		e := edge{initiator: from.base, encoding: from.encoding, upgrade: from.upgrade, ref: markup.Reference{
+		e := edge{initiator: from.base, encoding: from.encoding, upgrade: from.upgrade, private: from.private, ref: markup.Reference{
 			URL: i.URL, Type: libra.Stylesheet, Fetch: i.Fetch, Reason: i.Reason, Kind: markup.Sheet, Media: i.Media,
 		}}
 		if mediaType, text, ok := markup.DataURI(i.URL); ok {

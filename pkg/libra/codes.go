@@ -9,8 +9,8 @@ const (
 	CodeInvalidURL Code = "invalid-url"
 	// CodeInvalidPrefix: the text is not an IP prefix.
 	CodeInvalidPrefix Code = "invalid-prefix"
-	// CodeAddressForbidden: the host has a private address, or the port belongs
-	// to another protocol.
+	// CodeAddressForbidden: the host has a private address that is not allowed, or
+	// that a public page or redirect names; or the port belongs to another protocol.
 	CodeAddressForbidden Code = "address-forbidden"
 	// CodeHTTPOnly: the address was typed without a scheme, https does not answer,
 	// and the page was inspected over http.

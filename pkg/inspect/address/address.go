@@ -1,11 +1,17 @@
 // Package address decides which IP addresses may be reached: those of the public
 // Internet, and those that are allowed. The engine asks it right before each
 // connection; libra-web asks it about the address in a URL that is submitted.
+//
+// As in https://wicg.github.io/local-network-access/, an address is in an address
+// space, and the engine keeps what comes from the public one out of the other.
+// The specification has two spaces that are not public, local and loopback. Here
+// they are one: both are reached only where an operator allows it.
 package address
 
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"code.dny.dev/ssrf"
@@ -13,11 +19,22 @@ import (
 	"libra/pkg/libra"
 )
 
+// Space is the address space of an address.
+type Space int
+
+// The address spaces.
+const (
+	Forbidden Space = iota // neither public nor allowed
+	Public                 // the Internet
+	Private                // allowed, and not public
+)
+
 // Guard refuses addresses that are neither public nor allowed.
 type Guard struct {
-	allow  []netip.Prefix
-	remedy func(netip.Prefix) string
-	public *ssrf.Guardian
+	allow    []netip.Prefix
+	remedy   func(netip.Prefix) string
+	public   *ssrf.Guardian
+	asPublic []netip.Prefix
 }
 
 // NewGuard returns a guard that lets allow through. remedy says what the reader of a
@@ -27,6 +44,39 @@ func NewGuard(allow []netip.Prefix, remedy func(netip.Prefix) string) Guard {
 		remedy = WithFlag
 	}
 	return Guard{allow: allow, remedy: remedy, public: ssrf.New(ssrf.WithAnyPort())}
+}
+
+// AsPublic returns g with prefixes that count as public. It is for tests, whose
+// addresses are all of this machine, as --ip-address-space-overrides is in Chromium.
+func (g Guard) AsPublic(prefixes []netip.Prefix) Guard {
+	g.asPublic = prefixes
+	return g
+}
+
+// nat64 maps IPv4 addresses into IPv6 (RFC 6052): what is behind it is as public as
+// the IPv4 address.
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// Space returns the address space of ip.
+func (g Guard) Space(ip netip.Addr) Space {
+	ip = ip.Unmap().WithZone("")
+	if within(g.asPublic, ip) || g.public.SafeAddr(ip) == nil {
+		return Public
+	}
+	if !within(g.allow, ip) {
+		return Forbidden
+	}
+	if nat64.Contains(ip) {
+		b := ip.As16()
+		if g.public.SafeAddr(netip.AddrFrom4([4]byte(b[12:]))) == nil {
+			return Public
+		}
+	}
+	return Private
+}
+
+func within(prefixes []netip.Prefix, ip netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // WithFlag is the remedy for who runs libra inspect.
@@ -40,16 +90,20 @@ func AskOperator(p netip.Prefix) string {
 // Check returns a [libra.Reason] with [libra.CodeAddressForbidden] if ip may not be
 // reached.
 func (g Guard) Check(ip netip.Addr) error {
-	ip = ip.Unmap().WithZone("")
-	for _, p := range g.allow {
-		if p.Contains(ip) {
-			return nil
-		}
-	}
-	if g.public.SafeAddr(ip) == nil {
+	if g.Space(ip) != Forbidden {
 		return nil
 	}
+	ip = ip.Unmap().WithZone("")
 	return libra.Reason{Code: libra.CodeAddressForbidden, Text: fmt.Sprintf("%s is a private address", ip), Remedy: g.remedy(reserved(ip))}
+}
+
+// FromPublic is the reason why what comes from a public address does not reach ip,
+// whether ip is allowed or not.
+func FromPublic(ip netip.Addr) libra.Reason {
+	return libra.Reason{
+		Code: libra.CodeAddressForbidden, Text: fmt.Sprintf("%s is a private address, and what names it came from a public one", ip.Unmap().WithZone("")),
+		Remedy: "name a public address, or inspect a page that is itself on an allowed private one",
+	}
 }
 
 // CheckHost is Check for the host of a parsed URL that is an IP address, or a name

@@ -64,3 +64,19 @@ func TestRemedyIsForTheReader(t *testing.T) {
 		}
 	}
 }
+
+// The address space of an address; what is behind a translation is as public as it.
+func TestSpace(t *testing.T) {
+	guard := address.NewGuard([]netip.Prefix{
+		netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("64:ff9b::/96"),
+	}, nil).AsPublic([]netip.Prefix{netip.MustParsePrefix("127.0.1.0/24")})
+	for ip, want := range map[string]address.Space{
+		"93.184.215.14": address.Public, "2606:4700::1111": address.Public, "127.0.0.1": address.Private, "::1": address.Private,
+		"::ffff:127.0.0.1": address.Private, "127.0.1.9": address.Public, "::ffff:127.0.1.9": address.Public, "10.0.0.1": address.Forbidden,
+		"fe80::1%eth0": address.Forbidden, "64:ff9b::5db8:d70e": address.Public, "64:ff9b::7f00:1": address.Private, "::127.0.0.1": address.Forbidden,
+	} {
+		if got := guard.Space(netip.MustParseAddr(ip)); got != want {
+			t.Errorf("%s: space %d, want %d", ip, got, want)
+		}
+	}
+}

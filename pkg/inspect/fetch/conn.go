@@ -30,6 +30,7 @@ type conn struct {
 	// How long each step of the dial took; constant.
 	dns, connect, handshake time.Duration
 	h2                      bool
+	private                 bool // the address is allowed, and not public
 
 	use  func()        // closes used
 	used chan struct{} // HTTP/1: closed by the first request, or by Close

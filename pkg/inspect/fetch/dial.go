@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -22,24 +21,11 @@ var (
 	errH1 = errors.New("server speaks HTTP/1.1")
 )
 
-// guard is asked by the net.Dialer about each resolved address right before the
-// connect, so that it applies to redirects and to names that resolve again.
-type guard struct{ address.Guard }
-
-func (g guard) control(_, addr string, _ syscall.RawConn) error {
-	ap, err := netip.ParseAddrPort(addr)
-	if err != nil {
-		return faultf(ErrForbidden, err, "invalid address %q", addr)
-	}
-	if err := g.Check(ap.Addr()); err != nil {
-		return &fault{kind: ErrForbidden, reason: libra.ReasonOf(err), cause: err}
-	}
-	return nil
-}
-
-// network dials for both transports and remembers which hosts speak HTTP/2.
+// network dials for both transports of one address space and remembers which hosts
+// speak HTTP/2.
 type network struct {
-	guard   guard
+	guard   address.Guard
+	space   address.Space
 	tls     *tls.Config
 	connect time.Duration
 
@@ -138,12 +124,14 @@ func (n *network) tcp(ctx context.Context, addr string) (*conn, error) {
 		DNSStart: func(httptrace.DNSStartInfo) { resolving = time.Now() },
 		DNSDone:  func(httptrace.DNSDoneInfo) { connecting = time.Now() },
 	})
-	d := net.Dialer{Timeout: n.connect, Control: n.guard.control}
+	var checked control
+	d := net.Dialer{Timeout: n.connect, Control: func(_, addr string, _ syscall.RawConn) error { return checked.check(n, addr) }}
 	tcp, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, checked.explain(err)
 	}
 	c := newConn(tcp)
+	c.private = n.space == address.Private
 	c.connect = time.Since(started)
 	if !resolving.IsZero() {
 		c.dns = connecting.Sub(resolving)
@@ -242,7 +230,7 @@ func (n *network) dialH2(ctx context.Context, _, addr string) (net.Conn, error) 
 
 const (
 	idleTime = 30 * time.Second // after which an unused connection is closed
-	mostIdle = 256              // of all hosts together
+	mostIdle = 256              // of all hosts of an address space together
 )
 
 // transports are net/http's for HTTP/1.1 and for HTTP/2, over one network.
@@ -251,12 +239,12 @@ type transports struct {
 	h1, h2 *http.Transport
 }
 
-func newTransports(cfg Config) *transports {
+func newTransports(cfg Config, guard address.Guard, space address.Space) *transports {
 	base := cfg.TLS
 	if base == nil {
 		base = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	n := &network{guard: guard{address.NewGuard(cfg.Allow, cfg.AllowRemedy)}, tls: base, connect: cfg.Limits.ConnectTimeout}
+	n := &network{guard: guard, space: space, tls: base, connect: cfg.Limits.ConnectTimeout}
 	transport := func() *http.Transport {
 		return &http.Transport{
 			Proxy:                  nil, // never from the environment

@@ -11,7 +11,8 @@
 //
 // URLs and responses are untrusted. The address is checked at each connect, after
 // the name is resolved, so that neither a redirect nor DNS rebinding reaches a
-// private network. Proxies in the environment are ignored. [Limits] bounds
+// private network. Where private addresses are allowed, only what comes from one
+// may lead to one; connections to them are kept apart from the others. Proxies in the environment are ignored. [Limits] bounds
 // everything that can grow or last. A limit that is reached ends that one request,
 // keeps the bytes counted so far, and is reported as a [*Limit] with a text for
 // people.

@@ -60,7 +60,7 @@ func (s *Session) exchange(ctx context.Context, r Request, u weburl.URL, chain [
 	if cookies := s.jar.header(x.visit); cookies != "" {
 		req.Header["Cookie"] = []string{cookies}
 	}
-	resp, err := s.client.rt.roundTrip(ctx, x, req)
+	resp, err := s.client.rt.roundTrip(ctx, x, req, r.FromPublic)
 	x.headersDone(ctx, err == nil)
 	if err != nil {
 		x.fail(explain(ctx, &s.client.limits, u, err))
@@ -199,6 +199,13 @@ func (x *exchange) readHead(u weburl.URL, resp *http.Response) {
 	if x.visit.opens && x.location == "" {
 		x.s.top.Store(&u)
 	}
+}
+
+// private reports whether the response came from a private address.
+func (x *exchange) private() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.conn != nil && x.conn.private
 }
 
 // certificateUntil returns until when browsers trust the server: until the first

@@ -22,6 +22,9 @@ type Config struct {
 	// AllowRemedy says what the reader of a refusal can do to allow a prefix.
 	// Default [address.WithFlag].
 	AllowRemedy func(netip.Prefix) string
+	// AsPublic lists the address prefixes that count as public, for tests: all
+	// their addresses are of this machine. Default none.
+	AsPublic []netip.Prefix
 	// UserAgent is sent with every request. Default [DefaultUserAgent].
 	UserAgent string
 	// AcceptLanguage is sent with every request. Default "en-US,en;q=0.9".
@@ -45,6 +48,10 @@ type Request struct {
 	Referrer string
 	// TopLevel means that a document replaces its referrer, and is no frame in it.
 	TopLevel bool
+	// FromPublic means that the document that names URL came from a public address:
+	// the request, and its redirects, reach only public addresses. Without it they
+	// may reach what is allowed until a redirect comes from a public address.
+	FromPublic bool
 	// Range is a Range header such as "bytes=0-", which media gets by default.
 	Range string
 	// ETag and LastModified make the request conditional: the response may be 304.
@@ -109,6 +116,8 @@ type Result struct {
 	// CertificateUntil is when the first certificate expires of the chain that
 	// vouches for the last hop's server; the zero time without TLS.
 	CertificateUntil time.Time
+	// Private says that the last hop's address is not public, but allowed.
+	Private bool
 	// Err is why the request failed or was cut short: it wraps one of the
 	// package's errors or a [*Limit], and its text is one line for people. A
 	// status of 400 and above is no error.
@@ -120,7 +129,7 @@ type Result struct {
 // Client holds the connections that all sessions share.
 type Client struct {
 	cfg    Config // with its defaults
-	rt     *transports
+	rt     *spaces
 	limits commonLimits
 	slots  *bodySlots
 }
@@ -134,7 +143,7 @@ func New(cfg Config) *Client {
 	if cfg.AcceptLanguage == "" {
 		cfg.AcceptLanguage = "en-US,en;q=0.9"
 	}
-	return &Client{cfg: cfg, rt: newTransports(cfg), limits: newCommonLimits(cfg.Limits), slots: newBodySlots()}
+	return &Client{cfg: cfg, rt: newSpaces(cfg), limits: newCommonLimits(cfg.Limits), slots: newBodySlots()}
 }
 
 // Close closes idle connections.
@@ -176,6 +185,8 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 			res.Body = x.held.b
 		}
 		res.MediaType, res.Charset, res.CertificateUntil = x.hop.MediaType, x.charset, x.certificateUntil()
+		res.Private = x.private()
+		r.FromPublic = r.FromPublic || !res.Private
 		if x.err != nil || x.location == "" {
 			break
 		}
