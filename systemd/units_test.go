@@ -139,3 +139,23 @@ func TestUnitsHaveLimitsAndRestart(t *testing.T) {
 		}
 	}
 }
+
+// What each unit may reach over the network: systemd keeps a compromised one from the
+// rest. Only those that fetch pages or call the services of others reach any address.
+func TestUnitsReachWhatTheyNeed(t *testing.T) {
+	const none, local, anywhere = "PrivateNetwork=yes\n", "IPAddressDeny=any\nIPAddressAllow=localhost\n", ""
+	want := map[string]string{
+		"libra-keys": none, "libra-retry@": none, "libra-started": none,
+		"libra-bus": local, "libra-recorder": local, "libra-web": local,
+		"libra-inspector@": anywhere, "libra-watchdog": anywhere, "libra-notifier": anywhere,
+	}
+	for name, unit := range units(t) {
+		limit, ok := want[name]
+		if !ok {
+			t.Errorf("add %s to this table", name)
+		}
+		if got := strings.Join(regexp.MustCompile(`(?m)^(PrivateNetwork|IPAddress\w+)=.*\n`).FindAllString(unit, -1), ""); got != limit {
+			t.Errorf("%s has %q, want %q", name, got, limit)
+		}
+	}
+}

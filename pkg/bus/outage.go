@@ -79,7 +79,7 @@ func (c *Conn) remedy(why error) string {
 	case errors.Is(why, syscall.ECONNREFUSED), errors.Is(why, nats.ErrNoServers):
 		return "nothing listens there: systemctl start libra-bus, or correct LIBRA_BUS_LISTEN or LIBRA_NATS_URL"
 	}
-	return "check that a NATS server listens at LIBRA_BUS_LISTEN, or LIBRA_NATS_URL, and that no firewall is in between"
+	return "check that a NATS server listens at LIBRA_BUS_LISTEN, or LIBRA_NATS_URL, and that neither a firewall nor IPAddressDeny= of this unit is in between (docs/operations.md#a-bus-at-another-address)"
 }
 
 // redacted removes the passwords from URLs.
