@@ -16,7 +16,7 @@ setup: ## install the Debian packages that the targets below need (root)
 
 build: ## compile the programs into build/bin
 	@mkdir -p build/bin
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ $(PROGRAMS:%=./cmd/%)
+	$(GO) build -buildmode=pie -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ $(PROGRAMS:%=./cmd/%)
 
 run: ## set up, start the appliance, inspect a real page
 	@scripts/setup

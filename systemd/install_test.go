@@ -3,6 +3,7 @@
 package systemd_test
 
 import (
+	"debug/elf"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -46,6 +47,15 @@ func TestInstallAndUninstall(t *testing.T) {
 			}
 		}
 	}
+	programs, err := filepath.Glob(root + "/opt/libra/bin/*")
+	if err != nil || len(programs) == 0 {
+		t.Fatalf("no programs: %v", err)
+	}
+	for _, file := range programs {
+		if kind, err := typeOf(file); err != nil || kind != elf.ET_DYN {
+			t.Errorf("%s is of type %s, %v: built without -buildmode=pie, it is at the same address in every process", file, kind, err)
+		}
+	}
 	for _, file := range renamed {
 		if exists(file) {
 			t.Errorf("install: %s of an earlier version is still there", file)
@@ -56,7 +66,7 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 
 	run("uninstall")
-	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && !strings.HasPrefix(file, root+"/etc/libra/") {
 			t.Errorf("uninstall: %s is still there", strings.TrimPrefix(file, root))
 		}
@@ -65,4 +75,13 @@ func TestInstallAndUninstall(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+func typeOf(file string) (elf.Type, error) {
+	f, err := elf.Open(file)
+	if err != nil {
+		return elf.ET_NONE, err
+	}
+	defer f.Close()
+	return f.Type, nil
 }
