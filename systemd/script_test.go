@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -251,5 +252,34 @@ func TestLibraKeysRestartsAlone(t *testing.T) {
 	}
 	if log := box.Journal(t, "--unit=libra-recorder", "--since=-20s"); !strings.Contains(log, "libra-recorder.service/nkey") || !strings.Contains(log, "restart libra-keys") {
 		t.Errorf("the journal does not name the missing key:\n%s", log)
+	}
+}
+
+// up says "ready" only where every unit runs and the page responds: not while systemd
+// restarts one repeatedly, nor at ports that are not those of the running
+// container. It names a setting that is not in effect.
+func TestUpIsReadyOnlyWhereLibraResponds(t *testing.T) {
+	s := newScript(t)
+	if out := s.must(t, "up", "LIBRA_BUS_SPACE=huge"); !strings.Contains(out, "invalid settings: LIBRA_BUS_SPACE") || !strings.Contains(out, "doctor") {
+		t.Errorf("up with an invalid LIBRA_BUS_SPACE:\n%s", out)
+	}
+	for _, name := range []string{"APPLIANCE_PORT", "APPLIANCE_BUS_PORT"} {
+		other := &script{home: s.home, env: append(slices.Clone(s.env), name+"=9")}
+		if out, err := other.run("up"); err == nil || strings.Contains(out, "Libra is ready") || !strings.Contains(out, "scripts/appliance down") {
+			t.Errorf("up with another %s: %v\n%s", name, err, out)
+		}
+	}
+	unit := filepath.Join(s.home, "units", "libra-recorder.service")
+	text, err := os.ReadFile(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(unit, bytes.ReplaceAll(text, []byte("\nExecStart="), []byte("\nExecStart=/bin/false ")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, "systemctl", "daemon-reload")
+	s.must(t, "systemctl", "stop", "libra-recorder")
+	if out, err := s.run("up"); err == nil || strings.Contains(out, "Libra is ready") || !strings.Contains(out, "not running: libra-recorder.service; see scripts/appliance journalctl") {
+		t.Errorf("up with a recorder that does not start: %v\n%s", err, out)
 	}
 }
