@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -202,12 +201,11 @@ func collect(batch []jetstream.Msg, from jetstream.MessageBatch) []jetstream.Msg
 func (r alarmReader) deliver(ctx context.Context, batch []jetstream.Msg) {
 	var deliveries []AlarmDelivery
 	for _, m := range batch {
-		var d AlarmDelivery
-		if err := json.Unmarshal(m.Data(), &d.Transition); err != nil {
-			r.log.Error("message cannot be read, dropped", "subject", m.Subject(), "err", err)
+		t, err := decode[libra.Transition](r.Conn, m.Subject(), m.Data())
+		if err != nil {
 			continue
 		}
-		d.Attempt = 1
+		d := AlarmDelivery{Transition: t, Attempt: 1}
 		if meta, err := m.Metadata(); err == nil {
 			d.Attempt = int(meta.NumDelivered)
 		}

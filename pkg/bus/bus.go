@@ -49,12 +49,13 @@ type Config struct {
 // Conn is a connection to the bus. It is usable at once and reconnects forever.
 // Its methods may be called concurrently.
 type Conn struct {
-	cfg     Config
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	log     *slog.Logger
-	outage  outage
-	streams sync.Map // handles by name: a look-up costs more than most calls
+	cfg      Config
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	log      *slog.Logger
+	outage   outage
+	refusals refusals
+	streams  sync.Map // handles by name: a look-up costs more than most calls
 }
 
 // Connect starts connecting and returns. An error is a fault of the

@@ -127,6 +127,15 @@ func TestLossyMessagesAreNotStored(t *testing.T) {
 // rawJetStream is a client of the bus with every permission.
 func rawJetStream(t *testing.T, b *bustest.Bus) jetstream.JetStream {
 	t.Helper()
+	js, err := jetstream.New(rawConn(t, b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+func rawConn(t *testing.T, b *bustest.Bus) *nats.Conn {
+	t.Helper()
 	key, err := nats.NkeyOptionFromSeed(b.Seed("bus"))
 	if err != nil {
 		t.Fatal(err)
@@ -136,9 +145,5 @@ func rawJetStream(t *testing.T, b *bustest.Bus) jetstream.JetStream {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
+	return nc
 }

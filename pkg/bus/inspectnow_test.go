@@ -23,7 +23,7 @@ func TestInspectNow(t *testing.T) {
 		bustest.Await(t, "the request", func() bool { return len(a.all()) > n })
 	}
 	all := a.all()
-	if len(all) != 2 || all[0].ID == all[1].ID || all[1].Page != "p1" || all[1].Watch == nil || all[1].Watch.EveryS != 3600 || all[1].Client != w.Client {
+	if len(all) != 2 || all[0].ID == all[1].ID || all[1].Page != w.Page || all[1].Watch == nil || all[1].Watch.EveryS != 3600 || all[1].Client != w.Client {
 		t.Errorf("requests %+v", all)
 	}
 }

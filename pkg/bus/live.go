@@ -3,11 +3,13 @@ package bus
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"libra/pkg/event"
+	"libra/pkg/libra"
 )
 
 // Steps and heartbeats are lossy by design: they reach those that subscribe at
@@ -37,14 +39,18 @@ func (c *Conn) ServeStep(page string, now func() event.Step) (stop func(), err e
 
 // AskStep asks the worker of a page how far it is; libra.ErrUnavailable when no
 // worker has it.
-func (c *Conn) AskStep(ctx context.Context, page string) (s event.Step, err error) {
+func (c *Conn) AskStep(ctx context.Context, page string) (event.Step, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	m, err := c.nc.RequestWithContext(ctx, event.WorkerSubject(page), nil)
 	if err != nil {
-		return s, unavailable(err)
+		return event.Step{}, unavailable(err)
 	}
-	return s, json.Unmarshal(m.Data, &s)
+	s, err := decode[event.Step](c, event.WorkerSubject(page), m.Data)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", libra.ErrUnavailable, err)
+	}
+	return s, err
 }
 
 // heartbeatEvery is short enough that libra-web misses a component within a second,
@@ -88,12 +94,9 @@ func (c *Conn) publishLossy(subject string, v any) {
 
 func subscribe[T any](c *Conn, subject string, fn func(T)) (stop func(), err error) {
 	sub, err := c.nc.Subscribe(subject, func(m *nats.Msg) {
-		var v T
-		if err := json.Unmarshal(m.Data, &v); err != nil {
-			c.log.Warn("message cannot be read, skipped", "subject", m.Subject, "err", err)
-			return
+		if v, err := decode[T](c, m.Subject, m.Data); err == nil {
+			fn(v)
 		}
-		fn(v)
 	})
 	if err != nil {
 		return nil, unavailable(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -41,14 +42,18 @@ const longestTrial = 20 * time.Second
 
 // TryChannel has the notifier send a trial message and returns the outcome;
 // libra.ErrUnavailable when no notifier answers.
-func (c *Conn) TryChannel(ctx context.Context, channel string) (t event.Tried, err error) {
+func (c *Conn) TryChannel(ctx context.Context, channel string) (event.Tried, error) {
 	ctx, cancel := context.WithTimeout(ctx, longestTrial)
 	defer cancel()
 	m, err := c.nc.RequestWithContext(ctx, event.ChannelSubject(channel), []byte(channel))
 	if err != nil {
-		return t, unavailable(err)
+		return event.Tried{}, unavailable(err)
 	}
-	return t, json.Unmarshal(m.Data, &t)
+	t, err := decode[event.Tried](c, event.ChannelSubject(channel), m.Data)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", libra.ErrUnavailable, err)
+	}
+	return t, err
 }
 
 // Channels returns the channels and routes that are in force; libra.ErrUnavailable

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -176,18 +175,15 @@ func drain(first jetstream.Msg, more <-chan jetstream.Msg, most int) []jetstream
 	return batch
 }
 
-// decoder turns messages into values for store. A message that cannot be read is
-// dropped, as it must not block what comes after it.
+// decoder turns messages into values for store. A message that is refused
+// does not block what comes after it.
 func decoder[T any](c *Conn, store func(context.Context, []T, event.Position) error) func(context.Context, []jetstream.Msg, event.Position) error {
 	return func(ctx context.Context, batch []jetstream.Msg, after event.Position) error {
 		var values []T
 		for _, m := range batch {
-			var v T
-			if err := json.Unmarshal(m.Data(), &v); err != nil {
-				c.log.Error("message cannot be read, dropped", "subject", m.Subject(), "err", err)
-				continue
+			if v, err := decode[T](c, m.Subject(), m.Data()); err == nil {
+				values = append(values, v)
 			}
-			values = append(values, v)
 		}
 		return store(ctx, values, after)
 	}

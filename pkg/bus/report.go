@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -79,10 +78,7 @@ func consumeDecoded[T any](ctx context.Context, c *Conn, stream string, cfg jets
 			caughtUp()
 		}
 	}, func(m jetstream.Msg) {
-		var v T
-		if err := json.Unmarshal(m.Data(), &v); err != nil {
-			c.log.Error("message cannot be read, skipped", "subject", m.Subject(), "err", err)
-		} else {
+		if v, err := decode[T](c, m.Subject(), m.Data()); err == nil {
 			fn(v)
 		}
 		if meta, err := m.Metadata(); err == nil && meta.NumPending == 0 {

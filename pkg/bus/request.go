@@ -2,9 +2,7 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -99,8 +97,8 @@ func lastOf[T any](ctx context.Context, c *Conn, stream, subject string) (v T, e
 	if err != nil {
 		return v, unavailable(err)
 	}
-	if err := json.Unmarshal(msg.Data, &v); err != nil {
-		return v, fmt.Errorf("read message on %s: %w", msg.Subject, err)
+	if v, err = decode[T](c, msg.Subject, msg.Data); err != nil {
+		return v, libra.ErrNotFound // what it has taken the place of may be in the history
 	}
 	return v, nil
 }
@@ -309,9 +307,8 @@ func (d *dispatcher) job(msg jetstream.Msg) (Job, bool, error) {
 		return Job{}, false, err
 	}
 	job := Job{Attempt: int(meta.NumDelivered), msg: msg}
-	if err := json.Unmarshal(msg.Data(), &job.Request); err != nil {
-		d.conn.log.Error("request cannot be read, dropped", "subject", msg.Subject(), "err", err)
-		return Job{}, false, job.Drop("unreadable")
+	if job.Request, err = decode[event.Request](d.conn.Conn, msg.Subject(), msg.Data()); err != nil {
+		return Job{}, false, job.Drop(refusedReason)
 	}
 	return job, true, nil
 }

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -159,10 +158,9 @@ func (c *Conn) submitDue(ctx context.Context, m jetstream.Msg) error {
 	if err != nil {
 		return err
 	}
-	var w event.Watch
-	if err := json.Unmarshal(m.Data(), &w); err != nil {
-		c.log.Error("message cannot be read, dropped", "subject", m.Subject(), "err", err)
-		return m.TermWithReason("unreadable")
+	w, err := decode[event.Watch](c, m.Subject(), m.Data())
+	if err != nil {
+		return m.TermWithReason(refusedReason)
 	}
 	// The same occasion makes the same request, however often it is delivered.
 	id := fmt.Sprintf("%s-%x-%d", w.Page, meta.Timestamp.Unix(), meta.Sequence.Stream)

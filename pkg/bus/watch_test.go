@@ -17,10 +17,13 @@ import (
 	"libra/pkg/libra"
 )
 
-func watchOf(page string, every int) event.Watch {
-	url := "https://example.org/" + page
+// pageOf is the id of the page of watchOf.
+func pageOf(path string) string { return libra.PageID("https://example.org/" + path) }
+
+func watchOf(path string, every int) event.Watch {
+	url := "https://example.org/" + path
 	return event.Watch{
-		Page: page, URL: url, Site: "home", Client: "alice", EveryS: every, At: time.Now().UTC().Truncate(time.Microsecond),
+		Page: pageOf(path), URL: url, Site: "home", Client: "alice", EveryS: every, At: time.Now().UTC().Truncate(time.Microsecond),
 		Budget: json.RawMessage(`[{"path":"/"}]`), SchemeGuessed: true,
 	}
 }
@@ -80,7 +83,7 @@ func TestWatchComesDue(t *testing.T) {
 		t.Errorf("two occasions are one request: %+v, %+v", first, second)
 	}
 	first.ID, first.Asked = "", time.Time{}
-	if diff := cmp.Diff(event.Request{Page: "p1", URL: w.URL, Site: "home", Client: "alice", SchemeGuessed: true, Watch: &w}, first); diff != "" {
+	if diff := cmp.Diff(event.Request{Page: w.Page, URL: w.URL, Site: "home", Client: "alice", SchemeGuessed: true, Watch: &w}, first); diff != "" {
 		t.Error(diff)
 	}
 
@@ -92,7 +95,7 @@ func TestWatchComesDue(t *testing.T) {
 	end := w
 	end.EveryS, end.At = 0, w.At.Add(time.Minute)
 	bustest.Await(t, "the bus to take the end", func() bool { return web.SetWatch(t.Context(), end) == nil })
-	if now, err := web.WatchOf(t.Context(), "p1"); err != nil || now.EveryS != 0 {
+	if now, err := web.WatchOf(t.Context(), pageOf("p1")); err != nil || now.EveryS != 0 {
 		t.Errorf("after its end the watch is %+v, %v", now, err)
 	}
 	// Another watch is the clock: due watches are relayed in order.
@@ -107,10 +110,10 @@ func TestWatchComesDue(t *testing.T) {
 		}
 		return n
 	}
-	bustest.Await(t, "the other watch", func() bool { return count("p2") >= 1 })
-	ended := count("p1")
-	bustest.Await(t, "the other watch again", func() bool { return count("p2") >= 3 })
-	if count("p1") != ended {
+	bustest.Await(t, "the other watch", func() bool { return count(pageOf("p2")) >= 1 })
+	ended := count(pageOf("p1"))
+	bustest.Await(t, "the other watch again", func() bool { return count(pageOf("p2")) >= 3 })
+	if count(pageOf("p1")) != ended {
 		t.Error("a watch that has ended still comes due")
 	}
 }
@@ -152,7 +155,7 @@ func TestDueWhileOpen(t *testing.T) {
 	t.Parallel()
 	b := bustest.Start(t)
 	web, inspector := b.Connect("web"), b.Connect("inspector")
-	open := event.Request{ID: "r1", Page: "p1", URL: "https://example.org/p1", Site: "home", Client: "alice"}
+	open := event.Request{ID: "r1", Page: pageOf("p1"), URL: "https://example.org/p1", Site: "home", Client: "alice"}
 	if err := web.Submit(t.Context(), open); err != nil {
 		t.Fatal(err)
 	}
@@ -163,10 +166,10 @@ func TestDueWhileOpen(t *testing.T) {
 	}
 	background(t, func(ctx context.Context) error { return inspector.RelayDue(ctx, nil) })
 	bustest.Await(t, "the other page to be asked for", func() bool {
-		r, err := web.OpenRequest(t.Context(), "p2")
+		r, err := web.OpenRequest(t.Context(), pageOf("p2"))
 		return err == nil && r.Watch != nil
 	})
-	if r, err := web.OpenRequest(t.Context(), "p1"); err != nil || r.ID != "r1" {
+	if r, err := web.OpenRequest(t.Context(), pageOf("p1")); err != nil || r.ID != "r1" {
 		t.Errorf("the open request is %+v, %v", r, err)
 	}
 }
@@ -206,7 +209,7 @@ func TestConsumeAndRecordWatches(t *testing.T) {
 		})
 	})
 	both := func(p1, p2 int) func() bool {
-		want := map[string]int{"p1": p1, "p2": p2}
+		want := map[string]int{pageOf("p1"): p1, pageOf("p2"): p2}
 		return func() bool {
 			mu.Lock()
 			defer mu.Unlock()
@@ -225,16 +228,16 @@ func TestConsumeAndRecordWatches(t *testing.T) {
 	if err := recorder.RestoreWatch(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	if now, err := web.WatchOf(t.Context(), "p1"); err != nil || now.EveryS != 0 {
+	if now, err := web.WatchOf(t.Context(), pageOf("p1")); err != nil || now.EveryS != 0 {
 		t.Errorf("restoring brought back %+v, %v", now, err)
 	}
 	if err := recorder.RestoreWatch(t.Context(), watchOf("p3", 60)); err != nil {
 		t.Fatal(err)
 	}
-	if now, err := web.WatchOf(t.Context(), "p3"); err != nil || now.EveryS != 60 {
+	if now, err := web.WatchOf(t.Context(), pageOf("p3")); err != nil || now.EveryS != 60 {
 		t.Errorf("restored: %+v, %v", now, err)
 	}
-	if _, err := web.WatchOf(t.Context(), "p4"); !errors.Is(err, libra.ErrNotFound) {
+	if _, err := web.WatchOf(t.Context(), pageOf("p4")); !errors.Is(err, libra.ErrNotFound) {
 		t.Errorf("a page without a watch: %v", err)
 	}
 }

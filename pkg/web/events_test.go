@@ -145,9 +145,9 @@ func TestSlowReader(t *testing.T) {
 	}
 	bustest.Await(t, "the stream", streams(1))
 	inspector := h.bus.Connect("inspector")
-	long := strings.Repeat("x", 1<<15) // its backlog holds 128 of them
+	long := strings.Repeat("x", 1<<13) // its backlog holds 128 of them
 	bustest.Await(t, "the slow one to be disconnected", func() bool {
-		for range 20 {
+		for range 80 {
 			inspector.PublishStep(event.Step{Page: request(1).Page, Request: long})
 		}
 		return strings.Contains(h.get("/metrics").body, "libra_web_event_streams_dropped_total 1\n")

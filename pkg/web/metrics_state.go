@@ -64,6 +64,7 @@ var (
 // component of another version, is left out.
 var heartbeatMetrics = map[string]*metric{
 	"goroutines":         heartbeatMetric(gauge, "libra_component_goroutines", "Goroutines of the component."),
+	"messages_refused":   heartbeatMetric(counter, "libra_component_messages_refused_total", "Messages of the bus that the component has dropped, because they could not be read or disagreed with their subject."),
 	"requests_submitted": nil, // libra_web_submissions_total
 	"requests_refused":   nil,
 	"pages_in_hand":      heartbeatMetric(gauge, "libra_inspector_pages_in_progress", "Pages that the inspector is inspecting."),

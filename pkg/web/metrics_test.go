@@ -37,7 +37,7 @@ func promtool(t *testing.T, stdin string, args ...string) {
 }
 
 // heartbeatCounters lists what components count in their heartbeats: the
-// arguments of Count in the programs, and what the chassis adds.
+// arguments of Count in the programs, and what the chassis and the connection add.
 func heartbeatCounters(t *testing.T) map[string][]string {
 	t.Helper()
 	counters := map[string][]string{}
@@ -55,7 +55,7 @@ func heartbeatCounters(t *testing.T) map[string][]string {
 		}
 		component := filepath.Base(filepath.Dir(path))
 		if counters[component] == nil {
-			counters[component] = []string{"goroutines"}
+			counters[component] = []string{"goroutines", "messages_refused"}
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)

@@ -76,6 +76,7 @@ func (l *Line) Connect(ctx context.Context, p *daemon.Process, instance string) 
 // PublishHeartbeats publishes the process's heartbeats until ctx ends; the
 // connection is closed when the process ends.
 func PublishHeartbeats(ctx context.Context, p *daemon.Process, conn *bus.Conn, instance string) {
+	p.Count("messages_refused", conn.Refused)
 	p.Cleanup("bus connection", func(context.Context) error { conn.Close(); return nil })
 	go conn.PublishHeartbeats(ctx, p.Liveness.Stalled, func() event.Heartbeat { return p.Heartbeat(instance) })
 }
