@@ -14,8 +14,13 @@ import (
 // heartbeats holds when each target sent its last heartbeat. Silence counts only
 // while heartbeats could arrive: not while the bus was away, nor while this
 // process stood still.
+//
+// A component chooses the name of its instance and what its heartbeats hold: targets
+// that are not expected have a place while there is room, and of a large heartbeat
+// only who sends it is kept. All of it takes 8 MB at most.
 type heartbeats struct {
 	interval time.Duration
+	expected []Target
 
 	mu    sync.Mutex
 	limit time.Duration       // under mu
@@ -45,15 +50,24 @@ type savedSilence struct {
 }
 
 func newHeartbeats(cfg Config) *heartbeats {
-	return &heartbeats{interval: cfg.Interval, limit: cfg.Heartbeat, seen: map[Target]lastSeen{}}
+	return &heartbeats{interval: cfg.Interval, expected: cfg.Expect, limit: cfg.Heartbeat, seen: map[Target]lastSeen{}}
 }
 
 func (h *heartbeats) receive(hb event.Heartbeat) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.busSeen = time.Now()
+	if len(hb.Component)+len(hb.Instance) > mostName {
+		return
+	}
+	if textOf(hb) > mostHeartbeat {
+		hb = event.Heartbeat{Component: hb.Component, Instance: hb.Instance, PID: hb.PID, Started: hb.Started, At: hb.At, EveryMS: hb.EveryMS}
+	}
 	for _, t := range []Target{{hb.Component, hb.Instance}, {hb.Component, ""}} {
-		e := h.seen[t]
+		e, known := h.seen[t]
+		if !known && !h.makeRoom(t) {
+			continue
+		}
 		e.silentSince, e.received, e.heartbeat = time.Now(), true, hb
 		if !slices.ContainsFunc(e.starts, hb.Started.Equal) {
 			e.starts = append(e.starts, hb.Started)
@@ -63,6 +77,61 @@ func (h *heartbeats) receive(hb event.Heartbeat) {
 		}
 		h.seen[t] = e
 	}
+}
+
+// Bounds on the heartbeats in memory.
+const (
+	mostTargets   = 256
+	mostHeartbeat = 32_000 // bytes of texts
+	mostName      = 128    // bytes
+	// replaceable is for how long a target is silent before another one may take its
+	// place.
+	replaceable = 5 * time.Second
+)
+
+// makeRoom reports whether there is room for a target that was not seen yet: a target
+// that is expected takes the place of any that is not, others that of one that is
+// silent. Callers hold mu.
+func (h *heartbeats) makeRoom(t Target) bool {
+	if len(h.seen) < mostTargets {
+		return true
+	}
+	var oldest Target
+	found := false
+	for o, e := range h.seen {
+		if h.expects(o) || !h.expects(t) && time.Since(e.silentSince) <= replaceable {
+			continue
+		}
+		if !found || e.silentSince.Before(h.seen[oldest].silentSince) {
+			oldest, found = o, true
+		}
+	}
+	if found {
+		delete(h.seen, oldest)
+	}
+	return found
+}
+
+// expects reports whether a target, or any instance of the component, is expected.
+func (h *heartbeats) expects(t Target) bool {
+	return slices.ContainsFunc(h.expected, func(e Target) bool {
+		return e.Component == t.Component && (t.Instance == "" || t.Instance == e.Instance || e.Instance == "" && t.Instance == "1")
+	})
+}
+
+// textOf is how many bytes of text a heartbeat has.
+func textOf(hb event.Heartbeat) int {
+	n := len(hb.Version) + len(hb.Status)
+	for name := range hb.Counters {
+		n += len(name) + 16
+	}
+	for _, t := range hb.Troubles {
+		n += len(t.ID) + len(t.Target) + len(t.Summary) + len(t.Evidence) + len(t.Severity) + len(t.Runbook)
+	}
+	for _, r := range hb.Details {
+		n += len(r.Code) + len(r.Text) + len(r.Remedy)
+	}
+	return n
 }
 
 // mostStarts bounds the starts that are remembered of a crash loop.
