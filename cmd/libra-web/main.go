@@ -41,7 +41,7 @@ func main() {
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Effect: asUnset, Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
 			daemon.Setting{Name: "allow", Usage: "address `prefixes` of pages that are accepted although not public, as the inspectors'", Partly: true, Effect: "the valid ones of it", Into: daemon.Prefixes(&s.cfg.Allow)},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` whose pages a score compares with: desktop or mobile, as the inspectors'", Into: s.profile},
-			daemon.Setting{Name: "cache", Default: "32M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.CacheBytes, 1<<20)},
+			daemon.Setting{Name: "cache", Default: "12M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.Bounds.Reports, 1<<20)},
 			daemon.Setting{Name: "site", Default: "home", Usage: "`name` of this place in the subjects of requests", Into: daemon.Text(&s.cfg.Site)},
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Partly: true, Effect: "that path, which cannot be read", Into: daemon.Path(&s.database)}),
 		Run: s.run,

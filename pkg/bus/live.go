@@ -101,5 +101,11 @@ func subscribe[T any](c *Conn, subject string, fn func(T)) (stop func(), err err
 	if err != nil {
 		return nil, unavailable(err)
 	}
+	if err := sub.SetPendingLimits(aheadLossy, aheadBytes); err != nil {
+		return nil, unavailable(err)
+	}
 	return func() { sub.Unsubscribe() }, nil
 }
+
+// aheadLossy is how many messages wait for a handler before further ones are dropped.
+const aheadLossy = 8192

@@ -122,6 +122,13 @@ func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...j
 	}
 }
 
+// What is read ahead of fn, at most. The bytes are more than the largest message, of
+// 8 MiB, has with its headers.
+const (
+	aheadMessages = 500
+	aheadBytes    = 10 << 20
+)
+
 // consume calls fn for every message of an ordered consumer, from what cfg
 // says, until ctx ends. After an error it starts over, so fn must expect
 // messages that it has seen.
@@ -146,6 +153,7 @@ func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.Ordered
 		}
 		through := &gate{fn: fn}
 		cc, err := cons.Consume(through.pass, jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
+			jetstream.PullMaxMessagesWithBytesLimit(aheadMessages, aheadBytes),
 			jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 				c.log.Debug("reading stream", "stream", stream, "err", err)
 			}))

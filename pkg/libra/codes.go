@@ -100,6 +100,8 @@ const (
 	CodeCatchingUp Code = "catching-up"
 	// CodeHistoryUnreadable: libra-web cannot read the history.
 	CodeHistoryUnreadable Code = "history-unreadable"
+	// CodeNotListed: there are more than libra-web has room for in memory.
+	CodeNotListed Code = "not-listed"
 	// CodeAssetsUnreadable: the report's totals are known, its assets cannot be
 	// read.
 	CodeAssetsUnreadable Code = "assets-unreadable"

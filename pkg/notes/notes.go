@@ -43,6 +43,8 @@ type Book struct {
 	// under mu. An older note of a silence that is not in the book is not added: the
 	// silence may have been ended early since.
 	floor time.Time
+	// dropped is when a silence that had not ended was first dropped for room, under mu.
+	dropped time.Time
 }
 
 type entry struct {
@@ -119,6 +121,9 @@ func (b *Book) shrink(now time.Time) {
 // of the silence takes its place. b.mu is held.
 func (b *Book) dropForRoom(n libra.Note, now time.Time) {
 	b.drop(n)
+	if n.Silence != nil && !hasEnded(n, now) && b.dropped.IsZero() {
+		b.dropped = now
+	}
 	if n.Silence == nil || n.At.Before(b.floor) {
 		return
 	}
@@ -175,6 +180,14 @@ func (b *Book) Notes() []libra.Note {
 	list := b.all()
 	slices.SortFunc(list, Compare)
 	return list
+}
+
+// Dropped is when a silence that had not ended was first dropped for room; the zero
+// time while none was.
+func (b *Book) Dropped() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dropped
 }
 
 // Size is what the notes take, in bytes of JSON.

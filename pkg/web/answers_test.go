@@ -18,6 +18,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/web"
+	"libra/pkg/web/state"
 )
 
 // pageAnswer is what GET /api/pages/{id} answers.
@@ -228,8 +229,11 @@ func TestQuarantineOutsideMemory(t *testing.T) {
 		reports = append(reports, reported(request(n), noon.Add(time.Duration(n)*time.Minute)))
 	}
 	h.publish(reports...)
-	h.start(web.Config{MaxPages: 3}).ready()
-	bustest.Await(t, "memory to be full", func() bool { return strings.Contains(h.get("/metrics").body, "libra_web_pages 3\n") })
+	h.start(web.Config{Bounds: state.Bounds{Pages: 6000}}).ready()
+	bustest.Await(t, "memory to have dropped the oldest pages", func() bool {
+		metrics := h.get("/metrics").body
+		return metricOf(t, metrics, "libra_web_pages") < 6 && strings.Contains(h.get("/api/pages").body, request(7).Page)
+	})
 	if p := h.whole(request(0).Page); p.State != libra.Quarantined || p.Report == nil || p.Report.Outcome != libra.Complete || len(p.Reasons) != 2 || p.Score == nil {
 		t.Errorf("page = %+v", p)
 	}

@@ -18,6 +18,7 @@ import (
 	"libra/pkg/libra"
 	"libra/pkg/store"
 	"libra/pkg/web"
+	"libra/pkg/web/state"
 )
 
 // large is a report of n assets.
@@ -176,7 +177,7 @@ func BenchmarkList(b *testing.B) {
 				})
 			}
 			group.Wait()
-			s := web.New(web.Config{MaxPages: pages}, quiet(), rig.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), nil)
+			s := web.New(web.Config{Bounds: state.Bounds{Pages: 100_000_000}}, quiet(), rig.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), nil)
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				b.Fatal(err)

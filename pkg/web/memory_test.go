@@ -11,6 +11,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/web"
+	"libra/pkg/web/state"
 )
 
 func ids(numbers ...int) (list []string) {
@@ -77,23 +78,32 @@ func TestMemoryIsBounded(t *testing.T) {
 		all = append(all, reported(request(n), noon.Add(time.Duration(n)*time.Minute)))
 	}
 	h.publish(all...)
-	h.start(web.Config{CacheBytes: 2000, MaxPages: 10}).ready()
+	h.start(web.Config{Bounds: state.Bounds{Reports: 2000, Pages: 20_000}}).ready()
 	bustest.Await(t, "every report to be read", func() bool { p := h.page(request(29).Page); return p.State == libra.Reported && !p.Stale })
 	metrics := h.get("/metrics").body
-	var bytes float64
-	for line := range strings.Lines(metrics) {
-		if _, err := fmt.Sscanf(line, "libra_web_cache_bytes %g", &bytes); err == nil {
-			break
-		}
+	if reports, all := metricOf(t, metrics, "libra_web_cache_bytes"), metricOf(t, metrics, `libra_web_state_bytes{part="pages"}`); reports <= 0 || reports > 2000 || all <= 0 || all > 20_000 {
+		t.Errorf("memory holds %v bytes of reports and %v of pages", reports, all)
 	}
-	if !strings.Contains(metrics, "libra_web_pages 10\n") || bytes <= 0 || bytes > 2000 {
-		t.Errorf("memory holds %v bytes:\n%s", bytes, metrics)
+	if pages := metricOf(t, metrics, "libra_web_pages"); pages < 5 || pages > 15 {
+		t.Errorf("memory holds %v pages", pages)
 	}
 	for n := range 30 {
 		if p := h.page(request(n).Page); p.Report == nil || len(p.Report.Assets) != 3 || p.Stale {
 			t.Errorf("page %d = %+v", n, p)
 		}
 	}
+}
+
+// metricOf is the value of a series in the text of /metrics.
+func metricOf(t *testing.T, metrics, series string) (value float64) {
+	t.Helper()
+	for line := range strings.Lines(metrics) {
+		if _, err := fmt.Sscanf(line, series+" %g", &value); err == nil {
+			return value
+		}
+	}
+	t.Fatalf("/metrics has no %s", series)
+	return 0
 }
 
 // A failed report of a page is no crash of the list, and an older one does not

@@ -44,13 +44,15 @@ func (pageCollector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c pageCollector) Collect(out chan<- prometheus.Metric) {
 	watches := c.s.state.Watches.List(state.Cursor{})
-	watchedPages.send(out, float64(len(watches)))
+	unlisted, _ := c.s.state.Watches.Unlisted()
+	watchedPages.send(out, float64(len(watches)+unlisted))
 	slices.Reverse(watches) // the longest watched first
 	exported := watches[:min(len(watches), c.s.cfg.MaxPageMetrics)]
-	omittedPages.send(out, float64(len(watches)-len(exported)))
+	omittedPages.send(out, float64(len(watches)+unlisted-len(exported)))
 	now := time.Now()
 	for _, w := range exported {
 		if v, known := c.s.state.Memory.Page(w.Page); known {
+			w.URL = v.URL // the watch may be without it
 			sendPage(out, w, v.Answers, now)
 		}
 	}

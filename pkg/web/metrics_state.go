@@ -50,6 +50,8 @@ var (
 	webRequests    = gauge("libra_web_open_requests", "Inspections accepted and not yet reported; may be out of date while libra_web_degraded of libra-bus is 1.")
 	webCacheBytes  = gauge("libra_web_cache_bytes", "Memory used by the newest reports, compressed.")
 	webCached      = gauge("libra_web_cache_reports", "Reports in memory.")
+	webState       = gauge("libra_web_state_bytes", "Memory used by a part of what libra-web knows, by the accounting that bounds it.", "part")
+	webStateMax    = gauge("libra_web_state_max_bytes", "What the part may use; the oldest of it goes when that is reached.", "part")
 	webStreams     = gauge("libra_web_event_streams", "Clients connected to /api/events.")
 	webDropped     = counter("libra_web_event_streams_dropped_total", "Clients of /api/events that were disconnected because they did not read.")
 	webSubmissions = counter("libra_web_submissions_total", "Requests for an inspection: accepted, which means stored, or refused because the bus could not store them.", "result")
@@ -87,7 +89,7 @@ type stateCollector struct{ s *Server }
 
 // Describe implements prometheus.Collector.
 func (stateCollector) Describe(out chan<- *prometheus.Desc) {
-	describe(out, buildInfo, webUp, webDegraded, webPages, webRequests, webCacheBytes, webCached, webStreams, webDropped,
+	describe(out, buildInfo, webUp, webDegraded, webPages, webRequests, webCacheBytes, webCached, webState, webStateMax, webStreams, webDropped,
 		webSubmissions, openAlarms, alarmsUnknown, componentUp)
 	for _, m := range heartbeatMetrics {
 		if m != nil {
@@ -106,6 +108,10 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	webRequests.send(out, float64(counts.Open))
 	webCacheBytes.send(out, float64(counts.ReportBytes))
 	webCached.send(out, float64(counts.Reports))
+	for _, u := range s.state.Usage() {
+		webState.send(out, float64(u.Bytes), u.Part)
+		webStateMax.send(out, float64(u.Bound), u.Part)
+	}
 	webStreams.send(out, float64(s.state.Hub.Size()))
 	webDropped.send(out, float64(s.state.Hub.Dropped()))
 	webSubmissions.send(out, float64(s.api.Submitted()), "accepted")

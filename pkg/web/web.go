@@ -90,11 +90,9 @@ type Config struct {
 	Status func(string)
 	// Version of the build, as /api/status and /metrics show it.
 	Version string
-	// CacheBytes bounds the compressed full reports in memory; 32 MB.
-	CacheBytes int64
-	// MaxPages bounds the pages in memory, at about 1 KB each; 20,000. Older
-	// ones are read from the bus and from SQLite.
-	MaxPages int
+	// Bounds is what everything in memory may take; see state.Bounds for its
+	// defaults, 48 MB together. What has no room is read from the bus and from SQLite.
+	Bounds state.Bounds
 	// MaxStreams bounds the clients of /api/events; 256.
 	MaxStreams int
 	// MaxConns bounds open connections; 1024. More wait in the listen queue.
@@ -139,8 +137,6 @@ func (c Config) withDefaults() Config {
 		c.Hosts[i] = hostname(host)
 	}
 	or(&c.Version, "0.0.0")
-	or(&c.CacheBytes, 32<<20)
-	or(&c.MaxPages, 20_000)
 	or(&c.MaxStreams, 256)
 	or(&c.MaxConns, 1024)
 	or(&c.MaxList, 500)
@@ -191,11 +187,11 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, lo
 		}
 	}
 	s.state = state.New(state.Config{
-		Profile: cfg.Profile, Version: cfg.Version, CacheBytes: cfg.CacheBytes, MaxPages: cfg.MaxPages, MaxStreams: cfg.MaxStreams, Patience: cfg.Patience,
+		Profile: cfg.Profile, Version: cfg.Version, Bounds: cfg.Bounds, MaxStreams: cfg.MaxStreams, Patience: cfg.Patience,
 		HeartbeatTimeout: cfg.HeartbeatTimeout, ReconnectTime: cfg.ReconnectTime, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck,
 	}, log, conn, history)
 	s.api = api.New(api.Config{
-		Guard: address.NewGuard(cfg.Allow, address.AskOperator), Site: cfg.Site, Profile: cfg.Profile, MaxPages: cfg.MaxPages, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
+		Guard: address.NewGuard(cfg.Allow, address.AskOperator), Site: cfg.Site, Profile: cfg.Profile, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
 		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience,
 	}, log, conn, s.state, s.stopping)
 	s.pages = pages.New(pages.Config{Version: cfg.Version, RunbookURL: cfg.RunbookURL, MaxList: cfg.MaxList}, s.state, s.api)

@@ -85,6 +85,10 @@ func (s *API) Alarms(ctx context.Context, state libra.AlarmState, limit int) ala
 			doc.Alarms = append(doc.Alarms, s.alarmDoc(t, now))
 		}
 	}
+	if state != libra.Cleared {
+		unlisted, _ := s.state.Memory.Unlisted()
+		doc.More += unlisted
+	}
 	return doc
 }
 

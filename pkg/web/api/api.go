@@ -19,7 +19,6 @@ type Config struct {
 	Guard          address.Guard // of the pages that are submitted
 	Site           string
 	Profile        string
-	MaxPages       int
 	MaxStreams     int
 	MaxList        int
 	Patience       time.Duration

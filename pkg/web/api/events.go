@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -68,52 +67,37 @@ func (s *API) standing(page string) []byte {
 	return nil
 }
 
-func (s *API) stream(r *http.Request, rc *http.ResponseController, w http.ResponseWriter, st *state.Stream, frame []byte) {
-	beat := time.NewTicker(streamBeat)
-	defer beat.Stop()
-	for {
+func (s *API) stream(r *http.Request, rc *http.ResponseController, w http.ResponseWriter, st *state.Stream, first []byte) {
+	write := func(data []byte) error {
 		if err := rc.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
-			return
+			return err
 		}
-		_, err := w.Write(frame)
-		if err == nil {
+		_, err := w.Write(data)
+		if err == nil && len(st.Out) == 0 { // what is waiting goes out together
 			err = rc.Flush()
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			s.state.Hub.LeaveUnread(st)
 		}
-		if err != nil {
-			return
-		}
-		var ok bool
+		return err
+	}
+	beat := time.NewTicker(streamBeat)
+	defer beat.Stop()
+	err := write(first)
+	for err == nil {
 		select {
 		case <-r.Context().Done():
 			return
 		case <-s.stopping:
 			return
 		case <-beat.C:
-			frame = []byte(": still here\n\n")
-		case frame, ok = <-st.Out:
+			err = write([]byte(": still here\n\n"))
+		case frame, ok := <-st.Out:
 			if !ok {
 				return // too slow
 			}
-			frame = more(frame, st.Out)
-		}
-	}
-}
-
-// more joins what is waiting into one write.
-func more(frame []byte, out <-chan []byte) []byte {
-	frame = bytes.Clone(frame)
-	for {
-		select {
-		case next, ok := <-out:
-			if !ok {
-				return frame
-			}
-			frame = append(frame, next...)
-		default:
-			return frame
+			err = write(frame.Data)
+			frame.Done()
 		}
 	}
 }

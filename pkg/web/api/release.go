@@ -24,7 +24,7 @@ func inQuarantine(id, url string, a state.Answers) *Problem {
 // it does not hold every page is the bus asked.
 func (s *API) quarantine(ctx context.Context, id, url string) *Problem {
 	v, known := s.state.Memory.Page(id)
-	if loaded, _ := s.state.Memory.Ready(); !known && (!loaded || s.state.Memory.Counts().Pages >= s.cfg.MaxPages) {
+	if loaded, _ := s.state.Memory.Ready(); !known && (!loaded || s.state.Memory.Evicted()) {
 		v, _ = s.state.Seek(ctx, id) // if it cannot be read, the inspector refuses the page
 	}
 	if v.Page().State != libra.Quarantined {

@@ -49,7 +49,7 @@ func (s *API) fitsNothing(m libra.Match) bool {
 		return false
 	}
 	return m.Alarm != "" || !slices.ContainsFunc(s.state.Watches.List(state.Cursor{}), func(w event.Watch) bool {
-		return m.Fits(libra.Alarm{Scope: libra.ScopePage, Target: w.URL, Severity: libra.Info})
+		return w.URL == "" || m.Fits(libra.Alarm{Scope: libra.ScopePage, Target: w.URL, Severity: libra.Info})
 	})
 }
 

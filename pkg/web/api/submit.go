@@ -123,7 +123,7 @@ func wasForm(text string) bool {
 // read it is not.
 func (s *API) knows(ctx context.Context, url string) bool {
 	id := libra.PageID(url)
-	if w, ok := s.state.Watches.Of(id); ok {
+	if w, ok := s.state.Watches.Of(id); ok && w.URL != "" {
 		return w.URL == url
 	}
 	v, err := s.state.Find(ctx, id)

@@ -106,8 +106,9 @@ func parseEvery(text string) (int, error) {
 
 // WatchAsked is a watch as it is asked for.
 type WatchAsked struct {
-	Every  string          // "30s", or WatchOff
-	Budget json.RawMessage // nil for none
+	Every      string          // "30s", or WatchOff
+	Budget     json.RawMessage // nil for none
+	KeepBudget bool            // the one that the watch has already
 }
 
 // Watch has a page inspected at an interval from now on, or not any more.
@@ -137,6 +138,13 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 	watch.EveryS = every
 	if watch.Budget, p = readBudget(asked.Budget); p != nil {
 		return accepted{}, p
+	}
+	if asked.KeepBudget {
+		was, err := s.conn.WatchOf(ctx, watch.Page)
+		if err != nil && !errors.Is(err, libra.ErrNotFound) {
+			return accepted{}, notStored(fmt.Sprintf("the watch of %q", url), err)
+		}
+		watch.Budget = was.Budget
 	}
 	if p := s.quarantine(ctx, watch.Page, url); p != nil {
 		return accepted{}, p

@@ -52,10 +52,6 @@ func (s *Pages) watchAgain(r *http.Request, id, every string) *api.Problem {
 	if p != nil {
 		return p
 	}
-	asked := api.WatchAsked{Every: every}
-	if was, ok := s.state.Watches.Of(id); ok && every != api.WatchOff {
-		asked.Budget = was.Budget
-	}
-	_, p = s.api.Watch(r, page.URL, asked)
+	_, p = s.api.Watch(r, page.URL, api.WatchAsked{Every: every, KeepBudget: true})
 	return p
 }

@@ -28,10 +28,12 @@ type cached struct {
 	packed        []byte
 }
 
-// overhead is what an entry costs besides its report.
-const overhead = 256
+// overhead is what an entry costs besides its report and its ids.
+const overhead = 192
 
-func (c *cached) size() int64 { return int64(len(c.packed)) + overhead }
+func (c *cached) size() int64 {
+	return int64(len(c.packed)) + text(c.page) + text(c.request) + overhead
+}
 
 func newCache(max int64) *cache {
 	return &cache{max: max, pages: map[string]*list.Element{}, used: list.New()}

@@ -251,7 +251,8 @@ func (s *State) resync(ctx context.Context) error {
 		}
 		r, err := s.conn.OpenRequest(ctx, page)
 		if errors.Is(err, libra.ErrNotFound) {
-			continue // answered meanwhile
+			s.Memory.settled(page) // answered meanwhile
+			continue
 		} else if err != nil {
 			return err
 		}
@@ -287,7 +288,7 @@ func (s *State) leaveSilentWorkers() func([]ComponentDoc) {
 		if s.busPart().fault != "" || s.busJustBack(time.Now()) {
 			return // heartbeats had no time to arrive
 		}
-		if len(left) > maxInstances {
+		if len(left) > mostInstances {
 			clear(left)
 		}
 		for _, c := range components {

@@ -13,7 +13,7 @@ import (
 // Of what has been silent for long, the last of each component stays, and what an
 // alarm is raised about: it is missed. An instance that nobody misses is forgotten.
 func TestForgetKeepsWhatIsMissed(t *testing.T) {
-	m := newMemory(10, 1000, "")
+	m := newState(Bounds{}).Memory
 	start := time.Unix(1_800_000_000, 0)
 	for _, b := range []event.Heartbeat{
 		{Component: component.Recorder, Instance: "1"},

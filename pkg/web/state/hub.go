@@ -4,15 +4,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"libra/pkg/libra"
 )
 
 // Hub sends events to the clients of /api/events. A client that does not read them
-// is disconnected: it never delays the others, or the bus.
+// is disconnected: it never delays the others, or the bus. What all clients have not
+// read yet is bounded, too.
 type Hub struct {
-	max int
+	max   int
+	most  int64        // bytes of the frames that are not written yet
+	bytes atomic.Int64 // of those frames; one that several clients wait for counts once
 
 	mu      sync.Mutex
 	streams map[*Stream]bool // under mu
@@ -22,13 +26,36 @@ type Hub struct {
 // Stream is one client.
 type Stream struct {
 	page string      // only events of this page; "" is all
-	Out  chan []byte // closed by Hub when the client is disconnected
+	Out  chan *Frame // closed by Hub when the client is disconnected
+}
+
+// Frame is an event as the streams have it. A client that gets it calls Done when it is
+// written.
+type Frame struct {
+	Data []byte
+	hub  *Hub
+	uses atomic.Int64 // clients that have not written it yet
+}
+
+// frameOverhead is what a frame takes beside its bytes.
+const frameOverhead = 64
+
+func (f *Frame) size() int64 { return int64(cap(f.Data)) + frameOverhead }
+
+// Done says that a client does not need the frame any more.
+func (f *Frame) Done() {
+	if f.uses.Add(-1) == 0 {
+		f.hub.bytes.Add(-f.size())
+	}
 }
 
 // backlog is how many events a client may be behind.
 const backlog = 128
 
-func newHub(max int) *Hub { return &Hub{max: max, streams: map[*Stream]bool{}} }
+func newHub(max int, most int64) *Hub { return &Hub{max: max, most: most, streams: map[*Stream]bool{}} }
+
+// queued is what clients have not read yet, in bytes.
+func (h *Hub) queued() int64 { return h.bytes.Load() }
 
 // Join adds a client; nil when there are too many.
 func (h *Hub) Join(page string) *Stream {
@@ -37,7 +64,7 @@ func (h *Hub) Join(page string) *Stream {
 	if len(h.streams) >= h.max {
 		return nil
 	}
-	st := &Stream{page: page, Out: make(chan []byte, backlog)}
+	st := &Stream{page: page, Out: make(chan *Frame, backlog)}
 	h.streams[st] = true
 	return st
 }
@@ -47,6 +74,22 @@ func (h *Hub) Leave(st *Stream) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.streams, st)
+	st.discard()
+}
+
+// discard drops what the client has not read. h.mu is held, so that nothing is added.
+func (st *Stream) discard() {
+	for {
+		select {
+		case f, ok := <-st.Out:
+			if !ok {
+				return
+			}
+			f.Done()
+		default:
+			return
+		}
+	}
 }
 
 // Size counts the clients.
@@ -64,6 +107,7 @@ func (h *Hub) LeaveUnread(st *Stream) {
 		delete(h.streams, st)
 		h.dropped++
 	}
+	st.discard()
 }
 
 // Dropped counts the clients that were disconnected because they did not read.
@@ -86,22 +130,53 @@ func (h *Hub) sendAll(kind string, v any) {
 func (h *Hub) sendTo(listens func(*Stream) bool, kind string, v any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var frame []byte
+	var frame *Frame
 	for st := range h.streams {
 		if !listens(st) {
 			continue
 		}
 		if frame == nil {
-			frame = EncodeEvent(kind, v)
+			frame = &Frame{Data: EncodeEvent(kind, v), hub: h}
+			frame.uses.Store(1) // this function's
+			h.bytes.Add(frame.size())
 		}
+		frame.uses.Add(1)
 		select {
 		case st.Out <- frame:
 		default:
-			delete(h.streams, st)
-			close(st.Out)
-			h.dropped++
+			frame.Done()
+			h.disconnect(st)
 		}
 	}
+	if frame != nil {
+		frame.Done()
+	}
+	for h.bytes.Load() > h.most && h.disconnectSlowest() {
+	}
+}
+
+// disconnect removes a client that does not read. h.mu is held.
+func (h *Hub) disconnect(st *Stream) {
+	delete(h.streams, st)
+	st.discard()
+	close(st.Out)
+	h.dropped++
+}
+
+// disconnectSlowest disconnects the client that is furthest behind. It returns false
+// if none is behind. h.mu is held.
+func (h *Hub) disconnectSlowest() bool {
+	var slowest *Stream
+	for st := range h.streams {
+		if n := len(st.Out); n > 0 && (slowest == nil || n > len(slowest.Out)) {
+			slowest = st
+		}
+	}
+	if slowest == nil {
+		return false
+	}
+	h.disconnect(slowest)
+	return true
 }
 
 // EncodeEvent writes an event as a stream has it.

@@ -16,19 +16,25 @@ import (
 // page, the newest transition of every alarm, the heartbeats of every component.
 // One mutex guards all of it; it is held for lookups and never while waiting.
 type Memory struct {
-	maxPages int
-	profile  string
+	bounds  Bounds
+	profile string
+	watched func(page string) bool // must not wait
 	// reports holds the whole reports; it has a mutex of its own.
 	reports *cache
 
 	mu         sync.Mutex
 	pages      map[string]*entry           // under mu
 	order      []*entry                    // under mu; oldest first, see entry.before
+	bytes      int64                       // under mu; of all pages, at most bounds.Pages
+	evicted    bool                        // under mu; there was no room for a page
 	ailing     map[string]struct{}         // under mu; pages whose newest report is an error or over budget
-	open       int                         // under mu; open requests of all pages
+	open       int                         // under mu; open requests of the pages in memory
+	elsewhere  elsewhere                   // under mu; open requests of others
 	alarms     map[string]libra.Transition // under mu; by alarm id
+	alarmBytes int64                       // under mu; of all alarms, at most bounds.Alarms
+	unlisted   unlisted                    // under mu; open alarms that are not in alarms
 	openAlarms map[string][]string         // under mu; by page, the ids of its open alarms
-	beats      map[string]LastHeartbeat    // under mu; by component/instance
+	beats      heartbeats                  // under mu
 	caughtUp   bool                        // under mu; every report on the bus was seen once
 	alarmed    bool                        // under mu; the same for alarms
 }
@@ -38,10 +44,12 @@ type entry struct {
 	id, url string
 	last    time.Time // newest request or report, whichever is later
 	Answers
-	open   []openRequest
-	sought bool       // SQLite was asked for what the bus does not store; see seekGood
-	step   event.Step // of the worker that has it; zero when none is known
-	stepAt time.Time  // when step was received or asked for, by our clock
+	open     []openRequest
+	sought   bool       // SQLite was asked for what the bus does not store; see seekGood
+	step     event.Step // of the worker that has it; zero when none is known
+	stepAt   time.Time  // when step was received or asked for, by our clock
+	received time.Time  // when its last report was received, by our clock
+	bytes    int64      // what it takes, by sizeNow
 }
 
 // before orders pages by their newest news, and by id where that is the same.
@@ -64,6 +72,7 @@ type Summary struct {
 	Score       *ShortScore   // nil unless the report is complete
 	Budget      *event.Judged // nil where it was held against none
 	Report      libra.Report  // Assets is nil
+	bytes       int64         // what it takes, by size
 }
 
 // LastHeartbeat is the newest heartbeat of an instance.
@@ -77,14 +86,14 @@ const (
 	maxReasons    = 20
 	maxReason     = 300
 	maxOpenOfPage = 64
-	maxAlarms     = 10_000
-	maxInstances  = 256
+	maxStep       = 1000 // bytes of its texts
 )
 
-func newMemory(maxPages int, cacheBytes int64, profile string) *Memory {
+func newMemory(bounds Bounds, profile string, watched func(page string) bool) *Memory {
 	return &Memory{
-		maxPages: maxPages, profile: profile, reports: newCache(cacheBytes),
-		pages: map[string]*entry{}, ailing: map[string]struct{}{}, alarms: map[string]libra.Transition{}, openAlarms: map[string][]string{}, beats: map[string]LastHeartbeat{},
+		bounds: bounds, profile: profile, watched: watched, reports: newCache(bounds.Reports),
+		pages: map[string]*entry{}, ailing: map[string]struct{}{}, elsewhere: newElsewhere(bounds.Open),
+		alarms: map[string]libra.Transition{}, unlisted: unlisted{}, openAlarms: map[string][]string{}, beats: newHeartbeats(bounds.Heartbeats),
 	}
 }
 
@@ -94,20 +103,44 @@ func summarize(r event.Reported, profile string) *Summary {
 		s.Score = &ShortScore{full.Score, full.AtMost, full.Verdict}
 	}
 	s.Report.Assets = nil
-	s.Report.Title = strings.ToValidUTF8(r.Report.Title[:min(len(r.Report.Title), libra.MaxTitle)], "")
+	s.Report.Title = clipped(r.Report.Title, libra.MaxTitle)
+	if s.Report.URL == r.Request.URL {
+		s.Report.URL = r.Request.URL // one string, not two
+	}
 	if s.Report.FinalURL == s.Report.URL {
-		s.Report.FinalURL = s.Report.URL // one string, not two
+		s.Report.FinalURL = s.Report.URL
 	}
 	s.Report.ReasonList = bounded(r.Report.ReasonList)
 	if s.Report.Totals.ByType == nil {
 		s.Report.Totals.ByType = map[libra.ResourceType]libra.Size{}
 	}
+	s.bytes = s.size()
 	return s
+}
+
+// of has the summary share the URL of its page. It is called before anybody else has
+// the summary.
+func (s *Summary) of(e *entry) *Summary {
+	if s.Report.URL == e.url {
+		if sameText(s.Report.FinalURL, s.Report.URL) {
+			s.Report.FinalURL = e.url
+		}
+		s.Report.URL = e.url
+	}
+	return s
+}
+
+// clipped is the first bytes of a text; it does not keep the rest in memory.
+func clipped(s string, most int) string {
+	if len(s) > most {
+		s = strings.Clone(s[:most])
+	}
+	return strings.ToValidUTF8(s, "")
 }
 
 // bounded keeps the first reasons, each cut to a length.
 func bounded(l libra.ReasonList) libra.ReasonList {
-	clip := func(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxReason)], "") }
+	clip := func(s string) string { return clipped(s, maxReason) }
 	kept := libra.ReasonList{Reasons: make([]string, 0, min(len(l.Reasons), maxReasons))}
 	for _, s := range l.Reasons[:min(len(l.Reasons), maxReasons)] {
 		kept.Reasons = append(kept.Reasons, clip(s))
@@ -149,20 +182,53 @@ func (m *Memory) find(last time.Time, id string) int {
 	return i
 }
 
-// trim drops the pages with the oldest news. A page with an open request
-// stays: its state is nowhere else at once. m.mu is held.
+// resize notes what a page takes after a change. m.mu is held.
+func (m *Memory) resize(e *entry) {
+	now := e.sizeNow()
+	m.bytes += now - e.bytes
+	e.bytes = now
+}
+
+// trim drops the pages with the oldest news while all take more than their bound, and
+// then some more, so that not every page that follows has to. A page with an open
+// request goes after all others, because nothing else has its state at once, and a
+// watched page after those: its trouble is counted. m.mu is held.
 func (m *Memory) trim() {
-	for i := 0; len(m.order) > m.maxPages && i < len(m.order); {
-		e := m.order[i]
-		if len(e.open) > 0 && len(m.order) < 2*m.maxPages {
-			i++
-			continue
-		}
-		m.open -= len(e.open)
-		delete(m.pages, e.id)
-		delete(m.ailing, e.id)
-		m.order = slices.Delete(m.order, i, i+1)
+	if m.bytes <= m.bounds.Pages {
+		return
 	}
+	target := m.bounds.Pages - m.bounds.Pages/32
+	for _, stays := range []func(e *entry) bool{
+		func(e *entry) bool { return len(e.open) > 0 || m.watched(e.id) },
+		func(e *entry) bool { return m.watched(e.id) },
+		func(*entry) bool { return false },
+	} {
+		m.order = slices.DeleteFunc(m.order, func(e *entry) bool {
+			if m.bytes <= target || stays(e) {
+				return false
+			}
+			m.evict(e)
+			return true
+		})
+	}
+}
+
+// evict forgets a page but for how many requests of it are open. The caller takes it
+// off m.order. m.mu is held.
+func (m *Memory) evict(e *entry) {
+	m.evicted = true
+	m.bytes -= e.bytes
+	m.open -= len(e.open)
+	m.elsewhere.add(e.id, len(e.open), true)
+	delete(m.pages, e.id)
+	delete(m.ailing, e.id)
+}
+
+// Evicted reports whether memory had no room for a page. Bus and SQLite have those.
+func (m *Memory) Evicted() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.evicted
 }
 
 // report takes in a report, and reports whether it was news and whether it is the
@@ -174,7 +240,10 @@ func (m *Memory) report(r event.Reported) (news, shown bool) {
 	defer m.mu.Unlock()
 	e := m.entryOf(r.Request.Page, r.Request.URL)
 	m.answered(e, r)
-	if !e.take(sum) {
+	e.received = time.Now()
+	defer m.trim()
+	defer m.resize(e) // first
+	if !e.take(sum.of(e)) {
 		return false, false
 	}
 	if e.step.Request == r.Request.ID {
@@ -183,7 +252,6 @@ func (m *Memory) report(r event.Reported) (news, shown bool) {
 	m.mark(e)
 	shown = e.Shown() == sum
 	m.touch(e, sum.At)
-	m.trim()
 	return true, shown
 }
 
@@ -191,6 +259,7 @@ func (m *Memory) report(r event.Reported) (news, shown bool) {
 // asked by then was refused by the bus, where it has one open request for a
 // page at most; web gets it all the same. m.mu is held.
 func (m *Memory) answered(e *entry, r event.Reported) {
+	was := len(e.open)
 	e.open = slices.DeleteFunc(e.open, func(o openRequest) bool {
 		if o.id == r.Request.ID || o.client == r.Request.Client && o.asked.Before(r.At) {
 			m.open--
@@ -198,6 +267,9 @@ func (m *Memory) answered(e *entry, r event.Reported) {
 		}
 		return false
 	})
+	if len(e.open) == was {
+		m.elsewhere.remove(e.id)
+	}
 }
 
 // request takes in an accepted request and reports whether it was news.
@@ -205,14 +277,16 @@ func (m *Memory) request(r event.Request, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entryOf(r.Page, r.URL)
+	defer m.trim()
+	defer m.resize(e) // first
 	known := func(o openRequest) bool { return o.id == r.ID }
 	if e.Answers.to(r.ID) || slices.ContainsFunc(e.open, known) || len(e.open) >= maxOpenOfPage {
 		return false
 	}
 	e.open = append(e.open, openRequest{r.ID, r.Client, r.Asked, now})
 	m.open++
+	m.elsewhere.remove(r.Page) // it may have been counted there
 	m.touch(e, r.Asked)
-	m.trim()
 	return true
 }
 
@@ -224,7 +298,13 @@ func (m *Memory) step(s event.Step, now time.Time) {
 	if e == nil || e.Answers.to(s.Request) {
 		return // no request for it is known, or the step is late
 	}
+	if len(s.Request)+len(s.Page)+len(s.Step)+len(s.Inspector) > maxStep {
+		return // no inspector sends that
+	}
+	s.Page = e.id
 	e.step, e.stepAt = s, now
+	m.resize(e)
+	m.trim()
 }
 
 // idle notes that nobody worked on the page at a moment. A step received since
@@ -254,12 +334,22 @@ const leaveAfter = 500 * time.Millisecond
 
 // resync sets the open requests right, from how many the bus had of each page
 // at a moment when everything seen before then was on it. It returns pages
-// with requests that memory does not know.
+// with requests that memory does not know and has room for.
 func (m *Memory) resync(onBus map[string]int, then time.Time) (unknown []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	was := m.elsewhere.reset()
 	for id, n := range onBus {
-		if e := m.pages[id]; e == nil || len(e.open) < n {
+		e := m.pages[id]
+		if e != nil && (len(e.open) >= n || !e.received.Before(then)) {
+			continue // known, or answered meanwhile
+		}
+		if e != nil {
+			n -= len(e.open)
+		}
+		evicted := was.evicted(id)
+		m.elsewhere.add(id, n, evicted)
+		if !evicted {
 			unknown = append(unknown, id)
 		}
 	}
@@ -274,29 +364,16 @@ func (m *Memory) resync(onBus map[string]int, then time.Time) (unknown []string)
 			}
 			return false
 		})
+		m.resize(e)
 	}
 	return unknown
 }
 
-// alarm takes in a transition and reports whether it was news.
-func (m *Memory) alarm(t libra.Transition) bool {
+// settled notes that a page has no open request on the bus.
+func (m *Memory) settled(page string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	was, known := m.alarms[t.Alarm.ID]
-	if known && (was.ID == t.ID || t.At.Before(was.At)) || !known && len(m.alarms) >= maxAlarms {
-		return false
-	}
-	m.alarms[t.Alarm.ID] = t
-	if page := pageOf(t.Alarm); page != "" {
-		open := slices.DeleteFunc(m.openAlarms[page], func(id string) bool { return id == t.Alarm.ID })
-		if t.Alarm.State == libra.Raised {
-			open = append(open, t.Alarm.ID)
-		}
-		if m.openAlarms[page] = open; len(open) == 0 {
-			delete(m.openAlarms, page)
-		}
-	}
-	return true
+	m.elsewhere.forget(page)
 }
 
 // AlarmOf is the newest transition of an alarm. caughtUp says that every alarm
@@ -334,11 +411,7 @@ func pageOf(a libra.Alarm) string {
 func (m *Memory) beat(b event.Heartbeat, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := b.Component + "/" + b.Instance
-	if _, known := m.beats[key]; !known && len(m.beats) >= maxInstances {
-		return
-	}
-	m.beats[key] = LastHeartbeat{b, now}
+	m.beats.take(b, now)
 }
 
 // forget drops instances that have been silent since before a time, and are not
@@ -347,16 +420,16 @@ func (m *Memory) forget(before time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	newest := map[string]time.Time{}
-	for _, h := range m.beats {
+	for _, h := range m.beats.last {
 		if name := h.Heartbeat.Component; h.At.After(newest[name]) {
 			newest[name] = h.At
 		}
 	}
-	for key, h := range m.beats {
+	for key, h := range m.beats.last {
 		b := h.Heartbeat
 		missed := m.alarms[alarmAbout(unitName(b.Component, b.Instance))].Alarm.State == libra.Raised
 		if h.At.Before(before) && h.At.Before(newest[b.Component]) && !missed {
-			delete(m.beats, key)
+			m.beats.drop(key)
 		}
 	}
 }

@@ -13,15 +13,31 @@ import (
 // is held for lookups only.
 type Notebook struct {
 	*notes.Book
+	most int64 // bytes of recent; SQLite has all notes
 
 	mu     sync.Mutex
 	recent []libra.Note // under mu; oldest first
+	bytes  int64        // under mu; of recent
 }
 
-// maxNotes bounds notebook.recent. SQLite has all of them.
-const maxNotes = 2000
+// recalled bounds the notes that are read from SQLite at the start.
+const recalled = 2000
 
-func newNotebook() *Notebook { return &Notebook{Book: notes.New(0)} }
+// A note in the book is less than three times as large as its JSON, by which the book
+// is bounded.
+const bookFactor = 3
+
+// newNotebook shares out what it may take: three quarters are the book's.
+func newNotebook(most int64) *Notebook {
+	return &Notebook{Book: notes.New(int(most / 4 * 3 / bookFactor)), most: most / 4}
+}
+
+// size is what all of it takes.
+func (b *Notebook) size() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes + bookFactor*int64(b.Size())
+}
 
 // take keeps a note and reports whether it was news. The note is in the book when
 // take returns, also if another goroutine takes it at the same time: the bus delivers a note that a handler
@@ -33,11 +49,19 @@ func (b *Notebook) take(n libra.Note) bool {
 	i, known := slices.BinarySearchFunc(b.recent, n, notes.Compare)
 	if !known {
 		b.recent = slices.Insert(b.recent, i, n)
-		if len(b.recent) > maxNotes {
-			b.recent = slices.Delete(b.recent, 0, len(b.recent)-maxNotes)
-		}
+		b.bytes += noteSize(n)
+		b.trim()
 	}
 	return !known
+}
+
+// trim drops the oldest notes while they take more than their bound. b.mu is held.
+func (b *Notebook) trim() {
+	drop := 0
+	for ; b.bytes > b.most; drop++ {
+		b.bytes -= noteSize(b.recent[drop])
+	}
+	b.recent = slices.Delete(b.recent, 0, drop)
 }
 
 // Actions lists what the appliance did by itself about an alarm since it was

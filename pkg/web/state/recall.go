@@ -18,7 +18,7 @@ func (s *State) recall(ctx context.Context) (done bool) {
 	done = alarmed && s.Notes.IsComplete() && s.Watches.Ready() // before SQLite is read: what the bus lacks is there
 	open, err := ofHistory(ctx, s, s.history.OpenAlarms)
 	notes, noteErr := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
-		return s.history.Notes(ctx, "", store.Mark{}, maxNotes)
+		return s.history.Notes(ctx, "", store.Mark{}, recalled)
 	})
 	silences, silenceErr := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) { return s.history.Silences(ctx, time.Now()) })
 	watches, watchErr := ofHistory(ctx, s, s.history.Watches)

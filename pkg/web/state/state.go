@@ -21,8 +21,7 @@ import (
 type Config struct {
 	Profile          string
 	Version          string
-	CacheBytes       int64
-	MaxPages         int
+	Bounds           Bounds
 	MaxStreams       int
 	Patience         time.Duration
 	HeartbeatTimeout time.Duration
@@ -56,9 +55,11 @@ type State struct {
 // New makes a state that knows nothing yet. conn may be disconnected.
 func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History) *State {
 	now := time.Now()
+	cfg.Bounds = cfg.Bounds.withDefaults()
+	watches := newWatchlist(cfg.Bounds.Watches)
 	return &State{
 		started: now, cfg: cfg, log: log, conn: conn, history: history,
-		Memory: newMemory(cfg.MaxPages, cfg.CacheBytes, cfg.Profile), Notes: newNotebook(), Watches: newWatchlist(), Hub: newHub(cfg.MaxStreams),
+		Memory: newMemory(cfg.Bounds, cfg.Profile, watches.has), Notes: newNotebook(cfg.Bounds.Notes), Watches: watches, Hub: newHub(cfg.MaxStreams, cfg.Bounds.Streams),
 		health: newHealth(now), workers: newAsker(conn), recallNow: make(chan struct{}, 1),
 	}
 }

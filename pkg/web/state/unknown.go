@@ -76,6 +76,9 @@ func (s *State) WithoutHistory(f *Freshness, what string) {
 func (s *State) FreshWatches() Freshness {
 	f := s.onBus(s.Watches.Ready(), "watches")
 	s.recalls(&f, "watches")
+	if n, since := s.Watches.Unlisted(); n > 0 {
+		f.lack(since, libra.Because(libra.CodeNotListed, libra.Several(n, "watch")+" found no room in memory, and the oldest are not listed"))
+	}
 	return f
 }
 
@@ -83,6 +86,9 @@ func (s *State) FreshWatches() Freshness {
 func (s *State) FreshSilences() Freshness {
 	f := s.onBus(s.Notes.IsComplete(), "silences")
 	s.recalls(&f, "silences")
+	if since := s.Notes.Dropped(); !since.IsZero() {
+		f.lack(since, libra.Because(libra.CodeNotListed, "not all silences found room in memory, and the oldest are not listed"))
+	}
 	return f
 }
 
@@ -92,6 +98,9 @@ func (s *State) FreshAlarms() Freshness {
 	_, alarmed := s.Memory.Ready()
 	f := s.onBus(alarmed && s.Notes.IsComplete(), "alarms")
 	s.recalls(&f, "alarms")
+	if n, since := s.Memory.Unlisted(); n > 0 {
+		f.lack(since, libra.Because(libra.CodeNotListed, libra.Several(n, "open alarm")+" found no room in memory: the history has them"))
+	}
 	if last, silent := s.silentSince(component.Watchdog, time.Now()); silent && s.BusUp() {
 		f.lack(last, libra.Because(libra.CodeComponentSilent, component.Watchdog+", which raises and clears alarms, sends no heartbeat"))
 	}

@@ -78,8 +78,8 @@ func (s *State) seekVerdict(ctx context.Context, v *PageView) {
 	}
 	if err == nil {
 		sum := summarize(complete, s.cfg.Profile)
-		v.take(sum)
 		s.Memory.keepComplete(v.ID, sum)
+		v.take(sum)
 	}
 	s.Memory.setSought(v.ID)
 }
@@ -93,7 +93,9 @@ func (m *Memory) keepComplete(page string, complete *Summary) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e := m.pages[page]; e != nil && e.unsound() {
-		e.take(complete)
+		e.take(complete.of(e))
+		m.resize(e)
+		m.trim()
 	}
 }
 

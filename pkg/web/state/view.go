@@ -19,6 +19,9 @@ func (m *Memory) OpenBySeverity() map[libra.Severity]int {
 			open[t.Alarm.Severity]++
 		}
 	}
+	for _, a := range m.unlisted {
+		open[a.severity]++
+	}
 	return open
 }
 
@@ -164,8 +167,8 @@ func (m *Memory) Target(alarm string) string {
 // Instances copies out the newest heartbeats, by component and instance.
 func (m *Memory) Instances() []LastHeartbeat {
 	m.mu.Lock()
-	list := make([]LastHeartbeat, 0, len(m.beats))
-	for _, h := range m.beats {
+	list := make([]LastHeartbeat, 0, len(m.beats.last))
+	for _, h := range m.beats.last {
 		list = append(list, h)
 	}
 	m.mu.Unlock()
@@ -180,7 +183,7 @@ func (m *Memory) Instances() []LastHeartbeat {
 func (m *Memory) instancesOf(name string) (list []LastHeartbeat) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, h := range m.beats {
+	for _, h := range m.beats.last {
 		if h.Heartbeat.Component == name {
 			list = append(list, h)
 		}
@@ -202,7 +205,7 @@ type counts struct {
 // Counts counts what memory holds.
 func (m *Memory) Counts() counts {
 	m.mu.Lock()
-	c := counts{Pages: len(m.pages), Open: m.open}
+	c := counts{Pages: len(m.pages), Open: m.open + m.elsewhere.count(), Alarms: len(m.unlisted)}
 	for _, t := range m.alarms {
 		if t.Alarm.State == libra.Raised {
 			c.Alarms++

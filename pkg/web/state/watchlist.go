@@ -4,32 +4,130 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"libra/pkg/event"
 )
 
 // Watchlist is the newest state of the watch of every page, those that have
-// ended too. Its mutex is held for lookups only.
+// ended too, without the budget. It is bounded: the oldest lose their URL first, which
+// is found by the page's id, then those that have ended go, then the oldest. Its mutex
+// is held for lookups only.
 type Watchlist struct {
+	most int64
+
 	mu       sync.Mutex
-	pages    map[string]event.Watch // under mu
-	caughtUp bool                   // under mu; every watch on the bus was read once
+	pages    map[string]watch // under mu
+	bytes    int64            // under mu; of pages
+	unlisted int              // under mu; watches for which there was no room
+	since    time.Time        // under mu; when that was first so
+	caughtUp bool             // under mu; every watch on the bus was read once
 }
 
-func newWatchlist() *Watchlist { return &Watchlist{pages: map[string]event.Watch{}} }
+// watch is what is kept of an event.Watch.
+type watch struct {
+	url, client string
+	everyS      int
+	at          time.Time
+	guessed     bool
+}
+
+func (w watch) size(page string) int64 {
+	return slotFactor*(structSize[string]()+structSize[watch]()) + text(page) + text(w.url) + text(w.client)
+}
+
+func (w watch) event(page string) event.Watch {
+	return event.Watch{Page: page, URL: w.url, Client: w.client, EveryS: w.everyS, At: w.at, SchemeGuessed: w.guessed}
+}
+
+func newWatchlist(most int64) *Watchlist { return &Watchlist{most: most, pages: map[string]watch{}} }
 
 // take keeps the state of a watch and reports whether it is newer than the last.
 func (l *Watchlist) take(w event.Watch) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if was, known := l.pages[w.Page]; known && !w.At.After(was.At) {
+	was, known := l.pages[w.Page]
+	if known && !w.At.After(was.at) {
 		return false
 	}
+	kept := watch{w.URL, w.Client, w.EveryS, w.At, w.SchemeGuessed}
 	if w.EveryS <= 0 {
-		w = event.Watch{Page: w.Page, At: w.At}
+		kept = watch{at: w.At}
+		if !known && l.unlisted > 0 { // a watch that has ended was one before
+			l.unlisted--
+		}
 	}
-	l.pages[w.Page] = w
+	if known {
+		l.bytes -= was.size(w.Page)
+	}
+	l.pages[w.Page] = kept
+	l.bytes += kept.size(w.Page)
+	l.trim()
 	return true
+}
+
+// trim makes room while the watches take more than their bound, and then some more.
+// l.mu is held.
+func (l *Watchlist) trim() {
+	if l.bytes <= l.most {
+		return
+	}
+	pages := make([]string, 0, len(l.pages))
+	for page := range l.pages {
+		pages = append(pages, page)
+	}
+	slices.SortFunc(pages, func(a, b string) int {
+		return Cursor{At: l.pages[a].at, ID: a}.Compare(Cursor{At: l.pages[b].at, ID: b})
+	})
+	for _, shrink := range []func(page string, w watch){l.shorten, l.dropEnded, l.drop} {
+		for _, page := range pages {
+			if l.bytes <= l.most-l.most/16 {
+				return
+			}
+			if w, still := l.pages[page]; still {
+				shrink(page, w)
+			}
+		}
+	}
+}
+
+// shorten forgets the URL and the client of a watch. l.mu is held.
+func (l *Watchlist) shorten(page string, w watch) {
+	l.bytes -= text(w.url) + text(w.client)
+	w.url, w.client = "", ""
+	l.pages[page] = w
+}
+
+// dropEnded forgets a watch that has ended. l.mu is held.
+func (l *Watchlist) dropEnded(page string, w watch) {
+	if w.everyS <= 0 {
+		l.drop(page, w)
+	}
+}
+
+// drop forgets a watch, and counts it while it lasts. l.mu is held.
+func (l *Watchlist) drop(page string, w watch) {
+	l.bytes -= w.size(page)
+	delete(l.pages, page)
+	if w.everyS > 0 {
+		if l.unlisted++; l.since.IsZero() {
+			l.since = time.Now()
+		}
+	}
+}
+
+func (l *Watchlist) size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
+}
+
+// Unlisted counts the watches for which memory has no room, and says since when there
+// are some.
+func (l *Watchlist) Unlisted() (n int, since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unlisted, l.since
 }
 
 func (l *Watchlist) setCaughtUp() {
@@ -45,19 +143,29 @@ func (l *Watchlist) Ready() bool {
 	return l.caughtUp
 }
 
-// Of is the watch of a page; ok is false where it is not watched.
+// Of is the watch of a page, without its budget and, where there was no room for it,
+// without its URL; ok is false where it is not watched.
 func (l *Watchlist) Of(page string) (w event.Watch, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w, ok = l.pages[page]
-	return w, ok && w.EveryS > 0
+	kept, ok := l.pages[page]
+	return kept.event(page), ok && kept.everyS > 0
 }
 
-func (l *Watchlist) count() (n int) {
+// has reports whether a page is watched.
+func (l *Watchlist) has(page string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.pages[page].everyS > 0
+}
+
+// count is how many pages are watched.
+func (l *Watchlist) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.unlisted
 	for _, w := range l.pages {
-		if w.EveryS > 0 {
+		if w.everyS > 0 {
 			n++
 		}
 	}
@@ -68,12 +176,12 @@ func (l *Watchlist) count() (n int) {
 func WatchPlace(w event.Watch) Cursor { return Cursor{At: w.At, ID: w.Page} }
 
 // List copies out what is watched, the newest watch first, from after a place
-// on.
+// on, as Of has it.
 func (l *Watchlist) List(after Cursor) (list []event.Watch) {
 	l.mu.Lock()
-	for _, w := range l.pages {
-		if w.EveryS > 0 && after.isAfter(w.At, w.Page) {
-			list = append(list, w)
+	for page, w := range l.pages {
+		if w.everyS > 0 && after.isAfter(w.at, page) {
+			list = append(list, w.event(page))
 		}
 	}
 	l.mu.Unlock()
