@@ -88,6 +88,9 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		return err
 	}
 	p.Ready(store.serving)
+	queue, due := p.Liveness.Loop("queue"), p.Liveness.Loop("due watches")
+	go conn.ServeQueue(ctx, queue) // both end with ctx
+	go conn.RelayDue(ctx, due)
 	return watch(ctx, p.Liveness.Loop("bus"), conn, func() error {
 		stopped, err := health()
 		store.look(stopped, p.Status, time.Now())

@@ -68,5 +68,5 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("pages_in_hand", i.Running)
 	p.Count("reports_published", i.Done)
 	p.Ready("waiting for requests")
-	return i.Run(ctx, inspector.Loops{Work: p.Liveness.Loop("dispatcher"), Due: p.Liveness.Loop("due watches")})
+	return i.Run(ctx, p.Liveness.Loop("dispatcher"))
 }

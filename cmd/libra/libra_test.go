@@ -158,7 +158,7 @@ func serve(t *testing.T, b *bustest.Bus, database string) (url string) {
 	t.Cleanup(wg.Wait) // after t.Context() has ended
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	i := inspector.New(inspector.Config{Instance: "1", Workers: 2, Inspect: inspect.Config{Allow: loopback, PageTimeout: 10 * time.Second}}, b.Connect("inspector"), b.Log())
-	wg.Go(func() { i.Run(t.Context(), inspector.Loops{}) })
+	wg.Go(func() { i.Run(t.Context(), nil) })
 
 	history := store.NewReader(database)
 	t.Cleanup(func() { history.Close() })

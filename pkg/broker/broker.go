@@ -43,7 +43,10 @@ type Config struct {
 	// Space is the most that the streams may store together, in bytes; at most half
 	// of the partition: Broker.Space.
 	Space int64
-	Log   *slog.Logger
+	// SyncEvery is how often what is stored is synced to disk; 0 syncs every message
+	// before it is acknowledged. Only tests, which survive no loss of power, set it.
+	SyncEvery time.Duration
+	Log       *slog.Logger
 }
 
 // maxPayload bounds one message: a report with some 20,000 assets.
@@ -73,7 +76,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if host, ok := strings.CutSuffix(listen, ":0"); ok {
 		listen = host + ":-1" // 0 means NATS's default port
 	}
-	text := configuration(listen, filepath.Clean(cfg.Store), keys)
+	text := configuration(listen, filepath.Clean(cfg.Store), keys, cfg.SyncEvery)
 	opts := &server.Options{}
 	if err := opts.ProcessConfigString(text); err != nil {
 		return nil, fmt.Errorf("configure the bus: %w", err)
@@ -189,8 +192,12 @@ func (b *Broker) Stop() {
 // configuration returns the server's configuration file. The accounts must be
 // declared in it: with a system account set in Go and users in the global account
 // only, the server gives anonymous clients every permission.
-func configuration(listen, store string, keys map[string]string) string {
+func configuration(listen, store string, keys map[string]string, syncEvery time.Duration) string {
 	var b strings.Builder
+	sync := "always"
+	if syncEvery > 0 {
+		sync = syncEvery.String()
+	}
 	fmt.Fprintf(&b, `
 server_name: libra
 listen: %q
@@ -202,9 +209,9 @@ jetstream {
   store_dir: %q
   max_memory_store: %d
   max_file_store: %d
-  sync_interval: always
+  sync_interval: %q
 }
-`, listen, maxPayload, store, 16<<20, math.MaxInt64)
+`, listen, maxPayload, store, 16<<20, math.MaxInt64, sync)
 	fmt.Fprintf(&b, "accounts {\n  SYS {}\n  LIBRA {\n    jetstream: enabled\n    users: [\n")
 	for _, c := range component.All() {
 		r, heartbeat, inbox := roles[c.Role], "libra.beat."+c.Name+".*", "_INBOX_"+c.Role+".>"

@@ -36,8 +36,11 @@ var roles = map[string]role{
 		subscribe: []string{event.AllRequests, event.AllSteps, event.AllHeartbeats},
 	},
 	"inspector": {
-		publish: slices.Concat([]string{event.AllRequests, event.AllWakes, event.AllReports, event.AllSteps},
-			consumes(event.RequestStream), streamReads(event.ReportStream), consumes(event.WatchStream)),
+		publish: []string{
+			event.AllReports, event.AllSteps,
+			"$JS.API.CONSUMER.MSG.NEXT." + event.RequestStream + ".*", "$JS.ACK." + event.RequestStream + ".>",
+			"$JS.API.DIRECT.GET." + event.ReportStream + "." + event.ReportSubject("*"), // of the report before
+		},
 		subscribe: []string{event.AllWakes, event.AllWorkers},
 		responds:  true,
 	},

@@ -30,7 +30,9 @@ func TestTable(t *testing.T) {
 			reads := matches(r.subscribe, subject)
 			if _, stream, ok := strings.Cut(kind, "stream "); ok {
 				stream, _, _ = strings.Cut(stream, ",")
-				reads = reads || slices.Contains(r.publish, "$JS.API.STREAM.MSG.GET."+stream)
+				reads = reads || slices.ContainsFunc(r.publish, func(p string) bool {
+					return strings.HasPrefix(p, "$JS.API.DIRECT.GET."+stream) || strings.HasPrefix(p, "$JS.API.CONSUMER.MSG.NEXT."+stream+".")
+				})
 			}
 			if names(to, name) && !reads {
 				t.Errorf("%s: by the table %s consumes it, and may not", subject, name)

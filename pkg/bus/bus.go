@@ -56,6 +56,7 @@ type Conn struct {
 	outage   outage
 	refusals refusals
 	streams  sync.Map // handles by name: a look-up costs more than most calls
+	rounds   rounds
 }
 
 // Connect starts connecting and returns. An error is a fault of the
@@ -192,6 +193,8 @@ func unavailable(err error) error {
 		return fmt.Errorf("%w: %s", libra.ErrOpen, api.Description)
 	case errors.As(err, &api) && (api.ErrorCode == insufficientResources || strings.Contains(api.Description, "maximum bytes") || strings.Contains(api.Description, "maximum messages")):
 		return fmt.Errorf("%w: %s", libra.ErrFull, api.Description)
+	case errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant):
+		return fmt.Errorf("%w: %s", errExists, api.Description)
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return libra.ErrNotFound
 	case errors.Is(err, nats.ErrReconnectBufExceeded): // there is no such buffer: see Connect
@@ -199,6 +202,9 @@ func unavailable(err error) error {
 	}
 	return fmt.Errorf("%w: bus: %w", libra.ErrUnavailable, err)
 }
+
+// errExists says that there is a message already where none was expected.
+var errExists = errors.New("there is a message already")
 
 // insufficientResources is JetStream's "insufficient resources" (no space).
 const insufficientResources = 10023

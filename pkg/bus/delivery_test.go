@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"encoding/json"
+	"runtime"
 	"testing"
 	"time"
 
@@ -80,7 +81,7 @@ func TestLostWakeUp(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := rawJetStream(t, b).Publish(ctx, event.RequestSubject(r.Site, r.Client, r.Page), data); err != nil {
+			if _, err := rawJetStream(t, b).Publish(ctx, event.RequestSubject(1, r), data); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -147,3 +148,20 @@ func rawConn(t *testing.T, b *bustest.Bus) *nats.Conn {
 	t.Cleanup(nc.Close)
 	return nc
 }
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// formerConsumer is a consumer as earlier versions had one for each client.
+func formerConsumer(name, filter string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{Durable: name, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy}
+}
+
+// endGoroutine ends the goroutine that calls it, as a panic would that somebody recovers.
+func endGoroutine() { runtime.Goexit() }

@@ -15,7 +15,7 @@ func TestInspectNow(t *testing.T) {
 	if err := web.SetWatch(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	a := relayAndWork(t, inspector)
+	a := work(t, inspector)
 	for n, occasion := range []string{"r1", "r2"} {
 		if err := watchdog.InspectNow(t.Context(), w, occasion); err != nil {
 			t.Fatal(err)

@@ -15,8 +15,8 @@ import (
 func TestLoopsDeclareTheirRounds(t *testing.T) {
 	t.Parallel()
 	b := bustest.Start(t)
-	recorder, inspector, notifier := b.Connect("recorder"), b.Connect("inspector"), b.Connect("notifier")
-	var record, work, due, alarms bustest.Loop
+	recorder, inspector, notifier, relay := b.Connect("recorder"), b.Connect("inspector"), b.Connect("notifier"), b.Connect("bus")
+	var record, work, queue, due, alarms bustest.Loop
 	background(t, func(ctx context.Context) error {
 		return recorder.RecordReports(ctx, bus.Recording[event.Reported]{
 			Durable: "recorder", Loop: &record,
@@ -27,14 +27,15 @@ func TestLoopsDeclareTheirRounds(t *testing.T) {
 	background(t, func(ctx context.Context) error {
 		return inspector.Work(ctx, bustest.Slots(1), time.Minute, &work, func(context.Context, bus.Job) {})
 	})
-	background(t, func(ctx context.Context) error { return inspector.RelayDue(ctx, &due) })
+	background(t, func(ctx context.Context) error { return relay.RelayDue(ctx, &due) })
+	background(t, func(ctx context.Context) error { return relay.ServeQueue(ctx, &queue) })
 	background(t, func(ctx context.Context) error {
 		return notifier.DeliverAlarms(ctx, bus.AlarmConsumer{
 			Durable: "notifier", Loop: &alarms, Most: func(int) int { return 1 },
 			Deliver: func(context.Context, []bus.AlarmDelivery) error { return nil },
 		})
 	})
-	loops := map[string]*bustest.Loop{"record": &record, "work": &work, "due": &due, "alarms": &alarms}
+	loops := map[string]*bustest.Loop{"record": &record, "work": &work, "due": &due, "queue": &queue, "alarms": &alarms}
 	goRound := func(when string) {
 		t.Helper()
 		was := map[string]int{}
@@ -82,8 +83,8 @@ func TestHangIsNotHidden(t *testing.T) {
 			},
 		})
 	})
-	inspector := b.Connect("inspector")
-	background(t, func(ctx context.Context) error { return inspector.RelayDue(ctx, &other) })
+	relay := b.Connect("bus")
+	background(t, func(ctx context.Context) error { return relay.RelayDue(ctx, &other) })
 	<-stored
 	was, others := loop.Rounds(), other.Rounds()
 	bustest.Await(t, "two rounds of another loop", func() bool { return other.Rounds() >= others+2 })

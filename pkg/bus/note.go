@@ -83,8 +83,7 @@ func (c *Conn) ServeChannels(ctx context.Context, fn func(ctx context.Context, c
 // ignoreExisting takes the error "the subject has a message already" for a
 // success.
 func ignoreExisting(err error) error {
-	var api *jetstream.APIError
-	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if errors.Is(err, errExists) {
 		return nil
 	}
 	return err

@@ -188,7 +188,7 @@ func TestForgedLossyMessages(t *testing.T) {
 	f.publish(event.StepSubject(ours.Page), event.Step{Page: theirs.Page}, false)
 	forged := ours
 	forged.URL = theirs.URL
-	f.publish(event.RequestSubject("home", "alice", ours.Page), forged, true)
+	f.publish(event.RequestSubject(1, ours), forged, true)
 	inspector.PublishStep(event.Step{Page: ours.Page})
 	bustest.Await(t, "a step", func() bool { return got.String() != "" })
 	bustest.Await(t, "five refusals", func() bool { return web.Refused() == 5 })
@@ -216,29 +216,31 @@ func TestForgedLossyMessages(t *testing.T) {
 // claimed; nobody inspects anything for it.
 func TestForgedRequests(t *testing.T) {
 	t.Parallel()
-	b := bustest.Start(t)
+	b := bustest.StartBare(t)
 	ctx := testDeadline(t)
-	f, web, inspector := forge(t, b), b.Connect("web"), b.Connect("inspector")
+	f, web, inspector, relay := forge(t, b), b.Connect("web"), b.Connect("inspector"), b.Connect("bus")
+	background(t, func(ctx context.Context) error { return relay.ServeQueue(ctx, nil) })
+	background(t, func(ctx context.Context) error { return relay.RelayDue(ctx, nil) })
 	empty, foreign, other := request("alice", 1), request("alice", 2), request("alice", 3)
 	for r, change := range map[*event.Request]func(*event.Request){
 		&empty:   func(r *event.Request) { r.URL = "" },
 		&foreign: func(r *event.Request) { r.URL = "https://elsewhere.example/" },
 		&other:   func(r *event.Request) { r.Client = "bob" },
 	} {
-		subject := event.RequestSubject(r.Site, r.Client, r.Page)
+		subject := event.RequestSubject(1, *r)
 		change(r)
 		f.publish(subject, *r, true)
 	}
 	w := watchOf("p1", 3600)
 	w.URL = "https://elsewhere.example/"
 	f.publish(event.DueSubject(w.Page), w, true)
-	done := relayAndWork(t, inspector)
+	done := work(t, inspector)
 	last := request("alice", 4)
 	if err := web.Submit(ctx, last); err != nil {
 		t.Fatal(err)
 	}
 	bustest.Await(t, "no request to be open", func() bool { pages, err := web.OpenPages(ctx); return err == nil && len(pages) == 0 })
-	bustest.Await(t, "four refusals", func() bool { return inspector.Refused() == 4 })
+	bustest.Await(t, "three refused requests and a refused watch", func() bool { return inspector.Refused() == 3 && relay.Refused() == 1 })
 	if all := done.all(); len(all) != 1 || all[0].ID != last.ID {
 		t.Errorf("claimed %+v, want %s only", all, last.ID)
 	}

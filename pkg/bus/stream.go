@@ -30,7 +30,8 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			Name: event.RequestStream, Subjects: []string{event.AllRequests},
 			Description: "accepted requests, until a report answers them",
 			Retention:   jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage, Replicas: replicas,
-			// One open request per client and page: the second is refused.
+			// A second request for the same place is refused; see Submit for one open
+			// request per flow and page.
 			MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true,
 			MaxBytes: space / 8, MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
@@ -76,8 +77,8 @@ type Space struct {
 	Keep bool
 }
 
-// EnsureStreams creates the streams, or updates them to what this version
-// needs, within space, as soon as the bus answers.
+// EnsureStreams creates the streams and the lanes of requests, or updates them to what
+// this version needs, within space, as soon as the bus answers.
 func (c *Conn) EnsureStreams(ctx context.Context, space Space) error {
 	for _, cfg := range streams(space.Bytes, 1) {
 		err := c.retry(ctx, "make stream "+cfg.Name, func() error {
@@ -98,7 +99,7 @@ func (c *Conn) EnsureStreams(ctx context.Context, space Space) error {
 			return fmt.Errorf("make stream %s: %w", cfg.Name, err)
 		}
 	}
-	return nil
+	return c.ensureLanes(ctx)
 }
 
 // publish stores v on a stream: when it returns nil, v is on disk. The id makes

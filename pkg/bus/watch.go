@@ -16,8 +16,8 @@ import (
 // A watch is one message on its page's subject: the bus repeats it on the due
 // subject at every interval (its own schedules), and forgets the schedule when
 // the next word on the page carries none. Schedules cannot stand among the
-// requests, where one too many is refused and not dropped, so that inspectors
-// carry what is due from the one stream to the other.
+// requests, where one too many is refused and not dropped, so that libra-bus
+// carries what is due from the one stream to the other.
 
 // SetWatch stores the newest state of a watch, which with EveryS 0 is its end:
 // nil means that it is on disk and in force.
@@ -83,17 +83,21 @@ func (c *Conn) RecordWatches(ctx context.Context, r Recording[event.Watch]) erro
 	return record(ctx, c, event.WatchStream, event.AllWatches, r)
 }
 
-// dueConsumer is shared by all inspectors: each watch that is due is relayed by
-// one of them.
+// dueConsumer is shared by the libra-bus of all hosts: each watch that is due is relayed
+// by one of them.
 const dueConsumer = "due"
 
 // dueBatch is how many are relayed at a time: the bus syncs several to disk
 // together.
 const dueBatch = 32
 
+// dueAgain is when a due watch is looked at again whose client has too many open
+// requests.
+const dueAgain = 2 * time.Second
+
 // RelayDue makes a request of every watch that is due, until ctx ends. Where the
-// page's last request is still open, this occasion is skipped. loop
-// supervises the goroutine that calls it; it may be nil.
+// page's last request is still open, this occasion is skipped; where the watches of
+// its client have too many open requests, it waits on the bus. loop supervises the goroutine that calls it; it may be nil.
 func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
 	s := supervised{c, loop}
 	for ctx.Err() == nil {
@@ -164,10 +168,13 @@ func (c *Conn) submitDue(ctx context.Context, m jetstream.Msg) error {
 	}
 	// The same occasion makes the same request, however often it is delivered.
 	id := fmt.Sprintf("%s-%x-%d", w.Page, meta.Timestamp.Unix(), meta.Sequence.Stream)
-	err = c.Submit(ctx, event.Request{ID: id, Page: w.Page, URL: w.URL, Site: w.Site, Client: w.Client, Asked: meta.Timestamp.UTC(), SchemeGuessed: w.SchemeGuessed, Watch: &w})
-	switch {
+	r := event.Request{ID: id, Page: w.Page, URL: w.URL, Site: w.Site, Client: w.Client, Label: w.Label, Asked: meta.Timestamp.UTC(), SchemeGuessed: w.SchemeGuessed, Watch: &w}
+	var tooMany *TooManyError
+	switch err = c.submit(ctx, r, event.PageRequests(w.Page)); {
 	case errors.Is(err, libra.ErrOpen):
 		c.log.Debug("page is due while its last request is open, skipped", "page", w.Page)
+	case errors.As(err, &tooMany):
+		return m.NakWithDelay(dueAgain)
 	case err != nil:
 		return err
 	}

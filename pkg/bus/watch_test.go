@@ -40,10 +40,9 @@ func background(t *testing.T, run func(context.Context) error) {
 	t.Cleanup(func() { cancel(); wg.Wait() })
 }
 
-// relayAndWork relays due watches and ends their jobs.
-func relayAndWork(t *testing.T, c *bus.Conn) *requestLog {
+// work ends every job.
+func work(t *testing.T, c *bus.Conn) *requestLog {
 	a := &requestLog{}
-	background(t, func(ctx context.Context) error { return c.RelayDue(ctx, nil) })
 	background(t, func(ctx context.Context) error {
 		return c.Work(ctx, bustest.Slots(1), time.Minute, nil, func(ctx context.Context, j bus.Job) {
 			a.mu.Lock()
@@ -76,7 +75,7 @@ func TestWatchComesDue(t *testing.T) {
 	if err := web.SetWatch(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
-	got := relayAndWork(t, inspector)
+	got := work(t, inspector)
 	bustest.Await(t, "two occasions", func() bool { return len(got.all()) >= 2 })
 	first, second := got.all()[0], got.all()[1]
 	if first.ID == second.ID || first.Asked.IsZero() {
@@ -121,25 +120,27 @@ func TestWatchComesDue(t *testing.T) {
 // While the page's last request is open, an occasion is skipped, and does not delay
 // the next ones.
 // A due watch that cannot be made a request, as the bus has no stream of requests,
-// is in the log of the inspector; once it has one, the watch is relayed.
+// is in the log of libra-bus; once it has one, the watch is relayed.
 func TestFailingRelayIsLogged(t *testing.T) {
 	t.Parallel()
-	b := bustest.Start(t)
+	b := bustest.StartBare(t)
 	deleteStream(t, b, event.RequestStream)
 	var log logBuffer
-	inspector, err := bus.Connect(bus.Config{
-		URL: b.URL(), Seed: b.Seed("inspector"), Role: "inspector", Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil)),
+	relay, err := bus.Connect(bus.Config{
+		URL: b.URL(), Seed: b.Seed("bus"), Role: "bus", Name: "test", Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(inspector.Close)
-	done := relayAndWork(t, inspector)
+	t.Cleanup(relay.Close)
+	background(t, func(ctx context.Context) error { return relay.RelayDue(ctx, nil) })
+	done := work(t, b.Connect("inspector"))
 	if err := b.Connect("web").SetWatch(t.Context(), watchOf("p1", 1)); err != nil {
 		t.Fatal(err)
 	}
 	bustest.Await(t, "the failure in the log", func() bool { return log.count(`operation="relay due watches"`) > 0 })
 	b.Streams()
+	background(t, func(ctx context.Context) error { return relay.ServeQueue(ctx, nil) })
 	bustest.Await(t, "a request of the watch", func() bool { return len(done.all()) > 0 })
 }
 
@@ -154,7 +155,7 @@ func deleteStream(t *testing.T, b *bustest.Bus, name string) {
 func TestDueWhileOpen(t *testing.T) {
 	t.Parallel()
 	b := bustest.Start(t)
-	web, inspector := b.Connect("web"), b.Connect("inspector")
+	web := b.Connect("web")
 	open := event.Request{ID: "r1", Page: pageOf("p1"), URL: "https://example.org/p1", Site: "home", Client: "alice"}
 	if err := web.Submit(t.Context(), open); err != nil {
 		t.Fatal(err)
@@ -164,7 +165,6 @@ func TestDueWhileOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	background(t, func(ctx context.Context) error { return inspector.RelayDue(ctx, nil) })
 	bustest.Await(t, "the other page to be asked for", func() bool {
 		r, err := web.OpenRequest(t.Context(), pageOf("p2"))
 		return err == nil && r.Watch != nil

@@ -55,13 +55,13 @@ func disagree(what, named string) error {
 }
 
 func (r Request) belongs(subject string) error {
-	site, client, page, ok := RequestOf(subject)
+	at, ok := RequestOf(subject)
 	switch {
-	case !ok || r.Page != page:
+	case !ok || r.Page != at.Page:
 		return disagree("request is for page", r.Page)
-	case Token(r.Site) != site:
+	case Token(r.Site) != at.Site:
 		return disagree("request is of site", r.Site)
-	case Token(r.Client) != client:
+	case r.Flow() != at.Flow:
 		return disagree("request is of client", r.Client)
 	}
 	return r.sound()

@@ -29,7 +29,7 @@ func about(url, name string) map[string]placed {
 	ack := libra.Note{ID: "n1", Kind: libra.Acknowledged, Alarm: "page.down." + page}
 	quiet := libra.Note{ID: "n2", Kind: libra.Silenced, Silence: &libra.Silence{ID: name}}
 	return map[string]placed{
-		"request": {event.RequestSubject("home", name, page), r},
+		"request": {event.RequestSubject(40, r), r},
 		"due":     {event.DueSubject(page), w},
 		"watch":   {event.WatchSubject(page), w},
 		"report":  {good.Subject(), good},
@@ -81,9 +81,11 @@ func TestDisagreements(t *testing.T) {
 	page := libra.PageID(url)
 	r := event.Request{ID: "r1", Page: page, URL: url, Site: "home", Client: "alice"}
 	request := func(change func(*event.Request)) placed {
-		r := r
-		change(&r)
-		return placed{event.RequestSubject("home", "alice", page), r}
+		changed := r
+		change(&changed)
+		there := r
+		there.Watch = changed.Watch // which changes the flow
+		return placed{event.RequestSubject(1, there), changed}
 	}
 	report := func(subject string, outcome libra.Outcome, status int) placed {
 		return placed{subject, event.Reported{Request: r, Report: libra.Report{Outcome: outcome, Status: status}}}

@@ -4,7 +4,7 @@
 // the test of that. It does no input or output.
 //
 //	subject                                  kind      message    published by
-//	libra.request.<site>.<client>.<page>     stream    Request    web; inspector, for a due watch
+//	libra.request.<lane>.<round>.<site>.<flow>.<page>  stream  Request  web; bus, for a due watch
 //	libra.report.<page>                      stream    Reported   inspector; recorder, into a bus that has lost it
 //	libra.report.<page>.failed               stream    Reported   the same, of a page that is an error
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
@@ -12,7 +12,7 @@
 //	libra.schedule.<page>                    stream    Watch      web; recorder, into a bus that has lost it
 //	libra.due.<page>                         stream    Watch      the bus itself, watchdog
 //	libra.channel.<channel>                  request   Tried      web asks the notifier to send a trial message, or which channels there are
-//	libra.wake.<site>.<client>               lossy     (empty)    web, inspector: a request is stored
+//	libra.wake.<lane>.<round>                lossy     (empty)    web, bus: a request is stored
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      request   Step       web asks the inspector of the page
 //	libra.beat.<component>.<instance>        lossy     Heartbeat  all, every 250 ms
@@ -56,46 +56,6 @@ const (
 	AllWorkers    = "libra.worker.*"
 	AllHeartbeats = "libra.beat.>"
 )
-
-// RequestSubject is where a client's request for a page waits. The site comes
-// first, so that several sites can share a bus one day.
-func RequestSubject(site, client, page string) string {
-	return "libra.request." + Token(site) + "." + Token(client) + "." + page
-}
-
-// ClientRequests selects everything one client asked for. Both arguments are
-// tokens already, as found in a subject.
-func ClientRequests(site, client string) string {
-	return "libra.request." + site + "." + client + ".*"
-}
-
-// RequestOf splits a request's subject. ok is false for any other subject.
-func RequestOf(subject string) (site, client, page string, ok bool) {
-	f := strings.Split(subject, ".")
-	if len(f) != 5 || f[0] != "libra" || f[1] != "request" {
-		return "", "", "", false
-	}
-	return f[2], f[3], f[4], true
-}
-
-// WakeSubject notifies inspectors that a client has a request stored. The
-// request's own subject would be too early: subscribers get a message before the
-// stream has it on disk.
-func WakeSubject(site, client string) string {
-	return "libra.wake." + Token(site) + "." + Token(client)
-}
-
-// WakeOf splits a wake-up's subject. ok is false for any other subject.
-func WakeOf(subject string) (site, client string, ok bool) {
-	f := strings.Split(subject, ".")
-	if len(f) != 4 || f[0] != "libra" || f[1] != "wake" {
-		return "", "", false
-	}
-	return f[2], f[3], true
-}
-
-// PageRequests selects the requests of every client for one page.
-func PageRequests(page string) string { return "libra.request.*.*." + page }
 
 // ReportSubject holds the reports of a page; its last message is the newest good
 // one.
@@ -157,7 +117,8 @@ type Request struct {
 	Page   string    `json:"page"`
 	URL    string    `json:"url"`
 	Site   string    `json:"site"`
-	Client string    `json:"client"` // who asks: X-Libra-Client, else the peer's address
+	Client string    `json:"client"`          // who asks, and whose turns it takes: an address
+	Label  string    `json:"label,omitempty"` // what the client calls itself: X-Libra-Client
 	Asked  time.Time `json:"asked"`
 	// SchemeGuessed: who typed the URL left https:// out, so that http will do where
 	// https does not answer.
@@ -173,7 +134,8 @@ type Watch struct {
 	Page   string    `json:"page"`
 	URL    string    `json:"url"`
 	Site   string    `json:"site"`
-	Client string    `json:"client"`  // who asks; the requests take this client's turns
+	Client string    `json:"client"` // who asks, as of a request
+	Label  string    `json:"label,omitempty"`
 	EveryS int       `json:"every_s"` // seconds; 0: not watched any more
 	At     time.Time `json:"at"`      // since when it is so
 	// SchemeGuessed is that of its requests.
@@ -261,6 +223,7 @@ type Step struct {
 	Done      int        `json:"done"`  // assets measured so far
 	Inspector string     `json:"inspector"`
 	At        time.Time  `json:"at"`
+	Round     int64      `json:"round,omitempty"` // of the request; 0 of a request without one
 }
 
 // Heartbeat is the periodic message of a component whose loops make

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 var (
 	at  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	req = event.Request{ID: "r1", Page: "p1", URL: "https://example.org/", Site: "home", Client: "alice", Asked: at}
+	req = event.Request{ID: "r1", Page: "p1", URL: "https://example.org/", Site: "home", Client: "alice", Label: "ci", Asked: at}
 )
 
 var watch = event.Watch{Page: "p1", URL: req.URL, Site: "home", Client: "alice", EveryS: 30, At: at, SchemeGuessed: true, Budget: json.RawMessage(`[]`)}
@@ -57,7 +57,7 @@ var messages = map[string]any{
 		From: at, Until: at.Add(time.Hour), By: "alice", Why: "planned",
 	}},
 	"acknowledged": libra.Note{ID: "n2", Kind: libra.Acknowledged, At: at, By: "alice", Text: "on it", Alarm: "bus"},
-	"step":         event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at},
+	"step":         event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at, Round: 7},
 	"beat": event.Heartbeat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, EveryMS: 250, Status: "well", Counters: map[string]int64{"requests": 3}, Troubles: []event.Trouble{
 		{ID: "channel.ops", Target: "channel ops", Summary: "s", Evidence: "e", Severity: libra.Major, Runbook: "#channel"},
 	}, Details: timedOut.Details},
@@ -93,13 +93,35 @@ func TestGolden(t *testing.T) {
 }
 
 func TestRequestSubject(t *testing.T) {
-	s := event.RequestSubject("home", "10.0.0.1", "p1")
-	site, client, page, ok := event.RequestOf(s)
-	if !ok || site != "home" || client != event.Token("10.0.0.1") || page != "p1" {
-		t.Errorf("RequestOf(%q) = %q, %q, %q, %v", s, site, client, page, ok)
+	asked := event.Request{Site: "home", Client: "10.0.0.1", Page: "p1"}
+	watched := asked
+	watched.Watch = &watch
+	for subject, want := range map[string]event.RequestPlace{
+		event.RequestSubject(1, asked):     {Lane: 1, Round: 1, Site: "home", Flow: event.Token("10.0.0.1"), Page: "p1"},
+		event.RequestSubject(130, watched): {Lane: 2, Round: 130, Site: "home", Flow: event.Token("watches of 10.0.0.1"), Page: "p1"},
+	} {
+		if got, ok := event.RequestOf(subject); !ok || got != want {
+			t.Errorf("RequestOf(%q) = %+v, %v, want %+v", subject, got, ok, want)
+		}
 	}
-	if _, _, _, ok := event.RequestOf("libra.report.p1"); ok {
-		t.Error("a report's subject passes for a request's")
+	for _, subject := range []string{
+		"libra.report.p1", "libra.request.home.alice.p1", "libra.request.2.1.home.alice.p1", "libra.request.32.32.home.alice.p1",
+		"libra.request.0.0.home.alice.p1", "libra.request.x.1.home.alice.p1", "libra.request.1.-31.home.alice.p1",
+	} {
+		if at, ok := event.RequestOf(subject); ok {
+			t.Errorf("RequestOf(%q) = %+v, want none", subject, at)
+		}
+	}
+}
+
+func TestWakeSubject(t *testing.T) {
+	if lane, round, ok := event.WakeOf(event.WakeSubject(3, 67)); !ok || lane != 3 || round != 67 {
+		t.Errorf("got lane %d, round %d, %v", lane, round, ok)
+	}
+	for _, subject := range []string{"libra.wake.32.32", "libra.wake.-1.1", "libra.wake.1", "libra.step.1.1"} {
+		if _, _, ok := event.WakeOf(subject); ok {
+			t.Errorf("%q passes for a wake-up", subject)
+		}
 	}
 }
 

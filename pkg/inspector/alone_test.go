@@ -62,7 +62,7 @@ func TestAloneSlots(t *testing.T) {
 	for range lost {
 		<-taken
 	}
-	wg.Go(func() { i.Run(ctx, inspector.Loops{}) })
+	wg.Go(func() { i.Run(ctx, nil) })
 	for n := range 4 { // with each that ends, there is room for one more
 		r := request(fmt.Sprintf("%s/at-once/%d", site.URL, n))
 		if err := web.Submit(t.Context(), r); err != nil {

@@ -76,15 +76,9 @@ func (i *Inspector) Done() int64 { return i.done.Load() }
 // Running counts the pages being inspected.
 func (i *Inspector) Running() int64 { return i.running.Load() }
 
-// Loops supervise the loops of an inspector; each may be nil.
-type Loops struct {
-	Work bus.Loop // claims requests
-	Due  bus.Loop // makes requests of watches that are due
-}
-
 // Run claims requests until ctx ends; it gives those in progress back to the bus
-// then.
-func (i *Inspector) Run(ctx context.Context, loops Loops) error {
+// then. loop supervises the loop that claims; it may be nil.
+func (i *Inspector) Run(ctx context.Context, loop bus.Loop) error {
 	defer i.engine.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -95,10 +89,9 @@ func (i *Inspector) Run(ctx context.Context, loops Loops) error {
 	if i.cfg.Status != nil {
 		beside.Go(func() { i.showStatus(ctx) })
 	}
-	beside.Go(func() { _ = i.conn.RelayDue(ctx, loops.Due) }) // it ends with ctx
 	// Attempts to inspect a page alone follow each other under one lease.
 	longest := crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
-	err := i.conn.Work(ctx, i.slots.slots, longest, loops.Work, func(ctx context.Context, job bus.Job) {
+	err := i.conn.Work(ctx, i.slots.slots, longest, loop, func(ctx context.Context, job bus.Job) {
 		i.running.Add(1)
 		defer i.running.Add(-1)
 		defer i.slots.ended()
@@ -157,7 +150,7 @@ func newWorker(i *Inspector, job bus.Job) *worker {
 	return &worker{
 		Inspector: i, job: job, started: time.Now(),
 		log:  i.log.With("request", job.Request.ID, "page", job.Request.Page, "attempt", job.Attempt),
-		step: event.Step{Request: job.Request.ID, Page: job.Request.Page, Step: libra.Fetching, Inspector: i.cfg.Instance},
+		step: event.Step{Request: job.Request.ID, Page: job.Request.Page, Step: libra.Fetching, Inspector: i.cfg.Instance, Round: job.Round},
 	}
 }
 

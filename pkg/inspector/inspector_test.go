@@ -50,7 +50,7 @@ func run(t *testing.T, conn *bus.Conn, b *bustest.Bus, instance string) (stop fu
 	ctx, cancel := context.WithCancel(t.Context())
 	i := inspector.New(inspector.Config{Instance: instance, Workers: 2, Inspect: loopback, Program: os.Args[0]}, conn, b.Log())
 	var wg sync.WaitGroup
-	wg.Go(func() { i.Run(ctx, inspector.Loops{}) })
+	wg.Go(func() { i.Run(ctx, nil) })
 	return func() { cancel(); wg.Wait() }
 }
 

@@ -138,7 +138,7 @@ func TestInspectsWithoutPrevious(t *testing.T) {
 		return nil
 	}}, b.Connect("inspector"), b.Log())
 	var wg sync.WaitGroup
-	wg.Go(func() { i.Run(ctx, inspector.Loops{}) })
+	wg.Go(func() { i.Run(ctx, nil) })
 	defer wg.Wait()
 	defer cancel()
 	web := b.Connect("web")

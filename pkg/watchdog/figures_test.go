@@ -89,7 +89,7 @@ func TestOneFigureReadsTheSameEverywhere(t *testing.T) {
 	a.startNotifier(func(c *notifier.Config) { c.BaseURL = "https://libra.example/" })
 	a.startWatchdog()
 	weigher := inspector.New(inspector.Config{Instance: "1", Workers: 2, Inspect: inspect.Config{Allow: loopback}}, a.bus.Connect("inspector"), a.bus.Log())
-	a.run(func(ctx context.Context) error { return weigher.Run(ctx, inspector.Loops{}) })
+	a.run(func(ctx context.Context) error { return weigher.Run(ctx, nil) })
 	server := a.serveWeb(loopback)
 	bustest.Await(t, "libra-web", func() bool {
 		up := readAll(t, server+"/up", "*/*") // not healthy: some components send no heartbeats here

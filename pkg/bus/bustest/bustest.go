@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,8 +26,22 @@ type Bus struct {
 	broker *broker.Broker
 }
 
-// Start starts a bus with its streams made; it ends with the test.
+// Start starts a bus as libra-bus does; it ends with the test.
 func Start(t testing.TB) *Bus {
+	t.Helper()
+	b := StartBare(t)
+	conn := b.Connect("bus")
+	ctx, cancel := context.WithCancel(context.Background())
+	var loops sync.WaitGroup
+	loops.Go(func() { _ = conn.ServeQueue(ctx, nil) }) // both end with ctx
+	loops.Go(func() { _ = conn.RelayDue(ctx, nil) })
+	t.Cleanup(func() { cancel(); loops.Wait() })
+	return b
+}
+
+// StartBare starts a bus with its streams made, whose queue nobody serves and whose due
+// watches nobody relays.
+func StartBare(t testing.TB) *Bus {
 	t.Helper()
 	// An address of its own, so that no other test is given its port while it is down.
 	own := fmt.Sprintf("127.%d.%d.%d:0", 1+rand.N(254), rand.N(256), 1+rand.N(254))
@@ -64,7 +79,7 @@ func (b *Bus) Up() {
 	}
 	var err error
 	b.broker, err = broker.Start(context.Background(), broker.Config{
-		Listen: b.listen, Store: store, Keys: filepath.Join(b.dir, "keys", "public"), Space: 64 << 20, Log: b.Log(),
+		Listen: b.listen, Store: store, Keys: filepath.Join(b.dir, "keys", "public"), Space: 64 << 20, SyncEvery: time.Minute, Log: b.Log(),
 	})
 	if err != nil {
 		b.t.Fatal(err)

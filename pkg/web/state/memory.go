@@ -58,9 +58,9 @@ func (e *entry) before(last time.Time, id string) int {
 }
 
 type openRequest struct {
-	id, client string
-	asked      time.Time
-	seen       time.Time // when web learned of it, by our clock
+	id, flow string
+	asked    time.Time
+	seen     time.Time // when web learned of it, by our clock
 }
 
 // Summary is a report without its assets, and the request it answers. It is
@@ -255,13 +255,14 @@ func (m *Memory) report(r event.Reported) (news, shown bool) {
 	return true, shown
 }
 
-// answered takes a request off the page's open ones. What else its client had
+// answered takes a request off the page's open ones. What else its flow had
 // asked by then was refused by the bus, where it has one open request for a
 // page at most; web gets it all the same. m.mu is held.
 func (m *Memory) answered(e *entry, r event.Reported) {
 	was := len(e.open)
+	flow := r.Request.Flow()
 	e.open = slices.DeleteFunc(e.open, func(o openRequest) bool {
-		if o.id == r.Request.ID || o.client == r.Request.Client && o.asked.Before(r.At) {
+		if o.id == r.Request.ID || o.flow == flow && o.asked.Before(r.At) {
 			m.open--
 			return true
 		}
@@ -283,11 +284,26 @@ func (m *Memory) request(r event.Request, now time.Time) bool {
 	if e.Answers.to(r.ID) || slices.ContainsFunc(e.open, known) || len(e.open) >= maxOpenOfPage {
 		return false
 	}
-	e.open = append(e.open, openRequest{r.ID, r.Client, r.Asked, now})
+	e.open = append(e.open, openRequest{r.ID, r.Flow(), r.Asked, now})
 	m.open++
 	m.elsewhere.remove(r.Page) // it may have been counted there
 	m.touch(e, r.Asked)
 	return true
+}
+
+// OldestOpen is when the oldest open request of a flow was asked; the zero time
+// without one.
+func (m *Memory) OldestOpen(flow string) (oldest time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.order {
+		for _, o := range e.open {
+			if o.flow == flow && (oldest.IsZero() || o.asked.Before(oldest)) {
+				oldest = o.asked
+			}
+		}
+	}
+	return oldest
 }
 
 // step takes in how far a worker is.

@@ -26,18 +26,18 @@ type Watchlist struct {
 
 // watch is what is kept of an event.Watch.
 type watch struct {
-	url, client string
-	everyS      int
-	at          time.Time
-	guessed     bool
+	url, by string // by: who asked, for people
+	everyS  int
+	at      time.Time
+	guessed bool
 }
 
 func (w watch) size(page string) int64 {
-	return slotFactor*(structSize[string]()+structSize[watch]()) + text(page) + text(w.url) + text(w.client)
+	return slotFactor*(structSize[string]()+structSize[watch]()) + text(page) + text(w.url) + text(w.by)
 }
 
 func (w watch) event(page string) event.Watch {
-	return event.Watch{Page: page, URL: w.url, Client: w.client, EveryS: w.everyS, At: w.at, SchemeGuessed: w.guessed}
+	return event.Watch{Page: page, URL: w.url, Label: w.by, EveryS: w.everyS, At: w.at, SchemeGuessed: w.guessed}
 }
 
 func newWatchlist(most int64) *Watchlist { return &Watchlist{most: most, pages: map[string]watch{}} }
@@ -50,7 +50,7 @@ func (l *Watchlist) take(w event.Watch) bool {
 	if known && !w.At.After(was.at) {
 		return false
 	}
-	kept := watch{w.URL, w.Client, w.EveryS, w.At, w.SchemeGuessed}
+	kept := watch{w.URL, w.By(), w.EveryS, w.At, w.SchemeGuessed}
 	if w.EveryS <= 0 {
 		kept = watch{at: w.At}
 		if !known && l.unlisted > 0 { // a watch that has ended was one before
@@ -91,10 +91,10 @@ func (l *Watchlist) trim() {
 	}
 }
 
-// shorten forgets the URL and the client of a watch. l.mu is held.
+// shorten forgets the URL of a watch and who asked. l.mu is held.
 func (l *Watchlist) shorten(page string, w watch) {
-	l.bytes -= text(w.url) + text(w.client)
-	w.url, w.client = "", ""
+	l.bytes -= text(w.url) + text(w.by)
+	w.url, w.by = "", ""
 	l.pages[page] = w
 }
 

@@ -1,0 +1,159 @@
+package bus
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"libra/pkg/event"
+)
+
+// Work claims requests, at any time as many as slots returns, and calls do for
+// each in a goroutine of its own. It claims those of the lowest round first, so that
+// a client with ten thousand does not keep another waiting. A job's lease is extended
+// until do returns or longest has passed. Work returns when ctx has ended and
+// every do has returned. loop supervises the goroutine that dispatches; it may
+// be nil.
+func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration, loop Loop, do func(context.Context, Job)) error {
+	inbox, err := c.newClaims()
+	if err != nil {
+		return err
+	}
+	defer inbox.sub.Unsubscribe()
+	d := &dispatcher{conn: supervised{c, loop}, inbox: inbox, news: make(chan struct{}, 1)}
+	for lane := range event.Lanes { // where requests were stored before; libra-bus names the rounds
+		d.wake(lane, unknownRound)
+	}
+	sub, err := c.nc.Subscribe(event.AllWakes, func(m *nats.Msg) {
+		if lane, round, ok := event.WakeOf(m.Subject); ok {
+			d.wake(lane, round)
+		}
+	})
+	if err != nil {
+		return unavailable(err)
+	}
+	defer sub.Unsubscribe()
+
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	var running atomic.Int64
+	ended := make(chan struct{}, 1) // a job ended since the last receive
+	for {
+		d.conn.allow()
+		if running.Load() >= int64(slots()) {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second): // go round, for the loop's supervision
+			case <-ended:
+			}
+			continue
+		}
+		job, ok := d.next(ctx)
+		if !ok {
+			return ctx.Err()
+		}
+		running.Add(1)
+		wg.Go(func() {
+			stop := job.extendLease(longest)
+			// Also where do panics or ends its goroutine: the slot is free again.
+			defer func() {
+				stop()
+				running.Add(-1)
+				select {
+				case ended <- struct{}{}:
+				default:
+				}
+			}()
+			do(ctx, job)
+		})
+	}
+}
+
+// dispatcher knows which lanes may have a request. Wake-ups set that while all slots
+// are full, too: nothing waits in a queue that could overflow.
+type dispatcher struct {
+	conn  supervised
+	inbox claims
+	news  chan struct{} // holds one where a lane has been woken since the last receive
+
+	mu    sync.Mutex
+	lanes [event.Lanes]lane // under mu
+}
+
+// unknownRound comes after those that are known.
+const unknownRound = maxRound
+
+type lane struct {
+	waiting bool  // it may have a request
+	round   int64 // the lowest that it may have
+}
+
+// next returns the next job, waiting for one if need be.
+func (d *dispatcher) next(ctx context.Context) (Job, bool) {
+	for ctx.Err() == nil {
+		d.conn.allow()
+		lane, ok := d.lowest()
+		if !ok {
+			select {
+			case <-ctx.Done():
+			case <-d.news:
+			case <-time.After(time.Second): // go round, for the loop's supervision
+			}
+			continue
+		}
+		job, ok, err := d.claim(ctx, lane)
+		if ok {
+			return job, true
+		}
+		if err != nil && ctx.Err() == nil {
+			d.conn.log.Debug("claim request", "lane", lane, "err", err) // libra-bus wakes the lane again
+		}
+	}
+	return Job{}, false
+}
+
+func (d *dispatcher) claim(ctx context.Context, lane int) (Job, bool, error) {
+	m, ok, err := d.inbox.next(ctx, lane)
+	if err != nil || !ok {
+		return Job{}, false, err
+	}
+	job, ok, err := d.conn.job(m)
+	d.wake(lane, max(job.Round, 1)) // there may be more
+	return job, ok, err
+}
+
+// wake notes that a lane may have a request.
+func (d *dispatcher) wake(lane int, round int64) {
+	d.mu.Lock()
+	switch l := &d.lanes[lane]; {
+	case !l.waiting:
+		l.waiting, l.round = true, round
+	case round < l.round:
+		l.round = round
+	}
+	d.mu.Unlock()
+	select {
+	case d.news <- struct{}{}:
+	default:
+	}
+}
+
+// lowest takes the lane with the lowest round from those that may have a request.
+// A wake-up while it is asked is not lost: it notes the lane again.
+func (d *dispatcher) lowest() (lane int, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, l := range d.lanes {
+		if l.waiting && (!ok || l.round < d.lanes[lane].round) {
+			lane, ok = i, true
+		}
+	}
+	if ok {
+		d.lanes[lane].waiting = false
+	}
+	return lane, ok
+}
