@@ -32,6 +32,7 @@ var invalid = map[string]string{
 	"LIBRA_PRUNE_AT":         "80%",
 	"LIBRA_RUNBOOK_URL":      ":::",
 	"LIBRA_SERVER":           "localhost",
+	"LIBRA_TRUSTED_PROXIES":  "127.0.0.1,proxy.example.org",
 	"LIBRA_WORKERS":          "many",
 }
 

@@ -40,6 +40,7 @@ func main() {
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, with the path of a reverse proxy: requests for another host name are refused", Effect: asUnset, Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Effect: asUnset, Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
 			daemon.Setting{Name: "allow", Usage: "address `prefixes` of pages that are accepted although not public, as the inspectors'", Partly: true, Effect: "the valid ones of it", Into: daemon.Prefixes(&s.cfg.Allow)},
+			daemon.Setting{Name: "trusted-proxies", Usage: "address `prefixes` of reverse proxies whose X-Forwarded-For is believed", Partly: true, Effect: "the valid ones of it", Into: daemon.Prefixes(&s.cfg.TrustedProxies)},
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` whose pages a score compares with: desktop or mobile, as the inspectors'", Into: s.profile},
 			daemon.Setting{Name: "cache", Default: "12M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.Bounds.Reports, 1<<20)},
 			daemon.Setting{Name: "site", Default: "home", Usage: "`name` of this place in the subjects of requests", Into: daemon.Text(&s.cfg.Site)},

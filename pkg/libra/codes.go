@@ -134,6 +134,8 @@ const (
 	CodeRequestOpen Code = "request-open"
 	// CodeNotStored: the bus cannot store it right now.
 	CodeNotStored Code = "not-stored"
+	// CodeTooManyOpen: the client has as many open requests as it may have.
+	CodeTooManyOpen Code = "too-many-open"
 	// CodeStoreFull: the bus has no space left for it.
 	CodeStoreFull Code = "store-full"
 	// CodeDiskFull: the disk is nearly full, and new watches are refused.

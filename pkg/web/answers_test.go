@@ -193,7 +193,7 @@ func TestQuarantine(t *testing.T) {
 	if got.code != 202 || got.header.Get("Location") != "/api/pages/"+r.Page || !strings.Contains(got.body, `"state":"queued"`) {
 		t.Errorf("release = %d %s", got.code, got.body)
 	}
-	if open, err := h.conn.OpenRequest(t.Context(), r.Page); err != nil || !open.Release || open.URL != r.URL || open.Client != "alice" {
+	if open, err := h.conn.OpenRequest(t.Context(), r.Page); err != nil || !open.Release || open.URL != r.URL || open.Label != "alice" {
 		t.Errorf("on the bus: %+v, %v", open, err)
 	}
 	if p := h.page(r.Page); p.State != libra.Queued {

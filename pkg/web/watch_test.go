@@ -57,11 +57,11 @@ func TestWatch(t *testing.T) {
 		t.Errorf("watch = %d %s", got.code, got.body)
 	}
 	w, err := h.conn.WatchOf(t.Context(), id)
-	if err != nil || w.EveryS != 90 || w.Client != "alice" || w.URL != page || string(w.Budget) != `[{"resourceSizes":[{"resourceType":"total","budget":300}]}]` {
+	if err != nil || w.EveryS != 90 || w.Label != "alice" || w.Client != "127.0.0.1" || w.URL != page || string(w.Budget) != `[{"resourceSizes":[{"resourceType":"total","budget":300}]}]` {
 		t.Errorf("on the bus: %+v, %v", w, err)
 	}
 	open, err := h.conn.OpenRequest(t.Context(), id)
-	if err != nil || open.Watch == nil || open.Watch.EveryS != 90 || open.Client != "alice" {
+	if err != nil || open.Watch == nil || open.Watch.EveryS != 90 || open.Label != "alice" || open.Client != "127.0.0.1" {
 		t.Errorf("its first request: %+v, %v", open, err)
 	}
 	judged := reported(open, noon)

@@ -80,6 +80,9 @@ type Config struct {
 	// public, as the inspectors' own. A page at another such address is refused when
 	// it is submitted.
 	Allow []netip.Prefix
+	// TrustedProxies are the addresses of reverse proxies whose X-Forwarded-For is
+	// believed: which client a request is from, for its share of everything.
+	TrustedProxies []netip.Prefix
 	// Profile is the device whose web pages a score compares with: "desktop",
 	// the default, or "mobile". The inspectors' own should be the same.
 	Profile string
@@ -191,7 +194,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, lo
 		HeartbeatTimeout: cfg.HeartbeatTimeout, ReconnectTime: cfg.ReconnectTime, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck,
 	}, log, conn, history)
 	s.api = api.New(api.Config{
-		Guard: address.NewGuard(cfg.Allow, address.AskOperator), Site: cfg.Site, Profile: cfg.Profile, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
+		Guard: address.NewGuard(cfg.Allow, address.AskOperator), TrustedProxies: cfg.TrustedProxies, Site: cfg.Site, Profile: cfg.Profile, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
 		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience,
 	}, log, conn, s.state, s.stopping)
 	s.pages = pages.New(pages.Config{Version: cfg.Version, RunbookURL: cfg.RunbookURL, MaxList: cfg.MaxList}, s.state, s.api)

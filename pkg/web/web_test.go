@@ -25,7 +25,7 @@ func TestLifeOfAPage(t *testing.T) {
 		t.Fatalf("submit = %d, Location %q: %s", got.code, got.header.Get("Location"), got.body)
 	}
 	golden(t, "accepted.json", got.body)
-	if open, err := h.conn.OpenRequest(t.Context(), id); err != nil || open.Client != "alice" || len(open.ID) < 16 || open.Site != "home" {
+	if open, err := h.conn.OpenRequest(t.Context(), id); err != nil || open.Label != "alice" || len(open.ID) < 16 || open.Site != "home" {
 		t.Errorf("on the bus: %+v, %v", open, err)
 	}
 	if p := h.page(id); p.State != libra.Queued || p.Report != nil || p.Asked.IsZero() || p.Stale {

@@ -206,7 +206,7 @@ func (s *API) PostAcknowledge(w http.ResponseWriter, r *http.Request) {
 // Acknowledge acknowledges an alarm on behalf of the client of r. Without a
 // problem it is durable.
 func (s *API) Acknowledge(r *http.Request, id, text string) (n libra.Note, p *Problem) {
-	by, p := clientOf(r)
+	by, p := s.whoSent(r)
 	if p == nil {
 		text, p = Words("text", text)
 	}

@@ -6,6 +6,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 
 // Config is as in web.Config, which documents and fills in every field.
 type Config struct {
-	Guard          address.Guard // of the pages that are submitted
+	Guard          address.Guard  // of the pages that are submitted
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	Site           string
 	Profile        string
 	MaxStreams     int
@@ -35,6 +37,7 @@ type API struct {
 	stopping <-chan struct{} // closed when event streams are to end
 
 	submitted, refused atomic.Int64
+	full               fullClients
 }
 
 // New makes an API. Event streams end when stopping is closed.

@@ -22,6 +22,9 @@ type Problem struct {
 	Instance string         `json:"instance"` // path of the request
 	Details  []libra.Reason `json:"reason_details"`
 
+	// Open is what the client has already, where it has too much; nil else.
+	Open *openDoc `json:"open_requests,omitempty"`
+
 	About About `json:"-"`
 
 	retryAfter int    // seconds; 0 for no Retry-After

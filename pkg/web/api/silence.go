@@ -124,7 +124,7 @@ func (s *API) PostSilence(w http.ResponseWriter, r *http.Request) {
 
 // CreateSilence stores a silence. Without a problem it is durable.
 func (s *API) CreateSilence(r *http.Request, asked SilenceAsked) (sil libra.Silence, p *Problem) {
-	by, p := clientOf(r)
+	by, p := s.whoSent(r)
 	if p != nil {
 		return sil, p
 	}
@@ -221,7 +221,7 @@ func (s *API) DeleteSilence(w http.ResponseWriter, r *http.Request) {
 // EndSilence ends one that is in force or to come. Without a problem that is
 // durable.
 func (s *API) EndSilence(r *http.Request, id string) (sil libra.Silence, p *Problem) {
-	by, p := clientOf(r)
+	by, p := s.whoSent(r)
 	if p != nil {
 		return sil, p
 	}

@@ -11,7 +11,6 @@ import (
 	"io"
 	"maps"
 	"mime"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -142,30 +141,39 @@ func (s *API) reachable(url string) *Problem {
 // ask stores a request for its URL on behalf of the client of r. The note
 // is set if that client has an open request for the page already.
 func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (accepted, *Problem) {
-	client, p := clientOf(r)
+	client, p := s.clientOf(r)
 	if p != nil {
 		return accepted{}, p
 	}
 	now := time.Now().UTC()
-	req.ID, req.Page, req.Site, req.Client, req.Asked = requestID(now), libra.PageID(req.URL), s.cfg.Site, client, now
+	req.ID, req.Page, req.Site, req.Client, req.Label, req.Asked = requestID(now), libra.PageID(req.URL), s.cfg.Site, client.key, client.label, now
 	doc := accepted{ID: req.Page, URL: req.URL, State: libra.Queued}
+	known, _ := s.state.Memory.Page(req.Page)
+	if open, full := s.full.of(req.Flow(), now); full && known.Open == 0 {
+		s.refused.Add(1)
+		return accepted{}, tooMany(req.URL, open)
+	}
 	switch err := s.conn.Submit(ctx, req); {
 	case err == nil:
-		s.log.Info("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", client)
+		s.log.Info("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", client.name())
 		s.submitted.Add(1)
 		s.state.SetStoring("", now)
 		s.state.OnRequest(req)
 	case errors.Is(err, libra.ErrOpen):
 		doc.Note = "already asked for and not yet answered: this is the same request"
-		if v, ok := s.state.Memory.Page(req.Page); ok && v.Open > 0 {
-			doc.State = v.Page().State
+		if known.Open > 0 {
+			doc.State = known.Page().State
 		}
 	default:
 		s.refused.Add(1)
+		if p := s.refuseTooMany(req, err, now); p != nil {
+			s.log.Debug("submission refused", "url", req.URL, "client", client.name(), "err", err)
+			return accepted{}, p
+		}
 		if r.Context().Err() == nil { // else it was the client who gave up
 			s.state.SetStoring(err.Error(), now)
 		}
-		s.log.Warn("submission refused", "url", req.URL, "client", client, "err", err)
+		s.log.Warn("submission refused", "url", req.URL, "client", client.name(), "err", err)
 		return accepted{}, refusal(req.URL, err)
 	}
 	return doc, nil
@@ -248,25 +256,6 @@ func bodyProblem(err error, what string) *Problem {
 		return PlainProblem(http.StatusRequestEntityTooLarge, libra.CodeTooLarge, fmt.Sprintf("%s is longer than %d bytes", what, large.Limit), fmt.Sprintf("send one URL of at most %d", libra.MaxURLBytes))
 	}
 	return BadRequest("body", fmt.Sprintf("%s cannot be read (%s)", what, err), "send it again, whole")
-}
-
-// clientOf is the client of a request: X-Libra-Client, else the peer's address.
-func clientOf(r *http.Request) (string, *Problem) {
-	name := strings.TrimSpace(r.Header.Get("X-Libra-Client"))
-	if len(name) > MaxClient {
-		return "", BadRequest("client", fmt.Sprintf("X-Libra-Client %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("must be at most %d", MaxClient))
-	}
-	if name != "" {
-		return name, nil
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr // a Unix socket has no port
-	}
-	if host, _, _ = strings.Cut(host, "%"); host == "" || host == "@" {
-		host = "local"
-	}
-	return host, nil
 }
 
 // sortable is base32 whose order is that of the bytes.

@@ -120,11 +120,11 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 	if p != nil {
 		return accepted{}, p
 	}
-	client, p := clientOf(r)
+	client, p := s.clientOf(r)
 	if p != nil {
 		return accepted{}, p
 	}
-	watch := event.Watch{Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client, At: time.Now().UTC(), SchemeGuessed: guessed}
+	watch := event.Watch{Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client.key, Label: client.label, At: time.Now().UTC(), SchemeGuessed: guessed}
 	if asked.Every == WatchOff {
 		return s.endWatch(ctx, watch, asked)
 	}
@@ -181,10 +181,10 @@ func (s *API) endWatch(ctx context.Context, watch event.Watch, asked WatchAsked)
 // setWatch makes a change of a watch durable and keeps it in memory.
 func (s *API) setWatch(ctx context.Context, w event.Watch) *Problem {
 	if err := s.conn.SetWatch(ctx, w); err != nil {
-		s.log.Warn("watch refused", "url", w.URL, "client", w.Client, "err", err)
+		s.log.Warn("watch refused", "url", w.URL, "client", w.By(), "err", err)
 		return notStored(fmt.Sprintf("the watch of %q", w.URL), err)
 	}
-	s.log.Info("watch set", "page", w.Page, "url", w.URL, "every_s", w.EveryS, "client", w.Client)
+	s.log.Info("watch set", "page", w.Page, "url", w.URL, "every_s", w.EveryS, "client", w.By())
 	s.state.OnWatch(w)
 	return nil
 }
