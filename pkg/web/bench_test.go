@@ -35,6 +35,13 @@ func large(r event.Request, n int) event.Reported {
 
 func serve(b *testing.B) *web.Server {
 	b.Helper()
+	s, _ := serveAt(b)
+	return s
+}
+
+// serveAt is a server with 200 reports, and its URL.
+func serveAt(b *testing.B) (s *web.Server, base string) {
+	b.Helper()
 	rig := bustest.Start(b)
 	inspector := rig.Connect("inspector")
 	for n := range 200 {
@@ -46,13 +53,13 @@ func serve(b *testing.B) *web.Server {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := web.New(web.Config{}, quiet(), rig.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), nil)
+	s = web.New(web.Config{}, quiet(), rig.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, l) }()
 	b.Cleanup(func() { cancel(); <-ended })
 	bustest.Await(b, "the reports", func() bool { return strings.HasPrefix(s.Status(), "serving 200 pages") })
-	return s
+	return s, "http://" + l.Addr().String()
 }
 
 // BenchmarkRead is one answer, without the network.

@@ -52,6 +52,8 @@ var (
 	webCached      = gauge("libra_web_cache_reports", "Reports in memory.")
 	webState       = gauge("libra_web_state_bytes", "Memory used by a part of what libra-web knows, by the accounting that bounds it.", "part")
 	webStateMax    = gauge("libra_web_state_max_bytes", "What the part may use; the oldest of it goes when that is reached.", "part")
+	webConns       = gauge("libra_web_connections", "Connections that wait for their client, that an answer is made for, and event streams.", "state")
+	webClosed      = counter("libra_web_connections_closed_total", "Connections that were closed to make room for others, or because their address had its share.")
 	webStreams     = gauge("libra_web_event_streams", "Clients connected to /api/events.")
 	webDropped     = counter("libra_web_event_streams_dropped_total", "Clients of /api/events that were disconnected because they did not read.")
 	webSubmissions = counter("libra_web_submissions_total", "Requests for an inspection: accepted, which means stored, or refused because the bus could not store them.", "result")
@@ -89,7 +91,7 @@ type stateCollector struct{ s *Server }
 
 // Describe implements prometheus.Collector.
 func (stateCollector) Describe(out chan<- *prometheus.Desc) {
-	describe(out, buildInfo, webUp, webDegraded, webPages, webRequests, webCacheBytes, webCached, webState, webStateMax, webStreams, webDropped,
+	describe(out, buildInfo, webUp, webDegraded, webPages, webRequests, webCacheBytes, webCached, webState, webStateMax, webConns, webClosed, webStreams, webDropped,
 		webSubmissions, openAlarms, alarmsUnknown, componentUp)
 	for _, m := range heartbeatMetrics {
 		if m != nil {
@@ -112,6 +114,11 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 		webState.send(out, float64(u.Bytes), u.Part)
 		webStateMax.send(out, float64(u.Bound), u.Part)
 	}
+	waiting, working, streams := s.conns.figures()
+	webConns.send(out, float64(waiting), "waiting")
+	webConns.send(out, float64(working), "working")
+	webConns.send(out, float64(streams), "stream")
+	webClosed.send(out, float64(s.conns.closed.Load()))
 	webStreams.send(out, float64(s.state.Hub.Size()))
 	webDropped.send(out, float64(s.state.Hub.Dropped()))
 	webSubmissions.send(out, float64(s.api.Submitted()), "accepted")

@@ -59,6 +59,11 @@ func (s *Server) routes() http.Handler {
 	return s.below(mux, s.measured(mux, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
 		if r.URL.Path == api.EventsPattern { // a stream must not wait for a compressor
+			if !s.conns.stream(r) {
+				s.api.Fail(w, r, api.TooManyStreams("this address has %d event streams already", s.conns.streamShare))
+				return
+			}
+			defer s.conns.noStream(r) // it was refused, or is about to be closed
 			checked.ServeHTTP(w, r)
 			return
 		}

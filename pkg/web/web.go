@@ -53,8 +53,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"libra/pkg/bus"
 	"libra/pkg/inspect/address"
 	"libra/pkg/inspect/score"
@@ -98,8 +96,15 @@ type Config struct {
 	Bounds state.Bounds
 	// MaxStreams bounds the clients of /api/events; 256.
 	MaxStreams int
-	// MaxConns bounds open connections; 1024. More wait in the listen queue.
+	// MaxConns bounds open connections, event streams left out; 1024. One address has
+	// three quarters of them at most. At these limits the connection that has waited
+	// longest for its client is closed; if none waits, more wait in the listen queue, or
+	// are closed where their address has its share.
 	MaxConns int
+	// HeaderTimeout and BodyTimeout bound how long a client may take to send the
+	// headers, and headers and body; 5 s, 10 s. IdleTimeout is how long a connection
+	// may be idle between two requests; 10 s.
+	HeaderTimeout, BodyTimeout, IdleTimeout time.Duration
 	// MaxList bounds the entries of one answer that lists; 500.
 	MaxList int
 	// MaxPageMetrics bounds the watched pages with metrics of their own, six
@@ -137,11 +142,14 @@ func (c Config) withDefaults() Config {
 		c.Hosts = append(c.Hosts, host)
 	}
 	for i, host := range c.Hosts {
-		c.Hosts[i] = hostname(host)
+		c.Hosts[i], _ = hostname(host)
 	}
 	or(&c.Version, "0.0.0")
 	or(&c.MaxStreams, 256)
 	or(&c.MaxConns, 1024)
+	or(&c.HeaderTimeout, 5*time.Second)
+	or(&c.BodyTimeout, 10*time.Second)
+	or(&c.IdleTimeout, 10*time.Second)
 	or(&c.MaxList, 500)
 	or(&c.MaxPageMetrics, 500)
 	or(&c.Patience, 4*time.Second)
@@ -172,6 +180,7 @@ type Server struct {
 	api     *api.API
 	pages   *pages.Pages
 	metrics *meter
+	conns   *conns
 	handler http.Handler
 	cross   *http.CrossOriginProtection
 
@@ -198,6 +207,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, lo
 		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience,
 	}, log, conn, s.state, s.stopping)
 	s.pages = pages.New(pages.Config{Version: cfg.Version, RunbookURL: cfg.RunbookURL, MaxList: cfg.MaxList}, s.state, s.api)
+	s.conns = newConns(cfg.MaxConns, cfg.MaxStreams)
 	s.metrics = newMeter(s)
 	s.handler = s.routes()
 	return s
@@ -223,16 +233,18 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           s.tracked(),
 		BaseContext:       func(net.Listener) context.Context { return answers },
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
+		ConnContext:       withConn,
+		ConnState:         s.conns.changed,
+		ReadHeaderTimeout: s.cfg.HeaderTimeout,
+		ReadTimeout:       s.cfg.BodyTimeout,
 		WriteTimeout:      30 * time.Second, // streams renew theirs with every event
-		IdleTimeout:       60 * time.Second,
+		IdleTimeout:       s.cfg.IdleTimeout,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelError), // a handler that panicked
 	}
 	var wg sync.WaitGroup
 	served := make(chan error, 1)
-	wg.Go(func() { served <- srv.Serve(netutil.LimitListener(l, s.cfg.MaxConns)) })
+	wg.Go(func() { served <- srv.Serve(s.conns.listen(l)) })
 	wg.Go(func() { s.heartbeat(ctx) })
 	s.state.Follow(ctx, &wg)
 
@@ -266,6 +278,9 @@ func (s *Server) tracked() http.Handler {
 			panic(http.ErrAbortHandler) // Run is over
 		}
 		defer s.gate.RUnlock()
+		if r.Body != http.NoBody {
+			defer s.conns.watchBody(r)()
+		}
 		s.handler.ServeHTTP(w, r)
 	})
 }

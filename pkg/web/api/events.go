@@ -40,7 +40,7 @@ func (s *API) GetEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	st := s.state.Hub.Join(page)
 	if st == nil {
-		s.Fail(w, r, unavailable("streams", libra.CodeTooManyStreams, fmt.Sprintf("%d clients are connected already", s.cfg.MaxStreams), "try again in a few seconds, or read /api/pages"))
+		s.Fail(w, r, TooManyStreams("%d clients are connected already", s.cfg.MaxStreams))
 		return
 	}
 	defer s.state.Hub.Leave(st)
@@ -53,6 +53,11 @@ func (s *API) GetEvents(w http.ResponseWriter, r *http.Request) {
 		first = append(first, s.standing(page)...)
 	}
 	s.stream(r, http.NewResponseController(w), w, st, first)
+}
+
+// TooManyStreams is the problem of an event stream for which there is no room.
+func TooManyStreams(format string, n int) *Problem {
+	return unavailable("streams", libra.CodeTooManyStreams, fmt.Sprintf(format, n), "try again in a few seconds, or read /api/pages")
 }
 
 // standing is the event with the current state of a page.
