@@ -40,6 +40,9 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			Description: "reports of the last days; the last of a subject is a page's newest",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
 			MaxAge: reportAge, MaxBytes: space / 8 * 6, Discard: jetstream.DiscardOld,
+			// A block of the store is compressed when it is full, from the next start of
+			// the server on where the stream existed before. MaxBytes counts what is sent.
+			Compression:  jetstream.S2Compression,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
 		{
