@@ -40,9 +40,6 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			Description: "reports of the last days; the last of a subject is a page's newest",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
 			MaxAge: reportAge, MaxBytes: space / 8 * 6, Discard: jetstream.DiscardOld,
-			// A block of the store is compressed when it is full, from the next start of
-			// the server on where the stream existed before. MaxBytes counts what is sent.
-			Compression:  jetstream.S2Compression,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
 		{
@@ -51,7 +48,7 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			// Limits, not Interest: with Interest a transition without a consumer
 			// would be acknowledged and dropped.
 			Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
-			MaxAge: alarmAge, MaxBytes: space/16 - space/256, Discard: jetstream.DiscardOld,
+			MaxAge: alarmAge, MaxBytes: space / 16, Discard: jetstream.DiscardOld,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
 		{
@@ -69,15 +66,6 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			MaxMsgsPerSubject: 1, MaxBytes: space / 32, Discard: jetstream.DiscardOld, AllowMsgSchedules: true, AllowRollup: true,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
-		{
-			Name: event.HostStream, Subjects: []string{event.AllHosts, event.AllProbes, event.AllHolds},
-			Description: "the circuit breakers of inspected hosts, and what operators want of them",
-			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
-			// New ones are refused where it is full: breakers are then known to one
-			// inspector, and no hold is lost.
-			MaxMsgsPerSubject: 1, MaxBytes: space / 256, Discard: jetstream.DiscardNew, AllowMsgTTL: true,
-			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
-		},
 	}
 }
 
@@ -87,6 +75,8 @@ type Space struct {
 	// Keep leaves the sizes of streams that exist as they are: Bytes is for those
 	// that do not.
 	Keep bool
+	// sizes are those that streams had which are not there any more, with Keep.
+	sizes map[string]int64
 }
 
 // EnsureStreams creates the streams and the lanes of requests, or updates them to what
@@ -102,6 +92,8 @@ func (c *Conn) EnsureStreams(ctx context.Context, space Space) error {
 					cfg.MaxBytes = old.CachedInfo().Config.MaxBytes
 				} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
 					return err
+				} else if size := space.sizes[cfg.Name]; size != 0 {
+					cfg.MaxBytes = size
 				}
 			}
 			_, err := c.js.CreateOrUpdateStream(ctx, cfg)

@@ -1,7 +1,11 @@
 package bus_test
 
 import (
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
@@ -40,5 +44,52 @@ func TestStreamsKeepTheirSizes(t *testing.T) {
 	}
 	if ensure(bus.Space{Bytes: 64 << 20, Keep: true}); size() != 64<<20/8*6 {
 		t.Errorf("a stream that did not exist has %d bytes, want three quarters of 64 MiB", size())
+	}
+}
+
+// A stream that is deleted while the bus runs is found, and made again as it was: with
+// the size that it had where that is not known any more, and without the others being
+// touched.
+func TestLostStreamsAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx := testDeadline(t)
+	js := rawJetStream(t, b)
+	info := func(name string) *jetstream.StreamInfo {
+		t.Helper()
+		s, err := js.Stream(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo()
+	}
+	keeper := b.Connect("bus").KeepStreams(bus.Space{Bytes: 32 << 20, Keep: true})
+	if lost, err := keeper.Lost(ctx); err != nil || len(lost) != 0 {
+		t.Fatalf("lost %v, %v", lost, err)
+	}
+	for _, name := range event.Streams() {
+		before, other := info(name), info(event.Streams()[0])
+		if name == event.Streams()[0] {
+			other = info(event.Streams()[1])
+		}
+		deleteStream(t, b, name)
+		if lost, err := keeper.Lost(ctx); err != nil || !slices.Equal(lost, []string{name}) {
+			t.Errorf("lost %v, %v, want %s", lost, err, name)
+		}
+		if err := keeper.Ensure(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before.Config, info(name).Config); diff != "" {
+			t.Errorf("%s was made differently:\n%s", name, diff)
+		}
+		if now := info(other.Config.Name); !now.Created.Equal(other.Created) {
+			t.Errorf("%s was made again, too", now.Config.Name)
+		}
+		if lost, err := keeper.Lost(ctx); err != nil || len(lost) != 0 {
+			t.Errorf("then lost %v, %v", lost, err)
+		}
+	}
+	if err := b.Connect("web").Submit(ctx, request("alice", 1)); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,0 +1,68 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"libra/pkg/event"
+)
+
+// Keeper makes Libra's streams, and makes one again that the bus has lost while it
+// runs: publishing to it fails until then, and its consumers get nothing. It belongs to
+// one goroutine.
+type Keeper struct {
+	conn  *Conn
+	space Space
+	sizes map[string]int64 // of the streams when they were last there
+}
+
+// KeepStreams returns a keeper of the streams, which has not looked at them yet.
+func (c *Conn) KeepStreams(space Space) *Keeper {
+	return &Keeper{conn: c, space: space, sizes: map[string]int64{}}
+}
+
+// Ensure is Conn.EnsureStreams, but for the size of a stream that was there and whose
+// size Space does not give: it is what it was.
+func (k *Keeper) Ensure(ctx context.Context) error {
+	space := k.space
+	if space.Keep {
+		space.sizes = k.sizes
+	}
+	return k.conn.EnsureStreams(ctx, space)
+}
+
+// Lost lists the streams that the bus does not have. An error says that the bus has not
+// answered.
+func (k *Keeper) Lost(ctx context.Context) (lost []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	for _, name := range event.Streams() {
+		s, why := k.conn.js.Stream(ctx, name)
+		switch {
+		case why == nil:
+			k.sizes[name] = s.CachedInfo().Config.MaxBytes
+		case errors.Is(why, jetstream.ErrStreamNotFound):
+			lost = append(lost, name)
+		default:
+			return nil, unavailable(why)
+		}
+	}
+	slices.Sort(lost)
+	return lost, nil
+}
+
+// StreamMade is when the bus made a stream. A stream that was lost and made again has
+// another time, and nothing of what it held.
+func (c *Conn) StreamMade(ctx context.Context, name string) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	s, err := c.js.Stream(ctx, name)
+	if err != nil {
+		return time.Time{}, unavailable(err)
+	}
+	return s.CachedInfo().Created, nil
+}
