@@ -9,6 +9,7 @@ import (
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
+	"libra/pkg/event"
 	"libra/pkg/recorder"
 )
 
@@ -48,6 +49,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("reports_recorded", r.Recorded)
 	p.Count("reports_restored", r.Restored)
 	p.Count("behind_since_unix", r.BehindSince)
+	p.Count(event.RestoringCounter, r.RestoringSince)
 	p.Reasons(r.Reasons)
 	loops := recorder.Loops{
 		Reports: p.Liveness.Loop("reports"), Alarms: p.Liveness.Loop("alarms"),

@@ -13,9 +13,6 @@
 //	libra.due.<page>                         stream    Watch      the bus itself, watchdog
 //	libra.channel.<channel>                  request   Tried      web asks the notifier to send a trial message, or which channels there are
 //	libra.wake.<lane>.<round>                lossy     (empty)    web, bus: a request is stored
-//	libra.host.<host>                        stream    Host       inspector
-//	libra.probe.<host>                       stream    Probe      inspector: it claims the one probe of a host
-//	libra.hold.<host>                        stream    Hold       web
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      request   Step       web asks the inspector of the page
 //	libra.beat.<component>.<instance>        lossy     Heartbeat  all, every 250 ms
@@ -42,7 +39,7 @@ const (
 
 // Streams lists them all.
 func Streams() []string {
-	return []string{RequestStream, ReportStream, AlarmStream, NoteStream, WatchStream, HostStream}
+	return []string{RequestStream, ReportStream, AlarmStream, NoteStream, WatchStream}
 }
 
 // Subject patterns that select every message of a kind.
@@ -250,6 +247,10 @@ type Heartbeat struct {
 // StoppedCounter is the counter of libra-bus's heartbeats that says since when one of
 // its streams stores nothing, in Unix seconds; 0 while all of them store.
 const StoppedCounter = "stopped_since_unix"
+
+// RestoringCounter is the counter of a component's heartbeats that says since when it
+// publishes again what the bus has lost, in Unix seconds; 0 while it does not.
+const RestoringCounter = "restoring_since_unix"
 
 // Trouble is a fault that a component sees in something it depends on, and
 // that is an alarm while the component's heartbeats name it.

@@ -46,11 +46,6 @@ const (
 	// CodeHostSuspended: the host gave no answer to several pages in a row and
 	// is asked for one page at a time; this page was not asked for.
 	CodeHostSuspended Code = "host-suspended"
-	// CodeHostBusy: the host asked to wait for a while (429, or 503 with
-	// Retry-After); this page was not asked for.
-	CodeHostBusy Code = "host-busy"
-	// CodeHostHeld: an operator has suspended the inspections of the host's pages.
-	CodeHostHeld Code = "host-held"
 )
 
 // TLS.
@@ -101,6 +96,9 @@ const (
 	CodeComponentSilent Code = "component-silent"
 	// CodeBusAway: libra-web has no connection to the bus.
 	CodeBusAway Code = "bus-away"
+	// CodeRestoring: the bus has lost some of what it stored, and is being given it
+	// again.
+	CodeRestoring Code = "restoring"
 	// CodeCatchingUp: libra-web has not read everything on the bus yet.
 	CodeCatchingUp Code = "catching-up"
 	// CodeHistoryUnreadable: libra-web cannot read the history.

@@ -53,10 +53,11 @@ type Recorder struct {
 
 	openStore func(context.Context, string) (*store.Writer, error)
 
-	recorded atomic.Int64
-	restored atomic.Int64
-	behind   atomic.Int64 // unix time since when a loop fails; 0: none does
-	why      atomic.Value // string: the last failure, which stands while behind is not 0
+	recorded  atomic.Int64
+	restored  atomic.Int64
+	restoring restorations
+	behind    atomic.Int64 // unix time since when a loop fails; 0: none does
+	why       atomic.Value // string: the last failure, which stands while behind is not 0
 }
 
 // New makes a recorder that reports its state to status.
@@ -74,13 +75,18 @@ func (r *Recorder) Restored() int64 { return r.restored.Load() }
 // it can.
 func (r *Recorder) BehindSince() int64 { return r.behind.Load() }
 
-// Reasons says why the database cannot be written; none while it can.
-func (r *Recorder) Reasons() []libra.Reason {
-	if r.behind.Load() == 0 {
-		return nil
+// RestoringSince is the unix time since when something is published again that the bus
+// has lost; 0 while nothing is.
+func (r *Recorder) RestoringSince() int64 { return r.restoring.since() }
+
+// Reasons says why the database cannot be written, and what is being restored to the
+// bus; none while all is well.
+func (r *Recorder) Reasons() (list []libra.Reason) {
+	if r.behind.Load() != 0 {
+		why, _ := r.why.Load().(string)
+		list = append(list, libra.Reason{Code: libra.CodeHistoryBehind, Text: why})
 	}
-	why, _ := r.why.Load().(string)
-	return []libra.Reason{{Code: libra.CodeHistoryBehind, Text: why}}
+	return append(list, r.restoring.reasons()...)
 }
 
 // Loops supervise the loops of a recorder, one for each stream; each may be
@@ -95,10 +101,11 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	defer r.close()
 	defer beside.Wait()
 	beside.Go(func() { r.prune(ctx) })
-	restored := func(restore func(context.Context)) func(context.Context, bool) {
+	restored := func(what string, restore func(context.Context, *restoration)) func(context.Context, bool) {
 		return func(ctx context.Context, fresh bool) {
 			if fresh {
-				beside.Go(func() { restore(ctx) })
+				run := r.restoring.begin(what)
+				beside.Go(func() { defer r.restoring.end(run); restore(ctx, run) })
 			}
 		}
 	}
@@ -107,10 +114,16 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, loop: loops.Notes, add: (*store.Writer).AddNotes}
 	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, loop: loops.Watches, add: (*store.Writer).AddWatches}
 	record := []func() error{
-		func() error { return r.conn.RecordReports(ctx, reports.recording(restored(r.restoreReports))) },
+		func() error {
+			return r.conn.RecordReports(ctx, reports.recording(restored("newest reports", r.restoreReports)))
+		},
 		func() error { return r.conn.RecordAlarms(ctx, alarms.recording(nil)) },
-		func() error { return r.conn.RecordNotes(ctx, notes.recording(restored(r.restoreNotes))) },
-		func() error { return r.conn.RecordWatches(ctx, watches.recording(restored(r.restoreWatches))) },
+		func() error {
+			return r.conn.RecordNotes(ctx, notes.recording(restored("silences and notes on open alarms", r.restoreNotes)))
+		},
+		func() error {
+			return r.conn.RecordWatches(ctx, watches.recording(restored("watches", r.restoreWatches)))
+		},
 	}
 	ends := make(chan error, len(record))
 	for _, stream := range record {

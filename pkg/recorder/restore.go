@@ -16,8 +16,8 @@ import (
 
 // restoreReports publishes the newest reports of every page, where the bus has
 // none. They are many, and read one by one.
-func (r *Recorder) restoreReports(ctx context.Context) {
-	giveBackAll(ctx, r, "newest reports", 8, func(w *store.Writer) ([]string, error) { return w.Newest(ctx) }, func(request string) error {
+func (r *Recorder) restoreReports(ctx context.Context, run *restoration) {
+	giveBackAll(ctx, r, run, 8, func(w *store.Writer) ([]string, error) { return w.Newest(ctx) }, func(request string) error {
 		rep, err := withWriter(ctx, r, func(w *store.Writer) (event.Reported, error) { return w.ByRequest(ctx, request) })
 		if errors.Is(err, libra.ErrNotFound) {
 			return nil // the database is another one by now
@@ -31,31 +31,31 @@ func (r *Recorder) restoreReports(ctx context.Context) {
 
 // restoreNotes publishes the silences and the notes on open alarms. The bus stores
 // only the first on the subject of an alarm: an acknowledgement, if there is one.
-func (r *Recorder) restoreNotes(ctx context.Context) {
+func (r *Recorder) restoreNotes(ctx context.Context, run *restoration) {
 	inForce := func(w *store.Writer) ([]libra.Note, error) { return w.NotesInForce(ctx, time.Now()) }
-	giveBackAll(ctx, r, "notes in force", 1, inForce, func(n libra.Note) error { return r.conn.RestoreNote(ctx, n) })
+	giveBackAll(ctx, r, run, 1, inForce, func(n libra.Note) error { return r.conn.RestoreNote(ctx, n) })
 }
 
 // restoreWatches publishes the watches.
-func (r *Recorder) restoreWatches(ctx context.Context) {
+func (r *Recorder) restoreWatches(ctx context.Context, run *restoration) {
 	watches := func(w *store.Writer) ([]event.Watch, error) { return w.Watches(ctx) }
-	giveBackAll(ctx, r, "watches", 8, watches, func(w event.Watch) error { return r.conn.RestoreWatch(ctx, w) })
+	giveBackAll(ctx, r, run, 8, watches, func(w event.Watch) error { return r.conn.RestoreWatch(ctx, w) })
 }
 
 // giveBackAll lists what the database has and publishes it, so many at once, each
 // until it is stored. The bus syncs every one of them to disk.
-func giveBackAll[T any](ctx context.Context, r *Recorder, what string, atOnce int, list func(*store.Writer) ([]T, error), giveBack func(T) error) {
+func giveBackAll[T any](ctx context.Context, r *Recorder, run *restoration, atOnce int, list func(*store.Writer) ([]T, error), giveBack func(T) error) {
 	lost, err := withWriter(ctx, r, list)
 	if err != nil || len(lost) == 0 {
 		return // an empty history, or one whose fault is logged
 	}
-	start := time.Now()
+	run.found(len(lost))
 	values := make(chan T)
 	var wg sync.WaitGroup
 	for range min(atOnce, len(lost)) {
 		wg.Go(func() {
 			for v := range values {
-				r.giveBack(ctx, what, func() error { return giveBack(v) })
+				r.giveBack(ctx, run, func() error { return giveBack(v) })
 			}
 		})
 	}
@@ -65,19 +65,20 @@ func giveBackAll[T any](ctx context.Context, r *Recorder, what string, atOnce in
 	close(values)
 	wg.Wait()
 	if ctx.Err() == nil {
-		r.log.Info("bus restored from the history", "what", what, "count", len(lost), "dur", time.Since(start).Round(time.Millisecond))
+		r.log.Info("bus restored from the history", "what", run.what, "count", len(lost), "dur", time.Since(run.began).Round(time.Millisecond))
 	}
 }
 
 // giveBack calls do until it succeeds or ctx ends.
-func (r *Recorder) giveBack(ctx context.Context, what string, do func() error) {
+func (r *Recorder) giveBack(ctx context.Context, run *restoration, do func() error) {
 	for ctx.Err() == nil {
 		err := do()
 		if err == nil {
 			r.restored.Add(1)
+			run.done.Add(1)
 			return
 		}
-		r.log.Warn("cannot restore to the bus, retrying", "what", what, "err", err)
+		r.log.Warn("cannot restore to the bus, retrying", "what", run.what, "err", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):

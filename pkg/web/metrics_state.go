@@ -67,22 +67,19 @@ var (
 // entry is one that another metric shows; a counter that is not listed, of a
 // component of another version, is left out.
 var heartbeatMetrics = map[string]*metric{
-	"goroutines":         heartbeatMetric(gauge, "libra_component_goroutines", "Goroutines of the component."),
-	"messages_refused":   heartbeatMetric(counter, "libra_component_messages_refused_total", "Messages of the bus that the component has dropped, because they could not be read or disagreed with their subject."),
-	"requests_submitted": nil, // libra_web_submissions_total
-	"requests_refused":   nil,
-	"pages_in_hand":      heartbeatMetric(gauge, "libra_inspector_pages_in_progress", "Pages that the inspector is inspecting."),
-	"reports_published":  heartbeatMetric(counter, "libra_inspector_reports_published_total", "Reports that the inspector has published."),
-	"pages_well":         heartbeatMetric(counter, "libra_inspector_pages_well_total", "Pages whose host answered in time."),
-	"pages_melted":       heartbeatMetric(counter, "libra_inspector_pages_melted_total", "Pages whose host gave no answer, a late one, or 429 or 503."),
-	"pages_refused":      heartbeatMetric(counter, "libra_inspector_pages_refused_total", "Pages that were not asked for, because the breaker of their host was open."),
-	"pages_waiting":      heartbeatMetric(gauge, "libra_inspector_pages_waiting", "Pages that wait because their host has as many in progress as it may."),
-	"reports_recorded":   heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
-	"reports_restored":   heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
-	event.StoppedCounter: heartbeatMetric(gauge, "libra_bus_stopped_seconds", "For how long a stream of the bus has stored nothing; 0 while all of them store."),
-	state.BehindCounter:  heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
-	"messages_delivered": heartbeatMetric(counter, "libra_notifier_notifications_sent_total", "Notifications that a provider has accepted."),
-	"deliveries_failed":  heartbeatMetric(counter, "libra_notifier_notifications_failed_total", "Attempts to send a notification that failed."),
+	"goroutines":           heartbeatMetric(gauge, "libra_component_goroutines", "Goroutines of the component."),
+	"messages_refused":     heartbeatMetric(counter, "libra_component_messages_refused_total", "Messages of the bus that the component has dropped, because they could not be read or disagreed with their subject."),
+	"requests_submitted":   nil, // libra_web_submissions_total
+	"requests_refused":     nil,
+	"pages_in_hand":        heartbeatMetric(gauge, "libra_inspector_pages_in_progress", "Pages that the inspector is inspecting."),
+	"reports_published":    heartbeatMetric(counter, "libra_inspector_reports_published_total", "Reports that the inspector has published."),
+	"reports_recorded":     heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
+	"reports_restored":     heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
+	event.RestoringCounter: heartbeatMetric(gauge, "libra_recorder_restoring_seconds", "For how long the recorder has been publishing again what the bus has lost; 0 while it is not."),
+	event.StoppedCounter:   heartbeatMetric(gauge, "libra_bus_stopped_seconds", "For how long a stream of the bus has stored nothing; 0 while all of them store."),
+	state.BehindCounter:    heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
+	"messages_delivered":   heartbeatMetric(counter, "libra_notifier_notifications_sent_total", "Notifications that a provider has accepted."),
+	"deliveries_failed":    heartbeatMetric(counter, "libra_notifier_notifications_failed_total", "Attempts to send a notification that failed."),
 }
 
 func heartbeatMetric(kind func(name, help string, labels ...string) metric, name, help string) *metric {
@@ -167,7 +164,7 @@ func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) 
 				continue
 			}
 			shown := float64(value)
-			if (name == state.BehindCounter || name == event.StoppedCounter) && value > 0 {
+			if (name == state.BehindCounter || name == event.StoppedCounter || name == event.RestoringCounter) && value > 0 {
 				shown = max(0, now.Sub(time.Unix(value, 0)).Seconds())
 			}
 			m.send(out, shown, b.Component, b.Instance)

@@ -85,6 +85,8 @@ func counterName(t *testing.T, arg ast.Expr) string {
 		switch arg.Sel.Name {
 		case "StoppedCounter":
 			return event.StoppedCounter
+		case "RestoringCounter":
+			return event.RestoringCounter
 		case "BehindCounter":
 			return state.BehindCounter
 		}

@@ -14,8 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"libra/pkg/broker"
 	"libra/pkg/bus"
+	"libra/pkg/event"
 )
 
 // Bus is a bus that can be stopped and started again.
@@ -70,10 +74,61 @@ func (b *Bus) Streams() {
 	}
 }
 
+// Lose deletes a stream, as somebody with the bus's own key can.
+func (b *Bus) Lose(stream string) {
+	b.t.Helper()
+	if err := b.jetStream().DeleteStream(context.Background(), stream); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Cramped makes a stream that is lost, but without room for any message: Streams gives
+// it room.
+func (b *Bus) Cramped(stream string) {
+	b.t.Helper()
+	subjects := map[string][]string{
+		event.RequestStream: {event.AllRequests}, event.ReportStream: {event.AllReports}, event.AlarmStream: {event.AllAlarms},
+		event.NoteStream: {event.AllNotes}, event.WatchStream: {event.AllWatches, event.AllDue},
+	}
+	cfg := jetstream.StreamConfig{Name: stream, Subjects: subjects[stream], MaxMsgSize: 1, AllowMsgSchedules: stream == event.WatchStream, AllowRollup: stream == event.WatchStream}
+	if _, err := b.jetStream().CreateStream(context.Background(), cfg); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Stored counts the messages of a stream; -1 for a stream that is lost.
+func (b *Bus) Stored(stream string) int {
+	b.t.Helper()
+	s, err := b.jetStream().Stream(context.Background(), stream)
+	if err != nil {
+		return -1
+	}
+	return int(s.CachedInfo().State.Msgs)
+}
+
+// jetStream is a client with the bus's own key, which permits everything.
+func (b *Bus) jetStream() jetstream.JetStream {
+	b.t.Helper()
+	key, err := nats.NkeyOptionFromSeed(b.Seed("bus"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	nc, err := nats.Connect(b.URL(), key)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return js
+}
+
 // Up starts the bus where Down has stopped it.
 func (b *Bus) Up() {
 	b.t.Helper()
-	store := b.Store()
+	store := filepath.Join(b.dir, "store")
 	if err := os.MkdirAll(store, 0o755); err != nil {
 		b.t.Fatal(err)
 	}
@@ -92,13 +147,10 @@ func (b *Bus) Down() { b.broker.Stop(); b.broker = nil }
 // Wipe removes the files of a bus that is down.
 func (b *Bus) Wipe() {
 	b.t.Helper()
-	if err := os.RemoveAll(b.Store()); err != nil {
+	if err := os.RemoveAll(filepath.Join(b.dir, "store")); err != nil {
 		b.t.Fatal(err)
 	}
 }
-
-// Store is the folder of its files.
-func (b *Bus) Store() string { return filepath.Join(b.dir, "store") }
 
 // URL is where the bus listens.
 func (b *Bus) URL() string { return "nats://" + b.listen }
