@@ -89,10 +89,35 @@ func TestRaisedAlarmsAreRestoredToBus(t *testing.T) {
 		r.advance(5, true)
 		r.set(func() { r.bus = errDown })
 		r.advance(5, true)
-		r.set(func() { r.bus, r.stored = nil, nil })
+		r.set(func() { r.bus = nil; r.wipe() })
 		r.advance(10, true)
 		r.wantStored("11 web raised critical", "16 bus raised critical", "23 bus cleared critical")
 		if r.sentDirect[0].Alarm.ID != "bus" || len(r.sentDirect) != 1 {
+			t.Errorf("past the bus: %+v", r.sentDirect)
+		}
+	})
+}
+
+// A bus that has lost the stream of alarms while it runs gets what is raised again, and
+// nothing that has cleared.
+func TestRaisedAlarmsAreRestoredToLostStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		r.advance(10, true)
+		r.set(func() { r.web = errDown })
+		r.advance(5, true)
+		for range 2 {
+			r.set(r.wipe)
+			r.advance(2, true)
+			r.wantStored("11 web raised critical")
+		}
+		r.set(func() { r.web = nil })
+		r.advance(10, true)
+		r.set(r.wipe)
+		r.advance(2, true)
+		r.wantStored()
+		if len(r.sentDirect) != 0 {
 			t.Errorf("past the bus: %+v", r.sentDirect)
 		}
 	})

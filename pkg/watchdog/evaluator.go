@@ -33,11 +33,9 @@ type evaluator struct {
 	file        asyncfile.File
 	counters    counters
 	// started and caughtUp decide whether readings are judged yet: see mayJudge.
-	started   time.Time
-	caughtUp  bool
-	onBus     map[string]string // transition by alarm, while the bus is read
-	reading   time.Time         // since when the bus is read
-	readAgain chan struct{}     // asks for the bus to be read again
+	started  time.Time
+	caughtUp bool
+	onBus    map[string]string // transition by alarm, while the bus is read
 	// round counts the rounds of run, for callOutside, and vitals holds readings.
 	round  atomic.Int64
 	vitals *vitals
@@ -61,8 +59,8 @@ func newEvaluator(w *Watchdog, out *publish.Publisher) *evaluator {
 	now, cfg, deps := time.Now(), *w.config(), w.deps
 	ev := &evaluator{
 		cfg: cfg, deps: deps, probes: map[string]*probe{}, heartbeats: w.heartbeats, quarantine: w.quarantine, services: w.services, live: &w.live, publisher: out,
-		pages: newPages(cfg, deps, w.watches), file: asyncfile.File{Path: join(cfg.Runtime, "counters.json"), Log: deps.Log}, started: now, reading: now,
-		onBus: map[string]string{}, readAgain: make(chan struct{}, 1),
+		pages: newPages(cfg, deps, w.watches), file: asyncfile.File{Path: join(cfg.Runtime, "counters.json"), Log: deps.Log}, started: now,
+		onBus: map[string]string{},
 	}
 	ev.vitals = newVitals(cfg, w.probes)
 	for _, p := range w.probes {
@@ -142,8 +140,8 @@ func (ev *evaluator) run(ctx context.Context, in inputs) error {
 			ev.noteRestart(r)
 		case s := <-in.settings:
 			ev.apply(s)
-		case t := <-in.history:
-			ev.adoptHistory(t)
+		case k := <-in.history:
+			ev.adoptHistory(k)
 		case <-tick.C:
 			ev.publisher.BeginBatch() // a storm of alarms is one write
 			ev.checkQuarantine()
@@ -160,7 +158,7 @@ func (ev *evaluator) run(ctx context.Context, in inputs) error {
 // inputs are what the evaluator receives, besides reports and restarts.
 type inputs struct {
 	results  <-chan observation
-	history  <-chan *libra.Transition // nil: the end
+	history  <-chan known
 	settings <-chan settings
 }
 
@@ -225,13 +223,6 @@ func (ev *evaluator) emit(o observation, is Tally, change Change) {
 	if !strings.HasPrefix(a.ID, pagePrefix) { // the tallies of pages are saved with the position
 		ev.save()
 	}
-	if a.ID == busAlarm && change == Clear { // it may have come back without its store
-		ev.reading = o.at
-		select {
-		case ev.readAgain <- struct{}{}:
-		default:
-		}
-	}
 }
 
 func evidence(o observation, is Tally, change Change, l Limits) string {
@@ -268,12 +259,12 @@ func (ev *evaluator) publish(t libra.Transition) {
 	log("alarm "+string(t.Alarm.State), "alarm", t.Alarm.ID, "target", t.Alarm.Target, "severity", t.Alarm.Severity, "evidence", t.Alarm.Evidence, "transition", t.ID)
 }
 
-// adoptHistory adopts the newest transition that the bus has of an alarm; nil is
-// the end.
-func (ev *evaluator) adoptHistory(t *libra.Transition) {
+// adoptHistory adopts the newest transition that the bus has of an alarm.
+func (ev *evaluator) adoptHistory(k known) {
+	t := k.transition
 	if t == nil {
 		ev.caughtUp = true
-		ev.publisher.Restore(ev.onBus, ev.reading)
+		ev.publisher.Restore(ev.onBus, k.began)
 		clear(ev.onBus)
 		return
 	}

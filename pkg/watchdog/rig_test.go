@@ -43,6 +43,7 @@ type rig struct {
 	oldest       time.Time                   // under mu; request
 	heartbeat    event.Heartbeat             // under mu; what the recorder sends
 	stored       []libra.Transition          // under mu; on the bus
+	made         time.Time                   // under mu; when the bus made that stream
 	reports      []event.Reported            // under mu; on the bus
 	sentDirect   []libra.Transition          // under mu; to the notifier, without the bus
 	watches      []event.Watch               // under mu; on the bus
@@ -63,7 +64,7 @@ func thresholds() rules.Thresholds {
 
 func newRig(t *testing.T) *rig {
 	return &rig{
-		t: t, began: time.Now(), heartbeat: event.Heartbeat{Component: "libra-recorder", Instance: "1", PID: 7, Status: "recording"}, check: func(context.Context) error { return nil },
+		t: t, began: time.Now(), made: time.Now(), heartbeat: event.Heartbeat{Component: "libra-recorder", Instance: "1", PID: 7, Status: "recording"}, check: func(context.Context) error { return nil },
 		cfg: watchdog.Config{
 			Expect: []watchdog.Target{{Component: "libra-recorder"}}, Folder: t.TempDir(), Thresholds: thresholds(),
 			Proc: t.TempDir(), State: t.TempDir(), Runtime: t.TempDir(), Hostname: "box",
@@ -74,6 +75,13 @@ func newRig(t *testing.T) *rig {
 func (r *rig) Ping(context.Context) error { return r.locked(func() error { return r.bus }) }
 
 func (r *rig) CheckStreams(context.Context) error { return r.locked(func() error { return r.bus }) }
+
+func (r *rig) StreamMade(context.Context, string) (made time.Time, err error) {
+	return made, r.locked(func() error { made = r.made; return r.bus })
+}
+
+// wipe is the loss of the stream of alarms.
+func (r *rig) wipe() { r.stored, r.made = nil, time.Now() }
 
 func (r *rig) locked(do func() error) error {
 	r.mu.Lock()

@@ -55,6 +55,9 @@ type Bus interface {
 	CheckStreams(ctx context.Context) error
 	PublishAlarm(ctx context.Context, t libra.Transition) error
 	ConsumeAlarms(ctx context.Context, caughtUp func(), fn func(libra.Transition)) error
+	// StreamMade is when a stream was made: one that was lost and made again has
+	// another time.
+	StreamMade(ctx context.Context, stream string) (time.Time, error)
 	// ConsumeReports calls fn with the newest good and the newest failed report of
 	// every page, then with every new one; some twice, and not always in order.
 	ConsumeReports(ctx context.Context, caughtUp func(), fn func(event.Reported)) error
@@ -175,7 +178,7 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	results, history := make(chan observation), make(chan *libra.Transition)
+	results, history := make(chan observation), make(chan known)
 	for _, p := range w.probes {
 		wg.Go(func() { p.run(ctx, cfg.Interval, results) })
 	}
@@ -194,15 +197,7 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	if cfg.HeartbeatURL != "" {
 		wg.Go(func() { w.callOutside(ctx, b.round.Load, b.vitals.wrong) })
 	}
-	wg.Go(func() {
-		for ctx.Err() == nil {
-			readHistory(ctx, w.deps.Bus, history)
-			select {
-			case <-ctx.Done():
-			case <-b.readAgain:
-			}
-		}
-	})
+	wg.Go(func() { followHistory(ctx, w.deps.Bus, cfg.Interval, history) })
 	err = b.run(ctx, inputs{results, history, w.changes})
 	if errors.Is(err, context.Canceled) {
 		b.stop() // asked to stop: the next start has no counters
@@ -210,15 +205,45 @@ func (w *Watchdog) Run(ctx context.Context) error {
 	return err
 }
 
+// known is the newest transition that the bus has of an alarm; nil is the end of them.
+// Those of this process that are older than began are on the bus, or the bus has lost
+// them.
+type known struct {
+	transition *libra.Transition
+	began      time.Time
+}
+
+// followHistory reads the newest transition of every alarm from the bus, and again
+// whenever the bus has another stream of alarms, which has lost them.
+func followHistory(ctx context.Context, bus Bus, interval time.Duration, history chan<- known) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	var of time.Time // the stream that was read
+	for ctx.Err() == nil {
+		try, cancel := context.WithTimeout(ctx, interval)
+		made, err := bus.StreamMade(try, event.AlarmStream)
+		cancel()
+		if err == nil && (of.IsZero() || !made.Equal(of)) {
+			readHistory(ctx, bus, history)
+			of = made
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
 // readHistory reads the newest transition of every alarm from the bus, whenever
 // the bus answers.
-func readHistory(ctx context.Context, bus Bus, history chan<- *libra.Transition) {
+func readHistory(ctx context.Context, bus Bus, history chan<- known) {
 	reading, done := context.WithCancel(ctx)
 	defer done()
+	began := time.Now()
 	var once sync.Once
 	send := func(t *libra.Transition) {
 		select {
-		case history <- t:
+		case history <- known{t, began}:
 		case <-ctx.Done():
 		}
 	}
