@@ -165,7 +165,7 @@ func (e *entry) sizeNow() int64 {
 	n += slotFactor * structSize[string]()                              // it may be in Memory.ailing
 	n += int64(cap(e.open)) * structSize[openRequest]()
 	for _, o := range e.open {
-		n += text(o.id) + text(o.flow)
+		n += text(o.request.ID) + text(o.request.Client) + text(o.request.Label) + text(o.flow)
 	}
 	n += text(e.step.Request) + text(e.step.Page) + text(string(e.step.Step)) + text(e.step.Inspector)
 	for i, s := range [3]*Summary{e.Good, e.Bad, e.Complete} {

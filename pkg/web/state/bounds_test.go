@@ -88,7 +88,7 @@ func TestStateIsBoundedInBytes(t *testing.T) {
 	}{
 		{"requests with long URLs", bounds.Pages + bounds.Open, func(t *testing.T, s *State) {
 			for n := range 20_000 {
-				s.Memory.request(decoded(t, asked(n, libra.MaxURLBytes)), start)
+				s.Memory.request(decoded(t, asked(n, libra.MaxURLBytes)), true, start)
 			}
 		}},
 		{"reports with long URLs and reasons", bounds.Pages, func(t *testing.T, s *State) {
@@ -214,7 +214,7 @@ func TestCountsWithoutRoom(t *testing.T) {
 	m := s.Memory
 	for n := range 500 {
 		r := asked(n, 1000)
-		m.request(r, start)
+		m.request(r, true, start)
 		m.alarm(raised(n, r.URL))
 		s.Watches.take(event.Watch{Page: r.Page, URL: r.URL, EveryS: 60, At: r.Asked})
 	}
@@ -246,7 +246,7 @@ func TestResyncWithoutRoom(t *testing.T) {
 	onBus := map[string]int{}
 	for n := range 300 {
 		r := asked(n, 1000)
-		m.request(r, start)
+		m.request(r, true, start)
 		onBus[r.Page] = 1
 	}
 	unseen := asked(1000, 1000)
@@ -270,7 +270,7 @@ func TestOldestGoFirst(t *testing.T) {
 			s.Watches.take(event.Watch{Page: r.Page, URL: r.URL, EveryS: 60, At: r.Asked})
 			s.Memory.report(answered(r, 0))
 		case 1:
-			s.Memory.request(r, start)
+			s.Memory.request(r, true, start)
 		default:
 			s.Memory.report(answered(r, 0))
 		}

@@ -112,8 +112,14 @@ func (s *State) OnWatch(w event.Watch) {
 }
 
 // OnRequest keeps a request that the bus has stored, and sends it to the event streams.
-func (s *State) OnRequest(r event.Request) {
-	if s.Memory.request(r, time.Now()) {
+func (s *State) OnRequest(r event.Request) { s.onRequest(r, true) }
+
+// onPublished keeps a request that was published. If the bus has refused it, the next
+// resync corrects that.
+func (s *State) onPublished(r event.Request) { s.onRequest(r, false) }
+
+func (s *State) onRequest(r event.Request, stored bool) {
+	if s.Memory.request(r, stored, time.Now()) {
 		s.Hub.send("request", r.Page, requestEvent{r.ID, r.Page, r.URL, r.Asked})
 	}
 }
@@ -219,27 +225,42 @@ func subscribe[T any](s *State, watch func(func(T)) (func(), error), fn func(T))
 // followRequests keeps the open requests right: published by the bus, corrected
 // after every time it was away, and every half minute.
 func (s *State) followRequests(ctx context.Context) {
-	defer subscribe(s, s.conn.SubscribeRequests, s.OnRequest)()
-	var last time.Time
+	defer subscribe(s, s.conn.SubscribeRequests, s.onPublished)()
+	var last, looked time.Time
 	every(ctx, probeEvery/2, func() {
-		switch {
-		case !s.conn.Connected():
-			last = time.Time{}
-		case time.Since(last) > resyncEvery:
-			if err := s.resync(ctx); err == nil {
+		if !s.conn.Connected() {
+			last, looked = time.Time{}, time.Time{}
+			return
+		}
+		if time.Since(looked) < lookEvery {
+			return
+		}
+		looked = time.Now()
+		made, err := s.conn.StreamMade(ctx, event.RequestStream)
+		if err == nil && made.Equal(s.resubmitted.made) {
+			s.resubmitted.there = looked
+		}
+		if err == nil && (time.Since(last) > resyncEvery || !made.Equal(s.resubmitted.made)) {
+			if err = s.correctRequests(ctx, made); err == nil {
 				last = time.Now()
-			} else if ctx.Err() == nil {
-				s.log.Debug("list open requests", "err", err)
 			}
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Debug("list open requests", "err", err)
 		}
 	})
 }
 
-func (s *State) resync(ctx context.Context) error {
+// resync sets the open requests right by what is on the bus, unless that has made their
+// stream again meanwhile.
+func (s *State) resync(ctx context.Context, made time.Time) error {
 	then := time.Now()
 	pages, err := s.conn.OpenPages(ctx)
 	if err != nil {
 		return err
+	}
+	if now, err := s.conn.StreamMade(ctx, event.RequestStream); err != nil || !now.Equal(made) {
+		return errors.Join(err, libra.ErrUnavailable)
 	}
 	onBus := map[string]int{}
 	for _, page := range pages {

@@ -228,6 +228,7 @@ func (s *State) Degraded(now time.Time) []Degraded {
 			less: "not everything that happens is stored: the newest reports and alarms may be missing",
 		})
 	}
+	list = append(list, s.restored(now)...)
 	if since, why := s.historyBehind(now); !since.IsZero() {
 		list = append(list, Degraded{Part: SQLite, Code: libra.CodeHistoryBehind, Reason: "history is behind: " + why, Since: since})
 	}

@@ -58,9 +58,10 @@ func (e *entry) before(last time.Time, id string) int {
 }
 
 type openRequest struct {
-	id, flow string
-	asked    time.Time
-	seen     time.Time // when web learned of it, by our clock
+	request event.Request // without its URL, which the page has; a watch is empty
+	flow    string        // of the request
+	stored  bool          // the bus has said that it is on disk; a published one may have been refused
+	seen    time.Time     // when web learned of it, by our clock
 }
 
 // Summary is a report without its assets, and the request it answers. It is
@@ -262,7 +263,7 @@ func (m *Memory) answered(e *entry, r event.Reported) {
 	was := len(e.open)
 	flow := r.Request.Flow()
 	e.open = slices.DeleteFunc(e.open, func(o openRequest) bool {
-		if o.id == r.Request.ID || o.flow == flow && o.asked.Before(r.At) {
+		if o.request.ID == r.Request.ID || o.flow == flow && o.request.Asked.Before(r.At) {
 			m.open--
 			return true
 		}
@@ -273,18 +274,26 @@ func (m *Memory) answered(e *entry, r event.Reported) {
 	}
 }
 
-// request takes in an accepted request and reports whether it was news.
-func (m *Memory) request(r event.Request, now time.Time) bool {
+// request takes in a request that was published, and may be stored, and reports whether
+// it was news.
+func (m *Memory) request(r event.Request, stored bool, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entryOf(r.Page, r.URL)
 	defer m.trim()
 	defer m.resize(e) // first
-	known := func(o openRequest) bool { return o.id == r.ID }
-	if e.Answers.to(r.ID) || slices.ContainsFunc(e.open, known) || len(e.open) >= maxOpenOfPage {
+	if i := slices.IndexFunc(e.open, func(o openRequest) bool { return o.request.ID == r.ID }); i >= 0 {
+		e.open[i].stored = e.open[i].stored || stored
 		return false
 	}
-	e.open = append(e.open, openRequest{r.ID, r.Flow(), r.Asked, now})
+	if e.Answers.to(r.ID) || len(e.open) >= maxOpenOfPage {
+		return false
+	}
+	kept := openRequest{r, r.Flow(), stored, now}
+	if kept.request.URL = ""; r.Watch != nil {
+		kept.request.Watch = &event.Watch{}
+	}
+	e.open = append(e.open, kept)
 	m.open++
 	m.elsewhere.remove(r.Page) // it may have been counted there
 	m.touch(e, r.Asked)
@@ -298,8 +307,8 @@ func (m *Memory) OldestOpen(flow string) (oldest time.Time) {
 	defer m.mu.Unlock()
 	for _, e := range m.order {
 		for _, o := range e.open {
-			if o.flow == flow && (oldest.IsZero() || o.asked.Before(oldest)) {
-				oldest = o.asked
+			if o.flow == flow && (oldest.IsZero() || o.request.Asked.Before(oldest)) {
+				oldest = o.request.Asked
 			}
 		}
 	}

@@ -44,6 +44,8 @@ type State struct {
 	Hub     *Hub
 	health  *health
 	workers *asker
+	// resubmitted is what is done about open requests that the bus has lost.
+	resubmitted resubmission
 
 	started   time.Time
 	recalled  atomic.Bool    // recall was done once; see there

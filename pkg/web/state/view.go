@@ -43,8 +43,8 @@ type PageView struct {
 func (e *entry) view() PageView {
 	v := PageView{ID: e.id, URL: e.url, last: e.last, Open: len(e.open), Answers: e.Answers, sought: e.sought, Step: e.step, stepAt: e.stepAt}
 	for _, o := range e.open {
-		if o.asked.After(v.asked) {
-			v.asked = o.asked
+		if o.request.Asked.After(v.asked) {
+			v.asked = o.request.Asked
 		}
 	}
 	return v

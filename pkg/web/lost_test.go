@@ -1,0 +1,93 @@
+package web_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/component"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/web"
+)
+
+// Requests that were accepted are submitted again when the bus has lost their stream
+// while it runs, as they were. Until there is a stream again, submissions are refused
+// and not lost.
+func TestLostRequestsAreSubmittedAgain(t *testing.T) {
+	t.Parallel()
+	h := newRig(t).start(impatient).ready()
+	const plain, watched = "https://example.org/plain", "https://example.org/watched"
+	if a := h.submit(plain); a.code != 202 {
+		t.Fatalf("submitting = %d %s", a.code, a.body)
+	}
+	if a := h.do("POST", "/api/pages", `{"url":"`+watched+`","every":"1h","budget":[{"resourceSizes":[{"resourceType":"total","budget":300}]}]}`, "Content-Type", jsonType); a.code != 202 {
+		t.Fatalf("watching = %d %s", a.code, a.body)
+	}
+	before := map[string]event.Request{}
+	for _, url := range []string{plain, watched} {
+		r, err := h.conn.OpenRequest(t.Context(), libra.PageID(url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[url] = r
+	}
+	h.bus.Lose(event.RequestStream)
+	if a := h.submit("https://example.org/refused"); a.code != 503 || a.header.Get("Retry-After") == "" {
+		t.Errorf("submitting without a stream = %d %s", a.code, a.body)
+	}
+	h.bus.Streams()
+
+	var mu sync.Mutex
+	claimed := map[string]event.Request{}
+	h.inspect(func(_ context.Context, _ *bus.Conn, j bus.Job) event.Reported {
+		mu.Lock()
+		defer mu.Unlock()
+		claimed[j.Request.URL] = j.Request
+		return reported(j.Request, time.Now().UTC())
+	})
+	for url, was := range before {
+		bustest.Await(t, "the report of "+url, func() bool { return h.page(was.Page).State == libra.Reported })
+		mu.Lock()
+		is := claimed[url]
+		mu.Unlock()
+		if is.ID != was.ID || is.Client != was.Client || !is.Asked.Equal(was.Asked) || (is.Watch == nil) != (was.Watch == nil) {
+			t.Errorf("submitted again: %+v, it was %+v", is, was)
+		}
+		if is.Watch != nil && string(is.Watch.Budget) != string(was.Watch.Budget) {
+			t.Errorf("its budget is %s, it was %s", is.Watch.Budget, was.Watch.Budget)
+		}
+	}
+	if len(claimed) != 2 {
+		t.Errorf("claimed %+v", claimed)
+	}
+	bustest.Await(t, "all to be well", func() bool { return h.get("/up").body == "OK\n" })
+}
+
+// While the recorder publishes again what the bus has lost, /up says so.
+func TestRestoringIsDegraded(t *testing.T) {
+	t.Parallel()
+	h := newRig(t)
+	h.alone = true
+	for _, c := range component.Required() {
+		if c.Name != component.Recorder {
+			h.beats(beatOf(c.Name))
+		}
+	}
+	h.start(web.Config{}).connected()
+	b := beatOf(component.Recorder)
+	b.EveryMS = int(time.Hour.Milliseconds())
+	b.Counters = map[string]int64{event.RestoringCounter: noon.Unix()}
+	b.Details = []libra.Reason{libra.Because(libra.CodeRestoring, "the bus has lost its watches, 3 of 9 are published again")}
+	h.beat(b)
+	const want = "degraded: bus: the bus has lost its watches, 3 of 9 are published again (since "
+	bustest.Await(t, "the restoration in /up", func() bool { return strings.Contains(h.get("/up").body, want) })
+	bustest.Await(t, "nothing else", func() bool { return strings.HasPrefix(h.get("/up").body, "DEGRADED") })
+	b.Counters, b.Details = nil, nil
+	h.beat(b)
+	bustest.Await(t, "all to be well", func() bool { return h.get("/up").body == "OK\n" })
+}
