@@ -33,7 +33,7 @@ check: ## formatting, vet, staticcheck, known vulnerabilities
 	@scripts/check
 
 bench: ## set up, then measure start, memory, recovery and speed
-	@scripts/setup
+	@scripts/setup wrk
 	@$(MAKE) --no-print-directory build
 	@scripts/bench
 

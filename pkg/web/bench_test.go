@@ -14,6 +14,7 @@ import (
 
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/store"
@@ -39,7 +40,7 @@ func serve(b *testing.B) *web.Server {
 	return s
 }
 
-// serveAt is a server with 200 reports, and its URL.
+// serveAt is a server with 201 reports, and its URL.
 func serveAt(b *testing.B) (s *web.Server, base string) {
 	b.Helper()
 	rig := bustest.Start(b)
@@ -49,16 +50,29 @@ func serveAt(b *testing.B) (s *web.Server, base string) {
 			b.Fatal(err)
 		}
 	}
+	if err := inspector.PublishReport(b.Context(), large(request(200), 8)); err != nil { // a document of 3.8 kB
+		b.Fatal(err)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
-	s = web.New(web.Config{}, quiet(), rig.Connect("web"), store.NewReader(b.TempDir()+"/none.db"), nil)
+	for _, c := range component.Required() { // without heartbeats, nothing is known for sure
+		conn := rig.Connect(c.Role)
+		go conn.PublishHeartbeats(b.Context(), func() string { return "" }, func() event.Heartbeat { return beatOf(c.Name) })
+	}
+	db := b.TempDir() + "/libra.db"
+	history, err := store.Open(b.Context(), db)
+	if err != nil {
+		b.Fatal(err)
+	}
+	history.Close()
+	s = web.New(web.Config{}, quiet(), rig.Connect("web"), store.NewReader(db), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, l) }()
 	b.Cleanup(func() { cancel(); <-ended })
-	bustest.Await(b, "the reports", func() bool { return strings.HasPrefix(s.Status(), "serving 200 pages") })
+	bustest.Await(b, "the reports", func() bool { return strings.HasPrefix(s.Status(), "serving 201 pages") })
 	return s, "http://" + l.Addr().String()
 }
 

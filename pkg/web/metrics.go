@@ -54,6 +54,21 @@ func (m *meter) answered(pattern string, code int, took time.Duration) {
 	m.duration.WithLabelValues(pattern).Observe(took.Seconds())
 }
 
+// counted counts answers of one route with one code, as answered does.
+type counted struct {
+	requests prometheus.Counter
+	duration prometheus.Observer
+}
+
+func (c counted) count(took time.Duration) {
+	c.requests.Inc()
+	c.duration.Observe(took.Seconds())
+}
+
+func (m *meter) of(pattern string, code int) counted {
+	return counted{m.requests.WithLabelValues(pattern, strconv.Itoa(code)), m.duration.WithLabelValues(pattern)}
+}
+
 func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	s.metrics.handler.ServeHTTP(w, r)

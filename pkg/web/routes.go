@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -50,13 +51,13 @@ func (s *Server) routes() http.Handler {
 	} {
 		mux.HandleFunc(pattern, h)
 	}
-	zip, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.ContentTypes(zipped))
+	zip, err := gzhttp.NewWrapper(gzhttp.MinSize(api.MinZipped), gzhttp.ContentTypes(zipped))
 	if err != nil {
 		panic(err) // its options are constants
 	}
 	checked := s.checked(mux)
 	zipping := zip(checked)
-	return s.below(mux, s.measured(mux, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.kept(s.below(mux, s.measured(mux, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
 		if r.URL.Path == api.EventsPattern { // a stream must not wait for a compressor
 			if !s.conns.stream(r) {
@@ -68,8 +69,48 @@ func (s *Server) routes() http.Handler {
 			return
 		}
 		zipping.ServeHTTP(w, r)
-	})))
+	}))))
 }
+
+// keptHeader is what the handlers of routes add to every answer that may be compressed.
+var keptHeader = func() http.Header {
+	h := http.Header{}
+	secure(h)
+	h["Vary"] = []string{"X-Forwarded-Prefix", "Accept-Encoding"}
+	return h
+}()
+
+// kept answers a request for the document of a page that was made before, as next would.
+// Everything else is for next: what needs a look at its path, its prefix or its client.
+func (s *Server) kept(next http.Handler) http.Handler {
+	ok, unchanged := s.metrics.of(pageRoute, http.StatusOK), s.metrics.of(pageRoute, http.StatusNotModified)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.base.prefix != "" || r.RemoteAddr == "" || !strings.HasPrefix(r.URL.Path, api.PagesPath) || r.Header["X-Forwarded-Prefix"] != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		began := time.Now()
+		h := w.Header()
+		maps.Copy(h, keptHeader)
+		var code int
+		served := false
+		if s.wrongHost(r) == nil {
+			code, served = s.api.ServeKept(w, r)
+		}
+		switch {
+		case !served:
+			clear(h)
+			next.ServeHTTP(w, r)
+		case code == http.StatusOK:
+			ok.count(time.Since(began))
+		default:
+			unchanged.count(time.Since(began))
+		}
+	})
+}
+
+// pageRoute is the pattern of the document of a page.
+const pageRoute = api.PagesPath + "{id}"
 
 var zipped = []string{"application/json", "application/problem+json", "text/html", "text/css", "text/javascript", "text/plain", "image/svg+xml"}
 

@@ -32,15 +32,33 @@ func marshal(v any) []byte {
 // tag is weak, because the answer may be compressed on its way.
 func writeTagged(w http.ResponseWriter, r *http.Request, v any) {
 	data := marshal(v)
-	sum := sha256.Sum256(data)
-	tag := `W/"` + hex.EncodeToString(sum[:12]) + `"`
+	writeBytes(w, r, data, tagOf(data))
+}
+
+func writeBytes(w http.ResponseWriter, r *http.Request, data []byte, tag string) {
 	w.Header().Set("ETag", tag)
-	for line := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
-		if line = strings.TrimSpace(line); line == "*" || strings.TrimPrefix(line, "W/") == strings.TrimPrefix(tag, "W/") {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
+	if hasTag(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(data)
+}
+
+func tagOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return `W/"` + hex.EncodeToString(sum[:12]) + `"`
+}
+
+// hasTag reports whether an If-None-Match names a tag.
+func hasTag(list, tag string) bool {
+	if list == "" {
+		return false
+	}
+	for one := range strings.SplitSeq(list, ",") {
+		if one = strings.TrimSpace(one); one == "*" || strings.TrimPrefix(one, "W/") == strings.TrimPrefix(tag, "W/") {
+			return true
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,8 @@ type pageDoc struct {
 	// partial; else null.
 	Stands *state.Standing `json:"last_complete"`
 	WatchedDoc
+	// passing says that the document may change although nothing of the page changes.
+	passing bool
 }
 
 // Page is the newest that is known of a page, from the nearest place that
@@ -48,6 +51,8 @@ func (s *API) Page(ctx context.Context, id string) (pageDoc, *Problem) {
 		doc.AddReason(r)
 	}
 	doc.Stale = doc.Stale || fresh.Stale
+	overdue := doc.Trouble != nil && doc.Trouble.Kind == state.StalePage
+	doc.passing = doc.passing || fresh.Stale || !doc.AlarmsUnknownSince.IsZero() || overdue
 	return doc, nil
 }
 
@@ -77,19 +82,30 @@ func (s *API) addReport(ctx context.Context, doc *pageDoc, v state.PageView) {
 	if totals, err := state.Encode(shown.Report); err == nil {
 		doc.Report = totals
 	}
-	doc.Stale = true
+	doc.Stale, doc.passing = true, true
 	doc.AddReason(libra.Reason{Code: libra.CodeAssetsUnreadable, Text: "the assets of the newest report cannot be read right now: these are its totals"})
 }
 
 // GetPage serves GET /api/pages/{id}.
 func (s *API) GetPage(w http.ResponseWriter, r *http.Request) {
-	doc, p := s.Page(r.Context(), r.PathValue("id"))
-	if p != nil {
-		s.Fail(w, r, p)
-		return
+	id := r.PathValue("id")
+	kept, edition, known := s.state.Document(id)
+	if !known {
+		doc, p := s.Page(r.Context(), id)
+		if p != nil {
+			s.Fail(w, r, p)
+			return
+		}
+		kept.Body = marshal(doc)
+		kept.Tag = tagOf(kept.Body)
+		if !doc.passing {
+			kept.Body = bytes.Clone(kept.Body) // without the spare capacity
+			kept.Zip = zipped(kept.Body)
+			s.state.KeepDocument(id, edition, kept)
+		}
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	writeTagged(w, r, doc)
+	writeBytes(w, r, kept.Body, kept.Tag)
 }
 
 // Listed is a page in a list: libra.Page with a report without assets.

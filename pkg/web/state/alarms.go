@@ -31,6 +31,7 @@ func (m *Memory) alarm(t libra.Transition) bool {
 	if known {
 		m.alarmBytes -= alarmSize(was)
 	}
+	m.alarmChanges++
 	delete(m.unlisted, t.Alarm.ID)
 	m.alarms[t.Alarm.ID] = t
 	m.alarmBytes += alarmSize(t)

@@ -15,13 +15,14 @@ import (
 //	Pages       18 MB  newest summaries, with URL, final URL and reasons; open requests
 //	Reports     12 MB  whole reports, compressed (LIBRA_CACHE)
 //	Watches      4 MB  then their URLs go, which memory or the bus has
-//	Alarms       4 MB  cleared ones go first
-//	Notes        4 MB  silences, acknowledgements and the newest notes
-//	Streams      4 MB  events that clients of /api/events have not read
+//	Documents    4 MB  documents of the pages that were read last
+//	Alarms       3 MB  cleared ones go first
+//	Notes        3 MB  silences, acknowledgements and the newest notes
+//	Streams      2 MB  events that clients of /api/events have not read
 //	Heartbeats   1 MB  the newest of every instance
 //	Open         1 MB  which of the pages that are not in memory have open requests
 type Bounds struct {
-	Pages, Reports, Watches, Alarms, Notes, Streams, Heartbeats, Open int64
+	Pages, Reports, Documents, Watches, Alarms, Notes, Streams, Heartbeats, Open int64
 }
 
 const mb = 1_000_000
@@ -29,8 +30,8 @@ const mb = 1_000_000
 // DefaultBounds are the bounds of libra-web.
 func DefaultBounds() Bounds {
 	return Bounds{
-		Pages: 18 * mb, Reports: 12 * mb, Watches: 4 * mb, Alarms: 4 * mb,
-		Notes: 4 * mb, Streams: 4 * mb, Heartbeats: 1 * mb, Open: 1 * mb,
+		Pages: 18 * mb, Reports: 12 * mb, Documents: 4 * mb, Watches: 4 * mb, Alarms: 3 * mb,
+		Notes: 3 * mb, Streams: 2 * mb, Heartbeats: 1 * mb, Open: 1 * mb,
 	}
 }
 
@@ -43,6 +44,7 @@ func (b Bounds) withDefaults() Bounds {
 	d := DefaultBounds()
 	or(&b.Pages, d.Pages)
 	or(&b.Reports, d.Reports)
+	or(&b.Documents, d.Documents)
 	or(&b.Watches, d.Watches)
 	or(&b.Alarms, d.Alarms)
 	or(&b.Notes, d.Notes)
@@ -54,7 +56,7 @@ func (b Bounds) withDefaults() Bounds {
 
 // Total is what all parts may take together.
 func (b Bounds) Total() int64 {
-	return b.Pages + b.Reports + b.Watches + b.Alarms + b.Notes + b.Streams + b.Heartbeats + b.Open
+	return b.Pages + b.Reports + b.Documents + b.Watches + b.Alarms + b.Notes + b.Streams + b.Heartbeats + b.Open
 }
 
 // Usage is what a part of the state takes, by the accounting that bounds it.
@@ -71,6 +73,7 @@ func (s *State) Usage() []Usage {
 	list := []Usage{
 		{"pages", m.bytes, b.Pages},
 		{"alarms", m.alarmsTake(), b.Alarms},
+		{"documents", m.documents.bytes, b.Documents},
 		{"heartbeats", m.beats.bytes, b.Heartbeats},
 		{"open", m.elsewhere.bytes(), b.Open},
 	}

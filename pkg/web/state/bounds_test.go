@@ -137,6 +137,12 @@ func TestStateIsBoundedInBytes(t *testing.T) {
 				s.Hub.send("step", asked(n%256, 40).Page, strings.Repeat("s", 10_000))
 			}
 		}},
+		{"documents", bounds.Documents, func(t *testing.T, s *State) {
+			for n := range 20_000 {
+				r := asked(n, 40)
+				s.KeepDocument(r.Page, Edition{page: 1}, Document{Body: []byte(long("document", n, 3800)), Zip: []byte(long("zip", n, 800)), Tag: r.Page})
+			}
+		}},
 		{"whole reports", bounds.Reports, func(t *testing.T, s *State) {
 			for n := range 20_000 {
 				r := asked(n, 40)

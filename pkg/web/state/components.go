@@ -96,11 +96,10 @@ func (s *State) silentSince(name string, now time.Time) (last time.Time, silent 
 // said holds until another one comes.
 func (s *State) busStopped() (since time.Time, why string) {
 	for _, h := range s.Memory.instancesOf(component.Bus) {
-		seconds := h.Heartbeat.Counters[event.StoppedCounter]
-		if seconds <= 0 {
+		if !stopped(h) {
 			continue
 		}
-		since, why = time.Unix(seconds, 0).UTC(), "one of its streams has stopped"
+		since, why = time.Unix(h.Heartbeat.Counters[event.StoppedCounter], 0).UTC(), "one of its streams has stopped"
 		for _, r := range h.Heartbeat.Details {
 			if r.Code == libra.CodeNotStored {
 				why = r.String()
@@ -109,6 +108,9 @@ func (s *State) busStopped() (since time.Time, why string) {
 	}
 	return since, why
 }
+
+// stopped reports whether a heartbeat of the bus says that a stream stores nothing.
+func stopped(h LastHeartbeat) bool { return h.Heartbeat.Counters[event.StoppedCounter] > 0 }
 
 // Arriving reports whether heartbeats of a component arrive.
 func (s *State) Arriving(h LastHeartbeat) bool { return s.arriving(h, time.Now()) }

@@ -35,8 +35,12 @@ type Memory struct {
 	unlisted   unlisted                    // under mu; open alarms that are not in alarms
 	openAlarms map[string][]string         // under mu; by page, the ids of its open alarms
 	beats      heartbeats                  // under mu
-	caughtUp   bool                        // under mu; every report on the bus was seen once
-	alarmed    bool                        // under mu; the same for alarms
+	documents  documents                   // under mu
+	changes    uint64                      // under mu; changes of pages so far
+	// alarmChanges counts the changes of alarms, under mu.
+	alarmChanges uint64
+	caughtUp     bool // under mu; every report on the bus was seen once
+	alarmed      bool // under mu; the same for alarms
 }
 
 // entry is what is known of one page. It belongs to memory.
@@ -50,6 +54,8 @@ type entry struct {
 	stepAt   time.Time  // when step was received or asked for, by our clock
 	received time.Time  // when its last report was received, by our clock
 	bytes    int64      // what it takes, by sizeNow
+	// changed is the change of memory that changed it last.
+	changed uint64
 }
 
 // before orders pages by their newest news, and by id where that is the same.
@@ -94,7 +100,7 @@ func newMemory(bounds Bounds, profile string, watched func(page string) bool) *M
 	return &Memory{
 		bounds: bounds, profile: profile, watched: watched, reports: newCache(bounds.Reports),
 		pages: map[string]*entry{}, ailing: map[string]struct{}{}, elsewhere: newElsewhere(bounds.Open),
-		alarms: map[string]libra.Transition{}, unlisted: unlisted{}, openAlarms: map[string][]string{}, beats: newHeartbeats(bounds.Heartbeats),
+		alarms: map[string]libra.Transition{}, unlisted: unlisted{}, openAlarms: map[string][]string{}, beats: newHeartbeats(bounds.Heartbeats), documents: newDocuments(bounds.Documents),
 	}
 }
 
@@ -183,8 +189,10 @@ func (m *Memory) find(last time.Time, id string) int {
 	return i
 }
 
-// resize notes what a page takes after a change. m.mu is held.
-func (m *Memory) resize(e *entry) {
+// note notes that a page has changed, and what it takes now. m.mu is held.
+func (m *Memory) note(e *entry) {
+	m.changes++
+	e.changed = m.changes
 	now := e.sizeNow()
 	m.bytes += now - e.bytes
 	e.bytes = now
@@ -243,7 +251,7 @@ func (m *Memory) report(r event.Reported) (news, shown bool) {
 	m.answered(e, r)
 	e.received = time.Now()
 	defer m.trim()
-	defer m.resize(e) // first
+	defer m.note(e) // first
 	if !e.take(sum.of(e)) {
 		return false, false
 	}
@@ -281,7 +289,7 @@ func (m *Memory) request(r event.Request, stored bool, now time.Time) bool {
 	defer m.mu.Unlock()
 	e := m.entryOf(r.Page, r.URL)
 	defer m.trim()
-	defer m.resize(e) // first
+	defer m.note(e) // first
 	if i := slices.IndexFunc(e.open, func(o openRequest) bool { return o.request.ID == r.ID }); i >= 0 {
 		e.open[i].stored = e.open[i].stored || stored
 		return false
@@ -328,7 +336,7 @@ func (m *Memory) step(s event.Step, now time.Time) {
 	}
 	s.Page = e.id
 	e.step, e.stepAt = s, now
-	m.resize(e)
+	m.note(e)
 	m.trim()
 }
 
@@ -339,6 +347,7 @@ func (m *Memory) idle(page string, then time.Time) {
 	defer m.mu.Unlock()
 	if e := m.pages[page]; e != nil && !e.stepAt.After(then) {
 		e.step, e.stepAt = event.Step{}, then
+		m.note(e)
 	}
 }
 
@@ -350,6 +359,7 @@ func (m *Memory) leave(inspector string, silentSince time.Time) {
 	for _, e := range m.order {
 		if e.step.Inspector == inspector && e.step.Step != "" && !e.stepAt.After(silentSince.Add(leaveAfter)) {
 			e.step, e.stepAt = event.Step{}, time.Now()
+			m.note(e)
 		}
 	}
 }
@@ -389,7 +399,7 @@ func (m *Memory) resync(onBus map[string]int, then time.Time) (unknown []string)
 			}
 			return false
 		})
-		m.resize(e)
+		m.note(e)
 	}
 	return unknown
 }

@@ -94,7 +94,7 @@ func (m *Memory) keepComplete(page string, complete *Summary) {
 	defer m.mu.Unlock()
 	if e := m.pages[page]; e != nil && e.unsound() {
 		e.take(complete.of(e))
-		m.resize(e)
+		m.note(e)
 		m.trim()
 	}
 }
@@ -104,5 +104,6 @@ func (m *Memory) setSought(page string) {
 	defer m.mu.Unlock()
 	if e := m.pages[page]; e != nil {
 		e.sought = true
+		m.note(e)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"libra/pkg/event"
@@ -14,7 +15,8 @@ import (
 // is found by the page's id, then those that have ended go, then the oldest. Its mutex
 // is held for lookups only.
 type Watchlist struct {
-	most int64
+	most    int64
+	changes atomic.Uint64 // of watches so far
 
 	mu       sync.Mutex
 	pages    map[string]watch // under mu
@@ -61,6 +63,7 @@ func (l *Watchlist) take(w event.Watch) bool {
 		l.bytes -= was.size(w.Page)
 	}
 	l.pages[w.Page] = kept
+	defer l.changes.Add(1) // when it is there
 	l.bytes += kept.size(w.Page)
 	l.trim()
 	return true
