@@ -30,7 +30,7 @@ var rules = map[string][]string{
 	"bus":       {"libra", "event"},
 	"store":     {"libra", "event", "statefile"},
 	"daemon":    {"libra", "event", "configs", "component"},
-	"broker":    {"event", "statefile", "component"},
+	"broker":    {"libra", "event", "statefile", "component"},
 	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules"},
 	"rules":     {"libra", "statefile"},
 	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component"},

@@ -33,12 +33,22 @@ func main() {
 		Name: "libra-bus", Usage: "carries messages between Libra's components and stores them until they are consumed",
 		Settings: append(s.line.Settings(),
 			daemon.Setting{Name: "bus-store", Default: "/var/lib/libra/bus", Usage: "`folder` of the bus's store", Into: daemon.Text(&s.broker.Store)},
-			daemon.Setting{Name: "bus-space", Default: "1G", Usage: "most that the bus stores, in `bytes`", Effect: "the sizes that the stored streams have, 1G where there are none", Into: s.space},
+			daemon.Setting{Name: "bus-space", Usage: "most that the bus stores, in `bytes`; by default an eighth of the partition, from 1G to 2G", Effect: "the sizes that the stored streams have, the default where there are none", Into: s.space},
 			daemon.Setting{Name: "bus-keys", Default: "/var/lib/libra/keys/public", Usage: "`file` of public keys", FlagOnly: true, Into: daemon.Text(&s.broker.Keys)},
 			daemon.Setting{Name: "make-keys", Usage: "create the missing keys in `folder`, and exit", FlagOnly: true, Into: daemon.Text(&s.makeKeys)}),
 		Check: s.check, Run: s.run,
 	}))
 }
+
+// The server reads all of a store whose index is lost, which takes 25 s for 1 GB on a
+// busy machine: systemd waits startTime more each time, up to longestStart.
+const (
+	startTime    = 30 * time.Second
+	longestStart = 5 * time.Minute
+)
+
+// outsideSpace is for the streams on another server, whose disk is not known.
+const outsideSpace = 1 << 30
 
 // space reads the size of the store. With less than before, stored reports and
 // watches would be removed: an invalid size changes no stream.
@@ -68,9 +78,15 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		return broker.MakeKeys(s.makeKeys)
 	}
 	cfg, health := s.line.Config(p), func() (stopped string, err error) { return "", nil }
-	space := s.broker.Space
+	space := cmp.Or(s.broker.Space, outsideSpace)
 	if !s.line.Outside() {
 		s.broker.Listen, s.broker.Log = s.line.Listen, p.Log
+		began := time.Now()
+		s.broker.Starting = func() {
+			if time.Since(began) < longestStart {
+				p.Starting(startTime)
+			}
+		}
 		b, err := broker.Start(ctx, s.broker)
 		if err != nil {
 			return err

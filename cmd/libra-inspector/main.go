@@ -67,6 +67,10 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	i := inspector.New(s.cfg, conn, p.Log)
 	p.Count("pages_in_hand", i.Running)
 	p.Count("reports_published", i.Done)
+	p.Count("pages_well", i.Well)
+	p.Count("pages_melted", i.Melted)
+	p.Count("pages_refused", i.Refused)
+	p.Count("pages_waiting", i.Waiting)
 	p.Ready("waiting for requests")
 	return i.Run(ctx, p.Liveness.Loop("dispatcher"))
 }

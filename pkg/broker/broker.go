@@ -31,6 +31,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"libra/pkg/component"
+	"libra/pkg/libra"
 )
 
 // Config is that of one bus.
@@ -40,13 +41,16 @@ type Config struct {
 	// Keys is the file of public keys that MakeKeys writes: "role key" on each
 	// line.
 	Keys string
-	// Space is the most that the streams may store together, in bytes; at most half
-	// of the partition: Broker.Space.
+	// Space is the most that the streams may store together, in bytes, 0 for a share of
+	// the partition: see libra.BusSpace. Broker.Space is what becomes of it.
 	Space int64
 	// SyncEvery is how often what is stored is synced to disk; 0 syncs every message
 	// before it is acknowledged. Only tests, which survive no loss of power, set it.
 	SyncEvery time.Duration
-	Log       *slog.Logger
+	// Starting is called while Start waits for the server, which reads all of a store
+	// whose index is lost. May be nil.
+	Starting func()
+	Log      *slog.Logger
 }
 
 // maxPayload bounds one message: a report with some 20,000 assets.
@@ -98,6 +102,9 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 			srv.Shutdown()
 			return nil, fmt.Errorf("start the bus at %s: %w", cfg.Listen, ctx.Err())
 		default:
+			if cfg.Starting != nil {
+				cfg.Starting()
+			}
 		}
 	}
 	if !srv.JetStreamEnabled() {
@@ -230,13 +237,13 @@ func quoted(subjects []string) string {
 	return strings.Join(q, ", ")
 }
 
-// spaceFor limits the wanted space to half of the partition.
+// spaceFor is how much of the partition of dir the streams may take.
 func spaceFor(dir string, want int64) (int64, error) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(dir, &fs); err != nil {
 		return 0, fmt.Errorf("read the free space of %q: %w", dir, err)
 	}
-	return min(want, int64(fs.Blocks)*fs.Bsize/2), nil
+	return libra.BusSpace(want, int64(fs.Blocks)*fs.Bsize), nil
 }
 
 // free checks that the address is free, because the server's own error about it is

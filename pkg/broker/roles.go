@@ -31,17 +31,19 @@ var roles = map[string]role{
 	"bus": {publish: []string{">"}, subscribe: []string{">"}},
 	"web": {
 		publish: slices.Concat(
-			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels},
-			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream)),
+			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels, event.AllHolds},
+			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream), reads(event.HostStream)),
 		subscribe: []string{event.AllRequests, event.AllSteps, event.AllHeartbeats},
 	},
 	"inspector": {
 		publish: []string{
-			event.AllReports, event.AllSteps,
+			event.AllReports, event.AllSteps, event.AllHosts, event.AllProbes,
 			"$JS.API.CONSUMER.MSG.NEXT." + event.RequestStream + ".*", "$JS.ACK." + event.RequestStream + ".>",
 			"$JS.API.DIRECT.GET." + event.ReportStream + "." + event.ReportSubject("*"), // of the report before
+			"$JS.API.DIRECT.GET." + event.HostStream + "." + event.AllHosts,
+			"$JS.API.DIRECT.GET." + event.HostStream + "." + event.AllHolds,
 		},
-		subscribe: []string{event.AllWakes, event.AllWorkers},
+		subscribe: []string{event.AllWakes, event.AllWorkers, event.AllHosts, event.AllHolds},
 		responds:  true,
 	},
 	"recorder": {
@@ -50,7 +52,7 @@ var roles = map[string]role{
 	},
 	"watchdog": {
 		publish: slices.Concat([]string{event.AllAlarms, event.AllNotes, event.AllDue},
-			streamReads(event.RequestStream), consumes(event.ReportStream), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream)),
+			streamReads(event.RequestStream), consumes(event.ReportStream), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream}),
 		subscribe: []string{event.AllHeartbeats},
 	},
 	"notifier": {

@@ -126,7 +126,7 @@ func TestLossyMessagesAreNotStored(t *testing.T) {
 }
 
 // rawJetStream is a client of the bus with every permission.
-func rawJetStream(t *testing.T, b *bustest.Bus) jetstream.JetStream {
+func rawJetStream(t testing.TB, b *bustest.Bus) jetstream.JetStream {
 	t.Helper()
 	js, err := jetstream.New(rawConn(t, b))
 	if err != nil {
@@ -135,7 +135,7 @@ func rawJetStream(t *testing.T, b *bustest.Bus) jetstream.JetStream {
 	return js
 }
 
-func rawConn(t *testing.T, b *bustest.Bus) *nats.Conn {
+func rawConn(t testing.TB, b *bustest.Bus) *nats.Conn {
 	t.Helper()
 	key, err := nats.NkeyOptionFromSeed(b.Seed("bus"))
 	if err != nil {

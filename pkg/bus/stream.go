@@ -40,6 +40,9 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			Description: "reports of the last days; the last of a subject is a page's newest",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
 			MaxAge: reportAge, MaxBytes: space / 8 * 6, Discard: jetstream.DiscardOld,
+			// A block of the store is compressed when it is full, from the next start of
+			// the server on where the stream existed before. MaxBytes counts what is sent.
+			Compression:  jetstream.S2Compression,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
 		{
@@ -48,7 +51,7 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			// Limits, not Interest: with Interest a transition without a consumer
 			// would be acknowledged and dropped.
 			Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
-			MaxAge: alarmAge, MaxBytes: space / 16, Discard: jetstream.DiscardOld,
+			MaxAge: alarmAge, MaxBytes: space/16 - space/256, Discard: jetstream.DiscardOld,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
 		{
@@ -64,6 +67,15 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
 			// See SetWatch for what is done before a watch could be dropped.
 			MaxMsgsPerSubject: 1, MaxBytes: space / 32, Discard: jetstream.DiscardOld, AllowMsgSchedules: true, AllowRollup: true,
+			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
+		},
+		{
+			Name: event.HostStream, Subjects: []string{event.AllHosts, event.AllProbes, event.AllHolds},
+			Description: "the circuit breakers of inspected hosts, and what operators want of them",
+			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
+			// New ones are refused where it is full: breakers are then known to one
+			// inspector, and no hold is lost.
+			MaxMsgsPerSubject: 1, MaxBytes: space / 256, Discard: jetstream.DiscardNew, AllowMsgTTL: true,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
 	}

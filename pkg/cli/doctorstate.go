@@ -236,14 +236,17 @@ func seeBus(store, space string) []finding {
 	if err != nil {
 		return []finding{fine("bus", "%v", err).do("run it as root")}
 	}
-	most, err := libra.ParseBytes(space, libra.LeastBusSpace)
-	if err != nil { // libra-bus says the same of the setting
-		return []finding{fine("bus", "%s holds %s; how much it may is not known: LIBRA_BUS_SPACE is invalid", store, libra.FormatBytes(used))}
+	var most int64
+	if space != "" {
+		if most, err = libra.ParseBytes(space, libra.LeastBusSpace); err != nil { // libra-bus says the same of the setting
+			return []finding{fine("bus", "%s holds %s; how much it may is not known: LIBRA_BUS_SPACE is invalid", store, libra.FormatBytes(used))}
+		}
 	}
 	var s syscall.Statfs_t
-	if err := syscall.Statfs(store, &s); err == nil {
-		most = min(most, int64(s.Blocks)*s.Bsize/2)
+	if err := syscall.Statfs(store, &s); err != nil {
+		return []finding{fine("bus", "%s: %v", store, err).do("run it as root")}
 	}
+	most = libra.BusSpace(most, int64(s.Blocks)*s.Bsize)
 	f := fine("bus", "%s holds %s of at most %s", store, libra.FormatBytes(used), libra.FormatBytes(most))
 	if used > most/10*9 {
 		f = f.do("unprocessed messages fill it: libra status and libra alarms show who is behind; LIBRA_BUS_SPACE is the limit")

@@ -24,4 +24,7 @@ func TestDoctorKnowsOnlyAValidSpace(t *testing.T) {
 			t.Errorf("LIBRA_BUS_SPACE=%s: %q, want %q", space, got, want)
 		}
 	}
+	if got := cli.SeeBus(store, ""); !strings.Contains(got, "holds 0 B of at most ") {
+		t.Errorf("without LIBRA_BUS_SPACE: %q", got)
+	}
 }

@@ -65,12 +65,16 @@ func TestLife(t *testing.T) {
 			for _, name := range []string{"first", "second"} {
 				p.Cleanup(name, func(context.Context) error { order = append(order, name); return errors.New("ignored") })
 			}
+			p.Starting(time.Minute)
 			p.Ready("here")
 			<-ctx.Done()
 			return ctx.Err()
 		}})
 		code <- c
 	}()
+	if !received("EXTEND_TIMEOUT_USEC=60000000", patience) {
+		t.Error("systemd was not asked to wait longer")
+	}
 	if !received("READY=1\nSTATUS=here", patience) {
 		t.Error("systemd was not notified READY")
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
@@ -60,6 +61,11 @@ func (p *Process) Ready(status string) {
 	p.setStatus(status)
 	p.notify(sd.SdNotifyReady + "\nSTATUS=" + oneLine(status))
 	p.Log.Info("ready", "status", status, "dur", time.Since(p.started).Round(time.Microsecond), "version", Version)
+}
+
+// Starting asks systemd to wait for Ready for so long from now, beyond TimeoutStartSec=.
+func (p *Process) Starting(wait time.Duration) {
+	p.notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", wait.Microseconds()))
 }
 
 // Status replaces the line that systemctl status shows. It may be called often:

@@ -28,6 +28,10 @@ func Belongs(subject string, message any) error {
 			return disagree("step is of page", m.Page)
 		}
 		return nil
+	case Host:
+		return hostBelongs(subject, HostSubject(m.Host), m.Host, m.State, false)
+	case Hold:
+		return hostBelongs(subject, HoldSubject(m.Host), m.Host, m.State, true)
 	case Heartbeat:
 		if subject != HeartbeatSubject(m.Component, m.Instance) {
 			return disagree("heartbeat is of", m.Component+", instance "+m.Instance)
@@ -104,6 +108,19 @@ func noteBelongs(subject string, n libra.Note) error {
 	return disagree("note is about alarm", n.Alarm)
 }
 
+// hostBelongs checks what stands on stream HOSTS. free says that the state may be "".
+func hostBelongs(subject, own, host string, state libra.HostState, free bool) error {
+	switch {
+	case subject != own:
+		return disagree("message is about host", host)
+	case host == "" || len(host) > MaxHost:
+		return fmt.Errorf("the name of the host has %d bytes: must be 1 to %d", len(host), MaxHost)
+	case state != libra.HostOpen && state != libra.HostClosed && (state != "" || !free):
+		return fmt.Errorf("the state of host %q is %q: must be open or closed", host, Cut(string(state), 300))
+	}
+	return nil
+}
+
 // mostID bounds the id of a message, in bytes.
 const mostID = 200
 
@@ -136,7 +153,7 @@ func MostBytes(message any) int {
 		return 8 << 20 // what the bus carries at most
 	case Heartbeat:
 		return 256 << 10
-	case Step:
+	case Step, Host, Hold:
 		return 16 << 10
 	}
 	return 1 << 20 // a URL twice, and a budget or a text of 64 kB, every byte of it escaped

@@ -40,6 +40,8 @@ func about(url, name string) map[string]placed {
 		"note":    {event.NoteSubject(ack), ack},
 		"silence": {event.NoteSubject(quiet), quiet},
 		"beat":    {event.HeartbeatSubject("libra-web", name), event.Heartbeat{Component: "libra-web", Instance: name}},
+		"host":    {event.HostSubject(name), event.Host{Host: name, State: libra.HostOpen}},
+		"hold":    {event.HoldSubject(name), event.Hold{Host: name}},
 		"channel": {event.ChannelSubject(name), event.Tried{Channel: name}},
 	}
 }
@@ -55,7 +57,7 @@ func FuzzBelongs(f *testing.F) {
 	f.Add("http://[::1]:8080/?q=%00", "https://example.org/a\n", "127.0.0.1", "h-abc")
 	f.Add("https://x", "http://x", "Büro, 2. Stock", "a.b.*.>")
 	f.Fuzz(func(t *testing.T, url, otherURL, name, otherName string) {
-		if url == otherURL || name == otherName || name == "" || otherName == "" || len(url)+len(otherURL) > libra.MaxURLBytes-20 {
+		if url == otherURL || name == otherName || name == "" || otherName == "" || len(name)+len(otherName) > event.MaxHost || len(url)+len(otherURL) > libra.MaxURLBytes-20 {
 			return
 		}
 		ours, theirs := about("https://example.org/"+url, name), about("https://example.org/"+otherURL, otherName)

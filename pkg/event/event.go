@@ -13,6 +13,9 @@
 //	libra.due.<page>                         stream    Watch      the bus itself, watchdog
 //	libra.channel.<channel>                  request   Tried      web asks the notifier to send a trial message, or which channels there are
 //	libra.wake.<lane>.<round>                lossy     (empty)    web, bus: a request is stored
+//	libra.host.<host>                        stream    Host       inspector
+//	libra.probe.<host>                       stream    Probe      inspector: it claims the one probe of a host
+//	libra.hold.<host>                        stream    Hold       web
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      request   Step       web asks the inspector of the page
 //	libra.beat.<component>.<instance>        lossy     Heartbeat  all, every 250 ms
@@ -39,7 +42,7 @@ const (
 
 // Streams lists them all.
 func Streams() []string {
-	return []string{RequestStream, ReportStream, AlarmStream, NoteStream, WatchStream}
+	return []string{RequestStream, ReportStream, AlarmStream, NoteStream, WatchStream, HostStream}
 }
 
 // Subject patterns that select every message of a kind.

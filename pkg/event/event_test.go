@@ -34,7 +34,7 @@ var timedOut = libra.ReasonList{
 var messages = map[string]any{
 	"request": req,
 	"reported": event.Reported{Request: req, Attempt: 2, Inspector: "1", At: at, Report: libra.Report{
-		URL: req.URL, FinalURL: req.URL, Title: "A page", Status: 200, Started: at, DurationMS: 12, Outcome: libra.Partial, ReasonList: timedOut,
+		URL: req.URL, FinalURL: req.URL, Title: "A page", Status: 200, RetryAfterS: 9, Started: at, DurationMS: 12, Outcome: libra.Partial, ReasonList: timedOut,
 		Totals: libra.Totals{Size: libra.Size{Requests: 1, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, TransferBytes: 5}, ByType: map[libra.ResourceType]libra.Size{libra.Document: {Requests: 1}}},
 		Assets: []libra.Asset{{
 			URL: req.URL, Type: libra.Document, Status: 200, HeaderBytes: 2, EncodedBytes: 3, DecodedBytes: 4, Fetch: libra.Fetched, Reason: "the page", Error: "cut", ErrorCode: libra.CodeBodyCut,
@@ -57,7 +57,12 @@ var messages = map[string]any{
 		From: at, Until: at.Add(time.Hour), By: "alice", Why: "planned",
 	}},
 	"acknowledged": libra.Note{ID: "n2", Kind: libra.Acknowledged, At: at, By: "alice", Text: "on it", Alarm: "bus"},
-	"step":         event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at, Round: 7},
+	"host": event.Host{
+		Host: "example.org", State: libra.HostOpen, Cause: libra.HostNoAnswer, Since: at, Until: at.Add(time.Second), PauseMS: 1000, Pages: 3, Why: &timedOut, Inspector: "1", At: at,
+	},
+	"probe": event.Probe{Host: "example.org", Inspector: "1", Page: "p1", At: at},
+	"hold":  event.Hold{Host: "example.org", State: libra.HostOpen, By: "alice", Why: "repairs", At: at},
+	"step":  event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at, Round: 7},
 	"beat": event.Heartbeat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, EveryMS: 250, Status: "well", Counters: map[string]int64{"requests": 3}, Troubles: []event.Trouble{
 		{ID: "channel.ops", Target: "channel ops", Summary: "s", Evidence: "e", Severity: libra.Major, Runbook: "#channel"},
 	}, Details: timedOut.Details},

@@ -55,6 +55,7 @@ func (p *page) report(r *libra.Report) {
 	if n := len(hops.Hops); n > 0 {
 		r.Status = hops.Hops[n-1].Status
 	}
+	r.RetryAfterS = int64(hops.RetryAfter.Round(time.Second) / time.Second)
 	if r.Status == 0 {
 		r.Outcome = libra.Error
 		why := pageFailure(hops.Err)

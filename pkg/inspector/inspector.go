@@ -51,8 +51,9 @@ type Inspector struct {
 	conn    *bus.Conn
 	log     *slog.Logger
 	engine  *inspect.Inspector
-	hosts   *breakers
+	hosts   *hosts
 	slots   *slotLimit
+	rooms   *rooms
 	alone   chan struct{} // holds one for each lone process
 	done    atomic.Int64
 	running atomic.Int64
@@ -67,7 +68,7 @@ var errExhausted = errors.New("exhausted")
 // New makes an inspector.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
 	cfg.Inspect.AllowRemedy = address.AskOperator // reports are read on the pages of the appliance
-	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newBreakers(log), slots: newSlotLimit(cfg), alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{}}
+	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newHosts(cfg, conn, log), slots: newSlotLimit(cfg), rooms: newRooms(), alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{}}
 }
 
 // Done counts the reports published since the start.
@@ -75,6 +76,20 @@ func (i *Inspector) Done() int64 { return i.done.Load() }
 
 // Running counts the pages being inspected.
 func (i *Inspector) Running() int64 { return i.running.Load() }
+
+// Well, Melted and Refused count the pages whose hosts answered well; those whose hosts
+// gave no answer, a late one or 429 or 503; and those that were not asked for, as the
+// host's breaker was open.
+func (i *Inspector) Well() int64 { return i.hosts.well.Load() }
+
+// Melted: see Well.
+func (i *Inspector) Melted() int64 { return i.hosts.melted.Load() }
+
+// Refused: see Well.
+func (i *Inspector) Refused() int64 { return i.hosts.refused.Load() }
+
+// Waiting counts the pages that wait for their hosts.
+func (i *Inspector) Waiting() int64 { return int64(i.hosts.limits.Waiting()) }
 
 // Run claims requests until ctx ends; it gives those in progress back to the bus
 // then. loop supervises the loop that claims; it may be nil.
@@ -89,9 +104,11 @@ func (i *Inspector) Run(ctx context.Context, loop bus.Loop) error {
 	if i.cfg.Status != nil {
 		beside.Go(func() { i.showStatus(ctx) })
 	}
+	beside.Go(func() { i.hosts.follow(ctx) })
 	// Attempts to inspect a page alone follow each other under one lease.
-	longest := crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
-	err := i.conn.Work(ctx, i.slots.slots, longest, loop, func(ctx context.Context, job bus.Job) {
+	longest := hostWait + crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
+	slots := func() int { return i.slots.slots() + i.hosts.limits.Waiting() } // who waits for a host takes no slot
+	err := i.conn.Work(ctx, slots, longest, loop, func(ctx context.Context, job bus.Job) {
 		i.running.Add(1)
 		defer i.running.Add(-1)
 		defer i.slots.ended()
@@ -128,9 +145,10 @@ func (i *Inspector) pagesInProgress() string {
 
 // state is one step of a worker's life; it returns the next, or nil at the end:
 //
-//	claim -> inspectHere --.-> publish -> acknowledge
-//	    '--> inspectAlone -'      |
-//	              '---------------'--> retry (asked to stop, no slot to be alone, or no bus)
+//	claim -> admit --> inspectHere --.-> publish -> acknowledge
+//	           | '---> inspectAlone -'    |
+//	           | '------ refused ---------'
+//	           '------------'--> retry (asked to stop, too many wait, no slot to be alone, or no bus)
 type state func(context.Context) state
 
 // worker inspects one page.
@@ -141,6 +159,7 @@ type worker struct {
 	started time.Time
 	report  *libra.Report // set by the inspection
 	poison  bool          // the page ends its inspectors
+	visit   *visit        // the page's place at its host; nil before it has one
 
 	mu   sync.Mutex
 	step event.Step // under mu
@@ -155,6 +174,11 @@ func newWorker(i *Inspector, job bus.Job) *worker {
 }
 
 func (w *worker) run(ctx context.Context) {
+	defer func() {
+		if w.visit != nil {
+			w.visit.abandon() // unless it has ended
+		}
+	}()
 	for next := w.claim; next != nil; {
 		next = next(ctx)
 	}
@@ -163,21 +187,50 @@ func (w *worker) run(ctx context.Context) {
 // claim begins to answer for the page, so that web can ask for its progress.
 func (w *worker) claim(ctx context.Context) state {
 	w.log.Info("inspection begins", "url", w.job.Request.URL, "client", w.job.Request.Client)
+	stop, err := w.conn.ServeStep(w.job.Request.Page, w.now)
+	if err != nil {
+		w.log.Warn("cannot answer for the page during its inspection", "err", err)
+		return w.admit
+	}
+	return func(ctx context.Context) state {
+		defer stop()
+		for next := state(w.admit); next != nil; {
+			next = next(ctx)
+		}
+		return nil
+	}
+}
+
+// admit waits until the page may be asked of its host, and until there is room for it.
+func (w *worker) admit(ctx context.Context) state {
+	wait, cancel := context.WithTimeout(ctx, hostWait)
+	defer cancel()
+	visit, refusal, err := w.hosts.admit(wait, w.job.Request.URL)
+	switch {
+	case err != nil:
+		return w.retry
+	case refusal != nil:
+		w.report = failed(w.job.Request.URL)
+		w.report.ReasonList = *refusal
+		return w.publish
+	}
+	w.visit = visit
+	leave, err := w.rooms.enter(ctx, w.slots.slots)
+	if err != nil {
+		return w.retry
+	}
 	weigh := w.inspectHere
 	if w.job.Attempt > 1 || w.job.Request.Release {
 		weigh = w.inspectAlone
 	}
-	stop, err := w.conn.ServeStep(w.job.Request.Page, w.now)
-	if err != nil {
-		w.log.Warn("cannot answer for the page during its inspection", "err", err)
-		return weigh
-	}
 	return func(ctx context.Context) state {
-		defer stop()
-		for next := state(weigh); next != nil; {
-			next = next(ctx)
+		defer leave()
+		w.started = time.Now()
+		next := weigh(ctx)
+		if w.report != nil && !w.poison && ctx.Err() == nil {
+			w.visit.end(w.report)
 		}
-		return nil
+		return next
 	}
 }
 
@@ -223,7 +276,7 @@ func (w *worker) inspectAlone(ctx context.Context) state {
 		}
 		if errors.Is(err, errNotStarted) {
 			w.log.Error("cannot inspect the page alone, inspecting it among the others", "err", err)
-			return w.inspectHere
+			return w.inspectHere(ctx)
 		}
 		if !errors.Is(err, errCrashed) {
 			return w.retry
@@ -294,6 +347,20 @@ func (w *worker) retry(ctx context.Context) state {
 		w.log.Info("request given back")
 	}
 	return nil
+}
+
+// inspect inspects a page in this process. previous returns the report whose
+// assets may be reused where they have not changed, or nil.
+func (i *Inspector) inspect(ctx context.Context, page inspect.Page, previous func(context.Context) *libra.Report, watch func(inspect.Progress)) *libra.Report {
+	if i.cfg.Before != nil {
+		if err := i.cfg.Before(ctx, page.URL); err != nil {
+			r := failed(page.URL)
+			r.AddReason(libra.ReasonOf(err))
+			return r
+		}
+	}
+	page.Previous = previous(ctx)
+	return i.engine.InspectPage(ctx, page, watch)
 }
 
 // progress stores how far the page is, for those that ask, and publishes it.

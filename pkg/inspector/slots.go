@@ -1,6 +1,10 @@
 package inspector
 
-import "sync/atomic"
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
 
 // assuredSlots is how many pages are inspected at a time however much memory is in
 // use: beyond what the process may use, the guard ends it.
@@ -34,5 +38,55 @@ func (l *slotLimit) ended() {
 	}
 	if now := l.now.Load(); now < l.max {
 		l.now.CompareAndSwap(now, now+1) // of several that end at once, one is enough
+	}
+}
+
+// rooms holds the pages that have waited for their hosts until there is a slot for
+// them: others were claimed meanwhile.
+type rooms struct {
+	mu      sync.Mutex
+	used    int             // under mu
+	waiting []chan struct{} // under mu; closed when there is room
+}
+
+func newRooms() *rooms { return &rooms{} }
+
+// enter waits for room, of slots, until ctx ends. leave gives it back.
+func (r *rooms) enter(ctx context.Context, slots func() int) (leave func(), err error) {
+	turn := make(chan struct{})
+	r.mu.Lock()
+	r.waiting = append(r.waiting, turn)
+	r.grant(slots())
+	r.mu.Unlock()
+	leave = func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.used--
+		r.grant(slots())
+	}
+	select {
+	case <-turn:
+		return leave, nil
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	for i, w := range r.waiting {
+		if w == turn {
+			r.waiting = append(r.waiting[:i], r.waiting[i+1:]...)
+			r.mu.Unlock()
+			return nil, ctx.Err()
+		}
+	}
+	r.mu.Unlock()
+	leave() // it was given room meanwhile
+	return nil, ctx.Err()
+}
+
+// grant lets those in that there is room for. r.mu is held.
+func (r *rooms) grant(slots int) {
+	for len(r.waiting) > 0 && r.used < max(slots, 1) {
+		r.used++
+		close(r.waiting[0])
+		r.waiting = r.waiting[1:]
 	}
 }

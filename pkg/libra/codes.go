@@ -46,6 +46,11 @@ const (
 	// CodeHostSuspended: the host gave no answer to several pages in a row and
 	// is asked for one page at a time; this page was not asked for.
 	CodeHostSuspended Code = "host-suspended"
+	// CodeHostBusy: the host asked to wait for a while (429, or 503 with
+	// Retry-After); this page was not asked for.
+	CodeHostBusy Code = "host-busy"
+	// CodeHostHeld: an operator has suspended the inspections of the host's pages.
+	CodeHostHeld Code = "host-held"
 )
 
 // TLS.

@@ -178,6 +178,9 @@ type Report struct {
 	// ReasonList says why the report is not complete, and what else its reader
 	// should know.
 	ReasonList
+	// RetryAfterS is for how long the server asked to wait, in seconds: the
+	// Retry-After of a 429 or 503 of the final document.
+	RetryAfterS int64 `json:"retry_after_s,omitempty"`
 	// CertificateUntil is when the first certificate expires of the chain that
 	// vouched for the final document; the zero time without TLS.
 	CertificateUntil time.Time `json:"certificate_until,omitzero"`

@@ -54,6 +54,16 @@ const NewestReports = "newest reports"
 // LeastBusSpace is the least LIBRA_BUS_SPACE, in bytes.
 const LeastBusSpace = 32 << 20
 
+// BusSpace is how much the bus may store, in bytes, on a partition of so many: what is
+// wanted, or without a wish (0) an eighth of it from 1 GiB to 2 GiB; never more than
+// half of the partition.
+func BusSpace(wanted, partition int64) int64 {
+	if wanted == 0 {
+		wanted = min(max(partition/8, 1<<30), 2<<30)
+	}
+	return min(wanted, partition/2)
+}
+
 // ParseBytes reads a size of a setting, such as 512M (binary multiples K, M, G), at
 // least least.
 func ParseBytes(s string, least int64) (int64, error) {

@@ -19,6 +19,25 @@ func TestFormatBytes(t *testing.T) {
 	}
 }
 
+// Without a wish the bus has an eighth of the partition within bounds, and never more
+// than half of it: not less than earlier versions, which had 1 GiB.
+func TestBusSpace(t *testing.T) {
+	const gib = 1 << 30
+	for _, c := range []struct{ wanted, partition, want int64 }{
+		{0, gib, gib / 2},
+		{0, 4 * gib, gib},
+		{0, 12 * gib, gib * 3 / 2},
+		{0, 500 * gib, 2 * gib},
+		{64 << 20, 500 * gib, 64 << 20},
+		{20 * gib, 500 * gib, 20 * gib},
+		{20 * gib, 10 * gib, 5 * gib},
+	} {
+		if got := libra.BusSpace(c.wanted, c.partition); got != c.want {
+			t.Errorf("BusSpace(%d, %d) = %d, want %d", c.wanted, c.partition, got, c.want)
+		}
+	}
+}
+
 func TestFormatDuration(t *testing.T) {
 	const day = 24 * time.Hour
 	for d, want := range map[time.Duration]string{

@@ -86,7 +86,7 @@ var meanings = map[string]meaning{
 		"libra doctor prints every fault of them", "Invalid",
 	},
 	"history": {
-		"Nobody now. Reports older than seven days may be missing from the history.",
+		"Nobody now. Reports older than those of the bus may be missing from the history.",
 		"journalctl -u libra-recorder -g 'database (is|was)'", "Raised",
 	},
 	"quarantine": {

@@ -95,6 +95,8 @@ func status(code int) func(*event.Reported) {
 var (
 	refused = libra.Reason{Code: libra.CodeConnectionRefused, Text: "connection refused by shop.example:443: nothing listens there"}
 	noFiles = libra.Reason{Code: libra.CodeLocalResources, Text: "this machine cannot connect to shop.example: too many open files"}
+	busy    = libra.Reason{Code: libra.CodeHostBusy, Text: "shop.example asked to wait until 12:00"}
+	held    = libra.Reason{Code: libra.CodeHostHeld, Text: "alice has suspended the inspections of shop.example"}
 	crashed = libra.Reason{Code: libra.CodeQuarantined, Text: "the page ended its inspector 3 times and is in quarantine"}
 )
 

@@ -128,7 +128,7 @@ func (b *Bus) jetStream() jetstream.JetStream {
 // Up starts the bus where Down has stopped it.
 func (b *Bus) Up() {
 	b.t.Helper()
-	store := filepath.Join(b.dir, "store")
+	store := b.Store()
 	if err := os.MkdirAll(store, 0o755); err != nil {
 		b.t.Fatal(err)
 	}
@@ -147,10 +147,13 @@ func (b *Bus) Down() { b.broker.Stop(); b.broker = nil }
 // Wipe removes the files of a bus that is down.
 func (b *Bus) Wipe() {
 	b.t.Helper()
-	if err := os.RemoveAll(filepath.Join(b.dir, "store")); err != nil {
+	if err := os.RemoveAll(b.Store()); err != nil {
 		b.t.Fatal(err)
 	}
 }
+
+// Store is the folder of its files.
+func (b *Bus) Store() string { return filepath.Join(b.dir, "store") }
 
 // URL is where the bus listens.
 func (b *Bus) URL() string { return "nats://" + b.listen }

@@ -1,0 +1,344 @@
+package inspector
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"libra/pkg/bus"
+	"libra/pkg/event"
+	"libra/pkg/inspector/limit"
+	"libra/pkg/libra"
+	"libra/pkg/weburl"
+)
+
+const (
+	// mostHosts bounds the hosts whose breakers are remembered, about 1 kB each.
+	mostHosts = 1024
+	// readEvery is how often the bus is asked for what is known of a host, in case a
+	// change was lost; readWait is how long a page waits for that.
+	readEvery = 10 * time.Second
+	readWait  = 500 * time.Millisecond
+	// hostWait is how long a page waits for its host before it is given back.
+	hostWait = 5 * time.Minute
+)
+
+// hosts decides when a page may be asked of its host, by the rules of package limit,
+// and shares the breakers with the other inspectors. While the bus is away, or without
+// one, each inspector has its own.
+type hosts struct {
+	log      *slog.Logger
+	conn     *bus.Conn // nil: without a bus
+	instance string
+	longest  time.Duration // that a probe may take
+	limits   *limit.Hosts
+
+	well, melted, refused atomic.Int64 // pages
+
+	mu    sync.Mutex
+	known map[string]*host // under mu
+}
+
+// host is what is known of one host.
+type host struct {
+	breaker limit.Breaker
+	hold    event.Hold // State is "" for none
+	at      time.Time  // of the newest state that was shared
+	read    time.Time  // when the bus was last asked
+	used    time.Time
+	probing bool // by this process
+}
+
+func newHosts(cfg Config, conn *bus.Conn, log *slog.Logger) *hosts {
+	return &hosts{
+		log: log, conn: conn, instance: cfg.Instance, longest: cfg.Inspect.PageTimeout + grace,
+		limits: limit.NewHosts(cfg.Workers, time.Now), known: map[string]*host{},
+	}
+}
+
+// hostOf is the host of a page, with its port if that is not the scheme's own.
+func hostOf(page string) string {
+	if u, err := weburl.Parse(page); err == nil {
+		return u.Host()
+	}
+	return page
+}
+
+// visit is a page's place at its host. end or abandon gives it back.
+type visit struct {
+	*hosts
+	name, url string
+	slot      *limit.Slot
+	probe     bool
+	claimed   bool // on the bus
+	over      bool
+}
+
+// admit waits until the page may be asked of its host. Where it must not be, the list
+// of reasons says why; the error is that of ctx, or limit.ErrCrowded.
+func (h *hosts) admit(ctx context.Context, url string) (*visit, *libra.ReasonList, error) {
+	name := hostOf(url)
+	h.ask(ctx, name)
+	if refusal := h.refusal(name); refusal != nil {
+		h.refused.Add(1)
+		return nil, refusal, nil
+	}
+	slot, err := h.limits.Acquire(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	v := &visit{hosts: h, name: name, url: url, slot: slot}
+	if refusal := v.begin(ctx); refusal != nil {
+		h.refused.Add(1)
+		slot.End(limit.Unknown)
+		return nil, refusal, nil
+	}
+	return v, nil, nil
+}
+
+// refusal says why no page of a host is asked for now; nil where one may be.
+func (h *hosts) refusal(name string) *libra.ReasonList {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.host(name).refusal(name, time.Now())
+}
+
+func (k *host) refusal(name string, now time.Time) *libra.ReasonList {
+	switch {
+	case k.hold.State == libra.HostOpen:
+		return heldOpen(name, k.hold)
+	case k.hold.State == libra.HostClosed, !k.breaker.Open():
+		return nil
+	case k.breaker.HalfOpen(now) && !k.probing:
+		return nil
+	}
+	return suspended(name, k.breaker)
+}
+
+// begin looks again, as the page may have waited, and makes it the probe of a
+// breaker that is half-open.
+func (v *visit) begin(ctx context.Context) *libra.ReasonList {
+	v.mu.Lock()
+	k := v.host(v.name)
+	refusal := k.refusal(v.name, time.Now())
+	probe := refusal == nil && k.breaker.Open() && k.hold.State != libra.HostClosed
+	if probe {
+		k.probing = true
+	}
+	v.mu.Unlock()
+	if !probe {
+		return refusal
+	}
+	if v.shares() {
+		switch err := v.conn.ClaimProbe(ctx, v.claim(), v.longest); {
+		case errors.Is(err, libra.ErrOpen):
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			k = v.host(v.name)
+			k.probing = false
+			return suspended(v.name, k.breaker)
+		case err == nil:
+			v.claimed = true
+		}
+	}
+	v.probe = true
+	return nil
+}
+
+func (v *visit) claim() event.Probe {
+	return event.Probe{Host: v.name, Inspector: v.instance, Page: libra.PageID(v.url), At: time.Now().UTC()}
+}
+
+// shares reports whether the bus may know the host.
+func (v *visit) shares() bool {
+	return v.conn != nil && v.conn.Connected() && len(v.name) <= event.MaxHost
+}
+
+// abandon gives the place back without a word about the host. It does nothing after
+// end.
+func (v *visit) abandon() { v.finish(limit.Unknown, func(b limit.Breaker) limit.Breaker { return b }) }
+
+// end notes what the page's report shows of its host.
+func (v *visit) end(r *libra.Report) {
+	now := time.Now()
+	verdict := judge(r)
+	switch verdict {
+	case limit.Well:
+		v.well.Add(1)
+	case limit.Overloaded:
+		v.melted.Add(1)
+	}
+	v.finish(verdict, func(b limit.Breaker) limit.Breaker {
+		switch {
+		case verdict == limit.Unknown:
+			return b
+		case r.Status == 0:
+			return b.Silent(v.url, clipped(r.ReasonList), v.probe, now)
+		case r.Status == 429, r.Status == 503 && r.RetryAfterS > 0:
+			return b.AskedToWait(time.Duration(r.RetryAfterS)*time.Second, clipped(r.ReasonList), now)
+		}
+		return b.Answered(v.probe)
+	})
+}
+
+// judge is what a report shows of the page's host, and of those that it leads to.
+func judge(r *libra.Report) limit.Verdict {
+	var took float64 // until the response to the page began, in ms
+	for _, a := range r.Assets {
+		if t := a.Timings; a.OfPage() && t != nil {
+			took = t.Blocked + t.DNS + t.Connect + t.TLS + t.Wait
+		}
+	}
+	switch {
+	case r.HasReason(libra.CodeStopped, libra.CodeLocalResources, libra.CodeAddressForbidden, libra.CodeInvalidURL, libra.CodeQuarantined, ""): // "" is what fails on purpose
+		return limit.Unknown
+	case r.Status == 0, r.Status == 429, r.Status == 503, took > float64(limit.Target.Milliseconds()):
+		return limit.Overloaded
+	}
+	return limit.Well
+}
+
+// finish gives the place back, once, and makes the breaker what next returns.
+func (v *visit) finish(verdict limit.Verdict, next func(limit.Breaker) limit.Breaker) {
+	if v.over {
+		return
+	}
+	v.over = true
+	v.slot.End(verdict)
+	v.mu.Lock()
+	k := v.host(v.name)
+	was := k.breaker
+	k.breaker = next(was)
+	is := k.breaker
+	v.mu.Unlock()
+	ctx := context.Background() // each call has a time limit of its own
+	if was.Cause != is.Cause || !was.Until.Equal(is.Until) {
+		v.share(ctx, was, is)
+	}
+	if v.claimed {
+		_ = v.conn.EndProbe(ctx, v.claim()) // else it ends by itself
+	}
+	if v.probe { // last, so that the next probe of this process finds the claim ended or ending
+		v.mu.Lock()
+		v.host(v.name).probing = false
+		v.mu.Unlock()
+	}
+}
+
+// share publishes a change for the other inspectors. Only who is the first to say that a
+// host opened or closed logs it.
+func (v *visit) share(ctx context.Context, was, is limit.Breaker) {
+	if v.shares() {
+		shared, place, err := v.conn.HostOf(ctx, v.name)
+		if err == nil && was.Open() != is.Open() && (shared.State == libra.HostOpen) == is.Open() && time.Since(shared.Until) < readEvery {
+			v.adopt(shared)
+			return
+		}
+		if err == nil || errors.Is(err, libra.ErrNotFound) {
+			now := stateOf(v.name, is, v.instance)
+			if err = v.conn.PublishHost(ctx, now, place); err == nil {
+				v.noted(now)
+			}
+		}
+		if errors.Is(err, libra.ErrOpen) {
+			return
+		}
+	}
+	switch {
+	case !was.Open():
+		v.log.Warn("host is not asked for a while", "host", v.name, "cause", is.Cause, "pages", is.Pages, "until", is.Until.UTC().Format(time.RFC3339), "err", strings.Join(is.Why.Reasons, "; "))
+	case !is.Open():
+		v.log.Info("host answers again", "host", v.name, "pages", was.Pages)
+	}
+}
+
+// follow keeps what the others say until ctx ends.
+func (h *hosts) follow(ctx context.Context) {
+	stop, err := h.conn.SubscribeHosts(h.adopt, func(hold event.Hold) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if k := h.known[hold.Host]; k != nil {
+			k.hold = hold
+		}
+	})
+	if err != nil {
+		h.log.Warn("cannot follow the breakers of other inspectors", "err", err)
+		return
+	}
+	<-ctx.Done()
+	stop()
+}
+
+// adopt makes a host's breaker what another inspector said last. A host that this one
+// has not met is asked for when it does.
+func (h *hosts) adopt(s event.Host) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if k := h.known[s.Host]; k != nil && s.At.After(k.at) {
+		k.at, k.breaker = s.At, breakerOf(s)
+	}
+}
+
+// noted remembers a state of this inspector as the newest.
+func (h *hosts) noted(s event.Host) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if k := h.host(s.Host); s.At.After(k.at) {
+		k.at = s.At
+	}
+}
+
+// ask asks the bus for what is known of a host, if it was not for a while.
+func (h *hosts) ask(ctx context.Context, name string) {
+	h.mu.Lock()
+	k, now := h.host(name), time.Now()
+	due := h.conn != nil && h.conn.Connected() && len(name) <= event.MaxHost && now.Sub(k.read) > readEvery
+	if due {
+		k.read = now
+	}
+	h.mu.Unlock()
+	if !due {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	hold, err := h.conn.HoldOf(ctx, name)
+	if err == nil || errors.Is(err, libra.ErrNotFound) {
+		h.mu.Lock()
+		h.host(name).hold = hold
+		h.mu.Unlock()
+	}
+	if state, _, err := h.conn.HostOf(ctx, name); err == nil {
+		h.adopt(state)
+	}
+}
+
+// host finds or makes that of name. h.mu is held.
+func (h *hosts) host(name string) *host {
+	k := h.known[name]
+	if k == nil {
+		h.evict()
+		k = &host{}
+		h.known[name] = k
+	}
+	k.used = time.Now()
+	return k
+}
+
+// evict forgets the host that was asked longest ago. h.mu is held.
+func (h *hosts) evict() {
+	if len(h.known) < mostHosts {
+		return
+	}
+	oldest := ""
+	for name, k := range h.known {
+		if !k.probing && (oldest == "" || k.used.Before(h.known[oldest].used)) {
+			oldest = name
+		}
+	}
+	delete(h.known, oldest)
+}

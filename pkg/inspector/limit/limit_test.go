@@ -1,0 +1,196 @@
+package limit_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"libra/pkg/inspector/limit"
+)
+
+// slot is a page that is being inspected, as the rule table sees it.
+type slot struct {
+	*limit.Slot
+	begun time.Time
+	used  int
+}
+
+// table is the rule table of the package comment, line by line.
+type table struct {
+	limit, used, most int
+	decreased         time.Time
+}
+
+func (r *table) end(s slot, v limit.Verdict, now time.Time) {
+	r.used--
+	switch {
+	case v == limit.Unknown:
+	case v == limit.Overloaded && s.begun.Before(r.decreased):
+	case v == limit.Overloaded:
+		r.limit, r.decreased = max(r.limit/2, limit.Least), now
+	case v == limit.Well && s.used < (r.limit+1)/2:
+	case v == limit.Well:
+		r.limit = min(r.limit+1, r.most)
+	}
+}
+
+// Whatever happens in whatever order, the limit is that of the rule table, no more
+// slots are in use than it was when they were taken, and none is lost.
+func TestLimitFollowsItsTable(t *testing.T) {
+	for seed := range uint64(300) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		now := time.Unix(0, 0)
+		most := 1 + random.IntN(32)
+		hosts := limit.NewHosts(most, func() time.Time { return now })
+		rule := table{limit: min(limit.Start, most), most: most}
+		var taken []slot
+		give := func(v limit.Verdict) {
+			i := random.IntN(len(taken))
+			s := taken[i]
+			taken = slices.Delete(taken, i, i+1)
+			rule.end(s, v, now)
+			s.End(v)
+			s.End(limit.Overloaded) // the second has no effect
+		}
+		full, cancel := context.WithCancel(t.Context())
+		cancel() // a full host refuses at once
+		for range 400 {
+			now = now.Add(time.Duration(random.IntN(3)) * time.Second)
+			switch verdict := limit.Verdict(random.IntN(3)); {
+			case random.IntN(2) == 0:
+				s, err := hosts.Acquire(full, "a.example")
+				if (err == nil) != (rule.used < rule.limit) {
+					t.Fatalf("seed %d: %d in use of %d: got %v", seed, rule.used, rule.limit, err)
+				}
+				if err == nil {
+					rule.used++
+					taken = append(taken, slot{s, now, rule.used})
+				}
+			case len(taken) > 0:
+				give(verdict)
+			}
+			if got := hosts.Limit("a.example"); got != rule.limit || got < limit.Least || got > most {
+				t.Fatalf("seed %d: limit %d, by the table %d", seed, got, rule.limit)
+			}
+		}
+		for len(taken) > 0 {
+			give(limit.Unknown)
+		}
+		for range rule.limit {
+			if _, err := hosts.Acquire(full, "a.example"); err != nil {
+				t.Fatalf("seed %d: a slot was lost: %v", seed, err)
+			}
+		}
+		if _, err := hosts.Acquire(full, "a.example"); err == nil {
+			t.Fatalf("seed %d: there is one slot too many", seed)
+		}
+	}
+}
+
+// All pages of a round that fail decrease the limit once, also at the maximum.
+func TestOneDecreaseARound(t *testing.T) {
+	now := time.Unix(0, 0)
+	hosts := limit.NewHosts(32, func() time.Time { return now })
+	var round []*limit.Slot
+	for hosts.Limit("a") < 32 { // one page more at a time raises it
+		s, err := hosts.Acquire(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		round = append(round, s)
+		if len(round) >= hosts.Limit("a") {
+			for _, s := range round {
+				s.End(limit.Well)
+			}
+			round = nil
+		}
+	}
+	for len(round) < 32 {
+		s, err := hosts.Acquire(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		round = append(round, s)
+	}
+	for _, s := range round {
+		now = now.Add(time.Millisecond)
+		s.End(limit.Overloaded)
+	}
+	if got := hosts.Limit("a"); got != 16 {
+		t.Errorf("32 failures of one round leave a limit of %d, want 16", got)
+	}
+}
+
+// A page that panics, or whose goroutine ends, gives its slot back; those that wait
+// are served in turn, and one that stops waiting takes nothing along.
+func TestNoSlotIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := limit.NewHosts(1, time.Now)
+		work := func(ctx context.Context, do func()) error {
+			s, err := hosts.Acquire(ctx, "a")
+			if err != nil {
+				return err
+			}
+			defer s.End(limit.Unknown)
+			do()
+			return nil
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			defer func() { _ = recover() }()
+			_ = work(t.Context(), func() { time.Sleep(time.Second); panic("page") })
+		})
+		synctest.Wait()
+		wg.Go(func() { _ = work(t.Context(), func() { time.Sleep(time.Second); runtime.Goexit() }) })
+		synctest.Wait()
+		impatient, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if err := work(impatient, func() { t.Error("served") }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		if n := hosts.Waiting(); n != 1 {
+			t.Errorf("%d wait, want the second", n)
+		}
+		served := false
+		if err := work(t.Context(), func() { served = true }); err != nil || !served {
+			t.Errorf("the last: %v", err)
+		}
+		wg.Wait()
+	})
+}
+
+// Pages that wait are bounded over all hosts, and a host that is busy keeps no other
+// waiting.
+func TestWaitingIsBounded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	hosts := limit.NewHosts(1, time.Now)
+	if _, err := hosts.Acquire(ctx, "slow"); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range limit.MostWaiting {
+		wg.Go(func() { _, _ = hosts.Acquire(ctx, "slow") })
+	}
+	for hosts.Waiting() < limit.MostWaiting {
+		runtime.Gosched()
+	}
+	if _, err := hosts.Acquire(ctx, "slow"); !errors.Is(err, limit.ErrCrowded) {
+		t.Errorf("got %v, want %v", err, limit.ErrCrowded)
+	}
+	if s, err := hosts.Acquire(ctx, "other"); err != nil {
+		t.Errorf("another host: %v", err)
+	} else {
+		s.End(limit.Well)
+	}
+	cancel()
+	wg.Wait()
+	if n := hosts.Waiting(); n != 0 {
+		t.Errorf("%d wait after the end", n)
+	}
+}
