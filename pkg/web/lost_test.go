@@ -78,7 +78,7 @@ func TestRestoringIsDegraded(t *testing.T) {
 			h.beats(beatOf(c.Name))
 		}
 	}
-	h.start(web.Config{}).connected()
+	h.start(web.Config{HeartbeatTimeout: time.Hour}).connected()
 	b := beatOf(component.Recorder)
 	b.EveryMS = int(time.Hour.Milliseconds())
 	b.Counters = map[string]int64{event.RestoringCounter: noon.Unix()}

@@ -149,6 +149,27 @@ func (h *Harness) PagesOnBus(t testing.TB) int {
 	return int(stream.CachedInfo().State.NumSubjects)
 }
 
+// LoseStream deletes a stream of the running bus, with the bus's own key.
+func (h *Harness) LoseStream(t testing.TB, name string) {
+	t.Helper()
+	opt, err := nats.NkeyOptionFromSeed(h.seed("bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := nats.Connect(h.busURL(), opt, nats.CustomInboxPrefix("_INBOX_bus"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // PauseWatches stops the delivery of due watches to the inspectors, or resumes it.
 func (h *Harness) PauseWatches(t testing.TB, pause bool) {
 	t.Helper()
