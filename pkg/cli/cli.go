@@ -117,6 +117,7 @@ budget, not healthy or a page in error, 2 failed or bad input, 130 interrupted.`
 			r.pagesCommand(),
 			r.releaseCommand(),
 			r.alarmsCommand(),
+			r.hostsCommand(),
 			r.statusCommand(),
 			r.backupCommand(),
 			r.restoreCommand(),

@@ -46,6 +46,7 @@ func server(t *testing.T) string {
 		"/api/alarms/bus":                 "alarm.json",
 		"/api/history":                    "history.json",
 		"/api/silences":                   "silences.json",
+		"/api/hosts":                      "hosts.json",
 		"/api/status":                     "status.json",
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -99,6 +100,7 @@ func TestTables(t *testing.T) {
 		{"alarm.txt", 1, []string{"alarms", "show", "bus"}},
 		{"history.txt", 1, []string{"alarms", "history"}},
 		{"silences.txt", 0, []string{"alarms", "silences"}},
+		{"hosts.txt", 1, []string{"hosts"}},
 		{"status.txt", 1, []string{"status"}},
 	} {
 		code, out, errs := libra(t, append(c.args, "--server", url)...)
@@ -133,6 +135,7 @@ func TestUnknown(t *testing.T) {
 	answers := map[string]string{
 		"/api/alarms":     `{"alarms":[],"more":0,` + stale + `}`,
 		"/api/silences":   `{"silences":[],` + stale + `}`,
+		"/api/hosts":      `{"hosts":[],` + stale + `}`,
 		"/api/history":    `{"timeline":[],"next":"",` + stale + `}`,
 		"/api/pages":      `{"pages":[],"next":"",` + stale + `}`,
 		"/api/alarms/bus": `{"id":"bus","state":"cleared","summary":"The bus answers again","timeline":[],"state_unknown_since":"2026-11-21T09:00:00Z","silences":[],` + stale + `}`,
@@ -148,6 +151,7 @@ func TestUnknown(t *testing.T) {
 	}{
 		{[]string{"alarms"}, `^` + since + `: entries may be missing or out of date\n- the bus is away\n\nno alarm is known: one may be raised\n$`},
 		{[]string{"alarms", "silences"}, `^` + since + `(.|\n)*\nno silence is known\n$`},
+		{[]string{"hosts"}, `^` + since + `(.|\n)*\nno host is known that`},
 		{[]string{"alarms", "history"}, `^` + since + `(.|\n)*\nno event is known\n$`},
 		{[]string{"alarms", "show", "bus"}, `^` + since + ` whether it is raised`},
 		{[]string{"pages"}, `^` + since + `(.|\n)*\nno page is known\n$`},
@@ -246,6 +250,8 @@ func TestRequest(t *testing.T) {
 	libra(t, "alarms", "silence", "--alarm", "beat.*", "--from", "2026-11-22T22:00:00+01:00", "--for", "2h", "--why", "x", "--client", "team-a", "--server", s.URL)
 	libra(t, "alarms", "unsilence", "s/1", "--client", "team-a", "--server", s.URL)
 	libra(t, "alarms", "test", "ops room", "--client", "team-a", "--server", s.URL)
+	libra(t, "hosts", "hold", "127.0.0.1:8000", "--open", "--why", "disks", "--client", "team-a", "--server", s.URL)
+	libra(t, "hosts", "release", "[::1]:8000", "--client", "team-a", "--server", s.URL)
 	want := []string{
 		`POST /api/pages team-a application/json {"url":"https://example.org"}`,
 		"GET /api/pages?after=x%26y&limit=7 team-a  ",
@@ -254,6 +260,8 @@ func TestRequest(t *testing.T) {
 		`POST /api/silences team-a application/json {"for":"2h","from":"2026-11-22T21:00:00Z","match":{"alarm":"beat.*"},"why":"x"}`,
 		"DELETE /api/silences/s%2F1 team-a  ",
 		"POST /api/channels/ops%20room/test team-a  ",
+		`POST /api/hosts/127.0.0.1:8000/hold team-a application/json {"state":"open","why":"disks"}`,
+		"DELETE /api/hosts/%5B::1%5D:8000/hold team-a  ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)

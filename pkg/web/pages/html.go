@@ -336,7 +336,7 @@ func brokenFirst(a, b assetRow) int {
 
 // GetStatus serves GET /status.
 func (s *Pages) GetStatus(w http.ResponseWriter, r *http.Request) {
-	s.renderLive(w, r, http.StatusOK, "status", layout{Title: "Status", Refresh: true, Listen: true, Poll: 2 * time.Second, Document: s.state.Status()})
+	s.renderLive(w, r, http.StatusOK, "status", layout{Title: "Status", Refresh: true, Listen: true, Poll: 2 * time.Second, Document: statusPage{s.state.Status(), s.hosts(r)}})
 }
 
 // statics are the files of the pages, with a tag that changes when they do.

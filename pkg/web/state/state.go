@@ -41,6 +41,7 @@ type State struct {
 	Memory  *Memory
 	Notes   *Notebook
 	Watches *Watchlist
+	Hosts   *HostList
 	Hub     *Hub
 	health  *health
 	workers *asker
@@ -61,7 +62,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History) *State {
 	watches := newWatchlist(cfg.Bounds.Watches)
 	return &State{
 		started: now, cfg: cfg, log: log, conn: conn, history: history,
-		Memory: newMemory(cfg.Bounds, cfg.Profile, watches.has), Notes: newNotebook(cfg.Bounds.Notes), Watches: watches, Hub: newHub(cfg.MaxStreams, cfg.Bounds.Streams),
+		Memory: newMemory(cfg.Bounds, cfg.Profile, watches.has), Notes: newNotebook(cfg.Bounds.Notes), Watches: watches, Hosts: newHostList(cfg.Bounds.Hosts), Hub: newHub(cfg.MaxStreams, cfg.Bounds.Streams),
 		health: newHealth(now), workers: newAsker(conn), recallNow: make(chan struct{}, 1),
 	}
 }
