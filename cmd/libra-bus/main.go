@@ -100,14 +100,16 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	}
 	store := &storing{serving: "serving at " + cfg.URL}
 	store.declare(p)
+	declareBacklog(p, conn.Backlog)
 	wire.PublishHeartbeats(ctx, p, conn, "1")
 	streams := &streams{keeper: conn.KeepStreams(bus.Space{Bytes: space, Keep: s.keepSizes}), log: p.Log}
 	if err := streams.keeper.Ensure(ctx); err != nil {
 		return err
 	}
 	p.Ready(store.serving)
-	queue, due := p.Liveness.Loop("queue"), p.Liveness.Loop("due watches")
-	go conn.ServeQueue(ctx, queue) // both end with ctx
+	queue, due, reports := p.Liveness.Loop("queue"), p.Liveness.Loop("due watches"), p.Liveness.Loop("reports")
+	go conn.GuardReports(ctx, time.Second, reports) // they end with ctx
+	go conn.ServeQueue(ctx, queue)
 	go conn.RelayDue(ctx, due)
 	streams.loop = p.Liveness.Loop("bus")
 	return watch(ctx, streams.loop, conn, func() error {

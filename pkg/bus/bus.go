@@ -57,6 +57,7 @@ type Conn struct {
 	refusals refusals
 	streams  sync.Map // handles by name: a look-up costs more than most calls
 	rounds   rounds
+	backlogs backlogs
 }
 
 // Connect starts connecting and returns. An error is a fault of the

@@ -112,6 +112,13 @@ func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
 		})
 		for err == nil && ctx.Err() == nil {
 			s.allow()
+			if _, refused := c.Backlog(); !refused.IsZero() { // what is due waits on the bus
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
+				}
+				continue
+			}
 			err = s.relay(ctx, cons)
 		}
 		if ctx.Err() == nil && c.Connected() {

@@ -255,6 +255,11 @@ const StoppedCounter = "stopped_since_unix"
 // publishes again what the bus has lost, in Unix seconds; 0 while it does not.
 const RestoringCounter = "restoring_since_unix"
 
+// RefusedCounter is the counter of libra-bus's heartbeats that says since when no request
+// may be accepted, in Unix seconds, because too many reports are not recorded; 0 while
+// they may be.
+const RefusedCounter = "refused_since_unix"
+
 // Trouble is a fault that a component sees in something it depends on, and
 // that is an alarm while the component's heartbeats name it.
 type Trouble struct {

@@ -23,7 +23,7 @@ import (
 )
 
 // Durable is the name under which the bus shows how far the recorder is.
-const Durable = "recorder"
+const Durable = bus.RecorderDurable
 
 // Config of a recorder.
 type Config struct {

@@ -81,6 +81,8 @@ var heartbeatMetrics = map[string]*metric{
 	"reports_restored":     heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
 	event.RestoringCounter: heartbeatMetric(gauge, "libra_recorder_restoring_seconds", "For how long the recorder has been publishing again what the bus has lost; 0 while it is not."),
 	event.StoppedCounter:   heartbeatMetric(gauge, "libra_bus_stopped_seconds", "For how long a stream of the bus has stored nothing; 0 while all of them store."),
+	event.RefusedCounter:   heartbeatMetric(gauge, "libra_bus_refused_seconds", "For how long no request is accepted because too many reports are not recorded; 0 while they are."),
+	"reports_unrecorded":   heartbeatMetric(gauge, "libra_bus_reports_unrecorded", "Reports in the bus that are not in the history yet."),
 	state.BehindCounter:    heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
 	"messages_delivered":   heartbeatMetric(counter, "libra_notifier_notifications_sent_total", "Notifications that a provider has accepted."),
 	"deliveries_failed":    heartbeatMetric(counter, "libra_notifier_notifications_failed_total", "Attempts to send a notification that failed."),
@@ -168,7 +170,7 @@ func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) 
 				continue
 			}
 			shown := float64(value)
-			if (name == state.BehindCounter || name == event.StoppedCounter || name == event.RestoringCounter) && value > 0 {
+			if (name == state.BehindCounter || name == event.StoppedCounter || name == event.RefusedCounter || name == event.RestoringCounter) && value > 0 {
 				shown = max(0, now.Sub(time.Unix(value, 0)).Seconds())
 			}
 			m.send(out, shown, b.Component, b.Instance)

@@ -87,6 +87,8 @@ func counterName(t *testing.T, arg ast.Expr) string {
 			return event.StoppedCounter
 		case "RestoringCounter":
 			return event.RestoringCounter
+		case "RefusedCounter":
+			return event.RefusedCounter
 		case "BehindCounter":
 			return state.BehindCounter
 		}
@@ -121,7 +123,7 @@ func metered(t *testing.T) *rig {
 		counters := map[string]int64{}
 		for _, name := range names {
 			counters[name] = 4711
-			if name == event.StoppedCounter {
+			if name == event.StoppedCounter || name == event.RefusedCounter {
 				counters[name] = 0 // everything is stored: what is raised below is known
 			}
 		}

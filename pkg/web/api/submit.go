@@ -153,6 +153,10 @@ func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (acce
 		s.refused.Add(1)
 		return accepted{}, tooMany(req.URL, open)
 	}
+	if since, why := s.state.Refused(); !since.IsZero() {
+		s.refused.Add(1)
+		return accepted{}, unavailable("history", libra.CodeHistoryBehind, fmt.Sprintf("the page %q was not accepted: %s", req.URL, why), "try again when libra-recorder has caught up; its alarm has the cause")
+	}
 	switch err := s.conn.Submit(ctx, req); {
 	case err == nil:
 		s.log.Info("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", client.name())

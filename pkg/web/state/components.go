@@ -112,6 +112,25 @@ func (s *State) busStopped() (since time.Time, why string) {
 // stopped reports whether a heartbeat of the bus says that a stream stores nothing.
 func stopped(h LastHeartbeat) bool { return h.Heartbeat.Counters[event.StoppedCounter] > 0 }
 
+// Refused is since when no request may be accepted, by the bus's own heartbeats, and why;
+// the zero time while they may be. Not recorded reports would be lost.
+func (s *State) Refused() (since time.Time, why string) {
+	now := time.Now()
+	for _, h := range s.Memory.instancesOf(component.Bus) {
+		seconds := h.Heartbeat.Counters[event.RefusedCounter]
+		if seconds <= 0 || !s.arriving(h, now) {
+			continue
+		}
+		since, why = time.Unix(seconds, 0).UTC(), "too many reports are not in the history yet"
+		for _, r := range h.Heartbeat.Details {
+			if r.Code == libra.CodeHistoryBehind {
+				why = r.String()
+			}
+		}
+	}
+	return since, why
+}
+
 // Arriving reports whether heartbeats of a component arrive.
 func (s *State) Arriving(h LastHeartbeat) bool { return s.arriving(h, time.Now()) }
 

@@ -228,6 +228,12 @@ func (s *State) Degraded(now time.Time) []Degraded {
 			less: "not everything that happens is stored: the newest reports and alarms may be missing",
 		})
 	}
+	if since, why := s.Refused(); !since.IsZero() && len(list) == 0 {
+		list = append(list, Degraded{
+			Part: "bus", Code: libra.CodeHistoryBehind, Reason: "it answers, and accepts no new inspections: " + why, Since: since,
+			less: "new inspections are not accepted until the history has caught up",
+		})
+	}
 	list = append(list, s.restored(now)...)
 	if since, why := s.historyBehind(now); !since.IsZero() {
 		list = append(list, Degraded{Part: SQLite, Code: libra.CodeHistoryBehind, Reason: "history is behind: " + why, Since: since})

@@ -156,6 +156,8 @@ func (s *State) gaps(now time.Time) (unknown, refused []Gap) {
 		refused = append(refused, Gap{What: submissions, Since: bus.since.UTC()})
 	} else if storing, out := s.health.notStoring(now); out {
 		refused = append(refused, Gap{What: submissions, Since: storing.since.UTC()})
+	} else if since, _ := s.Refused(); !since.IsZero() {
+		refused = append(refused, Gap{What: submissions, Since: since})
 	}
 	return unknown, refused
 }

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"time"
+
+	"libra/pkg/bus"
+	"libra/pkg/daemon"
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// declareBacklog adds to the heartbeats how many reports are not recorded, and since
+// when that refuses requests.
+func declareBacklog(p *daemon.Process, backlog func() (bus.Backlog, time.Time)) {
+	p.Count("reports_unrecorded", func() int64 { b, _ := backlog(); return int64(b.Reports) })
+	p.Count(event.RefusedCounter, func() int64 {
+		_, since := backlog()
+		if since.IsZero() {
+			return 0
+		}
+		return since.Unix()
+	})
+	p.Reasons(func() []libra.Reason {
+		b, since := backlog()
+		if since.IsZero() {
+			return nil
+		}
+		return []libra.Reason{libra.Because(libra.CodeHistoryBehind, b.String())}
+	})
+}

@@ -1,0 +1,107 @@
+package bus_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
+)
+
+// While no recorder stores reports, workers and requests stop before the bus discards a
+// report, and what was accepted is inspected and recorded when there is one again.
+func TestReportsAreNotDiscardedUnrecorded(t *testing.T) {
+	t.Parallel()
+	const requests = 900
+	b := bustest.Start(t)
+	js := rawJetStream(t, b)
+	stream := func(name string) *jetstream.StreamInfo {
+		s, err := js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo()
+	}
+	small := stream(event.ReportStream).Config
+	small.MaxBytes = 16 << 20 // some 730 reports
+	if _, err := js.UpdateStream(t.Context(), small); err != nil {
+		t.Fatal(err)
+	}
+	web, guard, inspector := b.Connect("web"), b.Connect("bus"), b.Connect("inspector")
+	for n := range requests {
+		r := typical(n, 0).Request
+		r.Client = fmt.Sprint("client", n%10)
+		if err := web.Submit(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var loop bustest.Loop
+	background(t, func(ctx context.Context) error { return guard.GuardReports(ctx, time.Millisecond, &loop) })
+	background(t, func(ctx context.Context) error { return guard.ServeQueue(ctx, nil) })
+	var log workLog
+	log.work(t, inspector, 1, func(ctx context.Context, r event.Request) {
+		full := typical(0, 60)
+		full.Request = r
+		if err := inspector.PublishReport(ctx, full); err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+	})
+	bustest.Await(t, "requests to be refused", func() bool { _, since := guard.Backlog(); return !since.IsZero() })
+	bustest.Await(t, "the lanes to be held", func() bool {
+		lane, err := js.Consumer(t.Context(), event.RequestStream, event.LaneConsumer(0))
+		return err == nil && lane.CachedInfo().Paused
+	})
+	was := loop.Rounds()
+	bustest.Await(t, "another hundred looks", func() bool { return loop.Rounds() > was+100 })
+	if state := stream(event.ReportStream).State; state.FirstSeq != 1 || state.Msgs < 600 {
+		t.Errorf("%d reports are there, from number %d on: some were discarded, or too few taken", state.Msgs, state.FirstSeq)
+	}
+	if left := stream(event.RequestStream).State.Msgs; left == 0 {
+		t.Error("no request waits")
+	}
+
+	var mu sync.Mutex
+	recorded := map[string]int{}
+	var after event.Position
+	recorder := b.Connect("recorder")
+	background(t, func(ctx context.Context) error {
+		return recorder.RecordReports(ctx, bus.Recording[event.Reported]{
+			Durable: bus.RecorderDurable,
+			From:    func(context.Context) (event.Position, error) { mu.Lock(); defer mu.Unlock(); return after, nil },
+			Store: func(_ context.Context, batch []event.Reported, p event.Position) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, r := range batch {
+					recorded[r.Request.ID]++
+				}
+				if len(batch) > 0 {
+					after = p
+				}
+				return nil
+			},
+		})
+	})
+	bustest.Await(t, "every report to be recorded", func() bool { mu.Lock(); defer mu.Unlock(); return len(recorded) == requests })
+	bustest.Await(t, "requests to be accepted again", func() bool { _, since := guard.Backlog(); return since.IsZero() })
+}
+
+// A recorder that keeps up has requests accepted, however many are open, and however
+// full the stream is of reports that it has stored.
+func TestBacklogRefuses(t *testing.T) {
+	for want, list := range map[bool][]bus.Backlog{
+		false: {{Space: 100}, {Bytes: 24, Coming: 900, Space: 100}, {Bytes: 89, Space: 100}},
+		true:  {{Bytes: 90, Space: 100}, {Bytes: 25, Coming: 65, Space: 100}},
+	} {
+		for _, b := range list {
+			if b.Refuse() != want {
+				t.Errorf("%+v: refuses: %v", b, !want)
+			}
+		}
+	}
+}
