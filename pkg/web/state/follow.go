@@ -248,6 +248,7 @@ func (s *State) followRequests(ctx context.Context) {
 			}
 		}
 		if err != nil && ctx.Err() == nil {
+			looked = time.Time{} // at the next tick
 			s.log.Debug("list open requests", "err", err)
 		}
 	})
