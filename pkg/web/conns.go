@@ -42,6 +42,10 @@ type conn struct {
 	// waits is since when it waits for its client, in nanoseconds of the clock below: 0
 	// while a handler works for it, negative while it is being written.
 	waits atomic.Int64
+	// joins says that an answer is written of which the first part is held back in held,
+	// to go out with the second one. Both belong to the goroutine of the connection.
+	joins bool
+	held  []byte
 }
 
 const (
@@ -82,12 +86,43 @@ func (c *conn) waiting(now int64) time.Duration {
 	return 0
 }
 
+// serverBuffer is the size of net/http's buffer before a connection: a full one is
+// followed by more of an answer.
+const serverBuffer = 4 << 10
+
+// whole has what answer writes go out together: header and body of a few kilobytes would
+// go in two packets, because net/http's buffer is smaller.
+func (c *conn) whole(w http.ResponseWriter, answer func()) {
+	flusher, ok := w.(http.Flusher)
+	if c == nil || !ok {
+		answer()
+		return
+	}
+	c.joins = true
+	answer()
+	if len(c.held) > 0 {
+		flusher.Flush()
+	}
+	c.joins, c.held = false, c.held[:0] // what is still there could not be written
+}
+
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
+	if c.joins && len(c.held) == 0 && len(b) == serverBuffer {
+		c.held = append(c.held, b...)
+		return len(b), nil
+	}
 	c.waits.Store(-clock())
-	n, err := c.Conn.Write(b)
-	c.waits.Store(0)
-	return n, err
+	defer c.waits.Store(0)
+	if len(c.held) == 0 {
+		c.joins = false
+		return c.Conn.Write(b)
+	}
+	both := net.Buffers{c.held, b}
+	n, err := both.WriteTo(c.Conn)
+	n = max(0, n-int64(len(c.held)))
+	c.joins, c.held = false, c.held[:0]
+	return int(n), err
 }
 
 // Close implements net.Conn.

@@ -1,9 +1,14 @@
 package web_test
 
 import (
+	"bufio"
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -136,4 +141,73 @@ func TestKeptDocumentIsTheSame(t *testing.T) {
 			t.Errorf("If-None-Match: %s = %d", list, got.code)
 		}
 	}
+}
+
+// Documents of every size around net/http's buffer arrive whole, also where the client
+// closes the connection, and the next answer follows on the same one.
+func TestKeptDocumentsArriveWhole(t *testing.T) {
+	t.Parallel()
+	h := newRig(t).start(web.Config{}).ready()
+	first := reported(request(0), noon)
+	h.publish(first)
+	h.awaitListed(first)
+	h.get("/api/pages/" + first.Request.Page)
+	const buffer = 4096
+	room := buffer - answerSize(t, h, "/api/pages/"+first.Request.Page)
+	var reports []event.Reported
+	for n, more := range []int{room - 3, room - 2, room - 1, room, room + 1, room + 2, room + 100, room + 600, 2*buffer + 17, 5 * buffer, 40_000} {
+		rep := reported(request(n+1), noon)
+		rep.Report.Assets[1].Reason += strings.Repeat("r", more)
+		reports = append(reports, rep)
+	}
+	h.publish(reports...)
+	h.awaitListed(reports...)
+	for _, rep := range reports {
+		path := "/api/pages/" + rep.Request.Page
+		made := h.get(path)
+		for _, connection := range []string{"keep-alive", "close"} {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			r := bufio.NewReader(conn)
+			for range 2 {
+				fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n", path, connection)
+				resp, err := http.ReadResponse(r, nil)
+				if err != nil {
+					t.Fatalf("%d bytes, %s: %v", len(made.body), connection, err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				if err != nil || string(body) != made.body {
+					t.Fatalf("%d bytes, %s: %d bytes, %v", len(made.body), connection, len(body), err)
+				}
+				if connection == "close" {
+					break
+				}
+			}
+			conn.Close()
+		}
+	}
+}
+
+// answerSize is how many bytes an answer has, with its headers.
+func answerSize(t *testing.T, h *rig, path string) (n int) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var all bytes.Buffer
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path)
+	r := bufio.NewReader(io.TeeReader(conn, &all))
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return all.Len() - r.Buffered()
 }

@@ -99,7 +99,7 @@ func (s *Server) kept(next http.Handler) http.Handler {
 		var code int
 		served := false
 		if s.wrongHost(r) == nil {
-			code, served = s.api.ServeKept(w, r)
+			connOf(r).whole(w, func() { code, served = s.api.ServeKept(w, r) })
 		}
 		switch {
 		case !served:
