@@ -30,7 +30,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"libra/pkg/component"
 	"libra/pkg/libra"
 )
 
@@ -219,22 +218,8 @@ jetstream {
   sync_interval: %q
 }
 `, listen, maxPayload, store, 16<<20, math.MaxInt64, sync)
-	fmt.Fprintf(&b, "accounts {\n  SYS {}\n  LIBRA {\n    jetstream: enabled\n    users: [\n")
-	for _, c := range component.All() {
-		r, heartbeat, inbox := roles[c.Role], "libra.beat."+c.Name+".*", "_INBOX_"+c.Role+".>"
-		fmt.Fprintf(&b, "      { nkey: %s, permissions: { publish: [%s], subscribe: [%s], allow_responses: %v } }\n",
-			keys[c.Role], quoted(append([]string{heartbeat}, r.publish...)), quoted(append([]string{inbox}, r.subscribe...)), r.responds)
-	}
-	b.WriteString("    ]\n  }\n}\nsystem_account: SYS\n")
+	writeAccounts(&b, keys)
 	return b.String()
-}
-
-func quoted(subjects []string) string {
-	var q []string
-	for _, s := range subjects {
-		q = append(q, fmt.Sprintf("%q", s))
-	}
-	return strings.Join(q, ", ")
 }
 
 // spaceFor is how much of the partition of dir the streams may take.

@@ -21,8 +21,21 @@ import (
 // it asks JetStream for that on subjects of its own ($JS.API).
 type role struct {
 	publish, subscribe []string
-	responds           bool // replies to requests
+	answers            []string // requests that it replies to
+	// apart gives the role an account of its own, into which the rest of the bus is
+	// imported, subject by subject. A component that may ask the bus for a message may name the
+	// subject of the reply; in the account of all others that could be any subject, such
+	// as that of an alarm, with a content of the asker's choice.
+	apart bool
 }
+
+// mayPublish is what a component with the role may publish.
+func (r role) mayPublish(c component.Component) []string {
+	return append([]string{"libra.beat." + c.Name + ".*"}, r.publish...)
+}
+
+// maySubscribe is what it may subscribe to.
+func (r role) maySubscribe() []string { return slices.Concat(r.subscribe, r.answers) }
 
 // roles has the permissions of every component, by its role in pkg/component.
 var roles = map[string]role{
@@ -39,26 +52,24 @@ var roles = map[string]role{
 		publish: []string{
 			event.AllReports, event.AllSteps, event.AllHosts, event.AllProbes,
 			"$JS.API.CONSUMER.MSG.NEXT." + event.RequestStream + ".*", "$JS.ACK." + event.RequestStream + ".>",
-			"$JS.API.DIRECT.GET." + event.ReportStream + "." + event.ReportSubject("*"), // of the report before
-			"$JS.API.DIRECT.GET." + event.HostStream + "." + event.AllHosts,
-			"$JS.API.DIRECT.GET." + event.HostStream + "." + event.AllHolds,
+			newestOf(event.ReportStream, event.ReportSubject("*")), newestOf(event.HostStream, event.AllHosts), newestOf(event.HostStream, event.AllHolds),
 		},
-		subscribe: []string{event.AllWakes, event.AllWorkers, event.AllHosts, event.AllHolds},
-		responds:  true,
+		subscribe: []string{event.AllWakes, event.AllHosts, event.AllHolds},
+		answers:   []string{event.AllWorkers},
+		apart:     true, // it reads what strangers wrote
 	},
 	"recorder": {
 		publish: slices.Concat([]string{event.AllReports, event.AllNotes, event.AllWatches},
-			consumes(event.ReportStream), consumes(event.AlarmStream), consumes(event.NoteStream), consumes(event.WatchStream)),
+			consumes(event.ReportStream, "recorder"), consumes(event.AlarmStream, "recorder"), consumes(event.NoteStream, "recorder"), consumes(event.WatchStream, "recorder")),
 	},
 	"watchdog": {
 		publish: slices.Concat([]string{event.AllAlarms, event.AllNotes, event.AllDue},
-			streamReads(event.RequestStream), consumes(event.ReportStream), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream}),
+			streamReads(event.RequestStream), consumes(event.ReportStream, "watchdog"), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream}),
 		subscribe: []string{event.AllHeartbeats},
 	},
 	"notifier": {
-		publish:   slices.Concat([]string{event.AllNotes}, consumes(event.AlarmStream), reads(event.NoteStream)),
-		subscribe: []string{event.AllChannels},
-		responds:  true,
+		publish: slices.Concat([]string{event.AllNotes}, consumes(event.AlarmStream, "*"), reads(event.NoteStream)),
+		answers: []string{event.AllChannels},
 	},
 }
 
@@ -71,20 +82,30 @@ func Roles() (names []string) {
 	return names
 }
 
-// streamReads permits to get the state of a stream and single messages of it.
+// streamReads permits to get the state of a stream and the newest message of a subject.
 func streamReads(stream string) []string {
-	return []string{"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.MSG.GET." + stream, "$JS.API.DIRECT.GET." + stream, "$JS.API.DIRECT.GET." + stream + ".>"}
+	return []string{"$JS.API.STREAM.INFO." + stream, "$JS.API.DIRECT.GET." + stream + ".>"}
 }
+
+// newestOf permits to get the newest message of subjects of a stream.
+func newestOf(stream, subjects string) string { return "$JS.API.DIRECT.GET." + stream + "." + subjects }
 
 // reads adds ordered consumers, which are created and deleted while they are used.
-func reads(stream string) []string {
-	return append(streamReads(stream),
-		"$JS.API.CONSUMER.CREATE."+stream, "$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.INFO."+stream+".*",
-		"$JS.API.CONSUMER.DELETE."+stream+".*", "$JS.API.CONSUMER.MSG.NEXT."+stream+".*", "$JS.FC."+stream+".>")
+func reads(stream string) []string { return append(streamReads(stream), consumer(stream, "*")...) }
+
+// consumes adds one durable consumer, and its acknowledgements. "*" is any.
+func consumes(stream, durable string) []string {
+	return slices.Concat(streamReads(stream), consumer(stream, durable), []string{"$JS.ACK." + stream + "." + durable + ".>"})
 }
 
-// consumes adds acknowledgements.
-func consumes(stream string) []string { return append(reads(stream), "$JS.ACK."+stream+".>") }
+// consumer permits to create, look at, read and delete a consumer of that name.
+func consumer(stream, name string) []string {
+	name = "." + stream + "." + name
+	return []string{
+		"$JS.API.CONSUMER.CREATE" + name, "$JS.API.CONSUMER.CREATE" + name + ".>", "$JS.API.CONSUMER.INFO" + name,
+		"$JS.API.CONSUMER.DELETE" + name, "$JS.API.CONSUMER.MSG.NEXT" + name,
+	}
+}
 
 const publicFile = "public"
 

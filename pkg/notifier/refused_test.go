@@ -143,7 +143,7 @@ func (d *fixture) timeline(t *testing.T) func(alarm string, words ...string) boo
 	var mu sync.Mutex
 	var notes []libra.Note // under mu
 	done := make(chan struct{})
-	b := d.bus.Connect("recorder")
+	b := d.bus.Connect("web")
 	go func() {
 		defer close(done)
 		_ = b.ConsumeNotes(t.Context(), func() {}, func(n libra.Note) { mu.Lock(); defer mu.Unlock(); notes = append(notes, n) })
