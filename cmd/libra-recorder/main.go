@@ -48,6 +48,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	r := recorder.New(s.cfg, conn, p.Log, p.Status)
 	p.Count("reports_recorded", r.Recorded)
 	p.Count("reports_restored", r.Restored)
+	p.Count("reports_lost", r.Lost)
 	p.Count("behind_since_unix", r.BehindSince)
 	p.Count(event.RestoringCounter, r.RestoringSince)
 	p.Reasons(r.Reasons)

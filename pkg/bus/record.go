@@ -33,12 +33,41 @@ type Recording[T any] struct {
 	// Began is called whenever reading begins; fresh is set where the store's
 	// position is of another incarnation of the stream. May be nil.
 	Began func(ctx context.Context, fresh bool)
+	// Lost is called with each gap in what is read: messages that the bus has discarded
+	// before they were recorded. May be nil: where the newest of a subject replaces the
+	// others, gaps are usual.
+	Lost func(Gap)
 	// Loop supervises the goroutine that records; may be nil. From and Store
 	// each return within a second or two, or declare more to it themselves.
 	Loop Loop
 	// Most is how many messages a batch has, for a reader with little memory:
 	// 256.
 	Most int
+}
+
+// Gap is what a stream no longer had when it was read.
+type Gap struct {
+	Count uint64
+	First uint64    // its sequence
+	Until time.Time // when the first message after it was stored
+}
+
+// gaps finds the gaps in what is read. after is the last sequence before it, 0 where that
+// is not known.
+type gaps struct{ after uint64 }
+
+func (g *gaps) look(batch []jetstream.Msg, lost func(Gap)) {
+	for _, m := range batch {
+		meta, err := m.Metadata()
+		if err != nil || meta.Sequence.Stream <= g.after {
+			continue // delivered again
+		}
+		at := meta.Sequence.Stream
+		if g.after > 0 && at > g.after+1 && lost != nil {
+			lost(Gap{Count: at - g.after - 1, First: g.after + 1, Until: meta.Timestamp.UTC()})
+		}
+		g.after = at
+	}
 }
 
 func (r Recording[T]) most() int {
@@ -56,10 +85,10 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 	for ctx.Err() == nil {
 		var cons jetstream.Consumer
 		var created time.Time
+		var from event.Position
 		fresh := false
-		err := s.retry(ctx, what, func() error {
-			from, err := r.From(ctx)
-			if err != nil {
+		err := s.retry(ctx, what, func() (err error) {
+			if from, err = r.From(ctx); err != nil {
 				return err
 			}
 			s.allow()
@@ -72,7 +101,10 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 		if r.Began != nil {
 			r.Began(ctx, fresh)
 		}
-		if err := pull(ctx, s, cons, created, r); err != nil {
+		if fresh {
+			from.Sequence = 0
+		}
+		if err := pull(ctx, s, cons, created, &gaps{from.Sequence}, r); err != nil {
 			return err
 		}
 	}
@@ -109,7 +141,7 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable strin
 
 // pull stores batches until ctx ends (an error), or reading has to begin again
 // (nil).
-func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, created time.Time, r Recording[T]) error {
+func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, created time.Time, seen *gaps, r Recording[T]) error {
 	msgs := make(chan jetstream.Msg, r.most())
 	done := make(chan struct{})
 	defer close(done)
@@ -142,7 +174,9 @@ func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, cre
 				return nil
 			}
 		case m := <-msgs:
-			err := s.store(ctx, drain(m, msgs, r.most()), created, decoder(s.Conn, r.Store))
+			batch := drain(m, msgs, r.most())
+			seen.look(batch, r.Lost)
+			err := s.store(ctx, batch, created, decoder(s.Conn, r.Store))
 			if errors.Is(err, ErrRewind) {
 				return nil
 			}

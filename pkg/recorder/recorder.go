@@ -55,6 +55,7 @@ type Recorder struct {
 
 	recorded  atomic.Int64
 	restored  atomic.Int64
+	lost      atomic.Int64
 	restoring restorations
 	behind    atomic.Int64 // unix time since when a loop fails; 0: none does
 	why       atomic.Value // string: the last failure, which stands while behind is not 0
@@ -70,6 +71,16 @@ func (r *Recorder) Recorded() int64 { return r.recorded.Load() }
 
 // Restored counts the messages published again, for a bus that had lost them.
 func (r *Recorder) Restored() int64 { return r.restored.Load() }
+
+// Lost counts the reports that the bus discarded before they were recorded, by what was
+// read since the start.
+func (r *Recorder) Lost() int64 { return r.lost.Load() }
+
+// noteGap leaves a note of reports that nobody can record any more.
+func (r *Recorder) noteGap(g bus.Gap) {
+	r.lost.Add(int64(g.Count))
+	r.log.Error("reports were lost: the bus discarded them before they were recorded", "count", g.Count, "first", g.First, "until", g.Until)
+}
 
 // BehindSince is the unix time since when the database cannot be written; 0 while
 // it can.
@@ -110,13 +121,16 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 		}
 	}
 	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, loop: loops.Reports, add: r.addReports}
+	recordReports := func() error {
+		recording := reports.recording(restored("newest reports", r.restoreReports))
+		recording.Lost = r.noteGap
+		return r.conn.RecordReports(ctx, recording)
+	}
 	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, loop: loops.Alarms, add: (*store.Writer).AddAlarms}
 	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, loop: loops.Notes, add: (*store.Writer).AddNotes}
 	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, loop: loops.Watches, add: (*store.Writer).AddWatches}
 	record := []func() error{
-		func() error {
-			return r.conn.RecordReports(ctx, reports.recording(restored("newest reports", r.restoreReports)))
-		},
+		recordReports,
 		func() error { return r.conn.RecordAlarms(ctx, alarms.recording(nil)) },
 		func() error {
 			return r.conn.RecordNotes(ctx, notes.recording(restored("silences and notes on open alarms", r.restoreNotes)))

@@ -79,6 +79,7 @@ var heartbeatMetrics = map[string]*metric{
 	"pages_waiting":        heartbeatMetric(gauge, "libra_inspector_pages_waiting", "Pages that wait because their host has as many in progress as it may."),
 	"reports_recorded":     heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
 	"reports_restored":     heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
+	"reports_lost":         heartbeatMetric(counter, "libra_recorder_reports_lost_total", "Reports that the bus discarded before they were recorded."),
 	event.RestoringCounter: heartbeatMetric(gauge, "libra_recorder_restoring_seconds", "For how long the recorder has been publishing again what the bus has lost; 0 while it is not."),
 	event.StoppedCounter:   heartbeatMetric(gauge, "libra_bus_stopped_seconds", "For how long a stream of the bus has stored nothing; 0 while all of them store."),
 	event.RefusedCounter:   heartbeatMetric(gauge, "libra_bus_refused_seconds", "For how long no request is accepted because too many reports are not recorded; 0 while they are."),
