@@ -53,8 +53,8 @@ var rows = map[string]row{
 	"watchdog": {
 		publish:   []string{"libra.alarm.>", "libra.note.>", "libra.due.*"},
 		subscribe: []string{"libra.beat.>"},
-		look:      []string{"REQUESTS", "REPORTS", "NOTES"},
-		read:      []string{"ALARMS", "WATCHES"},
+		look:      []string{"REQUESTS", "NOTES"},
+		read:      []string{"REPORTS", "ALARMS", "WATCHES"},
 		consume:   []string{"REPORTS watchdog"},
 		exactly:   []string{"$JS.API.STREAM.INFO.HOSTS"},
 	},

@@ -64,7 +64,7 @@ var roles = map[string]role{
 	},
 	"watchdog": {
 		publish: slices.Concat([]string{event.AllAlarms, event.AllNotes, event.AllDue},
-			streamReads(event.RequestStream), consumes(event.ReportStream, "watchdog"), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream}),
+			streamReads(event.RequestStream), reads(event.ReportStream), consumes(event.ReportStream, "watchdog"), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream}),
 		subscribe: []string{event.AllHeartbeats},
 	},
 	"notifier": {
