@@ -139,10 +139,10 @@ func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...j
 	}
 }
 
-// What is read ahead of fn, at most. The bytes are more than the largest message, of
-// 8 MiB, has with its headers.
+// What is read ahead of a handler, at most: messages of streams, and bytes of others. A
+// limit in bytes has an ordered consumer stop in the middle of a stream.
 const (
-	aheadMessages = 500
+	aheadMessages = 50
 	aheadBytes    = 10 << 20
 )
 
@@ -170,7 +170,7 @@ func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.Ordered
 		}
 		through := &gate{fn: fn}
 		cc, err := cons.Consume(through.pass, jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
-			jetstream.PullMaxMessagesWithBytesLimit(aheadMessages, aheadBytes),
+			jetstream.PullMaxMessages(aheadMessages),
 			jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 				c.log.Debug("reading stream", "stream", stream, "err", err)
 			}))
