@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,6 +121,33 @@ func TestTooManyOpen(t *testing.T) {
 		if err := web.Submit(ctx, r); err != nil {
 			t.Errorf("%+v: %v", r, err)
 		}
+	}
+}
+
+// A thousand requests at once are no way round the limit.
+func TestTooManyAtOnce(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx := testDeadline(t)
+	web := b.Connect("web")
+	var accepted, refused atomic.Int64
+	var wg sync.WaitGroup
+	for n := range 1000 {
+		wg.Go(func() {
+			var full *bus.TooManyError
+			switch err := web.Submit(ctx, request("flood", n)); {
+			case err == nil:
+				accepted.Add(1)
+			case errors.As(err, &full):
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if a := accepted.Load(); a > bus.MostOpen || a < bus.MostOpen/2 || a+refused.Load() != 1000 {
+		t.Errorf("%d accepted, %d refused", a, refused.Load())
 	}
 }
 

@@ -52,11 +52,8 @@ func (c *Conn) Submit(ctx context.Context, r event.Request) error {
 func (c *Conn) submit(ctx context.Context, r event.Request, same string) error {
 	c.rounds.follow(c)
 	flow := r.Flow()
-	unlock, err := c.rounds.lock(ctx, flow)
-	if err != nil {
-		return fmt.Errorf("%w: the client's earlier requests are still being stored: %w", libra.ErrUnavailable, err)
-	}
-	defer unlock()
+	beside := c.rounds.begin(flow)
+	defer c.rounds.end(flow)
 	subjects, full, err := c.requestSubjects(ctx, event.FlowRequests(r))
 	if err != nil {
 		return err
@@ -72,8 +69,8 @@ func (c *Conn) submit(ctx context.Context, r event.Request, same string) error {
 	if full >= reserveFrom {
 		most = reserved
 	}
-	if len(open) >= most && !again { // the bus itself refuses one that is open already
-		return &TooManyError{len(open), most}
+	if n := len(open) + beside; n >= most && !again { // the bus itself refuses one that is open already
+		return &TooManyError{n, most}
 	}
 	round := c.rounds.next(flow, open)
 	err = c.publish(ctx, event.RequestSubject(round, r), r.ID, r, jetstream.WithExpectLastSequenceForSubject(0, same))
@@ -94,12 +91,12 @@ func (c *Conn) submit(ctx context.Context, r event.Request, same string) error {
 // process alone: one that has just started, or receives no step of a worker, gives a flow
 // a round that is too low, and a few of its requests are served too early.
 type rounds struct {
-	once  sync.Once
-	locks [64]chan struct{} // each holds one while a request of its flows is being stored
+	once sync.Once
 
-	mu    sync.Mutex
-	now   int64            // under mu; the highest round that a worker has begun
-	flows map[string]place // under mu; those that have had a place since
+	mu      sync.Mutex
+	now     int64            // under mu; the highest round that a worker has begun
+	flows   map[string]place // under mu; those that have had a place since
+	storing map[string]int   // under mu; requests that are being stored, by flow
 }
 
 // place is the last one that a flow was given.
@@ -111,10 +108,7 @@ type place struct {
 // follow follows the workers, who say which round they serve.
 func (r *rounds) follow(c *Conn) {
 	r.once.Do(func() {
-		for i := range r.locks {
-			r.locks[i] = make(chan struct{}, 1)
-		}
-		r.flows = map[string]place{}
+		r.flows, r.storing = map[string]place{}, map[string]int{}
 		// A subscription fails on a closed connection only.
 		_, _ = c.nc.Subscribe(event.AllSteps, func(m *nats.Msg) {
 			var s struct{ Round int64 }
@@ -125,19 +119,21 @@ func (r *rounds) follow(c *Conn) {
 	})
 }
 
-// lock has one request of a flow at a time chosen a round, and stored: of two at once,
-// both would be given the last place.
-func (r *rounds) lock(ctx context.Context, flow string) (unlock func(), err error) {
-	var sum uint32
-	for _, b := range []byte(flow) { // FNV-1
-		sum = sum*16777619 ^ uint32(b)
-	}
-	l := r.locks[sum%uint32(len(r.locks))]
-	select {
-	case l <- struct{}{}:
-		return func() { <-l }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// begin counts a request of a flow that is being stored, and returns how many others are:
+// the bus may not list them yet.
+func (r *rounds) begin(flow string) (others int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.storing[flow]++
+	return r.storing[flow] - 1
+}
+
+// end takes one off.
+func (r *rounds) end(flow string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.storing[flow]--; r.storing[flow] == 0 {
+		delete(r.storing, flow)
 	}
 }
 
