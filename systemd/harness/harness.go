@@ -48,7 +48,9 @@ type Harness struct {
 	Home    string // build/appliance/NAME: etc/, state/
 	Port    int
 	BusPort int
-	URL     string // of its web page
+
+	clients sync.Map // *http.Client by the name of a client
+	URL     string   // of its web page
 	Sink    *Sink
 
 	mu     sync.Mutex
