@@ -290,8 +290,9 @@ func TestHolds(t *testing.T) {
 	h.until("/e", suspended)
 }
 
-// While the bus cannot say what others know, each inspector has its own breaker.
-func TestBreakerWithoutBus(t *testing.T) {
+// A breaker opens after some pages without an answer, and the counters say what became of
+// each page.
+func TestBreakerCounts(t *testing.T) {
 	h := newHostRig(t)
 	i := h.run("1", 2)
 	h.open()
