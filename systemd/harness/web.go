@@ -3,7 +3,6 @@ package harness
 import (
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"libra/pkg/libra"
+	"libra/systemd/load"
 )
 
 // Await waits for a condition and returns how long that took. It ends the test
@@ -138,11 +138,7 @@ func (h *Harness) clientOf(name string) *http.Client {
 	if c, ok := h.clients.Load(name); ok {
 		return c.(*http.Client)
 	}
-	sum := fnv.New32a()
-	_, _ = sum.Write([]byte(name)) // it never fails
-	n := sum.Sum32()
-	from := &net.TCPAddr{IP: net.IPv4(127, 1+byte(n>>16)%250, byte(n>>8), 1+byte(n)%250)}
-	c, _ := h.clients.LoadOrStore(name, &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{LocalAddr: from}).DialContext, MaxIdleConnsPerHost: 32}})
+	c, _ := h.clients.LoadOrStore(name, &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{LocalAddr: load.Address(name)}).DialContext, MaxIdleConnsPerHost: 32}})
 	return c.(*http.Client)
 }
 

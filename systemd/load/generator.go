@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -27,6 +28,8 @@ const maxInFlight = 512
 type generator struct {
 	cfg     Config
 	client  *http.Client
+	people  [8]*http.Client // who submit, in turn, each from an address of its own
+	turn    atomic.Uint32
 	stopped atomic.Bool // no more submissions
 
 	mu      sync.Mutex
@@ -43,10 +46,15 @@ type outcome struct {
 }
 
 func newGenerator(cfg Config) *generator {
-	return &generator{
-		cfg: cfg, since: time.Now(), pages: map[string]*outcome{},
-		client: &http.Client{Timeout: timeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
+	g := &generator{cfg: cfg, since: time.Now(), pages: map[string]*outcome{}, client: client(net.Dialer{})}
+	for i := range g.people {
+		g.people[i] = client(net.Dialer{LocalAddr: Address(fmt.Sprint(cfg.Name, i))})
 	}
+	return g
+}
+
+func client(from net.Dialer) *http.Client {
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: from.DialContext, MaxIdleConnsPerHost: 64, DisableCompression: true}}
 }
 
 func (g *generator) run(ctx context.Context) {
@@ -299,6 +307,7 @@ func (g *generator) do(ctx context.Context, method, path, body string) (int, htt
 	if err != nil {
 		return 0, nil, nil, err
 	}
+	sender := g.client
 	if method == http.MethodGet {
 		req.Body = nil
 		req.GetBody = nil
@@ -306,8 +315,9 @@ func (g *generator) do(ctx context.Context, method, path, body string) (int, htt
 	} else {
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("X-Libra-Client", g.cfg.Name)
+		sender = g.people[g.turn.Add(1)%uint32(len(g.people))]
 	}
-	res, err := g.client.Do(req)
+	res, err := sender.Do(req)
 	if err != nil {
 		return 0, nil, nil, err
 	}
