@@ -57,13 +57,22 @@ func (s *API) addressOf(r *http.Request) string {
 	}
 	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(chain) - 1; i >= 0 && s.trusts(peer); i-- {
-		before, err := netip.ParseAddr(strings.TrimSpace(chain[i]))
-		if err != nil {
+		before, ok := forwarded(strings.TrimSpace(chain[i]))
+		if !ok {
 			break // what follows cannot be trusted either
 		}
 		peer = before
 	}
 	return keyOf(peer)
+}
+
+// forwarded reads an address of X-Forwarded-For; some proxies add the port.
+func forwarded(text string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a, true
+	}
+	a, err := netip.ParseAddrPort(text)
+	return a.Addr(), err == nil
 }
 
 func (s *API) trusts(peer netip.Addr) bool {

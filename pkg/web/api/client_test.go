@@ -22,6 +22,7 @@ func TestClientIsAnAddress(t *testing.T) {
 		{peer: "127.0.0.1:80", forwarded: []string{"203.0.113.9", "198.51.100.1, fd00::2"}, want: "198.51.100.1"},
 		{peer: "127.0.0.1:80", forwarded: []string{"198.51.100.1, nonsense"}, want: "127.0.0.1"},
 		{peer: "127.0.0.1:80", forwarded: []string{"127.0.0.2"}, want: "127.0.0.2"},
+		{peer: "127.0.0.1:80", forwarded: []string{"198.51.100.1:4711"}, want: "198.51.100.1"},
 		{peer: "[::ffff:192.0.2.1]:80", want: "192.0.2.1"},
 		{peer: "[::1]:80", want: "::1"},
 		{peer: "[2001:db8:1:2:3::1]:80", want: "2001:db8:1:2::/64"},
