@@ -99,7 +99,9 @@ func (s supervised) serveOnce(ctx context.Context) error {
 	if err := s.adopt(ctx, stream); err != nil {
 		return err
 	}
-	for lane := range event.Lanes {
+	first := int(time.Now().Unix()) // another one each time, should a busy bus leave no time for all
+	for i := range event.Lanes {
+		lane := (first + i) % event.Lanes
 		cons, err := stream.Consumer(ctx, event.LaneConsumer(lane))
 		if err != nil {
 			return err
