@@ -79,7 +79,8 @@ func answerNames(pc net.PacketConn) {
 		}
 		switch q.Name.String() {
 		case "rebind.test.":
-			if q.Type == dnsmessage.TypeA && rebound.Add(1) > 1 {
+			// A name is looked up again when its first address turns out to be private.
+			if q.Type == dnsmessage.TypeA && rebound.Add(1) > 2 {
 				a([4]byte{10, 0, 0, 1})
 			} else {
 				a([4]byte{127, 0, 0, 1})
