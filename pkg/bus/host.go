@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,44 +25,17 @@ const (
 	// probeRest is how long a claim lasts once the probe is over: the bus knows no
 	// shorter time.
 	probeRest = time.Second
-	// wrongLastSequence is JetStream's error code for an expectation that failed.
-	wrongLastSequence = 10071
 )
 
 // HostOf is the newest state of a host's breaker and its place on the stream, or
 // libra.ErrNotFound, with 0.
 func (c *Conn) HostOf(ctx context.Context, host string) (event.Host, uint64, error) {
-	return newest[event.Host](ctx, c, event.HostSubject(host))
+	return newest[event.Host](ctx, c, event.HostStream, event.HostSubject(host))
 }
 
 // HoldOf is what an operator wants of a host's breaker, or libra.ErrNotFound.
 func (c *Conn) HoldOf(ctx context.Context, host string) (event.Hold, error) {
-	hold, _, err := newest[event.Hold](ctx, c, event.HoldSubject(host))
-	return hold, err
-}
-
-// newest reads the last message of a subject of HOSTS. One that is refused is not found.
-func newest[T any](ctx context.Context, c *Conn, subject string) (v T, seq uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	m, err := c.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+event.HostStream+"."+subject, nil)
-	if err != nil {
-		return v, 0, unavailable(err)
-	}
-	switch status := m.Header.Get("Status"); status {
-	case "":
-	case "404":
-		return v, 0, libra.ErrNotFound
-	default:
-		return v, 0, fmt.Errorf("%w: bus: %s %s", libra.ErrUnavailable, status, m.Header.Get("Description"))
-	}
-	if seq, err = strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err != nil {
-		return v, 0, fmt.Errorf("%w: bus: read the place of a message on %s: %w", libra.ErrUnavailable, subject, err)
-	}
-	if v, err = decode[T](c, subject, m.Data); err != nil {
-		return v, seq, libra.ErrNotFound
-	}
-	return v, seq, nil
+	return lastOf[event.Hold](ctx, c, event.HostStream, event.HoldSubject(host))
 }
 
 // PublishHost stores the state of a host's breaker, if last is still the place of the
@@ -110,10 +82,10 @@ func (c *Conn) replace(ctx context.Context, subject string, v any, ttl time.Dura
 	try, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	_, err = c.js.PublishMsg(try, &nats.Msg{Subject: subject, Data: data}, append(opts, jetstream.WithRetryAttempts(0))...)
-	if api := (*jetstream.APIError)(nil); errors.As(err, &api) && api.ErrorCode == wrongLastSequence {
+	if err = unavailable(err); errors.Is(err, errExists) {
 		return fmt.Errorf("%w: another has stored it on %s", libra.ErrOpen, subject)
 	}
-	return unavailable(err)
+	return err
 }
 
 // SubscribeHosts calls the functions with every change of a host's breaker or hold, also

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -67,24 +68,35 @@ func (c *Conn) stream(ctx context.Context, name string) (jetstream.Stream, error
 	return s, err
 }
 
-// lastOf reads the last message that matches subject, from the stream's own subject
-// for that: a key permits it for some subjects of a stream and not for others.
+// lastOf reads the last message that matches subject.
 func lastOf[T any](ctx context.Context, c *Conn, stream, subject string) (v T, err error) {
+	v, _, err = newest[T](ctx, c, stream, subject)
+	return v, err
+}
+
+// newest reads the last message that matches subject, and its place on the stream, from
+// the stream's own subject for that: a key permits it for some subjects of a stream and
+// not for others. A message that is refused is not found: what it has taken the place of
+// may be in the history.
+func newest[T any](ctx context.Context, c *Conn, stream, subject string) (v T, seq uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	msg, err := c.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+stream+"."+subject, nil)
 	if err != nil {
-		return v, unavailable(err)
+		return v, 0, unavailable(err)
 	}
 	switch status := msg.Header.Get("Status"); status {
 	case "":
 	case "404":
-		return v, libra.ErrNotFound
+		return v, 0, libra.ErrNotFound
 	default:
-		return v, fmt.Errorf("%w: bus: %s %s", libra.ErrUnavailable, status, msg.Header.Get("Description"))
+		return v, 0, fmt.Errorf("%w: bus: %s %s", libra.ErrUnavailable, status, msg.Header.Get("Description"))
+	}
+	if seq, err = strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64); err != nil {
+		return v, 0, fmt.Errorf("%w: bus: read the place of a message on %s: %w", libra.ErrUnavailable, subject, err)
 	}
 	if v, err = decode[T](c, msg.Header.Get("Nats-Subject"), msg.Data); err != nil {
-		return v, libra.ErrNotFound // what it has taken the place of may be in the history
+		return v, seq, libra.ErrNotFound
 	}
-	return v, nil
+	return v, seq, nil
 }
