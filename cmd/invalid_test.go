@@ -26,6 +26,7 @@ var invalid = map[string]string{
 	"LIBRA_INSPECTORS":       "-1",
 	"LIBRA_INSPECTOR_MEMORY": "1M",
 	"LIBRA_LISTEN":           "8080",
+	"LIBRA_LOG":              "loud",
 	"LIBRA_NATS_URL":         "bus.example.org",
 	"LIBRA_PAGE_TIMEOUT":     "soon",
 	"LIBRA_PROFILE":          "tablet",

@@ -10,7 +10,7 @@ import (
 // The prefix that all settings have makes none of them more similar.
 func TestSuggestIgnoresThePrefix(t *testing.T) {
 	for name, want := range map[string]string{
-		"LIBRA_FOO": "", "LIBRA_DEBUG": "", "LIBRA_LOG_LEVEL": "",
+		"LIBRA_FOO": "", "LIBRA_DEBUG": "", "LIBRA_LOG_LEVEL": "LIBRA_LOG",
 		"LIBRA_WORKRES": "LIBRA_WORKERS", "LIBRA_CASHE": "LIBRA_CACHE", "LIBRA_ALOW": "LIBRA_ALLOW",
 		"LIBRA_TIMEOUT": "LIBRA_PAGE_TIMEOUT", "LIBRA_BUS_STOR": "LIBRA_BUS_STORE",
 	} {

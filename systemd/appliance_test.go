@@ -170,8 +170,9 @@ func TestReportIsRecordedAndSurvivesReboot(t *testing.T) {
 	if err != nil || stored.Report.Totals.TransferBytes != p.Report.Totals.TransferBytes {
 		t.Errorf("SQLite has %+v, %v", stored.Report.Totals, err)
 	}
-	if log := box.Journal(t, "--unit", "libra-*", "--grep", stored.Request.ID); !strings.Contains(log, "inspection ends") || !strings.Contains(log, "report recorded") {
-		t.Errorf("the journal of the request lacks its inspection or its recording:\n%s", log)
+	log := box.Journal(t, "--unit", "libra-*", "--grep", stored.Request.ID)
+	if strings.Count(log, stored.Request.ID) != 1 || !strings.Contains(log, `msg="inspection ends" request=`+stored.Request.ID) {
+		t.Errorf("the journal has not one line of the request, at its end:\n%s", log)
 	}
 
 	if out, err := box.Down(); err != nil {

@@ -66,9 +66,10 @@ func Main(p Program) int {
 
 // Main is the whole life of a process, apart from signals.
 func (p Program) Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	log := slog.New(newHandler(stderr, os.Getenv))
+	level := &slog.LevelVar{}
+	log := slog.New(newHandler(stderr, level, os.Getenv))
 	faults := unknownSettings(os.Environ())
-	settings := values(p.Settings, &faults)
+	settings := values(append(slices.Clone(p.Settings), logSetting(level)), &faults)
 	asked, err := readFlags(p.Name, args[1:], settings)
 	switch {
 	case asked.help:

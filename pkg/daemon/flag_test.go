@@ -44,6 +44,27 @@ func TestWhereASettingComesFrom(t *testing.T) {
 	}
 }
 
+// Steps are logged where LIBRA_LOG asks for them.
+func TestLogLevel(t *testing.T) {
+	for env, want := range map[string]bool{"": false, "info": false, "debug": true, "loud": false} {
+		t.Setenv("LIBRA_LOG", env)
+		for _, journal := range []string{"", "8:1"} {
+			t.Setenv("JOURNAL_STREAM", journal)
+			_, text := run(t.Context(), daemon.Program{Name: "libra-test", Run: func(_ context.Context, p *daemon.Process) error {
+				p.Log.Debug("a step")
+				p.Log.Info("the whole")
+				return nil
+			}})
+			if got := strings.Contains(text, "a step"); got != want || !strings.Contains(text, "the whole") {
+				t.Errorf("LIBRA_LOG=%s, JOURNAL_STREAM=%s: a step is logged: %v, want %v:\n%s", env, journal, got, want, text)
+			}
+			if named := strings.Contains(text, "invalid LIBRA_LOG"); named != (env == "loud") {
+				t.Errorf("LIBRA_LOG=%s: an invalid value is named: %v", env, named)
+			}
+		}
+	}
+}
+
 func TestHelp(t *testing.T) {
 	for _, arg := range []string{"--help", "-h"} {
 		code, _, _, help, _ := flagged(t, arg)

@@ -186,7 +186,7 @@ func (w *worker) run(ctx context.Context) {
 
 // claim begins to answer for the page, so that web can ask for its progress.
 func (w *worker) claim(ctx context.Context) state {
-	w.log.Info("inspection begins", "url", w.job.Request.URL, "client", w.job.Request.Client)
+	w.log.Debug("inspection begins", "url", w.job.Request.URL, "client", w.job.Request.Client)
 	stop, err := w.conn.ServeStep(w.job.Request.Page, w.now)
 	if err != nil {
 		w.log.Warn("cannot answer for the page during its inspection", "err", err)
@@ -331,7 +331,7 @@ func (w *worker) acknowledge(ctx context.Context) state {
 		w.log.Warn("cannot acknowledge the request, it is redelivered", "err", err)
 	}
 	w.done.Add(1)
-	w.log.Info("inspection ends", "outcome", w.report.Outcome, "status", w.report.Status, "requests", w.report.Totals.Requests,
+	w.log.Info("inspection ends", "url", w.job.Request.URL, "client", w.job.Request.Client, "outcome", w.report.Outcome, "status", w.report.Status, "requests", w.report.Totals.Requests,
 		"transfer_bytes", w.report.Totals.TransferBytes, "dur", time.Since(w.started).Round(time.Millisecond))
 	return nil
 }

@@ -197,7 +197,7 @@ func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []even
 	}
 	r.recorded.Add(int64(added))
 	for _, b := range batch {
-		r.log.Info("report recorded", "request", b.Request.ID, "page", b.Request.Page, "outcome", b.Report.Outcome, "batch", len(batch), "dur", time.Since(start).Round(time.Microsecond))
+		r.log.Debug("report recorded", "request", b.Request.ID, "page", b.Request.Page, "outcome", b.Report.Outcome, "batch", len(batch), "dur", time.Since(start).Round(time.Microsecond))
 	}
 	return nil
 }

@@ -128,12 +128,13 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// Request ids sort by time and never repeat; web's journal knows them, too.
+// Request ids sort by time and never repeat; web's journal knows them, too, where it has
+// every step.
 func TestRequestIDs(t *testing.T) {
 	t.Parallel()
 	h := newRig(t)
 	var journal strings.Builder // the handler writes one line at a time
-	h.log = slog.New(slog.NewTextHandler(&journal, nil))
+	h.log = slog.New(slog.NewTextHandler(&journal, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	h.start(web.Config{}).ready()
 	var ids []string
 	for n := range 20 {

@@ -97,7 +97,7 @@ func (s *trial) showJournal() {
 	var lines []string
 	for line := range strings.Lines(text) {
 		relevant := strings.Contains(line, "msg=") || strings.Contains(line, "systemd[1]") || strings.Contains(line, ": panic: ")
-		for _, routine := range []string{"inspection begins", "inspection ends", "report recorded", "bus connected", "control group"} {
+		for _, routine := range []string{"inspection ends", "bus connected", "control group"} {
 			relevant = relevant && !strings.Contains(line, routine)
 		}
 		if relevant {

@@ -159,7 +159,7 @@ func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (acce
 	}
 	switch err := s.conn.Submit(ctx, req); {
 	case err == nil:
-		s.log.Info("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", client.name())
+		s.log.Debug("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", client.name())
 		s.submitted.Add(1)
 		s.state.SetStoring("", now)
 		s.state.OnRequest(req)
