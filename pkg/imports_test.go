@@ -27,17 +27,18 @@ var rules = map[string][]string{
 	"notes":     {"libra"},
 	"component": {},
 	"fault":     {"weburl"},
-	"bus":       {"libra", "event"},
+	"meter":     {},
+	"bus":       {"libra", "event", "meter"},
 	"store":     {"libra", "event", "statefile"},
 	"daemon":    {"libra", "event", "configs", "component"},
 	"broker":    {"libra", "event", "statefile", "component"},
 	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules"},
 	"rules":     {"libra", "statefile"},
-	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component"},
-	"inspector": {"libra", "weburl", "event", "inspect", "bus"},
-	"recorder":  {"libra", "event", "bus", "store"},
+	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter"},
+	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter"},
+	"recorder":  {"libra", "event", "bus", "store", "meter"},
 	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component"},
-	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes"},
+	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes", "meter"},
 }
 
 // engine says which packages of the engine each package of it may import, by

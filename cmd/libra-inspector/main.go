@@ -71,6 +71,8 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("pages_melted", i.Melted)
 	p.Count("pages_refused", i.Refused)
 	p.Count("pages_waiting", i.Waiting)
+	p.Count("busy_us", i.Busy)
+	p.Count("slots", i.Slots)
 	p.Ready("waiting for requests")
 	return i.Run(ctx, p.Liveness.Loop("dispatcher"))
 }

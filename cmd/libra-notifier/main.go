@@ -100,6 +100,8 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	})
 	p.Count("messages_delivered", func() int64 { delivered, _ := n.Counters(); return delivered })
 	p.Count("deliveries_failed", func() int64 { _, failed := n.Counters(); return failed })
+	p.Count("busy_us", n.Busy)
+	p.Count("slots", n.Channels)
 	p.Trouble(n.Troubles)
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup

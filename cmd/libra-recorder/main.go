@@ -50,6 +50,10 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("reports_restored", r.Restored)
 	p.Count("reports_lost", r.Lost)
 	p.Count("behind_since_unix", r.BehindSince)
+	p.Count("history_grown_bytes", r.Grown)
+	p.Count("prune_at_percent", func() int64 { return int64(s.pruneAt) })
+	p.Count("busy_us", r.Busy)
+	p.Count("slots", func() int64 { return 1 }) // the one writer
 	p.Count(event.RestoringCounter, r.RestoringSince)
 	p.Reasons(r.Reasons)
 	loops := recorder.Loops{

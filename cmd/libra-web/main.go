@@ -80,6 +80,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	server := web.New(s.cfg, p.Log, conn, history, p.Liveness.Loop("answering"))
 	p.Count("requests_submitted", server.Submitted)
 	p.Count("requests_refused", server.Refused)
+	p.Count("busy_us", server.Busy)
 	p.Ready("answering at http://" + listener.Addr().String() + "/")
 	return server.Run(ctx, listener)
 }

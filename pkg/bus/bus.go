@@ -16,12 +16,14 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"libra/pkg/libra"
+	"libra/pkg/meter"
 )
 
 // callTime is how long one call to the bus may take. A request in progress does
@@ -58,6 +60,9 @@ type Conn struct {
 	streams  sync.Map // handles by name: a look-up costs more than most calls
 	rounds   rounds
 	backlogs backlogs
+
+	publishing meter.Meter // messages that are to be stored
+	published  atomic.Int64
 }
 
 // Connect starts connecting and returns. An error is a fault of the

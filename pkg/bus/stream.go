@@ -118,6 +118,13 @@ func (c *Conn) EnsureStreams(ctx context.Context, space Space) error {
 	return c.ensureLanes(ctx)
 }
 
+// Published counts the messages that the bus has stored for this connection.
+func (c *Conn) Published() int64 { return c.published.Load() }
+
+// Publishing is how long the bus took to store messages of this connection, those of
+// several at once added up, in microseconds.
+func (c *Conn) Publishing() int64 { return c.publishing.Spent() }
+
 // publish stores v on a stream: when it returns nil, v is on disk. The id makes
 // the second attempt harmless.
 func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...jetstream.PublishOpt) error {
@@ -128,9 +135,12 @@ func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...j
 	msg := &nats.Msg{Subject: subject, Data: data}
 	for attempt := 1; ; attempt++ {
 		try, cancel := context.WithTimeout(ctx, callTime)
+		end := c.publishing.Begin()
 		_, err = c.js.PublishMsg(try, msg, append(opts, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))...)
+		end()
 		cancel()
 		if err == nil {
+			c.published.Add(1)
 			return nil
 		}
 		if err = unavailable(err); attempt == 2 || ctx.Err() != nil || !isUnavailable(err) || !c.Connected() {

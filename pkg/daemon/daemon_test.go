@@ -179,12 +179,13 @@ func TestWatchdogIsNotFedWhileALoopHangs(t *testing.T) {
 	}
 }
 
-// A heartbeat has the component's counters, and the number of goroutines.
+// A heartbeat has the component's counters, the number of goroutines, and the processor
+// time that it has used.
 func TestHeartbeat(t *testing.T) {
 	program(t, func(p *daemon.Process) {
 		p.Count("pages_in_hand", func() int64 { return 3 })
 		b := p.Heartbeat("2")
-		if b.Component != "libra-test" || b.Instance != "2" || b.Counters["pages_in_hand"] != 3 || b.Counters["goroutines"] < 2 {
+		if b.Component != "libra-test" || b.Instance != "2" || b.Counters["pages_in_hand"] != 3 || b.Counters["goroutines"] < 2 || b.Counters["cpu_us"] <= 0 {
 			t.Errorf("heartbeat: %+v", b)
 		}
 	})()

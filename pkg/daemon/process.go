@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -133,7 +134,7 @@ func (p *Process) Heartbeat(instance string) event.Heartbeat {
 	b := event.Heartbeat{
 		Component: p.Name, Instance: instance, Version: Version, PID: os.Getpid(),
 		Started: p.started.UTC(), At: time.Now().UTC(), Status: p.status,
-		Counters: map[string]int64{"goroutines": int64(runtime.NumGoroutine())},
+		Counters: map[string]int64{"goroutines": int64(runtime.NumGoroutine()), "cpu_us": cpuTime().Microseconds()},
 	}
 	for _, c := range p.counters {
 		name, value := c()
@@ -146,6 +147,18 @@ func (p *Process) Heartbeat(instance string) event.Heartbeat {
 		b.Details = append(b.Details, now()...)
 	}
 	return b
+}
+
+// cpuTime is the processor time that this process has used, and the processes that it
+// started and that have ended.
+func cpuTime() (t time.Duration) {
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var used syscall.Rusage
+		if syscall.Getrusage(who, &used) == nil { // it fails for no other arguments
+			t += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+		}
+	}
+	return t
 }
 
 func (p *Process) clean(bound time.Duration) {

@@ -21,6 +21,7 @@ import (
 	"libra/pkg/inspect"
 	"libra/pkg/inspect/address"
 	"libra/pkg/libra"
+	"libra/pkg/meter"
 )
 
 // Config of an inspector.
@@ -57,6 +58,7 @@ type Inspector struct {
 	alone   chan struct{} // holds one for each lone process
 	done    atomic.Int64
 	running atomic.Int64
+	busy    meter.Meter // pages that occupy a slot
 
 	mu      sync.Mutex
 	workers map[*worker]struct{} // under mu; those that inspect in this process
@@ -76,6 +78,13 @@ func (i *Inspector) Done() int64 { return i.done.Load() }
 
 // Running counts the pages being inspected.
 func (i *Inspector) Running() int64 { return i.running.Load() }
+
+// Slots is how many pages may be inspected at a time now.
+func (i *Inspector) Slots() int64 { return int64(i.slots.slots()) }
+
+// Busy is how long pages have occupied a slot, those of several added up, in
+// microseconds: from the claim to the acknowledgement, without the wait for their host.
+func (i *Inspector) Busy() int64 { return i.busy.Spent() }
 
 // Well, Melted and Refused count the pages whose hosts answered well; those whose hosts
 // gave no answer, a late one or 429 or 503; and those that were not asked for, as the
@@ -157,6 +166,7 @@ type worker struct {
 	job     bus.Job
 	log     *slog.Logger
 	started time.Time
+	busy    func()        // ends its time in a slot
 	report  *libra.Report // set by the inspection
 	poison  bool          // the page ends its inspectors
 	visit   *visit        // the page's place at its host; nil before it has one
@@ -174,7 +184,9 @@ func newWorker(i *Inspector, job bus.Job) *worker {
 }
 
 func (w *worker) run(ctx context.Context) {
+	w.busy = w.Inspector.busy.Begin()
 	defer func() {
+		w.busy()
 		if w.visit != nil {
 			w.visit.abandon() // unless it has ended
 		}
@@ -205,7 +217,9 @@ func (w *worker) claim(ctx context.Context) state {
 func (w *worker) admit(ctx context.Context) state {
 	wait, cancel := context.WithTimeout(ctx, hostWait)
 	defer cancel()
+	w.busy()
 	visit, refusal, err := w.hosts.admit(wait, w.job.Request.URL)
+	w.busy = w.Inspector.busy.Begin()
 	switch {
 	case err != nil:
 		return w.retry

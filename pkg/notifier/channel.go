@@ -93,6 +93,7 @@ func (ch supervised) process(ctx context.Context, next func(now time.Time) messa
 	if len(m.Notifications) == 0 {
 		return nil
 	}
+	defer ch.sender.busy.Begin()()
 	return ch.sender.send(ctx, m, ch.loop)
 }
 

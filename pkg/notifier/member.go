@@ -127,6 +127,7 @@ func (n *Notifier) change(ctx context.Context, f rules.File) {
 	for _, m := range leave {
 		n.delivered.Add(m.sender.sent.Load())
 		n.failed.Add(m.sender.failed.Load())
+		n.busy.Add(m.sender.busy.Spent())
 		n.follow(m.rule, want)
 	}
 	var names []string

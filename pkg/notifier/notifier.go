@@ -160,7 +160,7 @@ type Notifier struct {
 	members []*member // under mu; in the order of the file
 	fault   error     // under mu; of alarms.toml
 
-	delivered, failed atomic.Int64 // by channels that are gone
+	delivered, failed, busy atomic.Int64 // by channels that are gone
 }
 
 // New makes a notifier. A channel that cannot be used is named by Troubles and
@@ -293,6 +293,19 @@ func (n *Notifier) Counters() (delivered, failed int64) {
 	}
 	return delivered, failed
 }
+
+// Busy is how long channels have had a message to send, from its first attempt, with the
+// pause before it, until it was accepted; that of several added up, in microseconds.
+func (n *Notifier) Busy() int64 {
+	busy := n.busy.Load()
+	for _, ch := range n.running() {
+		busy += ch.sender.busy.Spent()
+	}
+	return busy
+}
+
+// Channels counts the channels in use.
+func (n *Notifier) Channels() int64 { return int64(len(n.running())) }
 
 // Troubles are for the heartbeat, and become alarms: channels that cannot
 // send, notifications that were refused for good, and a file that is not in

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"libra/pkg/libra"
+	"libra/pkg/meter"
 )
 
 // sender is the send stage: it calls the provider of one channel, one message
@@ -33,6 +34,7 @@ type sender struct {
 	trouble trouble // under mu
 
 	sent, failed atomic.Int64
+	busy         meter.Meter // messages
 }
 
 // trouble is what keeps a channel from sending.

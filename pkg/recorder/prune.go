@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"libra/pkg/libra"
@@ -74,10 +72,6 @@ func (r *Recorder) makeRoom(ctx context.Context) {
 // usedPercent is how full the file system of the database is; 0 where that is
 // unknown.
 func (r *Recorder) usedPercent() float64 {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(filepath.Dir(r.cfg.Path), &fs); err != nil || fs.Blocks == 0 {
-		return 0
-	}
-	used := fs.Blocks - fs.Bfree
-	return 100 * float64(used) / float64(used+fs.Bavail) // as df counts
+	disk, _ := store.DiskOf(r.cfg.Path) // none where it cannot be looked at
+	return disk.Percent()
 }

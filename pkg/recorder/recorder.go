@@ -19,6 +19,7 @@ import (
 	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/meter"
 	"libra/pkg/store"
 )
 
@@ -56,6 +57,8 @@ type Recorder struct {
 	recorded  atomic.Int64
 	restored  atomic.Int64
 	lost      atomic.Int64
+	grown     atomic.Int64
+	busy      meter.Meter // the writer
 	restoring restorations
 	behind    atomic.Int64 // unix time since when a loop fails; 0: none does
 	why       atomic.Value // string: the last failure, which stands while behind is not 0
@@ -75,6 +78,13 @@ func (r *Recorder) Restored() int64 { return r.restored.Load() }
 // Lost counts the reports that the bus discarded before they were recorded, by what was
 // read since the start.
 func (r *Recorder) Lost() int64 { return r.lost.Load() }
+
+// Grown is by how many bytes the reports stored since the start have made the history
+// larger.
+func (r *Recorder) Grown() int64 { return r.grown.Load() }
+
+// Busy is how long the one writer has been at work, in microseconds.
+func (r *Recorder) Busy() int64 { return r.busy.Spent() }
 
 // noteGap leaves a note of reports that nobody can record any more.
 func (r *Recorder) noteGap(g bus.Gap) {
@@ -191,9 +201,16 @@ func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) er
 
 func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []event.Reported, after event.Position) error {
 	start := time.Now()
+	before, err := w.Used(ctx)
+	if err != nil {
+		return err
+	}
 	added, err := w.AddReports(ctx, batch, after)
 	if err != nil {
 		return err
+	}
+	if used, err := w.Used(ctx); err == nil { // else the next write shows what is wrong
+		r.grown.Add(max(0, used-before))
 	}
 	r.recorded.Add(int64(added))
 	for _, b := range batch {
@@ -217,9 +234,11 @@ func (r *Recorder) write(ctx context.Context, stream string, supervised bus.Loop
 		err = errOpening // another loop has closed it meanwhile
 	}
 	if err == nil {
+		end := r.busy.Begin()
 		if err = r.writer.Intact(); err == nil {
 			err = do(r.writer, r.opened)
 		}
+		end()
 	}
 	switch {
 	case errors.Is(err, bus.ErrRewind), errors.Is(err, errOpening):

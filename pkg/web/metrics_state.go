@@ -68,6 +68,11 @@ var (
 // component of another version, is left out.
 var heartbeatMetrics = map[string]*metric{
 	"goroutines":           heartbeatMetric(gauge, "libra_component_goroutines", "Goroutines of the component."),
+	"cpu_us":               heartbeatMetric(counter, "libra_component_cpu_seconds_total", "Processor time that the component has used."),
+	"published":            heartbeatMetric(counter, "libra_component_messages_published_total", "Messages of the component that the bus has stored."),
+	"publishing_us":        heartbeatMetric(counter, "libra_component_publishing_seconds_total", "Time the bus took to store messages of the component, of several at once added up."),
+	"busy_us":              heartbeatMetric(counter, "libra_component_busy_seconds_total", "Time of the work in progress, of several at once added up: submissions, pages, batches, notifications."),
+	"slots":                heartbeatMetric(gauge, "libra_component_slots", "How much of that may be in progress at a time."),
 	"messages_refused":     heartbeatMetric(counter, "libra_component_messages_refused_total", "Messages of the bus that the component has dropped, because they could not be read or disagreed with their subject."),
 	"requests_submitted":   nil, // libra_web_submissions_total
 	"requests_refused":     nil,
@@ -79,6 +84,8 @@ var heartbeatMetrics = map[string]*metric{
 	"pages_waiting":        heartbeatMetric(gauge, "libra_inspector_pages_waiting", "Pages that wait because their host has as many in progress as it may."),
 	"reports_recorded":     heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
 	"reports_restored":     heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
+	"history_grown_bytes":  heartbeatMetric(counter, "libra_recorder_history_grown_bytes_total", "Bytes by which reports have made the history larger."),
+	"prune_at_percent":     heartbeatMetric(gauge, "libra_recorder_prune_at_percent", "How full the disk is, in per cent, when the oldest reports are removed; 0: they never are."),
 	"reports_lost":         heartbeatMetric(counter, "libra_recorder_reports_lost_total", "Reports that the bus discarded before they were recorded."),
 	event.RestoringCounter: heartbeatMetric(gauge, "libra_recorder_restoring_seconds", "For how long the recorder has been publishing again what the bus has lost; 0 while it is not."),
 	event.StoppedCounter:   heartbeatMetric(gauge, "libra_bus_stopped_seconds", "For how long a stream of the bus has stored nothing; 0 while all of them store."),
@@ -171,6 +178,9 @@ func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) 
 				continue
 			}
 			shown := float64(value)
+			if strings.HasSuffix(name, "_us") {
+				shown /= 1e6
+			}
 			if (name == state.BehindCounter || name == event.StoppedCounter || name == event.RefusedCounter || name == event.RestoringCounter) && value > 0 {
 				shown = max(0, now.Sub(time.Unix(value, 0)).Seconds())
 			}

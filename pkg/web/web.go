@@ -220,6 +220,9 @@ func (s *Server) Submitted() int64 { return s.api.Submitted() }
 // Refused: see Submitted.
 func (s *Server) Refused() int64 { return s.api.Refused() }
 
+// Busy is how long submissions have been in progress, see api.API.Busy.
+func (s *Server) Busy() int64 { return s.api.Busy() }
+
 // Handler answers every request, for a caller that serves HTTP itself.
 func (s *Server) Handler() http.Handler { return s.handler }
 

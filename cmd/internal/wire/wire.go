@@ -77,6 +77,8 @@ func (l *Line) Connect(ctx context.Context, p *daemon.Process, instance string) 
 // connection is closed when the process ends.
 func PublishHeartbeats(ctx context.Context, p *daemon.Process, conn *bus.Conn, instance string) {
 	p.Count("messages_refused", conn.Refused)
+	p.Count("published", conn.Published)
+	p.Count("publishing_us", conn.Publishing)
 	p.Cleanup("bus connection", func(context.Context) error { conn.Close(); return nil })
 	go conn.PublishHeartbeats(ctx, p.Liveness.Stalled, func() event.Heartbeat { return p.Heartbeat(instance) })
 }

@@ -12,6 +12,7 @@ import (
 
 	"libra/pkg/bus"
 	"libra/pkg/inspect/address"
+	"libra/pkg/meter"
 	"libra/pkg/web/state"
 )
 
@@ -37,6 +38,7 @@ type API struct {
 	stopping <-chan struct{} // closed when event streams are to end
 
 	submitted, refused atomic.Int64
+	busy               meter.Meter // submissions
 	full               fullClients
 }
 

@@ -141,6 +141,7 @@ func (s *API) reachable(url string) *Problem {
 // ask stores a request for its URL on behalf of the client of r. The note
 // is set if that client has an open request for the page already.
 func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (accepted, *Problem) {
+	defer s.busy.Begin()()
 	client, p := s.clientOf(r)
 	if p != nil {
 		return accepted{}, p
@@ -280,3 +281,7 @@ func (s *API) Submitted() int64 { return s.submitted.Load() }
 
 // Refused: see Submitted.
 func (s *API) Refused() int64 { return s.refused.Load() }
+
+// Busy is how long submissions have been in progress, those of several added up, in
+// microseconds.
+func (s *API) Busy() int64 { return s.busy.Spent() }
