@@ -65,11 +65,12 @@ var engine = map[string][]string{
 
 // web says the same of libra-web, by the paths below pkg/web.
 var web = map[string][]string{
-	"state":   {},
-	"api":     {"state"},
-	"runbook": {},
-	"pages":   {"state", "api", "runbook"},
-	"":        {"state", "api", "pages"},
+	"admission": {},
+	"state":     {"admission"},
+	"api":       {"admission", "state"},
+	"runbook":   {},
+	"pages":     {"state", "api", "runbook"},
+	"":          {"admission", "state", "api", "pages"},
 }
 
 // technologies have one importer each.

@@ -1,0 +1,106 @@
+package admission
+
+import (
+	"slices"
+	"time"
+)
+
+// The constants of a limit.
+const (
+	// Start is the limit before anything was measured. Least leaves one call to be
+	// prepared while the bus writes another one to its disk. Most is far beyond what one
+	// disk can use.
+	Start = 16
+	Least = 2
+	Most  = 64
+	// Window is how long latencies are gathered at least, and Samples how many, before
+	// the limit is judged; mostSamples bounds them.
+	Window      = 100 * time.Millisecond
+	Samples     = 10
+	mostSamples = 512
+	// Tolerance is how many times the unloaded latency is tolerated: beyond it calls
+	// wait for each other.
+	Tolerance = 2
+	// ProbeEvery is how old the unloaded latency may be, before the limit is one for a
+	// window to measure it.
+	ProbeEvery = 10 * time.Second
+)
+
+// Limit is how many requests may be worked on at a time (AIMD). After each window it is
+// judged by the median of the calls that ended in it:
+//
+//	the median is                        slots in use at most    limit
+//	more than Tolerance times unloaded   any                     half, at least Least
+//	no more than that                    all                     one more, at most Most
+//	no more than that                    fewer                   as it was
+//
+// Before that, the median may change the unloaded latency:
+//
+//	slots in use at most    the median is    unloaded latency
+//	one                     any              the median
+//	more                    lower            the median
+//	more                    no lower         as it was
+//
+// Where no window had one slot in use for ProbeEvery, and after the first window, the next one is a probe: the limit
+// is one, and is not judged by it. So also what is slower for good is found.
+type Limit struct {
+	limit    int
+	unloaded time.Duration // 0 before the first window
+	latency  time.Duration // median of the newest window
+
+	began   time.Time // of the window
+	took    []time.Duration
+	most    int       // slots in use at a time, in this window
+	probed  time.Time // when the last window with one slot in use ended
+	probing bool
+}
+
+func newLimit(now time.Time) Limit { return Limit{limit: Start, began: now} }
+
+// Now is the limit now.
+func (l *Limit) Now() int {
+	if l.probing {
+		return 1
+	}
+	return l.limit
+}
+
+// used notes that n slots are in use.
+func (l *Limit) used(n int) { l.most = max(l.most, n) }
+
+// observe notes how long a call took, with so many slots in use at its end.
+func (l *Limit) observe(took time.Duration, used int, now time.Time) {
+	l.used(used)
+	if l.probing && len(l.took) == 0 && used > 1 {
+		l.began, l.most = now, 0 // those from before the probe have not ended yet
+		return
+	}
+	if len(l.took) < mostSamples {
+		l.took = append(l.took, took)
+	}
+	if now.Sub(l.began) < Window || len(l.took) < Samples {
+		return
+	}
+	slices.Sort(l.took)
+	l.judge(l.took[len(l.took)/2], now)
+	l.began, l.took, l.most = now, l.took[:0], used
+	l.probing = !l.probing && now.Sub(l.probed) >= ProbeEvery
+}
+
+// judge ends a window.
+func (l *Limit) judge(median time.Duration, now time.Time) {
+	l.latency = median
+	if l.most <= 1 {
+		l.probed = now
+	}
+	if l.most <= 1 || l.unloaded == 0 || median < l.unloaded {
+		l.unloaded = median
+	}
+	switch {
+	case l.probing:
+	case median > Tolerance*l.unloaded:
+		l.limit = max(l.limit/2, Least)
+	case l.most >= l.limit:
+		l.limit = min(l.limit+1, Most)
+	}
+}
