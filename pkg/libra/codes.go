@@ -144,6 +144,8 @@ const (
 	CodeNotStored Code = "not-stored"
 	// CodeTooManyOpen: the client has as many open requests as it may have.
 	CodeTooManyOpen Code = "too-many-open"
+	// CodeOverloaded: more requests came at a time than can be worked on.
+	CodeOverloaded Code = "overloaded"
 	// CodeStoreFull: the bus has no space left for it.
 	CodeStoreFull Code = "store-full"
 	// CodeDiskFull: the disk is nearly full, and new watches are refused.

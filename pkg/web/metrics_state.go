@@ -9,6 +9,7 @@ import (
 	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/web/admission"
 	"libra/pkg/web/state"
 )
 
@@ -57,6 +58,10 @@ var (
 	webStreams     = gauge("libra_web_event_streams", "Clients connected to /api/events.")
 	webDropped     = counter("libra_web_event_streams_dropped_total", "Clients of /api/events that were disconnected because they did not read.")
 	webSubmissions = counter("libra_web_submissions_total", "Requests for an inspection: accepted, which means stored, or refused because the bus could not store them.", "result")
+	limitNow       = gauge("libra_web_admission_limit", "Requests that are worked on at a time, at most: to store something on the bus, or to read the history.", "work")
+	limitUse       = gauge("libra_web_admission_requests", "Requests that are worked on, or wait for their turn.", "work", "state")
+	limitRefused   = counter("libra_web_admission_refused_total", "Requests that were refused because there were too many at a time.", "work")
+	limitLatency   = gauge("libra_web_admission_latency_seconds", "Median latency of what the limit is for: newest, and while few are in progress (unloaded); 0 before the first.", "work", "of")
 	openAlarms     = gauge("libra_open_alarms", "Alarms that are raised; while libra_alarms_unknown is 1, those that were, without the severities that had none.", "severity")
 	alarmsUnknown  = gauge("libra_alarms_unknown", "1 while libra-web does not know which alarms are raised, else 0.")
 	componentUp    = gauge("libra_component_up", "1 while heartbeats of the component arrive, else 0; left out ten minutes after the last one.", "component", "instance", "version")
@@ -107,7 +112,7 @@ type stateCollector struct{ s *Server }
 // Describe implements prometheus.Collector.
 func (stateCollector) Describe(out chan<- *prometheus.Desc) {
 	describe(out, buildInfo, webUp, webDegraded, webPages, webRequests, webCacheBytes, webCached, webState, webStateMax, webConns, webClosed, webStreams, webDropped,
-		webSubmissions, openAlarms, alarmsUnknown, componentUp)
+		webSubmissions, limitNow, limitUse, limitRefused, limitLatency, openAlarms, alarmsUnknown, componentUp)
 	for _, m := range heartbeatMetrics {
 		if m != nil {
 			describe(out, *m)
@@ -138,6 +143,7 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	webDropped.send(out, float64(s.state.Hub.Dropped()))
 	webSubmissions.send(out, float64(s.api.Submitted()), "accepted")
 	webSubmissions.send(out, float64(s.api.Refused()), "refused")
+	c.admission(out)
 	unknown := s.state.FreshAlarms().Stale
 	alarmsUnknown.send(out, oneIf(unknown))
 	open := s.state.Memory.OpenBySeverity()
@@ -148,6 +154,18 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	c.degraded(out, now)
 	c.components(out, now)
+}
+
+func (c stateCollector) admission(out chan<- prometheus.Metric) {
+	for work, l := range map[string]*admission.Limiter{"store": c.s.state.Stores, "read": c.s.state.Reads} {
+		f := l.Figures()
+		limitNow.send(out, float64(f.Limit), work)
+		limitUse.send(out, float64(f.Used), work, "working")
+		limitUse.send(out, float64(f.Waiting), work, "waiting")
+		limitRefused.send(out, float64(f.Refused), work)
+		limitLatency.send(out, f.Latency.Seconds(), work, "newest")
+		limitLatency.send(out, f.Unloaded.Seconds(), work, "unloaded")
+	}
 }
 
 func (c stateCollector) degraded(out chan<- prometheus.Metric, now time.Time) {

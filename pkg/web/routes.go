@@ -15,37 +15,37 @@ import (
 
 // routes is everything web answers, and what every answer goes through.
 func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
+	mux, store := http.NewServeMux(), s.api.Admitted
 	for pattern, h := range map[string]http.HandlerFunc{
 		"GET /{$}":                          s.pages.GetHome,
-		"POST /pages":                       s.pages.PostPage,
+		"POST /pages":                       store(s.pages.PostPage),
 		"GET /pages/{id}":                   s.pages.GetPage,
-		"POST /pages/{id}/release":          s.pages.PostRelease,
-		"POST /api/pages/{id}/release":      s.api.PostRelease,
-		"POST /pages/{id}/watch":            s.pages.PostWatch,
+		"POST /pages/{id}/release":          store(s.pages.PostRelease),
+		"POST /api/pages/{id}/release":      store(s.api.PostRelease),
+		"POST /pages/{id}/watch":            store(s.pages.PostWatch),
 		"GET /alarms":                       s.pages.GetAlarms,
 		"GET /alarms/{id}":                  s.pages.GetAlarm,
-		"POST /alarms/{id}/acknowledge":     s.pages.PostAcknowledge,
-		"POST /silences":                    s.pages.PostSilence,
-		"POST /silences/{id}/end":           s.pages.PostEnd,
+		"POST /alarms/{id}/acknowledge":     store(s.pages.PostAcknowledge),
+		"POST /silences":                    store(s.pages.PostSilence),
+		"POST /silences/{id}/end":           store(s.pages.PostEnd),
 		"GET " + pages.RunbookPath:          s.pages.GetRunbook,
 		"GET /status":                       s.pages.GetStatus,
 		"GET /static/{file}":                s.pages.GetStatic,
 		"GET /favicon.ico":                  s.pages.GetIcon,
-		"POST /api/pages":                   s.api.PostPage,
+		"POST /api/pages":                   store(s.api.PostPage),
 		"GET /api/pages":                    s.api.GetPages,
 		"GET /api/pages/{id}":               s.api.GetPage,
 		"GET /api/alarms":                   s.api.GetAlarms,
 		"GET /api/alarms/{id}":              s.api.GetAlarm,
-		"POST /api/alarms/{id}/acknowledge": s.api.PostAcknowledge,
+		"POST /api/alarms/{id}/acknowledge": store(s.api.PostAcknowledge),
 		"GET /api/history":                  s.api.GetHistory,
 		"GET /api/silences":                 s.api.GetSilences,
-		"POST /api/silences":                s.api.PostSilence,
-		"DELETE /api/silences/{id}":         s.api.DeleteSilence,
+		"POST /api/silences":                store(s.api.PostSilence),
+		"DELETE /api/silences/{id}":         store(s.api.DeleteSilence),
 		"GET /api/hosts":                    s.api.GetHosts,
-		"POST /api/hosts/{host}/hold":       s.api.PostHold,
-		"DELETE /api/hosts/{host}/hold":     s.api.DeleteHold,
-		"POST /hosts":                       s.pages.PostHold,
+		"POST /api/hosts/{host}/hold":       store(s.api.PostHold),
+		"DELETE /api/hosts/{host}/hold":     store(s.api.DeleteHold),
+		"POST /hosts":                       store(s.pages.PostHold),
 		"GET /api/channels":                 s.api.GetChannels,
 		"POST /api/channels/{name}/test":    s.api.PostTest,
 		"GET /api/status":                   s.api.GetStatus,
@@ -63,6 +63,7 @@ func (s *Server) routes() http.Handler {
 	zipping := zip(checked)
 	return s.kept(s.below(mux, s.measured(mux, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
+		r = s.api.Named(r)
 		if r.URL.Path == api.EventsPattern { // a stream must not wait for a compressor
 			if !s.conns.stream(r) {
 				s.api.Fail(w, r, api.TooManyStreams("this address has %d event streams already", s.conns.streamShare))

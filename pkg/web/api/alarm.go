@@ -122,6 +122,11 @@ func (s *API) alarm(ctx context.Context, id string) (libra.Transition, *Problem)
 	if known && caughtUp {
 		return t, nil
 	}
+	end, p := s.reading(ctx)
+	if p != nil {
+		return t, p
+	}
+	defer end()
 	// What cleared more than a month ago is in SQLite alone.
 	old, err := s.state.ReadTransitions(ctx, id, state.Cursor{}, 1)
 	switch {
@@ -227,7 +232,7 @@ func (s *API) Acknowledge(r *http.Request, id, text string) (n libra.Note, p *Pr
 	}
 	now := time.Now().UTC()
 	n = libra.Note{ID: requestID(now), Kind: libra.Acknowledged, At: now, By: by, Text: text, Alarm: id}
-	return n, s.note(ctx, n, "the acknowledgement")
+	return n, s.note(ctx, r, n, "the acknowledgement")
 }
 
 // earlierText is the text of an acknowledgement without one that follows another:
@@ -240,8 +245,16 @@ func earlierText(was libra.Note, by string) string {
 }
 
 // note makes a note durable and keeps it in memory.
-func (s *API) note(ctx context.Context, n libra.Note, what string) *Problem {
-	if err := s.conn.PublishNote(ctx, n); err != nil {
+func (s *API) note(ctx context.Context, r *http.Request, n libra.Note, what string) *Problem {
+	slot, p := s.storing(ctx, r)
+	if p != nil {
+		return p
+	}
+	defer slot.End()
+	began := time.Now()
+	err := s.conn.PublishNote(ctx, n)
+	s.stored(began, err)
+	if err != nil {
 		s.log.Warn("note refused", "kind", n.Kind, "alarm", n.Alarm, "by", n.By, "err", err)
 		return notStored(what, err)
 	}

@@ -96,7 +96,15 @@ func (s *API) setHold(r *http.Request, hold event.Hold) (event.Hold, *Problem) {
 	hold.By, hold.At = event.Cut(by, event.MaxHostWhy), time.Now().UTC()
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
-	if err := s.conn.SetHold(ctx, hold); err != nil {
+	slot, p := s.storing(ctx, r)
+	if p != nil {
+		return hold, p
+	}
+	defer slot.End()
+	began := time.Now()
+	err := s.conn.SetHold(ctx, hold)
+	s.stored(began, err)
+	if err != nil {
 		s.log.Warn("hold refused", "host", hold.Host, "state", hold.State, "by", hold.By, "err", err)
 		return hold, notStored("the hold", err)
 	}

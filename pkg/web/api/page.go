@@ -38,6 +38,13 @@ func (s *API) Page(ctx context.Context, id string) (pageDoc, *Problem) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
+	if !s.state.Held(id) {
+		end, p := s.reading(ctx)
+		if p != nil {
+			return pageDoc{}, p
+		}
+		defer end()
+	}
 	v, err := s.state.Current(ctx, id)
 	if err != nil {
 		return pageDoc{}, unfound(id, err)
@@ -237,11 +244,7 @@ func (s *API) newest(ctx context.Context, doc *PagesDoc, after state.Cursor, lim
 		if loaded && len(views) > 0 {
 			from = views[len(views)-1].Cursor()
 		}
-		older, err := s.state.Older(ctx, from, limit+1, skip)
-		if err != nil && !errors.Is(err, libra.ErrNotFound) {
-			s.state.WithoutHistory(&doc.Freshness, "older pages may be missing")
-		}
-		views = append(views, older...)
+		views = append(views, s.older(ctx, doc, from, limit+1, skip)...)
 		slices.SortStableFunc(views, func(a, b state.PageView) int { return b.Cursor().Compare(a.Cursor()) })
 		more = more || len(views) > limit
 		views = views[:min(len(views), limit)]
@@ -255,6 +258,21 @@ func (s *API) newest(ctx context.Context, doc *PagesDoc, after state.Cursor, lim
 	case more:
 		doc.more = true
 	}
+}
+
+// older lists pages that only SQLite has. Where it cannot be read, the document says so.
+func (s *API) older(ctx context.Context, doc *PagesDoc, from state.Cursor, limit int, skip func(id string) bool) []state.PageView {
+	end, refused := s.reading(ctx)
+	defer end()
+	if refused != nil {
+		doc.TooManyRead("older pages may be missing")
+		return nil
+	}
+	list, err := s.state.Older(ctx, from, limit, skip)
+	if err != nil && !errors.Is(err, libra.ErrNotFound) {
+		s.state.WithoutHistory(&doc.Freshness, "older pages may be missing")
+	}
+	return list
 }
 
 // GetPages serves GET /api/pages.

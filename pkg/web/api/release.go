@@ -54,6 +54,11 @@ func (s *API) Release(r *http.Request) (accepted, *Problem) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
+	slot, p := s.storing(ctx, r)
+	if p != nil {
+		return accepted{}, p
+	}
+	defer slot.End()
 	v, err := s.state.Find(ctx, id)
 	if err != nil {
 		return accepted{}, unfound(id, err)
@@ -62,7 +67,11 @@ func (s *API) Release(r *http.Request) (accepted, *Problem) {
 		return accepted{}, NewProblem(ProblemURN+"not-quarantined", "Not in quarantine", http.StatusConflict, libra.Reason{Code: libra.CodeNotQuarantined, Text: fmt.Sprintf("the page %q is not in quarantine", v.URL), Remedy: "POST its URL to /api/pages to have it inspected"}).of(About{ID: id, URL: v.URL})
 	}
 	w, _ := s.state.Watches.Of(id)
-	doc, p := s.ask(ctx, r, event.Request{URL: v.URL, SchemeGuessed: w.SchemeGuessed, Release: true})
+	req, p := s.request(r, event.Request{URL: v.URL, SchemeGuessed: w.SchemeGuessed, Release: true})
+	if p != nil {
+		return accepted{}, p
+	}
+	doc, p := s.ask(ctx, r, req)
 	if p != nil || doc.Note == "" {
 		return doc, p
 	}

@@ -135,7 +135,7 @@ func (s *API) CreateSilence(r *http.Request, asked SilenceAsked) (sil libra.Sile
 	sil.ID, sil.By = requestID(now), by
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
-	return sil, s.note(ctx, libra.Note{ID: sil.ID, Kind: libra.Silenced, At: now, By: sil.By, Silence: &sil}, "the silence")
+	return sil, s.note(ctx, r, libra.Note{ID: sil.ID, Kind: libra.Silenced, At: now, By: sil.By, Silence: &sil}, "the silence")
 }
 
 // silence checks what was asked for.
@@ -241,5 +241,5 @@ func (s *API) EndSilence(r *http.Request, id string) (sil libra.Silence, p *Prob
 		at = said.Add(1)
 	}
 	n := libra.Note{ID: requestID(now), Kind: libra.Silenced, At: at, By: by, Text: "ended early", Silence: &sil}
-	return sil, s.note(ctx, n, "the end of the silence")
+	return sil, s.note(ctx, r, n, "the end of the silence")
 }

@@ -91,10 +91,19 @@ func (s *API) Submit(r *http.Request, raw string) (accepted, *Problem) {
 	if p := s.reachable(url); p != nil {
 		return accepted{}, p
 	}
-	if p := s.quarantine(ctx, libra.PageID(url), url); p != nil {
+	req, p := s.request(r, event.Request{URL: url, SchemeGuessed: guessed})
+	if p != nil {
 		return accepted{}, p
 	}
-	return s.ask(ctx, r, event.Request{URL: url, SchemeGuessed: guessed})
+	slot, p := s.storing(ctx, r)
+	if p != nil {
+		return accepted{}, p
+	}
+	defer slot.End()
+	if p := s.quarantine(ctx, req.Page, url); p != nil {
+		return accepted{}, p
+	}
+	return s.ask(ctx, r, req)
 }
 
 // address returns the URL of the page that a text names, and whether its scheme was
@@ -138,47 +147,58 @@ func (s *API) reachable(url string) *Problem {
 	return nil
 }
 
-// ask stores a request for its URL on behalf of the client of r. The note
-// is set if that client has an open request for the page already.
-func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (accepted, *Problem) {
-	defer s.busy.Begin()()
+// request is the request for req's URL on behalf of the client of r; a problem where it is
+// known without the bus that it is refused.
+func (s *API) request(r *http.Request, req event.Request) (event.Request, *Problem) {
 	client, p := s.clientOf(r)
 	if p != nil {
-		return accepted{}, p
+		return req, p
 	}
 	now := time.Now().UTC()
 	req.ID, req.Page, req.Site, req.Client, req.Label, req.Asked = requestID(now), libra.PageID(req.URL), s.cfg.Site, client.key, client.label, now
-	doc := accepted{ID: req.Page, URL: req.URL, State: libra.Queued}
-	known, _ := s.state.Memory.Page(req.Page)
-	if open, full := s.full.of(req.Flow(), now); full && known.Open == 0 {
-		s.refused.Add(1)
-		return accepted{}, tooMany(req.URL, open)
+	if open, full := s.full.of(req.Flow(), now); full {
+		if known, _ := s.state.Memory.Page(req.Page); known.Open == 0 {
+			s.refused.Add(1)
+			return req, tooMany(req.URL, open)
+		}
 	}
 	if since, why := s.state.Refused(); !since.IsZero() {
 		s.refused.Add(1)
-		return accepted{}, unavailable("history", libra.CodeHistoryBehind, fmt.Sprintf("the page %q was not accepted: %s", req.URL, why), "try again when libra-recorder has caught up; its alarm has the cause")
+		return req, unavailable("history", libra.CodeHistoryBehind, fmt.Sprintf("the page %q was not accepted: %s", req.URL, why), "try again when libra-recorder has caught up; its alarm has the cause")
 	}
-	switch err := s.conn.Submit(ctx, req); {
+	return req, nil
+}
+
+// ask stores a request, for which there is a slot. The note is set if its client has an
+// open request for the page already.
+func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (accepted, *Problem) {
+	defer s.busy.Begin()()
+	now, by := req.Asked, client{req.Client, req.Label}.name()
+	doc := accepted{ID: req.Page, URL: req.URL, State: libra.Queued}
+	began := time.Now()
+	err := s.conn.Submit(ctx, req)
+	s.stored(began, err)
+	switch {
 	case err == nil:
-		s.log.Debug("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", client.name())
+		s.log.Debug("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", by)
 		s.submitted.Add(1)
 		s.state.SetStoring("", now)
 		s.state.OnRequest(req)
 	case errors.Is(err, libra.ErrOpen):
 		doc.Note = "already asked for and not yet answered: this is the same request"
-		if known.Open > 0 {
+		if known, _ := s.state.Memory.Page(req.Page); known.Open > 0 {
 			doc.State = known.Page().State
 		}
 	default:
 		s.refused.Add(1)
 		if p := s.refuseTooMany(req, err, now); p != nil {
-			s.log.Debug("submission refused", "url", req.URL, "client", client.name(), "err", err)
+			s.log.Debug("submission refused", "url", req.URL, "client", by, "err", err)
 			return accepted{}, p
 		}
 		if r.Context().Err() == nil { // else it was the client who gave up
 			s.state.SetStoring(err.Error(), now)
 		}
-		s.log.Warn("submission refused", "url", req.URL, "client", client.name(), "err", err)
+		s.log.Warn("submission refused", "url", req.URL, "client", by, "err", err)
 		return accepted{}, refusal(req.URL, err)
 	}
 	return doc, nil

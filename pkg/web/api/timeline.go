@@ -71,11 +71,15 @@ func (s *API) Timeline(ctx context.Context, alarm string, after state.Cursor, li
 	var transitions []libra.Transition
 	var notes []libra.Note
 	var err, noteErr error
-	state.Together(func() {
-		transitions, err = s.state.ReadTransitions(ctx, alarm, after, limit+1)
-	}, func() {
-		notes, noteErr = s.state.ReadNotes(ctx, alarm, after, limit+1)
-	})
+	end, refused := s.reading(ctx)
+	if refused == nil {
+		state.Together(func() {
+			transitions, err = s.state.ReadTransitions(ctx, alarm, after, limit+1)
+		}, func() {
+			notes, noteErr = s.state.ReadNotes(ctx, alarm, after, limit+1)
+		})
+	}
+	end()
 	list := s.inMemory(alarm, after, limit+1)
 	for _, t := range transitions {
 		list = append(list, ofTransition(t))
@@ -94,6 +98,9 @@ func (s *API) Timeline(ctx context.Context, alarm string, after state.Cursor, li
 		doc.Next = list[limit-1].place().String()
 	}
 	doc.Timeline = append(doc.Timeline, list...)
+	if refused != nil {
+		doc.TooManyRead("this is what is in memory")
+	}
 	if state.Unreadable(errors.Join(err, noteErr)) {
 		s.state.WithoutHistory(&doc.Freshness, "this is what is in memory")
 	}

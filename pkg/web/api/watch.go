@@ -76,11 +76,17 @@ func (s *API) watched(ctx context.Context, doc *PagesDoc, after state.Cursor, li
 
 // find is what is known of a page that is known to exist.
 func (s *API) find(ctx context.Context, id, url string) state.PageView {
-	v, err := s.state.Find(ctx, id)
-	if err != nil {
-		v.ID, v.URL = id, url
+	if v, known := s.state.Memory.Page(id); known {
+		return v
 	}
-	return v
+	end, refused := s.reading(ctx)
+	defer end()
+	if refused == nil {
+		if v, err := s.state.Seek(ctx, id); err == nil {
+			return v
+		}
+	}
+	return state.PageView{ID: id, URL: url}
 }
 
 // Bounds on how often a page is inspected.
@@ -124,6 +130,11 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 	if p != nil {
 		return accepted{}, p
 	}
+	slot, p := s.storing(ctx, r)
+	if p != nil {
+		return accepted{}, p
+	}
+	defer slot.End()
 	watch := event.Watch{Page: libra.PageID(url), URL: url, Site: s.cfg.Site, Client: client.key, Label: client.label, At: time.Now().UTC(), SchemeGuessed: guessed}
 	if asked.Every == WatchOff {
 		return s.endWatch(ctx, watch, asked)
@@ -155,7 +166,11 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 	if p := s.setWatch(ctx, watch); p != nil {
 		return accepted{}, p
 	}
-	doc, p := s.ask(ctx, r, event.Request{URL: url, SchemeGuessed: guessed, Watch: &watch})
+	doc := accepted{}
+	req, p := s.request(r, event.Request{URL: url, SchemeGuessed: guessed, Watch: &watch})
+	if p == nil {
+		doc, p = s.ask(ctx, r, req)
+	}
 	if p != nil { // the watch is stored, and that was asked for
 		doc = accepted{ID: watch.Page, URL: url, State: libra.Queued, Note: "the first inspection is when the watch is due, because a request was not accepted"}
 	}
@@ -180,7 +195,10 @@ func (s *API) endWatch(ctx context.Context, watch event.Watch, asked WatchAsked)
 
 // setWatch makes a change of a watch durable and keeps it in memory.
 func (s *API) setWatch(ctx context.Context, w event.Watch) *Problem {
-	if err := s.conn.SetWatch(ctx, w); err != nil {
+	began := time.Now()
+	err := s.conn.SetWatch(ctx, w)
+	s.stored(began, err)
+	if err != nil {
 		s.log.Warn("watch refused", "url", w.URL, "client", w.By(), "err", err)
 		return notStored(fmt.Sprintf("the watch of %q", w.URL), err)
 	}

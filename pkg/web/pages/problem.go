@@ -72,6 +72,8 @@ func (d *problemPage) word(p *api.Problem, r *http.Request) {
 		d.say("This was sent by another site", "A page of another site sent this to Libra, which accepts forms from its own pages only. Nothing was changed.")
 	case "bus", "full":
 		d.say("Not stored", "Libra cannot store anything at this moment, so nothing was changed. Go back and send it again in a few seconds.")
+	case "overloaded":
+		d.say("Too much to do at this moment", "Libra gets more requests than it can work on, so this one was refused and nothing was changed. Go back and try again in a few seconds.")
 	case "not-readable":
 		d.say("Not available at this moment", "Libra cannot read all of its data at this moment, and what you asked for is not in memory. Try again in a few seconds.")
 		if r.Method == http.MethodGet {

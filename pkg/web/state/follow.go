@@ -348,7 +348,9 @@ func (s *State) announceStatus() func([]ComponentDoc) {
 			now = append(now, g.What)
 		}
 		for _, d := range s.Degraded(time.Now()) {
-			now = append(now, d.Part)
+			if d.Code != libra.CodeOverloaded { // it comes and goes, and clients that ask would add to it
+				now = append(now, d.Part)
+			}
 		}
 		for _, c := range components {
 			now = append(now, c.name(), string(c.State))

@@ -235,6 +235,7 @@ func (s *State) Degraded(now time.Time) []Degraded {
 		})
 	}
 	list = append(list, s.restored(now)...)
+	list = append(list, s.crowds()...)
 	if since, why := s.historyBehind(now); !since.IsZero() {
 		list = append(list, Degraded{Part: SQLite, Code: libra.CodeHistoryBehind, Reason: "history is behind: " + why, Since: since})
 	}

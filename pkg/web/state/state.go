@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"libra/pkg/bus"
+	"libra/pkg/web/admission"
 )
 
 // Config is as in web.Config, which documents and fills in every field.
@@ -43,6 +44,10 @@ type State struct {
 	Watches *Watchlist
 	Hosts   *HostList
 	Hub     *Hub
+	// Stores bounds what is being stored on the bus for clients, Reads what is being read
+	// for them from the bus and SQLite.
+	Stores, Reads *admission.Limiter
+
 	health  *health
 	workers *asker
 	// resubmitted is what is done about open requests that the bus has lost.
@@ -63,6 +68,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History) *State {
 	return &State{
 		started: now, cfg: cfg, log: log, conn: conn, history: history,
 		Memory: newMemory(cfg.Bounds, cfg.Profile, watches.has), Notes: newNotebook(cfg.Bounds.Notes), Watches: watches, Hosts: newHostList(cfg.Bounds.Hosts), Hub: newHub(cfg.MaxStreams, cfg.Bounds.Streams),
+		Stores: admission.New(time.Now), Reads: admission.New(time.Now),
 		health: newHealth(now), workers: newAsker(conn), recallNow: make(chan struct{}, 1),
 	}
 }

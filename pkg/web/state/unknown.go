@@ -72,6 +72,11 @@ func (s *State) WithoutHistory(f *Freshness, what string) {
 	f.lack(since, libra.Because(libra.CodeHistoryUnreadable, "history cannot be read: "+what))
 }
 
+// TooManyRead adds that the list lacks what only SQLite has, which too many read now.
+func (f *Freshness) TooManyRead(what string) {
+	f.lack(time.Now(), libra.Because(libra.CodeOverloaded, "the history is not read, because too many requests read it at a time: "+what))
+}
+
 // FreshWatches is the freshness of the list of watches.
 func (s *State) FreshWatches() Freshness {
 	f := s.onBus(s.Watches.Ready(), "watches")

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"libra/pkg/libra"
+	"libra/pkg/web/admission"
+)
+
+// Admitted answers with a problem, before the body is read, where what h is to store would
+// be refused now.
+func (s *API) Admitted(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.state.Stores.Refuses(s.addressOf(r)) {
+			_ = http.NewResponseController(w).EnableFullDuplex() // else the answer waits for the body; a test's recorder has none
+			s.Fail(w, r, overloaded())
+			return
+		}
+		h(w, r)
+	}
+}
+
+// storing takes a slot of what may be stored at a time, for the client of r.
+func (s *API) storing(ctx context.Context, r *http.Request) (*admission.Slot, *Problem) {
+	slot, err := s.state.Stores.Acquire(ctx, s.addressOf(r))
+	return slot, notAdmitted(err)
+}
+
+// stored notes how long the bus took since began to store something: also where it took
+// too long. What it refuses at once says nothing.
+func (s *API) stored(began time.Time, err error) {
+	if took := time.Since(began); err == nil || errors.Is(err, libra.ErrUnavailable) && took >= slowCall {
+		s.state.Stores.Observe(took)
+	}
+}
+
+// slowCall is how long a call took that failed because the bus was slow, and not because
+// it was away.
+const slowCall = 500 * time.Millisecond
+
+type clientKey struct{}
+
+// Named is r with its client in its context, for what is read on its behalf.
+func (s *API) Named(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), clientKey{}, s.addressOf(r)))
+}
+
+// reading takes a slot of what may be read from bus and SQLite at a time, for the client
+// of a request with that context, see Named. end gives it back, and is never nil.
+func (s *API) reading(ctx context.Context) (end func(), p *Problem) {
+	client, _ := ctx.Value(clientKey{}).(string)
+	slot, err := s.state.Reads.Acquire(ctx, client)
+	if err != nil {
+		return func() {}, notAdmitted(err)
+	}
+	began := time.Now()
+	return func() {
+		s.state.Reads.Observe(time.Since(began))
+		slot.End()
+	}, nil
+}
+
+// notAdmitted is the problem of a request that got no slot.
+func notAdmitted(err error) *Problem {
+	if err == nil {
+		return nil
+	}
+	return overloaded()
+}
+
+func overloaded() *Problem {
+	return unavailable("overloaded", libra.CodeOverloaded, "too many requests are being answered at a time, and this one was refused unread", "try again in a few seconds")
+}
