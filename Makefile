@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X libra/pkg/daemon.Version=$(or $(VERSION),0.1.0) -X libra/pkg
 PROGRAMS := $(notdir $(wildcard cmd/libra*))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check bench faults soak accuracy hostile fuzz install uninstall clean
+.PHONY: help setup build run test check bench faults soak load accuracy hostile fuzz install uninstall clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,11 @@ soak: ## set up, then inject random faults for MINUTES=10, and check the totals
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
 	@scripts/soak $(or $(MINUTES),10)
+
+load: ## set up, then ask too much of Libra, and print what was wanted beside what was measured
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	@scripts/load
 
 install: build ## install programs and units on a host that runs systemd (root)
 	@scripts/install

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,13 +23,23 @@ import (
 // timeout of one request.
 const timeout = 5 * time.Second
 
+// mostPolls bounds how often a second it looks for reports, mostRefused how many refused
+// pages it remembers.
+const (
+	mostPolls   = 200
+	mostRefused = 10_000
+)
+
+// mostConns is on how many connections it submits: libra-web has 1024 for all.
+const mostConns = 600
+
 // maxInFlight bounds the requests in progress while Libra hangs.
 const maxInFlight = 512
 
 type generator struct {
 	cfg     Config
 	client  *http.Client
-	people  [8]*http.Client // who submit, in turn, each from an address of its own
+	people  []*http.Client // who submit, in turn, each from an address of its own
 	turn    atomic.Uint32
 	stopped atomic.Bool // no more submissions
 
@@ -36,9 +47,11 @@ type generator struct {
 	stats   Stats               // under mu, like all below
 	since   time.Time           // of stats
 	reads   []time.Duration     // of stats; of answered reads
+	submits [2][]time.Duration  // of stats; of submissions that were accepted, and refused
 	pages   map[string]*outcome // by page id
 	waiting []string            // accepted, no report read yet
 	known   []string            // a report was read
+	refused int                 // pages
 }
 
 type outcome struct {
@@ -46,15 +59,17 @@ type outcome struct {
 }
 
 func newGenerator(cfg Config) *generator {
-	g := &generator{cfg: cfg, since: time.Now(), pages: map[string]*outcome{}, client: client(net.Dialer{})}
-	for i := range g.people {
-		g.people[i] = client(net.Dialer{LocalAddr: Address(fmt.Sprint(cfg.Name, i))})
+	g := &generator{cfg: cfg, since: time.Now(), pages: map[string]*outcome{}, client: client(net.Dialer{}, 64)}
+	clients := cmp.Or(cfg.Clients, 8)
+	for i := range clients {
+		g.people = append(g.people, client(net.Dialer{LocalAddr: Address(fmt.Sprint(cfg.Name, i))}, max(2, mostConns/clients)))
 	}
 	return g
 }
 
-func client(from net.Dialer) *http.Client {
-	return &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: from.DialContext, MaxIdleConnsPerHost: 64, DisableCompression: true}}
+// client sends requests on so many connections at most.
+func client(from net.Dialer, conns int) *http.Client {
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: from.DialContext, MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns, DisableCompression: true}}
 }
 
 func (g *generator) run(ctx context.Context) {
@@ -65,36 +80,45 @@ func (g *generator) run(ctx context.Context) {
 			return
 		}
 		wg.Go(func() {
-			tick := time.NewTicker(time.Duration(float64(time.Second) / rate))
+			tick := time.NewTicker(max(time.Millisecond, time.Duration(float64(time.Second)/rate)))
 			defer tick.Stop()
+			most := max(1, int(rate/100)) // at a time, after a moment in which this process did not run
+			began, sent := time.Now(), 0
 			for {
 				select {
 				case <-ctx.Done():
 					return
 				case <-tick.C:
 				}
-				select {
-				case slots <- struct{}{}:
-					wg.Go(func() { defer func() { <-slots }(); do(context.WithoutCancel(ctx)) })
-				default:
-					g.count("too many requests in progress", func(*Stats) {})
+				due := int(time.Since(began).Seconds() * rate)
+				for sent = max(sent, due-most); sent < due; sent++ {
+					select {
+					case slots <- struct{}{}:
+						wg.Go(func() { defer func() { <-slots }(); do(context.WithoutCancel(ctx)) })
+					default:
+						g.count("too many requests in progress", func(*Stats) {})
+					}
 				}
 			}
 		})
+	}
+	alone := func(n int, do func(context.Context), over func() bool) {
+		for range n {
+			wg.Go(func() {
+				for ctx.Err() == nil && !over() {
+					do(context.WithoutCancel(ctx))
+				}
+			})
+		}
 	}
 	wg.Go(func() { g.measureStalls(ctx) })
 	pace(g.cfg.Submits, g.submit)
 	pace(g.cfg.Reads, g.read)
 	if g.cfg.Submits > 0 {
-		pace(max(20, 4*g.cfg.Submits), g.pollReport)
+		pace(min(max(20, 4*g.cfg.Submits), mostPolls), g.pollReport)
 	}
-	for range g.cfg.Readers {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				g.read(context.WithoutCancel(ctx))
-			}
-		})
-	}
+	alone(g.cfg.Readers, g.read, func() bool { return false })
+	alone(g.cfg.Submitters, g.submit, g.stopped.Load)
 	wg.Wait()
 }
 
@@ -135,7 +159,9 @@ func (g *generator) mark() Stats {
 	s := g.stats
 	s.Seconds = time.Since(g.since).Seconds()
 	s.P50, s.P99, s.SlowestRead = quantiles(g.reads)
-	g.stats, g.since, g.reads = Stats{}, time.Now(), nil
+	s.AcceptedP50, s.AcceptedP99, _ = quantiles(g.submits[0])
+	_, s.RefusedP99, _ = quantiles(g.submits[1])
+	g.stats, g.since, g.reads, g.submits = Stats{}, time.Now(), nil, [2][]time.Duration{}
 	return s
 }
 
@@ -190,9 +216,14 @@ func (g *generator) submit(ctx context.Context) {
 			s.Accepted++
 			o.accepted = true
 			g.waiting = append(g.waiting, id)
+			g.submits[0] = append(g.submits[0], took)
 		case header.Get("Retry-After") != "" && (code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests):
 			s.Refused++
 			o.refused = true
+			g.submits[1] = append(g.submits[1], took)
+			if g.refused++; g.refused > mostRefused {
+				delete(g.pages, id)
+			}
 		default:
 			s.BadRefusals++
 			o.refused = true

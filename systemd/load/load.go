@@ -18,11 +18,14 @@ type Config struct {
 	Site string // URL below which every submission is another page
 	// Name is that of the generator, in URLs and as X-Libra-Client.
 	Name string
+	// Clients is from how many addresses it submits, each of which is a client to Libra;
+	// 0 is 8.
+	Clients int
 	// Submits and Reads per second, whether or not earlier ones have a response.
 	Submits, Reads float64
-	// Readers each send one read after the other, as fast as they can; Reads is 0
-	// then.
-	Readers int
+	// Readers and Submitters each send one request after the other, as fast as they can;
+	// Reads, or Submits, is 0 then.
+	Readers, Submitters int
 }
 
 // Stats are what happened since the last mark.
@@ -34,6 +37,8 @@ type Stats struct {
 	BadRefusals   int // refused without Retry-After, or with another status
 	Unknown       int // no response: it may have been accepted or not
 	SlowestSubmit time.Duration
+	// AcceptedP50 and so on are of the responses to submissions.
+	AcceptedP50, AcceptedP99, RefusedP99 time.Duration
 
 	Reads    int
 	Answered int // 200
