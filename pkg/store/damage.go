@@ -54,6 +54,20 @@ func (w *Writer) Intact() error {
 	return nil
 }
 
+// emptied returns ErrDamaged where a database was truncated to nothing: a new one is empty
+// too, but has no log yet. SQLite would make the empty file a new database, and cannot while
+// a reader has it open.
+func emptied(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() > 0 {
+		return nil // Open says what is wrong
+	}
+	if _, err := os.Stat(path + "-wal"); err != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: database %q was truncated to 0 bytes", ErrDamaged, path)
+}
+
 // quickCheck reads the whole file once.
 func quickCheck(ctx context.Context, conn *sql.Conn) error {
 	var verdict string

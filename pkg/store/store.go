@@ -59,6 +59,9 @@ func Open(ctx context.Context, path string) (*Writer, error) {
 	if err := writable(path); err != nil {
 		return nil, err
 	}
+	if err := emptied(path); err != nil {
+		return nil, err
+	}
 	db, err := open(path, url.Values{
 		"_busy_timeout": {"1000"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"},
 		"_foreign_keys": {"on"}, "_txlock": {"immediate"}, "_cache_size": {"-4000"},

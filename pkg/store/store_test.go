@@ -362,3 +362,34 @@ func TestSinceIsTheCreationOrTheFirstRequest(t *testing.T) {
 		t.Errorf("after the upgrade: %v, %v; want %v", at, err, start)
 	}
 }
+
+// A database that was truncated to nothing while no writer had it open is damaged, and not a
+// new one: a reader that has it open would keep the writer from making one of it.
+func TestTruncatedWhileClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "libra.db")
+	w := openWriter(t, path)
+	if _, err := w.AddReports(t.Context(), []event.Reported{reported(1, 1)}, event.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	r := store.NewReader(path)
+	defer r.Close()
+	if err := r.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Close(), os.Truncate(path, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(t.Context(), path); !errors.Is(err, store.ErrDamaged) {
+		t.Fatalf("Open: %v", err)
+	}
+	if _, err := store.SetAside(path, false, start); err != nil {
+		t.Fatal(err)
+	}
+	w = openWriter(t, path)
+	if _, err := w.AddReports(t.Context(), []event.Reported{reported(1, 2)}, event.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Report(t.Context(), reported(1, 2).Request.Page); err != nil {
+		t.Errorf("of the new database: %v", err)
+	}
+}
