@@ -28,11 +28,7 @@ func TestReportsAreNotDiscardedUnrecorded(t *testing.T) {
 		}
 		return s.CachedInfo()
 	}
-	small := stream(event.ReportStream).Config
-	small.MaxBytes = 16 << 20 // some 730 reports
-	if _, err := js.UpdateStream(t.Context(), small); err != nil {
-		t.Fatal(err)
-	}
+	b.Resize(event.ReportStream, 16<<20) // some 730 reports
 	web, guard, inspector := b.Connect("web"), b.Connect("bus"), b.Connect("inspector")
 	for n := range requests {
 		r := typical(n, 0).Request

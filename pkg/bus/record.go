@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,10 +34,14 @@ type Recording[T any] struct {
 	// Began is called whenever reading begins; fresh is set where the store's
 	// position is of another incarnation of the stream. May be nil.
 	Began func(ctx context.Context, fresh bool)
-	// Lost is called with each gap in what is read: messages that the bus has discarded
-	// before they were recorded. May be nil: where the newest of a subject replaces the
+	// Lost is called with each gap in what is read, before Store is with what follows it:
+	// messages that the bus has discarded before they were recorded. May be nil: where the newest of a subject replaces the
 	// others, gaps are usual.
-	Lost func(Gap)
+	Lost func(event.Gap)
+	// Known returns the newest position that an earlier store is known to have had. It
+	// is asked where the position of the store is of another incarnation of the stream,
+	// or zero: what the bus has discarded after the known one is a gap. May be nil.
+	Known func() event.Position
 	// Loop supervises the goroutine that records; may be nil. From and Store
 	// each return within a second or two, or declare more to it themselves.
 	Loop Loop
@@ -45,29 +50,39 @@ type Recording[T any] struct {
 	Most int
 }
 
-// Gap is what a stream no longer had when it was read.
-type Gap struct {
-	Count uint64
-	First uint64    // its sequence
-	Until time.Time // when the first message after it was stored
+// gaps finds the gaps in what is read.
+type gaps struct {
+	after uint64 // the last sequence read; 0 where that is not known
+	known uint64 // the last that an earlier store has; 0 where that is not known
 }
 
-// gaps finds the gaps in what is read. after is the last sequence before it, 0 where that
-// is not known.
-type gaps struct{ after uint64 }
-
-func (g *gaps) look(batch []jetstream.Msg, lost func(Gap)) {
+func (g *gaps) look(batch []jetstream.Msg, lost func(event.Gap)) {
 	for _, m := range batch {
 		meta, err := m.Metadata()
 		if err != nil || meta.Sequence.Stream <= g.after {
 			continue // delivered again
 		}
-		at := meta.Sequence.Stream
-		if g.after > 0 && at > g.after+1 && lost != nil {
-			lost(Gap{Count: at - g.after - 1, First: g.after + 1, Until: meta.Timestamp.UTC()})
+		at, before := meta.Sequence.Stream, cmp.Or(g.after, g.known)
+		if before > 0 && at > before+1 && lost != nil {
+			lost(event.Gap{Count: at - before - 1, First: before + 1, Until: meta.Timestamp.UTC(), Found: time.Now().UTC()})
 		}
 		g.after = at
 	}
+}
+
+// gapsFrom begins to find gaps after the position of a store, in the incarnation of the
+// stream that was made at created.
+func (r Recording[T]) gapsFrom(from event.Position, created time.Time, fresh bool) *gaps {
+	if !fresh {
+		return &gaps{after: from.Sequence}
+	}
+	g := &gaps{}
+	if r.Known != nil {
+		if p := r.Known(); p.Created.Equal(created) {
+			g.known = p.Sequence
+		}
+	}
+	return g
 }
 
 func (r Recording[T]) most() int {
@@ -101,10 +116,7 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 		if r.Began != nil {
 			r.Began(ctx, fresh)
 		}
-		if fresh {
-			from.Sequence = 0
-		}
-		if err := pull(ctx, s, cons, created, &gaps{from.Sequence}, r); err != nil {
+		if err := pull(ctx, s, cons, created, r.gapsFrom(from, created, fresh), r); err != nil {
 			return err
 		}
 	}

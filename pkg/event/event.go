@@ -260,6 +260,15 @@ const RestoringCounter = "restoring_since_unix"
 // they may be.
 const RefusedCounter = "refused_since_unix"
 
+// LostAlarm is the alarm about reports that the history lacks for good. The recorder's
+// heartbeats say when it found the newest gap that nobody has acknowledged (LostCounter,
+// unix time; 0 for none), and how many reports all of those have (MissingCounter).
+const (
+	LostAlarm      = "lost"
+	LostCounter    = "lost_at_unix"
+	MissingCounter = "reports_missing"
+)
+
 // Trouble is a fault that a component sees in something it depends on, and
 // that is an alarm while the component's heartbeats name it.
 type Trouble struct {
@@ -276,4 +285,12 @@ type Trouble struct {
 type Position struct {
 	Created  time.Time // when the stream was made
 	Sequence uint64    // of the last message taken; 0 before the first
+}
+
+// Gap is what a stream no longer had when it was read.
+type Gap struct {
+	Count uint64
+	First uint64    // its sequence
+	Until time.Time // when the first message after it was stored
+	Found time.Time // when it was read
 }

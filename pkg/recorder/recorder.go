@@ -54,9 +54,10 @@ type Recorder struct {
 
 	openStore func(context.Context, string) (*store.Writer, error)
 
+	losses losses
+
 	recorded  atomic.Int64
 	restored  atomic.Int64
-	lost      atomic.Int64
 	grown     atomic.Int64
 	busy      meter.Meter // the writer
 	restoring restorations
@@ -66,7 +67,10 @@ type Recorder struct {
 
 // New makes a recorder that reports its state to status.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger, status func(string)) *Recorder {
-	return &Recorder{cfg: cfg, conn: conn, log: log, status: status, turn: make(chan struct{}, 1), failing: map[string]bool{}, openStore: store.Open}
+	return &Recorder{
+		cfg: cfg, conn: conn, log: log, status: status, turn: make(chan struct{}, 1), failing: map[string]bool{}, openStore: store.Open,
+		losses: losses{found: make(chan struct{}, 1)},
+	}
 }
 
 // Recorded counts the reports stored since the start.
@@ -75,22 +79,12 @@ func (r *Recorder) Recorded() int64 { return r.recorded.Load() }
 // Restored counts the messages published again, for a bus that had lost them.
 func (r *Recorder) Restored() int64 { return r.restored.Load() }
 
-// Lost counts the reports that the bus discarded before they were recorded, by what was
-// read since the start.
-func (r *Recorder) Lost() int64 { return r.lost.Load() }
-
 // Grown is by how many bytes the reports stored since the start have made the history
 // larger.
 func (r *Recorder) Grown() int64 { return r.grown.Load() }
 
 // Busy is how long the one writer has been at work, in microseconds.
 func (r *Recorder) Busy() int64 { return r.busy.Spent() }
-
-// noteGap leaves a note of reports that nobody can record any more.
-func (r *Recorder) noteGap(g bus.Gap) {
-	r.lost.Add(int64(g.Count))
-	r.log.Error("reports were lost: the bus discarded them before they were recorded", "count", g.Count, "first", g.First, "until", g.Until)
-}
 
 // BehindSince is the unix time since when the database cannot be written; 0 while
 // it can.
@@ -122,6 +116,7 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	defer r.close()
 	defer beside.Wait()
 	beside.Go(func() { r.prune(ctx) })
+	beside.Go(func() { r.noteLosses(ctx) })
 	restored := func(what string, restore func(context.Context, *restoration)) func(context.Context, bool) {
 		return func(ctx context.Context, fresh bool) {
 			if fresh {
@@ -133,11 +128,11 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, loop: loops.Reports, add: r.addReports}
 	recordReports := func() error {
 		recording := reports.recording(restored("newest reports", r.restoreReports))
-		recording.Lost = r.noteGap
+		recording.Lost, recording.Known = r.findGap, r.lastKnown
 		return r.conn.RecordReports(ctx, recording)
 	}
 	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, loop: loops.Alarms, add: (*store.Writer).AddAlarms}
-	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, loop: loops.Notes, add: (*store.Writer).AddNotes}
+	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, loop: loops.Notes, add: r.addNotes}
 	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, loop: loops.Watches, add: (*store.Writer).AddWatches}
 	record := []func() error{
 		recordReports,
@@ -181,18 +176,22 @@ func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
 	err = l.write(ctx, l.stream, l.loop, func(w *store.Writer, opened int) error {
 		l.opened = opened
 		p, err = w.Position(ctx, l.stream)
+		if err == nil && l.stream == event.ReportStream {
+			l.beginReports(ctx, w, p)
+		}
 		return err
 	})
 	return p, err
 }
 
-// store stores a batch; with an empty one it only checks the database.
+// store stores a batch, which is empty where all of it was refused; without a position
+// it only checks the database.
 func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) error {
 	return l.write(ctx, l.stream, l.loop, func(w *store.Writer, opened int) error {
 		if opened != l.opened {
 			return bus.ErrRewind
 		}
-		if len(batch) == 0 {
+		if after == (event.Position{}) {
 			return nil
 		}
 		return l.add(w, ctx, batch, after)
@@ -205,13 +204,14 @@ func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []even
 	if err != nil {
 		return err
 	}
-	added, err := w.AddReports(ctx, batch, after)
+	added, err := w.AddReports(ctx, batch, after, r.losses.gaps...)
 	if err != nil {
 		return err
 	}
 	if used, err := w.Used(ctx); err == nil { // else the next write shows what is wrong
 		r.grown.Add(max(0, used-before))
 	}
+	r.storedReports(ctx, w, after)
 	r.recorded.Add(int64(added))
 	for _, b := range batch {
 		r.log.Debug("report recorded", "request", b.Request.ID, "page", b.Request.Page, "outcome", b.Report.Outcome, "batch", len(batch), "dur", time.Since(start).Round(time.Microsecond))
@@ -244,7 +244,7 @@ func (r *Recorder) write(ctx context.Context, stream string, supervised bus.Loop
 	case errors.Is(err, bus.ErrRewind), errors.Is(err, errOpening):
 		return err
 	case errors.Is(err, store.ErrDamaged):
-		err = errors.Join(err, r.setAside(err))
+		err = errors.Join(err, r.setAside(ctx, err))
 	case errors.Is(err, store.ErrReadOnly):
 		r.closeWriter()
 	}
@@ -284,9 +284,12 @@ func (r *Recorder) awaitTurn(ctx context.Context, loop bus.Loop) error {
 
 // setAside moves a damaged database out of the way, so that the next attempt
 // makes a new one. Callers hold mu.
-func (r *Recorder) setAside(damage error) error {
+func (r *Recorder) setAside(ctx context.Context, damage error) error {
 	_, statErr := os.Stat(r.cfg.Path)
 	replaced := errors.Is(damage, store.ErrReplaced) && statErr == nil
+	if !replaced {
+		r.knowDamaged(ctx)
+	}
 	aside, err := store.SetAside(r.cfg.Path, replaced, time.Now())
 	r.closeWriter()
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"libra/pkg/event"
 )
 
 // Reader reads a database that another process writes. The file may be created
@@ -66,6 +68,25 @@ func (r *Reader) Since(ctx context.Context) (at time.Time, err error) {
 		}
 	}
 	return at, explain(r.path, rows.Err())
+}
+
+// Position returns the position up to which a stream is stored, as Writer.Position does.
+func (r *Reader) Position(ctx context.Context, stream string) (p event.Position, err error) {
+	rows, done, err := r.query(ctx, `SELECT created, sequence FROM position WHERE stream = ?`, stream)
+	if err != nil {
+		return p, explain(r.path, err)
+	}
+	defer done()
+	for rows.Next() {
+		var created string
+		if err := rows.Scan(&created, &p.Sequence); err != nil {
+			return event.Position{}, explain(r.path, err)
+		}
+		if p.Created, err = time.Parse(timeFormat, created); err != nil {
+			return event.Position{}, explain(r.path, err)
+		}
+	}
+	return p, explain(r.path, rows.Err())
 }
 
 // query runs a query on the file that is at the path now.

@@ -16,9 +16,9 @@ import (
 )
 
 // AddReports stores reports and the position of their stream in one transaction,
-// which is on disk when it returns nil. It skips a report whose request has one
-// already; added counts the others.
-func (w *Writer) AddReports(ctx context.Context, reports []event.Reported, after event.Position) (added int, err error) {
+// which is on disk when it returns nil, with the gaps that were found before and between
+// them. It skips a report whose request has one already; added counts the others.
+func (w *Writer) AddReports(ctx context.Context, reports []event.Reported, after event.Position, gaps ...event.Gap) (added int, err error) {
 	err = w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, r := range reports {
 			n, err := addReport(ctx, tx, r)
@@ -26,6 +26,11 @@ func (w *Writer) AddReports(ctx context.Context, reports []event.Reported, after
 				return fmt.Errorf("store report of request %s: %w", r.Request.ID, err)
 			}
 			added += n
+		}
+		for _, g := range gaps {
+			if err := addGap(ctx, tx, after.Created, g); err != nil {
+				return fmt.Errorf("store gap before report %d: %w", g.First+g.Count, err)
+			}
 		}
 		return setPosition(ctx, tx, event.ReportStream, after)
 	})

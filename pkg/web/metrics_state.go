@@ -69,7 +69,7 @@ var (
 
 // heartbeatMetrics maps the counters of heartbeats to metrics labelled with
 // component and instance. Despite their name not all of them only grow. A nil
-// entry is one that another metric shows; a counter that is not listed, of a
+// entry is one that another metric or an alarm shows; a counter that is not listed, of a
 // component of another version, is left out.
 var heartbeatMetrics = map[string]*metric{
 	"goroutines":           heartbeatMetric(gauge, "libra_component_goroutines", "Goroutines of the component."),
@@ -92,6 +92,8 @@ var heartbeatMetrics = map[string]*metric{
 	"history_grown_bytes":  heartbeatMetric(counter, "libra_recorder_history_grown_bytes_total", "Bytes by which reports have made the history larger."),
 	"prune_at_percent":     heartbeatMetric(gauge, "libra_recorder_prune_at_percent", "How full the disk is, in per cent, when the oldest reports are removed; 0: they never are."),
 	"reports_lost":         heartbeatMetric(counter, "libra_recorder_reports_lost_total", "Reports that the bus discarded before they were recorded."),
+	event.MissingCounter:   heartbeatMetric(gauge, "libra_recorder_reports_missing", "Reports lost in the last 7 days, in gaps that nobody has acknowledged."),
+	event.LostCounter:      nil, // the alarm "lost"
 	event.RestoringCounter: heartbeatMetric(gauge, "libra_recorder_restoring_seconds", "For how long the recorder has been publishing again what the bus has lost; 0 while it is not."),
 	event.StoppedCounter:   heartbeatMetric(gauge, "libra_bus_stopped_seconds", "For how long a stream of the bus has stored nothing; 0 while all of them store."),
 	event.RefusedCounter:   heartbeatMetric(gauge, "libra_bus_refused_seconds", "For how long no request is accepted because too many reports are not recorded; 0 while they are."),

@@ -89,6 +89,10 @@ func counterName(t *testing.T, arg ast.Expr) string {
 			return event.RestoringCounter
 		case "RefusedCounter":
 			return event.RefusedCounter
+		case "LostCounter":
+			return event.LostCounter
+		case "MissingCounter":
+			return event.MissingCounter
 		case "BehindCounter":
 			return state.BehindCounter
 		}

@@ -96,6 +96,33 @@ func (b *Bus) Cramped(stream string) {
 	}
 }
 
+// Discard removes the messages before a sequence, as a stream that is full does.
+func (b *Bus) Discard(stream string, before uint64) {
+	b.t.Helper()
+	s, err := b.jetStream().Stream(context.Background(), stream)
+	if err == nil {
+		err = s.Purge(context.Background(), jetstream.WithPurgeSequence(before))
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Resize changes how many bytes a stream may take.
+func (b *Bus) Resize(stream string, space int64) {
+	b.t.Helper()
+	js := b.jetStream()
+	s, err := js.Stream(context.Background(), stream)
+	if err == nil {
+		cfg := s.CachedInfo().Config
+		cfg.MaxBytes = space
+		_, err = js.UpdateStream(context.Background(), cfg)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // Stored counts the messages of a stream; -1 for a stream that is lost.
 func (b *Bus) Stored(stream string) int {
 	b.t.Helper()

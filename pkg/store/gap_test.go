@@ -1,0 +1,82 @@
+package store_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/store"
+)
+
+// Gaps are stored once, with the position after them, and summed up: those since a time, and
+// after the newest acknowledgement of their alarm. Too many are not kept.
+func TestGaps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "libra.db")
+	w := openWriter(t, path)
+	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
+	gap := func(first uint64, found int) event.Gap {
+		return event.Gap{Count: 3, First: first, Until: at(found - 1), Found: at(found)}
+	}
+	add := func(sequence uint64, gaps ...event.Gap) {
+		t.Helper()
+		if _, err := w.AddReports(t.Context(), nil, event.Position{Created: start, Sequence: sequence}, gaps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(since int, want store.Missing) {
+		t.Helper()
+		got, err := w.Missing(t.Context(), at(since))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("since minute %d (-want +got):\n%s", since, diff)
+		}
+	}
+	want(0, store.Missing{})
+	add(10, gap(4, 1), gap(8, 2))
+	add(10, gap(4, 5)) // found again
+	want(0, store.Missing{Reports: 6, Newest: at(2)})
+	want(2, store.Missing{Reports: 3, Newest: at(2)})
+	want(3, store.Missing{})
+
+	r := store.NewReader(path)
+	defer r.Close()
+	if p, err := r.Position(t.Context(), event.ReportStream); err != nil || p != (event.Position{Created: start, Sequence: 10}) {
+		t.Errorf("Position = %v, %v", p, err)
+	}
+	if p, err := r.Position(t.Context(), event.AlarmStream); err != nil || p != (event.Position{}) {
+		t.Errorf("Position of a stream that was never stored = %v, %v", p, err)
+	}
+
+	notes, err := w.GapsWithoutNote(t.Context())
+	if err != nil || len(notes) != 2 {
+		t.Fatalf("%+v, %v", notes, err)
+	}
+	if n := notes[0]; n.Alarm != event.LostAlarm || !n.At.Equal(at(1)) ||
+		n.Text != "3 reports are missing from before "+libra.FormatTime(at(0))+", from number 4 of the stream on: the bus had discarded what was not recorded" {
+		t.Errorf("%+v", n)
+	}
+	other := libra.Note{ID: "a", Kind: libra.Acknowledged, At: at(9), Alarm: "bus"}
+	early := libra.Note{ID: "b", Kind: libra.Acknowledged, At: at(1), Alarm: event.LostAlarm}
+	if err := w.AddNotes(t.Context(), []libra.Note{notes[0], other, early}, event.Position{}); err != nil {
+		t.Fatal(err)
+	}
+	want(0, store.Missing{Reports: 3, Newest: at(2)})
+	if notes, err := w.GapsWithoutNote(t.Context()); err != nil || len(notes) != 1 {
+		t.Errorf("%+v, %v", notes, err)
+	}
+	for n := range 40 {
+		var many []event.Gap
+		for i := range 50 {
+			many = append(many, gap(uint64(100+50*n+i)*10, 100+n))
+		}
+		add(uint64(2000+n), many...)
+	}
+	want(0, store.Missing{Reports: 3000, Newest: at(139)})
+	want(120, store.Missing{Reports: 3000, Newest: at(139)})
+}
