@@ -60,6 +60,7 @@ type Broker struct {
 	srv   *server.Server
 	space int64
 	store string
+	fault string // what the server reported at the last look; belongs to Healthy's goroutine
 }
 
 // Start returns when the bus accepts connections and its streams are recovered.
@@ -129,7 +130,9 @@ func (b *Broker) Connections() int { return b.srv.NumClients() }
 // on a full disk stops until the server is restarted; that counts once the disk
 // has room again, because before that a restart changes nothing. stopped is why a
 // stream stores nothing more, in the server's words, or "" while all of them store:
-// clients that use other streams do not notice it.
+// clients that use other streams do not notice it. Neither is said before the server
+// reports the same twice in a row: it reports a stream that is being deleted as one that
+// could not be recovered. Calls belong to one goroutine.
 func (b *Broker) Healthy() (stopped string, err error) {
 	if !b.srv.Running() {
 		return "", errors.New("the server has stopped")
@@ -137,16 +140,19 @@ func (b *Broker) Healthy() (stopped string, err error) {
 	if !b.srv.JetStreamEnabled() {
 		return "", errors.New("JetStream has stopped")
 	}
-	if stopped = b.stopped(); stopped == "" {
+	before := b.fault
+	if b.fault = b.report(); b.fault == "" || b.fault != before {
 		return "", nil
 	}
+	stopped = b.fault
 	if free, err := freeSpace(b.store); err != nil || free < room {
 		return stopped, nil
 	}
 	return stopped, fmt.Errorf("the server reports: %s", stopped)
 }
 
-func (b *Broker) stopped() string {
+// report is what is wrong in the server's words, or "".
+func (b *Broker) report() string {
 	var health response
 	b.srv.HandleHealthz(&health, &http.Request{URL: &url.URL{Path: "/healthz"}})
 	if health.status == 0 || health.status == http.StatusOK {

@@ -155,6 +155,37 @@ func TestAnonymousClientsAreRefused(t *testing.T) {
 	}
 }
 
+// A stream in the middle of its deletion, whose folder is still there, is no reason to
+// restart; one that cannot be recovered is.
+func TestStreamThatIsBeingDeleted(t *testing.T) {
+	store := ""
+	b, err := start(t, func(cfg *broker.Config) { store = cfg.Store })
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(store, "jetstream", "LIBRA", "streams", "DELETED")
+	for round := range 3 {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if stopped, err := b.Healthy(); err != nil || stopped != "" {
+			t.Errorf("round %d, first look: %q, %v", round, stopped, err)
+		}
+		if round == 2 {
+			break
+		}
+		if err := os.Remove(folder); err != nil {
+			t.Fatal(err)
+		}
+		if stopped, err := b.Healthy(); err != nil || stopped != "" {
+			t.Errorf("round %d, second look: %q, %v", round, stopped, err)
+		}
+	}
+	if stopped, err := b.Healthy(); err == nil || !strings.Contains(stopped, "DELETED") {
+		t.Errorf("the folder stays: %q, %v", stopped, err)
+	}
+}
+
 func TestStartNamesTheFault(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
