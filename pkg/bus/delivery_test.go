@@ -52,7 +52,8 @@ func lastSequence(t *testing.T, b *bustest.Bus, name string) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.CachedInfo().State.LastSeq
+	info := s.CachedInfo()
+	return info.State.LastSeq - max(info.Config.FirstSeq, 1) + 1
 }
 
 // A request whose wake-up is lost is found by the poll.

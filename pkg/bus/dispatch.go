@@ -77,7 +77,7 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 // are full, too: nothing waits in a queue that could overflow.
 type dispatcher struct {
 	conn  supervised
-	inbox claims
+	inbox *claims
 	news  chan struct{} // holds one where a lane has been woken since the last receive
 
 	mu    sync.Mutex

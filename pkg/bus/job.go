@@ -3,6 +3,8 @@ package bus
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -73,33 +75,40 @@ type claims struct {
 	nc    *nats.Conn
 	inbox string
 	sub   *nats.Subscription
+	count int // of claims so far: the last token of the subject to which one is answered
 }
 
-func (c *Conn) newClaims() (claims, error) {
+func (c *Conn) newClaims() (*claims, error) {
 	inbox := c.nc.NewInbox()
-	sub, err := c.nc.SubscribeSync(inbox)
-	return claims{c.nc, inbox, sub}, unavailable(err)
+	sub, err := c.nc.SubscribeSync(inbox + ".*")
+	return &claims{nc: c.nc, inbox: inbox, sub: sub}, unavailable(err)
 }
 
 // next takes the next message of a lane; ok is false where none waits. After an error,
-// a message that was claimed all the same may be the next, of whatever lane.
-func (c claims) next(ctx context.Context, lane int) (m claimed, ok bool, err error) {
+// a message that was claimed all the same may be the next, of whatever lane. It belongs
+// to one goroutine.
+func (c *claims) next(ctx context.Context, lane int) (m claimed, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	if err := c.nc.PublishRequest(nextSubject(lane), c.inbox, []byte(`{"batch": 1, "no_wait": true}`)); err != nil {
+	c.count++
+	inbox := c.inbox + "." + strconv.Itoa(c.count)
+	if err := c.nc.PublishRequest(nextSubject(lane), inbox, []byte(`{"batch": 1, "no_wait": true}`)); err != nil {
 		return m, false, err
 	}
-	msg, err := c.sub.NextMsgWithContext(ctx)
-	if err != nil {
-		return m, false, err
-	}
-	switch status := msg.Header.Get("Status"); {
-	case msg.Subject != c.inbox:
-		return claimed{c.nc, msg}, true, nil
-	case status == "404" || status == "408": // no message
-		return m, false, nil
-	default:
-		return m, false, fmt.Errorf("%s %s", status, msg.Header.Get("Description"))
+	for {
+		msg, err := c.sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return m, false, err
+		}
+		switch status := msg.Header.Get("Status"); {
+		case !strings.HasPrefix(msg.Subject, c.inbox):
+			return claimed{c.nc, msg}, true, nil
+		case msg.Subject != inbox: // the answer to a claim that was given up
+		case status == "404" || status == "408": // no message
+			return m, false, nil
+		default:
+			return m, false, fmt.Errorf("%s %s", status, msg.Header.Get("Description"))
+		}
 	}
 }
 

@@ -98,24 +98,37 @@ func (c *Conn) EnsureStreams(ctx context.Context, space Space) error {
 		err := c.retry(ctx, "make stream "+cfg.Name, func() error {
 			ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 			defer cancel()
-			if space.Keep {
-				old, err := c.js.Stream(ctx, cfg.Name)
-				if err == nil {
-					cfg.MaxBytes = old.CachedInfo().Config.MaxBytes
-				} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
-					return err
-				} else if size := space.sizes[cfg.Name]; size != 0 {
-					cfg.MaxBytes = size
-				}
-			}
-			_, err := c.js.CreateOrUpdateStream(ctx, cfg)
-			return err
+			return c.ensureStream(ctx, cfg, space)
 		})
 		if err != nil {
 			return fmt.Errorf("make stream %s: %w", cfg.Name, err)
 		}
 	}
 	return c.ensureLanes(ctx)
+}
+
+func (c *Conn) ensureStream(ctx context.Context, cfg jetstream.StreamConfig, space Space) error {
+	old, err := c.js.Stream(ctx, cfg.Name)
+	switch {
+	case err == nil:
+		cfg.FirstSeq = old.CachedInfo().Config.FirstSeq
+		if space.Keep {
+			cfg.MaxBytes = old.CachedInfo().Config.MaxBytes
+		}
+	case !errors.Is(err, jetstream.ErrStreamNotFound):
+		return err
+	default:
+		if cfg.Name == event.RequestStream {
+			// Above every number that a lost one had: a worker that still has a request
+			// of it acknowledges by number, and would remove another one here.
+			cfg.FirstSeq = uint64(time.Now().UnixMilli())
+		}
+		if size := space.sizes[cfg.Name]; space.Keep && size != 0 {
+			cfg.MaxBytes = size
+		}
+	}
+	_, err = c.js.CreateOrUpdateStream(ctx, cfg)
+	return err
 }
 
 // Published counts the messages that the bus has stored for this connection.

@@ -1,8 +1,10 @@
 package bus_test
 
 import (
+	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
@@ -79,6 +81,9 @@ func TestLostStreamsAreMadeAgain(t *testing.T) {
 		if err := keeper.Ensure(ctx); err != nil {
 			t.Fatal(err)
 		}
+		if name == event.RequestStream { // its numbers go on, see TestLateAcknowledgement
+			before.Config.FirstSeq = info(name).Config.FirstSeq
+		}
 		if diff := cmp.Diff(before.Config, info(name).Config); diff != "" {
 			t.Errorf("%s was made differently:\n%s", name, diff)
 		}
@@ -91,5 +96,44 @@ func TestLostStreamsAreMadeAgain(t *testing.T) {
 	}
 	if err := b.Connect("web").Submit(ctx, request("alice", 1)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A worker that ends a request of a lost stream does not remove another request, which
+// has come to its place in the new stream and is in progress.
+func TestLateAcknowledgement(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx := testDeadline(t)
+	web, inspector := b.Connect("web"), b.Connect("inspector")
+	jobs := make(chan bus.Job, 2)
+	claim := func(n int) bus.Job {
+		t.Helper()
+		if err := web.Submit(ctx, request("alice", n)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case j := <-jobs:
+			return j
+		case <-ctx.Done():
+			t.Fatal("nobody claims the request")
+			return bus.Job{}
+		}
+	}
+	background(t, func(ctx context.Context) error {
+		return inspector.Work(ctx, bustest.Slots(2), time.Minute, nil, func(ctx context.Context, j bus.Job) {
+			jobs <- j
+			<-ctx.Done()
+		})
+	})
+	late := claim(1)
+	b.Lose(event.RequestStream)
+	b.Streams()
+	claim(2)
+	if err := late.Done(ctx); err != nil {
+		t.Log(err) // the bus does not know it any more
+	}
+	if n := b.Stored(event.RequestStream); n != 1 {
+		t.Errorf("%d requests are stored, want the one in progress", n)
 	}
 }
