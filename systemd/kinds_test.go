@@ -309,3 +309,37 @@ func TestHistoryAlarmsAreNotified(t *testing.T) {
 	wantCleared(t, "libra-recorder", "History is recorded again")
 	wantCleared(t, "history", "No damaged database was set aside recently")
 }
+
+// Reports that the bus discards before they are recorded; the alarm clears when somebody
+// acknowledges it.
+func TestLostReportsAreNotified(t *testing.T) {
+	awaitNoAlarms(t)
+	t.Cleanup(func() { box.EnsureHealthy(t) })
+	host := site(t).URL
+	box.Submit(t, host+"/lost")
+	harness.Await(t, "a report in the history", 20*time.Second, func() bool { all, err := box.RecordedReports(); return err == nil && len(all) > 0 })
+	pages := box.PagesOnBus(t)
+	box.Systemctl(t, "stop", "libra-recorder")
+	for n := range 4 {
+		box.Submit(t, fmt.Sprint(host, "/lost/", n))
+	}
+	harness.Await(t, "four more pages to have a report", 20*time.Second, func() bool { return box.PagesOnBus(t) >= pages+4 })
+	box.DiscardReports(t)
+	box.Systemctl(t, "start", "libra-recorder")
+	wantNotified(t, libra.Alarm{
+		ID: "lost", Scope: libra.ScopeComponent, Target: "libra-recorder", Severity: libra.Major,
+		Summary: "Reports are missing from the history, and from the bus: they are lost", Runbook: "#lost",
+	}, " reports, the newest gap found ", "; an alarm for 7 days, or until it is acknowledged")
+	harness.Await(t, "the gap in the alarm's timeline", 10*time.Second, func() bool {
+		_, body := box.Get(t, "/api/alarms/lost")
+		return strings.Contains(body, " reports are missing from before ")
+	})
+	resp, err := http.Post(box.URL+"/api/alarms/lost/acknowledge", "application/json", strings.NewReader(`{"text":"seen"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode/100 != 2 {
+		t.Errorf("acknowledged with %s", resp.Status)
+	}
+	wantCleared(t, "libra-recorder", "No reports were lost that nobody has acknowledged")
+}

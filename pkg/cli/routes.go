@@ -38,6 +38,7 @@ func routedKinds(target string) (list []routedKind) {
 	add("web", "web", "libra-web", libra.ScopeComponent, libra.Critical)
 	add("sqlite", "sqlite", "SQLite", libra.ScopeComponent, libra.Major)
 	add("behind", "behind", "libra-recorder", libra.ScopeComponent, libra.Major)
+	add("lost", "lost", "libra-recorder", libra.ScopeComponent, libra.Major)
 	add("history", "history", "history", libra.ScopeComponent, libra.Minor)
 	add("disk", "disk", "/var/lib/libra", libra.ScopeHost, rising...)
 	add("memory", "memory", "memory", libra.ScopeHost, rising...)

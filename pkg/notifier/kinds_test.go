@@ -30,6 +30,7 @@ var evidences = map[string]string{
 	"channel":          `failing since 3 May 2026, 22:09:50 UTC: Slack answered 404 Not Found: "no_service"`,
 	"disk":             "space 91.2 % used, limit 90 %, 1.8 GB free",
 	"history":          "1 beside the database, the newest /var/lib/libra/history/libra.db.damaged-20260503T220900.000Z, 1 min old, an alarm for 7 days",
+	"lost":             "476 reports, the newest gap found 3 May 2026, 22:09:50 UTC; an alarm for 7 days, or until it is acknowledged",
 	"memory":           "some process waited for memory during 27.0 % of the last minute, limit 25 %, 31.2 MB of 512.0 MB available",
 	"page-budget":      "total is 320.0 kB, 12.8 kB over its budget of 307.2 kB (300 KB in the file); +20.1 kB of images since 2 May 2026, 08:00:00 UTC, biggest: hero.png 190.0 kB; 3 inspections in a row failed",
 	"page-certificate": "expires on 9 May 2026, 12:00:00 UTC, in 5 days 14 h, limit 7 days",

@@ -37,6 +37,10 @@ var meanings = map[string]meaning{
 		"People see an old history. Inspections go on, and the history catches up by itself.",
 		"journalctl -u libra-recorder -n 50", "Behind",
 	},
+	"lost": {
+		"People who read the history: reports of that time are missing, and nobody can bring them back.",
+		"libra alarms show lost, then libra alarms ack lost", "Raised",
+	},
 	"disk": {
 		"Nobody yet. Nearly full, Libra refuses new watches; full, it accepts no requests.",
 		"df -h TARGET, then du -xh --max-depth=2 TARGET | sort -h | tail", "Short of space",

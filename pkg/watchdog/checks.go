@@ -44,7 +44,7 @@ func (w *Watchdog) allProbes() []*probe {
 	for _, t := range cfg.Expect {
 		probes = append(probes, w.beatProbe(t), w.restartProbe(t))
 		if t.Component == component.Recorder {
-			probes = append(probes, w.behindProbe(t))
+			probes = append(probes, w.behindProbe(t), w.lostProbe(t))
 		}
 	}
 	for _, p := range probes {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"libra/pkg/event"
 	"libra/pkg/libra"
 )
 
@@ -20,6 +21,30 @@ func (w *Watchdog) behindProbe(t Target) *probe {
 		recovered: "History is recorded again",
 		check: func(_ context.Context, p *probe) Reading {
 			return w.heartbeats.readSince(p, t, "behind_since_unix", w.config().Behind)
+		},
+	}
+}
+
+// lostProbe judges what the recorder says of reports that the history lacks for good. The
+// recorder ends it: by an acknowledgement, or 7 days after the newest gap.
+func (w *Watchdog) lostProbe(t Target) *probe {
+	return &probe{
+		alarm: libra.Alarm{
+			ID: event.LostAlarm, Scope: libra.ScopeComponent, Target: t.Component, Severity: libra.Major,
+			Summary: "Reports are missing from the history, and from the bus: they are lost", Runbook: "#lost",
+		},
+		recovered: "No reports were lost that nobody has acknowledged",
+		check: func(_ context.Context, p *probe) Reading {
+			unix, _, arriving := w.heartbeats.counter(t, event.LostCounter)
+			if !arriving {
+				return Reading{Evidence: "no heartbeat arrives"}
+			}
+			if unix == 0 {
+				return Reading{Verdict: Pass}
+			}
+			missing, _, _ := w.heartbeats.counter(t, event.MissingCounter)
+			return p.fail("%s, the newest gap found %s; an alarm for 7 days, or until it is acknowledged",
+				libra.Several(int(missing), "report"), libra.FormatTime(time.Unix(unix, 0).UTC()))
 		},
 	}
 }

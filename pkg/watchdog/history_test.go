@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/watchdog"
 )
@@ -99,5 +100,35 @@ func TestBehind(t *testing.T) {
 		if n := len(r.stored); n != 4 {
 			t.Errorf("%d transitions: %+v", n, r.stored)
 		}
+	})
+}
+
+// Reports that the recorder names as lost are an alarm until it names them no more, also
+// while no heartbeat of it arrives.
+func TestLostReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.cfg.Expect = []watchdog.Target{{Component: "libra-recorder"}}
+		lost := func(at, reports int64) {
+			r.set(func() {
+				r.heartbeat.Counters = map[string]int64{event.LostCounter: at, event.MissingCounter: reports}
+			})
+		}
+		lost(0, 0)
+		r.start()
+		r.advance(10, true)
+		r.wantStored()
+		at := time.Now()
+		lost(at.Unix(), 476)
+		r.advance(10, true)
+		r.wantStored("11 lost raised major")
+		if want := "476 reports, the newest gap found " + libra.FormatTime(at) + "; an alarm for 7 days, or until it is acknowledged"; r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
+		}
+		r.advance(10, false)
+		r.wantStored("11 lost raised major", "22 beat.recorder raised major")
+		lost(0, 0)
+		r.advance(10, true)
+		r.wantStored("11 lost raised major", "22 beat.recorder raised major", "33 beat.recorder cleared major", "33 lost cleared major")
 	})
 }

@@ -149,8 +149,8 @@ func (h *Harness) PagesOnBus(t testing.TB) int {
 	return int(stream.CachedInfo().State.NumSubjects)
 }
 
-// LoseStream deletes a stream of the running bus, with the bus's own key.
-func (h *Harness) LoseStream(t testing.TB, name string) {
+// jetStream connects to the running bus with the bus's own key, which permits everything.
+func (h *Harness) jetStream(t testing.TB) (js jetstream.JetStream, stop func()) {
 	t.Helper()
 	opt, err := nats.NkeyOptionFromSeed(h.seed("bus"))
 	if err != nil {
@@ -160,12 +160,32 @@ func (h *Harness) LoseStream(t testing.TB, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
+	if js, err = jetstream.New(conn); err != nil {
 		t.Fatal(err)
 	}
+	return js, conn.Close
+}
+
+// LoseStream deletes a stream of the running bus.
+func (h *Harness) LoseStream(t testing.TB, name string) {
+	t.Helper()
+	js, stop := h.jetStream(t)
+	defer stop()
 	if err := js.DeleteStream(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// DiscardReports removes all reports but the newest from the running bus.
+func (h *Harness) DiscardReports(t testing.TB) {
+	t.Helper()
+	js, stop := h.jetStream(t)
+	defer stop()
+	s, err := js.Stream(t.Context(), event.ReportStream)
+	if err == nil {
+		err = s.Purge(t.Context(), jetstream.WithPurgeKeep(1))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -173,19 +193,9 @@ func (h *Harness) LoseStream(t testing.TB, name string) {
 // PauseWatches stops the delivery of due watches to the inspectors, or resumes it.
 func (h *Harness) PauseWatches(t testing.TB, pause bool) {
 	t.Helper()
-	opt, err := nats.NkeyOptionFromSeed(h.seed("bus"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := nats.Connect(h.busURL(), opt, nats.CustomInboxPrefix("_INBOX_bus"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js, stop := h.jetStream(t)
+	defer stop()
+	var err error
 	if pause {
 		_, err = js.PauseConsumer(t.Context(), event.WatchStream, "due", time.Now().Add(time.Hour))
 	} else {
