@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -49,21 +50,38 @@ func crowd(ctx context.Context, t *testing.T, l *admission.Limiter) {
 }
 
 // refusedUnread sends the head of a submission, and reports whether it is refused without
-// its body.
+// its body. Its connection is good for another request, after the body.
 func refusedUnread(t *testing.T, h *rig) (answer, bool) {
+	t.Helper()
 	c := besiege(t, h, "127.0.0.1", siege["slow body"], 1)[0]
 	defer c.Close()
 	if err := c.SetReadDeadline(time.Now().Add(admission.MostWait)); err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return answer{}, false
+	in := bufio.NewReader(c)
+	read := func() (answer, bool) {
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return answer{}, false
+		}
+		defer resp.Body.Close()
+		data, err := io.ReadAll(resp.Body)
+		return answer{resp.StatusCode, resp.Header, string(data)}, err == nil
 	}
-	defer resp.Body.Close()
-	data := make([]byte, 4096)
-	n, _ := resp.Body.Read(data)
-	return answer{resp.StatusCode, resp.Header, string(data[:n])}, true
+	refused, ok := read()
+	if !ok {
+		return refused, false
+	}
+	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, strings.Repeat(" ", 999)+siege["idle"]); err != nil {
+		t.Fatal(err)
+	}
+	if next, ok := read(); !ok || next.code != http.StatusOK {
+		t.Errorf("the next request on the connection: %d %s", next.code, next.body)
+	}
+	return refused, true
 }
 
 // While more is to be stored than can be, one request more is refused before its body is

@@ -199,6 +199,11 @@ func (w *witness) WriteHeader(code int) {
 // Unwrap is for http.ResponseController.
 func (w *witness) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// Flush implements http.Flusher, which the compressor asks for.
+func (w *witness) Flush() {
+	_ = http.NewResponseController(w.ResponseWriter).Flush() // what writes next has the error
+}
+
 func (w *witness) status() int {
 	if w.code == 0 {
 		return http.StatusOK

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -15,11 +16,23 @@ import (
 func (s *API) Admitted(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s.state.Stores.Refuses(s.addressOf(r)) {
-			_ = http.NewResponseController(w).EnableFullDuplex() // else the answer waits for the body; a test's recorder has none
-			s.Fail(w, r, overloaded())
+			s.refuseUnread(w, r, overloaded())
 			return
 		}
 		h(w, r)
+	}
+}
+
+// refuseUnread answers with a problem, and reads the body only then, so that the
+// connection is good for another request. net/http would read it before it answers.
+func (s *API) refuseUnread(w http.ResponseWriter, r *http.Request, p *Problem) {
+	rc := http.NewResponseController(w)
+	if err := rc.EnableFullDuplex(); err != nil || r.ContentLength < 0 || r.ContentLength > maxBody {
+		w.Header().Set("Connection", "close")
+	}
+	s.Fail(w, r, p)
+	if rc.Flush() == nil {
+		_, _ = io.CopyN(io.Discard, r.Body, maxBody) // an error ends the connection
 	}
 }
 

@@ -121,6 +121,7 @@ func (s *API) Fail(w http.ResponseWriter, r *http.Request, p *Problem) {
 		panic(err) // a struct of strings and numbers
 	}
 	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Length", strconv.Itoa(len(data)+1)) // whole before the handler ends, see refuseUnread
 	w.WriteHeader(p.Status)
 	w.Write(append(data, '\n'))
 }
