@@ -66,11 +66,12 @@ var engine = map[string][]string{
 // web says the same of libra-web, by the paths below pkg/web.
 var web = map[string][]string{
 	"admission": {},
-	"state":     {"admission"},
+	"capacity":  {},
+	"state":     {"admission", "capacity"},
 	"api":       {"admission", "state"},
 	"runbook":   {},
-	"pages":     {"state", "api", "runbook"},
-	"":          {"admission", "state", "api", "pages"},
+	"pages":     {"capacity", "state", "api", "runbook"},
+	"":          {"admission", "capacity", "state", "api", "pages"},
 }
 
 // technologies have one importer each.

@@ -81,6 +81,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("requests_submitted", server.Submitted)
 	p.Count("requests_refused", server.Refused)
 	p.Count("busy_us", server.Busy)
+	p.Count("slots", server.Slots)
 	p.Ready("answering at http://" + listener.Addr().String() + "/")
 	return server.Run(ctx, listener)
 }

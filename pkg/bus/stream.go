@@ -138,6 +138,9 @@ func (c *Conn) Published() int64 { return c.published.Load() }
 // several at once added up, in microseconds.
 func (c *Conn) Publishing() int64 { return c.publishing.Spent() }
 
+// PublishingAny is how long the bus had at least one to store, in microseconds.
+func (c *Conn) PublishingAny() int64 { return c.publishing.Any() }
+
 // publish stores v on a stream: when it returns nil, v is on disk. The id makes
 // the second attempt harmless.
 func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...jetstream.PublishOpt) error {

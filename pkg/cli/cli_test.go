@@ -47,6 +47,7 @@ func server(t *testing.T) string {
 		"/api/history":                    "history.json",
 		"/api/silences":                   "silences.json",
 		"/api/hosts":                      "hosts.json",
+		"/api/capacity":                   "capacity.json",
 		"/api/status":                     "status.json",
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,6 +102,7 @@ func TestTables(t *testing.T) {
 		{"history.txt", 1, []string{"alarms", "history"}},
 		{"silences.txt", 0, []string{"alarms", "silences"}},
 		{"hosts.txt", 1, []string{"hosts"}},
+		{"capacity.txt", 1, []string{"capacity"}},
 		{"status.txt", 1, []string{"status"}},
 	} {
 		code, out, errs := libra(t, append(c.args, "--server", url)...)
@@ -136,6 +138,7 @@ func TestUnknown(t *testing.T) {
 		"/api/alarms":     `{"alarms":[],"more":0,` + stale + `}`,
 		"/api/silences":   `{"silences":[],` + stale + `}`,
 		"/api/hosts":      `{"hosts":[],` + stale + `}`,
+		"/api/capacity":   `{"stages":[],"warnings":[],` + stale + `}`,
 		"/api/history":    `{"timeline":[],"next":"",` + stale + `}`,
 		"/api/pages":      `{"pages":[],"next":"",` + stale + `}`,
 		"/api/alarms/bus": `{"id":"bus","state":"cleared","summary":"The bus answers again","timeline":[],"state_unknown_since":"2026-11-21T09:00:00Z","silences":[],` + stale + `}`,
@@ -151,6 +154,7 @@ func TestUnknown(t *testing.T) {
 	}{
 		{[]string{"alarms"}, `^` + since + `: entries may be missing or out of date\n- the bus is away\n\nno alarm is known: one may be raised\n$`},
 		{[]string{"alarms", "silences"}, `^` + since + `(.|\n)*\nno silence is known\n$`},
+		{[]string{"capacity"}, `^` + since + `(.|\n)*\n0 watches; how many fit is known after`},
 		{[]string{"hosts"}, `^` + since + `(.|\n)*\nno host is known that`},
 		{[]string{"alarms", "history"}, `^` + since + `(.|\n)*\nno event is known\n$`},
 		{[]string{"alarms", "show", "bus"}, `^` + since + ` whether it is raised`},

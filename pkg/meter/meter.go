@@ -16,6 +16,7 @@ type Meter struct {
 	mu    sync.Mutex
 	n     int           // under mu; in progress
 	spent time.Duration // under mu; until at
+	any   time.Duration // under mu; likewise, of two at once once
 	at    time.Time     // under mu; of the last change of n
 }
 
@@ -29,15 +30,26 @@ func (m *Meter) Begin() (end func()) {
 
 // Spent is the time of everything that has ended, and of what is in progress until now,
 // in microseconds.
-func (m *Meter) Spent() int64 { return m.change(0).Microseconds() }
+func (m *Meter) Spent() int64 {
+	spent, _ := m.change(0)
+	return spent.Microseconds()
+}
 
-func (m *Meter) change(by int) time.Duration {
+// Any is the time in which at least one was in progress, in microseconds. Where they are
+// served one after the other it is for how long the server was busy, however many wait.
+func (m *Meter) Any() int64 {
+	_, any := m.change(0)
+	return any.Microseconds()
+}
+
+func (m *Meter) change(by int) (spent, any time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now() // under mu: it never goes back
 	if m.n > 0 {
 		m.spent += time.Duration(m.n) * now.Sub(m.at)
+		m.any += now.Sub(m.at)
 	}
 	m.n, m.at = m.n+by, now
-	return m.spent
+	return m.spent, m.any
 }

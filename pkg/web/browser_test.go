@@ -118,7 +118,7 @@ func TestBrowserTableIsListOnPhone(t *testing.T) {
 	h.publish(reported(request(1), noon), reported(request(2), noon))
 	h.awaitListed(reported(request(1), noon), reported(request(2), noon))
 	const stacked = `[...document.querySelectorAll(".list tbody tr")].every((tr) => tr.cells[1].getBoundingClientRect().top >= tr.cells[0].getBoundingClientRect().bottom || tr.cells[2].getBoundingClientRect().top >= tr.cells[0].getBoundingClientRect().bottom)`
-	for path, rows := range map[string]int{"/": 3, "/status": 1 + len(component.Required())} {
+	for path, rows := range map[string]int{"/": 3, "/status": 1 + len(component.Required()), "/capacity": 1 + 5} {
 		var wide []string
 		for _, width := range []int64{1280, 390} {
 			if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 844), chromedp.Navigate(h.base+path)); err != nil {

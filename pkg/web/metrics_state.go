@@ -76,6 +76,7 @@ var heartbeatMetrics = map[string]*metric{
 	"cpu_us":               heartbeatMetric(counter, "libra_component_cpu_seconds_total", "Processor time that the component has used."),
 	"published":            heartbeatMetric(counter, "libra_component_messages_published_total", "Messages of the component that the bus has stored."),
 	"publishing_us":        heartbeatMetric(counter, "libra_component_publishing_seconds_total", "Time the bus took to store messages of the component, of several at once added up."),
+	"publishing_any_us":    heartbeatMetric(counter, "libra_component_publishing_any_seconds_total", "Time in which the bus had at least one message of the component to store."),
 	"busy_us":              heartbeatMetric(counter, "libra_component_busy_seconds_total", "Time of the work in progress, of several at once added up: submissions, pages, batches, notifications."),
 	"slots":                heartbeatMetric(gauge, "libra_component_slots", "How much of that may be in progress at a time."),
 	"messages_refused":     heartbeatMetric(counter, "libra_component_messages_refused_total", "Messages of the bus that the component has dropped, because they could not be read or disagreed with their subject."),

@@ -55,7 +55,7 @@ func heartbeatCounters(t *testing.T) map[string][]string {
 		}
 		component := filepath.Base(filepath.Dir(path))
 		if counters[component] == nil {
-			counters[component] = []string{"goroutines", "cpu_us", "messages_refused", "published", "publishing_us"}
+			counters[component] = []string{"goroutines", "cpu_us", "messages_refused", "published", "publishing_us", "publishing_any_us"}
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)

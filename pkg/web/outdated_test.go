@@ -95,7 +95,7 @@ func TestOpenPagesLookAgain(t *testing.T) {
 	h := started(t)
 	h.publish(reported(request(1), noon))
 	h.awaitListed(reported(request(1), noon))
-	for _, path := range []string{"/", "/pages/" + request(1).Page, "/alarms", "/status", "/?after=" + state.Cursor{At: noon, ID: request(1).Page}.String()} {
+	for _, path := range []string{"/", "/pages/" + request(1).Page, "/alarms", "/status", "/capacity", "/?after=" + state.Cursor{At: noon, ID: request(1).Page}.String()} {
 		if page := h.get(path, "Accept", "text/html").body; !strings.Contains(page, ` data-poll="`) {
 			t.Errorf("%s does not look again by itself:\n%.600s", path, page)
 		}

@@ -86,6 +86,6 @@ func sitePaths() map[string]string {
 		"the list": "/", "a page": "/pages/" + goodPage.Page, "an error page": "/pages/" + errorPage.Page, "a failed page": "/pages/" + failedPage.Page,
 		"a stale page": "/pages/" + stalePage.Page, "a quarantined page": "/pages/" + quarantinedPage.Page, "a watched page": "/pages/" + watchedPage.Page,
 		"a large page": "/pages/" + largePage.Page, "the alarms": "/alarms", "an open alarm": "/alarms/memory", "an alarm of a page": "/alarms/page.shop",
-		"a cleared alarm": "/alarms/bus", "the runbook": "/runbook", "the status": "/status", "a page with a port": "/pages/" + portPage.Page, "no such address": absentPaths[0], "no such page": absentPaths[1],
+		"a cleared alarm": "/alarms/bus", "the runbook": "/runbook", "the status": "/status", "the capacity": "/capacity", "a page with a port": "/pages/" + portPage.Page, "no such address": absentPaths[0], "no such page": absentPaths[1],
 	}
 }

@@ -14,6 +14,7 @@
 //	POST /alarms/{id}/acknowledge, /silences, /silences/{id}/end   their forms
 //	GET  /runbook               what to do about each alarm
 //	GET  /status                what runs
+//	GET  /capacity              how busy it is, and what more fits
 //	POST /api/pages             {"url":…} -> 202 {id, url, state}, once durable;
 //	                            409 while the page is in quarantine. With
 //	                            "every":"30s" it is watched, held against
@@ -33,6 +34,7 @@
 //	GET  /api/channels          the channels and routes in force
 //	POST /api/channels/{name}/test  sends a trial message -> event.Tried
 //	GET  /api/status            components, degraded parts, counts
+//	GET  /api/capacity          stages, queue, history, how many watches fit
 //	GET  /up                    500 LOADING, then 200: OK, or what is unknown,
 //	                            refused or degraded
 //	GET  /metrics               for Prometheus
@@ -58,6 +60,7 @@ import (
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
 	"libra/pkg/web/api"
+	"libra/pkg/web/capacity"
 	"libra/pkg/web/pages"
 	"libra/pkg/web/state"
 )
@@ -130,6 +133,8 @@ type Config struct {
 	StepTimeout time.Duration
 	// HistoryCheck is how often SQLite is looked at; 2 s.
 	HistoryCheck time.Duration
+	// SampleEvery is how often what /capacity shows is measured; 5 s.
+	SampleEvery time.Duration
 	// Drain is how long answers under way may take once asked to stop; 3 s.
 	Drain time.Duration
 }
@@ -158,6 +163,7 @@ func (c Config) withDefaults() Config {
 	or(&c.ReconnectTime, 2*time.Second)
 	or(&c.StepTimeout, 3*time.Second)
 	or(&c.HistoryCheck, 2*time.Second)
+	or(&c.SampleEvery, capacity.Every)
 	or(&c.Drain, 3*time.Second)
 	return c
 }
@@ -200,7 +206,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, lo
 	}
 	s.state = state.New(state.Config{
 		Profile: cfg.Profile, Version: cfg.Version, Bounds: cfg.Bounds, MaxStreams: cfg.MaxStreams, Patience: cfg.Patience,
-		HeartbeatTimeout: cfg.HeartbeatTimeout, ReconnectTime: cfg.ReconnectTime, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck,
+		HeartbeatTimeout: cfg.HeartbeatTimeout, ReconnectTime: cfg.ReconnectTime, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck, SampleEvery: cfg.SampleEvery,
 	}, log, conn, history)
 	s.api = api.New(api.Config{
 		Guard: address.NewGuard(cfg.Allow, address.AskOperator), TrustedProxies: cfg.TrustedProxies, Site: cfg.Site, Profile: cfg.Profile, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
@@ -222,6 +228,9 @@ func (s *Server) Refused() int64 { return s.api.Refused() }
 
 // Busy is how long submissions have been in progress, see api.API.Busy.
 func (s *Server) Busy() int64 { return s.api.Busy() }
+
+// Slots is how many submissions may be in progress at a time now.
+func (s *Server) Slots() int64 { return int64(s.state.Stores.Figures().Limit) }
 
 // Handler answers every request, for a caller that serves HTTP itself.
 func (s *Server) Handler() http.Handler { return s.handler }

@@ -79,6 +79,7 @@ func PublishHeartbeats(ctx context.Context, p *daemon.Process, conn *bus.Conn, i
 	p.Count("messages_refused", conn.Refused)
 	p.Count("published", conn.Published)
 	p.Count("publishing_us", conn.Publishing)
+	p.Count("publishing_any_us", conn.PublishingAny)
 	p.Cleanup("bus connection", func(context.Context) error { conn.Close(); return nil })
 	go conn.PublishHeartbeats(ctx, p.Liveness.Stalled, func() event.Heartbeat { return p.Heartbeat(instance) })
 }

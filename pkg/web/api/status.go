@@ -44,6 +44,12 @@ func (s *API) GetUp(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, b.String())
 }
 
+// GetCapacity serves GET /api/capacity.
+func (s *API) GetCapacity(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, s.state.Capacity())
+}
+
 // GetStatus serves GET /api/status.
 func (s *API) GetStatus(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")

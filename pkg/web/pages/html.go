@@ -26,7 +26,7 @@ import (
 var files embed.FS
 
 // pageTemplates are the HTML pages by name, each within layout.html.
-var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "runbook", "status", "problem")
+var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "runbook", "status", "capacity", "problem")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := map[string]*template.Template{}
@@ -35,6 +35,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 			"bytes": libra.FormatBytes, "millis": showMillis, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
 			"ports": sentence, "short": func(url string) template.HTML { return wholePorts(shortURL(url)) }, "name": func(url string) template.HTML { return wholePorts(api.Short(shortURL(url), 90)) }, "linked": linked, "percent": percent, "count": libra.Plural,
 			"mark": markOf, "wrong": wrong, "term": showTerm, "percentiles": percentileNames, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band, "words": score.Words, "figure": score.Figure, "grams": score.FormatGrams,
+			"stage": stageLabel, "full": full, "share": showShare, "rate": showRate, "service": showService, "span": showSpan, "days": showDays, "size": showSize,
 			"typed": typed, "value": beginsWithValue,
 			"match": showMatch, "everyChoices": everyChoices, "every": state.ShowEvery, "spans": spanChoices, "interval": showInterval,
 		}).ParseFS(files, "template/layout.html", "template/parts.html", "template/"+name+".html"))

@@ -28,6 +28,7 @@ func (s *State) Follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.probeBus(ctx) })
 	wg.Go(func() { s.checkHistory(ctx) })
 	wg.Go(func() { s.followRequests(ctx) })
+	wg.Go(func() { every(ctx, s.cfg.SampleEvery, func() { s.sample(ctx) }) })
 	wg.Go(func() { s.followLive(ctx) })
 	leave, announce := s.leaveSilentWorkers(), s.announceStatus()
 	wg.Go(func() {
@@ -190,6 +191,7 @@ func (s *State) checkHistory(ctx context.Context) {
 		} else if birth, err := s.history.Since(try); err == nil { // else it is of an older Libra, or about to fail Check
 			s.birth.Store(birth.Unix())
 		}
+		s.measureHistory(try)
 		if ctx.Err() != nil {
 			return
 		}

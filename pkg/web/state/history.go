@@ -154,6 +154,8 @@ type History interface {
 	Watches(ctx context.Context) ([]event.Watch, error)
 	// Since is the time from which on it is complete.
 	Since(ctx context.Context) (time.Time, error)
+	// Size says how large it is, and how fast it grows.
+	Size(ctx context.Context, now time.Time) (store.Size, error)
 	// Check reads something.
 	Check(ctx context.Context) error
 }

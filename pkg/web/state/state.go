@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"libra/pkg/bus"
+	"libra/pkg/store"
 	"libra/pkg/web/admission"
+	"libra/pkg/web/capacity"
 )
 
 // Config is as in web.Config, which documents and fills in every field.
@@ -29,6 +31,7 @@ type Config struct {
 	ReconnectTime    time.Duration
 	StepTimeout      time.Duration
 	HistoryCheck     time.Duration
+	SampleEvery      time.Duration
 }
 
 // State is everything that is known. Its parts each have a mutex of their own
@@ -48,8 +51,11 @@ type State struct {
 	// for them from the bus and SQLite.
 	Stores, Reads *admission.Limiter
 
-	health  *health
-	workers *asker
+	// capacity has samples of what is counted in heartbeats, and of the open requests.
+	capacity *capacity.Tracker
+	size     atomic.Pointer[store.Size] // of the history; nil while it is not known
+	health   *health
+	workers  *asker
 	// resubmitted is what is done about open requests that the bus has lost.
 	resubmitted resubmission
 
@@ -69,6 +75,6 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History) *State {
 		started: now, cfg: cfg, log: log, conn: conn, history: history,
 		Memory: newMemory(cfg.Bounds, cfg.Profile, watches.has), Notes: newNotebook(cfg.Bounds.Notes), Watches: watches, Hosts: newHostList(cfg.Bounds.Hosts), Hub: newHub(cfg.MaxStreams, cfg.Bounds.Streams),
 		Stores: admission.New(time.Now), Reads: admission.New(time.Now),
-		health: newHealth(now), workers: newAsker(conn), recallNow: make(chan struct{}, 1),
+		health: newHealth(now), workers: newAsker(conn), capacity: capacity.NewTracker(), recallNow: make(chan struct{}, 1),
 	}
 }

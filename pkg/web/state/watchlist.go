@@ -175,6 +175,18 @@ func (l *Watchlist) count() int {
 	return n
 }
 
+// intervals are those of the watches, in seconds; unlisted is how many there are besides.
+func (l *Watchlist) intervals() (everyS []int, unlisted int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.pages {
+		if w.everyS > 0 {
+			everyS = append(everyS, w.everyS)
+		}
+	}
+	return everyS, l.unlisted
+}
+
 // WatchPlace is the place of a watch in the list of watches.
 func WatchPlace(w event.Watch) Cursor { return Cursor{At: w.At, ID: w.Page} }
 

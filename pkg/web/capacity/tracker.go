@@ -1,0 +1,117 @@
+package capacity
+
+import (
+	"sync"
+	"time"
+
+	"libra/pkg/bus"
+)
+
+// sample is what all components together have counted until a time, since the first
+// sample.
+type sample struct {
+	at    time.Time
+	done  [5]float64 // by stage
+	spent [5]float64 // seconds
+	bus   float64    // seconds in which it had something to store
+	cpu   float64    // seconds
+	queue bus.Queue
+}
+
+// minus is what was counted since an earlier sample.
+func (s sample) minus(was sample) sample {
+	for i := range s.done {
+		s.done[i] -= was.done[i]
+		s.spent[i] -= was.spent[i]
+	}
+	s.cpu -= was.cpu
+	s.bus -= was.bus
+	return s
+}
+
+// per is a figure for each second of the time since an earlier sample.
+func per(figure float64, since time.Duration) float64 {
+	if since <= 0 {
+		return 0
+	}
+	return figure / since.Seconds()
+}
+
+type instance struct{ component, name string }
+
+// Tracker keeps what is known of the last minutes. Its methods may be called
+// concurrently.
+type Tracker struct {
+	mu      sync.Mutex
+	last    map[instance]Reading // under mu; of the newest sample
+	samples []sample             // under mu; the oldest first, those of Window
+	first   sample               // under mu
+	idle    *float64             // under mu; cores in use while nothing was inspected, the least
+}
+
+// NewTracker returns a tracker without samples.
+func NewTracker() *Tracker { return &Tracker{} }
+
+// Take takes a sample. An instance that was not there at the last one has counted
+// nothing before: what it counts is its own from then on.
+func (t *Tracker) Take(at time.Time, readings []Reading, queue bus.Queue) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next, took := sample{at: at, queue: queue}, time.Duration(0)
+	if n := len(t.samples); n > 0 {
+		was := t.samples[n-1]
+		next.done, next.spent, next.cpu, next.bus = was.done, was.spent, was.cpu, was.bus
+		took = at.Sub(was.at)
+	}
+	last, idle := make(map[instance]Reading, len(readings)), 1.0
+	for _, r := range readings {
+		key := instance{r.Component, r.Instance}
+		if was, known := t.last[key]; known {
+			next.add(r, was)
+			idle *= 1 - min(1, per(grown(r, was, anyCounter)/1e6, took))
+		}
+		last[key] = r
+	}
+	t.last = last
+	// The bus is busy while any component has something to store, each whenever it likes.
+	next.bus += (1 - idle) * took.Seconds()
+	if n := len(t.samples); n > 0 {
+		t.noteIdle(next.minus(t.samples[n-1]), took)
+	} else {
+		t.first = next
+	}
+	t.samples = append(t.samples, next)
+	for len(t.samples) > 1 && at.Sub(t.samples[0].at) > Window {
+		t.samples = t.samples[1:]
+	}
+}
+
+// grown is what an instance has counted since its last reading. A process that has
+// started since has counted from 0.
+func grown(r, was Reading, counter string) float64 {
+	now, before := r.Counters[counter], was.Counters[counter]
+	if !r.Started.Equal(was.Started) {
+		before = 0
+	}
+	return float64(max(0, now-before))
+}
+
+func (s *sample) add(r, was Reading) {
+	for i, stage := range stages {
+		if stage.component == "" || stage.component == r.Component {
+			s.done[i] += grown(r, was, stage.done)
+			s.spent[i] += grown(r, was, stage.spent) / 1e6
+		}
+	}
+	s.cpu += grown(r, was, cpuCounter) / 1e6
+}
+
+// noteIdle notes how busy the processors were while nothing was inspected.
+func (t *Tracker) noteIdle(grown sample, took time.Duration) {
+	if took < Every/2 || grown.done[inspect] > 0 || grown.spent[inspect] > 0 {
+		return
+	}
+	if cores := per(grown.cpu, took); t.idle == nil || cores < *t.idle {
+		t.idle = &cores
+	}
+}
