@@ -26,21 +26,6 @@ func (c *Conn) CheckStreams(ctx context.Context) error {
 	return nil
 }
 
-// OldestRequest returns how many requests are open, and since when the oldest of
-// them is; the zero time without an open request.
-func (c *Conn) OldestRequest(ctx context.Context) (open int, since time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	s, err := c.js.Stream(ctx, event.RequestStream)
-	if err != nil {
-		return 0, since, fmt.Errorf("ask stream %s: %w", event.RequestStream, unavailable(err))
-	}
-	if state := s.CachedInfo().State; state.Msgs > 0 {
-		return int(state.Msgs), state.FirstTime, nil
-	}
-	return 0, since, nil
-}
-
 // AlarmDelivery is a transition on its way to a channel.
 type AlarmDelivery struct {
 	Transition libra.Transition

@@ -139,6 +139,8 @@ func Defaults() File {
 			Memory:      Percent{10, 25, 50},
 			Queue:       Waits{Minor: 5 * time.Minute, Major: 15 * time.Minute},
 			QueueLength: Counts{},
+			QueueFull:   Percent{50, 75, 90},
+			QueueFullIn: 15 * time.Minute,
 			Certificate: Days{21, 7, 1},
 			Missed:      3,
 		},

@@ -22,7 +22,11 @@ type Thresholds struct {
 	Memory      Percent // of the time in which a process waited for memory
 	Queue       Waits   // age of the oldest request
 	QueueLength Counts  // open requests
-	Certificate Days    // until a watched page's certificate expires
+	QueueFull   Percent // of the space for requests in use
+	// QueueFullIn is a minor alarm when that space will be full so soon, at the rate
+	// of the last minutes; 0: none.
+	QueueFullIn time.Duration
+	Certificate Days // until a watched page's certificate expires
 	// Missed is how many consecutive scheduled inspections may have no report.
 	Missed int
 }
@@ -56,6 +60,7 @@ type Days struct{ Minor, Major, Critical int }
 func readThresholds(s *section, t *Thresholds) {
 	s.duration("heartbeat", &t.Heartbeat, time.Second, time.Hour, false)
 	s.duration("behind", &t.Behind, time.Second, day, false)
+	s.duration("queue_full_in", &t.QueueFullIn, time.Second, day, true)
 	s.count("missed", &t.Missed, 1, 1000)
 	readStreak(s, "component", &t.Component)
 	readStreak(s, "host", &t.Host)
@@ -73,6 +78,7 @@ func readThresholds(s *section, t *Thresholds) {
 	}
 	readPercent(s, "disk", &t.Disk)
 	readPercent(s, "memory", &t.Memory)
+	readPercent(s, "queue_full", &t.QueueFull)
 	if s := s.table("queue", "[thresholds.queue]"); s != nil {
 		q := &t.Queue
 		s.duration("minor", &q.Minor, time.Second, month, true)

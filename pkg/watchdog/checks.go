@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -174,53 +173,6 @@ func (w *Watchdog) restartProbe(t Target) *probe {
 			r := w.heartbeats.readStarts(p, t, cfg.Restarts, w.services.recent(t.unit(), cfg.RestartsWithin), cfg.RestartsWithin)
 			if r.Verdict == Fail {
 				r.Cause, r.Evidence = down, strings.Join(append([]string{r.Evidence}, w.services.reason(t.unit())...), "; ")
-			}
-			return r
-		},
-	}
-}
-
-// queueProbe judges how long the oldest request has been open. When the bus does
-// not answer, that is the bus's fault.
-func (w *Watchdog) queueProbe() *probe {
-	return &probe{
-		indirect: true,
-		alarm: libra.Alarm{
-			ID: queueAlarm, Scope: libra.ScopeComponent, Target: component.Inspector, Severity: libra.Minor,
-			Summary: "Requests wait too long", Runbook: "#queue",
-		},
-		recovered: "Requests are answered in time again",
-		check: func(ctx context.Context, p *probe) Reading {
-			cfg := w.config()
-			open, since, err := w.deps.Bus.OldestRequest(ctx)
-			if err != nil {
-				return Reading{Evidence: "the bus does not answer: " + err.Error()}
-			}
-			if open == 0 {
-				return Reading{Verdict: Pass}
-			}
-			wait := time.Since(since)
-			waiting := libra.Several(open, "request") + " waiting, the oldest for "
-			r := Reading{Verdict: Pass}
-			for _, l := range []struct {
-				severity libra.Severity
-				wait     time.Duration
-				open     int
-			}{
-				{libra.Minor, cfg.Queue.Minor, cfg.QueueLength.Minor},
-				{libra.Major, cfg.Queue.Major, cfg.QueueLength.Major},
-				{libra.Critical, cfg.Queue.Critical, cfg.QueueLength.Critical},
-			} {
-				switch {
-				case l.wait > 0 && wait >= l.wait:
-					oldest, limit := libra.FormatDurationBoth(wait, l.wait)
-					r = p.failByBus("%s%s, limit %s", waiting, oldest, limit)
-				case l.open > 0 && open >= l.open:
-					r = p.failByBus("%s%s, limit %d", waiting, libra.FormatDuration(wait), l.open)
-				default:
-					continue
-				}
-				r.Severity = l.severity
 			}
 			return r
 		},

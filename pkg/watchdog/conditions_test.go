@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"libra/pkg/bus"
 	"libra/pkg/rules"
 )
 
@@ -68,14 +69,51 @@ func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.start()
-		r.set(func() { r.open, r.oldest = 12, time.Now() })
+		r.set(func() { r.queue = bus.Queue{Open: 12, Oldest: time.Now()} })
 		r.advance(1000, true)
-		r.set(func() { r.open = 0 })
+		r.set(func() { r.queue = bus.Queue{} })
 		r.advance(10, true)
 		r.wantStored("301 queue raised minor", "901 queue raised major", "1003 queue cleared major")
 		if want := "12 requests waiting, the oldest for 5 min 1 s, limit 5 min"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
+	})
+}
+
+// The space for requests is an alarm before it is full: while it fills up, and by how much
+// of it is in use. Requests that came at once are no trend.
+func TestQueueFills(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.cfg.Queue = rules.Waits{}
+		r.start()
+		var bytes int64
+		advance := func(seconds int, perSecond int64) {
+			for range seconds {
+				bytes += perSecond
+				r.set(func() { r.queue = bus.Queue{Open: 1200, Oldest: time.Now(), Bytes: bytes, Most: 100e6} })
+				r.advance(1, true)
+			}
+		}
+		advance(10, 0)
+		advance(1, 20e6)
+		advance(400, 0)
+		r.wantStored()
+		advance(170, 100e3) // 80 MB are left, for 800 s
+		r.wantStored("540 queue raised minor")
+		if want := "1200 requests waiting, 32.9 % of the space for them used; full in 14 min 55 s at this rate, limit 15 min"; r.evidence(0) != want {
+			t.Errorf("evidence %q, want %q", r.evidence(0), want)
+		}
+		advance(60, 0)
+		advance(1, 30e6)
+		advance(10, 0)
+		advance(1, 13e6)
+		advance(10, 0)
+		advance(1, 15e6)
+		advance(10, 0)
+		bytes = 0
+		advance(10, 0)
+		r.wantStored("540 queue raised minor", "602 queue cleared minor", "642 queue raised minor", "653 queue raised major", "664 queue raised critical", "677 queue cleared critical")
 	})
 }
 

@@ -39,8 +39,7 @@ type rig struct {
 	webStatus    int                         // under mu; 0 is 200
 	check        func(context.Context) error // under mu; SQLite's
 	onHeartbeat  func(event.Heartbeat)       // under mu
-	open         int                         // under mu; requests
-	oldest       time.Time                   // under mu; request
+	queue        bus.Queue                   // under mu
 	heartbeat    event.Heartbeat             // under mu; what the recorder sends
 	stored       []libra.Transition          // under mu; on the bus
 	made         time.Time                   // under mu; when the bus made that stream
@@ -146,10 +145,10 @@ func consume[T any](ctx context.Context, r *rig, list *[]T, caughtUp func(), fn 
 	return ctx.Err()
 }
 
-func (r *rig) OldestRequest(context.Context) (int, time.Time, error) {
+func (r *rig) Queue(context.Context) (bus.Queue, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.open, r.oldest, r.bus
+	return r.queue, r.bus
 }
 
 func (r *rig) SubscribeHeartbeats(fn func(event.Heartbeat)) (func(), error) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/rules"
@@ -164,9 +165,9 @@ func TestOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.cfg.Folder = "/"
-		r.alarmsFile()("[thresholds.queue]\nminor = \"off\"\nmajor = \"off\"\n[thresholds.certificate_days]\nminor = 0\nmajor = 0\ncritical = 0\n")
+		r.alarmsFile()("[thresholds]\nqueue_full_in = \"off\"\n[thresholds.queue_full]\nminor = 0\nmajor = 0\ncritical = 0\n[thresholds.queue]\nminor = \"off\"\nmajor = \"off\"\n[thresholds.certificate_days]\nminor = 0\nmajor = 0\ncritical = 0\n")
 		r.start()
-		r.set(func() { r.open, r.oldest = 1000, time.Now().Add(-100*time.Hour) })
+		r.set(func() { r.queue = bus.Queue{Open: 1000, Oldest: time.Now().Add(-100 * time.Hour), Bytes: 9, Most: 9} })
 		r.report(r.watch(2, ""), func(a *event.Reported) { a.Report.CertificateUntil = time.Now() })
 		r.advance(10, true)
 		r.wantStored()

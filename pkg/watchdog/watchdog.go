@@ -71,9 +71,8 @@ type Bus interface {
 	// InspectNow has a watched page inspected once, beside its schedule.
 	InspectNow(ctx context.Context, w event.Watch, occasion string) error
 	SubscribeHeartbeats(fn func(event.Heartbeat)) (stop func(), err error)
-	// OldestRequest returns how many requests are open, and since when the
-	// oldest of them is; the zero time for none.
-	OldestRequest(ctx context.Context) (open int, since time.Time, err error)
+	// Queue returns the queue of requests as it is now.
+	Queue(ctx context.Context) (bus.Queue, error)
 }
 
 // Checker returns an error while something is not healthy.
