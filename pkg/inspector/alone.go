@@ -30,6 +30,56 @@ const aloneWait = time.Second
 // crashes is how many inspectors a page may end before it is quarantined.
 const crashes = 3
 
+// inspectAlone has a process of its own inspect the page, until there is a report
+// or the page has ended crashes of them, including the inspector that claimed it
+// first.
+func (w *worker) inspectAlone(ctx context.Context) state {
+	w.progress(inspect.Progress{Step: libra.Fetching})
+	select {
+	case w.alone <- struct{}{}:
+		defer func() { <-w.alone }()
+	case <-ctx.Done():
+		return w.retry
+	case <-time.After(aloneWait): // let others have the slot
+		return w.retry
+	}
+	ended := 0
+	if !w.job.Request.Release {
+		ended = 1
+	}
+	for {
+		report, err := w.runAlone(ctx)
+		if err == nil {
+			w.report = report
+			return w.publish
+		}
+		if errors.Is(err, errNotStarted) {
+			w.log.Error("cannot inspect the page alone, inspecting it among the others", "err", err)
+			return w.inspectHere(ctx)
+		}
+		if !errors.Is(err, errCrashed) {
+			return w.retry
+		}
+		ended++
+		w.log.Error("a page ended its inspector", "url", w.job.Request.URL, "crashes", ended, "err", err)
+		if ended >= crashes {
+			w.poison, w.report = true, quarantined(w.job.Request.URL, ended, err)
+			return w.publish
+		}
+	}
+}
+
+// quarantined is the report of a page that is not inspected from now on.
+func quarantined(url string, ended int, err error) *libra.Report {
+	r := failed(url)
+	r.AddReason(libra.Reason{
+		Code:   libra.CodeQuarantined,
+		Text:   fmt.Sprintf("the page ended its inspector %d times and is in quarantine, the last time: %v", ended, err),
+		Remedy: "release it with: libra release " + url,
+	})
+	return r
+}
+
 // line is one line of a lone process's output, a JSON object: its progress, and
 // at last the report.
 type line struct {

@@ -73,33 +73,6 @@ func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
 	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newHosts(cfg, conn, log), slots: newSlotLimit(cfg), rooms: newRooms(), alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{}}
 }
 
-// Done counts the reports published since the start.
-func (i *Inspector) Done() int64 { return i.done.Load() }
-
-// Running counts the pages being inspected.
-func (i *Inspector) Running() int64 { return i.running.Load() }
-
-// Slots is how many pages may be inspected at a time now.
-func (i *Inspector) Slots() int64 { return int64(i.slots.slots()) }
-
-// Busy is how long pages have occupied a slot, those of several added up, in
-// microseconds: from the claim to the acknowledgement, without the wait for their host.
-func (i *Inspector) Busy() int64 { return i.busy.Spent() }
-
-// Well, Melted and Refused count the pages whose hosts answered well; those whose hosts
-// gave no answer, a late one or 429 or 503; and those that were not asked for, as the
-// host's breaker was open.
-func (i *Inspector) Well() int64 { return i.hosts.well.Load() }
-
-// Melted: see Well.
-func (i *Inspector) Melted() int64 { return i.hosts.melted.Load() }
-
-// Refused: see Well.
-func (i *Inspector) Refused() int64 { return i.hosts.refused.Load() }
-
-// Waiting counts the pages that wait for their hosts.
-func (i *Inspector) Waiting() int64 { return int64(i.hosts.limits.Waiting()) }
-
 // Run claims requests until ctx ends; it gives those in progress back to the bus
 // then. loop supervises the loop that claims; it may be nil.
 func (i *Inspector) Run(ctx context.Context, loop bus.Loop) error {
@@ -265,56 +238,6 @@ func (w *worker) inspectHere(ctx context.Context) state {
 	return w.publish
 }
 
-// inspectAlone has a process of its own inspect the page, until there is a report
-// or the page has ended crashes of them, including the inspector that claimed it
-// first.
-func (w *worker) inspectAlone(ctx context.Context) state {
-	w.progress(inspect.Progress{Step: libra.Fetching})
-	select {
-	case w.alone <- struct{}{}:
-		defer func() { <-w.alone }()
-	case <-ctx.Done():
-		return w.retry
-	case <-time.After(aloneWait): // let others have the slot
-		return w.retry
-	}
-	ended := 0
-	if !w.job.Request.Release {
-		ended = 1
-	}
-	for {
-		report, err := w.runAlone(ctx)
-		if err == nil {
-			w.report = report
-			return w.publish
-		}
-		if errors.Is(err, errNotStarted) {
-			w.log.Error("cannot inspect the page alone, inspecting it among the others", "err", err)
-			return w.inspectHere(ctx)
-		}
-		if !errors.Is(err, errCrashed) {
-			return w.retry
-		}
-		ended++
-		w.log.Error("a page ended its inspector", "url", w.job.Request.URL, "crashes", ended, "err", err)
-		if ended >= crashes {
-			w.poison, w.report = true, quarantined(w.job.Request.URL, ended, err)
-			return w.publish
-		}
-	}
-}
-
-// quarantined is the report of a page that is not inspected from now on.
-func quarantined(url string, ended int, err error) *libra.Report {
-	r := failed(url)
-	r.AddReason(libra.Reason{
-		Code:   libra.CodeQuarantined,
-		Text:   fmt.Sprintf("the page ended its inspector %d times and is in quarantine, the last time: %v", ended, err),
-		Remedy: "release it with: libra release " + url,
-	})
-	return r
-}
-
 // publish publishes the report, for as long as the bus may take to come back before
 // another worker gets the request.
 func (w *worker) publish(ctx context.Context) state {
@@ -390,18 +313,4 @@ func (w *worker) now() event.Step {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.step
-}
-
-// showStatus keeps the line for systemctl status until ctx ends.
-func (i *Inspector) showStatus(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		i.cfg.Status(fmt.Sprintf("pages: %d in progress, %d done", i.Running(), i.Done()))
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }
