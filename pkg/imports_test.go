@@ -28,6 +28,7 @@ var rules = map[string][]string{
 	"component": {},
 	"fault":     {"weburl"},
 	"meter":     {},
+	"pressure":  {},
 	"bus":       {"libra", "event", "meter"},
 	"store":     {"libra", "event", "statefile"},
 	"daemon":    {"libra", "event", "configs", "component"},
@@ -37,7 +38,7 @@ var rules = map[string][]string{
 	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter"},
 	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter"},
 	"recorder":  {"libra", "event", "bus", "store", "meter"},
-	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component"},
+	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "pressure"},
 	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes", "meter"},
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"libra/pkg/libra"
+	"libra/pkg/pressure"
 	"libra/pkg/rules"
 )
 
@@ -31,8 +32,8 @@ func (w *Watchdog) memoryProbe() *probe {
 				return Reading{Evidence: "cannot look at memory: " + err.Error()}
 			}
 			room := libra.FormatBytes(free) + " of " + libra.FormatBytes(total) + " available"
-			if waiting, ok := pressure(cfg.Proc); ok {
-				return judgeShare(waiting, cfg.Memory, "some process waited for memory during %s of the last minute", room)
+			if waiting, err := pressure.Read(cfg.Proc, pressure.Memory); err == nil {
+				return judgeShare(waiting.Avg60, cfg.Memory, "some process waited for memory during %s of the last minute", room)
 			}
 			used := 100 * (1 - float64(free)/float64(total))
 			return judgeShare(used, cfg.MemoryUsed, "%s of memory used", room)
@@ -61,27 +62,6 @@ func shareText(share, limit float64) string {
 		}
 	}
 	return text + " %"
-}
-
-// pressure is avg60 of the line "some" of /proc/pressure/memory.
-func pressure(proc string) (share float64, ok bool) {
-	data, err := os.ReadFile(filepath.Join(proc, "pressure", "memory"))
-	if err != nil {
-		return 0, false
-	}
-	for line := range strings.Lines(string(data)) {
-		fields := strings.Fields(line)
-		if len(fields) == 0 || fields[0] != "some" {
-			continue
-		}
-		for _, f := range fields[1:] {
-			if value, found := strings.CutPrefix(f, "avg60="); found {
-				share, err := strconv.ParseFloat(value, 64)
-				return share, err == nil
-			}
-		}
-	}
-	return 0, false
 }
 
 // available is MemAvailable and MemTotal, in bytes.
