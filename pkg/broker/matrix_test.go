@@ -39,7 +39,7 @@ var rows = map[string]row{
 	},
 	"inspector": {
 		publish:   []string{"libra.report.>", "libra.step.*", "libra.host.*", "libra.probe.*"},
-		subscribe: []string{"libra.wake.*.*", "libra.worker.*", "libra.host.*", "libra.hold.*"},
+		subscribe: []string{"libra.wake.*.*", "libra.worker.*", "libra.host.*", "libra.hold.*", "$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.REQUESTS.*"},
 		exactly: []string{
 			"$JS.API.CONSUMER.MSG.NEXT.REQUESTS.*", "$JS.ACK.REQUESTS.>", "$JS.API.DIRECT.GET.REPORTS.libra.report.*",
 			"$JS.API.DIRECT.GET.HOSTS.libra.host.*", "$JS.API.DIRECT.GET.HOSTS.libra.hold.*",
@@ -102,7 +102,7 @@ func everything() []string {
 		"libra.channel.ops", "libra.wake.1.1", "libra.step.p1", "libra.worker.p1", "libra.host.h", "libra.probe.h", "libra.hold.h", "libra.other.p1", "other", "_R_.x.y", "$SRV.PING",
 		"$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.LIBRA.CONNZ", "$SYS.REQ.SERVER.PING.KICK", "$SYS.ACCOUNT.LIBRA.CONNECT",
 		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.API.ACCOUNT.PURGE.LIBRA",
-		"$JS.EVENT.ADVISORY.API", "$JSC.R.x",
+		"$JS.EVENT.ADVISORY.API", "$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.REQUESTS.lane-1", "$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.REPORTS.recorder", "$JSC.R.x",
 	}
 	for _, c := range component.All() {
 		list = append(list, event.HeartbeatSubject(c.Name, "1"), "_INBOX_"+c.Role+".x")

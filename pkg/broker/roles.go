@@ -54,7 +54,7 @@ var roles = map[string]role{
 			"$JS.API.CONSUMER.MSG.NEXT." + event.RequestStream + ".*", "$JS.ACK." + event.RequestStream + ".>",
 			newestOf(event.ReportStream, event.ReportSubject("*")), newestOf(event.HostStream, event.AllHosts), newestOf(event.HostStream, event.AllHolds),
 		},
-		subscribe: []string{event.AllWakes, event.AllHosts, event.AllHolds},
+		subscribe: []string{event.AllWakes, event.AllReturns, event.AllHosts, event.AllHolds},
 		answers:   []string{event.AllWorkers},
 		apart:     true, // it reads what strangers wrote
 	},

@@ -23,7 +23,7 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 		return err
 	}
 	defer inbox.sub.Unsubscribe()
-	d := &dispatcher{conn: supervised{c, loop}, inbox: inbox, news: make(chan struct{}, 1)}
+	d := &dispatcher{conn: supervised{c, loop}, inbox: inbox, back: &returns{times: map[uint64]int{}}, news: make(chan struct{}, 1)}
 	for lane := range event.Lanes { // where requests were stored before; libra-bus names the rounds
 		d.wake(lane, unknownRound)
 	}
@@ -36,6 +36,11 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 		return unavailable(err)
 	}
 	defer sub.Unsubscribe()
+	naked, err := c.nc.Subscribe(event.AllReturns, d.back.note)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer naked.Unsubscribe()
 
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -78,6 +83,7 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 type dispatcher struct {
 	conn  supervised
 	inbox *claims
+	back  *returns
 	news  chan struct{} // holds one where a lane has been woken since the last receive
 
 	mu    sync.Mutex
@@ -121,7 +127,7 @@ func (d *dispatcher) claim(ctx context.Context, lane int) (Job, bool, error) {
 	if err != nil || !ok {
 		return Job{}, false, err
 	}
-	job, ok, err := d.conn.job(m)
+	job, ok, err := d.conn.job(m, d.back)
 	d.wake(lane, max(job.Round, 1)) // there may be more
 	return job, ok, err
 }

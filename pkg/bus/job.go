@@ -20,7 +20,7 @@ const lease = 5 * time.Second
 // ends it; a job that is not ended is redelivered after its lease.
 type Job struct {
 	Request event.Request
-	Attempt int   // delivery number, from 1
+	Attempt int   // delivery number, from 1, without those that were given back
 	Round   int64 // in which the request waited
 	claimed claimed
 }
@@ -33,7 +33,8 @@ func (j Job) Done(ctx context.Context) error {
 	return unavailable(err)
 }
 
-// Retry gives the job back, to be delivered again after a pause.
+// Retry gives the job back, to be delivered again after a pause. What has claimed it
+// is well, so that this is no attempt: see [returns].
 func (j Job) Retry(pause time.Duration) error {
 	return j.claimed.say(fmt.Sprintf(`-NAK {"delay": %d}`, pause.Nanoseconds()))
 }
@@ -117,13 +118,13 @@ func nextSubject(lane int) string {
 }
 
 // job reads a claimed message; one that is not a request is dropped.
-func (c *Conn) job(m claimed) (Job, bool, error) {
+func (c *Conn) job(m claimed, back *returns) (Job, bool, error) {
 	meta, err := m.msg.Metadata()
 	if err != nil {
 		return Job{}, false, err
 	}
 	at, _ := event.RequestOf(m.msg.Subject)
-	job := Job{Attempt: int(meta.NumDelivered), Round: at.Round, claimed: m}
+	job := Job{Attempt: max(1, int(meta.NumDelivered)-back.of(meta.Sequence.Stream)), Round: at.Round, claimed: m}
 	if job.Request, err = decode[event.Request](c, m.msg.Subject, m.msg.Data); err != nil {
 		return Job{}, false, job.Drop(refusedReason)
 	}

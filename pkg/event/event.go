@@ -172,7 +172,7 @@ type Route struct {
 // with the same Request.ID; a reader that stores answers keeps the first.
 type Reported struct {
 	Request   Request      `json:"request"`
-	Attempt   int          `json:"attempt"`   // delivery number, from 1
+	Attempt   int          `json:"attempt"`   // delivery number, from 1, without those that were given back
 	Inspector string       `json:"inspector"` // instance that did the work
 	At        time.Time    `json:"at"`
 	Report    libra.Report `json:"report"`

@@ -62,6 +62,9 @@ func SameRequest(r Request) string {
 // PageRequests selects the requests of every flow for one page.
 func PageRequests(page string) string { return "libra.request.*.*.*.*." + page }
 
+// AllReturns selects what JetStream itself publishes when a worker gives a request back.
+const AllReturns = "$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED." + RequestStream + ".*"
+
 // FormerRequests selects the requests that earlier versions stored.
 const FormerRequests = "libra.request.*.*.*"
 

@@ -47,16 +47,13 @@ func TestAloneSlots(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Somebody has them all, and will give them back.
+	// Somebody has them all, and will be lost with them.
 	gone, leave := context.WithCancel(t.Context())
-	taken, giveBack, left := make(chan struct{}, len(lost)), make(chan struct{}), make(chan error)
+	taken, lose, left := make(chan struct{}, len(lost)), make(chan struct{}), make(chan error)
 	go func() {
-		left <- b.Connect("inspector").Work(gone, bustest.Slots(len(lost)), time.Minute, nil, func(_ context.Context, j bus.Job) {
+		left <- b.Connect("inspector").Work(gone, bustest.Slots(len(lost)), time.Minute, nil, func(context.Context, bus.Job) {
 			taken <- struct{}{}
-			<-giveBack
-			if err := j.Retry(0); err != nil {
-				t.Error(err)
-			}
+			<-lose
 		})
 	}()
 	for range lost {
@@ -71,7 +68,7 @@ func TestAloneSlots(t *testing.T) {
 		bustest.Await(t, "the report of "+r.URL, func() bool { _, err := web.LastReport(t.Context(), r.Page); return err == nil })
 	}
 	leave()
-	close(giveBack)
+	close(lose)
 	<-left
 	bustest.Await(t, "eight pages to be weighed alone", func() bool { return asked.Load() == 8 })
 	bustest.Await(t, "the others to wait on the bus", func() bool { return i.Running() == 8 })
