@@ -186,6 +186,11 @@ type Page struct {
 	// report repeats the sizes of a first visit, and Repeat has the size of the 304
 	// instead of an estimate.
 	Previous *libra.Report
+	// Light: the page is fetched and not read, at a small part of the memory and time.
+	// The report's outcome is [libra.Error] where that of a whole inspection would be,
+	// without what the error page refers to. Any other report says no more than that
+	// the page answers.
+	Light bool
 }
 
 // InspectPage is Inspect with what is known of the page.
@@ -202,7 +207,7 @@ func (i *Inspector) InspectPage(ctx context.Context, page Page, progress func(Pr
 		r.AddReason(libra.ReasonOf(err))
 	} else {
 		p := newPage(i, u.String(), progress)
-		p.prior, p.guessed = priorAssets(page.Previous), page.SchemeGuessed
+		p.prior, p.guessed, p.light = priorAssets(page.Previous), page.SchemeGuessed, page.Light
 		p.run(ctx)
 		p.dropTrees()
 		p.report(r)

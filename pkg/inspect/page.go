@@ -90,6 +90,7 @@ type page struct {
 	prior      map[string]*libra.Asset // of the previous report, by URL
 	cutCause   error                   // why the rest of the queue was not requested
 	guessed    bool                    // http will do where https does not answer
+	light      bool                    // the page itself is all that is fetched
 	httpOnly   error                   // why https did not answer; nil where it was not replaced
 }
 
@@ -237,6 +238,10 @@ func (p *page) handle(ctx context.Context, a answer) {
 	p.answered++
 	r.notModified(&a.result)
 	r.result = &a.result
+	if p.light {
+		r.result.Release()
+		return
+	}
 	if r == p.root {
 		p.setStep(libra.Discovering)
 	}

@@ -83,7 +83,7 @@ func (x *exchange) readBody(ctx context.Context, r Request, u weburl.URL, resp *
 		err = countLimit("encodings", "body not decoded, stacked encodings more than", x.lim.Encodings)
 		names = nil
 	}
-	hold := err == nil && keepsBody(r.Type, x.hop.MediaType)
+	hold := err == nil && !r.Unread && keepsBody(r.Type, x.hop.MediaType)
 	if e := x.decode(ctx, w, names, hold, resp.ContentLength); err == nil {
 		err = e
 	}

@@ -56,6 +56,8 @@ type Request struct {
 	Range string
 	// ETag and LastModified make the request conditional: the response may be 304.
 	ETag, LastModified string
+	// Unread means that the body is counted and not kept, whatever its type.
+	Unread bool
 }
 
 // Hop is one request and its response. All but the last are redirects.
