@@ -7,11 +7,11 @@ import (
 
 // The constants of a limit.
 const (
-	// Start is the limit before anything was measured. Least leaves one call to be
-	// prepared while the bus writes another one to its disk. Most is far beyond what one
-	// disk can use.
+	// Start is the limit before anything was measured. With Least, one call is prepared,
+	// one on its way, one written to the disk of the bus and one answered, also where all
+	// is slow because the processor is busy. Most is far beyond what one disk can use.
 	Start = 16
-	Least = 2
+	Least = 4
 	Most  = 64
 	// Window is how long latencies are gathered at least, and Samples how many, before
 	// the limit is judged; mostSamples bounds them.
@@ -38,7 +38,7 @@ const (
 //
 //	slots in use at most    the median is    unloaded latency
 //	one                     any              the median
-//	more                    lower            the median
+//	more                    lower            a quarter of the way to the median
 //	more                    no lower         as it was
 //
 // Where no window had one slot in use for ProbeEvery, and after the first window, the next one is a probe: the limit
@@ -90,11 +90,13 @@ func (l *Limit) observe(took time.Duration, used int, now time.Time) {
 // judge ends a window.
 func (l *Limit) judge(median time.Duration, now time.Time) {
 	l.latency = median
-	if l.most <= 1 {
-		l.probed = now
-	}
-	if l.most <= 1 || l.unloaded == 0 || median < l.unloaded {
+	switch {
+	case l.most <= 1:
+		l.unloaded, l.probed = median, now
+	case l.unloaded == 0:
 		l.unloaded = median
+	case median < l.unloaded:
+		l.unloaded -= (l.unloaded - median) / 4
 	}
 	switch {
 	case l.probing:

@@ -78,8 +78,11 @@ func (m *table) observe(took time.Duration, now time.Time) {
 	if m.most <= 1 {
 		m.probed = now
 	}
-	if m.most <= 1 || m.unloaded == 0 || median < m.unloaded {
+	switch {
+	case m.most <= 1 || m.unloaded == 0:
 		m.unloaded = median
+	case median < m.unloaded:
+		m.unloaded -= (m.unloaded - median) / 4
 	}
 	switch {
 	case m.probing:
@@ -95,28 +98,36 @@ func (m *table) observe(took time.Duration, now time.Time) {
 // Whatever happens in whatever order, a request is admitted, waits or is refused as the
 // tables say, the limit is that of the table, and no slot is lost.
 func TestLimiterFollowsItsTables(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			l := admission.New(time.Now)
 			m := &table{limit: admission.Start, windowed: time.Now(), client: map[int]string{}, admitted: map[string]time.Time{}}
-			admitted, refused := make(chan *admission.Slot, 10_000), make(chan error, 10_000)
+			admitted := make(chan *admission.Slot, 10_000)
 			var slots []*admission.Slot
 			slow := time.Duration(1 + random.IntN(20)) // what is slow for a while is slow for every call
 			for n := range 1500 {
 				now := time.Now()
-				switch dice := random.IntN(10); {
-				case dice < 4:
-					client := fmt.Sprint(random.IntN(8))
+				ask := func(n, clients int) {
+					client := fmt.Sprint(random.IntN(clients))
 					m.ask(n, client, now)
 					go func() {
-						s, err := l.Acquire(t.Context(), client)
-						if err != nil {
-							refused <- err
-						} else {
+						if s, err := l.Acquire(t.Context(), client); err == nil {
 							admitted <- s
 						}
 					}()
+					synctest.Wait()
+				}
+				switch dice := random.IntN(10); {
+				case dice < 4:
+					ask(n, 8)
+				case dice < 5 && random.IntN(10) == 0: // a flood of some, or of many
+					clients := 1 + random.IntN(300)
+					for i := range 2 * admission.MostWaiting {
+						ask(10_000+1000*n+i, clients)
+					}
+				case dice < 5 && len(m.waiting) == 0:
+					time.Sleep(time.Duration(random.IntN(2500)) * time.Millisecond)
 				case dice < 7 && len(slots) > 0:
 					took := time.Duration(1+random.IntN(3)) * slow * time.Millisecond
 					m.observe(took, now)
