@@ -26,7 +26,7 @@ const timeout = 5 * time.Second
 // mostPolls bounds how often a second it looks for reports, mostRefused how many refused
 // pages it remembers.
 const (
-	mostPolls   = 200
+	mostPolls   = 40
 	mostRefused = 10_000
 )
 

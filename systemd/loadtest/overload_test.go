@@ -5,6 +5,8 @@ package loadtest_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"strconv"
 	"time"
 
 	"libra/systemd/harness"
@@ -50,6 +52,7 @@ func tenTimes(s *trial) {
 	done := float64(inspected(s)-before) / time.Since(began).Seconds()
 	reads := readers.Mark()
 	grown := memory(s)
+	s.note("the limit at its end", limit(s))
 	offered := flood.Accepted + flood.Refused + flood.BadRefusals + flood.Unknown
 	s.want("offered", "10 times capacity", fmt.Sprintf("%.0f/s, %.1f times", float64(offered)/flood.Seconds, float64(offered)/flood.Seconds/capacity), float64(offered) > 9*capacity*flood.Seconds)
 	s.note("accepted, inspected", fmt.Sprintf("%.0f/s, %.0f/s", float64(flood.Accepted)/flood.Seconds, done))
@@ -77,6 +80,20 @@ func inspected(s *trial) (n int) {
 		n += c.Counters["reports_published"]
 	}
 	return n
+}
+
+// limit is how libra-web limits what is stored at a time.
+func limit(s *trial) string {
+	s.Helper()
+	_, body := box.Get(s, "/metrics")
+	value := func(name string) (v float64) {
+		if m := regexp.MustCompile(`(?m)^libra_web_admission_` + name + ` (.*)$`).FindStringSubmatch(body); m != nil {
+			v, _ = strconv.ParseFloat(m[1], 64)
+		}
+		return v
+	}
+	return fmt.Sprintf("%.0f at a time; the bus takes %.1f ms for each, %.1f ms unloaded; %.0f refused", value(`limit{work="store"}`),
+		1000*value(`latency_seconds{of="newest",work="store"}`), 1000*value(`latency_seconds{of="unloaded",work="store"}`), value(`refused_total{work="store"}`))
 }
 
 // memory is what libra-web takes.
