@@ -82,7 +82,7 @@ func (s *State) FreshWatches() Freshness {
 	f := s.onBus(s.Watches.Ready(), "watches")
 	s.recalls(&f, "watches")
 	if n, since := s.Watches.Unlisted(); n > 0 {
-		f.lack(since, libra.Because(libra.CodeNotListed, libra.Several(n, "watch")+" found no room in memory, and the oldest are not listed"))
+		f.lack(since, libra.Because(libra.CodeNotListed, libra.Plural(n, "watch", "watches")+" found no room in memory, and the oldest are not listed"))
 	}
 	return f
 }
