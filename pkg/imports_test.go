@@ -36,7 +36,7 @@ var rules = map[string][]string{
 	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules"},
 	"rules":     {"libra", "statefile"},
 	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter"},
-	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter"},
+	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter", "pressure"},
 	"recorder":  {"libra", "event", "bus", "store", "meter"},
 	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "pressure"},
 	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes", "meter"},

@@ -10,6 +10,7 @@ import (
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
+	"libra/pkg/event"
 	"libra/pkg/fault"
 	"libra/pkg/inspect"
 	"libra/pkg/inspector"
@@ -63,7 +64,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if err != nil {
 		return err
 	}
-	s.cfg.Status = p.Status
+	s.cfg.Status, s.cfg.Proc = p.Status, "/proc"
 	i := inspector.New(s.cfg, conn, p.Log)
 	p.Count("pages_in_hand", i.Running)
 	p.Count("reports_published", i.Done)
@@ -73,6 +74,10 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("pages_waiting", i.Waiting)
 	p.Count("busy_us", i.Busy)
 	p.Count("slots", i.Slots)
+	p.Count("pages_light", i.Light)
+	p.Count("pages_deferred", i.Deferred)
+	p.Count(event.PressureCounter, i.ShortSince)
+	p.Reasons(i.Reasons)
 	p.Ready("waiting for requests")
 	return i.Run(ctx, p.Liveness.Loop("dispatcher"))
 }

@@ -161,6 +161,9 @@ func writePage(w io.Writer, s screen, p *pageAnswer) {
 	state := string(p.State)
 	if p.Step != "" {
 		state += ", " + string(p.Step)
+		if p.StepWhy != "" {
+			state += ": " + p.StepWhy
+		}
 	}
 	switch {
 	case p.failed() && p.State == libra.Reported:

@@ -226,7 +226,8 @@ type Step struct {
 	Done      int        `json:"done"`  // assets measured so far
 	Inspector string     `json:"inspector"`
 	At        time.Time  `json:"at"`
-	Round     int64      `json:"round,omitempty"` // of the request; 0 of a request without one
+	Round     int64      `json:"round,omitempty"` // of the request; 0 of a request without one, and while it waits
+	Why       string     `json:"why,omitempty"`   // why the page waits; "" in any other step
 }
 
 // Heartbeat is the periodic message of a component whose loops make
@@ -268,6 +269,10 @@ const (
 	LostCounter    = "lost_at_unix"
 	MissingCounter = "reports_missing"
 )
+
+// PressureCounter is the counter of an inspector's heartbeats that says since when the
+// host is short of memory or CPU, in Unix seconds; 0 while it is not.
+const PressureCounter = "pressure_since_unix"
 
 // Trouble is a fault that a component sees in something it depends on, and
 // that is an alarm while the component's heartbeats name it.

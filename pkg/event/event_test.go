@@ -62,7 +62,7 @@ var messages = map[string]any{
 	},
 	"probe": event.Probe{Host: "example.org", Inspector: "1", Page: "p1", At: at},
 	"hold":  event.Hold{Host: "example.org", State: libra.HostOpen, By: "alice", Why: "repairs", At: at},
-	"step":  event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at, Round: 7},
+	"step":  event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at, Round: 7, Why: "w"},
 	"beat": event.Heartbeat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, EveryMS: 250, Status: "well", Counters: map[string]int64{"requests": 3}, Troubles: []event.Trouble{
 		{ID: "channel.ops", Target: "channel ops", Summary: "s", Evidence: "e", Severity: libra.Major, Runbook: "#channel"},
 	}, Details: timedOut.Details},

@@ -34,6 +34,7 @@ const crashes = 3
 // or the page has ended crashes of them, including the inspector that claimed it
 // first.
 func (w *worker) inspectAlone(ctx context.Context) state {
+	w.begins(w.job.Round)
 	w.progress(inspect.Progress{Step: libra.Fetching})
 	select {
 	case w.alone <- struct{}{}:

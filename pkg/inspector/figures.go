@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"libra/pkg/libra"
 )
 
 // Done counts the reports published since the start.
@@ -33,12 +35,34 @@ func (i *Inspector) Refused() int64 { return i.hosts.refused.Load() }
 // Waiting counts the pages that wait for their hosts.
 func (i *Inspector) Waiting() int64 { return int64(i.hosts.limits.Waiting()) }
 
+// Light counts the light inspections, see places.
+func (i *Inspector) Light() int64 { return i.light.Load() }
+
+// Deferred counts the pages that answer and wait to be inspected whole.
+func (i *Inspector) Deferred() int64 { return int64(i.places.deferred()) }
+
+// ShortSince is since when the host is short of memory or CPU, in Unix seconds; 0 while
+// it is not.
+func (i *Inspector) ShortSince() int64 {
+	if text, since := i.places.shortage(); text != "" {
+		return since.Unix()
+	}
+	return 0
+}
+
+// Reasons says why pages wait that need not wait for their hosts.
+func (i *Inspector) Reasons() []libra.Reason { return i.places.reasons() }
+
 // showStatus keeps the line for systemctl status until ctx ends.
 func (i *Inspector) showStatus(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		i.cfg.Status(fmt.Sprintf("pages: %d in progress, %d done", i.Running(), i.Done()))
+		status := fmt.Sprintf("pages: %d in progress, %d done", i.Running(), i.Done())
+		if why, _ := i.places.shortage(); why != "" {
+			status += fmt.Sprintf("; %s, %d wait", why, i.Deferred())
+		}
+		i.cfg.Status(status)
 		select {
 		case <-ctx.Done():
 			return

@@ -36,6 +36,7 @@ type hostRig struct {
 	at     atomic.Int64 // pages that are being asked for now
 	most   atomic.Int64 // at once
 	log    journal
+	proc   string // "": the host is never short of anything
 }
 
 // journal holds the lines of the inspectors.
@@ -86,7 +87,7 @@ func (h *hostRig) serve(w http.ResponseWriter, r *http.Request) {
 // run runs an inspector until the test ends.
 func (h *hostRig) run(instance string, workers int) *inspector.Inspector {
 	ctx, cancel := context.WithCancel(h.Context())
-	i := inspector.New(inspector.Config{Instance: instance, Workers: workers, Inspect: loopback, Program: os.Args[0]}, h.bus.Connect("inspector"), slog.New(slog.NewTextHandler(&h.log, nil)))
+	i := inspector.New(inspector.Config{Instance: instance, Workers: workers, Inspect: loopback, Program: os.Args[0], Proc: h.proc}, h.bus.Connect("inspector"), slog.New(slog.NewTextHandler(&h.log, nil)))
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = i.Run(ctx, nil) })
 	h.Cleanup(func() { cancel(); wg.Wait() })
@@ -97,7 +98,13 @@ var requests atomic.Int64
 
 func (h *hostRig) ask(path string) event.Request {
 	h.Helper()
-	r := request(h.url + path)
+	return h.askAt(h.url, path)
+}
+
+// askAt asks for a page of the host under another name of it.
+func (h *hostRig) askAt(url, path string) event.Request {
+	h.Helper()
+	r := request(url + path)
 	r.ID = fmt.Sprint("r-", requests.Add(1))
 	bustest.Await(h, "the request before to be closed", func() bool {
 		err := h.web.Submit(h.Context(), r)

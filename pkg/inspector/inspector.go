@@ -38,6 +38,9 @@ type Config struct {
 	Args    []string
 	// Status takes one line for systemctl status, every second. May be nil.
 	Status func(string)
+	// Proc is where the kernel says how long processes wait for memory and CPU: /proc.
+	// "": the host is never short of them.
+	Proc string
 	// Before is called with each page's URL before its inspection. May be nil.
 	Before func(ctx context.Context, url string) error
 }
@@ -55,10 +58,12 @@ type Inspector struct {
 	hosts   *hosts
 	slots   *slotLimit
 	rooms   *rooms
+	places  *places
 	alone   chan struct{} // holds one for each lone process
 	done    atomic.Int64
 	running atomic.Int64
 	busy    meter.Meter // pages that occupy a slot
+	light   atomic.Int64
 
 	mu      sync.Mutex
 	workers map[*worker]struct{} // under mu; those that inspect in this process
@@ -70,7 +75,11 @@ var errExhausted = errors.New("exhausted")
 // New makes an inspector.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
 	cfg.Inspect.AllowRemedy = address.AskOperator // reports are read on the pages of the appliance
-	return &Inspector{cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newHosts(cfg, conn, log), slots: newSlotLimit(cfg), rooms: newRooms(), alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{}}
+	return &Inspector{
+		cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newHosts(cfg, conn, log),
+		slots: newSlotLimit(cfg), rooms: newRooms(), places: &places{log: log, proc: cfg.Proc},
+		alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{},
+	}
 }
 
 // Run claims requests until ctx ends; it gives those in progress back to the bus
@@ -87,9 +96,10 @@ func (i *Inspector) Run(ctx context.Context, loop bus.Loop) error {
 		beside.Go(func() { i.showStatus(ctx) })
 	}
 	beside.Go(func() { i.hosts.follow(ctx) })
+	beside.Go(func() { i.places.follow(ctx) })
 	// Attempts to inspect a page alone follow each other under one lease.
-	longest := hostWait + crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
-	slots := func() int { return i.slots.slots() + i.hosts.limits.Waiting() } // who waits for a host takes no slot
+	longest := 2*hostWait + deferredWait + crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
+	slots := func() int { return i.room() + i.hosts.limits.Waiting() + i.places.deferred() } // who waits takes no slot
 	err := i.conn.Work(ctx, slots, longest, loop, func(ctx context.Context, job bus.Job) {
 		i.running.Add(1)
 		defer i.running.Add(-1)
@@ -101,6 +111,9 @@ func (i *Inspector) Run(ctx context.Context, loop bus.Loop) error {
 	}
 	return err
 }
+
+// room is how many pages may be inspected at a time.
+func (i *Inspector) room() int { return i.slots.slots() + i.places.extra() }
 
 // overdue names a page whose worker has exceeded its deadline and the grace.
 func (i *Inspector) overdue() string {
@@ -127,10 +140,13 @@ func (i *Inspector) pagesInProgress() string {
 
 // state is one step of a worker's life; it returns the next, or nil at the end:
 //
-//	claim -> admit --> inspectHere --.-> publish -> acknowledge
-//	           | '---> inspectAlone -'    |
-//	           | '------ refused ---------'
-//	           '------------'--> retry (asked to stop, too many wait, no slot to be alone, or no bus)
+//	claim -> admit --> inspectHere ---.-> publish -> acknowledge
+//	         ^ | |---> inspectAlone --|    |
+//	         | | |---> inspectLight --'    |
+//	         | | |      | answers          |
+//	         '---+----- wait               |
+//	           | '------ refused ----------'
+//	           '------------'--> giveBack (asked to stop, too many wait, no slot to be alone, or no bus)
 type state func(context.Context) state
 
 // worker inspects one page.
@@ -143,6 +159,7 @@ type worker struct {
 	report  *libra.Report // set by the inspection
 	poison  bool          // the page ends its inspectors
 	visit   *visit        // the page's place at its host; nil before it has one
+	placed  bool          // it may be inspected whole, whatever the host is short of
 
 	mu   sync.Mutex
 	step event.Step // under mu
@@ -160,6 +177,7 @@ func (w *worker) run(ctx context.Context) {
 	w.busy = w.Inspector.busy.Begin()
 	defer func() {
 		w.busy()
+		w.unplace()
 		if w.visit != nil {
 			w.visit.abandon() // unless it has ended
 		}
@@ -188,12 +206,18 @@ func (w *worker) claim(ctx context.Context) state {
 
 // admit waits until the page may be asked of its host, and until there is room for it.
 func (w *worker) admit(ctx context.Context) state {
-	wait, cancel := context.WithTimeout(ctx, hostWait)
+	patience := hostWait
+	if w.placed {
+		patience = placedWait
+	}
+	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	w.busy()
 	visit, refusal, err := w.hosts.admit(wait, w.job.Request.URL)
 	w.busy = w.Inspector.busy.Begin()
 	switch {
+	case err != nil && w.placed && ctx.Err() == nil:
+		return w.deferAgain
 	case err != nil:
 		return w.retry
 	case refusal != nil:
@@ -202,16 +226,18 @@ func (w *worker) admit(ctx context.Context) state {
 		return w.publish
 	}
 	w.visit = visit
-	leave, err := w.rooms.enter(ctx, w.slots.slots)
+	leave, err := w.rooms.enter(ctx, w.room)
 	if err != nil {
 		return w.retry
 	}
-	weigh := w.inspectHere
-	if w.job.Attempt > 1 || w.job.Request.Release {
-		weigh = w.inspectAlone
+	weigh := w.choose()
+	if weigh == nil {
+		leave()
+		return w.wait
 	}
 	return func(ctx context.Context) state {
 		defer leave()
+		defer w.unplace()
 		w.started = time.Now()
 		next := weigh(ctx)
 		if w.report != nil && !w.poison && ctx.Err() == nil {
@@ -221,15 +247,22 @@ func (w *worker) admit(ctx context.Context) state {
 	}
 }
 
-func (w *worker) inspectHere(ctx context.Context) state {
+// register has the guard look after the worker, which inspects in this process, until
+// the end of that.
+func (w *worker) register() (end func()) {
 	w.Inspector.mu.Lock()
+	defer w.Inspector.mu.Unlock()
 	w.workers[w] = struct{}{}
-	w.Inspector.mu.Unlock()
-	defer func() {
+	return func() {
 		w.Inspector.mu.Lock()
+		defer w.Inspector.mu.Unlock()
 		delete(w.workers, w)
-		w.Inspector.mu.Unlock()
-	}()
+	}
+}
+
+func (w *worker) inspectHere(ctx context.Context) state {
+	defer w.register()()
+	w.begins(w.job.Round)
 	w.progress(inspect.Progress{Step: libra.Fetching})
 	w.report = w.inspect(ctx, w.page(ctx), w.previous, w.progress)
 	if ctx.Err() != nil {
@@ -273,8 +306,10 @@ func (w *worker) acknowledge(ctx context.Context) state {
 	return nil
 }
 
-func (w *worker) retry(ctx context.Context) state {
-	pause := aloneWait
+func (w *worker) retry(ctx context.Context) state { return w.giveBack(ctx, aloneWait) }
+
+// giveBack gives the request back to the bus, which counts as no attempt.
+func (w *worker) giveBack(ctx context.Context, pause time.Duration) state {
 	if ctx.Err() != nil {
 		pause = 0 // another inspector may claim it at once
 	}
@@ -303,10 +338,20 @@ func (i *Inspector) inspect(ctx context.Context, page inspect.Page, previous fun
 // progress stores how far the page is, for those that ask, and publishes it.
 func (w *worker) progress(p inspect.Progress) {
 	w.mu.Lock()
-	w.step.Step, w.step.Found, w.step.Done, w.step.At = p.Step, p.Found, p.Done, time.Now().UTC()
+	w.step.Step, w.step.Found, w.step.Done, w.step.At, w.step.Why = p.Step, p.Found, p.Done, time.Now().UTC(), ""
+	if p.Step == libra.Waiting {
+		w.step.Why, _ = w.places.shortage()
+	}
 	now := w.step
 	w.mu.Unlock()
 	w.conn.PublishStep(now)
+}
+
+// begins notes which round is served with the page from now on; 0: none yet.
+func (w *worker) begins(round int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.step.Round = round
 }
 
 func (w *worker) now() event.Step {

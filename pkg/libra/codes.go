@@ -99,6 +99,9 @@ const (
 	CodeHistoryBehind Code = "history-behind"
 	// CodeComponentSilent: a component has not published a heartbeat in time.
 	CodeComponentSilent Code = "component-silent"
+	// CodePressure: the host is short of memory or CPU, and pages that answer wait to be
+	// inspected whole.
+	CodePressure Code = "pressure"
 	// CodeBusAway: libra-web has no connection to the bus.
 	CodeBusAway Code = "bus-away"
 	// CodeRestoring: the bus has lost some of what it stored, and is being given it

@@ -31,6 +31,9 @@ const (
 	Discovering Step = "discovering" // reading it for assets
 	Weighing    Step = "weighing"    // asking for its assets
 	Reporting   Step = "reporting"   // handing the report to the bus
+	// Waiting comes before the first step, or in place of it: the page answers, and is
+	// inspected later.
+	Waiting Step = "waiting"
 )
 
 // Page is one URL that Libra was asked to inspect, with the newest report.
@@ -39,6 +42,8 @@ type Page struct {
 	URL   string    `json:"url"`
 	State PageState `json:"state"`
 	Step  Step      `json:"step"` // "" unless inspecting
+	// StepWhy says why the page waits; "" in any other step.
+	StepWhy string `json:"step_why,omitempty"`
 	// Stale says that Report is not the newest answer of the page; Reasons why.
 	Stale bool `json:"stale"`
 	ReasonList

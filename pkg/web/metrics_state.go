@@ -88,6 +88,9 @@ var heartbeatMetrics = map[string]*metric{
 	"pages_melted":         heartbeatMetric(counter, "libra_inspector_pages_melted_total", "Pages whose host gave no answer, a late one, or 429 or 503."),
 	"pages_refused":        heartbeatMetric(counter, "libra_inspector_pages_refused_total", "Pages that were not asked for, because the breaker of their host was open."),
 	"pages_waiting":        heartbeatMetric(gauge, "libra_inspector_pages_waiting", "Pages that wait because their host has as many in progress as it may."),
+	"pages_light":          heartbeatMetric(counter, "libra_inspector_pages_light_total", "Pages that were fetched alone, without what they refer to, because the host was short of memory or CPU."),
+	"pages_deferred":       heartbeatMetric(gauge, "libra_inspector_pages_deferred", "Pages that answer and wait to be inspected whole, because the host is short of memory or CPU."),
+	event.PressureCounter:  heartbeatMetric(gauge, "libra_inspector_pressure_seconds", "For how long the host has been short of memory or CPU; 0 while it is not."),
 	"reports_recorded":     heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
 	"reports_restored":     heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
 	"history_grown_bytes":  heartbeatMetric(counter, "libra_recorder_history_grown_bytes_total", "Bytes by which reports have made the history larger."),
@@ -202,7 +205,7 @@ func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) 
 			if strings.HasSuffix(name, "_us") {
 				shown /= 1e6
 			}
-			if (name == state.BehindCounter || name == event.StoppedCounter || name == event.RefusedCounter || name == event.RestoringCounter) && value > 0 {
+			if (name == state.BehindCounter || name == event.StoppedCounter || name == event.RefusedCounter || name == event.RestoringCounter || name == event.PressureCounter) && value > 0 {
 				shown = max(0, now.Sub(time.Unix(value, 0)).Seconds())
 			}
 			m.send(out, shown, b.Component, b.Instance)

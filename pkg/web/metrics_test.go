@@ -93,6 +93,8 @@ func counterName(t *testing.T, arg ast.Expr) string {
 			return event.LostCounter
 		case "MissingCounter":
 			return event.MissingCounter
+		case "PressureCounter":
+			return event.PressureCounter
 		case "BehindCounter":
 			return state.BehindCounter
 		}

@@ -172,7 +172,7 @@ func (e *entry) sizeNow() int64 {
 	for _, o := range e.open {
 		n += text(o.request.ID) + text(o.request.Client) + text(o.request.Label) + text(o.flow)
 	}
-	n += text(e.step.Request) + text(e.step.Page) + text(string(e.step.Step)) + text(e.step.Inspector)
+	n += text(e.step.Request) + text(e.step.Page) + text(string(e.step.Step)) + text(e.step.Inspector) + text(e.step.Why)
 	for i, s := range [3]*Summary{e.Good, e.Bad, e.Complete} {
 		if s == nil || i == 2 && s == e.Good { // the good one is mostly complete
 			continue

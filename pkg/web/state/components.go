@@ -131,6 +131,21 @@ func (s *State) Refused() (since time.Time, why string) {
 	return since, why
 }
 
+// underPressure is since when the host is short of memory or CPU, by the heartbeats of
+// the inspectors in which pages wait because of it, and what it is short of; the zero
+// time while no page does.
+func (s *State) underPressure(now time.Time) (since time.Time, why string) {
+	for _, h := range s.Memory.instancesOf(component.Inspector) {
+		at := time.Unix(h.Heartbeat.Counters[event.PressureCounter], 0).UTC()
+		for _, r := range h.Heartbeat.Details {
+			if r.Code == libra.CodePressure && s.arriving(h, now) && (since.IsZero() || at.Before(since)) {
+				since, why = at, r.String()
+			}
+		}
+	}
+	return since, why
+}
+
 // Arriving reports whether heartbeats of a component arrive.
 func (s *State) Arriving(h LastHeartbeat) bool { return s.arriving(h, time.Now()) }
 

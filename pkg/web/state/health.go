@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"libra/pkg/component"
 	"libra/pkg/libra"
 )
 
@@ -241,6 +242,12 @@ func (s *State) Degraded(now time.Time) []Degraded {
 	}
 	if bus.fault != "" {
 		return list
+	}
+	if since, why := s.underPressure(now); !since.IsZero() {
+		list = append(list, Degraded{
+			Part: component.Inspector, Code: libra.CodePressure, Reason: why, Since: since,
+			less: "pages that answer are inspected later; those that do not are reported at once",
+		})
 	}
 	return append(list, s.silent(now)...)
 }

@@ -331,7 +331,7 @@ func (m *Memory) step(s event.Step, now time.Time) {
 	if e == nil || e.Answers.to(s.Request) {
 		return // no request for it is known, or the step is late
 	}
-	if len(s.Request)+len(s.Page)+len(s.Step)+len(s.Inspector) > maxStep {
+	if len(s.Request)+len(s.Page)+len(s.Step)+len(s.Inspector)+len(s.Why) > maxStep {
 		return // no inspector sends that
 	}
 	s.Page = e.id

@@ -55,7 +55,7 @@ func (v PageView) Page() libra.Page {
 	p := libra.Page{ID: v.ID, URL: v.URL, State: libra.Reported, Stale: v.stale(), ReasonList: v.reasons(v.ID), Asked: v.asked}
 	switch {
 	case v.Step.Step != "":
-		p.State, p.Step = libra.Inspecting, v.Step.Step
+		p.State, p.Step, p.StepWhy = libra.Inspecting, v.Step.Step, v.Step.Why
 	case v.Open > 0 || v.Latest() == nil:
 		p.State = libra.Queued
 	case v.Quarantined():

@@ -162,10 +162,11 @@
       li.classList.toggle("done", i < at);
       if (i === at) li.setAttribute("aria-current", "step"); else li.removeAttribute("aria-current");
     });
-    document.getElementById("progress").textContent = "Inspecting";
+    const waits = s.step === "waiting";
+    document.getElementById("progress").textContent = waits ? "Waiting to be inspected" : "Inspecting";
     if (s.found > 0) { bar.max = s.found; bar.value = s.done; }
-    document.getElementById("done").textContent = s.found > 0 ? `${s.done} of ${s.found} asset${s.found === 1 ? "" : "s"}` : "fetching the page";
-    say(`Inspecting: ${order[at]?.textContent ?? s.step}`);
+    document.getElementById("done").textContent = waits ? `it answers; ${s.why}` : s.found > 0 ? `${s.done} of ${s.found} asset${s.found === 1 ? "" : "s"}` : "fetching the page";
+    say(waits ? `Waiting: ${s.why}` : `Inspecting: ${order[at]?.textContent ?? s.step}`);
   }
 
   function reported(r) {
