@@ -60,6 +60,10 @@ func (b *box) goes(d time.Duration, working int64) {
 				b.counted[key][name] += n * working * int64(capacity.Every/time.Second)
 				all[name] = b.counted[key][name]
 			}
+			if b.at.After(noon) { // the processor also while nothing is inspected: 0.01 cores each
+				b.counted[key]["base"] += 10_000 * int64(capacity.Every/time.Second)
+			}
+			all["cpu_us"] += b.counted[key]["base"]
 			for name, n := range i.stays {
 				all[name] = n
 			}
@@ -113,8 +117,8 @@ func TestKnownNumbers(t *testing.T) {
 			t.Errorf("%s: %+v (W %g, ρ %g, most %g), want %+v", want.Stage, got, is(got.ServiceMS), is(got.Utilisation), is(got.MostPerSecond), want)
 		}
 	}
-	// 0.3 cores for two inspections a second, and none without.
-	if p := doc.Processor; !near(&p.InUse, 0.3) || !near(&p.Utilisation, 0.15) || !near(p.Idle, 0) || !near(p.PerInspectionMS, 150) || !near(p.MostPerSecond, 2/0.15) {
+	// 0.3 cores for two inspections a second, and 0.06 without.
+	if p := doc.Processor; !near(&p.InUse, 0.36) || !near(&p.Utilisation, 0.18) || !near(p.Idle, 0.06) || !near(p.PerInspectionMS, 150) || !near(p.MostPerSecond, 1.94/0.15) {
 		t.Errorf("processor: %+v, %g ms, %g per second", p, is(p.PerInspectionMS), is(p.MostPerSecond))
 	}
 }
@@ -132,7 +136,7 @@ func TestWatchesThatFit(t *testing.T) {
 		t.Errorf("watches: %+v", w)
 	}
 	// The slots do 10 a second, and 8 of 20 of that without the larger inspector. The bus
-	// does 21 messages, two for each inspection; the processors 13.3.
+	// does 21 messages, two for each inspection; the processors 11.1.
 	if !near(w.MostPerSecond, 7) || w.LimitedBy != capacity.Inspect || *w.Fit != 336 || *w.FitMinute != 420 {
 		t.Errorf("%g per second by %s, %d fit, %d every minute; want 7 by inspect, 336 and 420", is(w.MostPerSecond), w.LimitedBy, *w.Fit, *w.FitMinute)
 	}
@@ -153,6 +157,27 @@ func TestWatchesThatFit(t *testing.T) {
 	b.goes(0, 1)
 	if got := b.doc(capacity.Known{Watches: many}); !slices.Equal(got.Warnings, []string{"200 watches, and 168 fit: stage inspect has no room for more"}) || got.Inspector.Up != 1 || *got.Inspector.FitWithout != 0 {
 		t.Errorf("with one inspector: %q, %+v", got.Warnings, got.Inspector)
+	}
+}
+
+// While a component starts or is away, what the others use is not what Libra uses idle.
+func TestIdleOfAllComponents(t *testing.T) {
+	t.Parallel()
+	b := newBox()
+	b.tracker.Take(noon.Add(-capacity.Every), nil, bus.Queue{}) // no heartbeat has come
+	b.goes(0, 0)
+	if p := b.doc(capacity.Known{}).Processor; p.Idle != nil {
+		t.Errorf("components that were not there before use %g cores", is(p.Idle))
+	}
+	b.down = "2"
+	b.goes(time.Minute, 0)
+	if p := b.doc(capacity.Known{}).Processor; p.Idle != nil {
+		t.Errorf("without an inspector: %g cores", is(p.Idle))
+	}
+	b.down = ""
+	b.goes(time.Minute, 0)
+	if p := b.doc(capacity.Known{}).Processor; !near(p.Idle, 0.06) {
+		t.Errorf("of all: %g cores, want 0.06", is(p.Idle))
 	}
 }
 

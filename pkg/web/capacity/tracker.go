@@ -63,10 +63,12 @@ func (t *Tracker) Take(at time.Time, readings []Reading, queue bus.Queue) {
 		next.done, next.spent, next.cpu, next.bus = was.done, was.spent, was.cpu, was.bus
 		took = at.Sub(was.at)
 	}
-	last, idle := make(map[instance]Reading, len(readings)), 1.0
+	last, idle, steady := make(map[instance]Reading, len(readings)), 1.0, len(readings) >= len(t.last)
 	for _, r := range readings {
 		key := instance{r.Component, r.Instance}
-		if was, known := t.last[key]; known {
+		was, known := t.last[key]
+		steady = steady && known && r.Up && r.Started.Equal(was.Started)
+		if known {
 			next.add(r, was)
 			idle *= 1 - min(1, per(grown(r, was, anyCounter)/1e6, took))
 		}
@@ -75,10 +77,11 @@ func (t *Tracker) Take(at time.Time, readings []Reading, queue bus.Queue) {
 	t.last = last
 	// The bus is busy while any component has something to store, each whenever it likes.
 	next.bus += (1 - idle) * took.Seconds()
-	if n := len(t.samples); n > 0 {
-		t.noteIdle(next.minus(t.samples[n-1]), took)
-	} else {
+	switch n := len(t.samples); {
+	case n == 0:
 		t.first = next
+	case steady:
+		t.noteIdle(next.minus(t.samples[n-1]), took)
 	}
 	t.samples = append(t.samples, next)
 	for len(t.samples) > 1 && at.Sub(t.samples[0].at) > Window {
@@ -106,7 +109,8 @@ func (s *sample) add(r, was Reading) {
 	s.cpu += grown(r, was, cpuCounter) / 1e6
 }
 
-// noteIdle notes how busy the processors were while nothing was inspected.
+// noteIdle notes how busy the processors were while nothing was inspected, and no
+// component was away or had just started.
 func (t *Tracker) noteIdle(grown sample, took time.Duration) {
 	if took < Every/2 || grown.done[inspect] > 0 || grown.spent[inspect] > 0 {
 		return

@@ -34,8 +34,6 @@ func stageLabel(name capacity.StageName) string {
 		return "record reports"
 	case capacity.Notify:
 		return "notify people"
-	case capacity.Processors:
-		return "processors"
 	}
 	return string(name)
 }
