@@ -166,6 +166,28 @@ func (h *Harness) jetStream(t testing.TB) (js jetstream.JetStream, stop func()) 
 	return js, conn.Close
 }
 
+// OpenByFlow counts the stored requests of each flow.
+func (h *Harness) OpenByFlow(t testing.TB) map[string]int {
+	t.Helper()
+	js, stop := h.jetStream(t)
+	defer stop()
+	stream, err := js.Stream(t.Context(), event.RequestStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(event.AllRequests))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := map[string]int{}
+	for subject := range info.State.Subjects {
+		if at, ok := event.RequestOf(subject); ok {
+			open[at.Flow]++
+		}
+	}
+	return open
+}
+
 // LoseStream deletes a stream of the running bus.
 func (h *Harness) LoseStream(t testing.TB, name string) {
 	t.Helper()

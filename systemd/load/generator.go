@@ -62,7 +62,7 @@ func newGenerator(cfg Config) *generator {
 	g := &generator{cfg: cfg, since: time.Now(), pages: map[string]*outcome{}, client: client(net.Dialer{}, 64)}
 	clients := cmp.Or(cfg.Clients, 8)
 	for i := range clients {
-		g.people = append(g.people, client(net.Dialer{LocalAddr: Address(fmt.Sprint(cfg.Name, i))}, max(2, mostConns/clients)))
+		g.people = append(g.people, Client(fmt.Sprint(cfg.Name, i), max(2, mostConns/clients)))
 	}
 	return g
 }

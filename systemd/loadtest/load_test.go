@@ -36,7 +36,7 @@ type scenario struct {
 
 // scenarios are those of make load, in the order of the table.
 func scenarios() []scenario {
-	return slices.Concat(overloads)
+	return slices.Concat(fairness, overloads, connections, hosts, spikes)
 }
 
 // trial is the run of a scenario.
