@@ -76,6 +76,15 @@ func (s *API) reading(ctx context.Context) (end func(), p *Problem) {
 	}, nil
 }
 
+// seeking is reading, of what the bus has in the first place: while it is away, who waits
+// for it takes no slot from those that read the history.
+func (s *API) seeking(ctx context.Context) (end func(), p *Problem) {
+	if !s.state.BusUp() {
+		return func() {}, nil
+	}
+	return s.reading(ctx)
+}
+
 // notAdmitted is the problem of a request that got no slot.
 func notAdmitted(err error) *Problem {
 	if err == nil {

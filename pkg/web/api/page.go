@@ -39,7 +39,7 @@ func (s *API) Page(ctx context.Context, id string) (pageDoc, *Problem) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
 	if !s.state.Held(id) {
-		end, p := s.reading(ctx)
+		end, p := s.seeking(ctx)
 		if p != nil {
 			return pageDoc{}, p
 		}

@@ -79,7 +79,7 @@ func (s *API) find(ctx context.Context, id, url string) state.PageView {
 	if v, known := s.state.Memory.Page(id); known {
 		return v
 	}
-	end, refused := s.reading(ctx)
+	end, refused := s.seeking(ctx)
 	defer end()
 	if refused == nil {
 		if v, err := s.state.Seek(ctx, id); err == nil {
