@@ -21,7 +21,7 @@ type box struct {
 	tracker *capacity.Tracker
 	at      time.Time
 	queue   bus.Queue
-	down    string            // the instance of the inspector that is down
+	down    string            // the instance of the inspector that is down, or "all"
 	starts  map[string]int    // by instance, how often it was started again
 	counted map[string]counts // by component/instance
 }
@@ -69,7 +69,7 @@ func (b *box) goes(d time.Duration, working int64) {
 			}
 			readings = append(readings, capacity.Reading{
 				Component: i.component, Instance: i.instance, Started: noon.Add(time.Duration(b.starts[key]) * time.Second),
-				Up: i.component != component.Inspector || i.instance != b.down, Counters: all,
+				Up: i.component != component.Inspector || b.down != i.instance && b.down != "all", Counters: all,
 			})
 		}
 		b.tracker.Take(b.at, readings, b.queue)
@@ -157,6 +157,11 @@ func TestWatchesThatFit(t *testing.T) {
 	b.goes(0, 1)
 	if got := b.doc(capacity.Known{Watches: many}); !slices.Equal(got.Warnings, []string{"200 watches, and 168 fit: stage inspect has no room for more"}) || got.Inspector.Up != 1 || *got.Inspector.FitWithout != 0 {
 		t.Errorf("with one inspector: %q, %+v", got.Warnings, got.Inspector)
+	}
+	b.down = "all"
+	b.goes(0, 0)
+	if got := b.doc(capacity.Known{Watches: many}); !slices.Equal(got.Warnings, []string{"200 watches, and 0 fit: stage inspect has no room for more"}) {
+		t.Errorf("without an inspector: %q", got.Warnings)
 	}
 }
 

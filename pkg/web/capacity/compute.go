@@ -194,6 +194,9 @@ func (c computing) fit(doc *Doc) {
 		}
 		without = min(without, fewer)
 	}
+	if doc.Inspector.Up == 0 {
+		limit(Inspect, 0, 0)
+	}
 	for i, stage := range stages {
 		s := doc.Stages[i]
 		if !stage.watches || s.MostPerSecond == nil || c.long.done[i] == 0 {
