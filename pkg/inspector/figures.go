@@ -60,7 +60,10 @@ func (i *Inspector) showStatus(ctx context.Context) {
 	for {
 		status := fmt.Sprintf("pages: %d in progress, %d done", i.Running(), i.Done())
 		if why, _ := i.places.shortage(); why != "" {
-			status += fmt.Sprintf("; %s, %d wait", why, i.Deferred())
+			status += "; " + why
+			if n := i.Deferred(); n > 0 {
+				status += fmt.Sprintf(", %d wait", n)
+			}
 		}
 		i.cfg.Status(status)
 		select {

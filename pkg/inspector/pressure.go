@@ -191,7 +191,8 @@ func (p *places) deferred() int {
 	return len(p.waiting)
 }
 
-// shortage says what the host is short of, and since when; "" while it is not.
+// shortage says what the host is short of, and since when; "" while it is not. Who owns a
+// page reads it, to whom the host is the page's.
 func (p *places) shortage() (text string, since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -202,7 +203,7 @@ func (p *places) shortage() (text string, since time.Time) {
 	if p.short == pressure.CPU {
 		what = "CPU"
 	}
-	return fmt.Sprintf("the host has been short of %s since %s", what, libra.FormatTime(p.since)), p.since
+	return fmt.Sprintf("Libra has been short of %s since %s", what, libra.FormatTime(p.since)), p.since
 }
 
 // reasons says that pages wait, for the heartbeat.

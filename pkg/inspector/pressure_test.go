@@ -57,7 +57,7 @@ func TestLightInspectionsFirst(t *testing.T) {
 	for _, r := range []string{second.Page, third.Page} {
 		bustest.Await(t, "the page to wait", func() bool {
 			s, err := h.web.AskStep(t.Context(), r)
-			return err == nil && s.Step == libra.Waiting && s.Round == 0 && strings.HasPrefix(s.Why, "the host has been short of memory since ")
+			return err == nil && s.Step == libra.Waiting && s.Round == 0 && strings.HasPrefix(s.Why, "Libra has been short of memory since ")
 		})
 	}
 	if why := i.Reasons(); i.Deferred() != 2 || len(why) != 1 || why[0].Code != libra.CodePressure || !strings.Contains(why[0].Text, "short of memory") {

@@ -20,7 +20,7 @@ func TestPagesWaitUnderPressure(t *testing.T) {
 	h.start(web.Config{HeartbeatTimeout: time.Hour}).ready()
 	const url = "https://example.org/"
 	h.submit(url)
-	const why = "the host has been short of memory since 1 Mar 2026, 12:00:00 UTC"
+	const why = "Libra has been short of memory since 1 Mar 2026, 12:00:00 UTC"
 	inspector, id := h.connect("inspector"), libra.PageID(url)
 	open, err := h.connect("web").OpenRequest(t.Context(), id)
 	if err != nil {
