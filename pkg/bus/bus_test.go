@@ -187,6 +187,8 @@ func TestClientsTakeTurns(t *testing.T) {
 	if err := web.Submit(ctx, request("single", 0)); err != nil {
 		t.Fatal(err)
 	}
+	// JetStream counts a message for its consumer after the publisher has its answer.
+	bustest.Await(t, "the lanes to know of all requests", func() bool { return waiting(t, b) == 41 })
 	var mu sync.Mutex
 	var order []string
 	var wg sync.WaitGroup
@@ -204,6 +206,23 @@ func TestClientsTakeTurns(t *testing.T) {
 	if i := slices.Index(order, "single"); i > 4 { // a flow has four requests in a round
 		t.Errorf("the single request was served as number %d", i+1)
 	}
+}
+
+// waiting counts the requests that the lanes' consumers would deliver.
+func waiting(t *testing.T, b *bustest.Bus) (n int) {
+	t.Helper()
+	s, err := rawJetStream(t, b).Stream(t.Context(), event.RequestStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lanes := s.ListConsumers(t.Context())
+	for lane := range lanes.Info() {
+		n += int(lane.NumPending)
+	}
+	if err := lanes.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // Everything resumes by itself after the bus was away, and what was accepted
