@@ -61,8 +61,10 @@ func (s *API) Named(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), clientKey{}, s.addressOf(r)))
 }
 
-// reading takes a slot of what may be read from bus and SQLite at a time, for the client
-// of a request with that context, see Named. end gives it back, and is never nil.
+// reading takes a slot of the lists and timelines that may be read from SQLite at a time,
+// for the client of a request with that context, see Named. end gives it back, and is never
+// nil. A single page or alarm takes none: it is one row, and while the bus is being
+// restarted a page is sought for seconds.
 func (s *API) reading(ctx context.Context) (end func(), p *Problem) {
 	client, _ := ctx.Value(clientKey{}).(string)
 	slot, err := s.state.Reads.Acquire(ctx, client)
@@ -74,15 +76,6 @@ func (s *API) reading(ctx context.Context) (end func(), p *Problem) {
 		s.state.Reads.Observe(time.Since(began))
 		slot.End()
 	}, nil
-}
-
-// seeking is reading, of what the bus has in the first place: while it is away, who waits
-// for it takes no slot from those that read the history.
-func (s *API) seeking(ctx context.Context) (end func(), p *Problem) {
-	if !s.state.BusUp() {
-		return func() {}, nil
-	}
-	return s.reading(ctx)
 }
 
 // notAdmitted is the problem of a request that got no slot.

@@ -122,11 +122,6 @@ func (s *API) alarm(ctx context.Context, id string) (libra.Transition, *Problem)
 	if known && caughtUp {
 		return t, nil
 	}
-	end, p := s.reading(ctx)
-	if p != nil {
-		return t, p
-	}
-	defer end()
 	// What cleared more than a month ago is in SQLite alone.
 	old, err := s.state.ReadTransitions(ctx, id, state.Cursor{}, 1)
 	switch {

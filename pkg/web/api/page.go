@@ -38,13 +38,6 @@ func (s *API) Page(ctx context.Context, id string) (pageDoc, *Problem) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
-	if !s.state.Held(id) {
-		end, p := s.seeking(ctx)
-		if p != nil {
-			return pageDoc{}, p
-		}
-		defer end()
-	}
 	v, err := s.state.Current(ctx, id)
 	if err != nil {
 		return pageDoc{}, unfound(id, err)

@@ -79,12 +79,8 @@ func (s *API) find(ctx context.Context, id, url string) state.PageView {
 	if v, known := s.state.Memory.Page(id); known {
 		return v
 	}
-	end, refused := s.seeking(ctx)
-	defer end()
-	if refused == nil {
-		if v, err := s.state.Seek(ctx, id); err == nil {
-			return v
-		}
+	if v, err := s.state.Seek(ctx, id); err == nil {
+		return v
 	}
 	return state.PageView{ID: id, URL: url}
 }

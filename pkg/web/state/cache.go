@@ -56,14 +56,6 @@ func (c *cache) put(page, request string, report []byte) {
 	}
 }
 
-// has reports whether the report of a request is kept.
-func (c *cache) has(page, request string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.pages[page]
-	return e != nil && e.Value.(*cached).request == request
-}
-
 // drop removes an element, if e is not nil. c.mu is held.
 func (c *cache) drop(e *list.Element) {
 	if e == nil {

@@ -16,12 +16,6 @@ func IsPageID(id string) bool {
 	return len(id) == 20 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// Held reports whether a page, and the whole report that it shows, are in memory.
-func (s *State) Held(id string) bool {
-	v, known := s.Memory.Page(id)
-	return known && (v.Shown() == nil || s.Memory.reports.has(id, v.Shown().Request))
-}
-
 // Current is Find, with the progress that its worker reports and with the verdict
 // that only the history has.
 func (s *State) Current(ctx context.Context, id string) (PageView, error) {

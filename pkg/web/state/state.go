@@ -47,8 +47,8 @@ type State struct {
 	Watches *Watchlist
 	Hosts   *HostList
 	Hub     *Hub
-	// Stores bounds what is being stored on the bus for clients, Reads what is being read
-	// for them from the bus and SQLite.
+	// Stores bounds what is being stored on the bus for clients, Reads the lists
+	// and timelines that are being read for them from SQLite.
 	Stores, Reads *admission.Limiter
 
 	// capacity has samples of what is counted in heartbeats, and of the open requests.
