@@ -133,8 +133,9 @@ func badSites(s *trial) {
 	s.wantNothingLost(20 * time.Second)
 }
 
-// hungHost: a host that does not respond gets one request at a time, so that the
-// pages of other hosts are inspected; the first response ends that.
+// hungHost: a host that does not respond gets one request at a time, after a pause, so
+// that the pages of other hosts are inspected; the first response ends that. Until then
+// its pages are reported as errors, which say when to try again.
 func hungHost(s *trial) {
 	const pages = 40
 	var hung atomic.Bool
@@ -155,10 +156,17 @@ func hungHost(s *trial) {
 	s.after("%d more in %s, %d of them without a request", pages, ms(took), unrequested)
 	s.wantAccepted(s.checkLoad("", 1))
 	hung.Store(false)
-	id := box.Submit(s, site.URL+"/well")
+	url := site.URL + "/well"
+	id := box.Submit(s, url)
 	took, ok := harness.Within(10*time.Second, func() bool {
 		p := box.Page(s, id)
-		return p.Report != nil && p.Report.Outcome == libra.Complete
+		if p.Report != nil && p.Report.Outcome == libra.Complete {
+			return true
+		}
+		if p.State == libra.Reported {
+			box.Submit(s, url)
+		}
+		return false
 	})
 	s.check(ok, "the host recovered, and its page has no report after %s", ms(took))
 	s.after("a page of it reported %s after it recovered", ms(took))
