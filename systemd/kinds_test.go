@@ -51,6 +51,9 @@ func TestComponentAlarmsAreNotified(t *testing.T) {
 	}, "GET http")
 	wantAtSlack(t, componentDown("beat.recorder", "libra-recorder", "does not respond"), "no heartbeat for ")
 	box.Systemctl(t, "start", "libra-web.socket", "libra-web", "libra-inspector@1")
+	// With earlier tests it may have restarted so often that this is an alarm, too, which
+	// beat.recorder inhibits: it is sent now, and not together with what follows.
+	wantCleared(t, "libra-recorder", "libra-recorder works again")
 
 	for range 30 { // the start limit is 20 in 30 s
 		if box.Property(t, "libra-inspector@2", "ActiveState") == "failed" {
@@ -72,7 +75,7 @@ func TestComponentAlarmsAreNotified(t *testing.T) {
 	wantAction(t, "restarts.inspector.2", "systemd restarted libra-inspector@2")
 	wantAction(t, "beat.recorder", "systemd restarted libra-recorder: it hung, and was ended")
 	box.EnsureHealthy(t)
-	for _, target := range []string{"libra-inspector@1", "libra-recorder", "libra-inspector@2", "libra-web"} {
+	for _, target := range []string{"libra-inspector@1", "libra-inspector@2", "libra-web"} {
 		wantCleared(t, target, target+" works again")
 	}
 	wantCleared(t, "libra-web", "Libra's pages and API can be used again")
