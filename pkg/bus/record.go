@@ -35,8 +35,8 @@ type Recording[T any] struct {
 	// position is of another incarnation of the stream. May be nil.
 	Began func(ctx context.Context, fresh bool)
 	// Lost is called with each gap in what is read, before Store is with what follows it:
-	// messages that the bus has discarded before they were recorded. May be nil: where the newest of a subject replaces the
-	// others, gaps are usual.
+	// messages that the bus has discarded before they were recorded. May be nil: where
+	// the newest of a subject replaces the others, gaps are usual.
 	Lost func(event.Gap)
 	// Known returns the newest position that an earlier store is known to have had. It
 	// is asked where the position of the store is of another incarnation of the stream,

@@ -42,6 +42,20 @@ func (s *API) storing(ctx context.Context, r *http.Request) (*admission.Slot, *P
 	return slot, notAdmitted(err)
 }
 
+// store takes a slot for the client of r, and calls do to store something on the bus. err
+// is that of do; p says that there was no slot.
+func (s *API) store(ctx context.Context, r *http.Request, do func(context.Context) error) (p *Problem, err error) {
+	slot, p := s.storing(ctx, r)
+	if p != nil {
+		return p, nil
+	}
+	defer slot.End()
+	began := time.Now()
+	err = do(ctx)
+	s.stored(began, err)
+	return nil, err
+}
+
 // stored notes how long the bus took since began to store something: also where it took
 // too long. What it refuses at once says nothing.
 func (s *API) stored(began time.Time, err error) {

@@ -241,14 +241,10 @@ func earlierText(was libra.Note, by string) string {
 
 // note makes a note durable and keeps it in memory.
 func (s *API) note(ctx context.Context, r *http.Request, n libra.Note, what string) *Problem {
-	slot, p := s.storing(ctx, r)
+	p, err := s.store(ctx, r, func(ctx context.Context) error { return s.conn.PublishNote(ctx, n) })
 	if p != nil {
 		return p
 	}
-	defer slot.End()
-	began := time.Now()
-	err := s.conn.PublishNote(ctx, n)
-	s.stored(began, err)
 	if err != nil {
 		s.log.Warn("note refused", "kind", n.Kind, "alarm", n.Alarm, "by", n.By, "err", err)
 		return notStored(what, err)

@@ -96,14 +96,10 @@ func (s *API) setHold(r *http.Request, hold event.Hold) (event.Hold, *Problem) {
 	hold.By, hold.At = event.Cut(by, event.MaxHostWhy), time.Now().UTC()
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
-	slot, p := s.storing(ctx, r)
+	p, err := s.store(ctx, r, func(ctx context.Context) error { return s.conn.SetHold(ctx, hold) })
 	if p != nil {
 		return hold, p
 	}
-	defer slot.End()
-	began := time.Now()
-	err := s.conn.SetHold(ctx, hold)
-	s.stored(began, err)
 	if err != nil {
 		s.log.Warn("hold refused", "host", hold.Host, "state", hold.State, "by", hold.By, "err", err)
 		return hold, notStored("the hold", err)
