@@ -27,6 +27,7 @@ type capacityAnswer struct {
 		Cores           int      `json:"cores"`
 		InUse           float64  `json:"in_use"`
 		Utilisation     float64  `json:"utilisation"`
+		Idle            *float64 `json:"idle"`
 		PerInspectionMS *float64 `json:"per_inspection_ms"`
 	} `json:"processor"`
 	Queue *struct {
@@ -54,10 +55,12 @@ type capacityAnswer struct {
 		LimitedBy string  `json:"limited_by"`
 		Fit       *int    `json:"fit"`
 		FitMinute *int    `json:"fit_every_minute"`
+		AtLeast   bool    `json:"at_least"`
 	} `json:"watches"`
 	Inspectors struct {
 		Up         int  `json:"up"`
 		FitWithout *int `json:"fit_without_one"`
+		AtLeast    bool `json:"at_least_without_one"`
 	} `json:"inspectors"`
 	Warnings []string `json:"warnings"`
 	freshness
@@ -105,12 +108,16 @@ func (r *runner) writeCapacity(a *capacityAnswer) {
 	case w.Fit == nil:
 		fmt.Fprintf(r.out, "%s; how many fit is known after 20 inspections\n", watchesText(w.Count, w.EveryS))
 	default:
-		fmt.Fprintf(r.out, "%s, %d fit, %d with one inspector fewer of %d; every minute: %d (limited by %s)\n",
-			watchesText(w.Count, w.EveryS), *w.Fit, orZero(a.Inspectors.FitWithout), a.Inspectors.Up, orZero(w.FitMinute), printable(w.LimitedBy))
+		fmt.Fprintf(r.out, "%s, %s fit, %s with one inspector fewer of %d; every minute: %s (limited by %s)\n",
+			watchesText(w.Count, w.EveryS), fitText(w.Fit, w.AtLeast), fitText(a.Inspectors.FitWithout, a.Inspectors.AtLeast), a.Inspectors.Up, fitText(w.FitMinute, w.AtLeast), printable(w.LimitedBy))
 	}
 	fmt.Fprintf(r.out, "processors: %s of %d in use", shareText(a.Processor.Utilisation), a.Processor.Cores)
-	if p := a.Processor.PerInspectionMS; p != nil {
-		fmt.Fprintf(r.out, ", %s an inspection", serviceText(*p))
+	switch p := a.Processor; {
+	case p.PerInspectionMS == nil:
+	case p.Idle == nil:
+		fmt.Fprintf(r.out, ", %s an inspection at most; what Libra uses without inspections is known after 5 s without one", serviceText(*p.PerInspectionMS))
+	default:
+		fmt.Fprintf(r.out, ", %s an inspection", serviceText(*p.PerInspectionMS))
 	}
 	fmt.Fprintln(r.out)
 	r.writeQueue(a)
@@ -178,11 +185,16 @@ func known(figure *float64, write func(float64) string) cell {
 	return text(write(*figure))
 }
 
-func orZero(n *int) int {
-	if n == nil {
-		return 0
+// fitText writes how many watches fit.
+func fitText(n *int, atLeast bool) string {
+	s := "-"
+	if n != nil {
+		s = strconv.Itoa(*n)
 	}
-	return *n
+	if atLeast {
+		s = "at least " + s
+	}
+	return s
 }
 
 func watchesText(n int, everyS float64) string {

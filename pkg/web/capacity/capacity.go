@@ -121,8 +121,8 @@ type Processor struct {
 	InUse           float64  `json:"in_use"`            // cores
 	Utilisation     float64  `json:"utilisation"`       // 0 to 1
 	Idle            *float64 `json:"idle"`              // cores that Libra uses while it inspects nothing
-	PerInspectionMS *float64 `json:"per_inspection_ms"` // of one core, of all components
-	MostPerSecond   *float64 `json:"most_per_second"`   // inspections at a utilisation of 1
+	PerInspectionMS *float64 `json:"per_inspection_ms"` // of one core, of all components; at most this while Idle is null
+	MostPerSecond   *float64 `json:"most_per_second"`   // inspections at a utilisation of 1; at least these while Idle is null
 }
 
 // QueueDoc is the open requests, and where their number is going.
@@ -159,6 +159,7 @@ type WatchesDoc struct {
 	LimitedBy     StageName `json:"limited_by"`      // what is there first: a stage, or the processors; "" while that is not known
 	Fit           *int      `json:"fit"`             // watches at the mean interval, with those there are
 	FitMinute     *int      `json:"fit_every_minute"`
+	AtLeast       bool      `json:"at_least"` // more may fit: it is the processors' least
 }
 
 // InspectorsDoc is what one inspector fewer means.
@@ -169,5 +170,6 @@ type InspectorsDoc struct {
 	MostWithout    *float64 `json:"most_per_second_without_one"`
 	FitWithout     *int     `json:"fit_without_one"`
 	FitMinuteLess  *int     `json:"fit_every_minute_without_one"`
+	AtLeast        bool     `json:"at_least_without_one"`    // more may fit
 	UtilisationOne *float64 `json:"utilisation_without_one"` // of the others, by the present load
 }

@@ -21,6 +21,7 @@ type box struct {
 	tracker *capacity.Tracker
 	at      time.Time
 	queue   bus.Queue
+	base    int64             // microseconds of processor that each uses in a second without inspections
 	down    string            // the instance of the inspector that is down, or "all"
 	starts  map[string]int    // by instance, how often it was started again
 	counted map[string]counts // by component/instance
@@ -29,7 +30,7 @@ type box struct {
 type counts map[string]int64
 
 func newBox() *box {
-	return &box{tracker: capacity.NewTracker(), at: noon, starts: map[string]int{}, counted: map[string]counts{}, queue: bus.Queue{Most: 1_000_000_000}}
+	return &box{tracker: capacity.NewTracker(), base: 10_000, at: noon, starts: map[string]int{}, counted: map[string]counts{}, queue: bus.Queue{Most: 1_000_000_000}}
 }
 
 // instances are what each counts in a second, and slots and the like, which stay.
@@ -60,8 +61,8 @@ func (b *box) goes(d time.Duration, working int64) {
 				b.counted[key][name] += n * working * int64(capacity.Every/time.Second)
 				all[name] = b.counted[key][name]
 			}
-			if b.at.After(noon) { // the processor also while nothing is inspected: 0.01 cores each
-				b.counted[key]["base"] += 10_000 * int64(capacity.Every/time.Second)
+			if b.at.After(noon) {
+				b.counted[key]["base"] += b.base * int64(capacity.Every/time.Second)
 			}
 			all["cpu_us"] += b.counted[key]["base"]
 			for name, n := range i.stays {
@@ -183,6 +184,47 @@ func TestIdleOfAllComponents(t *testing.T) {
 	b.goes(time.Minute, 0)
 	if p := b.doc(capacity.Known{}).Processor; !near(p.Idle, 0.06) {
 		t.Errorf("of all: %g cores, want 0.06", is(p.Idle))
+	}
+}
+
+// While what an idle Libra uses is not known, the processors' limit is a least: no figure
+// says that no more fit.
+func TestIdleNotKnown(t *testing.T) {
+	t.Parallel()
+	busy := func(base int64) *box {
+		b := newBox()
+		b.base = base
+		return b
+	}
+	known := capacity.Known{Watches: []int{60}, Unread: 999}
+	b := busy(100_000) // 0.6 cores without inspections, and 0.3 for two a second
+	b.goes(5*time.Minute, 1)
+	doc := b.doc(known)
+	if p := doc.Processor; p.Idle != nil || !near(p.PerInspectionMS, 450) || !near(p.MostPerSecond, 2/0.45) {
+		t.Fatalf("%g ms, %g per second, idle %g", is(p.PerInspectionMS), is(p.MostPerSecond), is(p.Idle))
+	}
+	if w, i := doc.Watches, doc.Inspector; !w.AtLeast || w.LimitedBy != capacity.Processors || *w.Fit != 186 || i.AtLeast || *i.FitWithout != 168 {
+		t.Errorf("%d fit (at least: %t, by %s), %d without one (%t); want at least 186 by the processors, and 168", *w.Fit, w.AtLeast, w.LimitedBy, *i.FitWithout, i.AtLeast)
+	}
+	if !slices.Equal(doc.Warnings, []string{"1000 watches, and 168 fit while one inspector is away"}) {
+		t.Errorf("warnings: %q", doc.Warnings)
+	}
+	b = busy(200_000) // 1.2 cores: they are scarce for one inspector too
+	b.goes(5*time.Minute, 1)
+	if doc := b.doc(known); !doc.Watches.AtLeast || !doc.Inspector.AtLeast || !slices.Equal(doc.Warnings, []string{"Libra uses 75 % of 2 processors"}) {
+		t.Errorf("at least: %t, %t; warnings: %q", doc.Watches.AtLeast, doc.Inspector.AtLeast, doc.Warnings)
+	}
+	// Where another stage is scarcer whatever an idle Libra uses, it is known.
+	b = busy(10_000)
+	b.goes(5*time.Minute, 1)
+	if w := b.doc(known).Watches; w.AtLeast || w.LimitedBy != capacity.Inspect {
+		t.Errorf("by %s, at least: %t", w.LimitedBy, w.AtLeast)
+	}
+	b = busy(100_000)
+	b.goes(5*time.Second, 0)
+	b.goes(5*time.Minute, 1)
+	if doc := b.doc(known); doc.Watches.AtLeast || !near(doc.Processor.Idle, 0.6) || !near(doc.Processor.PerInspectionMS, 150) {
+		t.Errorf("after 5 s without inspections: at least %t, %g cores, %g ms", doc.Watches.AtLeast, is(doc.Processor.Idle), is(doc.Processor.PerInspectionMS))
 	}
 }
 

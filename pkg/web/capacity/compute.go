@@ -95,6 +95,8 @@ func (c computing) slots(name string) (sum int64) {
 	return sum
 }
 
+// processor takes what an idle Libra uses off what the inspections use. Where that is not
+// known, all is the inspections', which is the most that they can use.
 func (c computing) processor() Processor {
 	p := Processor{Cores: c.known.Cores, InUse: per(c.window.cpu, c.took), Idle: c.idle}
 	if p.Cores <= 0 {
@@ -182,7 +184,8 @@ func (c computing) inspectors(doc Doc) (i InspectorsDoc) {
 	return i
 }
 
-// fit says how many inspections leave every stage and the processors at Target.
+// fit says how many inspections leave every stage and the processors at Target. Where it
+// is the processors, and their idle load is not known, these are the least.
 func (c computing) fit(doc *Doc) {
 	if c.long.done[inspect] < LeastDone {
 		return
@@ -191,8 +194,12 @@ func (c computing) fit(doc *Doc) {
 	limit := func(by StageName, one, fewer float64) {
 		if one < most {
 			most, doc.Watches.LimitedBy = one, by
+			doc.Watches.AtLeast = by == Processors && c.idle == nil
 		}
-		without = min(without, fewer)
+		if fewer < without {
+			without = fewer
+			doc.Inspector.AtLeast = by == Processors && c.idle == nil
+		}
 	}
 	if doc.Inspector.Up == 0 {
 		limit(Inspect, 0, 0)

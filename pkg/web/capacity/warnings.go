@@ -41,9 +41,9 @@ func warnings(doc Doc) []string {
 	w, i := doc.Watches, doc.Inspector
 	switch {
 	case w.Fit == nil || w.Count == 0:
-	case w.Count > *w.Fit:
+	case w.Count > *w.Fit && !w.AtLeast:
 		add("%s, and %d fit: %s no room for more", several(w.Count), *w.Fit, scarce(w.LimitedBy))
-	case i.Up > 1 && w.Count > *i.FitWithout:
+	case i.Up > 1 && w.Count > *i.FitWithout && !i.AtLeast:
 		add("%s, and %d fit while one inspector is away", several(w.Count), *i.FitWithout)
 	}
 	return list
