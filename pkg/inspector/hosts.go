@@ -80,14 +80,14 @@ type visit struct {
 
 // admit waits until the page may be asked of its host. Where it must not be, the list
 // of reasons says why; the error is that of ctx, or limit.ErrCrowded.
-func (h *hosts) admit(ctx context.Context, url string) (*visit, *libra.ReasonList, error) {
+func (h *hosts) admit(ctx context.Context, url string, round int64) (*visit, *libra.ReasonList, error) {
 	name := hostOf(url)
 	h.ask(ctx, name)
 	if refusal := h.refusal(name); refusal != nil {
 		h.refused.Add(1)
 		return nil, refusal, nil
 	}
-	slot, err := h.limits.Acquire(ctx, name)
+	slot, err := h.limits.Acquire(ctx, name, round)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,7 +167,7 @@ func (v *visit) end(r *libra.Report) {
 	now := time.Now()
 	verdict := judge(r)
 	switch verdict {
-	case limit.Well:
+	case limit.Well, limit.Waited:
 		v.well.Add(1)
 	case limit.Overloaded:
 		v.melted.Add(1)
@@ -187,20 +187,22 @@ func (v *visit) end(r *libra.Report) {
 
 // judge is what a report shows of the page's host, and of those that it leads to.
 func judge(r *libra.Report) limit.Verdict {
-	var took float64 // until the response to the page began, in ms
+	var waited, took float64 // until the response to the page began, in ms
 	for _, a := range r.Assets {
 		if t := a.Timings; a.OfPage() && t != nil {
-			took = t.Blocked + t.DNS + t.Connect + t.TLS + t.Wait
+			waited, took = t.Blocked, t.DNS+t.Connect+t.TLS+t.Wait
 		}
 	}
 	switch {
 	case r.HasReason(libra.CodeStopped, libra.CodeLocalResources, libra.CodeAddressForbidden, libra.CodeInvalidURL, libra.CodeQuarantined, ""): // "" is what fails on purpose
 		return limit.Unknown
-	case r.Status == 0, r.Status == 429, r.Status == 503, took > float64(limit.Target.Milliseconds()):
+	case r.Status == 0, r.Status == 429, r.Status == 503:
 		return limit.Overloaded
 	}
-	return limit.Well
+	return limit.Timed(milliseconds(waited), milliseconds(took))
 }
+
+func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 // finish gives the place back, once, and makes the breaker what next returns.
 func (v *visit) finish(verdict limit.Verdict, next func(limit.Breaker) limit.Breaker) {

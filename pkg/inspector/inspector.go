@@ -213,7 +213,7 @@ func (w *worker) admit(ctx context.Context) state {
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	w.busy()
-	visit, refusal, err := w.hosts.admit(wait, w.job.Request.URL)
+	visit, refusal, err := w.hosts.admit(wait, w.job.Request.URL, w.job.Round)
 	w.busy = w.Inspector.busy.Begin()
 	switch {
 	case err != nil && w.placed && ctx.Err() == nil:

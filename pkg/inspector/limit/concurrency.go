@@ -7,6 +7,7 @@
 //
 //	verdict on a page        begun                            limit
 //	Unknown                                                   as it was
+//	Waited                                                    Start, if it was more
 //	Overloaded               before the last decrease         as it was: of the same round
 //	Overloaded               after it                         half of it, at least Least
 //	Well                     while less than half was in use  as it was
@@ -18,6 +19,7 @@ package limit
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -29,8 +31,8 @@ const (
 	Start = 6
 	Least = 1
 	// Target is how long it may take until the response to the page itself begins,
-	// with the wait for one of the connections to the host: beyond it the host counts as overloaded. Lighthouse calls 0.6 s slow; a
-	// server with five times that has a queue.
+	// with the wait for one of the connections to the host: beyond it the host counts as
+	// overloaded. Lighthouse calls 0.6 s slow; a server with five times that has a queue.
 	Target = 3 * time.Second
 	// MostWaiting bounds the pages that wait for their host, of all hosts.
 	MostWaiting = 256
@@ -45,8 +47,23 @@ type Verdict int
 const (
 	Unknown    Verdict = iota // stopped, or the fault of this machine
 	Well                      // an answer within Target
+	Waited                    // likewise, but it had to wait for a connection to the host
 	Overloaded                // no answer, a late one, or 429 or 503
 )
+
+// Timed is the verdict on an answer that took so long until it began, after waiting so
+// long for one of the connections to the host. Where pages wait for those, more at a time
+// only wait longer; and when the host slows down, it has to answer all that wait before
+// fewer are sent. So they have waited who did so for half as long as the answer took.
+func Timed(waited, took time.Duration) Verdict {
+	switch {
+	case waited+took > Target:
+		return Overloaded
+	case 2*waited > took:
+		return Waited
+	}
+	return Well
+}
 
 // Concurrency is the limit of one host. The zero value is not usable.
 type Concurrency struct {
@@ -81,6 +98,8 @@ func (c *Concurrency) end(u Use, v Verdict, now time.Time) {
 	switch {
 	case v == Overloaded && !u.began.Before(c.decreased):
 		c.limit, c.decreased = max(c.limit/2, Least), now
+	case v == Waited:
+		c.limit = min(c.limit, Start)
 	case v == Well && 2*u.used >= c.limit:
 		c.limit = min(c.limit+1, c.most)
 	}
@@ -92,23 +111,39 @@ type Use struct {
 	used  int // slots in use when it was taken, with it
 }
 
-// ErrCrowded says that as many pages wait for their hosts as may.
+// ErrCrowded says that as many pages wait for their hosts as may, of which none is of a
+// later round.
 var ErrCrowded = errors.New("too many pages wait for their hosts")
 
-// Hosts limits the pages of every host. It is safe for concurrent use.
+// Hosts limits the pages of every host. Those that wait are served by their rounds, and
+// those of one round in turn; where more wait than may, the last of the latest round goes.
+// It is safe for concurrent use.
 type Hosts struct {
 	most int
 	now  func() time.Time
 
 	mu      sync.Mutex
 	hosts   map[string]*queue // under mu
-	waiting int               // under mu; pages of all hosts
+	waiting []*turn           // under mu; pages of all hosts, the first to be served first
 }
 
 type queue struct {
 	Concurrency
-	waiting []chan Use // the first is served first; each holds one
-	at      time.Time  // of the newest use
+	waiting int       // turns of this host
+	at      time.Time // of the newest use
+}
+
+// turn is a page that waits.
+type turn struct {
+	*queue
+	round int64
+	got   chan result // holds one
+}
+
+// result is a slot, or ErrCrowded.
+type result struct {
+	use Use
+	err error
 }
 
 // NewHosts returns limits of which none exceeds most.
@@ -126,48 +161,70 @@ type Slot struct {
 // where a page panics.
 func (s *Slot) End(v Verdict) { s.once.Do(func() { s.end(v) }) }
 
-// Acquire waits for a slot of host, until ctx ends. ErrCrowded says that too many
-// pages wait already.
-func (h *Hosts) Acquire(ctx context.Context, host string) (*Slot, error) {
+// Acquire waits for a slot of host for a page of that round, until ctx ends. The error is
+// why ctx has ended, or ErrCrowded.
+func (h *Hosts) Acquire(ctx context.Context, host string, round int64) (*Slot, error) {
 	h.mu.Lock()
 	q := h.queue(host)
-	if len(q.waiting) == 0 {
+	if q.waiting == 0 {
 		if use, ok := q.begin(h.now()); ok {
 			h.mu.Unlock()
 			return h.slot(q, use), nil
 		}
 	}
-	if h.waiting >= MostWaiting {
-		h.mu.Unlock()
-		return nil, ErrCrowded
-	}
-	turn := make(chan Use, 1)
-	q.waiting = append(q.waiting, turn)
-	h.waiting++
+	t := h.wait(q, round)
 	h.mu.Unlock()
 	select {
-	case use := <-turn:
-		return h.slot(q, use), nil
+	case r := <-t.got:
+		if r.err != nil {
+			return nil, r.err
+		}
+		return h.slot(q, r.use), nil
 	case <-ctx.Done():
-		h.leave(q, turn)
+		h.leave(t)
 		return nil, context.Cause(ctx)
 	}
 }
 
-// leave takes a page out of its queue, or gives back the slot that it was given
+// wait puts a page where its round has it wait, and turns the last one away where that is
+// one too many. h.mu is held.
+func (h *Hosts) wait(q *queue, round int64) *turn {
+	t := &turn{q, round, make(chan result, 1)}
+	at, _ := slices.BinarySearchFunc(h.waiting, round, func(w *turn, round int64) int {
+		if w.round <= round {
+			return -1
+		}
+		return 1
+	})
+	h.waiting = slices.Insert(h.waiting, at, t)
+	q.waiting++
+	if len(h.waiting) > MostWaiting {
+		h.take(MostWaiting).got <- result{err: ErrCrowded}
+	}
+	return t
+}
+
+// take takes the turn at an index out. h.mu is held.
+func (h *Hosts) take(at int) *turn {
+	t := h.waiting[at]
+	h.waiting = slices.Delete(h.waiting, at, at+1)
+	t.queue.waiting--
+	return t
+}
+
+// leave takes a page out of those that wait, or gives back the slot that it was given
 // meanwhile.
-func (h *Hosts) leave(q *queue, turn chan Use) {
+func (h *Hosts) leave(t *turn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i, w := range q.waiting {
-		if w == turn {
-			q.waiting = append(q.waiting[:i], q.waiting[i+1:]...)
-			h.waiting--
-			return
-		}
+	if at := slices.Index(h.waiting, t); at >= 0 {
+		h.take(at)
+		return
 	}
-	q.end(<-turn, Unknown, h.now())
-	h.grant(q)
+	if r := <-t.got; r.err == nil {
+		t.end(r.use, Unknown, h.now())
+		h.grant(t.queue)
+	}
 }
 
 func (h *Hosts) slot(q *queue, use Use) *Slot {
@@ -179,16 +236,14 @@ func (h *Hosts) slot(q *queue, use Use) *Slot {
 	}}
 }
 
-// grant gives free slots to those that wait. h.mu is held.
+// grant gives free slots to those that wait for a host. h.mu is held.
 func (h *Hosts) grant(q *queue) {
-	for len(q.waiting) > 0 {
+	for q.waiting > 0 {
 		use, ok := q.begin(h.now())
 		if !ok {
 			return
 		}
-		q.waiting[0] <- use
-		q.waiting = q.waiting[1:]
-		h.waiting--
+		h.take(slices.IndexFunc(h.waiting, func(t *turn) bool { return t.queue == q })).got <- result{use: use}
 	}
 }
 
@@ -196,7 +251,7 @@ func (h *Hosts) grant(q *queue) {
 func (h *Hosts) Waiting() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.waiting
+	return len(h.waiting)
 }
 
 // Limit is the limit of host now.
@@ -226,7 +281,7 @@ func (h *Hosts) evict() {
 	}
 	oldest := ""
 	for name, q := range h.hosts {
-		if q.used == 0 && len(q.waiting) == 0 && (oldest == "" || q.at.Before(h.hosts[oldest].at)) {
+		if q.used == 0 && q.waiting == 0 && (oldest == "" || q.at.Before(h.hosts[oldest].at)) {
 			oldest = name
 		}
 	}

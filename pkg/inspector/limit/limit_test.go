@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,8 @@ func (r *table) end(s slot, v limit.Verdict, now time.Time) {
 	r.used--
 	switch {
 	case v == limit.Unknown:
+	case v == limit.Waited:
+		r.limit = min(r.limit, limit.Start)
 	case v == limit.Overloaded && s.begun.Before(r.decreased):
 	case v == limit.Overloaded:
 		r.limit, r.decreased = max(r.limit/2, limit.Least), now
@@ -62,9 +65,9 @@ func TestLimitFollowsItsTable(t *testing.T) {
 		cancel() // a full host refuses at once
 		for range 400 {
 			now = now.Add(time.Duration(random.IntN(3)) * time.Second)
-			switch verdict := limit.Verdict(random.IntN(3)); {
+			switch verdict := limit.Verdict(random.IntN(4)); {
 			case random.IntN(2) == 0:
-				s, err := hosts.Acquire(full, "a.example")
+				s, err := hosts.Acquire(full, "a.example", 1)
 				if (err == nil) != (rule.used < rule.limit) {
 					t.Fatalf("seed %d: %d in use of %d: got %v", seed, rule.used, rule.limit, err)
 				}
@@ -83,14 +86,55 @@ func TestLimitFollowsItsTable(t *testing.T) {
 			give(limit.Unknown)
 		}
 		for range rule.limit {
-			if _, err := hosts.Acquire(full, "a.example"); err != nil {
+			if _, err := hosts.Acquire(full, "a.example", 1); err != nil {
 				t.Fatalf("seed %d: a slot was lost: %v", seed, err)
 			}
 		}
-		if _, err := hosts.Acquire(full, "a.example"); err == nil {
+		if _, err := hosts.Acquire(full, "a.example", 1); err == nil {
 			t.Fatalf("seed %d: there is one slot too many", seed)
 		}
 	}
+}
+
+// A host that slows down has soon few pages at a time: no more wait for its connections than
+// that the first that are late show it.
+func TestSlowHostIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const conns = 6
+		hosts := limit.NewHosts(32, time.Now)
+		var delay atomic.Int64
+		delay.Store(int64(200 * time.Millisecond))
+		free, ctx := make(chan struct{}, conns), t.Context()
+		end := time.Now().Add(time.Minute)
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				for time.Now().Before(end) {
+					s, err := hosts.Acquire(ctx, "a", 1)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					began := time.Now()
+					free <- struct{}{}
+					waited, took := time.Since(began), time.Duration(delay.Load())
+					time.Sleep(took)
+					<-free
+					s.End(limit.Timed(waited, took))
+				}
+			})
+		}
+		time.Sleep(20*time.Second + time.Millisecond)
+		if got := hosts.Limit("a"); got < conns || got > 2*conns {
+			t.Errorf("a limit of %d while the host is fast, want its %d connections, and at most as many that wait", got, conns)
+		}
+		delay.Store(int64(5 * time.Second))
+		time.Sleep(25 * time.Second)
+		if got := hosts.Limit("a"); got > conns/2 {
+			t.Errorf("a limit of %d, 25 s after the host has slowed down", got)
+		}
+		wg.Wait()
+	})
 }
 
 // All pages of a round that fail decrease the limit once, also at the maximum.
@@ -99,7 +143,7 @@ func TestOneDecreaseARound(t *testing.T) {
 	hosts := limit.NewHosts(32, func() time.Time { return now })
 	var round []*limit.Slot
 	for hosts.Limit("a") < 32 { // one page more at a time raises it
-		s, err := hosts.Acquire(t.Context(), "a")
+		s, err := hosts.Acquire(t.Context(), "a", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +156,7 @@ func TestOneDecreaseARound(t *testing.T) {
 		}
 	}
 	for len(round) < 32 {
-		s, err := hosts.Acquire(t.Context(), "a")
+		s, err := hosts.Acquire(t.Context(), "a", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +177,7 @@ func TestNoSlotIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hosts := limit.NewHosts(1, time.Now)
 		work := func(ctx context.Context, do func()) error {
-			s, err := hosts.Acquire(ctx, "a")
+			s, err := hosts.Acquire(ctx, "a", 1)
 			if err != nil {
 				return err
 			}
@@ -165,25 +209,81 @@ func TestNoSlotIsLost(t *testing.T) {
 	})
 }
 
+// Pages that wait are served by their rounds, whenever they came; beyond the bound, the
+// last of the latest round is turned away, whosever host it is.
+func TestRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := limit.NewHosts(1, time.Now)
+		first, err := hosts.Acquire(t.Context(), "a", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := hosts.Acquire(t.Context(), "b", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		var served, turnedAway []int64
+		wait := func(host string, round int64) {
+			wg.Go(func() {
+				switch s, err := hosts.Acquire(t.Context(), host, round); {
+				case errors.Is(err, limit.ErrCrowded):
+					turnedAway = append(turnedAway, round)
+				case err != nil:
+					t.Error(err)
+				default:
+					served = append(served, round)
+					s.End(limit.Unknown)
+				}
+			})
+			synctest.Wait()
+		}
+		wait("b", 1000)
+		for round := int64(limit.MostWaiting); round > 1; round-- {
+			wait("a", round)
+		}
+		if hosts.Waiting() != limit.MostWaiting || len(turnedAway) != 0 {
+			t.Fatalf("%d wait, %d are turned away", hosts.Waiting(), len(turnedAway))
+		}
+		wait("a", 1)    // instead of that of b
+		wait("a", 256)  // it is the last of its round itself
+		wait("a", 1000) // likewise
+		wait("b", 1)    // instead of the 256 of before
+		if want := []int64{1000, 256, 1000, 256}; !slices.Equal(turnedAway, want) {
+			t.Errorf("turned away: %d, want %d", turnedAway, want)
+		}
+		first.End(limit.Unknown)
+		synctest.Wait()
+		if len(served) != limit.MostWaiting-1 || !slices.IsSorted(served) || served[0] != 1 {
+			t.Errorf("served %d: %d", len(served), served)
+		}
+		if hosts.Waiting() != 1 {
+			t.Errorf("%d wait, want that of b", hosts.Waiting())
+		}
+		other.End(limit.Unknown)
+		wg.Wait()
+	})
+}
+
 // Pages that wait are bounded over all hosts, and a host that is busy keeps no other
 // waiting.
 func TestWaitingIsBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	hosts := limit.NewHosts(1, time.Now)
-	if _, err := hosts.Acquire(ctx, "slow"); err != nil {
+	if _, err := hosts.Acquire(ctx, "slow", 1); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
 	for range limit.MostWaiting {
-		wg.Go(func() { _, _ = hosts.Acquire(ctx, "slow") })
+		wg.Go(func() { _, _ = hosts.Acquire(ctx, "slow", 1) })
 	}
 	for hosts.Waiting() < limit.MostWaiting {
 		runtime.Gosched()
 	}
-	if _, err := hosts.Acquire(ctx, "slow"); !errors.Is(err, limit.ErrCrowded) {
+	if _, err := hosts.Acquire(ctx, "slow", 1); !errors.Is(err, limit.ErrCrowded) {
 		t.Errorf("got %v, want %v", err, limit.ErrCrowded)
 	}
-	if s, err := hosts.Acquire(ctx, "other"); err != nil {
+	if s, err := hosts.Acquire(ctx, "other", 1); err != nil {
 		t.Errorf("another host: %v", err)
 	} else {
 		s.End(limit.Well)
