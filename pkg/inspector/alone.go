@@ -22,11 +22,6 @@ import (
 // it first. A process of its own inspects it then, so that it can end no other
 // page's inspection.
 
-// aloneWait is how long a request waits to be inspected alone before it is given
-// back, and for how long it is. At most assuredSlots pages are inspected alone at a
-// time: each takes a process's memory.
-const aloneWait = time.Second
-
 // crashes is how many inspectors a page may end before it is quarantined.
 const crashes = 3
 
@@ -34,16 +29,14 @@ const crashes = 3
 // or the page has ended crashes of them, including the inspector that claimed it
 // first.
 func (w *worker) inspectAlone(ctx context.Context) state {
-	w.begins(w.job.Round)
-	w.progress(inspect.Progress{Step: libra.Fetching})
 	select {
 	case w.alone <- struct{}{}:
 		defer func() { <-w.alone }()
-	case <-ctx.Done():
-		return w.retry
-	case <-time.After(aloneWait): // let others have the slot
-		return w.retry
+	default: // others have the slot: thousands may be under suspicion after a restart
+		return w.crowded
 	}
+	w.begins(w.job.Round)
+	w.progress(inspect.Progress{Step: libra.Fetching})
 	ended := 0
 	if !w.job.Request.Release {
 		ended = 1

@@ -20,6 +20,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/inspect"
 	"libra/pkg/inspect/address"
+	"libra/pkg/inspector/limit"
 	"libra/pkg/libra"
 	"libra/pkg/meter"
 )
@@ -59,7 +60,8 @@ type Inspector struct {
 	slots   *slotLimit
 	rooms   *rooms
 	places  *places
-	alone   chan struct{} // holds one for each lone process
+	crowd   crowd         // those that it has no room for
+	alone   chan struct{} // holds one for each lone process: assuredSlots, as each takes memory
 	done    atomic.Int64
 	running atomic.Int64
 	busy    meter.Meter // pages that occupy a slot
@@ -218,6 +220,8 @@ func (w *worker) admit(ctx context.Context) state {
 	switch {
 	case err != nil && w.placed && ctx.Err() == nil:
 		return w.deferAgain
+	case errors.Is(err, limit.ErrCrowded):
+		return w.crowded
 	case err != nil:
 		return w.retry
 	case refusal != nil:
@@ -306,17 +310,26 @@ func (w *worker) acknowledge(ctx context.Context) state {
 	return nil
 }
 
-func (w *worker) retry(ctx context.Context) state { return w.giveBack(ctx, aloneWait) }
+// crowded gives back a request for which there is no room here, among many.
+func (w *worker) crowded(ctx context.Context) state {
+	return w.giveBack(ctx, w.crowd.pause(time.Now()))
+}
+
+// retryPause is for how long a request is given back whose inspection did not work.
+const retryPause = time.Second
+
+func (w *worker) retry(ctx context.Context) state { return w.giveBack(ctx, retryPause) }
 
 // giveBack gives the request back to the bus, which counts as no attempt.
 func (w *worker) giveBack(ctx context.Context, pause time.Duration) state {
+	level := slog.LevelDebug // thousands may wait
 	if ctx.Err() != nil {
-		pause = 0 // another inspector may claim it at once
+		pause, level = 0, slog.LevelInfo // another inspector may claim it at once
 	}
 	if err := w.job.Retry(pause); err != nil {
 		w.log.Warn("cannot give the request back, it is redelivered after its lease", "err", err)
 	} else {
-		w.log.Info("request given back")
+		w.log.Log(context.WithoutCancel(ctx), level, "request given back", "pause", pause)
 	}
 	return nil
 }

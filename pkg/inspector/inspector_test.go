@@ -125,7 +125,8 @@ func TestStopGivesRequestBack(t *testing.T) {
 	defer run(t, b.Connect("inspector"), b, "2")()
 	bustest.Await(t, "the report of the second", func() bool {
 		got, err := web.LastReport(t.Context(), r.Page)
-		return err == nil && got.Inspector == "2" && got.Attempt == 2 && got.Report.Outcome == libra.Complete
+		// It is the first attempt to an inspector that is connected when the bus publishes the return.
+		return err == nil && got.Inspector == "2" && got.Attempt <= 2 && got.Report.Outcome == libra.Complete
 	})
 }
 

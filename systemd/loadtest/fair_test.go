@@ -34,23 +34,13 @@ func loneBeside(names func(n int) string) func(*trial) {
 		defer site.Close()
 		defer usual.Close()
 		usual.delay.Store(int64(200 * time.Millisecond))
-		lone := func(kind, url string) (took []time.Duration) {
-			for i := range 40 {
-				began := time.Now()
-				id := box.SubmitAs(s, "lone", fmt.Sprintf("%s/p/%s/%d", url, kind, i))
-				harness.Await(s, "the lone report", time.Minute, func() bool { return box.Page(s, id).State == libra.Reported })
-				took = append(took, time.Since(began))
-			}
-			return took
-		}
-		alone, fastAlone := lone("alone", usual.URL), lone("alone", site.URL)
+		alone, fastAlone := lone(s, "alone", usual.URL), lone(s, "alone", site.URL)
 		g := newGreedy(site.URL, names)
 		g.start(10_000)
 		harness.Await(s, "a client with much to do", time.Minute, func() bool { return g.sent.Load() > 1000 || g.refused.Load() > 0 })
-		beside, fastBeside := lone("beside", usual.URL), lone("beside", site.URL)
+		beside, fastBeside := lone(s, "beside", usual.URL), lone(s, "beside", site.URL)
 		sent := g.sent.Load()
 		g.stop()
-		times := func(beside, alone []time.Duration) float64 { return float64(median(beside)) / float64(median(alone)) }
 		s.note("the greedy client", fmt.Sprintf("%d of 10,000 requests sent when the last lone page was reported: %d accepted, %d refused (429 or 503)", sent, g.accepted.Load(), g.refused.Load()))
 		s.want("other responses", "none", fmt.Sprint(g.other.Load()), g.other.Load() == 0)
 		s.note("a lone page that answers in 200 ms, alone", spread(alone))
@@ -58,6 +48,24 @@ func loneBeside(names func(n int) string) func(*trial) {
 		s.note("a lone page that answers at once, alone", spread(fastAlone))
 		s.note("beside it", fmt.Sprintf("%.1f times; %s", times(fastBeside, fastAlone), spread(fastBeside)))
 	}
+}
+
+// lone submits 40 pages of a site, one after the other, and says how long each took until
+// it was reported.
+func lone(s *trial, kind, url string) (took []time.Duration) {
+	s.Helper()
+	for i := range 40 {
+		began := time.Now()
+		id := box.SubmitAs(s, "lone", fmt.Sprintf("%s/p/%s/%d", url, kind, i))
+		harness.Await(s, "the lone report", time.Minute, func() bool { return box.Page(s, id).State == libra.Reported })
+		took = append(took, time.Since(began))
+	}
+	return took
+}
+
+// times is how many times as long pages took beside others as alone.
+func times(beside, alone []time.Duration) float64 {
+	return float64(median(beside)) / float64(median(alone))
 }
 
 // greedy is a client with as much to do as it may, and more.

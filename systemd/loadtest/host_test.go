@@ -14,9 +14,13 @@ import (
 
 	"libra/pkg/libra"
 	"libra/systemd/harness"
+	"libra/systemd/load"
 )
 
-var hosts = []scenario{{"a host that slows down, fails and recovers", sickHost}}
+var hosts = []scenario{
+	{"a host that slows down, fails and recovers", sickHost},
+	{"thousands of pages wait for a slow host", slowHost},
+}
 
 // patient is a site that counts the requests for pages that it has at a time.
 type patient struct {
@@ -106,6 +110,34 @@ func sickHost(s *trial) {
 	s.want("closed after the host has recovered", "8 s and a page's time, at most", fmt.Sprintf("%.1f s", took.Seconds()), took <= 10*time.Second)
 	again, _ := phase("answers in 200 ms again", 15*time.Second)
 	s.want("at a time, when it has recovered", "half of before, at least", fmt.Sprintf("%d", again), again >= fast/2)
+}
+
+// slowHost has pages of a host wait that takes 2 s for each, many times as many as the
+// inspectors keep, and submits a page of another host now and then: also after the inspectors
+// were restarted, which know nothing of those that wait then.
+func slowHost(s *trial) {
+	p, usual := newPatient(), newPatient()
+	defer p.Close()
+	defer usual.Close()
+	p.delay.Store(int64(2 * time.Second))
+	usual.delay.Store(int64(200 * time.Millisecond))
+	alone := lone(s, "alone", usual.URL)
+	g := load.Start(s, load.Config{URL: box.URL, Site: p.URL, Name: "slow", Submits: 200, Clients: 200})
+	defer g.Stop()
+	<-time.After(30 * time.Second)
+	g.StopSubmitting()
+	beside := func(when, kind string) {
+		open := box.OpenRequests(s)
+		took := lone(s, kind, usual.URL)
+		s.want(when+", a page of another host", "twice as long as alone, at most", fmt.Sprintf("%.1f times; %s; %d wait", times(took, alone), spread(took), open), times(took, alone) <= 2 && open > 3000)
+	}
+	s.note("a page of another host, alone", spread(alone))
+	beside("while they wait", "beside")
+	box.Systemctl(s, "restart", "libra-inspector@1", "libra-inspector@2")
+	<-time.After(5 * time.Second) // until all are under suspicion
+	beside("after a restart of the inspectors", "restarted")
+	p.dead.Store(true) // so that its breaker opens, and the others are reported at once
+	p.delay.Store(0)
 }
 
 // keepBusy submits pages of the site, 32 open at a time.
