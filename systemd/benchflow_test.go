@@ -5,7 +5,6 @@ package systemd_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync"
 	"syscall"
 	"testing"
@@ -52,28 +51,6 @@ func flowFigures(b *testing.B, f *figures) {
 	left := box.OpenRequests(b)
 	harness.Await(b, "the flood to be done", time.Minute, func() bool { return box.OpenRequests(b) == 0 })
 	f.add(fmt.Sprintf("pages inspected, %d waiting", left), fmt.Sprintf("%.0f/s", float64(left)/time.Since(began).Seconds()))
-
-	// One client has as much open as it may, all the time.
-	ctx, stop := context.WithCancel(b.Context())
-	wg.Go(func() {
-		for i := 0; ctx.Err() == nil; i++ {
-			if _, status := box.TrySubmitAs(b, "flood", fmt.Sprintf("%s/p/greedy/%d", site.URL, i)); status == http.StatusTooManyRequests {
-				<-time.After(20 * time.Millisecond)
-			}
-		}
-	})
-	harness.Await(b, "a client with much to do", time.Minute, func() bool { return box.OpenRequests(b) > 64 })
-	var beside sample
-	for i := range 20 {
-		began := time.Now()
-		awaitReport(b, box.SubmitAs(b, "lone", fmt.Sprintf("%s/p/beside/%d", site.URL, i)))
-		beside = append(beside, time.Since(began))
-	}
-	stop()
-	wg.Wait()
-	ratio := float64(beside.median()) / float64(alone.median())
-	f.aim("one page beside a client with all it may have open", fmt.Sprintf("%s (%.1f times alone)", beside, ratio), "about 2 times", ratio <= 2.5)
-	harness.Await(b, "the flood to be done", time.Minute, func() bool { return box.OpenRequests(b) == 0 })
 }
 
 func awaitReport(b *testing.B, id string) {
