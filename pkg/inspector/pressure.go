@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -87,12 +88,7 @@ func (p *places) take() bool {
 func (p *places) wait(ctx context.Context, round int64) error {
 	t := &turn{round, make(chan error, 1)}
 	p.mu.Lock()
-	at, _ := slices.BinarySearchFunc(p.waiting, round, func(w *turn, round int64) int {
-		if w.round <= round {
-			return -1
-		}
-		return 1
-	})
+	at := sort.Search(len(p.waiting), func(i int) bool { return p.waiting[i].round > round })
 	p.waiting = slices.Insert(p.waiting, at, t)
 	p.grant()
 	if last := len(p.waiting) - 1; last >= mostDeferred {

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 )
@@ -190,12 +191,7 @@ func (h *Hosts) Acquire(ctx context.Context, host string, round int64) (*Slot, e
 // one too many. h.mu is held.
 func (h *Hosts) wait(q *queue, round int64) *turn {
 	t := &turn{q, round, make(chan result, 1)}
-	at, _ := slices.BinarySearchFunc(h.waiting, round, func(w *turn, round int64) int {
-		if w.round <= round {
-			return -1
-		}
-		return 1
-	})
+	at := sort.Search(len(h.waiting), func(i int) bool { return h.waiting[i].round > round })
 	h.waiting = slices.Insert(h.waiting, at, t)
 	q.waiting++
 	if len(h.waiting) > MostWaiting {
