@@ -85,6 +85,7 @@ func TestCapacity(t *testing.T) {
 	if status := h.get("/status", "Accept", "text/html").body; !strings.Contains(status, `href="/capacity"`) {
 		t.Errorf("the status does not link to it:\n%s", status)
 	}
+	beat() // a heartbeat that is late would say that no inspector runs
 	h.bus.Down()
 	bustest.Await(t, "the figures to be out of date", func() bool {
 		h.get("/api/capacity").into(t, &doc)
