@@ -125,13 +125,13 @@ func TestSlowHostIsLeftAlone(t *testing.T) {
 			})
 		}
 		time.Sleep(20*time.Second + time.Millisecond)
-		if got := hosts.Limit("a"); got < conns || got > 2*conns {
-			t.Errorf("a limit of %d while the host is fast, want its %d connections, and at most as many that wait", got, conns)
+		if got := hosts.Limit("a"); got < conns || got > 3*conns { // two rounds end before one that had to wait does
+			t.Errorf("a limit of %d while the host is fast, want its %d connections, and at most twice as many that wait", got, conns)
 		}
 		delay.Store(int64(5 * time.Second))
-		time.Sleep(25 * time.Second)
+		time.Sleep(30 * time.Second)
 		if got := hosts.Limit("a"); got > conns/2 {
-			t.Errorf("a limit of %d, 25 s after the host has slowed down", got)
+			t.Errorf("a limit of %d, 30 s after the host has slowed down", got)
 		}
 		wg.Wait()
 	})
