@@ -68,30 +68,6 @@ func hostOf(page string) string {
 	return page
 }
 
-// crowd has the requests come back one after the other that are given back because too
-// many wait for their hosts, or to be inspected alone: thousands may wait for a host that
-// is slow, and to claim and give back each of them every second would be most of what the
-// box does.
-type crowd struct {
-	mu   sync.Mutex
-	last time.Time // under mu; when the last of them comes back
-}
-
-const (
-	crowdEvery = 10 * time.Millisecond // one comes back so often, from each inspector
-	crowdLeast = time.Second
-	crowdMost  = time.Minute
-)
-
-// pause is for how long the next of them is given back.
-func (c *crowd) pause(now time.Time) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	at := c.last.Add(crowdEvery)
-	c.last = now.Add(min(max(at.Sub(now), crowdLeast), crowdMost))
-	return c.last.Sub(now)
-}
-
 // visit is a page's place at its host. end or abandon gives it back.
 type visit struct {
 	*hosts

@@ -60,7 +60,7 @@ type Inspector struct {
 	slots   *slotLimit
 	rooms   *rooms
 	places  *places
-	crowd   crowd         // those that it has no room for
+	crowd   bus.Crowd     // those that it has no room for
 	alone   chan struct{} // holds one for each lone process: assuredSlots, as each takes memory
 	done    atomic.Int64
 	running atomic.Int64
@@ -80,6 +80,7 @@ func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
 	return &Inspector{
 		cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newHosts(cfg, conn, log),
 		slots: newSlotLimit(cfg), rooms: newRooms(), places: &places{log: log, proc: cfg.Proc},
+		crowd: bus.Crowd{Every: 10 * time.Millisecond, Least: time.Second, Most: time.Minute},
 		alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{},
 	}
 }
@@ -310,9 +311,10 @@ func (w *worker) acknowledge(ctx context.Context) state {
 	return nil
 }
 
-// crowded gives back a request for which there is no room here, among many.
+// crowded gives back a request for which there is no room here: thousands may wait for a
+// host that is slow, or to be inspected alone.
 func (w *worker) crowded(ctx context.Context) state {
-	return w.giveBack(ctx, w.crowd.pause(time.Now()))
+	return w.giveBack(ctx, w.crowd.Pause(time.Now()))
 }
 
 // retryPause is for how long a request is given back whose inspection did not work.
