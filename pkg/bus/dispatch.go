@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +49,8 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 	ended := make(chan struct{}, 1) // a job ended since the last receive
 	for {
 		d.conn.allow()
-		if running.Load() >= int64(slots()) {
+		free := slots() - int(running.Load())
+		if free <= 0 {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -57,26 +59,32 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 			}
 			continue
 		}
-		job, ok := d.next(ctx)
-		if !ok {
+		jobs := d.next(ctx, min(free, mostClaimed))
+		if len(jobs) == 0 {
 			return ctx.Err()
 		}
-		running.Add(1)
-		wg.Go(func() {
-			stop := job.extendLease(longest)
-			// Also where do panics or ends its goroutine: the slot is free again.
-			defer func() {
-				stop()
-				running.Add(-1)
-				select {
-				case ended <- struct{}{}:
-				default:
-				}
-			}()
-			do(ctx, job)
-		})
+		running.Add(int64(len(jobs)))
+		for _, job := range jobs {
+			wg.Go(func() {
+				stop := job.extendLease(longest)
+				// Also where do panics or ends its goroutine: the slot is free again.
+				defer func() {
+					stop()
+					running.Add(-1)
+					select {
+					case ended <- struct{}{}:
+					default:
+					}
+				}()
+				do(ctx, job)
+			})
+		}
 	}
 }
+
+// mostClaimed is how many requests are claimed at a time: each claim waits for what the
+// bus is storing.
+const mostClaimed = 2 * perRound
 
 // dispatcher knows which lanes may have a request. Wake-ups set that while all slots
 // are full, too: nothing waits in a queue that could overflow.
@@ -98,8 +106,9 @@ type lane struct {
 	round   int64 // the lowest that it may have
 }
 
-// next returns the next job, waiting for one if need be.
-func (d *dispatcher) next(ctx context.Context) (Job, bool) {
+// next returns the next jobs, up to most, waiting for one if need be; none when ctx has
+// ended.
+func (d *dispatcher) next(ctx context.Context, most int) []Job {
 	for ctx.Err() == nil {
 		d.conn.allow()
 		lane, ok := d.lowest()
@@ -111,25 +120,30 @@ func (d *dispatcher) next(ctx context.Context) (Job, bool) {
 			}
 			continue
 		}
-		job, ok, err := d.claim(ctx, lane)
-		if ok {
-			return job, true
-		}
+		jobs, err := d.claim(ctx, lane, most)
 		if err != nil && ctx.Err() == nil {
-			d.conn.log.Debug("claim request", "lane", lane, "err", err) // libra-bus wakes the lane again
+			d.conn.log.Debug("claim requests", "lane", lane, "err", err) // libra-bus wakes the lane again
+		}
+		if len(jobs) > 0 {
+			return jobs
 		}
 	}
-	return Job{}, false
+	return nil
 }
 
-func (d *dispatcher) claim(ctx context.Context, lane int) (Job, bool, error) {
-	m, ok, err := d.inbox.next(ctx, lane)
-	if err != nil || !ok {
-		return Job{}, false, err
+func (d *dispatcher) claim(ctx context.Context, lane, most int) (jobs []Job, err error) {
+	taken, more, err := d.inbox.take(ctx, lane, most)
+	round := int64(1)
+	for _, m := range taken {
+		job, ok, failed := d.conn.job(m, d.back)
+		if err = errors.Join(err, failed); ok {
+			jobs, round = append(jobs, job), job.Round
+		}
 	}
-	job, ok, err := d.conn.job(m, d.back)
-	d.wake(lane, max(job.Round, 1)) // there may be more
-	return job, ok, err
+	if more && len(taken) > 0 {
+		d.wake(lane, round)
+	}
+	return jobs, err
 }
 
 // wake notes that a lane may have a request.

@@ -85,33 +85,76 @@ func (c *Conn) newClaims() (*claims, error) {
 	return &claims{nc: c.nc, inbox: inbox, sub: sub}, unavailable(err)
 }
 
-// next takes the next message of a lane; ok is false where none waits. After an error,
-// a message that was claimed all the same may be the next, of whatever lane. It belongs
-// to one goroutine.
-func (c *claims) next(ctx context.Context, lane int) (m claimed, ok bool, err error) {
+// take takes up to most messages of a lane, and says whether it has more. Messages of a
+// claim that was given up are taken instead where there are any, of whatever lane. Some
+// may come with an error. It belongs to one goroutine.
+func (c *claims) take(ctx context.Context, lane, most int) (taken []claimed, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
+	if taken, err = c.late(ctx); err != nil || len(taken) > 0 {
+		return taken, true, err
+	}
+	for ask := 1; ask > 0; { // the first says how many there are
+		asked, err := c.ask(ctx, lane, ask)
+		taken = append(taken, asked...)
+		if err != nil || len(asked) == 0 {
+			return taken, false, err
+		}
+		meta, err := asked[len(asked)-1].msg.Metadata()
+		if err != nil {
+			return taken, false, err
+		}
+		more, ask = meta.NumPending > 0, min(int(meta.NumPending), most-len(taken))
+	}
+	return taken, more, nil
+}
+
+// ask asks for n messages of a lane, each with a claim of its own: the account of a worker
+// is answered once.
+func (c *claims) ask(ctx context.Context, lane, n int) (taken []claimed, err error) {
 	c.count++
 	inbox := c.inbox + "." + strconv.Itoa(c.count)
-	if err := c.nc.PublishRequest(nextSubject(lane), inbox, []byte(`{"batch": 1, "no_wait": true}`)); err != nil {
-		return m, false, err
+	for range n {
+		if err := c.nc.PublishRequest(nextSubject(lane), inbox, []byte(`{"batch": 1, "no_wait": true}`)); err != nil {
+			return nil, err
+		}
 	}
-	for {
+	for answers := 0; answers < n; {
 		msg, err := c.sub.NextMsgWithContext(ctx)
 		if err != nil {
-			return m, false, err
+			return taken, err
 		}
 		switch status := msg.Header.Get("Status"); {
-		case !strings.HasPrefix(msg.Subject, c.inbox):
-			return claimed{c.nc, msg}, true, nil
+		case c.isClaimed(msg):
+			taken = append(taken, claimed{c.nc, msg})
 		case msg.Subject != inbox: // the answer to a claim that was given up
-		case status == "404" || status == "408": // no message
-			return m, false, nil
-		default:
-			return m, false, fmt.Errorf("%s %s", status, msg.Header.Get("Description"))
+			continue
+		case status != "404" && status != "408": // no message
+			return taken, fmt.Errorf("%s %s", status, msg.Header.Get("Description"))
+		}
+		answers++
+	}
+	return taken, nil
+}
+
+// late is what has come since the last claim.
+func (c *claims) late(ctx context.Context) (taken []claimed, err error) {
+	waiting, _, err := c.sub.Pending()
+	for range waiting {
+		msg, err := c.sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return taken, err
+		}
+		if c.isClaimed(msg) {
+			taken = append(taken, claimed{c.nc, msg})
 		}
 	}
+	return taken, err
 }
+
+// isClaimed reports whether a message is a claimed one, which keeps its subject, and not
+// an answer to a claim.
+func (c *claims) isClaimed(msg *nats.Msg) bool { return !strings.HasPrefix(msg.Subject, c.inbox) }
 
 func nextSubject(lane int) string {
 	return "$JS.API.CONSUMER.MSG.NEXT." + event.RequestStream + "." + event.LaneConsumer(lane)
