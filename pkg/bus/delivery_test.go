@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,11 @@ func TestPublishedTwiceIsStoredOnce(t *testing.T) {
 			t.Errorf("%s stored %d messages, want 1", stream, last)
 		}
 	}
+}
+
+func noneOpen(ctx context.Context, c *bus.Conn) bool {
+	pages, err := c.OpenPages(ctx)
+	return err == nil && len(pages) == 0
 }
 
 // lastSequence returns how many messages a stream has stored.
@@ -94,6 +100,80 @@ func TestLostWakeUp(t *testing.T) {
 		case <-ctx.Done():
 			t.Fatalf("the request %s a wake-up is not claimed", id)
 		}
+	}
+}
+
+// A worker with several slots claims several requests at a time, never more than it has
+// slots for, and each once.
+func TestWorkerFillsItsSlots(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx := testDeadline(t)
+	web, inspector := b.Connect("web"), b.Connect("inspector")
+	const slots, all = 5, 43
+	for n := range all {
+		if err := web.Submit(ctx, request("alice", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var running atomic.Int64
+	log, full := &workLog{}, make(chan struct{})
+	log.work(t, inspector, slots, func(ctx context.Context, _ event.Request) {
+		switch n := running.Add(1); {
+		case n > slots:
+			t.Errorf("%d at a time, want %d at most", n, slots)
+		case n == slots:
+			select {
+			case <-full:
+			default:
+				close(full)
+			}
+		}
+		select { // the first ones wait until every slot is full
+		case <-full:
+		case <-ctx.Done():
+		}
+		running.Add(-1)
+	})
+	bustest.Await(t, "all of them", func() bool { return noneOpen(ctx, web) })
+	seen := map[string]int{}
+	for _, r := range log.all() {
+		if seen[r.ID]++; seen[r.ID] > 1 {
+			t.Errorf("%s was claimed again", r.ID)
+		}
+	}
+}
+
+// After a restart of the bus, which forgets who has claimed what, a request in progress is
+// claimed again; its second report is not stored.
+func TestInProgressWhileTheBusRestarts(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx := testDeadline(t)
+	r := request("alice", 1)
+	web, inspector := b.Connect("web"), b.Connect("inspector")
+	if err := web.Submit(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	claimed, again := make(chan struct{}, 9), make(chan struct{})
+	log := &workLog{}
+	log.work(t, inspector, 2, func(ctx context.Context, r event.Request) {
+		claimed <- struct{}{}
+		select {
+		case <-again:
+		case <-ctx.Done():
+			return
+		}
+		bustest.Await(t, "the report to be stored", func() bool { return inspector.PublishReport(ctx, event.Reported{Request: r}) == nil })
+	})
+	<-claimed
+	b.Down()
+	b.Up()
+	<-claimed
+	close(again)
+	bustest.Await(t, "the request to be answered", func() bool { return noneOpen(ctx, web) })
+	if n := lastSequence(t, b, event.ReportStream); n != 1 {
+		t.Errorf("%d reports, want 1", n)
 	}
 }
 

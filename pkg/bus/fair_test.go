@@ -274,19 +274,29 @@ func TestLanesTakeOverFormerRequests(t *testing.T) {
 	})
 }
 
-// A lane that is gone is created again, and what waits in it is served.
+// A lane that is gone is created again, and one of an earlier version, which is on disk,
+// is replaced; what waits in it is served.
 func TestLanesAreCreatedAgain(t *testing.T) {
 	t.Parallel()
 	b := bustest.Start(t)
-	ctx := testDeadline(t)
-	for lane := range event.Lanes {
-		if err := rawJetStream(t, b).DeleteConsumer(ctx, event.RequestStream, event.LaneConsumer(lane)); err != nil {
+	ctx, js := testDeadline(t), rawJetStream(t, b)
+	for lane := range 4 {
+		if err := js.DeleteConsumer(ctx, event.RequestStream, event.LaneConsumer(lane)); err != nil {
 			t.Fatal(err)
 		}
-		if lane == 3 {
-			break
-		}
 	}
+	if _, err := js.CreateConsumer(ctx, event.RequestStream, formerConsumer(event.LaneConsumer(1), event.LaneRequests(1))); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, "all lanes, in memory", func() bool {
+		for lane := range event.Lanes {
+			c, err := js.Consumer(ctx, event.RequestStream, event.LaneConsumer(lane))
+			if err != nil || !c.CachedInfo().Config.MemoryStorage {
+				return false
+			}
+		}
+		return true
+	})
 	log := &workLog{}
 	log.work(t, b.Connect("inspector"), 1, nil)
 	if err := b.Connect("web").Submit(ctx, request("alice", 1)); err != nil {

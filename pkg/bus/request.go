@@ -16,12 +16,12 @@ func isUnavailable(err error) bool { return errors.Is(err, libra.ErrUnavailable)
 
 // OpenPages lists the pages with an open request, by page id.
 func (c *Conn) OpenPages(ctx context.Context) ([]string, error) {
-	subjects, _, err := c.requestSubjects(ctx, event.AllRequests)
+	info, err := c.requestInfo(ctx, event.AllRequests)
 	if err != nil {
 		return nil, err
 	}
 	var pages []string
-	for subject := range subjects {
+	for subject := range info.State.Subjects {
 		if at, ok := event.RequestOf(subject); ok {
 			pages = append(pages, at.Page)
 		}
@@ -40,20 +40,17 @@ func (c *Conn) SubscribeRequests(fn func(event.Request)) (stop func(), err error
 	return subscribe(c, event.AllRequests, fn)
 }
 
-// requestSubjects lists the subjects of stored requests that match a filter, and how
-// full their stream is, from 0 to 1.
-func (c *Conn) requestSubjects(ctx context.Context, filter string) (subjects map[string]uint64, full float64, err error) {
+// requestInfo is the state of the stream of requests, with the subjects of the stored
+// ones that match a filter.
+func (c *Conn) requestInfo(ctx context.Context, filter string) (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	s, err := c.stream(ctx, event.RequestStream)
 	if err != nil {
-		return nil, 0, unavailable(err)
+		return nil, unavailable(err)
 	}
 	info, err := s.Info(ctx, jetstream.WithSubjectFilter(filter))
-	if err != nil {
-		return nil, 0, unavailable(err)
-	}
-	return info.State.Subjects, float64(info.State.Bytes) / float64(max(1, info.Config.MaxBytes)), nil
+	return info, unavailable(err)
 }
 
 // stream is a handle that outlives outages; calls on it may fail.

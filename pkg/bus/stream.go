@@ -148,6 +148,11 @@ func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...j
 	if err != nil {
 		return fmt.Errorf("encode message for %s: %w", subject, err)
 	}
+	return c.store(ctx, subject, id, data, opts...)
+}
+
+// store is publish for what is encoded already.
+func (c *Conn) store(ctx context.Context, subject, id string, data []byte, opts ...jetstream.PublishOpt) (err error) {
 	msg := &nats.Msg{Subject: subject, Data: data}
 	for attempt := 1; ; attempt++ {
 		try, cancel := context.WithTimeout(ctx, callTime)

@@ -91,15 +91,23 @@ const dueConsumer = "due"
 // together.
 const dueBatch = 32
 
-// dueAgain is when a due watch is looked at again whose client has too many open
-// requests.
-const dueAgain = 2 * time.Second
+// Due watches whose client has too many open requests are given back to the bus. What is
+// known of the client is believed for fullFor: a thousand that wait are not each a list of
+// its requests.
+const fullFor = 100 * time.Millisecond
+
+// newDueCrowd is how they come back.
+func newDueCrowd() *Crowd {
+	return &Crowd{Every: 2 * time.Millisecond, Least: 200 * time.Millisecond, Most: time.Minute}
+}
 
 // RelayDue makes a request of every watch that is due, until ctx ends. Where the
 // page's last request is still open, this occasion is skipped; where the watches of
-// its client have too many open requests, it waits on the bus. loop supervises the goroutine that calls it; it may be nil.
+// its client have too many open requests, it waits on the bus. loop supervises the
+// goroutine that calls it; it may be nil.
 func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
-	s := supervised{c, loop}
+	s, full := supervised{c, loop}, newDueCrowd()
+	c.rounds.follow(c)
 	for ctx.Err() == nil {
 		var cons jetstream.Consumer
 		err := s.retry(ctx, "make consumer "+dueConsumer, func() (err error) {
@@ -107,6 +115,7 @@ func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
 			defer cancel()
 			cons, err = c.js.CreateOrUpdateConsumer(try, event.WatchStream, jetstream.ConsumerConfig{
 				Durable: dueConsumer, FilterSubject: event.AllDue, AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: -1,
+				MaxAckPending: -1, // those that wait for room of one client keep no other's waiting; one a page at most
 			})
 			return err
 		})
@@ -119,7 +128,7 @@ func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
 				}
 				continue
 			}
-			err = s.relay(ctx, cons)
+			err = s.relay(ctx, cons, full)
 		}
 		if ctx.Err() == nil && c.Connected() {
 			c.logOutage("relay due watches", err) // else no watched page would be inspected, without a word
@@ -130,7 +139,7 @@ func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
 
 // relay waits up to a second for watches that are due. After an error the
 // consumer is to be looked up again.
-func (s supervised) relay(ctx context.Context, cons jetstream.Consumer) error {
+func (s supervised) relay(ctx context.Context, cons jetstream.Consumer, full *Crowd) error {
 	try, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	batch, err := cons.Fetch(1, jetstream.FetchContext(try))
@@ -152,7 +161,7 @@ func (s supervised) relay(ctx context.Context, cons jetstream.Consumer) error {
 	var wg sync.WaitGroup
 	failed := make(chan error, len(msgs))
 	for _, m := range msgs {
-		wg.Go(func() { failed <- s.submitDue(ctx, m) }) // what fails comes again after its lease
+		wg.Go(func() { failed <- s.submitDue(ctx, m, full) }) // what fails comes again after its lease
 	}
 	wg.Wait()
 	close(failed)
@@ -164,7 +173,7 @@ func (s supervised) relay(ctx context.Context, cons jetstream.Consumer) error {
 	return nil
 }
 
-func (c *Conn) submitDue(ctx context.Context, m jetstream.Msg) error {
+func (c *Conn) submitDue(ctx context.Context, m jetstream.Msg, full *Crowd) error {
 	meta, err := m.Metadata()
 	if err != nil {
 		return err
@@ -176,12 +185,15 @@ func (c *Conn) submitDue(ctx context.Context, m jetstream.Msg) error {
 	// The same occasion makes the same request, however often it is delivered.
 	id := fmt.Sprintf("%s-%x-%d", w.Page, meta.Timestamp.Unix(), meta.Sequence.Stream)
 	r := event.Request{ID: id, Page: w.Page, URL: w.URL, Site: w.Site, Client: w.Client, Label: w.Label, Asked: meta.Timestamp.UTC(), SchemeGuessed: w.SchemeGuessed, Watch: &w}
+	if c.rounds.full(r.Flow(), fullFor) {
+		return m.NakWithDelay(full.Pause(time.Now()))
+	}
 	var tooMany *TooManyError
 	switch err = c.submit(ctx, r, event.PageRequests(w.Page)); {
 	case errors.Is(err, libra.ErrOpen):
 		c.log.Debug("page is due while its last request is open, skipped", "page", w.Page)
 	case errors.As(err, &tooMany):
-		return m.NakWithDelay(dueAgain)
+		return m.NakWithDelay(full.Pause(time.Now()))
 	case err != nil:
 		return err
 	}
