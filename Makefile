@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 GO ?= go
 VERSION := $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
-LDFLAGS := -s -w -X libra/pkg/daemon.Version=$(or $(VERSION),0.1.0) -X libra/pkg/cli.Version=$(or $(VERSION),0.1.0)
+# Relocations of position-independent programs are packed: 9 MB less memory of all components.
+LDFLAGS := -linkmode=external -extldflags=-Wl,-z,pack-relative-relocs -s -w -X libra/pkg/daemon.Version=$(or $(VERSION),0.1.0) -X libra/pkg/cli.Version=$(or $(VERSION),0.1.0)
 PROGRAMS := $(notdir $(wildcard cmd/libra*))
 
 .DEFAULT_GOAL := help
