@@ -53,11 +53,13 @@ func TestCapacity(t *testing.T) {
 	h.setWatch(event.Watch{Page: request(1).Page, URL: request(1).URL, Site: "home", Client: "alice", EveryS: 30, At: noon})
 	h.submit("https://example.org/waits")
 	var done atomic.Int64
+	of := func(instance string, n int64) event.Heartbeat { // each page takes 2 s
+		return event.Heartbeat{Component: component.Inspector, Instance: instance, Started: noon, Counters: map[string]int64{"reports_published": n, "busy_us": 2_000_000 * n, "slots": 10}}
+	}
 	beat := func() {
 		n := done.Add(1)
-		for _, instance := range []string{"1", "2"} { // each page takes 2 s
-			h.beat(event.Heartbeat{Component: component.Inspector, Instance: instance, Started: noon, Counters: map[string]int64{"reports_published": n, "busy_us": 2_000_000 * n, "slots": 10}})
-		}
+		h.beat(of("1", n))
+		h.beat(of("2", n))
 	}
 	var doc capacityAnswer
 	bustest.Await(t, "20 inspections to be measured", func() bool {
@@ -85,7 +87,9 @@ func TestCapacity(t *testing.T) {
 	if status := h.get("/status", "Accept", "text/html").body; !strings.Contains(status, `href="/capacity"`) {
 		t.Errorf("the status does not link to it:\n%s", status)
 	}
-	beat() // a heartbeat that is late would say that no inspector runs
+	for _, instance := range []string{"1", "2"} { // without heartbeats until then, no inspector would run
+		defer h.beats(of(instance, done.Load()))()
+	}
 	h.bus.Down()
 	bustest.Await(t, "the figures to be out of date", func() bool {
 		h.get("/api/capacity").into(t, &doc)
