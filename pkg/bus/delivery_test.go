@@ -3,7 +3,9 @@ package bus_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -141,6 +143,45 @@ func TestWorkerFillsItsSlots(t *testing.T) {
 		if seen[r.ID]++; seen[r.ID] > 1 {
 			t.Errorf("%s was claimed again", r.ID)
 		}
+	}
+}
+
+// A request for a page whose last one is answered, and about to be removed, is another
+// one: the report is of before. Where its worker is gone, it is refused.
+func TestAskedAgainOnceAnswered(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx := testDeadline(t)
+	web, inspector := b.Connect("web"), b.Connect("inspector")
+	first, second, third := request("alice", 1), request("alice", 1), request("alice", 1)
+	second.ID, third.ID = "second", "third"
+	reported, remove := make(chan string, 9), make(chan struct{})
+	ctxWork, end := context.WithCancel(ctx)
+	defer end()
+	log := &workLog{}
+	log.work(t, inspector, 1, func(_ context.Context, r event.Request) {
+		if err := inspector.PublishReport(ctxWork, event.Reported{Request: r}); err != nil {
+			t.Error(err)
+		}
+		reported <- r.ID
+		select {
+		case <-remove:
+		case <-ctxWork.Done():
+		}
+	})
+	if err := web.Submit(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	<-reported
+	time.AfterFunc(100*time.Millisecond, func() { remove <- struct{}{} })
+	if err := web.Submit(ctx, second); err != nil {
+		t.Fatalf("the second request: %v", err)
+	}
+	if id := <-reported; id != "second" {
+		t.Errorf("then %q was inspected", id)
+	}
+	if err := web.Submit(ctx, third); !errors.Is(err, libra.ErrUnavailable) || !strings.Contains(err.Error(), "is answered") {
+		t.Errorf("the third, while the second is not removed: %v", err)
 	}
 }
 

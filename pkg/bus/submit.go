@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -19,6 +20,8 @@ const (
 	// reserved for flows with less than reserved open requests.
 	reserveFrom = 0.75
 	reserved    = 8
+	// answeredAgain is after what time an answered request is looked for again.
+	answeredAgain = 5 * time.Millisecond
 	// headerBytes is about what the stream stores of a request beside its text.
 	headerBytes = 300
 )
@@ -57,14 +60,7 @@ func (c *Conn) submit(ctx context.Context, r event.Request, same string) error {
 		}
 	}
 	round := c.rounds.next(flow)
-	err = c.store(ctx, event.RequestSubject(round, r), r.ID, data, jetstream.WithExpectLastSequenceForSubject(0, same))
-	if errors.Is(err, errExists) {
-		if stored, err := lastOf[event.Request](ctx, c, event.RequestStream, same); err == nil && stored.ID == r.ID {
-			return nil // by an attempt whose answer was lost
-		}
-		return libra.ErrOpen
-	}
-	if err == nil || isUnavailable(err) { // then it may be stored
+	if err = c.storeRequest(ctx, r, event.RequestSubject(round, r), data, same); err == nil || isUnavailable(err) { // then it may be stored
 		size = len(data) + headerBytes
 	}
 	if err != nil {
@@ -72,6 +68,45 @@ func (c *Conn) submit(ctx context.Context, r event.Request, same string) error {
 	}
 	_ = c.nc.Publish(event.WakeSubject(event.LaneOf(round), round), nil) // libra-bus repeats a wake-up that is lost
 	return nil
+}
+
+// storeRequest stores a request unless one that matches same is open. One that is answered
+// and not removed yet, as its worker is about to, is waited for: its report is of before.
+func (c *Conn) storeRequest(ctx context.Context, r event.Request, subject string, data []byte, same string) error {
+	for until := time.Now().Add(callTime); ; {
+		err := c.store(ctx, subject, r.ID, data, jetstream.WithExpectLastSequenceForSubject(0, same))
+		if !errors.Is(err, errExists) {
+			return err
+		}
+		other, err := lastOf[event.Request](ctx, c, event.RequestStream, same)
+		switch {
+		case errors.Is(err, libra.ErrNotFound): // removed meanwhile
+		case err != nil:
+			return err
+		case other.ID == r.ID:
+			return nil // by an attempt whose answer was lost
+		case !c.answered(ctx, other):
+			return libra.ErrOpen
+		}
+		if time.Now().After(until) {
+			return fmt.Errorf("%w: the request before is answered, and not removed", libra.ErrUnavailable)
+		}
+		select {
+		case <-ctx.Done():
+			return unavailable(ctx.Err())
+		case <-time.After(answeredAgain):
+		}
+	}
+}
+
+// answered reports whether the report of a request is its page's newest.
+func (c *Conn) answered(ctx context.Context, r event.Request) bool {
+	for _, subject := range []string{event.ReportSubject(r.Page), event.FailureSubject(r.Page)} {
+		if last, err := lastOf[event.Reported](ctx, c, event.ReportStream, subject); err == nil && last.Request.ID == r.ID {
+			return true
+		}
+	}
+	return false
 }
 
 // list has the bus list the open requests of the flow of r, and returns a *TooManyError

@@ -1,12 +1,15 @@
 package web_test
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"libra/pkg/bus"
+	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/web"
 )
@@ -49,5 +52,31 @@ func TestTooManyOpenRequests(t *testing.T) {
 	}
 	if got := h.get("/up"); !strings.HasPrefix(got.body, "OK") {
 		t.Errorf("a client with too much is a fault of the bus: %s", got.body)
+	}
+}
+
+// A page that is asked for twice is reported with the one report: what the bus has refused
+// of it is not waited for.
+func TestAskedForTwice(t *testing.T) {
+	t.Parallel()
+	h := newRig(t).start(web.Config{}).ready()
+	twice := make(chan struct{})
+	h.inspect(func(ctx context.Context, _ *bus.Conn, j bus.Job) event.Reported {
+		select {
+		case <-twice:
+		case <-ctx.Done():
+		}
+		return reported(j.Request, j.Request.Asked)
+	})
+	const url = "https://example.org/twice"
+	for _, want := range []string{`"state":"queued"`, "this is the same request"} {
+		if got := h.submit(url); got.code != 202 || !strings.Contains(got.body, want) {
+			t.Fatalf("%d %s, want %s", got.code, got.body, want)
+		}
+	}
+	close(twice)
+	bustest.Await(t, "the report", func() bool { return h.page(libra.PageID(url)).Report != nil })
+	if p := h.page(libra.PageID(url)); p.State != libra.Reported {
+		t.Errorf("with its report it is %s", p.State)
 	}
 }

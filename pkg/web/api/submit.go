@@ -185,6 +185,7 @@ func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (acce
 		s.state.SetStoring("", now)
 		s.state.OnRequest(req)
 	case errors.Is(err, libra.ErrOpen):
+		s.state.OnRefused(req)
 		doc.Note = "already asked for and not yet answered: this is the same request"
 		if known, _ := s.state.Memory.Page(req.Page); known.Open > 0 {
 			doc.State = known.Page().State

@@ -117,8 +117,11 @@ func (s *State) OnWatch(w event.Watch) {
 // OnRequest keeps a request that the bus has stored, and sends it to the event streams.
 func (s *State) OnRequest(r event.Request) { s.onRequest(r, true) }
 
-// onPublished keeps a request that was published. If the bus has refused it, the next
-// resync corrects that.
+// OnRefused takes a request off that the bus has refused after it was published.
+func (s *State) OnRefused(r event.Request) { s.Memory.refused(r) }
+
+// onPublished keeps a request that was published. If the bus has refused it, OnRefused or
+// the next resync corrects that.
 func (s *State) onPublished(r event.Request) { s.onRequest(r, false) }
 
 func (s *State) onRequest(r event.Request, stored bool) {

@@ -308,6 +308,24 @@ func (m *Memory) request(r event.Request, stored bool, now time.Time) bool {
 	return true
 }
 
+// refused takes a request off that was published and not stored.
+func (m *Memory) refused(r event.Request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.pages[r.Page]
+	if e == nil {
+		return
+	}
+	defer m.note(e)
+	e.open = slices.DeleteFunc(e.open, func(o openRequest) bool {
+		if o.request.ID == r.ID && !o.stored {
+			m.open--
+			return true
+		}
+		return false
+	})
+}
+
 // OldestOpen is when the oldest open request of a flow was asked; the zero time
 // without one.
 func (m *Memory) OldestOpen(flow string) (oldest time.Time) {
