@@ -104,7 +104,13 @@ const unknownRound = maxRound
 type lane struct {
 	waiting bool  // it may have a request
 	round   int64 // the lowest that it may have
+	missed  bool  // it had none after a wake-up, and is to be asked again
+	again   bool  // it is asked again
 }
+
+// missedAgain is after what time a lane is asked again, once, that had no request after a
+// wake-up: its consumer counts a request a moment after the stream has stored it.
+const missedAgain = 10 * time.Millisecond
 
 // next returns the next jobs, up to most, waiting for one if need be; none when ctx has
 // ended.
@@ -113,11 +119,7 @@ func (d *dispatcher) next(ctx context.Context, most int) []Job {
 		d.conn.allow()
 		lane, ok := d.lowest()
 		if !ok {
-			select {
-			case <-ctx.Done():
-			case <-d.news:
-			case <-time.After(time.Second): // go round, for the loop's supervision
-			}
+			d.idle(ctx)
 			continue
 		}
 		jobs, err := d.claim(ctx, lane, most)
@@ -131,6 +133,32 @@ func (d *dispatcher) next(ctx context.Context, most int) []Job {
 	return nil
 }
 
+// idle waits until a lane is woken, or is to be asked again.
+func (d *dispatcher) idle(ctx context.Context) {
+	wait := time.Second // go round, for the loop's supervision
+	d.mu.Lock()
+	for _, l := range d.lanes {
+		if l.missed {
+			wait = missedAgain
+		}
+	}
+	d.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return
+	case <-d.news:
+		return
+	case <-time.After(wait):
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.lanes {
+		if l := &d.lanes[i]; l.missed {
+			l.waiting, l.missed, l.again = true, false, true
+		}
+	}
+}
+
 func (d *dispatcher) claim(ctx context.Context, lane, most int) (jobs []Job, err error) {
 	taken, more, err := d.inbox.take(ctx, lane, most)
 	round := int64(1)
@@ -140,21 +168,31 @@ func (d *dispatcher) claim(ctx context.Context, lane, most int) (jobs []Job, err
 			jobs, round = append(jobs, job), job.Round
 		}
 	}
-	if more && len(taken) > 0 {
+	switch {
+	case more && len(taken) > 0:
 		d.wake(lane, round)
+	case len(taken) == 0 && err == nil:
+		d.miss(lane)
 	}
 	return jobs, err
 }
 
-// wake notes that a lane may have a request.
-func (d *dispatcher) wake(lane int, round int64) {
+// miss notes that a lane had no request.
+func (d *dispatcher) miss(lane int) {
 	d.mu.Lock()
-	switch l := &d.lanes[lane]; {
-	case !l.waiting:
-		l.waiting, l.round = true, round
-	case round < l.round:
-		l.round = round
+	defer d.mu.Unlock()
+	l := &d.lanes[lane]
+	l.missed = !l.again && l.round != unknownRound
+}
+
+// wake notes that a lane may have a request.
+func (d *dispatcher) wake(number int, round int64) {
+	d.mu.Lock()
+	l := &d.lanes[number]
+	if l.waiting {
+		round = min(round, l.round)
 	}
+	*l = lane{waiting: true, round: round}
 	d.mu.Unlock()
 	select {
 	case d.news <- struct{}{}:
