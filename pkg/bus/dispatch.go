@@ -102,10 +102,10 @@ type dispatcher struct {
 const unknownRound = maxRound
 
 type lane struct {
-	waiting bool  // it may have a request
-	round   int64 // the lowest that it may have
-	missed  bool  // it had none after a wake-up, and is to be asked again
-	again   bool  // it is asked again
+	waiting bool      // it may have a request
+	round   int64     // the lowest that it may have
+	missed  time.Time // when it had none after a wake-up; it is to be asked again
+	again   bool      // it is asked again
 }
 
 // missedAgain is after what time a lane is asked again, once, that had no request after a
@@ -138,24 +138,15 @@ func (d *dispatcher) idle(ctx context.Context) {
 	wait := time.Second // go round, for the loop's supervision
 	d.mu.Lock()
 	for _, l := range d.lanes {
-		if l.missed {
+		if !l.missed.IsZero() {
 			wait = missedAgain
 		}
 	}
 	d.mu.Unlock()
 	select {
 	case <-ctx.Done():
-		return
 	case <-d.news:
-		return
 	case <-time.After(wait):
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := range d.lanes {
-		if l := &d.lanes[i]; l.missed {
-			l.waiting, l.missed, l.again = true, false, true
-		}
 	}
 }
 
@@ -181,8 +172,9 @@ func (d *dispatcher) claim(ctx context.Context, lane, most int) (jobs []Job, err
 func (d *dispatcher) miss(lane int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l := &d.lanes[lane]
-	l.missed = !l.again && l.round != unknownRound
+	if l := &d.lanes[lane]; !l.again && l.round != unknownRound {
+		l.missed = time.Now()
+	}
 }
 
 // wake notes that a lane may have a request.
@@ -205,7 +197,11 @@ func (d *dispatcher) wake(number int, round int64) {
 func (d *dispatcher) lowest() (lane int, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i, l := range d.lanes {
+	for i := range d.lanes {
+		l := &d.lanes[i]
+		if !l.missed.IsZero() && time.Since(l.missed) >= missedAgain {
+			l.waiting, l.missed, l.again = true, time.Time{}, true
+		}
 		if l.waiting && (!ok || l.round < d.lanes[lane].round) {
 			lane, ok = i, true
 		}
