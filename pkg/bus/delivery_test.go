@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -144,6 +146,37 @@ func TestWorkerFillsItsSlots(t *testing.T) {
 			t.Errorf("%s was claimed again", r.ID)
 		}
 	}
+}
+
+// Requests of one lane that were given back are claimed one after the other, and not one
+// whenever libra-bus wakes the lane.
+func TestGivenBackAreClaimedTogether(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	ctx := testDeadline(t)
+	web, inspector := b.Connect("web"), b.Connect("inspector")
+	const all = 100
+	for n := range all { // the first round of each client: one lane
+		if err := web.Submit(ctx, request(fmt.Sprint("client ", n), n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	background(t, func(ctx context.Context) error {
+		return inspector.Work(ctx, bustest.Slots(16), time.Minute, nil, func(ctx context.Context, j bus.Job) {
+			mu.Lock()
+			first := !seen[j.Request.ID]
+			seen[j.Request.ID] = true
+			mu.Unlock()
+			if !first {
+				endJob(ctx, t, j)
+			} else if err := j.Retry(time.Second); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		})
+	})
+	bustest.Await(t, "all of them, at the second attempt", func() bool { return noneOpen(ctx, web) })
 }
 
 // A request for a page whose last one is answered, and about to be removed, is another

@@ -104,7 +104,11 @@ func (c *claims) take(ctx context.Context, lane, most int) (taken []claimed, mor
 		if err != nil {
 			return taken, false, err
 		}
-		more, ask = meta.NumPending > 0, min(int(meta.NumPending), most-len(taken))
+		left := int(meta.NumPending)
+		if meta.NumDelivered > 1 { // what is delivered again is not counted: there may be as many as so far
+			left = max(left, len(taken))
+		}
+		more, ask = left > 0, min(left, most-len(taken))
 	}
 	return taken, more, nil
 }
