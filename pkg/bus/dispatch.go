@@ -54,7 +54,7 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(time.Second): // go round, for the loop's supervision
+			case <-time.After(lookForSlots): // a job may wait for its host by now, which takes no slot
 			case <-ended:
 			}
 			continue
@@ -81,6 +81,9 @@ func (c *Conn) Work(ctx context.Context, slots func() int, longest time.Duration
 		}
 	}
 }
+
+// lookForSlots is how often a worker whose slots are full looks again.
+const lookForSlots = 10 * time.Millisecond
 
 // mostClaimed is how many requests are claimed at a time: each claim waits for what the
 // bus is storing.
