@@ -63,7 +63,8 @@ func TestLibraBusCreatesStreamsOnAnotherServer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	page := func(n string) event.Request {
-		return event.Request{ID: n, Page: n, URL: "https://example.org/" + n, Site: "home", Client: "alice"}
+		url := "https://example.org/" + n
+		return event.Request{ID: n, Page: libra.PageID(url), URL: url, Site: "home", Client: "alice"}
 	}
 	bustest.Await(t, "a request to be accepted", func() bool { return web.Submit(ctx, page("p1")) == nil })
 
