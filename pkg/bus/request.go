@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"libra/pkg/event"
@@ -71,29 +72,39 @@ func lastOf[T any](ctx context.Context, c *Conn, stream, subject string) (v T, e
 	return v, err
 }
 
-// newest reads the last message that matches subject, and its place on the stream, from
-// the stream's own subject for that: a key permits it for some subjects of a stream and
-// not for others. A message that is refused is not found: what it has taken the place of
-// may be in the history.
+// newest reads the last message that matches subject, and its place on the stream. A
+// message that is refused is not found: what it has taken the place of may be in the
+// history.
 func newest[T any](ctx context.Context, c *Conn, stream, subject string) (v T, seq uint64, err error) {
+	msg, err := c.lastMessage(ctx, stream, subject)
+	if err != nil {
+		return v, 0, err
+	}
+	if seq, err = strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64); err != nil {
+		return v, 0, fmt.Errorf("%w: bus: read the place of a message on %s: %w", libra.ErrUnavailable, subject, err)
+	}
+	if v, err = decode[T](c, msg.Header.Get(jetstream.SubjectHeader), msg.Data); err != nil {
+		return v, seq, libra.ErrNotFound
+	}
+	return v, seq, nil
+}
+
+// lastMessage is the last message that matches subject, or libra.ErrNotFound, from the
+// stream's own subject for that: a key permits it for some subjects of a stream and not
+// for others.
+func (c *Conn) lastMessage(ctx context.Context, stream, subject string) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	msg, err := c.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+stream+"."+subject, nil)
 	if err != nil {
-		return v, 0, unavailable(err)
+		return nil, unavailable(err)
 	}
 	switch status := msg.Header.Get("Status"); status {
 	case "":
+		return msg, nil
 	case "404":
-		return v, 0, libra.ErrNotFound
+		return nil, libra.ErrNotFound
 	default:
-		return v, 0, fmt.Errorf("%w: bus: %s %s", libra.ErrUnavailable, status, msg.Header.Get("Description"))
+		return nil, fmt.Errorf("%w: bus: %s %s", libra.ErrUnavailable, status, msg.Header.Get("Description"))
 	}
-	if seq, err = strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64); err != nil {
-		return v, 0, fmt.Errorf("%w: bus: read the place of a message on %s: %w", libra.ErrUnavailable, subject, err)
-	}
-	if v, err = decode[T](c, msg.Header.Get("Nats-Subject"), msg.Data); err != nil {
-		return v, seq, libra.ErrNotFound
-	}
-	return v, seq, nil
 }

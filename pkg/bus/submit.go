@@ -99,10 +99,11 @@ func (c *Conn) storeRequest(ctx context.Context, r event.Request, subject string
 	}
 }
 
-// answered reports whether the report of a request is its page's newest.
+// answered reports whether the report of a request is its page's newest, by the id of its
+// message: it is not decoded, because it may be long.
 func (c *Conn) answered(ctx context.Context, r event.Request) bool {
 	for _, subject := range []string{event.ReportSubject(r.Page), event.FailureSubject(r.Page)} {
-		if last, err := lastOf[event.Reported](ctx, c, event.ReportStream, subject); err == nil && last.Request.ID == r.ID {
+		if last, err := c.lastMessage(ctx, event.ReportStream, subject); err == nil && last.Header.Get(jetstream.MsgIDHeader) == r.ID {
 			return true
 		}
 	}

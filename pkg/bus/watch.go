@@ -96,17 +96,13 @@ const dueBatch = 32
 // its requests.
 const fullFor = 100 * time.Millisecond
 
-// newDueCrowd is how they come back.
-func newDueCrowd() *Crowd {
-	return &Crowd{Every: 2 * time.Millisecond, Least: 200 * time.Millisecond, Most: time.Minute}
-}
-
 // RelayDue makes a request of every watch that is due, until ctx ends. Where the
 // page's last request is still open, this occasion is skipped; where the watches of
 // its client have too many open requests, it waits on the bus. loop supervises the
 // goroutine that calls it; it may be nil.
 func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
-	s, full := supervised{c, loop}, newDueCrowd()
+	s := supervised{c, loop}
+	full := &Crowd{Every: 2 * time.Millisecond, Least: 200 * time.Millisecond, Most: time.Minute}
 	c.rounds.follow(c)
 	for ctx.Err() == nil {
 		var cons jetstream.Consumer
