@@ -98,6 +98,9 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if err != nil {
 		return err
 	}
+	if err := conn.ServeConsumers(broker.Roles()); err != nil {
+		return err
+	}
 	store := &storing{serving: "serving at " + cfg.URL}
 	store.declare(p)
 	declareBacklog(p, conn.Backlog)

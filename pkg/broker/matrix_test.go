@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"regexp"
@@ -164,7 +165,7 @@ func TestMatrix(t *testing.T) {
 		own := "libra.beat." + c.Name + ".*"
 		mayPublish, maySubscribe := append(r.permits(), own), append(r.subscribe, "_INBOX_"+c.Role+".>")
 		for _, subject := range all {
-			if got, want := !denied["publish "+subject], within(mayPublish, subject); got != want {
+			if got, want := !denied["publish "+subject], within(mayPublish, subject) && !takes(c.Role, subject); got != want {
 				t.Errorf("%s may publish to %s: %v, by its row: %v", c.Role, subject, got, want)
 			}
 			if got, want := !denied["subscription "+subject], within(maySubscribe, subject); got != want {
@@ -172,6 +173,13 @@ func TestMatrix(t *testing.T) {
 			}
 		}
 	}
+}
+
+// takes reports whether subject asks for messages of another's consumer.
+func takes(role, subject string) bool {
+	name, next := strings.CutPrefix(subject, "$JS.API.CONSUMER.MSG.NEXT.")
+	_, name, _ = strings.Cut(name, ".")
+	return next && name != role && slices.Contains([]string{"bus", "web", "inspector", "recorder", "watchdog", "notifier", "due"}, name)
 }
 
 // tryAll publishes to and subscribes to each subject, and returns what was denied.
@@ -225,9 +233,11 @@ func tryAll(t *testing.T, b *broker.Broker, seed string, subjects []string) map[
 	return restored
 }
 
-// A reply to the inspector's question for a message of a stream stays in its own account:
-// it can name the subject of an alarm, or of JetStream's own, without effect.
-func TestInspectorForgesNoReply(t *testing.T) {
+// No component reaches beyond its row through what others send for it. A reply to its
+// question stays in its own account: it can name the subject of an alarm, or of
+// JetStream's own, without effect. Nor can it have a consumer deliver there, or use
+// another component's.
+func TestForgesNothing(t *testing.T) {
 	var keys string
 	b, err := start(t, func(c *broker.Config) { keys = filepath.Dir(c.Keys) })
 	if err != nil {
@@ -238,7 +248,8 @@ func TestInspectorForgesNoReply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc, err := nats.Connect("nats://"+b.Addr(), key, nats.CustomInboxPrefix("_INBOX_"+role))
+		nc, err := nats.Connect("nats://"+b.Addr(), key, nats.CustomInboxPrefix("_INBOX_"+role),
+			nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // what is denied is not the matter here
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,36 +264,108 @@ func TestInspectorForgesNoReply(t *testing.T) {
 	if err := conn.EnsureStreams(t.Context(), bus.Space{Bytes: b.Space()}); err != nil {
 		t.Fatal(err)
 	}
-	owner, inspector := connect("bus"), connect("inspector")
-	js, err := owner.JetStream()
+	if err := conn.ServeConsumers(broker.Roles()); err != nil {
+		t.Fatal(err)
+	}
+	js, err := connect("bus").JetStream()
 	if err != nil {
 		t.Fatal(err)
 	}
 	const forged = `{"id":"t1","alarm":{"id":"bus","state":"raised"}}`
-	if _, err := inspector.Request("libra.report.p1", []byte(forged), 5*time.Second); err != nil {
-		t.Fatal(err)
+	stored := map[string]uint64{} // by stream, what is to be there at the end
+	for subject, stream := range map[string]string{
+		event.ReportSubject("p1"): event.ReportStream, "libra.note.x": event.NoteStream, event.WatchSubject("p1"): event.WatchStream,
+		"libra.host.h": event.HostStream, event.RequestSubject(1, event.Request{Page: "p1"}): event.RequestStream, "libra.alarm.x": event.AlarmStream,
+	} {
+		if _, err := js.Publish(subject, []byte(forged)); err != nil {
+			t.Fatal(err)
+		}
+		stored[stream] = 1
 	}
-	if _, err := js.Publish(event.RequestSubject(1, event.Request{Page: "p1"}), []byte(forged)); err != nil {
-		t.Fatal(err)
-	}
-	for _, reply := range []string{"libra.alarm.bus", "$JS.API.STREAM.DELETE.NOTES", "libra.request.1.1.home.alice.p2"} {
-		for _, ask := range []string{"$JS.API.DIRECT.GET.REPORTS.libra.report.p1", "$JS.API.CONSUMER.MSG.NEXT.REQUESTS.lane-1"} {
-			if err := inspector.PublishRequest(ask, reply, nil); err != nil {
-				t.Fatal(err)
-			}
+	for name, stream := range map[string]string{"recorder": event.ReportStream, "watchdog": event.ReportStream, "notifier-ops": event.AlarmStream} {
+		if _, err := js.AddConsumer(stream, &nats.ConsumerConfig{Durable: name, AckPolicy: nats.AckExplicitPolicy}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	// What it asks afterwards is answered: the bus has dealt with all of it.
-	if _, err := inspector.Request("$JS.API.DIRECT.GET.REPORTS.libra.report.p1", nil, 5*time.Second); err != nil {
-		t.Fatal(err)
+	for _, c := range component.All() {
+		if c.Role != "bus" {
+			forge(t, connect(c.Role), c.Role)
+		}
 	}
-	for stream, want := range map[string]uint64{event.AlarmStream: 0, event.NoteStream: 0, event.RequestStream: 1} {
+	for stream, want := range stored {
 		info, err := js.StreamInfo(stream)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if stored := info.State.LastSeq - max(info.Config.FirstSeq, 1) + 1; stored != want {
-			t.Errorf("%s has stored %d messages, want %d", stream, stored, want)
+		if got := info.State.LastSeq - max(info.Config.FirstSeq, 1) + 1; got != want || info.State.Msgs != want {
+			t.Errorf("%s has stored %d messages and has %d, want %d", stream, got, info.State.Msgs, want)
+		}
+		for c := range js.Consumers(stream) {
+			if to := c.Config.DeliverSubject; to != "" {
+				t.Errorf("consumer %s of %s delivers to %s", c.Name, stream, to)
+			}
+		}
+	}
+	for name, stream := range map[string]string{"recorder": event.ReportStream, "watchdog": event.ReportStream, "notifier-ops": event.AlarmStream} {
+		if info, err := js.ConsumerInfo(stream, name); err != nil || info.Delivered.Consumer != 0 || info.Config.AckPolicy != nats.AckExplicitPolicy {
+			t.Errorf("consumer %s of %s: %+v, %v; want it as it was", name, stream, info, err)
+		}
+	}
+}
+
+// forge asks for everything that a role may ask JetStream for, with replies that are to go
+// to subjects which it may not use, and has consumers made that are to deliver there.
+func forge(t *testing.T, nc *nats.Conn, role string) {
+	t.Helper()
+	targets := []string{"libra.alarm.bus", "$JS.API.STREAM.DELETE.NOTES", "libra.request.1.1.home.alice.p2", "libra.hold.h2"}
+	for _, stream := range event.Streams() {
+		asks := []string{"$JS.API.STREAM.INFO." + stream, "$JS.API.CONSUMER.MSG.NEXT." + stream + ".lane-1"}
+		for _, subject := range []string{"libra.report.p1", "libra.note.x", "libra.host.h", "libra.alarm.x", "libra.schedule.p1", "libra.none.x"} {
+			asks = append(asks, "$JS.API.DIRECT.GET."+stream+"."+subject)
+		}
+		for _, to := range targets {
+			if within(rows[role].publish, to) {
+				continue
+			}
+			for _, ask := range asks {
+				if err := nc.PublishRequest(ask, to, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, field := range []string{"deliver_subject", "Deliver_Subject"} {
+				for _, name := range []string{role, role + "-1"} {
+					ask := fmt.Sprintf(`{"stream_name": %q, "config": {"name": %q, "deliver_policy": "all", "ack_policy": "none", %q: %q}}`, stream, name, field, to)
+					if err := nc.PublishRequest("$JS.API.CONSUMER.CREATE."+stream+"."+name, nc.NewInbox(), []byte(ask)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		for _, name := range []string{"recorder", "watchdog", "notifier-ops", "due", "lane-1"} {
+			if name == role || strings.HasPrefix(name, role+"-") {
+				continue
+			}
+			ask := fmt.Sprintf(`{"stream_name": %q, "config": {"durable_name": %q, "name": %q, "deliver_policy": "new", "ack_policy": "none"}}`, stream, name, name)
+			for op, body := range map[string]string{"CREATE": ask, "MSG.NEXT": `{"batch": 1, "no_wait": true}`, "DELETE": ""} {
+				if op == "MSG.NEXT" && !takes(role, "$JS.API.CONSUMER.MSG.NEXT."+stream+"."+name) {
+					continue
+				}
+				if err := nc.PublishRequest("$JS.API.CONSUMER."+op+"."+stream+"."+name, nc.NewInbox(), []byte(body)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if err := nc.FlushTimeout(30 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	// What it asks afterwards is answered: the bus has dealt with all of it.
+	for _, ask := range map[string][]string{
+		"inspector": {"$JS.API.DIRECT.GET.REPORTS.libra.report.p1"}, "recorder": {"$JS.API.CONSUMER.INFO.NOTES.recorder"},
+		"web": {"$JS.API.CONSUMER.INFO.NOTES.web-9"}, "watchdog": {"$JS.API.CONSUMER.INFO.ALARMS.watchdog-9"}, "notifier": {"$JS.API.CONSUMER.INFO.NOTES.notifier-9"},
+	}[role] {
+		if answer, err := nc.Request(ask, nil, 30*time.Second); err != nil || len(answer.Data) == 0 {
+			t.Fatalf("%s asks on %s: %v", role, ask, err)
 		}
 	}
 }

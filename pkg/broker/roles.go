@@ -22,16 +22,29 @@ import (
 type role struct {
 	publish, subscribe []string
 	answers            []string // requests that it replies to
-	// apart gives the role an account of its own, into which the rest of the bus is
-	// imported, subject by subject. A component that may ask the bus for a message may name the
-	// subject of the reply; in the account of all others that could be any subject, such
-	// as that of an alarm, with a content of the asker's choice.
-	apart bool
 }
 
 // mayPublish is what a component with the role may publish.
 func (r role) mayPublish(c component.Component) []string {
 	return append([]string{"libra.beat." + c.Name + ".*"}, r.publish...)
+}
+
+// nextMessage is before the stream and the consumer of which a message is asked for.
+const nextMessage = "$JS.API.CONSUMER.MSG.NEXT."
+
+// mayNotTake is what a component may not publish although a pattern of its role permits it:
+// to take messages from the consumer of another, or from the one for due watches. What it
+// may do to consumers otherwise, libra-bus decides: see [event.ConsumerCall].
+func mayNotTake(c component.Component) (subjects []string) {
+	if c.Role == "bus" {
+		return nil
+	}
+	for _, name := range append(Roles(), event.DueConsumer) {
+		if name != c.Role {
+			subjects = append(subjects, nextMessage+"*."+name)
+		}
+	}
+	return subjects
 }
 
 // maySubscribe is what it may subscribe to.
@@ -56,7 +69,6 @@ var roles = map[string]role{
 		},
 		subscribe: []string{event.AllWakes, event.AllReturns, event.AllHosts, event.AllHolds},
 		answers:   []string{event.AllWorkers},
-		apart:     true, // it reads what strangers wrote
 	},
 	"recorder": {
 		publish: slices.Concat([]string{event.AllReports, event.AllNotes, event.AllWatches},
@@ -64,7 +76,7 @@ var roles = map[string]role{
 	},
 	"watchdog": {
 		publish: slices.Concat([]string{event.AllAlarms, event.AllNotes, event.AllDue},
-			streamReads(event.RequestStream), reads(event.ReportStream), consumes(event.ReportStream, "watchdog"), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream}),
+			streamReads(event.RequestStream), reads(event.ReportStream), acknowledges(event.ReportStream, "watchdog"), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream}),
 		subscribe: []string{event.AllHeartbeats},
 	},
 	"notifier": {
@@ -95,10 +107,15 @@ func reads(stream string) []string { return append(streamReads(stream), consumer
 
 // consumes adds one durable consumer, and its acknowledgements. "*" is any.
 func consumes(stream, durable string) []string {
-	return slices.Concat(streamReads(stream), consumer(stream, durable), []string{"$JS.ACK." + stream + "." + durable + ".>"})
+	return slices.Concat(streamReads(stream), consumer(stream, durable), acknowledges(stream, durable))
 }
 
-// consumer permits to create, look at, read and delete a consumer of that name.
+func acknowledges(stream, durable string) []string {
+	return []string{"$JS.ACK." + stream + "." + durable + ".>"}
+}
+
+// consumer permits to create, look at, read and delete a consumer of that name, where it is
+// the component's own: libra-bus looks at that.
 func consumer(stream, name string) []string {
 	name = "." + stream + "." + name
 	return []string{

@@ -21,3 +21,20 @@ func TestRolesAreThoseOfTheRegistry(t *testing.T) {
 		}
 	}
 }
+
+// A message reaches the bus once: no subject of a role is imported twice into its account.
+func TestNoSubjectTwice(t *testing.T) {
+	for _, c := range component.All() {
+		if c.Role == "bus" {
+			continue // it has no account of its own
+		}
+		list := roles[c.Role].mayPublish(c)
+		for i, p := range list {
+			for j, q := range list {
+				if i != j && covers(p, q) {
+					t.Errorf("%s: %q is in %q", c.Role, q, p)
+				}
+			}
+		}
+	}
+}

@@ -129,7 +129,7 @@ func TestForgedMessagesOfStreams(t *testing.T) {
 	})
 	background(t, func(ctx context.Context) error {
 		return notifier.DeliverAlarms(ctx, bus.AlarmConsumer{
-			Durable: "ops", Most: func(n int) int { return n }, Deliver: func(_ context.Context, batch []bus.AlarmDelivery) error {
+			Durable: "notifier-ops", Most: func(n int) int { return n }, Deliver: func(_ context.Context, batch []bus.AlarmDelivery) error {
 				for _, d := range batch {
 					got[3].add("%s", d.Transition.ID)
 				}

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -182,6 +183,7 @@ const (
 // messages that it has seen.
 func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig, started func(pending uint64), fn func(jetstream.Msg)) error {
 	for ctx.Err() == nil {
+		cfg.NamePrefix = c.cfg.Role + "-" + rand.Text() // see event.ConsumerCall
 		var s jetstream.Stream
 		var cons jetstream.Consumer
 		err := c.retry(ctx, "read stream "+stream, func() (err error) {

@@ -83,10 +83,6 @@ func (c *Conn) RecordWatches(ctx context.Context, r Recording[event.Watch]) erro
 	return record(ctx, c, event.WatchStream, event.AllWatches, r)
 }
 
-// dueConsumer is shared by the libra-bus of all hosts: each watch that is due is relayed
-// by one of them.
-const dueConsumer = "due"
-
 // dueBatch is how many are relayed at a time: the bus syncs several to disk
 // together.
 const dueBatch = 32
@@ -106,11 +102,11 @@ func (c *Conn) RelayDue(ctx context.Context, loop Loop) error {
 	c.rounds.follow(c)
 	for ctx.Err() == nil {
 		var cons jetstream.Consumer
-		err := s.retry(ctx, "make consumer "+dueConsumer, func() (err error) {
+		err := s.retry(ctx, "make consumer "+event.DueConsumer, func() (err error) {
 			try, cancel := context.WithTimeout(ctx, callTime)
 			defer cancel()
 			cons, err = c.js.CreateOrUpdateConsumer(try, event.WatchStream, jetstream.ConsumerConfig{
-				Durable: dueConsumer, FilterSubject: event.AllDue, AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: -1,
+				Durable: event.DueConsumer, FilterSubject: event.AllDue, AckPolicy: jetstream.AckExplicitPolicy, AckWait: lease, MaxDeliver: -1,
 				MaxAckPending: -1, // those that wait for room of one client keep no other's waiting; one a page at most
 			})
 			return err

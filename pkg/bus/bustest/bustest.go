@@ -61,6 +61,9 @@ func StartBare(t testing.TB) *Bus {
 		}
 	})
 	b.Streams()
+	if err := b.Connect("bus").ServeConsumers(broker.Roles()); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
