@@ -164,45 +164,16 @@ func (v *visit) abandon() { v.finish(limit.Unknown, func(b limit.Breaker) limit.
 
 // end notes what the page's report shows of its host.
 func (v *visit) end(r *libra.Report) {
-	now := time.Now()
-	verdict := judge(r)
+	now, got, why := time.Now(), answerOf(r), clipped(r.ReasonList)
+	verdict := got.verdict()
 	switch verdict {
 	case limit.Well, limit.Waited:
 		v.well.Add(1)
 	case limit.Overloaded:
 		v.melted.Add(1)
 	}
-	v.finish(verdict, func(b limit.Breaker) limit.Breaker {
-		switch {
-		case verdict == limit.Unknown:
-			return b
-		case r.Status == 0:
-			return b.Silent(v.url, clipped(r.ReasonList), v.probe, now)
-		case r.Status == 429, r.Status == 503 && r.RetryAfterS > 0:
-			return b.AskedToWait(time.Duration(r.RetryAfterS)*time.Second, clipped(r.ReasonList), now)
-		}
-		return b.Answered(v.probe)
-	})
+	v.finish(verdict, func(b limit.Breaker) limit.Breaker { return got.next(b, v.url, why, v.probe, now) })
 }
-
-// judge is what a report shows of the page's host, and of those that it leads to.
-func judge(r *libra.Report) limit.Verdict {
-	var waited, took float64 // until the response to the page began, in ms
-	for _, a := range r.Assets {
-		if t := a.Timings; a.OfPage() && t != nil {
-			waited, took = t.Blocked, t.DNS+t.Connect+t.TLS+t.Wait
-		}
-	}
-	switch {
-	case r.HasReason(libra.CodeStopped, libra.CodeLocalResources, libra.CodeAddressForbidden, libra.CodeInvalidURL, libra.CodeQuarantined, ""): // "" is what fails on purpose
-		return limit.Unknown
-	case r.Status == 0, r.Status == 429, r.Status == 503:
-		return limit.Overloaded
-	}
-	return limit.Timed(milliseconds(waited), milliseconds(took))
-}
-
-func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 // finish gives the place back, once, and makes the breaker what next returns.
 func (v *visit) finish(verdict limit.Verdict, next func(limit.Breaker) limit.Breaker) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -80,6 +81,18 @@ func (h *hostRig) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	case strings.HasPrefix(r.URL.Path, "/held"):
 		<-h.hold
+	case r.URL.Path == "/leads":
+		http.Redirect(w, r, r.FormValue("to"), http.StatusFound)
+		return
+	case r.URL.Path == "/busy" && r.FormValue("status") != "":
+		if wait := r.FormValue("wait"); wait != "" {
+			w.Header().Set("Retry-After", wait)
+		}
+		status, _ := strconv.Atoi(r.FormValue("status"))
+		w.WriteHeader(status)
+		return
+	case r.URL.Path == "/with":
+		fmt.Fprintf(w, "<p><img src=%q>", r.FormValue("img"))
 	}
 	_, _ = w.Write([]byte("<p>hello"))
 }

@@ -1,0 +1,104 @@
+package inspector_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"libra/pkg/bus/bustest"
+	"libra/pkg/inspector/limit"
+	"libra/pkg/libra"
+)
+
+// name is the host, as the bus has it.
+func (h *hostRig) name() string { return strings.TrimPrefix(h.url, "http://") }
+
+// awaitState waits until the bus has a state of the host's breaker.
+func (h *hostRig) awaitState(state libra.HostState, cause libra.HostCause) {
+	h.Helper()
+	bustest.Await(h, fmt.Sprintf("the breaker to be %s %s", state, cause), func() bool {
+		got, _, err := h.web.HostOf(h.Context(), h.name())
+		return err == nil && got.State == state && got.Cause == cause
+	})
+}
+
+// beside is another host on the bus of h.
+func (h *hostRig) beside() *hostRig {
+	h.Helper()
+	other := newHostRig(h.T)
+	other.bus, other.web = h.bus, h.web
+	return other
+}
+
+func leads(to string) string { return "/leads?to=" + url.QueryEscape(to) }
+
+// A page that answers is an answer of its host, whatever its assets get: the breaker
+// closes, and the page counts.
+func TestForbiddenAssetIsNoFaultOfTheHost(t *testing.T) {
+	h := newHostRig(t)
+	i := h.run("1", 2)
+	h.open()
+	h.silent.Store(false)
+	h.until("/with?img=http://10.0.0.5/", func(r libra.Report) bool {
+		return r.Status == 200 && r.HasReason(libra.CodeAddressForbidden)
+	})
+	h.awaitState(libra.HostClosed, "")
+	if well := i.Well(); well != 1 {
+		t.Errorf("%d pages count as answered in time, want 1", well)
+	}
+}
+
+// A host that leads to another one has answered: neither what the other one answers nor
+// that it does not is held against it.
+func TestRedirectIsTheAnswer(t *testing.T) {
+	h := newHostRig(t)
+	busy, dead := h.beside(), h.beside()
+	i := h.run("1", 2)
+	if r := h.answer(h.ask(leads(busy.url + "/busy?status=429&wait=300"))); r.Status != 429 {
+		t.Fatalf("the page is %s, %q", r.Outcome, r.Reasons)
+	}
+	dead.silent.Store(true)
+	for n := range limit.Failures {
+		if r := h.answer(h.ask(leads(fmt.Sprint(dead.url, "/", n)))); r.Status != 0 || r.Outcome != libra.Error {
+			t.Fatalf("the page is %s, %q", r.Outcome, r.Reasons)
+		}
+	}
+	if r := h.answer(h.ask("/a")); !good(r) {
+		t.Errorf("a page of the host that has answered each time is %s, %q", r.Outcome, r.Reasons)
+	}
+	if well, melted := i.Well(), i.Melted(); well != limit.Failures+2 || melted != 0 {
+		t.Errorf("%d pages count as answered in time, %d as not", well, melted)
+	}
+}
+
+// A host that answers 429, or 503 with Retry-After, is not asked for a while, and its
+// answer counts as one of a host that is overloaded.
+func TestAskedToWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		query string
+		cause libra.HostCause
+	}{
+		"429 with Retry-After":    {"status=429&wait=30", libra.HostAsked},
+		"429 without Retry-After": {"status=429", libra.HostAsked},
+		"503 with Retry-After":    {"status=503&wait=30", libra.HostAsked},
+		"503 without Retry-After": {"status=503", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHostRig(t)
+			i := h.run("1", 2)
+			h.answer(h.ask("/busy?" + c.query))
+			if well, melted := i.Well(), i.Melted(); well != 0 || melted != 1 {
+				t.Errorf("%d pages count as answered in time, %d as not", well, melted)
+			}
+			was := h.asked.Load()
+			r := h.answer(h.ask("/next"))
+			if busy := r.HasReason(libra.CodeHostBusy); busy != (c.cause != "") || busy != (h.asked.Load() == was) {
+				t.Errorf("the next page is %s, %q, and the host was asked %d times", r.Outcome, r.Reasons, h.asked.Load()-was)
+			}
+			if c.cause != "" {
+				h.awaitState(libra.HostOpen, c.cause)
+			}
+		})
+	}
+}
