@@ -20,8 +20,10 @@ const (
 	// mostHosts bounds the hosts whose breakers are remembered, about 1 kB each.
 	mostHosts = 1024
 	// readEvery is how often the bus is asked for what is known of a host, in case a
-	// change was lost; readWait is how long a page waits for that.
+	// change was lost, readAgain how soon after it gave no answer; readWait is how long a
+	// page waits for that.
 	readEvery = 10 * time.Second
+	readAgain = time.Second
 	readWait  = 500 * time.Millisecond
 	// hostWait is how long a page waits for its host before it is given back.
 	hostWait = 5 * time.Minute
@@ -46,9 +48,10 @@ type hosts struct {
 // host is what is known of one host.
 type host struct {
 	breaker limit.Breaker
-	hold    event.Hold // State is "" for none
-	at      time.Time  // of the newest state that was shared
-	read    time.Time  // when the bus was last asked
+	hold    event.Hold    // State is "" for none
+	at      time.Time     // of the newest state that was shared
+	again   time.Time     // when the bus is to be asked again
+	reading chan struct{} // closed when the bus has answered; nil while it is not asked
 	used    time.Time
 	probing bool // by this process
 }
@@ -133,7 +136,7 @@ func (v *visit) begin(ctx context.Context) *libra.ReasonList {
 	if !probe {
 		return refusal
 	}
-	if v.shares() {
+	if v.shares(v.name) {
 		switch err := v.conn.ClaimProbe(ctx, v.claim(), v.longest); {
 		case errors.Is(err, libra.ErrOpen):
 			v.mu.Lock()
@@ -153,9 +156,9 @@ func (v *visit) claim() event.Probe {
 	return event.Probe{Host: v.name, Inspector: v.instance, Page: libra.PageID(v.url), At: time.Now().UTC()}
 }
 
-// shares reports whether the bus may know the host.
-func (v *visit) shares() bool {
-	return v.conn != nil && v.conn.Connected() && len(v.name) <= event.MaxHost
+// shares reports whether the bus may know a host.
+func (h *hosts) shares(name string) bool {
+	return h.conn != nil && h.conn.Connected() && len(name) <= event.MaxHost
 }
 
 // abandon gives the place back without a word about the host. It does nothing after
@@ -205,7 +208,7 @@ func (v *visit) finish(verdict limit.Verdict, next func(limit.Breaker) limit.Bre
 // share publishes a change for the other inspectors. Only who is the first to say that a
 // host opened or closed logs it.
 func (v *visit) share(ctx context.Context, was, is limit.Breaker) {
-	if v.shares() {
+	if v.shares(v.name) {
 		shared, place, err := v.conn.HostOf(ctx, v.name)
 		if err == nil && was.Open() != is.Open() && (shared.State == libra.HostOpen) == is.Open() && time.Since(shared.Until) < readEvery {
 			v.adopt(shared)
@@ -265,29 +268,55 @@ func (h *hosts) noted(s event.Host) {
 	}
 }
 
-// ask asks the bus for what is known of a host, if it was not for a while.
+// ask asks the bus for what is known of a host, if it was not for a while. A page that
+// comes meanwhile waits for the answer, too: the host may be held open.
 func (h *hosts) ask(ctx context.Context, name string) {
-	h.mu.Lock()
-	k, now := h.host(name), time.Now()
-	due := h.conn != nil && h.conn.Connected() && len(name) <= event.MaxHost && now.Sub(k.read) > readEvery
-	if due {
-		k.read = now
-	}
-	h.mu.Unlock()
-	if !due {
+	if !h.shares(name) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
+	h.mu.Lock()
+	k := h.host(name)
+	reading, due := k.reading, !time.Now().Before(k.again)
+	if reading == nil && due {
+		k.reading = make(chan struct{})
+	}
+	h.mu.Unlock()
+	switch {
+	case reading != nil:
+		select {
+		case <-reading:
+		case <-ctx.Done():
+		}
+	case due:
+		h.read(ctx, name)
+	}
+}
+
+// read reads what the bus has of a host, for all pages that wait for that.
+func (h *hosts) read(ctx context.Context, name string) {
+	pause := readEvery
 	hold, err := h.conn.HoldOf(ctx, name)
-	if err == nil || errors.Is(err, libra.ErrNotFound) {
+	if err != nil && !errors.Is(err, libra.ErrNotFound) {
+		pause = readAgain
+	} else {
 		h.mu.Lock()
 		h.host(name).hold = hold
 		h.mu.Unlock()
 	}
-	if state, _, err := h.conn.HostOf(ctx, name); err == nil {
+	state, _, err := h.conn.HostOf(ctx, name)
+	switch {
+	case err == nil:
 		h.adopt(state)
+	case !errors.Is(err, libra.ErrNotFound):
+		pause = readAgain
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k := h.host(name)
+	close(k.reading)
+	k.reading, k.again = nil, time.Now().Add(pause)
 }
 
 // host finds or makes that of name. h.mu is held.
@@ -309,7 +338,7 @@ func (h *hosts) evict() {
 	}
 	oldest := ""
 	for name, k := range h.known {
-		if !k.probing && (oldest == "" || k.used.Before(h.known[oldest].used)) {
+		if !k.probing && k.reading == nil && (oldest == "" || k.used.Before(h.known[oldest].used)) {
 			oldest = name
 		}
 	}
