@@ -27,7 +27,8 @@ const (
 // together, is fetched as the probe.
 //
 //	breaker                event                              breaker then
-//	any                    asked to wait                      open (asked) for that long, at most MostAsked
+//	open by asked          asked to wait, but for less        as it was
+//	any other              asked to wait                      open (asked) for that long, at most MostAsked
 //	closed                 no answer, Failures in a row       open (no-answer) for FirstPause
 //	closed                 no answer, fewer, or one URL only  closed, and counted
 //	closed                 an answer                          closed, nothing counted
@@ -85,12 +86,16 @@ func (b Breaker) Silent(url string, why libra.ReasonList, probe bool, now time.T
 	return b
 }
 
-// AskedToWait is the breaker after the host asked to wait for d.
+// AskedToWait is the breaker after the host asked to wait. A page that began before the
+// pause does not shorten it.
 func (b Breaker) AskedToWait(wait time.Duration, why libra.ReasonList, now time.Time) Breaker {
 	if wait <= 0 {
 		wait = DefaultAsked
 	}
 	next := Breaker{Cause: libra.HostAsked, Since: now, Until: now.Add(min(wait, MostAsked)), Why: why}
+	if b.Cause == libra.HostAsked && next.Until.Before(b.Until) {
+		return b
+	}
 	if b.Open() {
 		next.Since = b.Since
 	}

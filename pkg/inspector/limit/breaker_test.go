@@ -47,6 +47,8 @@ func TestBreakerFollowsItsTable(t *testing.T) {
 		"asked, an answer of another page":     {asked.Answered(false), libra.HostAsked, time.Minute, 0},
 		"asked, an answer of the probe":        {asked.Answered(true), "", 0, 0},
 		"asked, the probe has no answer":       {asked.Silent("d", why, true, now), libra.HostNoAnswer, limit.FirstPause, 1},
+		"asked, then for less":                 {asked.AskedToWait(0, why, now), libra.HostAsked, time.Minute, 0},
+		"asked, then for more":                 {asked.AskedToWait(2*time.Minute, why, now), libra.HostAsked, 2 * time.Minute, 0},
 		"open, then asked":                     {open.AskedToWait(time.Minute, why, now), libra.HostAsked, time.Minute, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
