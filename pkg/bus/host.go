@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,6 +23,10 @@ import (
 const (
 	// hostTime is how long a state is remembered after its pause.
 	hostTime = time.Hour
+	// claimTime is how long a claim lasts that is not renewed, which it is every
+	// claimEvery: so soon another inspector may probe when the one that did is gone.
+	claimTime  = 4 * time.Second
+	claimEvery = time.Second
 	// probeRest is how long a claim lasts once the probe is over: the bus knows no
 	// shorter time.
 	probeRest = time.Second
@@ -45,19 +50,55 @@ func (c *Conn) PublishHost(ctx context.Context, h event.Host, last uint64) error
 	if left := time.Until(h.Until); left > 0 {
 		ttl += left
 	}
-	return c.replace(ctx, event.HostSubject(h.Host), h, ttl, jetstream.WithExpectLastSequencePerSubject(last))
+	_, err := c.replace(ctx, event.HostSubject(h.Host), h, ttl, jetstream.WithExpectLastSequencePerSubject(last))
+	return err
 }
 
-// ClaimProbe claims the one probe of a host for at most longest; libra.ErrOpen says
-// that another inspector has it. Where the claim is not ended, because its inspector is
-// gone, it ends by itself.
-func (c *Conn) ClaimProbe(ctx context.Context, p event.Probe, longest time.Duration) error {
-	return c.replace(ctx, event.ProbeSubject(p.Host), p, longest, jetstream.WithExpectLastSequencePerSubject(0))
+// ClaimProbe claims the one probe of a host; libra.ErrOpen says that another inspector has
+// it. The claim is renewed until it is ended, but for no more than longest; of an inspector
+// that is gone it ends by itself after claimTime. end returns within about a second, and
+// the claim ends a second later.
+func (c *Conn) ClaimProbe(ctx context.Context, p event.Probe, longest time.Duration) (end func(), err error) {
+	place, err := c.storeProbe(ctx, p, claimTime, 0)
+	if err != nil {
+		return nil, err
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.renewProbe(p, place, time.Now().Add(longest), over)
+	}()
+	return sync.OnceFunc(func() { close(over); <-ended }), nil
 }
 
-// EndProbe ends the claim within about a second.
-func (c *Conn) EndProbe(ctx context.Context, p event.Probe) error {
-	return c.replace(ctx, event.ProbeSubject(p.Host), p, probeRest)
+// renewProbe renews a claim until over, and then ends it, or until it is not this
+// inspector's any more: it never takes the place of another one's.
+func (c *Conn) renewProbe(p event.Probe, place uint64, until time.Time, over <-chan struct{}) {
+	ctx := context.Background() // each call has a time limit of its own
+	tick := time.NewTicker(claimEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-over:
+			_, _ = c.storeProbe(ctx, p, probeRest, place) // else it ends by itself
+			return
+		case <-tick.C:
+		}
+		if !time.Now().Before(until) {
+			return
+		}
+		switch next, err := c.storeProbe(ctx, p, claimTime, place); {
+		case err == nil:
+			place = next
+		case errors.Is(err, libra.ErrOpen), c.nc.IsClosed():
+			return
+		}
+	}
+}
+
+// storeProbe stores a claim for ttl in the place of the one at last, 0 for none.
+func (c *Conn) storeProbe(ctx context.Context, p event.Probe, ttl time.Duration, last uint64) (uint64, error) {
+	return c.replace(ctx, event.ProbeSubject(p.Host), p, ttl, jetstream.WithExpectLastSequencePerSubject(last))
 }
 
 // SetHold stores what an operator wants of a host's breaker: nil means that it is on
@@ -67,25 +108,30 @@ func (c *Conn) SetHold(ctx context.Context, h event.Hold) error {
 	if h.State == "" {
 		ttl = hostTime
 	}
-	return c.replace(ctx, event.HoldSubject(h.Host), h, ttl)
+	_, err := c.replace(ctx, event.HoldSubject(h.Host), h, ttl)
+	return err
 }
 
-// replace stores v for ttl, 0 for good, in place of the message before.
-func (c *Conn) replace(ctx context.Context, subject string, v any, ttl time.Duration, opts ...jetstream.PublishOpt) error {
+// replace stores v for ttl, 0 for good, in place of the message before, and returns its
+// place on the stream.
+func (c *Conn) replace(ctx context.Context, subject string, v any, ttl time.Duration, opts ...jetstream.PublishOpt) (uint64, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("encode message for %s: %w", subject, err)
+		return 0, fmt.Errorf("encode message for %s: %w", subject, err)
 	}
 	if ttl > 0 {
 		opts = append(opts, jetstream.WithMsgTTL(max(ttl, time.Second).Round(time.Second)))
 	}
 	try, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	_, err = c.js.PublishMsg(try, &nats.Msg{Subject: subject, Data: data}, append(opts, jetstream.WithRetryAttempts(0))...)
+	ack, err := c.js.PublishMsg(try, &nats.Msg{Subject: subject, Data: data}, append(opts, jetstream.WithRetryAttempts(0))...)
 	if err = unavailable(err); errors.Is(err, errExists) {
-		return fmt.Errorf("%w: another has stored it on %s", libra.ErrOpen, subject)
+		return 0, fmt.Errorf("%w: another has stored it on %s", libra.ErrOpen, subject)
 	}
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
 }
 
 // SubscribeHosts calls the functions with every change of a host's breaker or hold, also

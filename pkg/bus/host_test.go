@@ -14,26 +14,28 @@ import (
 	"libra/pkg/libra"
 )
 
+// claimed claims the probe of a host as an inspector of its own.
+func claimed(t *testing.T, b *bustest.Bus, host, instance string, longest time.Duration) (end func(), err error) {
+	p := event.Probe{Host: host, Inspector: instance, At: time.Now()}
+	return b.Connect("inspector").ClaimProbe(t.Context(), p, longest)
+}
+
 // Of inspectors that want to probe a host at once, one may; when it is over, or the
 // inspector is gone, the next may.
 func TestOneProbe(t *testing.T) {
 	t.Parallel()
 	b := bustest.Start(t)
 	const host = "a.example:8080"
-	claim := func(instance string, longest time.Duration) (event.Probe, error) {
-		p := event.Probe{Host: host, Inspector: instance, At: time.Now()}
-		return p, b.Connect("inspector").ClaimProbe(t.Context(), p, longest)
-	}
-	var mine atomic.Pointer[event.Probe]
+	var end atomic.Pointer[func()]
 	var won atomic.Int64
 	var wg sync.WaitGroup
 	for _, name := range []string{"1", "2", "3", "4", "5", "6"} {
 		wg.Go(func() {
-			p, err := claim(name, time.Minute)
+			mine, err := claimed(t, b, host, name, time.Minute)
 			switch {
 			case err == nil:
 				won.Add(1)
-				mine.Store(&p)
+				end.Store(&mine)
 			case !errors.Is(err, libra.ErrOpen):
 				t.Error(err)
 			}
@@ -43,12 +45,50 @@ func TestOneProbe(t *testing.T) {
 	if n := won.Load(); n != 1 {
 		t.Fatalf("%d probes at a time", n)
 	}
-	if err := b.Connect("inspector").EndProbe(t.Context(), *mine.Load()); err != nil {
+	(*end.Load())()
+	gone := b.Connect("inspector")
+	bustest.Await(t, "the next probe", func() bool {
+		_, err := gone.ClaimProbe(t.Context(), event.Probe{Host: host, Inspector: "7"}, time.Minute)
+		return err == nil
+	})
+	gone.Close() // without a word
+	began := time.Now()
+	bustest.Await(t, "the probe after it", func() bool { _, err := claimed(t, b, host, "8", time.Minute); return err == nil })
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("the claim of an inspector that was gone lasted for %s", took)
+	}
+}
+
+// A claim lasts for as long as the probe does, and no longer than it may; an inspector
+// whose claim has ended ends no other one's.
+func TestProbeEndsItsOwnClaim(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	const host = "a.example"
+	endFirst, err := claimed(t, b, host, "1", time.Second)
+	if err != nil {
 		t.Fatal(err)
 	}
-	bustest.Await(t, "the next probe", func() bool { _, err := claim("7", time.Second); return err == nil })
-	// That one is gone without a word.
-	bustest.Await(t, "the probe after it", func() bool { _, err := claim("8", time.Minute); return err == nil })
+	var endSecond func()
+	bustest.Await(t, "the end of the first claim", func() bool {
+		endSecond, err = claimed(t, b, host, "2", time.Minute)
+		return err == nil
+	})
+	endFirst()
+	third := b.Connect("inspector")
+	claim := func() error {
+		_, err := third.ClaimProbe(t.Context(), event.Probe{Host: host, Inspector: "3"}, time.Minute)
+		return err
+	}
+	began := time.Now()
+	bustest.Await(t, "more time than a claim lasts", func() bool {
+		if err := claim(); !errors.Is(err, libra.ErrOpen) {
+			t.Fatalf("beside the second probe, %s after the end of the first: %v", time.Since(began), err)
+		}
+		return time.Since(began) > 6*time.Second
+	})
+	endSecond()
+	bustest.Await(t, "the third probe", func() bool { return claim() == nil })
 }
 
 // A state replaces the one that its sender has seen, and no other; who subscribes gets

@@ -77,7 +77,7 @@ type visit struct {
 	name, url string
 	slot      *limit.Slot
 	probe     bool
-	claimed   bool // on the bus
+	unclaim   func() // ends the claim on the bus; nil without one
 	over      bool
 }
 
@@ -137,7 +137,7 @@ func (v *visit) begin(ctx context.Context) *libra.ReasonList {
 		return refusal
 	}
 	if v.shares(v.name) {
-		switch err := v.conn.ClaimProbe(ctx, v.claim(), v.longest); {
+		switch end, err := v.conn.ClaimProbe(ctx, v.claim(), v.longest); {
 		case errors.Is(err, libra.ErrOpen):
 			v.mu.Lock()
 			defer v.mu.Unlock()
@@ -145,7 +145,7 @@ func (v *visit) begin(ctx context.Context) *libra.ReasonList {
 			k.probing = false
 			return suspended(v.name, k.breaker)
 		case err == nil:
-			v.claimed = true
+			v.unclaim = end
 		}
 	}
 	v.probe = true
@@ -195,8 +195,8 @@ func (v *visit) finish(verdict limit.Verdict, next func(limit.Breaker) limit.Bre
 	if was.Cause != is.Cause || !was.Until.Equal(is.Until) {
 		v.share(ctx, was, is)
 	}
-	if v.claimed {
-		_ = v.conn.EndProbe(ctx, v.claim()) // else it ends by itself
+	if v.unclaim != nil {
+		v.unclaim()
 	}
 	if v.probe { // last, so that the next probe of this process finds the claim ended or ending
 		v.mu.Lock()

@@ -215,18 +215,24 @@ func TestBreakerIsShared(t *testing.T) {
 	}
 }
 
-// The claim of an inspector that is gone ends by itself, and another probes.
+// The claim of an inspector that is gone ends by itself, and another probes no later than
+// it would after the longest pause.
 func TestProberIsGone(t *testing.T) {
 	h := newHostRig(t)
 	h.run("1", 2)
 	h.open()
-	name := strings.TrimPrefix(h.url, "http://")
 	gone := h.bus.Connect("inspector")
 	bustest.Await(t, "the claim", func() bool {
-		return gone.ClaimProbe(t.Context(), event.Probe{Host: name, Inspector: "9"}, 2*time.Second) == nil
+		_, err := gone.ClaimProbe(t.Context(), event.Probe{Host: h.name(), Inspector: "9"}, time.Hour)
+		return err == nil
 	})
+	gone.Close()
+	began := time.Now()
 	h.silent.Store(false)
 	h.until("/after", good)
+	if took := time.Since(began); took > limit.MostPause {
+		t.Errorf("nobody probed for %s", took)
+	}
 }
 
 // One URL that never answers keeps no other page of its host from being inspected.
