@@ -44,14 +44,13 @@ func (c *Conn) HoldOf(ctx context.Context, host string) (event.Hold, error) {
 }
 
 // PublishHost stores the state of a host's breaker, if last is still the place of the
-// one before; libra.ErrOpen says that another inspector was first.
-func (c *Conn) PublishHost(ctx context.Context, h event.Host, last uint64) error {
+// one before, and returns its place; libra.ErrOpen says that another inspector was first.
+func (c *Conn) PublishHost(ctx context.Context, h event.Host, last uint64) (uint64, error) {
 	ttl := hostTime
 	if left := time.Until(h.Until); left > 0 {
 		ttl += left
 	}
-	_, err := c.replace(ctx, event.HostSubject(h.Host), h, ttl, jetstream.WithExpectLastSequencePerSubject(last))
-	return err
+	return c.replace(ctx, event.HostSubject(h.Host), h, ttl, jetstream.WithExpectLastSequencePerSubject(last))
 }
 
 // ClaimProbe claims the one probe of a host; libra.ErrOpen says that another inspector has
@@ -134,9 +133,9 @@ func (c *Conn) replace(ctx context.Context, subject string, v any, ttl time.Dura
 	return ack.Sequence, nil
 }
 
-// SubscribeHosts calls the functions with every change of a host's breaker or hold, also
-// with one that the stream refuses because another inspector was first. It is lossy while
-// the bus is away.
+// SubscribeHosts calls the functions with every change of a host's breaker or hold, before
+// the stream has stored it and also where it refuses it, because another inspector was
+// first: HostOf has what is stored. It is lossy while the bus is away.
 func (c *Conn) SubscribeHosts(state func(event.Host), hold func(event.Hold)) (stop func(), err error) {
 	stopStates, err := subscribe(c, event.AllHosts, state)
 	if err != nil {

@@ -114,11 +114,11 @@ func TestHostStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := event.Host{Host: "a.example", State: libra.HostOpen, Cause: libra.HostNoAnswer, Inspector: "1", Until: time.Now().Add(time.Second)}
-	if err := one.PublishHost(t.Context(), open, 0); err != nil {
+	if _, err := one.PublishHost(t.Context(), open, 0); err != nil {
 		t.Fatal(err)
 	}
 	open.Inspector = "2"
-	if err := two.PublishHost(t.Context(), open, 0); !errors.Is(err, libra.ErrOpen) {
+	if _, err := two.PublishHost(t.Context(), open, 0); !errors.Is(err, libra.ErrOpen) {
 		t.Errorf("a second inspector that has not seen the first's state: %v", err)
 	}
 	got, seq, err := two.HostOf(t.Context(), "a.example")
@@ -126,7 +126,7 @@ func TestHostStates(t *testing.T) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	got.State, got.Inspector = libra.HostClosed, "2"
-	if err := two.PublishHost(t.Context(), got, seq); err != nil {
+	if _, err := two.PublishHost(t.Context(), got, seq); err != nil {
 		t.Error(err)
 	}
 	hold := event.Hold{Host: "a.example", State: libra.HostOpen, By: "alice", At: time.Now()}
@@ -159,7 +159,7 @@ func TestHostPermissions(t *testing.T) {
 	if err := b.Connect("inspector").SetHold(t.Context(), event.Hold{Host: "a.example", State: libra.HostOpen}); err == nil {
 		t.Error("an inspector stored a hold")
 	}
-	if err := b.Connect("web").PublishHost(t.Context(), event.Host{Host: "a.example", State: libra.HostOpen}, 0); err == nil {
+	if _, err := b.Connect("web").PublishHost(t.Context(), event.Host{Host: "a.example", State: libra.HostOpen}, 0); err == nil {
 		t.Error("web stored the state of a breaker")
 	}
 }

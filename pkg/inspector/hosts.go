@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,12 +18,6 @@ import (
 const (
 	// mostHosts bounds the hosts whose breakers are remembered, about 1 kB each.
 	mostHosts = 1024
-	// readEvery is how often the bus is asked for what is known of a host, in case a
-	// change was lost, readAgain how soon after it gave no answer; readWait is how long a
-	// page waits for that.
-	readEvery = 10 * time.Second
-	readAgain = time.Second
-	readWait  = 500 * time.Millisecond
 	// hostWait is how long a page waits for its host before it is given back.
 	hostWait = 5 * time.Minute
 )
@@ -49,8 +42,9 @@ type hosts struct {
 type host struct {
 	breaker limit.Breaker
 	hold    event.Hold    // State is "" for none
-	at      time.Time     // of the newest state that was shared
+	place   uint64        // on the stream, of the newest state that is stored there
 	again   time.Time     // when the bus is to be asked again
+	changed time.Time     // when somebody announced a change
 	reading chan struct{} // closed when the bus has answered; nil while it is not asked
 	used    time.Time
 	probing bool // by this process
@@ -77,7 +71,8 @@ type visit struct {
 	name, url string
 	slot      *limit.Slot
 	probe     bool
-	unclaim   func() // ends the claim on the bus; nil without one
+	began     time.Time // the probe
+	unclaim   func()    // ends the claim on the bus; nil without one
 	over      bool
 }
 
@@ -125,9 +120,11 @@ func (k *host) refusal(name string, now time.Time) *libra.ReasonList {
 // begin looks again, as the page may have waited, and makes it the probe of a
 // breaker that is half-open.
 func (v *visit) begin(ctx context.Context) *libra.ReasonList {
+	v.ask(ctx, v.name)
 	v.mu.Lock()
 	k := v.host(v.name)
-	refusal := k.refusal(v.name, time.Now())
+	v.began = time.Now()
+	refusal := k.refusal(v.name, v.began)
 	probe := refusal == nil && k.breaker.Open() && k.hold.State != libra.HostClosed
 	if probe {
 		k.probing = true
@@ -156,11 +153,6 @@ func (v *visit) claim() event.Probe {
 	return event.Probe{Host: v.name, Inspector: v.instance, Page: libra.PageID(v.url), At: time.Now().UTC()}
 }
 
-// shares reports whether the bus may know a host.
-func (h *hosts) shares(name string) bool {
-	return h.conn != nil && h.conn.Connected() && len(name) <= event.MaxHost
-}
-
 // abandon gives the place back without a word about the host. It does nothing after
 // end.
 func (v *visit) abandon() { v.finish(limit.Unknown, func(b limit.Breaker) limit.Breaker { return b }) }
@@ -175,7 +167,10 @@ func (v *visit) end(r *libra.Report) {
 	case limit.Overloaded:
 		v.melted.Add(1)
 	}
-	v.finish(verdict, func(b limit.Breaker) limit.Breaker { return got.next(b, v.url, why, v.probe, now) })
+	v.finish(verdict, func(b limit.Breaker) limit.Breaker {
+		probe := v.probe && b.HalfOpen(v.began) // else the breaker is another one than was probed
+		return got.next(b, v.url, why, probe, now)
+	})
 }
 
 // finish gives the place back, once, and makes the breaker what next returns.
@@ -185,15 +180,8 @@ func (v *visit) finish(verdict limit.Verdict, next func(limit.Breaker) limit.Bre
 	}
 	v.over = true
 	v.slot.End(verdict)
-	v.mu.Lock()
-	k := v.host(v.name)
-	was := k.breaker
-	k.breaker = next(was)
-	is := k.breaker
-	v.mu.Unlock()
-	ctx := context.Background() // each call has a time limit of its own
-	if was.Cause != is.Cause || !was.Until.Equal(is.Until) {
-		v.share(ctx, was, is)
+	if was, is := v.change(next); differ(was, is) {
+		v.share(was, is, next)
 	}
 	if v.unclaim != nil {
 		v.unclaim()
@@ -205,118 +193,14 @@ func (v *visit) finish(verdict limit.Verdict, next func(limit.Breaker) limit.Bre
 	}
 }
 
-// share publishes a change for the other inspectors. Only who is the first to say that a
-// host opened or closed logs it.
-func (v *visit) share(ctx context.Context, was, is limit.Breaker) {
-	if v.shares(v.name) {
-		shared, place, err := v.conn.HostOf(ctx, v.name)
-		if err == nil && was.Open() != is.Open() && (shared.State == libra.HostOpen) == is.Open() && time.Since(shared.Until) < readEvery {
-			v.adopt(shared)
-			return
-		}
-		if err == nil || errors.Is(err, libra.ErrNotFound) {
-			now := stateOf(v.name, is, v.instance)
-			if err = v.conn.PublishHost(ctx, now, place); err == nil {
-				v.noted(now)
-			}
-		}
-		if errors.Is(err, libra.ErrOpen) {
-			return
-		}
-	}
-	switch {
-	case !was.Open():
-		v.log.Warn("host is not asked for a while", "host", v.name, "cause", is.Cause, "pages", is.Pages, "until", is.Until.UTC().Format(time.RFC3339), "err", strings.Join(is.Why.Reasons, "; "))
-	case !is.Open():
-		v.log.Info("host answers again", "host", v.name, "pages", was.Pages)
-	}
-}
-
-// follow keeps what the others say until ctx ends.
-func (h *hosts) follow(ctx context.Context) {
-	stop, err := h.conn.SubscribeHosts(h.adopt, func(hold event.Hold) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if k := h.known[hold.Host]; k != nil {
-			k.hold = hold
-		}
-	})
-	if err != nil {
-		h.log.Warn("cannot follow the breakers of other inspectors", "err", err)
-		return
-	}
-	<-ctx.Done()
-	stop()
-}
-
-// adopt makes a host's breaker what another inspector said last. A host that this one
-// has not met is asked for when it does.
-func (h *hosts) adopt(s event.Host) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if k := h.known[s.Host]; k != nil && s.At.After(k.at) {
-		k.at, k.breaker = s.At, breakerOf(s)
-	}
-}
-
-// noted remembers a state of this inspector as the newest.
-func (h *hosts) noted(s event.Host) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if k := h.host(s.Host); s.At.After(k.at) {
-		k.at = s.At
-	}
-}
-
-// ask asks the bus for what is known of a host, if it was not for a while. A page that
-// comes meanwhile waits for the answer, too: the host may be held open.
-func (h *hosts) ask(ctx context.Context, name string) {
-	if !h.shares(name) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, readWait)
-	defer cancel()
-	h.mu.Lock()
-	k := h.host(name)
-	reading, due := k.reading, !time.Now().Before(k.again)
-	if reading == nil && due {
-		k.reading = make(chan struct{})
-	}
-	h.mu.Unlock()
-	switch {
-	case reading != nil:
-		select {
-		case <-reading:
-		case <-ctx.Done():
-		}
-	case due:
-		h.read(ctx, name)
-	}
-}
-
-// read reads what the bus has of a host, for all pages that wait for that.
-func (h *hosts) read(ctx context.Context, name string) {
-	pause := readEvery
-	hold, err := h.conn.HoldOf(ctx, name)
-	if err != nil && !errors.Is(err, libra.ErrNotFound) {
-		pause = readAgain
-	} else {
-		h.mu.Lock()
-		h.host(name).hold = hold
-		h.mu.Unlock()
-	}
-	state, _, err := h.conn.HostOf(ctx, name)
-	switch {
-	case err == nil:
-		h.adopt(state)
-	case !errors.Is(err, libra.ErrNotFound):
-		pause = readAgain
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	k := h.host(name)
-	close(k.reading)
-	k.reading, k.again = nil, time.Now().Add(pause)
+// change makes the breaker of the page's host what next returns.
+func (v *visit) change(next func(limit.Breaker) limit.Breaker) (was, is limit.Breaker) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	k := v.host(v.name)
+	was = k.breaker
+	k.breaker = next(was)
+	return was, k.breaker
 }
 
 // host finds or makes that of name. h.mu is held.

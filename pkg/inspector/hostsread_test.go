@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -149,5 +150,41 @@ func TestNoAnswerOfTheBusIsNotKept(t *testing.T) {
 	bustest.Await(t, "the hold to be known", func() bool { return !admitted(t, h) })
 	if took := time.Since(answered); took > readEvery/2 {
 		t.Errorf("the bus was asked again after %s", took)
+	}
+}
+
+// Where two inspectors change what is known of a host at once, the bus refuses one of the
+// changes; neither is lost, and they agree.
+func TestChangesAtOnceAreNotLost(t *testing.T) {
+	b := bustest.Start(t)
+	one, two := hostsBy(t, b, newSlowWay(t, b)), hostsBy(t, b, newSlowWay(t, b))
+	other := b.Connect("inspector")
+	for n := range 40 {
+		page := fmt.Sprintf("https://%d.example/", n)
+		busy := &libra.Report{URL: page, Status: 429, RetryAfterS: 60, Outcome: libra.Error}
+		open := event.Host{Host: hostOf(page), State: libra.HostOpen, Cause: libra.HostNoAnswer, Until: time.Now(), Inspector: "3", At: time.Now()}
+		visits := [2]*visit{}
+		for i, h := range []*hosts{one, two} {
+			var err error
+			if visits[i], _, err = h.admit(t.Context(), page, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := other.PublishHost(t.Context(), open, 0); err != nil {
+			t.Fatal(err)
+		}
+		two.announced(open.Host)
+		two.ask(t.Context(), open.Host) // its page closes that breaker
+		var ends sync.WaitGroup
+		ends.Go(func() { visits[0].end(busy) })
+		ends.Go(func() { visits[1].end(&libra.Report{URL: page, Status: 200}) })
+		ends.Wait()
+		for _, h := range []*hosts{one, two} {
+			h.announced(open.Host)
+			h.ask(t.Context(), open.Host)
+			if refusal := h.refusal(open.Host); refusal == nil || !refusal.HasReason(libra.CodeHostBusy) {
+				t.Errorf("host %d, which asked to wait, may be asked: %+v", n, refusal)
+			}
+		}
 	}
 }

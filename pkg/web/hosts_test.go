@@ -39,7 +39,7 @@ func TestHostsAreListed(t *testing.T) {
 	open := event.Host{
 		Host: "example.org", State: libra.HostOpen, Cause: libra.HostNoAnswer, Since: time.Now(), Until: time.Now().Add(2 * time.Second), Pages: 3, Why: &why, Inspector: "1", At: time.Now(),
 	}
-	if err := inspector.PublishHost(t.Context(), open, 0); err != nil {
+	if _, err := inspector.PublishHost(t.Context(), open, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, state := range []string{"open", "half-open"} {
@@ -56,7 +56,7 @@ func TestHostsAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := inspector.PublishHost(t.Context(), event.Host{Host: "example.org", State: libra.HostClosed, Inspector: "2", At: time.Now()}, place); err != nil {
+	if _, err := inspector.PublishHost(t.Context(), event.Host{Host: "example.org", State: libra.HostClosed, Inspector: "2", At: time.Now()}, place); err != nil {
 		t.Fatal(err)
 	}
 	bustest.Await(t, "no host to be listed", func() bool { return len(h.hosts().Hosts) == 0 })
