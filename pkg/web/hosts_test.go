@@ -115,3 +115,33 @@ func TestHostsAreHeld(t *testing.T) {
 		t.Errorf("an invalid host: %d %s", got.code, got.body)
 	}
 }
+
+// A page that was not asked for, because of its host, shows its last good report, marked
+// stale, and why there is no newer one.
+func TestPageOfASuspendedHostIsStale(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	for n, why := range []libra.Reason{
+		{Code: libra.CodeHostSuspended, Text: "example.org gave no answer to 3 pages in a row, and is asked for one at a time until it does; this one was not asked for"},
+		{Code: libra.CodeHostBusy, Text: "example.org asked to wait until 12:05; this page was not asked for", Remedy: "inspect it again then"},
+		{Code: libra.CodeHostHeld, Text: "alice has suspended the inspections of example.org", Remedy: "resume them with: libra hosts release example.org"},
+	} {
+		good := reported(request(n+1), noon)
+		refused := failed(again(good.Request, string(why.Code)), noon.Add(time.Hour), why)
+		h.publish(good, refused)
+		bustest.Await(t, string(why.Code)+" to be known", func() bool {
+			latest := h.whole(good.Request.Page).Latest
+			return latest != nil && latest.Outcome == libra.Error
+		})
+		p := h.whole(good.Request.Page)
+		if !p.Stale || !p.HasReason(why.Code) || p.Report == nil || p.Report.Outcome != libra.Complete || len(p.Report.Assets) != len(good.Report.Assets) || p.Score == nil {
+			t.Errorf("%s: %+v", why.Code, p.Page)
+		}
+		html := h.get("/pages/"+good.Request.Page, "Accept", "text/html").body
+		for _, want := range []string{why.Text, "The figures below are of the last good report", "/app.css"} {
+			if !strings.Contains(html, want) {
+				t.Errorf("%s: the page lacks %q:\n%s", why.Code, want, html)
+			}
+		}
+	}
+}
