@@ -191,6 +191,9 @@ type Page struct {
 	// without what the error page refers to. Any other report says no more than that
 	// the page answers.
 	Light bool
+	// Follow is asked before a redirect of the page to another host is followed; its error
+	// is the reason why the page is then not had. May be nil.
+	Follow func(ctx context.Context, url string) error
 }
 
 // InspectPage is Inspect with what is known of the page.
@@ -207,7 +210,7 @@ func (i *Inspector) InspectPage(ctx context.Context, page Page, progress func(Pr
 		r.AddReason(libra.ReasonOf(err))
 	} else {
 		p := newPage(i, u.String(), progress)
-		p.prior, p.guessed, p.light = priorAssets(page.Previous), page.SchemeGuessed, page.Light
+		p.prior, p.guessed, p.light, p.onRedirect = priorAssets(page.Previous), page.SchemeGuessed, page.Light, page.Follow
 		p.run(ctx)
 		p.dropTrees()
 		p.report(r)

@@ -92,6 +92,8 @@ type page struct {
 	guessed    bool                    // http will do where https does not answer
 	light      bool                    // the page itself is all that is fetched
 	httpOnly   error                   // why https did not answer; nil where it was not replaced
+
+	onRedirect func(ctx context.Context, url string) error // of redirects of the page; may be nil
 }
 
 // answer is the result of a worker.

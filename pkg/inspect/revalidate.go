@@ -30,6 +30,9 @@ func priorAssets(r *libra.Report) map[string]*libra.Asset {
 // fetchRequest is the request for r, conditional where a 304 suffices.
 func (p *page) fetchRequest(r *request) fetch.Request {
 	q := fetch.Request{URL: r.url, Type: r.typ, Referrer: r.referrer, TopLevel: r.top, FromPublic: !r.private, Unread: p.light}
+	if r == p.root {
+		q.Follow = p.onRedirect
+	}
 	if a := p.prior[r.url]; a != nil && r.kind == markup.Leaf && r.typ == a.Type {
 		q.ETag, q.LastModified = a.Cache.ETag, a.Cache.LastModified
 		r.prior = a

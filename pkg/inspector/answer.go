@@ -7,7 +7,7 @@ import (
 	"libra/pkg/libra"
 )
 
-// answer is what a report shows of the page's own host.
+// answer is what a report shows of one host.
 type answer struct {
 	status       int           // of its last response to the page; 0 without one
 	retryAfter   time.Duration // for how long it asked to wait
@@ -15,33 +15,34 @@ type answer struct {
 	ours         bool          // there is no response for a reason that is not the host's
 }
 
-// answerOf reads a report for what the page's own host answered. What its assets got says
-// nothing of it. Where the page leads to another host, the redirect is the answer: else
-// anybody could have a host suspended, by a page of it that leads to one that is down.
-func answerOf(r *libra.Report) answer {
-	a := answer{
+// answerOf reads a report for what a host answered to the page. What the page's assets got
+// says nothing of it. Where the host leads to another one, the redirect is its answer:
+// else anybody could have a host suspended, by a page of it that leads to one that is
+// down. ok says that the host was asked; the page's own always was.
+func answerOf(r *libra.Report, name string) (a answer, ok bool) {
+	own := name == hostOf(r.URL)
+	a, ok = answer{
 		status: r.Status, retryAfter: time.Duration(r.RetryAfterS) * time.Second,
 		ours: r.HasReason(libra.CodeStopped, libra.CodeLocalResources, libra.CodeAddressForbidden, libra.CodeInvalidURL, libra.CodeQuarantined, ""), // "" is what fails on purpose
-	}
-	own := ""
+	}, own
+	last := false
 	for i, hop := range r.Assets {
 		if !hop.OfPage() {
 			break
 		}
-		host := hostOf(hop.URL)
-		if i == 0 {
-			own = host
-		}
-		if host != own {
-			a.retryAfter = 0
+		last = hostOf(hop.URL) == name || own && i == 0 // over http, the first may have no port
+		if !last {
 			continue
 		}
-		a.status, a.retryAfter = hop.Status, time.Duration(r.RetryAfterS)*time.Second
+		a.status, ok = hop.Status, true
 		if t := hop.Timings; t != nil {
 			a.waited, a.took = milliseconds(t.Blocked), milliseconds(t.DNS+t.Connect+t.TLS+t.Wait)
 		}
 	}
-	return a
+	if !last {
+		a.retryAfter = 0
+	}
+	return a, ok
 }
 
 func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }

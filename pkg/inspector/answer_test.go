@@ -2,11 +2,14 @@ package inspector_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"libra/pkg/bus/bustest"
+	"libra/pkg/event"
 	"libra/pkg/inspector/limit"
 	"libra/pkg/libra"
 )
@@ -100,5 +103,31 @@ func TestAskedToWait(t *testing.T) {
 				h.awaitState(libra.HostOpen, c.cause)
 			}
 		})
+	}
+}
+
+// A host is as little asked for a page that comes from another one as for its own.
+func TestRedirectToASuspendedHost(t *testing.T) {
+	h := newHostRig(t)
+	held, dead := h.beside(), h.beside()
+	h.run("1", 2)
+	if err := h.web.SetHold(t.Context(), event.Hold{Host: held.name(), State: libra.HostOpen, By: "alice", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	r := h.answer(h.ask(leads(held.url + "/a")))
+	if !r.HasReason(libra.CodeHostHeld) || r.Status != http.StatusFound || r.Outcome != libra.Error || held.asked.Load() != 0 {
+		t.Errorf("a page that leads to a held host is %s, status %d, %q; that host was asked %d times", r.Outcome, r.Status, r.Reasons, held.asked.Load())
+	}
+	dead.silent.Store(true)
+	for n := range limit.Failures {
+		h.answer(h.ask(leads(fmt.Sprint(dead.url, "/", n))))
+	}
+	dead.awaitState(libra.HostOpen, libra.HostNoAnswer)
+	h.until(leads(dead.url+"/a"), suspended)
+	dead.silent.Store(false)
+	h.until(leads(dead.url+"/a"), good) // it was the probe
+	dead.awaitState(libra.HostClosed, "")
+	if r := dead.answer(dead.ask("/b")); !good(r) {
+		t.Errorf("a page of the host that answers again is %s, %q", r.Outcome, r.Reasons)
 	}
 }

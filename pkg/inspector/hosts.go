@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,11 +70,12 @@ func hostOf(page string) string {
 type visit struct {
 	*hosts
 	name, url string
-	slot      *limit.Slot
+	slot      *limit.Slot // nil where the page comes from another host
 	probe     bool
 	began     time.Time // the probe
 	unclaim   func()    // ends the claim on the bus; nil without one
 	over      bool
+	onward    []*visit // of the hosts that the page leads to
 }
 
 // admit waits until the page may be asked of its host. Where it must not be, the list
@@ -153,13 +155,33 @@ func (v *visit) claim() event.Probe {
 	return event.Probe{Host: v.name, Inspector: v.instance, Page: libra.PageID(v.url), At: time.Now().UTC()}
 }
 
+// follow admits the page to another host that it leads to, without a place there; the
+// error is the reason why not.
+func (v *visit) follow(ctx context.Context, url string) error {
+	name := hostOf(url)
+	if name == v.name || slices.ContainsFunc(v.onward, func(o *visit) bool { return o.name == name }) {
+		return nil
+	}
+	o := &visit{hosts: v.hosts, name: name, url: url}
+	if refusal := o.begin(ctx); refusal != nil {
+		return refusal.Details[0]
+	}
+	v.onward = append(v.onward, o)
+	return nil
+}
+
 // abandon gives the place back without a word about the host. It does nothing after
 // end.
-func (v *visit) abandon() { v.finish(limit.Unknown, func(b limit.Breaker) limit.Breaker { return b }) }
+func (v *visit) abandon() {
+	v.finish(limit.Unknown, func(b limit.Breaker) limit.Breaker { return b })
+	for _, o := range v.onward {
+		o.abandon()
+	}
+}
 
-// end notes what the page's report shows of its host.
+// end notes what the page's report shows of its host, and of those that it leads to.
 func (v *visit) end(r *libra.Report) {
-	now, got, why := time.Now(), answerOf(r), clipped(r.ReasonList)
+	got, _ := answerOf(r, v.name)
 	verdict := got.verdict()
 	switch verdict {
 	case limit.Well, limit.Waited:
@@ -167,7 +189,19 @@ func (v *visit) end(r *libra.Report) {
 	case limit.Overloaded:
 		v.melted.Add(1)
 	}
-	v.finish(verdict, func(b limit.Breaker) limit.Breaker {
+	v.answered(got, r)
+	for _, o := range v.onward {
+		if got, ok := answerOf(r, o.name); ok {
+			o.answered(got, r)
+		}
+		o.abandon() // unless it has ended
+	}
+}
+
+// answered ends the visit with what its host answered.
+func (v *visit) answered(got answer, r *libra.Report) {
+	now, why := time.Now(), clipped(r.ReasonList)
+	v.finish(got.verdict(), func(b limit.Breaker) limit.Breaker {
 		probe := v.probe && b.HalfOpen(v.began) // else the breaker is another one than was probed
 		return got.next(b, v.url, why, probe, now)
 	})
@@ -179,7 +213,9 @@ func (v *visit) finish(verdict limit.Verdict, next func(limit.Breaker) limit.Bre
 		return
 	}
 	v.over = true
-	v.slot.End(verdict)
+	if v.slot != nil {
+		v.slot.End(verdict)
+	}
 	if was, is := v.change(next); differ(was, is) {
 		v.share(was, is, next)
 	}

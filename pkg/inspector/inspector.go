@@ -269,7 +269,9 @@ func (w *worker) inspectHere(ctx context.Context) state {
 	defer w.register()()
 	w.begins(w.job.Round)
 	w.progress(inspect.Progress{Step: libra.Fetching})
-	w.report = w.inspect(ctx, w.page(ctx), w.previous, w.progress)
+	page := w.page(ctx)
+	page.Follow = w.visit.follow
+	w.report = w.inspect(ctx, page, w.previous, w.progress)
 	if ctx.Err() != nil {
 		return w.retry // stopped by this process, which is not the page's fault
 	}

@@ -58,6 +58,17 @@ type Request struct {
 	ETag, LastModified string
 	// Unread means that the body is counted and not kept, whatever its type.
 	Unread bool
+	// Follow is asked before a redirect to another host is followed: after an error the
+	// redirect is the last hop, and the error its result. May be nil.
+	Follow func(ctx context.Context, url string) error
+}
+
+// follow says whether a redirect may be followed.
+func (r Request) follow(ctx context.Context, from, to weburl.URL) error {
+	if r.Follow == nil || from.Host() == to.Host() {
+		return nil
+	}
+	return r.Follow(ctx, to.String())
 }
 
 // Hop is one request and its response. All but the last are redirects.
@@ -200,7 +211,11 @@ func (s *Session) Get(ctx context.Context, r Request) (res Result) {
 			}
 			break
 		}
-		if u, res.Err = c.parse(locationURL(x.location), u); res.Err != nil {
+		from := u
+		if u, res.Err = c.parse(locationURL(x.location), u); res.Err == nil {
+			res.Err = r.follow(ctx, from, u)
+		}
+		if res.Err != nil {
 			break
 		}
 	}
