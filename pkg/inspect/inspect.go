@@ -194,6 +194,9 @@ type Page struct {
 	// Follow is asked before a redirect of the page to another host is followed; its error
 	// is the reason why the page is then not had. May be nil.
 	Follow func(ctx context.Context, url string) error
+	// Asked is called when a server answers the page, at url, by asking to wait for no more
+	// than Limits.RetryAfter: the page is asked for again then. May be nil.
+	Asked func(url string, status int, wait time.Duration)
 }
 
 // InspectPage is Inspect with what is known of the page.
@@ -210,7 +213,7 @@ func (i *Inspector) InspectPage(ctx context.Context, page Page, progress func(Pr
 		r.AddReason(libra.ReasonOf(err))
 	} else {
 		p := newPage(i, u.String(), progress)
-		p.prior, p.guessed, p.light, p.onRedirect = priorAssets(page.Previous), page.SchemeGuessed, page.Light, page.Follow
+		p.prior, p.guessed, p.light, p.onRedirect, p.onWait = priorAssets(page.Previous), page.SchemeGuessed, page.Light, page.Follow, page.Asked
 		p.run(ctx)
 		p.dropTrees()
 		p.report(r)

@@ -93,7 +93,8 @@ type page struct {
 	light      bool                    // the page itself is all that is fetched
 	httpOnly   error                   // why https did not answer; nil where it was not replaced
 
-	onRedirect func(ctx context.Context, url string) error // of redirects of the page; may be nil
+	onRedirect func(ctx context.Context, url string) error      // of redirects of the page; may be nil
+	onWait     func(url string, status int, wait time.Duration) // of the page itself; may be nil
 }
 
 // answer is the result of a worker.
@@ -286,6 +287,9 @@ func (p *page) retryLater(r *request, h *host, res fetch.Result) bool {
 	}
 	r.retried = true
 	p.queue.push(r)
+	if r == p.root && p.onWait != nil {
+		p.onWait(res.FinalURL, res.Hops[len(res.Hops)-1].Status, res.RetryAfter)
+	}
 	return true
 }
 

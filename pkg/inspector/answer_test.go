@@ -131,3 +131,32 @@ func TestRedirectToASuspendedHost(t *testing.T) {
 		t.Errorf("a page of the host that answers again is %s, %q", r.Outcome, r.Reasons)
 	}
 }
+
+// While a page waits for a host that has asked for a short wait, no other page of the host
+// is asked for; when it has its answer, they are.
+func TestShortWaitIsOfAllPages(t *testing.T) {
+	h := newHostRig(t)
+	h.run("1", 4)
+	h.run("2", 4)
+	h.once.Store(true)
+	waits := h.ask("/waits")
+	h.awaitState(libra.HostOpen, libra.HostAsked)
+	was := h.asked.Load()
+	for range 4 {
+		if r := h.answer(h.ask("/beside")); !r.HasReason(libra.CodeHostBusy) {
+			t.Errorf("a page beside is %s, %q", r.Outcome, r.Reasons)
+		}
+	}
+	if n := h.asked.Load() - was; n != 0 {
+		t.Errorf("the host was asked %d times", n)
+	}
+	if r := h.answer(waits); !good(r) {
+		t.Errorf("the page that waited is %s, %q", r.Outcome, r.Reasons)
+	}
+	h.awaitState(libra.HostClosed, "")
+	for range 6 {
+		if r := h.answer(h.ask("/after")); !good(r) {
+			t.Errorf("after the answer a page is %s, %q", r.Outcome, r.Reasons)
+		}
+	}
+}

@@ -132,23 +132,30 @@ func (v *visit) begin(ctx context.Context) *libra.ReasonList {
 		k.probing = true
 	}
 	v.mu.Unlock()
-	if !probe {
+	if !probe || v.claimProbe(ctx) {
 		return refusal
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return suspended(v.name, v.host(v.name).breaker)
+}
+
+// claimProbe makes the page the probe that this process sends, if no other inspector
+// sends one.
+func (v *visit) claimProbe(ctx context.Context) bool {
 	if v.shares(v.name) {
 		switch end, err := v.conn.ClaimProbe(ctx, v.claim(), v.longest); {
 		case errors.Is(err, libra.ErrOpen):
 			v.mu.Lock()
 			defer v.mu.Unlock()
-			k = v.host(v.name)
-			k.probing = false
-			return suspended(v.name, k.breaker)
+			v.host(v.name).probing = false
+			return false
 		case err == nil:
 			v.unclaim = end
 		}
 	}
 	v.probe = true
-	return nil
+	return true
 }
 
 func (v *visit) claim() event.Probe {
@@ -168,6 +175,35 @@ func (v *visit) follow(ctx context.Context, url string) error {
 	}
 	v.onward = append(v.onward, o)
 	return nil
+}
+
+// asked notes that the host at url asked the page to wait, which is the probe then: other
+// pages wait, too.
+func (v *visit) asked(url string, status int, wait time.Duration) {
+	name := hostOf(url)
+	if at := slices.IndexFunc(v.onward, func(o *visit) bool { return o.name == name }); at >= 0 {
+		v.onward[at].asked(url, status, wait)
+		return
+	}
+	if name != v.name {
+		return
+	}
+	var why libra.ReasonList
+	why.AddReason(libra.StatusReason(status))
+	now := time.Now()
+	next := func(b limit.Breaker) limit.Breaker { return b.AskedToWait(wait, why, now) }
+	if was, is := v.change(next); differ(was, is) {
+		v.share(was, is, next)
+	}
+	v.began = now.Add(wait)
+	v.mu.Lock()
+	k := v.host(v.name)
+	probe := !v.probe && !k.probing
+	k.probing = k.probing || probe
+	v.mu.Unlock()
+	if probe {
+		v.claimProbe(context.Background()) // each call has a time limit of its own
+	}
 }
 
 // abandon gives the place back without a word about the host. It does nothing after

@@ -32,6 +32,7 @@ type hostRig struct {
 	url    string
 	silent atomic.Bool
 	retry  atomic.Int64  // seconds of Retry-After: 503
+	once   atomic.Bool   // the next answer is 503 with Retry-After of 4 seconds
 	hold   chan struct{} // holds answers to /held…, until closed
 	asked  atomic.Int64
 	at     atomic.Int64 // pages that are being asked for now
@@ -75,6 +76,10 @@ func (h *hostRig) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case h.silent.Load(), r.URL.Path == "/bad":
 		panic(http.ErrAbortHandler)
+	case h.once.CompareAndSwap(true, false):
+		w.Header().Set("Retry-After", "4")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
 	case h.retry.Load() > 0:
 		w.Header().Set("Retry-After", fmt.Sprint(h.retry.Load()))
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -270,7 +270,7 @@ func (w *worker) inspectHere(ctx context.Context) state {
 	w.begins(w.job.Round)
 	w.progress(inspect.Progress{Step: libra.Fetching})
 	page := w.page(ctx)
-	page.Follow = w.visit.follow
+	page.Follow, page.Asked = w.visit.follow, w.visit.asked
 	w.report = w.inspect(ctx, page, w.previous, w.progress)
 	if ctx.Err() != nil {
 		return w.retry // stopped by this process, which is not the page's fault

@@ -32,7 +32,7 @@ func (w *worker) inspectLight(ctx context.Context) state {
 	w.begins(0) // for the rounds, it still waits
 	w.progress(inspect.Progress{Step: libra.Fetching})
 	page := w.page(ctx)
-	page.Light, page.Follow = true, w.visit.follow
+	page.Light, page.Follow, page.Asked = true, w.visit.follow, w.visit.asked
 	report := w.inspect(ctx, page, nothing, w.progress)
 	if ctx.Err() != nil {
 		return w.retry
