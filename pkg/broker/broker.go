@@ -52,7 +52,7 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// maxPayload bounds one message: a report with some 20,000 assets.
+// maxPayload bounds one message: a report, of which libra.MaxListBytes bounds the most.
 const maxPayload = 8 << 20
 
 // Broker is a running bus.

@@ -223,6 +223,7 @@ func (i *Inspector) InspectPage(ctx context.Context, page Page, progress func(Pr
 		repeat := libra.SecondVisit(r.Assets)
 		r.Repeat = &repeat
 	}
+	bound(r)
 	r.DurationMS = time.Since(started).Milliseconds()
 	return r
 }

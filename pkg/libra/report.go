@@ -165,6 +165,9 @@ func (t Totals) Types() []ResourceType {
 // MaxTitle bounds Report.Title, in bytes.
 const MaxTitle = 256
 
+// MaxListBytes bounds Report.Assets, in bytes of its JSON: some 5,000 requests fit.
+const MaxListBytes = 4 << 20
+
 // Report is the result of one inspection of one page. A page that is an error
 // answered with Status, or with nothing.
 type Report struct {

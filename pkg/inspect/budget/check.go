@@ -141,7 +141,7 @@ func (res *Result) add(o Outcome) {
 // sizes sums a report by resource types.
 func sizes(r libra.Report, firstParty []string) map[string]libra.Size {
 	sums := map[string]libra.Size{}
-	all := libra.Sum(r.Assets)
+	all := r.Totals // the list may be cut
 	sums[Total] = all.Size
 	for t, s := range all.ByType {
 		sums[string(t)] = s
