@@ -3,7 +3,8 @@
 // consumers, but not what the messages are for.
 //
 // Every call to the bus ends with its context or after about a second; while the
-// bus is unavailable the error is libra.ErrUnavailable. Every subscription
+// bus is unavailable the error is libra.ErrUnavailable, and libra.ErrTooLarge for a
+// message that it never carries. Every subscription
 // resumes by itself when the bus is back, however long it was away.
 package bus
 
@@ -203,6 +204,8 @@ func unavailable(err error) error {
 		return fmt.Errorf("%w: %s", errExists, api.Description)
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return libra.ErrNotFound
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%w: bus: %w", libra.ErrTooLarge, err)
 	case errors.Is(err, nats.ErrReconnectBufExceeded): // there is no such buffer: see Connect
 		return fmt.Errorf("%w: bus: not connected", libra.ErrUnavailable)
 	}

@@ -161,6 +161,7 @@ type worker struct {
 	busy    func()        // ends its time in a slot
 	report  *libra.Report // set by the inspection
 	poison  bool          // the page ends its inspectors
+	minimal bool          // the report has nothing but a reason: the bus takes no other
 	visit   *visit        // the page's place at its host; nil before it has one
 	placed  bool          // it may be inspected whole, whatever the host is short of
 
@@ -291,6 +292,16 @@ func (w *worker) publish(ctx context.Context) state {
 		})
 		if err == nil {
 			return w.acknowledge
+		}
+		if errors.Is(err, libra.ErrTooLarge) { // at every attempt
+			w.log.Error("the bus does not take the report, leaving something out", "err", err)
+			if !w.shorten() {
+				return w.acknowledge // else the request would come back for good
+			}
+			if w.report.Outcome == libra.Error {
+				judged = nil
+			}
+			continue
 		}
 		if attempt == 1 {
 			w.log.Warn("cannot publish the report, retrying", "err", err)

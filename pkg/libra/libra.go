@@ -14,6 +14,8 @@ var (
 	ErrUnavailable = errors.New("not available right now")
 	// ErrFull: the store is at its limit; try when it has drained.
 	ErrFull = errors.New("no space left for it")
+	// ErrTooLarge: what takes the work never takes so much at once; do not try again.
+	ErrTooLarge = errors.New("too large")
 	// ErrOpen: the page already has an open request from this client.
 	ErrOpen = errors.New("already asked for")
 	// ErrNotFound: no such page, report or alarm.

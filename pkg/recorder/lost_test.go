@@ -64,3 +64,33 @@ func TestLostStreams(t *testing.T) {
 		bustest.Await(t, "the heartbeats to say no more", func() bool { return r.RestoringSince() == 0 && r.Reasons() == nil })
 	}
 }
+
+// A report that the bus does not take any more, as one that is larger than its messages,
+// stays in the history and keeps no other from being published again.
+func TestTooLargeToRestore(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	path := filepath.Join(t.TempDir(), "libra.db")
+	large := reported(1)
+	for range 1200 {
+		large.Report.Assets = append(large.Report.Assets, libra.Asset{URL: strings.Repeat("u", 8000)})
+	}
+	w, err := store.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.AddReports(t.Context(), []event.Reported{large, reported(2)}, event.Position{})
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r, stop := runSupervised(t, b, path, recorder.Loops{})
+	defer stop()
+	web := b.Connect("web")
+	bustest.Await(t, "the other report", func() bool { _, err := web.LastReport(t.Context(), reported(2).Request.Page); return err == nil })
+	bustest.Await(t, "restoring to end", func() bool { return r.RestoringSince() == 0 })
+	read := store.NewReader(path)
+	defer read.Close()
+	if _, err := read.ByRequest(t.Context(), large.Request.ID); err != nil {
+		t.Errorf("the history has lost it: %v", err)
+	}
+}

@@ -25,7 +25,12 @@ func (r *Recorder) restoreReports(ctx context.Context, run *restoration) {
 		if err != nil {
 			return err
 		}
-		return r.conn.RestoreReport(ctx, rep)
+		err = r.conn.RestoreReport(ctx, rep)
+		if errors.Is(err, libra.ErrTooLarge) { // of a bus that took more: it stays in the history
+			r.log.Error("cannot restore a report to the bus", "request", request, "page", rep.Request.Page, "err", err)
+			return nil
+		}
+		return err
 	})
 }
 
