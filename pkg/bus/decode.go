@@ -31,6 +31,9 @@ func read[T any](subject string, data []byte) (v T, err error) {
 	if text := bytes.TrimLeft(data, " \t\r\n"); len(text) == 0 || text[0] != '{' {
 		return none, errors.New("the message is not a JSON object")
 	}
+	if _, err := elements(data); err != nil {
+		return none, err
+	}
 	if err := json.Unmarshal(data, &v); err != nil {
 		return none, fmt.Errorf("the message cannot be read: %w", err)
 	}
