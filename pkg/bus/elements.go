@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"unsafe"
 
 	"libra/pkg/libra"
 )
@@ -18,6 +19,19 @@ const (
 	// mostDepth bounds arrays and objects within each other.
 	mostDepth = 32
 )
+
+// elementSize is what an element of an array takes at most, without its texts.
+const elementSize = int64(unsafe.Sizeof(libra.Asset{}))
+
+// taken is what a message takes, as it was received and once it is read; the bytes alone
+// of one that is refused.
+func taken(data []byte) int64 {
+	n, err := elements(data)
+	if err != nil {
+		return int64(len(data))
+	}
+	return 2*int64(len(data)) + int64(n)*elementSize
+}
 
 // elements counts the elements of the arrays of a JSON text, or says why no component
 // of Libra publishes it. It reads no more than the structure of the text.

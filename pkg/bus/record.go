@@ -8,12 +8,18 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/semaphore"
 
 	"libra/pkg/event"
 )
 
-// batchSize is how many messages one call of Store gets, at most.
-const batchSize = 256
+// What is read ahead of a store, at most, besides the few messages that the client of the
+// bus reads ahead: messages of one call of Store, and what those and the next ones take in
+// memory once they are read. A message that takes more is stored alone.
+const (
+	batchSize  = 256
+	batchBytes = 16 << 20
+)
 
 // ErrRewind is what Recording.Store returns when its store is not the one it
 // was: reading starts again from Recording.From.
@@ -154,15 +160,20 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable strin
 // pull stores batches until ctx ends (an error), or reading has to begin again
 // (nil).
 func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, created time.Time, seen *gaps, r Recording[T]) error {
-	msgs := make(chan jetstream.Msg, r.most())
-	done := make(chan struct{})
-	defer close(done)
+	room := semaphore.NewWeighted(batchBytes)
+	msgs := make(chan received, r.most())
+	reading, end := context.WithCancel(ctx)
+	defer end()
 	cc, err := cons.Consume(func(m jetstream.Msg) {
-		select {
-		case msgs <- m:
-		case <-done:
+		takes := min(taken(m.Data()), batchBytes)
+		if room.Acquire(reading, takes) != nil {
+			return
 		}
-	}, jetstream.PullMaxMessages(r.most()), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
+		select {
+		case msgs <- received{m, takes}:
+		case <-reading.Done():
+		}
+	}, jetstream.PullMaxMessages(aheadMessages), jetstream.PullHeartbeat(time.Second), jetstream.PullExpiry(5*time.Second),
 		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 			s.log.Debug("recording", "durable", r.Durable, "err", err)
 		}))
@@ -186,9 +197,10 @@ func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, cre
 				return nil
 			}
 		case m := <-msgs:
-			batch := drain(m, msgs, r.most())
+			batch, takes := drain(m, msgs, r.most())
 			seen.look(batch, r.Lost)
 			err := s.store(ctx, batch, created, decoder(s.Conn, r.Store))
+			room.Release(takes)
 			if errors.Is(err, ErrRewind) {
 				return nil
 			}
@@ -208,17 +220,23 @@ func (c *Conn) consumerLost(ctx context.Context, cons jetstream.Consumer) bool {
 	return errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
-func drain(first jetstream.Msg, more <-chan jetstream.Msg, most int) []jetstream.Msg {
-	batch := []jetstream.Msg{first}
+// received is a message, and what it takes in memory.
+type received struct {
+	jetstream.Msg
+	takes int64
+}
+
+func drain(first received, more <-chan received, most int) (batch []jetstream.Msg, takes int64) {
+	batch, takes = append(batch, first.Msg), first.takes
 	for len(batch) < most {
 		select {
 		case m := <-more:
-			batch = append(batch, m)
+			batch, takes = append(batch, m.Msg), takes+m.takes
 		default:
-			return batch
+			return batch, takes
 		}
 	}
-	return batch
+	return batch, takes
 }
 
 // decoder turns messages into values for store. A message that is refused

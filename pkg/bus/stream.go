@@ -171,10 +171,10 @@ func (c *Conn) store(ctx context.Context, subject, id string, data []byte, opts 
 	}
 }
 
-// What is read ahead of a handler, at most: messages of streams, and bytes of others. A
-// limit in bytes has an ordered consumer stop in the middle of a stream.
+// What is read ahead of a handler, at most: messages of streams, each of up to 8 MiB, and
+// bytes of others. A limit in bytes has an ordered consumer stop in the middle of a stream.
 const (
-	aheadMessages = 50
+	aheadMessages = 2
 	aheadBytes    = 10 << 20
 )
 
