@@ -101,6 +101,22 @@ func TestStateIsBoundedInBytes(t *testing.T) {
 				s.Memory.report(decoded(t, answered(asked(n, 40), 0)))
 			}
 		}},
+		{"reports of forged types", bounds.Pages, func(t *testing.T, s *State) {
+			for n := range 6_000 {
+				r := answered(asked(n, 3000), 0)
+				if n%600 == 0 {
+					r.Report.Totals = totalsOf(20_000)
+					r.Report.Repeat = &r.Report.Totals
+				}
+				s.Memory.report(decoded(t, r))
+			}
+		}},
+		{"hosts with long causes", bounds.Hosts, func(t *testing.T, s *State) {
+			for n := range 2_000 {
+				h := event.Host{Host: fmt.Sprint("host", n), State: libra.HostOpen, Since: start.Add(time.Duration(n) * time.Second), Cause: libra.HostCause(strings.Repeat("c", 15_000))}
+				s.Hosts.onState(decoded(t, h))
+			}
+		}},
 		{"watches with long URLs and budgets", bounds.Watches, func(t *testing.T, s *State) {
 			budget := json.RawMessage(`"` + strings.Repeat("b", 20_000) + `"`)
 			for n := range 10_000 {
@@ -170,6 +186,15 @@ func TestStateIsBoundedInBytes(t *testing.T) {
 			runtime.KeepAlive(s)
 		})
 	}
+}
+
+// totalsOf has so many types that there are not.
+func totalsOf(n int) libra.Totals {
+	t := libra.Totals{ByType: map[libra.ResourceType]libra.Size{}}
+	for i := range n {
+		t.ByType[libra.ResourceType(fmt.Sprint("type", i))] = libra.Size{}
+	}
+	return t
 }
 
 func raised(n int, url string) libra.Transition {

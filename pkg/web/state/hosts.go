@@ -95,7 +95,7 @@ func (l *HostList) drop(host string) {
 
 // size is what a host takes: its texts, and the structs and the place in the map.
 func (k *knownHost) size() int64 {
-	n := 800 + len(k.state.Host) + len(k.state.Inspector) + len(k.hold.Host) + len(k.hold.By) + len(k.hold.Why)
+	n := 800 + len(k.state.Host) + len(k.state.Cause) + len(k.state.Inspector) + len(k.hold.Host) + len(k.hold.By) + len(k.hold.Why)
 	if k.state.Why != nil {
 		for _, s := range k.state.Why.Reasons {
 			n += len(s)

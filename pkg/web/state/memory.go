@@ -118,11 +118,25 @@ func summarize(r event.Reported, profile string) *Summary {
 		s.Report.FinalURL = s.Report.URL
 	}
 	s.Report.ReasonList = bounded(r.Report.ReasonList)
-	if s.Report.Totals.ByType == nil {
-		s.Report.Totals.ByType = map[libra.ResourceType]libra.Size{}
+	s.Report.Totals = knownTypes(r.Report.Totals)
+	if r.Report.Repeat != nil {
+		repeat := knownTypes(*r.Report.Repeat)
+		s.Report.Repeat = &repeat
 	}
 	s.bytes = s.size()
 	return s
+}
+
+// knownTypes is t with the types that there are: a forged report has any number.
+func knownTypes(t libra.Totals) libra.Totals {
+	all := t.ByType
+	t.ByType = map[libra.ResourceType]libra.Size{}
+	for _, kind := range libra.ResourceTypes() {
+		if size, ok := all[kind]; ok {
+			t.ByType[kind] = size
+		}
+	}
+	return t
 }
 
 // of has the summary share the URL of its page. It is called before anybody else has
