@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,7 +103,7 @@ type dispatcher struct {
 }
 
 // unknownRound comes after those that are known.
-const unknownRound = maxRound
+const unknownRound = math.MaxInt64
 
 type lane struct {
 	waiting bool      // it may have a request

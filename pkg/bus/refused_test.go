@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
@@ -210,6 +211,36 @@ func TestForgedLossyMessages(t *testing.T) {
 		}
 		return web.Refused() > 6
 	})
+}
+
+// A step that does not belong on its subject chooses no round.
+func TestForgedStepsChooseNoRound(t *testing.T) {
+	t.Parallel()
+	b := bustest.StartBare(t)
+	ctx := testDeadline(t)
+	f, web := forge(t, b), b.Connect("web")
+	ours, theirs := request("alice", 1), request("alice", 2)
+	if err := errors.Join(web.Submit(ctx, ours), web.Ping(ctx)); err != nil { // from now on it follows the workers
+		t.Fatal(err)
+	}
+	f.publish(event.StepSubject(ours.Page), event.Step{Page: theirs.Page, Round: 1000}, false)
+	bustest.Await(t, "the step to be refused", func() bool { return web.Refused() == 1 })
+	if err := web.Submit(ctx, theirs); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rawLast(ctx, t, b, event.RequestSubject(1, theirs)); err != nil {
+		t.Errorf("the second request is not in the first round: %v", err)
+	}
+}
+
+// rawLast is the last message on a subject of stream REQUESTS.
+func rawLast(ctx context.Context, t *testing.T, b *bustest.Bus, subject string) (*jetstream.RawStreamMsg, error) {
+	t.Helper()
+	s, err := rawJetStream(t, b).Stream(ctx, event.RequestStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.GetLastMsgForSubject(ctx, subject)
 }
 
 // A request that does not belong on its subject is removed from the bus when it is

@@ -1,11 +1,8 @@
 package bus
 
 import (
-	"encoding/json"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"libra/pkg/event"
 )
@@ -20,8 +17,11 @@ const (
 	listedFor = 250 * time.Millisecond
 	// mostFlows bounds what is remembered of flows; about 150 bytes each.
 	mostFlows = 10_000
-	// maxRound is beyond what can be reached: a higher one is not believed.
-	maxRound = 1 << 53
+	// mostAhead is by how much a worker may serve a later round than this process has
+	// given or seen, so that a forged step does not take all rounds that there are. So
+	// many take more than a year. A process that has just started catches up by one
+	// request for each.
+	mostAhead = 1 << 32
 )
 
 // rounds chooses the rounds of requests, see package event, and counts the open ones of
@@ -33,6 +33,7 @@ type rounds struct {
 
 	mu      sync.Mutex
 	now     int64            // under mu; the highest round that a worker has begun
+	given   int64            // under mu; the highest that was given to a flow, or listed
 	sent    int64            // under mu; bytes of the requests that were stored so far
 	reserve int64            // under mu; sent from which on the rest of the stream is reserved, by the newest listing
 	flows   map[string]place // under mu; those that have had a place since
@@ -66,12 +67,7 @@ func (r *rounds) follow(c *Conn) {
 	r.once.Do(func() {
 		r.flows, r.storing = map[string]place{}, map[string]int{}
 		// A subscription fails on a closed connection only.
-		_, _ = c.nc.Subscribe(event.AllSteps, func(m *nats.Msg) {
-			var s struct{ Round int64 }
-			if json.Unmarshal(m.Data, &s) == nil {
-				r.begun(s.Round)
-			}
-		})
+		_, _ = c.SubscribeSteps(func(s event.Step) { r.begun(s.Round) })
 	})
 }
 
@@ -102,9 +98,7 @@ func (r *rounds) end(flow string, bytes int) {
 func (r *rounds) begun(round int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if round < maxRound {
-		r.now = max(r.now, round)
-	}
+	r.now = max(r.now, min(round, r.given+mostAhead))
 }
 
 // room reports whether a flow is known to have room for another request, beside those
@@ -158,6 +152,7 @@ func (r *rounds) list(flow string, l listing) (most int) {
 	if stored.round > last.round || stored.round == last.round && stored.used > last.used {
 		last.round, last.used = stored.round, stored.used
 	}
+	r.given = max(r.given, last.round)
 	last.listed, last.open = time.Now(), len(l.open)-l.before.requests
 	r.remember(flow, last)
 	return most
@@ -177,6 +172,7 @@ func (r *rounds) next(flow string) int64 {
 		last.round, last.used = last.round+1, 0
 	}
 	last.used++
+	r.given = max(r.given, last.round)
 	r.remember(flow, last)
 	return last.round
 }

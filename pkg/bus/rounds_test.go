@@ -89,3 +89,23 @@ func TestListingIsOld(t *testing.T) {
 		t.Error("an old listing is believed")
 	}
 }
+
+// A forged step of the last round that there is does not end the turns: rounds that are
+// served after it still count.
+func TestForgedRound(t *testing.T) {
+	t.Parallel()
+	r := newRounds(0, 1<<40)
+	r.begun(5_000_000)
+	if got := r.next("a"); got != 5_000_000 {
+		t.Errorf("a process that has just started gives round %d, a worker serves 5,000,000", got)
+	}
+	for range 1000 {
+		r.begun(1<<53 - 1)
+		for range 2 * perRound {
+			r.begun(r.next("a"))
+		}
+		if a, b := r.next("a"), r.next("b"); b < a-1 {
+			t.Fatalf("the next request of a client is in round %d, the first of another one in round %d", a, b)
+		}
+	}
+}
