@@ -38,9 +38,9 @@ func bound(r *libra.Report) {
 
 // boundTexts bounds what a server or a page has written into an asset.
 func boundTexts(a *libra.Asset) {
-	if n := len(a.URL); n > libra.MaxURLBytes {
+	if len(a.URL) > libra.MaxURLBytes {
 		a.URL = cut(a.URL, shortURL)
-		a.Reason = cut(a.Reason, maxText/2) + fmt.Sprintf("; the URL has %d bytes and is shortened", n)
+		a.Reason = cut(a.Reason, maxText/2) + fmt.Sprintf("; the URL has more than %d bytes and is shortened", libra.MaxURLBytes)
 	}
 	if len(a.Initiator) > libra.MaxURLBytes {
 		a.Initiator = cut(a.Initiator, shortURL)

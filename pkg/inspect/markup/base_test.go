@@ -2,10 +2,31 @@ package markup_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"libra/pkg/inspect/markup"
+	"libra/pkg/libra"
 )
+
+// A reference to a base that is longer than any URL which is requested takes little more
+// than such a URL; it is still too long, and no other.
+func TestLongBase(t *testing.T) {
+	head := "<base href=/" + strings.Repeat("b", 900_000) + "/>"
+	doc := markup.Parse(markup.Input{Body: []byte(head + "<img src=a.png><img src=b.png><img src=a.png><img src=/c.png>"), MediaType: "text/html", URL: "https://example.org/p/"}, markup.Env{Width: 1280, Height: 800, DPR: 1})
+	var got []string
+	for _, r := range doc.References {
+		got = append(got, r.URL)
+	}
+	if len(got) != 4 || got[0] == got[1] || got[0] != got[2] || got[3] != "https://example.org/c.png" {
+		t.Fatalf("%d references: %.60q", len(got), got)
+	}
+	for _, url := range got[:3] {
+		if len(url) <= libra.MaxURLBytes || len(url) > libra.MaxURLBytes+40 {
+			t.Errorf("%.60q has %d bytes, the limit is %d", url, len(url), libra.MaxURLBytes)
+		}
+	}
+}
 
 // What Chromium 156 requests with a base that is no http or https URL: one of another
 // scheme counts, and no relative reference resolves against it; an invalid one, data:

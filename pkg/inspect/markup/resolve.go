@@ -1,6 +1,8 @@
 package markup
 
 import (
+	"fmt"
+	"hash/maphash"
 	"regexp"
 	"strconv"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 
+	"libra/pkg/libra"
 	"libra/pkg/weburl"
 )
 
@@ -42,8 +45,22 @@ func newResolver(base Base) resolver {
 	return r
 }
 
-// resolve returns the URL of ref. A user name in it is dropped.
+// resolve returns the URL of ref. A user name in it is dropped. Of a URL that is too long
+// to be requested it returns as much, and a hash: thousands of references to a base of a
+// megabyte are some hundred kilobytes of a page, and would be gigabytes.
 func (r resolver) resolve(ref string) (string, bool) {
+	abs, ok := r.whole(ref)
+	if len(abs) > libra.MaxURLBytes {
+		abs = fmt.Sprintf("%s…%x", abs[:libra.MaxURLBytes], maphash.String(longURLs, abs))
+	}
+	return abs, ok
+}
+
+// longURLs is the seed of the hashes of long URLs.
+var longURLs = maphash.MakeSeed()
+
+// whole is resolve however long the URL is.
+func (r resolver) whole(ref string) (string, bool) {
 	if strings.Trim(ref, " \t\n\r\f") == "" {
 		return "", false
 	}

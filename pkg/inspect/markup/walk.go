@@ -120,7 +120,7 @@ func (w *walker) base(n *html.Node) {
 	if !ok || w.hasBase {
 		return
 	}
-	abs, ok := newResolver(Base{URL: w.doc.Base}).resolve(href)
+	abs, ok := newResolver(Base{URL: w.doc.Base}).whole(href)
 	w.hasBase = ok || strings.Trim(href, space) == "" // the document's own
 	if !ok && relativeToNothing(href) {
 		abs, ok, w.hasBase = opaqueBase, true, true
