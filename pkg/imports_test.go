@@ -38,7 +38,7 @@ var rules = map[string][]string{
 	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter"},
 	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter", "pressure"},
 	"recorder":  {"libra", "event", "bus", "store", "meter"},
-	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "pressure"},
+	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "meter", "pressure"},
 	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes", "meter"},
 }
 

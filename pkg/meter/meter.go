@@ -1,6 +1,6 @@
 // Package meter measures how busy something is: how much time its work takes, and how
-// much of it is in progress at a time. What is measured is in the process alone, and
-// begins again with it; it does no input or output.
+// much of it is in progress at a time; and whether a quantity grows. What is measured is
+// in the process alone, and begins again with it; it does no input or output.
 package meter
 
 import (

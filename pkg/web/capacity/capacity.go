@@ -1,6 +1,6 @@
 // Package capacity says how busy Libra is, and what more fits: by Little's law, L = λW,
 // from what the components count in their heartbeats. A Tracker keeps samples of five
-// minutes, 60 kB at most, which a restart forgets; it does no input or output.
+// minutes, 70 kB at most, which a restart forgets; it does no input or output.
 //
 // Every inspection passes the stages in this order, each with slots for so many at a
 // time. A stage is asked for λ per second, each takes W, so that L = λW are in progress;
@@ -32,10 +32,6 @@ const (
 	// leastTrend is how many requests more have to wait at the end of the window than at
 	// its beginning for a queue to grow.
 	leastTrend = 10
-	// longestTrend is how far a trend is believed.
-	longestTrend = 30 * 24 * time.Hour
-	// leastWindow is the time that a trend needs.
-	leastWindow = 30 * time.Second
 )
 
 // StageName names a stage.

@@ -285,8 +285,10 @@ func TestQueueTrend(t *testing.T) {
 		{"is full in 28 days", func(n int) int { return 1 + 2*n }, 24, (1_000_000_000 - 1000*121) / 400.0},
 		{"grows slowly: in 35 days", func(n int) int { return 1 + 5*n/3 }, 20, math.NaN()},
 		{"stays", func(int) int { return 100 }, 0, math.NaN()},
-		{"grows by a few", func(n int) int { return 100 + n/10 }, 1.19, math.NaN()},
+		{"grows by a few", func(n int) int { return 100 + n/10 }, 1.04, math.NaN()},
 		{"shrinks", func(n int) int { return 1000 - 5*n }, -60, math.NaN()},
+		{"a spike that has drained", func(n int) int { return 2000 * (n / 48 % 2) * min(1, 60-n) }, 0, math.NaN()},
+		{"a step that stays", func(n int) int { return 2000 * min(1, n/30) }, 0, math.NaN()},
 	} {
 		b := newBox()
 		for n := range 61 {

@@ -4,7 +4,6 @@ import (
 	"math"
 	"time"
 
-	"libra/pkg/bus"
 	"libra/pkg/component"
 	"libra/pkg/store"
 )
@@ -118,41 +117,25 @@ func (c computing) processor() Processor {
 	return p
 }
 
-// queue is the newest look at the open requests, and the trend of the window: the
-// straight line with the least squares.
+// queue is the newest look at the open requests, and the trend of the window.
 func (c computing) queue() *QueueDoc {
 	newest := c.samples[len(c.samples)-1].queue
 	q := &QueueDoc{Open: newest.Open, Bytes: newest.Bytes, MostBytes: newest.Most}
 	if !newest.Oldest.IsZero() {
 		q.OldestAgeS = max(0, c.known.Now.Sub(newest.Oldest).Seconds())
 	}
-	if c.took < leastWindow {
+	perSecond, known := c.open.Rate()
+	if !known {
 		return q
 	}
-	perSecond := c.slope(func(q bus.Queue) float64 { return float64(q.Open) })
 	q.PerMinute = new(60 * perSecond)
-	bytes := c.slope(func(q bus.Queue) float64 { return float64(q.Bytes) })
-	if bytes <= 0 || perSecond*c.took.Seconds() < leastTrend {
+	if perSecond*c.took.Seconds() < leastTrend {
 		return q
 	}
-	if full := max(0, float64(q.MostBytes-q.Bytes)/bytes); full <= longestTrend.Seconds() {
-		q.FullInS = &full
+	if full, ok := c.bytes.Until(float64(q.MostBytes - q.Bytes)); ok {
+		q.FullInS = new(full.Seconds())
 	}
 	return q
-}
-
-// slope is by how much a figure grows per second.
-func (c computing) slope(figure func(bus.Queue) float64) float64 {
-	var x, y, xx, xy float64
-	n := float64(len(c.samples))
-	for _, s := range c.samples {
-		at, value := s.at.Sub(c.samples[0].at).Seconds(), figure(s.queue)
-		x, y, xx, xy = x+at, y+value, xx+at*at, xy+at*value
-	}
-	if spread := n*xx - x*x; spread > 0 {
-		return (n*xy - x*y) / spread
-	}
-	return 0
 }
 
 func watches(k Known) WatchesDoc {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"libra/pkg/bus"
+	"libra/pkg/meter"
 )
 
 // sample is what all components together have counted until a time, since the first
@@ -47,10 +48,16 @@ type Tracker struct {
 	samples []sample             // under mu; the oldest first, those of Window
 	first   sample               // under mu
 	idle    *float64             // under mu; cores in use while nothing was inspected, the least
+	open    meter.Trend          // under mu; of the open requests
+	bytes   meter.Trend          // under mu; of what they take
 }
 
 // NewTracker returns a tracker without samples.
-func NewTracker() *Tracker { return &Tracker{} }
+func NewTracker() *Tracker {
+	// A sample that is taken a little early counts too.
+	trend := meter.Trend{Over: Window, Every: Every / 2}
+	return &Tracker{open: trend, bytes: trend}
+}
 
 // Take takes a sample. An instance that was not there at the last one has counted
 // nothing before: what it counts is its own from then on.
@@ -83,6 +90,8 @@ func (t *Tracker) Take(at time.Time, readings []Reading, queue bus.Queue) {
 	case steady:
 		t.noteIdle(next.minus(t.samples[n-1]), took)
 	}
+	t.open.Add(at, float64(queue.Open))
+	t.bytes.Add(at, float64(queue.Bytes))
 	t.samples = append(t.samples, next)
 	for len(t.samples) > 1 && at.Sub(t.samples[0].at) > Window {
 		t.samples = t.samples[1:]
