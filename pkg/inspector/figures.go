@@ -14,11 +14,13 @@ func (i *Inspector) Done() int64 { return i.done.Load() }
 // Running counts the pages being inspected.
 func (i *Inspector) Running() int64 { return i.running.Load() }
 
-// Slots is how many pages may be inspected at a time now.
-func (i *Inspector) Slots() int64 { return int64(i.slots.slots()) }
+// Slots is how many pages may be inspected whole at a time now, whatever the host is
+// short of.
+func (i *Inspector) Slots() int64 { return int64(min(i.slots.slots(), i.places.mostNow())) }
 
 // Busy is how long pages have occupied a slot, those of several added up, in
-// microseconds: from the claim to the acknowledgement, without the wait for their host.
+// microseconds: from the claim to the acknowledgement, without the wait for their host
+// or for a place, and without light inspections, which have slots of their own.
 func (i *Inspector) Busy() int64 { return i.busy.Spent() }
 
 // Well, Melted and Refused count the pages whose hosts answered well; those whose hosts

@@ -33,7 +33,9 @@ func (w *worker) inspectLight(ctx context.Context) state {
 	w.progress(inspect.Progress{Step: libra.Fetching})
 	page := w.page(ctx)
 	page.Light, page.Follow, page.Asked = true, w.visit.follow, w.visit.asked
+	w.busy()
 	report := w.inspect(ctx, page, nothing, w.progress)
+	w.busy = w.Inspector.busy.Begin()
 	if ctx.Err() != nil {
 		return w.retry
 	}

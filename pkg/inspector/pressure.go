@@ -73,6 +73,13 @@ func (p *places) most() int {
 	return math.MaxInt
 }
 
+// mostNow is how many pages may be inspected whole now.
+func (p *places) mostNow() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.most()
+}
+
 // take takes a place if one is free that nobody waits for.
 func (p *places) take() bool {
 	p.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"libra/pkg/bus/bustest"
 	"libra/pkg/libra"
@@ -79,6 +80,31 @@ func TestLightInspectionsFirst(t *testing.T) {
 	}
 	if len(i.Reasons()) != 0 {
 		t.Errorf("no page waits, and the heartbeat says %+v", i.Reasons())
+	}
+}
+
+// The figures of capacity are those of whole inspections: while the host is short there
+// are fewer slots, and a light inspection occupies none of them.
+func TestFiguresUnderPressure(t *testing.T) {
+	h := newHostRig(t)
+	h.stall(50, 0)
+	defer close(h.hold)
+	i := h.run("1", 8)
+	for _, c := range []struct {
+		memory, cpu float64
+		slots       int64
+	}{{50, 0, 1}, {0, 0, 8}, {0, 99, 8}, {50, 99, 1}} {
+		h.stall(c.memory, c.cpu)
+		bustest.Await(t, fmt.Sprintf("%d slots while memory is short for %g %% and CPU for %g %%", c.slots, c.memory, c.cpu), func() bool { return i.Slots() == c.slots })
+	}
+	h.ask("/held/1")
+	bustest.Await(t, "a whole inspection", func() bool { return h.at.Load() == 1 })
+	h.ask("/held/2")
+	bustest.Await(t, "a light inspection beside it", func() bool { return h.at.Load() == 2 })
+	began, busy := time.Now(), i.Busy()
+	bustest.Await(t, "200 ms of both", func() bool { return time.Since(began) >= 200*time.Millisecond })
+	if busy = i.Busy() - busy; busy > time.Since(began).Microseconds() {
+		t.Errorf("%d µs busy in %s, with one slot", busy, time.Since(began))
 	}
 }
 

@@ -22,6 +22,7 @@ type box struct {
 	at      time.Time
 	queue   bus.Queue
 	base    int64             // microseconds of processor that each uses in a second without inspections
+	slots   int64             // of each inspector, in place of its own; 0 for those
 	down    string            // the instance of the inspector that is down, or "all"
 	starts  map[string]int    // by instance, how often it was started again
 	counted map[string]counts // by component/instance
@@ -67,6 +68,9 @@ func (b *box) goes(d time.Duration, working int64) {
 			all["cpu_us"] += b.counted[key]["base"]
 			for name, n := range i.stays {
 				all[name] = n
+			}
+			if b.slots > 0 && i.component == component.Inspector {
+				all["slots"] = b.slots
 			}
 			readings = append(readings, capacity.Reading{
 				Component: i.component, Instance: i.instance, Started: noon.Add(time.Duration(b.starts[key]) * time.Second),
@@ -163,6 +167,21 @@ func TestWatchesThatFit(t *testing.T) {
 	b.goes(0, 0)
 	if got := b.doc(capacity.Known{Watches: many}); !slices.Equal(got.Warnings, []string{"200 watches, and 0 fit: stage inspect has no room for more"}) {
 		t.Errorf("without an inspector: %q", got.Warnings)
+	}
+}
+
+// The slots of a moment are not those of the whole window: what was in use is a share of
+// those that there were.
+func TestFewerSlotsForAWhile(t *testing.T) {
+	t.Parallel()
+	b := newBox()
+	b.goes(4*time.Minute, 1)
+	b.slots = 1
+	b.goes(55*time.Second, 0)
+	s := b.doc(capacity.Known{}).Stages[2]
+	// 20 slots for 4 minutes, of which 4 were in use, then 2 for one, of which none was.
+	if s.Slots != 2 || !near(s.Utilisation, (4*240)/(20*240+2*60.0)) || !near(s.MostPerSecond, 1) {
+		t.Errorf("%d slots, %g in use, at most %g per second", s.Slots, is(s.Utilisation), is(s.MostPerSecond))
 	}
 }
 

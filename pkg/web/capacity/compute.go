@@ -73,8 +73,9 @@ func (c computing) stages() []Stage {
 			if done > 0 && c.long.bus > 0 {
 				s.MostPerSecond = new(done / c.long.bus)
 			}
-		case s.Slots > 0 && c.took > 0:
-			s.Utilisation = new(s.InProgress / float64(s.Slots))
+		case s.Slots > 0 && c.window.slots[i] > 0:
+			// Of the slots that there were meanwhile: an inspector has few while the host is short.
+			s.Utilisation = new(c.window.spent[i] / c.window.slots[i])
 			if done > 0 && spent > 0 {
 				s.MostPerSecond = new(float64(s.Slots) * done / spent)
 			}

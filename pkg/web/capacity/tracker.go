@@ -14,6 +14,7 @@ type sample struct {
 	at    time.Time
 	done  [5]float64 // by stage
 	spent [5]float64 // seconds
+	slots [5]float64 // seconds: of two slots in a second, two
 	bus   float64    // seconds in which it had something to store
 	cpu   float64    // seconds
 	queue bus.Queue
@@ -24,6 +25,7 @@ func (s sample) minus(was sample) sample {
 	for i := range s.done {
 		s.done[i] -= was.done[i]
 		s.spent[i] -= was.spent[i]
+		s.slots[i] -= was.slots[i]
 	}
 	s.cpu -= was.cpu
 	s.bus -= was.bus
@@ -67,7 +69,7 @@ func (t *Tracker) Take(at time.Time, readings []Reading, queue bus.Queue) {
 	next, took := sample{at: at, queue: queue}, time.Duration(0)
 	if n := len(t.samples); n > 0 {
 		was := t.samples[n-1]
-		next.done, next.spent, next.cpu, next.bus = was.done, was.spent, was.cpu, was.bus
+		next.done, next.spent, next.slots, next.cpu, next.bus = was.done, was.spent, was.slots, was.cpu, was.bus
 		took = at.Sub(was.at)
 	}
 	last, idle, steady := make(map[instance]Reading, len(readings)), 1.0, len(readings) >= len(t.last)
@@ -76,7 +78,7 @@ func (t *Tracker) Take(at time.Time, readings []Reading, queue bus.Queue) {
 		was, known := t.last[key]
 		steady = steady && known && r.Up && r.Started.Equal(was.Started)
 		if known {
-			next.add(r, was)
+			next.add(r, was, took)
 			idle *= 1 - min(1, per(grown(r, was, anyCounter)/1e6, took))
 		}
 		last[key] = r
@@ -108,11 +110,15 @@ func grown(r, was Reading, counter string) float64 {
 	return float64(max(0, now-before))
 }
 
-func (s *sample) add(r, was Reading) {
+// add adds what an instance has counted since its last reading, some time before.
+func (s *sample) add(r, was Reading, took time.Duration) {
 	for i, stage := range stages {
 		if stage.component == "" || stage.component == r.Component {
 			s.done[i] += grown(r, was, stage.done)
 			s.spent[i] += grown(r, was, stage.spent) / 1e6
+			if r.Up {
+				s.slots[i] += float64(max(0, r.Counters[slotsCounter])) * took.Seconds()
+			}
 		}
 	}
 	s.cpu += grown(r, was, cpuCounter) / 1e6
