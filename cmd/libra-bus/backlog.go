@@ -28,3 +28,16 @@ func declareBacklog(p *daemon.Process, backlog func() (bus.Backlog, time.Time)) 
 		return []libra.Reason{libra.Because(libra.CodeHistoryBehind, b.String())}
 	})
 }
+
+// declareDue adds how many due watches wait for room among the open requests of their
+// client, and since when.
+func declareDue(p *daemon.Process, waiting func() (int, time.Time)) {
+	p.Count(event.WaitingCounter, func() int64 { n, _ := waiting(); return int64(n) })
+	p.Count(event.WaitingSinceCounter, func() int64 {
+		_, since := waiting()
+		if since.IsZero() {
+			return 0
+		}
+		return since.Unix()
+	})
+}

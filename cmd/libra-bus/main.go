@@ -104,6 +104,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	store := &storing{serving: "serving at " + cfg.URL}
 	store.declare(p)
 	declareBacklog(p, conn.Backlog)
+	declareDue(p, conn.DueWaiting)
 	wire.PublishHeartbeats(ctx, p, conn, "1")
 	streams := &streams{keeper: conn.KeepStreams(bus.Space{Bytes: space, Keep: s.keepSizes}), log: p.Log}
 	if err := streams.keeper.Ensure(ctx); err != nil {

@@ -61,6 +61,7 @@ type Conn struct {
 	streams  sync.Map // handles by name: a look-up costs more than most calls
 	rounds   rounds
 	backlogs backlogs
+	due      dueWaits
 
 	publishing meter.Meter // messages that are to be stored
 	published  atomic.Int64

@@ -178,18 +178,26 @@ func (c *Conn) submitDue(ctx context.Context, m jetstream.Msg, full *Crowd) erro
 	id := fmt.Sprintf("%s-%x-%d", w.Page, meta.Timestamp.Unix(), meta.Sequence.Stream)
 	r := event.Request{ID: id, Page: w.Page, URL: w.URL, Site: w.Site, Client: w.Client, Label: w.Label, Asked: meta.Timestamp.UTC(), SchemeGuessed: w.SchemeGuessed, Watch: &w}
 	if c.rounds.full(r.Flow(), fullFor) {
-		return m.NakWithDelay(full.Pause(time.Now()))
+		return c.giveBackDue(m, r, full)
 	}
 	var tooMany *TooManyError
 	switch err = c.submit(ctx, r, event.PageRequests(w.Page)); {
 	case errors.Is(err, libra.ErrOpen):
 		c.log.Debug("page is due while its last request is open, skipped", "page", w.Page)
 	case errors.As(err, &tooMany):
-		return m.NakWithDelay(full.Pause(time.Now()))
+		return c.giveBackDue(m, r, full)
 	case err != nil:
 		return err
 	}
+	c.due.remove(r.Page)
 	try, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return m.DoubleAck(try)
+}
+
+// giveBackDue has a due watch wait on the bus, whose client has too many open requests.
+func (c *Conn) giveBackDue(m jetstream.Msg, r event.Request, full *Crowd) error {
+	now := time.Now()
+	c.due.add(r.Page, r.Asked, now)
+	return m.NakWithDelay(full.Pause(now))
 }

@@ -144,6 +144,40 @@ func TestFailingRelayIsLogged(t *testing.T) {
 	bustest.Await(t, "a request of the watch", func() bool { return len(done.all()) > 0 })
 }
 
+// A watch whose client has too many open requests waits, and is counted from when it was
+// due first, however often it comes due meanwhile, until it has a request.
+func TestDueWatchesThatWait(t *testing.T) {
+	t.Parallel()
+	b := bustest.StartBare(t)
+	relay, web := b.Connect("bus"), b.Connect("web")
+	for n := range bus.MostOpen {
+		r := request("alice", n)
+		r.Watch = &event.Watch{Page: r.Page}
+		if err := web.Submit(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	background(t, func(ctx context.Context) error { return relay.RelayDue(ctx, nil) })
+	background(t, func(ctx context.Context) error { return relay.ServeQueue(ctx, nil) })
+	began := time.Now()
+	for _, page := range []string{"p1", "p2"} {
+		if err := web.SetWatch(t.Context(), watchOf(page, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bustest.Await(t, "both watches to wait", func() bool { n, _ := relay.DueWaiting(); return n == 2 })
+	_, first := relay.DueWaiting()
+	if first.Before(began) || time.Since(first) > time.Since(began) {
+		t.Errorf("the first waits since %s, the test began at %s", first, began)
+	}
+	bustest.Await(t, "them to be due three times more", func() bool { return time.Since(first) > 3500*time.Millisecond })
+	if n, since := relay.DueWaiting(); n != 2 || !since.Equal(first) {
+		t.Errorf("%d wait since %s, want 2 since %s", n, since, first)
+	}
+	work(t, b.Connect("inspector"))
+	bustest.Await(t, "none to wait", func() bool { n, since := relay.DueWaiting(); return n == 0 && since.IsZero() })
+}
+
 // deleteStream deletes a stream, as the component that makes them.
 func deleteStream(t *testing.T, b *bustest.Bus, name string) {
 	t.Helper()

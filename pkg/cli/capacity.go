@@ -37,6 +37,9 @@ type capacityAnswer struct {
 		MostBytes  int64    `json:"most_bytes"`
 		PerMinute  *float64 `json:"per_minute"`
 		FullInS    *float64 `json:"full_in_s"`
+
+		WatchesWaiting int     `json:"watches_waiting"`
+		WatchesWaitS   float64 `json:"watches_wait_s"`
 	} `json:"queue"`
 	History *struct {
 		Bytes          int64    `json:"bytes"`
@@ -154,6 +157,9 @@ func (r *runner) writeQueue(a *capacityAnswer) {
 	}
 	if q.FullInS != nil {
 		fmt.Fprintf(r.out, ", full in %s", spanText(*q.FullInS))
+	}
+	if q.WatchesWaiting > 0 {
+		fmt.Fprintf(r.out, "; %s due and waiting, the longest for %s", libra.Plural(q.WatchesWaiting, "watch", "watches"), spanText(q.WatchesWaitS))
 	}
 	fmt.Fprintln(r.out)
 }

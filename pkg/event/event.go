@@ -261,6 +261,14 @@ const RestoringCounter = "restoring_since_unix"
 // they may be.
 const RefusedCounter = "refused_since_unix"
 
+// Counters of libra-bus's heartbeats: how many watches are due and wait because their
+// client has as many open requests as it may, and since when the first of them does, in
+// Unix seconds; 0 while none waits.
+const (
+	WaitingCounter      = "watches_waiting"
+	WaitingSinceCounter = "watches_waiting_since_unix"
+)
+
 // LostAlarm is the alarm about reports that the history lacks for good. The recorder's
 // heartbeats say when it found the newest gap that nobody has acknowledged (LostCounter,
 // unix time; 0 for none), and how many reports all of those have (MissingCounter).

@@ -7,7 +7,10 @@ import (
 	"time"
 
 	"libra/pkg/bus"
+	"libra/pkg/component"
+	"libra/pkg/event"
 	"libra/pkg/rules"
+	"libra/pkg/watchdog"
 )
 
 // The disk's alarm has the severity of the threshold that is passed, and its
@@ -76,6 +79,36 @@ func TestQueue(t *testing.T) {
 		r.wantStored("301 queue raised minor", "901 queue raised major", "1003 queue cleared major")
 		if want := "12 requests waiting, the oldest for 5 min 1 s, limit 5 min"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
+		}
+	})
+}
+
+// However few requests are open: watches that are due and wait because their client has
+// as many as it may are an alarm, with the cause and what to do.
+func TestQueueOfDueWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.cfg.Expect = []watchdog.Target{{Component: component.Bus}}
+		waiting := func(n, since int64) {
+			r.set(func() {
+				r.heartbeat = event.Heartbeat{Component: component.Bus, Instance: "1", PID: 7, Counters: map[string]int64{event.WaitingCounter: n, event.WaitingSinceCounter: since}}
+			})
+		}
+		waiting(0, 0)
+		r.start()
+		r.advance(10, true)
+		waiting(4872, time.Now().Unix())
+		r.set(func() { r.queue = bus.Queue{Open: 128, Oldest: time.Now().Add(time.Hour)} }) // each is inspected in time
+		r.advance(400, true)
+		r.set(func() { r.queue = bus.Queue{} })
+		r.advance(600, true)
+		waiting(0, 0)
+		r.advance(10, true)
+		r.wantStored("310 queue raised minor", "910 queue raised major", "1013 queue cleared major")
+		const want = "4872 watches due and waiting, the longest for 5 min, limit 5 min: their client has as many open requests as it may. " +
+			"Set longer intervals, end some, or add inspectors"
+		if r.evidence(0) != want || r.stored[0].Alarm.Summary != "Watches of one client come due faster than they are inspected" {
+			t.Errorf("%q, evidence %q, want %q", r.stored[0].Alarm.Summary, r.evidence(0), want)
 		}
 	})
 }

@@ -7,12 +7,13 @@ import (
 
 	"libra/pkg/bus"
 	"libra/pkg/component"
+	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/meter"
 )
 
-// queueProbe judges how long the oldest request has been open, how many are, and how full
-// the space for them is, now and soon. When the bus does not answer, that is the bus's
+// queueProbe judges how long the oldest request has been open, how many are, how full
+// the space for them is, now and soon, and how long due watches wait to become requests. When the bus does not answer, that is the bus's
 // fault.
 func (w *Watchdog) queueProbe() *probe {
 	fills := meter.Trend{Over: 3 * time.Minute, Every: 6 * time.Second} // belongs to the check, which runs once at a time
@@ -30,16 +31,50 @@ func (w *Watchdog) queueProbe() *probe {
 			}
 			now := time.Now()
 			fills.Add(now, float64(q.Bytes))
-			if q.Open == 0 {
-				return Reading{Verdict: Pass}
+			readings := []Reading{w.judgeDue(p, now)}
+			if q.Open > 0 {
+				readings = append(readings, w.judgeWait(p, q, now.Sub(q.Oldest)), w.judgeSpace(p, q, &fills))
 			}
-			r, full := w.judgeWait(p, q, now.Sub(q.Oldest)), w.judgeSpace(p, q, &fills)
-			if full.Verdict == Fail && (r.Verdict != Fail || full.Severity.Rank() > r.Severity.Rank()) {
-				return full
-			}
-			return r
+			return worst(readings)
 		},
 	}
+}
+
+// worst is the most severe of readings, the first of those.
+func worst(readings []Reading) Reading {
+	r := Reading{Verdict: Pass}
+	for _, other := range readings {
+		if other.Verdict == Fail && (r.Verdict != Fail || other.Severity.Rank() > r.Severity.Rank()) {
+			r = other
+		}
+	}
+	return r
+}
+
+// judgeDue judges for how long watches wait that are due and have no request yet, by
+// what libra-bus says of them. While its heartbeats do not arrive, that has an alarm of its
+// own.
+func (w *Watchdog) judgeDue(p *probe, now time.Time) Reading {
+	r, bus := Reading{Verdict: Pass}, Target{Component: component.Bus}
+	n, _, _ := w.heartbeats.counter(bus, event.WaitingCounter)
+	since, _, arriving := w.heartbeats.counter(bus, event.WaitingSinceCounter)
+	if !arriving || n == 0 || since == 0 {
+		return r
+	}
+	wait, limits := now.Sub(time.Unix(since, 0)), w.config().Queue
+	for _, l := range []struct {
+		severity libra.Severity
+		wait     time.Duration
+	}{{libra.Minor, limits.Minor}, {libra.Major, limits.Major}, {libra.Critical, limits.Critical}} {
+		if l.wait <= 0 || wait < l.wait {
+			continue
+		}
+		longest, limit := libra.FormatDurationBoth(wait, l.wait)
+		r = p.failByBus("%s due and waiting, the longest for %s, limit %s: their client has as many open requests as it may. Set longer intervals, end some, or add inspectors",
+			libra.Plural(int(n), "watch", "watches"), longest, limit)
+		r.Severity, r.Summary = l.severity, "Watches of one client come due faster than they are inspected"
+	}
+	return r
 }
 
 // judgeWait judges age and number of the open requests.

@@ -78,7 +78,12 @@ func TestCapacity(t *testing.T) {
 	if doc.Queue.MostBytes <= 0 || doc.History.Bytes <= 0 || doc.History.DiskAvailable <= 0 || doc.Stale || doc.Warnings == nil {
 		t.Errorf("%+v, %+v, stale %t, warnings %q", doc.Queue, doc.History, doc.Stale, doc.Warnings)
 	}
-	page := h.get("/capacity", "Accept", "text/html").body
+	h.beat(event.Heartbeat{Component: component.Bus, Instance: "1", Started: noon, Counters: map[string]int64{event.WaitingCounter: 7, event.WaitingSinceCounter: noon.Unix()}})
+	page := ""
+	bustest.Await(t, "the watches that wait", func() bool {
+		page = h.get("/capacity", "Accept", "text/html").body
+		return strings.Contains(page, "<dt>Watches due and waiting</dt><dd>7 ")
+	})
 	for _, want := range []string{"<dt>Watches that fit</dt><dd>210<", "<dt>With one inspector fewer</dt><dd>105<", "inspect pages", ">2 s<", ">10.0 per s<", "<dt>Open requests</dt><dd>1<"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -72,39 +73,46 @@ var (
 // entry is one that another metric or an alarm shows; a counter that is not listed, of a
 // component of another version, is left out.
 var heartbeatMetrics = map[string]*metric{
-	"goroutines":           heartbeatMetric(gauge, "libra_component_goroutines", "Goroutines of the component."),
-	"cpu_us":               heartbeatMetric(counter, "libra_component_cpu_seconds_total", "Processor time that the component has used."),
-	"published":            heartbeatMetric(counter, "libra_component_messages_published_total", "Messages of the component that the bus has stored."),
-	"publishing_us":        heartbeatMetric(counter, "libra_component_publishing_seconds_total", "Time the bus took to store messages of the component, of several at once added up."),
-	"publishing_any_us":    heartbeatMetric(counter, "libra_component_publishing_any_seconds_total", "Time in which the bus had at least one message of the component to store."),
-	"busy_us":              heartbeatMetric(counter, "libra_component_busy_seconds_total", "Time of the work in progress, of several at once added up: submissions, pages, batches, notifications."),
-	"slots":                heartbeatMetric(gauge, "libra_component_slots", "How much of that may be in progress at a time."),
-	"messages_refused":     heartbeatMetric(counter, "libra_component_messages_refused_total", "Messages of the bus that the component has dropped, because they could not be read or disagreed with their subject."),
-	"requests_submitted":   nil, // libra_web_submissions_total
-	"requests_refused":     nil,
-	"pages_in_hand":        heartbeatMetric(gauge, "libra_inspector_pages_in_progress", "Pages that the inspector is inspecting."),
-	"reports_published":    heartbeatMetric(counter, "libra_inspector_reports_published_total", "Reports that the inspector has published."),
-	"pages_well":           heartbeatMetric(counter, "libra_inspector_pages_well_total", "Pages whose host answered in time."),
-	"pages_melted":         heartbeatMetric(counter, "libra_inspector_pages_melted_total", "Pages whose host gave no answer, a late one, or 429 or 503."),
-	"pages_refused":        heartbeatMetric(counter, "libra_inspector_pages_refused_total", "Pages that were not asked for, because the breaker of their host was open."),
-	"pages_waiting":        heartbeatMetric(gauge, "libra_inspector_pages_waiting", "Pages that wait because their host has as many in progress as it may."),
-	"pages_light":          heartbeatMetric(counter, "libra_inspector_pages_light_total", "Pages that were fetched alone, without what they refer to, because the host was short of memory or CPU."),
-	"pages_deferred":       heartbeatMetric(gauge, "libra_inspector_pages_deferred", "Pages that answer and wait to be inspected whole, because the host is short of memory or CPU."),
-	event.PressureCounter:  heartbeatMetric(gauge, "libra_inspector_pressure_seconds", "For how long the host has been short of memory or CPU; 0 while it is not."),
-	"reports_recorded":     heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
-	"reports_restored":     heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
-	"history_grown_bytes":  heartbeatMetric(counter, "libra_recorder_history_grown_bytes_total", "Bytes by which reports have made the history larger."),
-	"prune_at_percent":     heartbeatMetric(gauge, "libra_recorder_prune_at_percent", "How full the disk is, in per cent, when the oldest reports are removed; 0: they never are."),
-	"reports_lost":         heartbeatMetric(counter, "libra_recorder_reports_lost_total", "Reports that the bus discarded before they were recorded."),
-	event.MissingCounter:   heartbeatMetric(gauge, "libra_recorder_reports_missing", "Reports lost in the last 7 days, in gaps that nobody has acknowledged."),
-	event.LostCounter:      nil, // the alarm "lost"
-	event.RestoringCounter: heartbeatMetric(gauge, "libra_recorder_restoring_seconds", "For how long the recorder has been publishing again what the bus has lost; 0 while it is not."),
-	event.StoppedCounter:   heartbeatMetric(gauge, "libra_bus_stopped_seconds", "For how long a stream of the bus has stored nothing; 0 while all of them store."),
-	event.RefusedCounter:   heartbeatMetric(gauge, "libra_bus_refused_seconds", "For how long no request is accepted because too many reports are not recorded; 0 while they are."),
-	"reports_unrecorded":   heartbeatMetric(gauge, "libra_bus_reports_unrecorded", "Reports in the bus that are not in the history yet."),
-	state.BehindCounter:    heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
-	"messages_delivered":   heartbeatMetric(counter, "libra_notifier_notifications_sent_total", "Notifications that a provider has accepted."),
-	"deliveries_failed":    heartbeatMetric(counter, "libra_notifier_notifications_failed_total", "Attempts to send a notification that failed."),
+	"goroutines":              heartbeatMetric(gauge, "libra_component_goroutines", "Goroutines of the component."),
+	"cpu_us":                  heartbeatMetric(counter, "libra_component_cpu_seconds_total", "Processor time that the component has used."),
+	"published":               heartbeatMetric(counter, "libra_component_messages_published_total", "Messages of the component that the bus has stored."),
+	"publishing_us":           heartbeatMetric(counter, "libra_component_publishing_seconds_total", "Time the bus took to store messages of the component, of several at once added up."),
+	"publishing_any_us":       heartbeatMetric(counter, "libra_component_publishing_any_seconds_total", "Time in which the bus had at least one message of the component to store."),
+	"busy_us":                 heartbeatMetric(counter, "libra_component_busy_seconds_total", "Time of the work in progress, of several at once added up: submissions, pages, batches, notifications."),
+	"slots":                   heartbeatMetric(gauge, "libra_component_slots", "How much of that may be in progress at a time."),
+	"messages_refused":        heartbeatMetric(counter, "libra_component_messages_refused_total", "Messages of the bus that the component has dropped, because they could not be read or disagreed with their subject."),
+	"requests_submitted":      nil, // libra_web_submissions_total
+	"requests_refused":        nil,
+	"pages_in_hand":           heartbeatMetric(gauge, "libra_inspector_pages_in_progress", "Pages that the inspector is inspecting."),
+	"reports_published":       heartbeatMetric(counter, "libra_inspector_reports_published_total", "Reports that the inspector has published."),
+	"pages_well":              heartbeatMetric(counter, "libra_inspector_pages_well_total", "Pages whose host answered in time."),
+	"pages_melted":            heartbeatMetric(counter, "libra_inspector_pages_melted_total", "Pages whose host gave no answer, a late one, or 429 or 503."),
+	"pages_refused":           heartbeatMetric(counter, "libra_inspector_pages_refused_total", "Pages that were not asked for, because the breaker of their host was open."),
+	"pages_waiting":           heartbeatMetric(gauge, "libra_inspector_pages_waiting", "Pages that wait because their host has as many in progress as it may."),
+	"pages_light":             heartbeatMetric(counter, "libra_inspector_pages_light_total", "Pages that were fetched alone, without what they refer to, because the host was short of memory or CPU."),
+	"pages_deferred":          heartbeatMetric(gauge, "libra_inspector_pages_deferred", "Pages that answer and wait to be inspected whole, because the host is short of memory or CPU."),
+	event.PressureCounter:     heartbeatMetric(gauge, "libra_inspector_pressure_seconds", "For how long the host has been short of memory or CPU; 0 while it is not."),
+	"reports_recorded":        heartbeatMetric(counter, "libra_recorder_reports_recorded_total", "Reports written to the history."),
+	"reports_restored":        heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
+	"history_grown_bytes":     heartbeatMetric(counter, "libra_recorder_history_grown_bytes_total", "Bytes by which reports have made the history larger."),
+	"prune_at_percent":        heartbeatMetric(gauge, "libra_recorder_prune_at_percent", "How full the disk is, in per cent, when the oldest reports are removed; 0: they never are."),
+	"reports_lost":            heartbeatMetric(counter, "libra_recorder_reports_lost_total", "Reports that the bus discarded before they were recorded."),
+	event.MissingCounter:      heartbeatMetric(gauge, "libra_recorder_reports_missing", "Reports lost in the last 7 days, in gaps that nobody has acknowledged."),
+	event.LostCounter:         nil, // the alarm "lost"
+	event.RestoringCounter:    heartbeatMetric(gauge, "libra_recorder_restoring_seconds", "For how long the recorder has been publishing again what the bus has lost; 0 while it is not."),
+	event.StoppedCounter:      heartbeatMetric(gauge, "libra_bus_stopped_seconds", "For how long a stream of the bus has stored nothing; 0 while all of them store."),
+	event.RefusedCounter:      heartbeatMetric(gauge, "libra_bus_refused_seconds", "For how long no request is accepted because too many reports are not recorded; 0 while they are."),
+	event.WaitingCounter:      heartbeatMetric(gauge, "libra_bus_watches_waiting", "Watches that are due and wait because their client has as many open requests as it may."),
+	event.WaitingSinceCounter: heartbeatMetric(gauge, "libra_bus_watches_waiting_seconds", "For how long the first of them has waited; 0 while none does."),
+	"reports_unrecorded":      heartbeatMetric(gauge, "libra_bus_reports_unrecorded", "Reports in the bus that are not in the history yet."),
+	state.BehindCounter:       heartbeatMetric(gauge, "libra_recorder_behind_seconds", "For how long the history has been behind; 0 while it is not."),
+	"messages_delivered":      heartbeatMetric(counter, "libra_notifier_notifications_sent_total", "Notifications that a provider has accepted."),
+	"deliveries_failed":       heartbeatMetric(counter, "libra_notifier_notifications_failed_total", "Attempts to send a notification that failed."),
+}
+
+// sinceCounters are a time in Unix seconds, 0 for none; their metrics are for how long.
+var sinceCounters = []string{
+	state.BehindCounter, event.StoppedCounter, event.RefusedCounter, event.RestoringCounter, event.PressureCounter, event.WaitingSinceCounter,
 }
 
 func heartbeatMetric(kind func(name, help string, labels ...string) metric, name, help string) *metric {
@@ -205,7 +213,7 @@ func (c stateCollector) components(out chan<- prometheus.Metric, now time.Time) 
 			if strings.HasSuffix(name, "_us") {
 				shown /= 1e6
 			}
-			if (name == state.BehindCounter || name == event.StoppedCounter || name == event.RefusedCounter || name == event.RestoringCounter || name == event.PressureCounter) && value > 0 {
+			if slices.Contains(sinceCounters, name) && value > 0 {
 				shown = max(0, now.Sub(time.Unix(value, 0)).Seconds())
 			}
 			m.send(out, shown, b.Component, b.Instance)

@@ -89,6 +89,10 @@ func counterName(t *testing.T, arg ast.Expr) string {
 			return event.RestoringCounter
 		case "RefusedCounter":
 			return event.RefusedCounter
+		case "WaitingCounter":
+			return event.WaitingCounter
+		case "WaitingSinceCounter":
+			return event.WaitingSinceCounter
 		case "LostCounter":
 			return event.LostCounter
 		case "MissingCounter":

@@ -129,6 +129,10 @@ type QueueDoc struct {
 	MostBytes  int64    `json:"most_bytes"`
 	PerMinute  *float64 `json:"per_minute"` // by how many it grows; negative while it shrinks
 	FullInS    *float64 `json:"full_in_s"`  // null unless it grows, and that is within 30 days
+	// WatchesWaiting counts the watches that are due and have no request yet, because their
+	// client has as many open ones as it may; WatchesWaitS is for how long the first does.
+	WatchesWaiting int64   `json:"watches_waiting"`
+	WatchesWaitS   float64 `json:"watches_wait_s"` // 0 without one
 }
 
 // HistoryDoc is the history and its disk.

@@ -22,6 +22,7 @@ type box struct {
 	at      time.Time
 	queue   bus.Queue
 	base    int64             // microseconds of processor that each uses in a second without inspections
+	waiting counts            // counters of libra-bus
 	slots   int64             // of each inspector, in place of its own; 0 for those
 	down    string            // the instance of the inspector that is down, or "all"
 	starts  map[string]int    // by instance, how often it was started again
@@ -68,6 +69,11 @@ func (b *box) goes(d time.Duration, working int64) {
 			all["cpu_us"] += b.counted[key]["base"]
 			for name, n := range i.stays {
 				all[name] = n
+			}
+			for name, n := range b.waiting {
+				if i.component == component.Bus {
+					all[name] = n
+				}
 			}
 			if b.slots > 0 && i.component == component.Inspector {
 				all["slots"] = b.slots
@@ -322,6 +328,28 @@ func TestQueueTrend(t *testing.T) {
 		if q.Open != c.open(60) || q.OldestAgeS != 60+61*5 {
 			t.Errorf("%s: %+v", c.name, q)
 		}
+	}
+}
+
+// Watches that are due and wait are shown; a warning names them when they wait longer than
+// their interval.
+func TestWatchesThatWait(t *testing.T) {
+	t.Parallel()
+	b := newBox()
+	b.goes(0, 0)
+	if q := b.doc(capacity.Known{}).Queue; q.WatchesWaiting != 0 || q.WatchesWaitS != 0 {
+		t.Errorf("without any: %+v", q)
+	}
+	b.waiting = counts{"watches_waiting": 4872, "watches_waiting_since_unix": b.at.Unix()}
+	b.goes(55*time.Second, 0)
+	known := capacity.Known{Watches: []int{60}}
+	if doc := b.doc(known); doc.Queue.WatchesWaiting != 4872 || doc.Queue.WatchesWaitS != 60 || len(doc.Warnings) != 0 {
+		t.Errorf("for a minute: %+v, %q", doc.Queue, doc.Warnings)
+	}
+	b.goes(0, 0)
+	want := []string{"4872 watches due and waiting, the longest for 1 min 5 s: their client has as many open requests as it may; set longer intervals, end some, or add inspectors"}
+	if doc := b.doc(known); !slices.Equal(doc.Warnings, want) {
+		t.Errorf("for longer: %q", doc.Warnings)
 	}
 }
 

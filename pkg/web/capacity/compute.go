@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"libra/pkg/component"
+	"libra/pkg/event"
 	"libra/pkg/store"
 )
 
@@ -125,6 +126,7 @@ func (c computing) queue() *QueueDoc {
 	if !newest.Oldest.IsZero() {
 		q.OldestAgeS = max(0, c.known.Now.Sub(newest.Oldest).Seconds())
 	}
+	q.WatchesWaiting, q.WatchesWaitS = c.watchesWaiting()
 	perSecond, known := c.open.Rate()
 	if !known {
 		return q
@@ -137,6 +139,19 @@ func (c computing) queue() *QueueDoc {
 		q.FullInS = new(full.Seconds())
 	}
 	return q
+}
+
+// watchesWaiting is what libra-bus says of the watches that are due and have no request.
+func (c computing) watchesWaiting() (n int64, seconds float64) {
+	for key, r := range c.last {
+		since := r.Counters[event.WaitingSinceCounter]
+		if key.component != component.Bus || !r.Up || since <= 0 {
+			continue
+		}
+		n += r.Counters[event.WaitingCounter]
+		seconds = max(seconds, c.known.Now.Sub(time.Unix(since, 0)).Seconds())
+	}
+	return n, seconds
 }
 
 func watches(k Known) WatchesDoc {

@@ -28,6 +28,9 @@ func warnings(doc Doc) []string {
 	if q := doc.Queue; q != nil && soon(q.FullInS, queueNotice) {
 		add("the queue is full in %s: requests are refused then", span(*q.FullInS))
 	}
+	if q := doc.Queue; q != nil && q.WatchesWaiting > 0 && q.WatchesWaitS > doc.Watches.EveryS {
+		add("%s due and waiting, the longest for %s: their client has as many open requests as it may; set longer intervals, end some, or add inspectors", several(int(q.WatchesWaiting)), span(q.WatchesWaitS))
+	}
 	if h := doc.History; h != nil {
 		switch {
 		case h.PruneAtPercent == 0 && soon(h.FullInS, diskNotice):
