@@ -37,13 +37,21 @@ func (c *Conn) RecordNotes(ctx context.Context, r Recording[libra.Note]) error {
 	return record(ctx, c, event.NoteStream, event.AllNotes, r)
 }
 
-// longestTrial is how long a provider may take to answer a trial message.
-const longestTrial = 20 * time.Second
+const (
+	// longestTrial is how long a provider may take to answer a trial message.
+	longestTrial = 20 * time.Second
+	// mostTrials is how many trial messages a notifier sends at a time.
+	mostTrials = 8
+)
 
 // TryChannel has the notifier send a trial message and returns the outcome;
 // libra.ErrUnavailable when no notifier answers.
 func (c *Conn) TryChannel(ctx context.Context, channel string) (event.Tried, error) {
-	ctx, cancel := context.WithTimeout(ctx, longestTrial)
+	return c.tryChannel(ctx, channel, longestTrial)
+}
+
+func (c *Conn) tryChannel(ctx context.Context, channel string, longest time.Duration) (event.Tried, error) {
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	m, err := c.nc.RequestWithContext(ctx, event.ChannelSubject(channel), []byte(channel))
 	if err != nil {
@@ -59,19 +67,37 @@ func (c *Conn) TryChannel(ctx context.Context, channel string) (event.Tried, err
 // Channels returns the channels and routes that are in force; libra.ErrUnavailable
 // when no notifier answers.
 func (c *Conn) Channels(ctx context.Context) (event.Tried, error) {
-	return c.TryChannel(ctx, "") // no channel has that name
+	return c.tryChannel(ctx, "", callTime) // no channel has that name, so that no provider is asked
 }
 
 // ServeChannels answers TryChannel with what fn returns, each in a
-// goroutine of its own, until stop is called. ctx ends them all.
+// goroutine of its own, until stop is called. ctx ends them all. Beyond mostTrials at a
+// time it answers at once that the message is not sent. Channels is answered meanwhile,
+// one after the other: fn does not wait for a provider there.
 func (c *Conn) ServeChannels(ctx context.Context, fn func(ctx context.Context, channel string) event.Tried) (stop func(), err error) {
+	answer := func(m *nats.Msg, t event.Tried) {
+		if data, err := json.Marshal(t); err == nil {
+			m.Respond(data)
+		}
+	}
+	trials := make(chan struct{}, mostTrials)
 	sub, err := c.nc.Subscribe(event.AllChannels, func(m *nats.Msg) {
+		channel := string(m.Data)
+		if channel == "" {
+			answer(m, fn(ctx, channel))
+			return
+		}
+		select {
+		case trials <- struct{}{}:
+		default:
+			answer(m, event.Tried{Channel: channel, Answer: fmt.Sprintf("not sent: %d trial messages are being sent already, try again in a few seconds", mostTrials)})
+			return
+		}
 		go func() {
+			defer func() { <-trials }()
 			ctx, cancel := context.WithTimeout(ctx, longestTrial)
 			defer cancel()
-			if data, err := json.Marshal(fn(ctx, string(m.Data))); err == nil {
-				m.Respond(data)
-			}
+			answer(m, fn(ctx, channel))
 		}()
 	})
 	if err != nil {

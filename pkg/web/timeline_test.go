@@ -1,11 +1,14 @@
 package web_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,5 +195,59 @@ func TestChannels(t *testing.T) {
 	}
 	if got := h.get("/api/channels"); got.code != 200 || strings.TrimSpace(got.body) != `{"channels":["ops room"],"routes":[{"alarm":"disk","channels":[]}]}` {
 		t.Errorf("channels = %d %s", got.code, got.body)
+	}
+}
+
+// A few trial messages are sent at a time. One more is refused at once, before its body
+// is there, and holds nothing up: neither the list of channels nor those that are sent.
+func TestTrialMessagesAtATime(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	var sending atomic.Int64
+	release := make(chan struct{})
+	stop, err := h.bus.Connect("notifier").ServeChannels(t.Context(), func(ctx context.Context, name string) event.Tried {
+		if name == "slow" {
+			sending.Add(1)
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+		return event.Tried{Channel: name, OK: true, Channels: []string{"slow"}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	bustest.Await(t, "the notifier", func() bool { return h.get("/api/channels").code == 200 })
+	sent := make(chan answer)
+	for range 4 {
+		go func() { sent <- h.post("/api/channels/slow/test", "") }()
+	}
+	bustest.Await(t, "four to be sent", func() bool { return sending.Load() == 4 })
+	for range 20 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(20 * time.Second))
+		fmt.Fprint(conn, "POST /api/channels/slow/test HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+			t.Fatalf("one more: %v, %+v", err, resp)
+		}
+	}
+	if got := h.get("/api/channels"); got.code != 200 {
+		t.Errorf("channels meanwhile = %d %s", got.code, got.body)
+	}
+	close(release)
+	for range 4 {
+		if got := <-sent; got.code != 200 || !strings.Contains(got.body, `"ok":true`) {
+			t.Errorf("one that was sent = %d %s", got.code, got.body)
+		}
+	}
+	if got := h.post("/api/channels/slow/test", ""); got.code != 200 || sending.Load() != 5 {
+		t.Errorf("afterwards = %d %s, %d sent", got.code, got.body, sending.Load())
 	}
 }

@@ -274,8 +274,18 @@ func Words(key, text string) (string, *Problem) {
 	return text, nil
 }
 
-// PostTest has a trial message sent through a channel.
+// mostTrials is how many trial messages are sent at a time: a provider may take 20 s to
+// answer one, and its request holds a connection as long.
+const mostTrials = 4
+
+// PostTest has a trial message sent through a channel. One too many is refused before its
+// body is read; one that is still being read takes no other's place.
 func (s *API) PostTest(w http.ResponseWriter, r *http.Request) {
+	tooMany := unavailable("overloaded", libra.CodeOverloaded, fmt.Sprintf("%d trial messages are being sent already, and this one was refused unread", mostTrials), "try again in a few seconds")
+	if len(s.trials) == mostTrials {
+		s.refuseUnread(w, r, tooMany)
+		return
+	}
 	name := r.PathValue("name")
 	if len(name) > MaxClient {
 		s.Fail(w, r, BadRequest("channel", fmt.Sprintf("channel %.40q… is %d bytes long", name, len(name)), fmt.Sprintf("must be at most %d", MaxClient)))
@@ -283,6 +293,13 @@ func (s *API) PostTest(w http.ResponseWriter, r *http.Request) {
 	}
 	if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 		s.Fail(w, r, bodyProblem(err, "the body"))
+		return
+	}
+	select {
+	case s.trials <- struct{}{}:
+		defer func() { <-s.trials }()
+	default:
+		s.Fail(w, r, tooMany)
 		return
 	}
 	tried, err := s.conn.TryChannel(r.Context(), name)
