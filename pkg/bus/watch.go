@@ -20,10 +20,11 @@ import (
 // carries what is due from the one stream to the other.
 
 // SetWatch stores the newest state of a watch, which with EveryS 0 is its end:
-// nil means that it is on disk and in force.
+// nil means that it is on disk and in force. Where there is no room left it returns ErrFull,
+// but for one that takes no more than before.
 func (c *Conn) SetWatch(ctx context.Context, w event.Watch) error {
 	if w.EveryS > 0 {
-		if err := c.checkWatchSpace(ctx); err != nil {
+		if err := c.checkWatchSpace(ctx, w); err != nil {
 			return err
 		}
 	}
@@ -46,17 +47,38 @@ func (c *Conn) publishWatch(ctx context.Context, w event.Watch, opts ...jetstrea
 
 // checkWatchSpace refuses a watch before the stream is full: the stream itself
 // would drop its oldest watch.
-func (c *Conn) checkWatchSpace(ctx context.Context) error {
+func (c *Conn) checkWatchSpace(ctx context.Context, w event.Watch) error {
+	used, most, err := c.WatchSpace(ctx)
+	if err != nil || used <= most {
+		return err
+	}
+	switch was, err := c.WatchOf(ctx, w.Page); {
+	case err == nil && was.EveryS > 0 && WatchBytes(w) <= WatchBytes(was):
+		return nil
+	case err != nil && !errors.Is(err, libra.ErrNotFound):
+		return err
+	}
+	return fmt.Errorf("%w: %d bytes of watches", libra.ErrFull, used)
+}
+
+// WatchSpace is how many bytes the watches take, and how many they may: 80 % of their
+// stream.
+func (c *Conn) WatchSpace(ctx context.Context) (used, most int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	s, err := c.js.Stream(ctx, event.WatchStream)
 	if err != nil {
-		return unavailable(err)
+		return 0, 0, unavailable(err)
 	}
-	if info := s.CachedInfo(); info.State.Bytes > uint64(info.Config.MaxBytes)/10*8 {
-		return fmt.Errorf("%w: %d bytes of watches", libra.ErrFull, info.State.Bytes)
-	}
-	return nil
+	info := s.CachedInfo()
+	return int64(info.State.Bytes), info.Config.MaxBytes / 10 * 8, nil
+}
+
+// WatchBytes is about what the bus stores of a watch: the message, and the same again from
+// when it was due first.
+func WatchBytes(w event.Watch) int64 {
+	const keys = 200 // of its JSON, and the numbers
+	return 2 * int64(headerBytes+keys+2*len(w.Page)+len(w.URL)+len(w.Site)+len(w.Client)+len(w.Label)+len(w.Budget))
 }
 
 // InspectNow has a watched page inspected once, beside its schedule; occasion

@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -317,74 +317,41 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-func TestTryChannel(t *testing.T) {
+// Where there is no room for another watch, one that takes no more than before is stored,
+// and so is an end.
+func TestNoRoomForWatches(t *testing.T) {
 	t.Parallel()
 	b := bustest.Start(t)
-	web, notifier := b.Connect("web"), b.Connect("notifier")
-	if _, err := web.TryChannel(t.Context(), "ops"); !errors.Is(err, libra.ErrUnavailable) {
-		t.Errorf("without a notifier: %v", err)
+	web, recorder := b.Connect("web"), b.Connect("recorder")
+	large := func(path string, bytes int) event.Watch {
+		w := watchOf(path, 3600)
+		w.Budget = json.RawMessage(fmt.Sprintf(`[{"path":"/%s"}]`, strings.Repeat("x", bytes)))
+		return w
 	}
-	stop, err := notifier.ServeChannels(t.Context(), func(_ context.Context, channel string) event.Tried {
-		return event.Tried{Channel: channel, Answer: "no such channel"}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	const odd = "Büro, 2. Stock" // no token of a subject
-	bustest.Await(t, "an answer", func() bool {
-		got, err := web.TryChannel(t.Context(), odd)
-		return err == nil && got.Channel == odd && got.Answer == "no such channel"
-	})
-}
-
-// A notifier sends a few trial messages at a time. It answers at once that it does not
-// send one more, and what channels there are.
-func TestTrialMessagesAreBounded(t *testing.T) {
-	t.Parallel()
-	b := bustest.Start(t)
-	web, notifier := b.Connect("web"), b.Connect("notifier")
-	release := make(chan struct{})
-	var sending atomic.Int64
-	stop, err := notifier.ServeChannels(t.Context(), func(_ context.Context, channel string) event.Tried {
-		if channel == "" {
-			return event.Tried{Channels: []string{"ops"}}
+	n := 0
+	for ; ; n++ {
+		used, most, err := web.WatchSpace(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		sending.Add(1)
-		<-release
-		return event.Tried{Channel: channel, OK: true}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	bustest.Await(t, "the channels", func() bool { got, err := web.Channels(t.Context()); return err == nil && got.Channels[0] == "ops" })
-	const asked = 50
-	answers := make(chan event.Tried, asked)
-	for range asked {
-		go func() {
-			got, err := web.TryChannel(t.Context(), "ops")
-			if err != nil {
-				t.Error(err)
-			}
-			answers <- got
-		}()
-	}
-	for range asked - 8 {
-		if got := <-answers; got.OK || got.Channel != "ops" || !strings.HasPrefix(got.Answer, "not sent: ") {
-			t.Errorf("one too many: %+v", got)
+		if used > most {
+			break
+		}
+		if err := recorder.RestoreWatch(t.Context(), large(fmt.Sprint(n), 50_000)); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if got, err := web.Channels(t.Context()); err != nil || len(got.Channels) != 1 {
-		t.Errorf("the channels meanwhile: %+v, %v", got, err)
+	same, grown, end := large("0", 50_000), large("0", 50_001), large("0", 1)
+	end.EveryS = 0
+	if err := web.SetWatch(t.Context(), same); err != nil {
+		t.Errorf("as large: %v", err)
 	}
-	close(release)
-	for range 8 {
-		if got := <-answers; !got.OK {
-			t.Errorf("one that is sent: %+v", got)
+	for what, w := range map[string]event.Watch{"one more": large("new", 1), "a larger one": grown} {
+		if err := web.SetWatch(t.Context(), w); !errors.Is(err, libra.ErrFull) {
+			t.Errorf("%s, after %d: %v", what, n, err)
 		}
 	}
-	if sending.Load() != 8 {
-		t.Errorf("%d were sent", sending.Load())
+	if err := web.SetWatch(t.Context(), end); err != nil {
+		t.Errorf("an end: %v", err)
 	}
 }

@@ -147,6 +147,8 @@ const (
 	CodeNotStored Code = "not-stored"
 	// CodeTooManyOpen: the client has as many open requests as it may have.
 	CodeTooManyOpen Code = "too-many-open"
+	// CodeTooManyWatches: the watches of the client take as much of the bus as they may.
+	CodeTooManyWatches Code = "too-many-watches"
 	// CodeOverloaded: more requests came at a time than can be worked on.
 	CodeOverloaded Code = "overloaded"
 	// CodeStoreFull: the bus has no space left for it.

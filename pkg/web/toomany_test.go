@@ -80,3 +80,56 @@ func TestAskedForTwice(t *testing.T) {
 		t.Errorf("with its report it is %s", p.State)
 	}
 }
+
+// The watches of a client take no more of the bus than is left for others: however many it
+// asks for, another client may set one. One that takes no more than before is stored, an
+// end makes room.
+func TestShareOfWatches(t *testing.T) {
+	t.Parallel()
+	h := newRig(t).start(web.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}).ready()
+	const greedy, modest = "198.51.100.1", "198.51.100.2"
+	watch := func(client string, n int, every string, budget int) answer {
+		body := fmt.Sprintf(`{"url":"https://example.org/%d","every":%q}`, n, every)
+		if budget > 0 {
+			body = fmt.Sprintf(`{"url":"https://example.org/%d","every":%q,"budget":[{"path":"/%s"}]}`, n, every, strings.Repeat("x", budget))
+		}
+		return h.post("/api/pages", body, "X-Forwarded-For", client, "X-Libra-Client", fmt.Sprint("name ", n))
+	}
+	_, all, err := h.conn.WatchSpace(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const large = 60_000
+	n := 0
+	for ; ; n++ {
+		got := watch(greedy, n, "1h", large)
+		if got.code == 202 {
+			continue
+		}
+		if got.code != 429 || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "too-many-watches") || !strings.Contains(got.body, "end some, or give them smaller budgets") {
+			t.Fatalf("watch %d: %d %s", n+1, got.code, got.body)
+		}
+		break
+	}
+	if takes := int64(2 * n * large); n < 3 || takes < all*4/10 || takes > all/2 { // each is stored again when it is due
+		t.Fatalf("one client has set %d watches of %d bytes, of %d, want about half", n, large, all)
+	}
+	for what, got := range map[string]answer{
+		"as large":         watch(greedy, 0, "2h", large),
+		"smaller":          watch(greedy, 1, "1h", large/2),
+		"another client's": watch(modest, 1000, "1h", large),
+	} {
+		if got.code != 202 {
+			t.Errorf("%s: %d %s", what, got.code, got.body)
+		}
+	}
+	if got := watch(greedy, n, "1h", large); got.code != 429 {
+		t.Errorf("one more: %d %s", got.code, got.body)
+	}
+	for i := range 3 {
+		if got := watch(greedy, i, "off", 0); got.code != 200 {
+			t.Errorf("an end: %d %s", got.code, got.body)
+		}
+	}
+	bustest.Await(t, "room for another", func() bool { return watch(greedy, n, "1h", large/2).code == 202 })
+}

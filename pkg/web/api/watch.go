@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/inspect/budget"
 	"libra/pkg/libra"
@@ -159,6 +160,9 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 	if p := s.roomToWatch(watch); p != nil {
 		return accepted{}, p
 	}
+	if p := s.shareOfWatches(ctx, watch); p != nil {
+		return accepted{}, p
+	}
 	if p := s.setWatch(ctx, watch); p != nil {
 		return accepted{}, p
 	}
@@ -214,6 +218,35 @@ func (s *API) roomToWatch(w event.Watch) *Problem {
 		Code:   libra.CodeDiskFull,
 		Text:   fmt.Sprintf("the page %q is not watched, the disk is nearly full (%s); existing watches continue", w.URL, t.Alarm.Evidence),
 		Remedy: "try again when the alarm has cleared",
+	})
+	p.retryAfter = 60
+	return p
+}
+
+// shareOfWatches refuses a watch after which those of its client would take more of the
+// bus than is left for all others: one client alone may take half of the space, and the
+// less the more others have. One that takes no more than before is never refused.
+func (s *API) shareOfWatches(ctx context.Context, w event.Watch) *Problem {
+	share, now := s.state.Watches.Share(w.Client, w.Page), bus.WatchBytes(w)
+	if now <= share.Page {
+		return nil
+	}
+	used, most, err := s.conn.WatchSpace(ctx)
+	left := most - max(used, share.All) - (now - share.Page) // many were not due yet
+	if err == nil && left < 0 {
+		err = libra.ErrFull
+	}
+	switch {
+	case err != nil:
+		return notStored(fmt.Sprintf("the watch of %q", w.URL), err)
+	case share.Client+now <= left:
+		return nil
+	}
+	p := NewProblem(ProblemURN+"too-many-watches", "Too many watches", http.StatusTooManyRequests, libra.Reason{
+		Code: libra.CodeTooManyWatches,
+		Text: fmt.Sprintf("the watch of %q was not stored, the watches of this client would take %s, and leave %s for those of all others",
+			w.URL, libra.FormatBytes(share.Client+now), libra.FormatBytes(left)),
+		Remedy: "end some, or give them smaller budgets",
 	})
 	p.retryAfter = 60
 	return p

@@ -1,12 +1,14 @@
 package state
 
 import (
+	"hash/maphash"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"libra/pkg/bus"
 	"libra/pkg/event"
 )
 
@@ -16,6 +18,7 @@ import (
 // is held for lookups only.
 type Watchlist struct {
 	most    int64
+	seed    maphash.Seed
 	changes atomic.Uint64 // of watches so far
 
 	mu       sync.Mutex
@@ -29,8 +32,10 @@ type Watchlist struct {
 // watch is what is kept of an event.Watch.
 type watch struct {
 	url, by string // by: who asked, for people
-	everyS  int
 	at      time.Time
+	everyS  int32
+	client  uint32 // a hash of who asked; two clients with the same one have one share
+	bytes   uint32 // on the bus, see bus.WatchBytes
 	guessed bool
 }
 
@@ -39,10 +44,12 @@ func (w watch) size(page string) int64 {
 }
 
 func (w watch) event(page string) event.Watch {
-	return event.Watch{Page: page, URL: w.url, Label: w.by, EveryS: w.everyS, At: w.at, SchemeGuessed: w.guessed}
+	return event.Watch{Page: page, URL: w.url, Label: w.by, EveryS: int(w.everyS), At: w.at, SchemeGuessed: w.guessed}
 }
 
-func newWatchlist(most int64) *Watchlist { return &Watchlist{most: most, pages: map[string]watch{}} }
+func newWatchlist(most int64) *Watchlist {
+	return &Watchlist{most: most, seed: maphash.MakeSeed(), pages: map[string]watch{}}
+}
 
 // take keeps the state of a watch and reports whether it is newer than the last.
 func (l *Watchlist) take(w event.Watch) bool {
@@ -52,7 +59,7 @@ func (l *Watchlist) take(w event.Watch) bool {
 	if known && !w.At.After(was.at) {
 		return false
 	}
-	kept := watch{w.URL, w.By(), w.EveryS, w.At, w.SchemeGuessed}
+	kept := watch{url: w.URL, by: w.By(), at: w.At, everyS: int32(w.EveryS), client: l.hash(w.Client), bytes: uint32(bus.WatchBytes(w)), guessed: w.SchemeGuessed}
 	if w.EveryS <= 0 {
 		kept = watch{at: w.At}
 		if !known && l.unlisted > 0 { // a watch that has ended was one before
@@ -155,6 +162,35 @@ func (l *Watchlist) Of(page string) (w event.Watch, ok bool) {
 	return kept.event(page), ok && kept.everyS > 0
 }
 
+func (l *Watchlist) hash(client string) uint32 { return uint32(maphash.String(l.seed, client)) }
+
+// WatchShare is how many bytes watches take on the bus, once they were due. Those for which
+// memory had no room are not counted.
+type WatchShare struct {
+	All    int64
+	Client int64 // of one client, without that of one page
+	Page   int64 // of that page, of any client; 0 while it is not watched
+}
+
+// Share is what the watches of a client take beside that of a page.
+func (l *Watchlist) Share(client, page string) (share WatchShare) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	hash := l.hash(client)
+	for id, w := range l.pages {
+		if w.everyS <= 0 {
+			continue
+		}
+		share.All += int64(w.bytes)
+		if id == page {
+			share.Page = int64(w.bytes)
+		} else if w.client == hash {
+			share.Client += int64(w.bytes)
+		}
+	}
+	return share
+}
+
 // has reports whether a page is watched.
 func (l *Watchlist) has(page string) bool {
 	l.mu.Lock()
@@ -181,7 +217,7 @@ func (l *Watchlist) intervals() (everyS []int, unlisted int) {
 	defer l.mu.Unlock()
 	for _, w := range l.pages {
 		if w.everyS > 0 {
-			everyS = append(everyS, w.everyS)
+			everyS = append(everyS, int(w.everyS))
 		}
 	}
 	return everyS, l.unlisted
