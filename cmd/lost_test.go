@@ -184,7 +184,7 @@ func shop(t *testing.T) (url string, watched *atomic.Int64, release func()) {
 
 // Whichever stream is lost while everything runs, it is made again, and what it held is
 // there again: requests are inspected, watches come due, reports can be read, alarms and
-// silences are known. /up names the stream until then.
+// silences are known, hosts are held. /up names the stream until then.
 func TestLostStreamsComeBack(t *testing.T) {
 	t.Parallel()
 	a := startAll(t)
@@ -215,6 +215,10 @@ func TestLostStreamsComeBack(t *testing.T) {
 	if code, answer := a.call("POST", "/api/silences", `{"match":{"alarm":"disk"},"for":"1h","why":"new disks"}`); code != 201 {
 		t.Fatalf("silence: %d %s", code, answer)
 	}
+	const held = "held.example"
+	if code, answer := a.call("POST", "/api/hosts/"+held+"/hold", `{"state":"open","why":"a test"}`); code != 200 {
+		t.Fatalf("hold: %d %s", code, answer)
+	}
 	comesDue := func() bool {
 		n := watched.Load()
 		bustest.Await(t, "two inspections of the watched page", func() bool { return watched.Load() >= n+2 })
@@ -224,6 +228,7 @@ func TestLostStreamsComeBack(t *testing.T) {
 	for stream, isBack := range map[string]func() bool{
 		event.ReportStream:  func() bool { r, err := conn.LastReport(t.Context(), good); return err == nil && r.Request.Page == good },
 		event.AlarmStream:   stored(event.AlarmStream, event.AlarmSubject(alarm)),
+		event.HostStream:    stored(event.HostStream, event.HoldSubject(held)),
 		event.NoteStream:    stored(event.NoteStream, "libra.note.*"),
 		event.WatchStream:   func() bool { return stored(event.WatchStream, event.WatchSubject(broken))() && comesDue() },
 		event.RequestStream: func() bool { return !slices.ContainsFunc(open, func(p string) bool { return !a.isReported(p)() }) },

@@ -27,6 +27,7 @@ var restoredFrom = map[string]string{
 	event.AlarmStream:   "libra-watchdog publishes the raised alarms again",
 	event.NoteStream:    "libra-recorder publishes the silences and the notes on open alarms again",
 	event.WatchStream:   "libra-recorder publishes the watches again",
+	event.HostStream:    "libra-web stores the operators' holds again, inspectors learn again which hosts do not answer",
 }
 
 // look returns which streams are lost, in words; "" while none is.

@@ -111,6 +111,16 @@ func (c *Conn) SetHold(ctx context.Context, h event.Hold) error {
 	return err
 }
 
+// RestoreHold stores a hold again that the bus has lost: nil also when it, or a newer one,
+// is there already.
+func (c *Conn) RestoreHold(ctx context.Context, h event.Hold) error {
+	_, err := c.replace(ctx, event.HoldSubject(h.Host), h, 0, jetstream.WithExpectLastSequencePerSubject(0))
+	if errors.Is(err, libra.ErrOpen) {
+		return nil
+	}
+	return err
+}
+
 // replace stores v for ttl, 0 for good, in place of the message before, and returns its
 // place on the stream.
 func (c *Conn) replace(ctx context.Context, subject string, v any, ttl time.Duration, opts ...jetstream.PublishOpt) (uint64, error) {

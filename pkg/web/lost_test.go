@@ -68,6 +68,50 @@ func TestLostRequestsAreSubmittedAgain(t *testing.T) {
 	bustest.Await(t, "all to be well", func() bool { return h.get("/up").body == "OK\n" })
 }
 
+// When the bus has lost the stream of hosts while it runs, what operators want of them is
+// stored again, and the states that inspectors have to learn again are not listed.
+func TestLostHostsAreHeldAgain(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	bustest.Await(t, "the list to be read", func() bool { return !h.hosts().Stale })
+	inspector := h.bus.Connect("inspector")
+	open := func(host string) {
+		t.Helper()
+		state := event.Host{Host: host, State: libra.HostOpen, Cause: libra.HostNoAnswer, Since: time.Now(), Until: time.Now().Add(time.Hour), Pages: 3, Inspector: "1", At: time.Now()}
+		if _, err := inspector.PublishHost(t.Context(), state, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, host := range []string{"held.example", "ended.example"} {
+		if got := h.post("/api/hosts/"+host+"/hold", `{"state":"closed","why":"a test"}`); got.code != 200 {
+			t.Fatalf("%d %s", got.code, got.body)
+		}
+	}
+	if got := h.do("DELETE", "/api/hosts/ended.example/hold", ""); got.code != 200 {
+		t.Fatalf("%d %s", got.code, got.body)
+	}
+	open("sick.example")
+	open("held.example")
+	bustest.Await(t, "the hosts to be listed", func() bool {
+		list := h.hosts().Hosts
+		return len(list) == 2 && list[0].Host == "held.example" && list[0].Pages == 3 && list[1].Host == "sick.example"
+	})
+	h.bus.Lose(event.HostStream)
+	h.bus.Streams()
+	open("new.example")
+	bustest.Await(t, "the hold on the bus", func() bool {
+		hold, err := inspector.HoldOf(t.Context(), "held.example")
+		return err == nil && hold.State == libra.HostClosed && hold.Why == "a test"
+	})
+	bustest.Await(t, "the states of before to be gone", func() bool {
+		list := h.hosts().Hosts
+		return len(list) == 2 && list[0].Host == "held.example" && list[0].Pages == 0 && list[0].Hold != nil && list[1].Host == "new.example"
+	})
+	if hold, err := inspector.HoldOf(t.Context(), "ended.example"); err == nil {
+		t.Errorf("a hold that had ended is back: %+v", hold)
+	}
+}
+
 // While the recorder publishes again what the bus has lost, /up says so.
 func TestRestoringIsDegraded(t *testing.T) {
 	t.Parallel()

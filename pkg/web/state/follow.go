@@ -42,6 +42,7 @@ func (s *State) Follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.conn.ConsumeAlarms(ctx, s.thenRecall(s.Memory.setAlarmed), s.onAlarm) })
 	wg.Go(func() { s.conn.ConsumeNotes(ctx, s.thenRecall(s.Notes.MarkComplete), s.OnNote) })
 	wg.Go(func() { s.conn.ConsumeWatches(ctx, s.thenRecall(s.Watches.setCaughtUp), s.OnWatch) })
+	wg.Go(func() { s.followHosts(ctx) })
 	wg.Go(func() { s.conn.ConsumeHosts(ctx, s.Hosts.setStates, s.Hosts.onState) })
 	wg.Go(func() { s.conn.ConsumeHolds(ctx, s.Hosts.setHolds, s.Hosts.OnHold) })
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ type HostList struct {
 	bytes  int64                 // under mu; of hosts
 	states bool                  // under mu; every state on the bus was read once
 	holds  bool                  // under mu; the same for holds
+	stream bool                  // under mu; it is known which stream they are on, so that its loss is seen
 }
 
 type knownHost struct {
@@ -122,9 +124,34 @@ func (l *HostList) OnHold(h event.Hold) {
 	})
 }
 
+// lost takes in that the bus has lost its stream, and made another one at a time: it
+// forgets the states from before, which the inspectors have lost as well, and returns
+// the holds.
+func (l *HostList) lost(made time.Time) (holds []event.Hold) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, k := range l.hosts {
+		if k.hold.State != "" {
+			holds = append(holds, k.hold)
+		}
+		if !k.state.At.Before(made) {
+			continue // of the new stream
+		}
+		l.bytes -= k.size()
+		if k.state = (event.Host{}); k.hold.State == "" {
+			delete(l.hosts, name)
+			continue
+		}
+		l.bytes += k.size()
+	}
+	return holds
+}
+
 func (l *HostList) setStates() { l.mark(&l.states) }
 
 func (l *HostList) setHolds() { l.mark(&l.holds) }
+
+func (l *HostList) setStream() { l.mark(&l.stream) }
 
 func (l *HostList) mark(read *bool) {
 	l.mu.Lock()
@@ -135,7 +162,7 @@ func (l *HostList) mark(read *bool) {
 func (l *HostList) ready() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.states && l.holds
+	return l.states && l.holds && l.stream
 }
 
 func (l *HostList) size() int64 {
@@ -183,6 +210,38 @@ func (l *HostList) Hold(host string) (hold event.Hold, ok bool) {
 		return k.hold, true
 	}
 	return event.Hold{}, false
+}
+
+// followHosts looks whether the stream of hosts is another one than before, because the
+// bus has lost it and made it again: what operators want is in memory, and stored again.
+func (s *State) followHosts(ctx context.Context) {
+	var last, looked time.Time
+	every(ctx, lookEvery/4, func() {
+		if !s.conn.Connected() || time.Since(looked) < lookEvery {
+			return
+		}
+		made, err := s.conn.StreamMade(ctx, event.HostStream)
+		if err != nil {
+			return // the next look is soon
+		}
+		if looked = time.Now(); last.IsZero() || made.Equal(last) || s.restoreHolds(ctx, made) == nil {
+			last = made
+			s.Hosts.setStream()
+		}
+	})
+}
+
+// restoreHolds stores the holds in memory again, after their stream was lost.
+func (s *State) restoreHolds(ctx context.Context, made time.Time) error {
+	holds := s.Hosts.lost(made)
+	for _, h := range holds {
+		if err := s.conn.RestoreHold(ctx, h); err != nil {
+			s.log.Warn("cannot store the hold of a host again, retrying", "host", h.Host, "err", err)
+			return err
+		}
+	}
+	s.log.Warn("the bus has lost the states of hosts: the holds are stored again", "holds", len(holds))
+	return nil
 }
 
 // FreshHosts is the freshness of the list of hosts.
