@@ -142,7 +142,18 @@ func (l *Limiter) Refuses(client string) bool {
 func (l *Limiter) Observe(took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.limit.observe(took, l.used, l.now())
+	now := l.now()
+	if l.limit.observe(took, l.used, now) {
+		time.AfterFunc(ProbeFor, func() { l.endProbe(now) })
+	}
+	l.grant()
+}
+
+// endProbe ends the probe that began at a time, if it lasts still.
+func (l *Limiter) endProbe(began time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit.endProbe(began, l.used, l.now())
 	l.grant()
 }
 

@@ -245,6 +245,42 @@ func TestEverythingIsSlower(t *testing.T) {
 	})
 }
 
+// A probe is no reason to refuse anybody: where each call takes long, and a few at a
+// time are nothing, all are admitted, for as long as it goes on. What they take
+// while few are in progress is known.
+func TestProbeRefusesNobody(t *testing.T) {
+	for _, each := range []time.Duration{10 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond, 900 * time.Millisecond} {
+		t.Run(each.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, s := admission.New(time.Now), newDisk(64, each)
+				var seen seen
+				seen.send(t, l, s, func(n int) string { return fmt.Sprint(n % 50) }, each/6, time.Minute)
+				if f := l.Figures(); len(seen.refused) > 0 || f.Unloaded != each || f.Limit < admission.Start {
+					t.Errorf("%d of %d refused, %+v", len(seen.refused), len(seen.refused)+len(seen.accepted), f)
+				}
+			})
+		})
+	}
+}
+
+// A probe does not outlast the calls: after a quiet night as many are admitted at once as
+// before it.
+func TestProbeEndsInAQuietNight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, s := admission.New(time.Now), newDisk(64, 10*time.Millisecond)
+		var calls seen
+		for l.Figures().Limit != 1 {
+			calls.send(t, l, s, func(int) string { return "a" }, time.Millisecond, 10*time.Millisecond)
+		}
+		time.Sleep(8 * time.Hour)
+		for range admission.Start {
+			if _, err := l.Acquire(canceled(t), "a"); err != nil {
+				t.Fatalf("%v, %+v", err, l.Figures())
+			}
+		}
+	})
+}
+
 // However many clients there are, few are remembered.
 func TestClientsAreBounded(t *testing.T) {
 	l := admission.New(time.Now)

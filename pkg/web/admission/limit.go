@@ -24,6 +24,9 @@ const (
 	// ProbeEvery is how old the unloaded latency may be, before the limit is one for a
 	// window to measure it.
 	ProbeEvery = 10 * time.Second
+	// ProbeFor is how long that lasts at most: what waits meanwhile does not wait for
+	// MostWait, however slow the calls are.
+	ProbeFor = MostWait / 2
 )
 
 // Limit is how many requests may be worked on at a time (AIMD). After each window it is
@@ -42,7 +45,8 @@ const (
 //	more                    no lower         as it was
 //
 // Where no window had one slot in use for ProbeEvery, and after the first window, the next one is a probe: the limit
-// is one, and is not judged by it. So also what is slower for good is found.
+// is one, and is not judged by it. So also what is slower for good is found. A probe ends after ProbeFor, too, with the
+// calls that have ended in it; with none, the unloaded latency is as it was. So no probe outlasts a quiet time.
 type Limit struct {
 	limit    int
 	unloaded time.Duration // 0 before the first window
@@ -51,8 +55,9 @@ type Limit struct {
 	began   time.Time // of the window
 	took    []time.Duration
 	most    int       // slots in use at a time, in this window
-	probed  time.Time // when the last window with one slot in use ended
+	probed  time.Time // when the last window with one slot in use ended, or the last probe
 	probing bool
+	probe   time.Time // when the newest probe began
 }
 
 func newLimit(now time.Time) Limit { return Limit{limit: Start, began: now} }
@@ -68,27 +73,50 @@ func (l *Limit) Now() int {
 // used notes that n slots are in use.
 func (l *Limit) used(n int) { l.most = max(l.most, n) }
 
-// observe notes how long a call took, with so many slots in use at its end.
-func (l *Limit) observe(took time.Duration, used int, now time.Time) {
+// observe notes how long a call took, with so many slots in use at its end. A probe that
+// begins then is to be ended after ProbeFor.
+func (l *Limit) observe(took time.Duration, used int, now time.Time) (probe bool) {
 	l.used(used)
 	if l.probing && len(l.took) == 0 && used > 1 {
 		l.began, l.most = now, 0 // those from before the probe have not ended yet
-		return
+		return false
 	}
 	if len(l.took) < mostSamples {
 		l.took = append(l.took, took)
 	}
 	if now.Sub(l.began) < Window || len(l.took) < Samples {
+		return false
+	}
+	l.judge(now)
+	probe = !l.probing && now.Sub(l.probed) >= ProbeEvery
+	l.next(now, used)
+	if probe {
+		l.probing, l.probe = true, now
+	}
+	return probe
+}
+
+// endProbe ends the probe that began at a time, if it lasts still.
+func (l *Limit) endProbe(began time.Time, used int, now time.Time) {
+	if !l.probing || !l.probe.Equal(began) {
 		return
 	}
-	slices.Sort(l.took)
-	l.judge(l.took[len(l.took)/2], now)
-	l.began, l.took, l.most = now, l.took[:0], used
-	l.probing = !l.probing && now.Sub(l.probed) >= ProbeEvery
+	if len(l.took) > 0 {
+		l.judge(now)
+	}
+	l.probed = now
+	l.next(now, used)
+}
+
+// next begins a window.
+func (l *Limit) next(now time.Time, used int) {
+	l.began, l.took, l.most, l.probing = now, l.took[:0], used, false
 }
 
 // judge ends a window.
-func (l *Limit) judge(median time.Duration, now time.Time) {
+func (l *Limit) judge(now time.Time) {
+	slices.Sort(l.took)
+	median := l.took[len(l.took)/2]
 	l.latency = median
 	switch {
 	case l.most <= 1:

@@ -18,6 +18,7 @@ type table struct {
 	unloaded            time.Duration
 	probing             bool
 	windowed, probed    time.Time
+	probe               time.Time
 	took                []time.Duration
 	waiting             []int // numbers of requests
 	client              map[int]string
@@ -74,16 +75,7 @@ func (m *table) observe(took time.Duration, now time.Time) {
 	if now.Sub(m.windowed) < admission.Window || len(m.took) < admission.Samples {
 		return
 	}
-	median := slices.Sorted(slices.Values(m.took))[len(m.took)/2]
-	if m.most <= 1 {
-		m.probed = now
-	}
-	switch {
-	case m.most <= 1 || m.unloaded == 0:
-		m.unloaded = median
-	case median < m.unloaded:
-		m.unloaded -= (m.unloaded - median) / 4
-	}
+	median := m.unload(now)
 	switch {
 	case m.probing:
 	case median > admission.Tolerance*m.unloaded:
@@ -93,6 +85,38 @@ func (m *table) observe(took time.Duration, now time.Time) {
 	}
 	m.probing = !m.probing && now.Sub(m.probed) >= admission.ProbeEvery
 	m.windowed, m.took, m.most = now, nil, m.used
+	if m.probing {
+		m.probe = now
+	}
+}
+
+// unload has a window change the unloaded latency, and returns its median.
+func (m *table) unload(now time.Time) (median time.Duration) {
+	median = slices.Sorted(slices.Values(m.took))[len(m.took)/2]
+	if m.most <= 1 {
+		m.probed = now
+	}
+	switch {
+	case m.most <= 1 || m.unloaded == 0:
+		m.unloaded = median
+	case median < m.unloaded:
+		m.unloaded -= (m.unloaded - median) / 4
+	}
+	return median
+}
+
+// expire ends a probe that has had its time before now.
+func (m *table) expire(now time.Time) {
+	end := m.probe.Add(admission.ProbeFor)
+	if !m.probing || now.Before(end) {
+		return
+	}
+	if len(m.took) > 0 {
+		m.unload(end)
+	}
+	m.probed, m.probing = end, false
+	m.windowed, m.took, m.most = end, nil, m.used
+	m.grant(end)
 }
 
 // Whatever happens in whatever order, a request is admitted, waits or is refused as the
@@ -145,6 +169,7 @@ func TestLimiterFollowsItsTables(t *testing.T) {
 					slow = time.Duration(1 + random.IntN(20))
 				}
 				synctest.Wait()
+				m.expire(time.Now())
 				for len(admitted) > 0 {
 					slots = append(slots, <-admitted)
 				}
