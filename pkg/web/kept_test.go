@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -140,6 +142,47 @@ func TestKeptDocumentIsTheSame(t *testing.T) {
 		if got := get("If-None-Match", list); got.code != want || want == 304 && got.body != "" {
 			t.Errorf("If-None-Match: %s = %d", list, got.code)
 		}
+	}
+}
+
+// A document that was made before is written as it is, compressed once: that allocates much
+// less than to have the same document pass through every handler, as with a prefix, and
+// be compressed there.
+func TestKeptDocumentIsNotMadeAgain(t *testing.T) { // not in parallel: it counts allocations
+	h := newRig(t).start(web.Config{}).ready()
+	rep := large(request(1), 8)
+	h.publish(rep)
+	h.awaitListed(rep)
+	handler := h.web.Handler()
+	allocations := func(header ...string) float64 {
+		r := httptest.NewRequest("GET", "http://localhost/api/pages/"+rep.Request.Page, nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		least := math.Inf(1) // the components in this process allocate, too
+		for range 5 {
+			least = min(least, testing.AllocsPerRun(200, func() {
+				w := httptest.NewRecorder()
+				if handler.ServeHTTP(w, r); w.Code != http.StatusOK || w.Header().Get("Content-Encoding") != "gzip" {
+					t.Fatalf("%d %v", w.Code, w.Header())
+				}
+			}))
+		}
+		return least
+	}
+	bustest.Await(t, "the document to be kept", func() bool {
+		h.get("/api/pages/" + rep.Request.Page)
+		return metricOf(t, h.get("/metrics").body, `libra_web_state_bytes{part="documents"}`) > 0
+	})
+	kept, made := allocations(), allocations("X-Forwarded-Prefix", "/p")
+	t.Logf("%g allocations, %g through every handler", kept, made)
+	const most = 30
+	if kept > most {
+		t.Errorf("%g allocations for a document that is kept, want at most %d", kept, most)
+	}
+	if made <= most {
+		t.Errorf("%g allocations through every handler: the bound shows nothing", made)
 	}
 }
 
