@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"libra/pkg/broker"
+	"libra/pkg/bus"
 	"libra/pkg/libra"
 	"libra/systemd/harness"
 )
@@ -115,7 +116,8 @@ func TestBusAndNotifierAlarmsAreNotified(t *testing.T) {
 	wantCleared(t, "libra-notifier", "libra-notifier works again")
 }
 
-// startOtherBus runs a bus on the port and the store of libra-bus.
+// startOtherBus runs a bus on the port and the store of libra-bus, which does for components
+// what libra-bus does, but publishes no heartbeat.
 func startOtherBus(t *testing.T) (stop func()) {
 	t.Helper()
 	store := box.State("bus")
@@ -129,7 +131,16 @@ func startOtherBus(t *testing.T) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	conn, err := bus.Connect(bus.Config{URL: "nats://" + b.Addr(), Seed: box.State("keys", "bus.nk"), Role: "bus", Name: "test", Log: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		err = conn.ServeConsumers(broker.Roles())
+	}
+	if err != nil {
+		b.Stop()
+		t.Fatal(err)
+	}
 	stop = sync.OnceFunc(func() {
+		conn.Close()
 		b.Stop()
 		is := owner.Sys().(*syscall.Stat_t)
 		err := filepath.WalkDir(store, func(file string, _ fs.DirEntry, err error) error { // the suite runs as root
