@@ -78,6 +78,9 @@ func TestCapacity(t *testing.T) {
 	if doc.Queue.MostBytes <= 0 || doc.History.Bytes <= 0 || doc.History.DiskAvailable <= 0 || doc.Stale || doc.Warnings == nil {
 		t.Errorf("%+v, %+v, stale %t, warnings %q", doc.Queue, doc.History, doc.Stale, doc.Warnings)
 	}
+	for _, instance := range []string{"1", "2"} { // without heartbeats from here on, no inspector would run
+		defer h.beats(of(instance, done.Load()))()
+	}
 	h.beat(event.Heartbeat{Component: component.Bus, Instance: "1", Started: noon, Counters: map[string]int64{event.WaitingCounter: 7, event.WaitingSinceCounter: noon.Unix()}})
 	page := ""
 	bustest.Await(t, "the watches that wait", func() bool {
@@ -91,9 +94,6 @@ func TestCapacity(t *testing.T) {
 	}
 	if status := h.get("/status", "Accept", "text/html").body; !strings.Contains(status, `href="/capacity"`) {
 		t.Errorf("the status does not link to it:\n%s", status)
-	}
-	for _, instance := range []string{"1", "2"} { // without heartbeats until then, no inspector would run
-		defer h.beats(of(instance, done.Load()))()
 	}
 	h.bus.Down()
 	bustest.Await(t, "the figures to be out of date", func() bool {
