@@ -27,7 +27,6 @@ func ConsumerCalls(role string) string { return consumers + role + ".>" }
 type ConsumerCall struct {
 	Role    string
 	Op      string // CREATE, INFO or DELETE
-	Stream  string
 	Name    string
 	Subject string // on which JetStream is asked
 }
@@ -50,7 +49,7 @@ func ConsumerCallOf(subject string) (ConsumerCall, bool) {
 		return ConsumerCall{}, false
 	}
 	_, asked, _ := strings.Cut(call, ".")
-	return ConsumerCall{tokens[0], tokens[1], tokens[2], tokens[3], consumerAPI + asked}, true
+	return ConsumerCall{tokens[0], tokens[1], tokens[3], consumerAPI + asked}, true
 }
 
 // Own reports whether the consumer is one of the role's own: of its name, or one that

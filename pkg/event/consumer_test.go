@@ -12,11 +12,11 @@ func TestConsumerCalls(t *testing.T) {
 		want    event.ConsumerCall
 		own     bool
 	}{
-		{"$JS.API.CONSUMER.CREATE.REPORTS.web-1", event.ConsumerCall{Op: "CREATE", Stream: "REPORTS", Name: "web-1"}, true},
-		{"$JS.API.CONSUMER.CREATE.WATCHES.web-1.libra.schedule.>", event.ConsumerCall{Op: "CREATE", Stream: "WATCHES", Name: "web-1"}, true},
-		{"$JS.API.CONSUMER.INFO.REPORTS.web", event.ConsumerCall{Op: "INFO", Stream: "REPORTS", Name: "web"}, true},
-		{"$JS.API.CONSUMER.DELETE.REPORTS.recorder", event.ConsumerCall{Op: "DELETE", Stream: "REPORTS", Name: "recorder"}, false},
-		{"$JS.API.CONSUMER.INFO.REPORTS.website", event.ConsumerCall{Op: "INFO", Stream: "REPORTS", Name: "website"}, false},
+		{"$JS.API.CONSUMER.CREATE.REPORTS.web-1", event.ConsumerCall{Op: "CREATE", Name: "web-1"}, true},
+		{"$JS.API.CONSUMER.CREATE.WATCHES.web-1.libra.schedule.>", event.ConsumerCall{Op: "CREATE", Name: "web-1"}, true},
+		{"$JS.API.CONSUMER.INFO.REPORTS.web", event.ConsumerCall{Op: "INFO", Name: "web"}, true},
+		{"$JS.API.CONSUMER.DELETE.REPORTS.recorder", event.ConsumerCall{Op: "DELETE", Name: "recorder"}, false},
+		{"$JS.API.CONSUMER.INFO.REPORTS.website", event.ConsumerCall{Op: "INFO", Name: "website"}, false},
 	} {
 		asked, ok := event.ConsumerCallSubject("web", c.subject)
 		if !ok {
