@@ -50,6 +50,7 @@ func (b Backlog) String() string {
 type backlogs struct {
 	created  time.Time // of the stream
 	recorded uint64    // the last sequence that the recorder is known to have stored
+	weights  *weights  // of the reports after one that was recorded; nil before the first look at this incarnation
 	looked   bool      // at the lanes, which an earlier process may have paused
 	held     bool      // the lanes are paused
 	heldAt   time.Time // when they were paused last
@@ -116,8 +117,10 @@ func (s supervised) guard(ctx context.Context, now time.Time) error {
 	return s.holdLanes(ctx, newest, now)
 }
 
-// look compares the stream with what the recorder has stored of it.
+// look compares the stream with what the recorder has stored of it. What it begins ends
+// with ctx.
 func (s supervised) look(ctx context.Context) (Backlog, error) {
+	all := ctx
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	reports, err := s.js.Stream(ctx, event.ReportStream)
@@ -131,6 +134,10 @@ func (s supervised) look(ctx context.Context) (Backlog, error) {
 	b, info := &s.backlogs, reports.CachedInfo()
 	if !info.Created.Equal(b.created) {
 		b.created, b.recorded = info.Created, 0
+		if b.weights != nil {
+			b.weights.end()
+			b.weights = nil
+		}
 	}
 	cons, err := reports.Consumer(ctx, RecorderDurable)
 	if err == nil {
@@ -143,10 +150,26 @@ func (s supervised) look(ctx context.Context) (Backlog, error) {
 	if state.Msgs == 0 {
 		return newest, nil
 	}
-	mean := float64(state.Bytes) / float64(state.Msgs)
-	newest.Reports = state.LastSeq - max(min(b.recorded, state.LastSeq), state.FirstSeq-1)
-	newest.Bytes, newest.Coming = mean*float64(newest.Reports), mean*float64(requests.CachedInfo().State.Msgs)
+	after := max(min(b.recorded, state.LastSeq), state.FirstSeq-1)
+	if b.weights == nil {
+		b.weights = s.weigh(all, after)
+	}
+	newest.weigh(state, after, b.weights, requests.CachedInfo().State.Msgs)
 	return newest, nil
+}
+
+// weigh sums up what a stream has after a sequence, and what open requests will add. A report
+// whose size is not known yet counts as one of the mean size of all.
+func (b *Backlog) weigh(state jetstream.StreamState, after uint64, sizes *weights, open uint64) {
+	known, from, until := sizes.after(after)
+	from, until = max(from, after), min(max(until, after), state.LastSeq)
+	mean := float64(state.Bytes) / float64(state.Msgs)
+	b.Reports = state.LastSeq - after
+	b.Bytes = float64(known) + mean*float64(from-after+state.LastSeq-until)
+	if b.Reports > 0 {
+		mean = max(mean, b.Bytes/float64(b.Reports))
+	}
+	b.Coming = mean * float64(open)
 }
 
 // pauseTime is for how long lanes are paused at a time: they go on by themselves if

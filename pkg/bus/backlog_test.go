@@ -87,6 +87,63 @@ func TestReportsAreNotDiscardedUnrecorded(t *testing.T) {
 	bustest.Await(t, "requests to be accepted again", func() bool { _, since := guard.Backlog(); return since.IsZero() })
 }
 
+// What is not recorded is known in bytes, however small the reports before it are, by a
+// libra-bus that has just started, too, and in a stream that was made again.
+func TestBacklogIsOfTheUnrecorded(t *testing.T) {
+	t.Parallel()
+	const large = 20
+	b := bustest.Start(t)
+	inspector, first, second := b.Connect("inspector"), b.Connect("bus"), b.Connect("bus")
+	published := 0
+	publish := func(reports, assets int) {
+		t.Helper()
+		for range reports {
+			if err := inspector.PublishReport(t.Context(), typical(published, assets)); err != nil {
+				t.Fatal(err)
+			}
+			published++
+		}
+	}
+	stored := func() uint64 {
+		s, err := rawJetStream(t, b).Stream(t.Context(), event.ReportStream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo().State.Bytes
+	}
+	background(t, func(ctx context.Context) error { return first.GuardReports(ctx, time.Millisecond, nil) })
+	awaitBacklog := func(guard *bus.Conn, reports, bytes uint64) {
+		t.Helper()
+		bustest.Await(t, fmt.Sprintf("%d reports of %d bytes to be unrecorded", reports, bytes), func() bool {
+			newest, _ := guard.Backlog()
+			return newest.Reports == reports && newest.Bytes == float64(bytes)
+		})
+	}
+	publish(200, 0)
+	awaitBacklog(first, 200, stored())
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		recordReports(ctx, b.Connect("recorder"), func([]event.Reported) error { return nil })
+	})
+	awaitBacklog(first, 0, 0)
+	stop()
+	wg.Wait()
+	before := stored()
+	publish(large, 200)
+	unrecorded := stored() - before
+	awaitBacklog(first, large, unrecorded)
+	background(t, func(ctx context.Context) error { return second.GuardReports(ctx, time.Millisecond, nil) })
+	awaitBacklog(second, large, unrecorded)
+
+	b.Lose(event.ReportStream)
+	b.Streams()
+	publish(3, 10)
+	awaitBacklog(first, 3, stored())
+	publish(1, 300)
+	awaitBacklog(second, 4, stored())
+}
+
 // A recorder that keeps up has requests accepted, however many are open, and however
 // full the stream is of reports that it has stored.
 func TestBacklogRefuses(t *testing.T) {

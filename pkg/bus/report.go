@@ -73,7 +73,7 @@ var lastPerSubject = jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.De
 // consumeDecoded decodes what an ordered consumer reads, and calls caughtUp when
 // nothing is pending.
 func consumeDecoded[T any](ctx context.Context, c *Conn, stream string, cfg jetstream.OrderedConsumerConfig, caughtUp func(), fn func(T)) error {
-	return c.consume(ctx, stream, cfg, func(pending uint64) {
+	return c.consume(ctx, stream, func() jetstream.OrderedConsumerConfig { return cfg }, func(pending uint64) {
 		if pending == 0 {
 			caughtUp()
 		}

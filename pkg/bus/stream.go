@@ -178,11 +178,12 @@ const (
 	aheadBytes    = 10 << 20
 )
 
-// consume calls fn for every message of an ordered consumer, from what cfg
+// consume calls fn for every message of an ordered consumer, from what begin
 // says, until ctx ends. After an error it starts over, so fn must expect
 // messages that it has seen.
-func (c *Conn) consume(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig, started func(pending uint64), fn func(jetstream.Msg)) error {
+func (c *Conn) consume(ctx context.Context, stream string, begin func() jetstream.OrderedConsumerConfig, started func(pending uint64), fn func(jetstream.Msg)) error {
 	for ctx.Err() == nil {
+		cfg := begin()
 		cfg.NamePrefix = c.cfg.Role + "-" + rand.Text() // see event.ConsumerCall
 		var s jetstream.Stream
 		var cons jetstream.Consumer
