@@ -358,7 +358,7 @@ func TestLostReportsAreNotified(t *testing.T) {
 	box.Systemctl(t, "start", "libra-recorder")
 	wantNotified(t, libra.Alarm{
 		ID: "lost", Scope: libra.ScopeComponent, Target: "libra-recorder", Severity: libra.Major,
-		Summary: "Reports are missing from the history, and from the bus: they are lost", Runbook: "#lost",
+		Summary: "Reports, alarms or notes are missing from the history, and from the bus: they are lost", Runbook: "#lost",
 	}, " reports, the newest gap found ", "; an alarm for 7 days, or until it is acknowledged")
 	harness.Await(t, "the gap in the alarm's timeline", 10*time.Second, func() bool {
 		_, body := box.Get(t, "/api/alarms/lost")
@@ -371,5 +371,5 @@ func TestLostReportsAreNotified(t *testing.T) {
 	if resp.Body.Close(); resp.StatusCode/100 != 2 {
 		t.Errorf("acknowledged with %s", resp.Status)
 	}
-	wantCleared(t, "libra-recorder", "No reports were lost that nobody has acknowledged")
+	wantCleared(t, "libra-recorder", "Nothing was lost that nobody has acknowledged")
 }

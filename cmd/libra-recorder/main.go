@@ -51,6 +51,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("reports_lost", r.Lost)
 	p.Count(event.LostCounter, r.LostAt)
 	p.Count(event.MissingCounter, r.Missing)
+	p.Count(event.MissingOthersCounter, r.MissingOthers)
 	p.Count("behind_since_unix", r.BehindSince)
 	p.Count("history_grown_bytes", r.Grown)
 	p.Count("prune_at_percent", func() int64 { return int64(s.pruneAt) })

@@ -17,18 +17,20 @@ import (
 type Keeper struct {
 	conn  *Conn
 	space Space
-	sizes map[string]int64 // of the streams when they were last there
+	sizes map[string]int64          // of the streams when they were last there
+	ends  map[string]event.Position // and their last messages
 }
 
 // KeepStreams returns a keeper of the streams, which has not looked at them yet.
 func (c *Conn) KeepStreams(space Space) *Keeper {
-	return &Keeper{conn: c, space: space, sizes: map[string]int64{}}
+	return &Keeper{conn: c, space: space, sizes: map[string]int64{}, ends: map[string]event.Position{}}
 }
 
-// Ensure is Conn.EnsureStreams, but for the size of a stream that was there and whose
-// size Space does not give: it is what it was.
+// Ensure is Conn.EnsureStreams, but for a stream that was there: where Space does not give
+// its size, that is what it was, and what is made again says how far the lost one had come.
 func (k *Keeper) Ensure(ctx context.Context) error {
 	space := k.space
+	space.ends = k.ends
 	if space.Keep {
 		space.sizes = k.sizes
 	}
@@ -44,7 +46,9 @@ func (k *Keeper) Lost(ctx context.Context) (lost []string, err error) {
 		s, why := k.conn.js.Stream(ctx, name)
 		switch {
 		case why == nil:
-			k.sizes[name] = s.CachedInfo().Config.MaxBytes
+			info := s.CachedInfo()
+			k.sizes[name] = info.Config.MaxBytes
+			k.ends[name] = event.Position{Created: info.Created, Sequence: info.State.LastSeq}
 		case errors.Is(why, jetstream.ErrStreamNotFound):
 			lost = append(lost, name)
 		default:

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,8 +40,8 @@ type Recording[T any] struct {
 	// position is of another incarnation of the stream. May be nil.
 	Began func(ctx context.Context, fresh bool)
 	// Lost is called with each gap in what is read, before Store is with what follows it:
-	// messages that the bus has discarded before they were recorded. May be nil: where
-	// the newest of a subject replaces the others, gaps are usual.
+	// messages that the bus has discarded before they were recorded, or has lost with the
+	// stream. May be nil: where the newest of a subject replaces the others, gaps are usual.
 	Lost func(event.Gap)
 	// Known returns the newest position that an earlier store is known to have had. It
 	// is asked where the position of the store is of another incarnation of the stream,
@@ -54,41 +53,6 @@ type Recording[T any] struct {
 	// Most is how many messages a batch has, for a reader with little memory:
 	// 256.
 	Most int
-}
-
-// gaps finds the gaps in what is read.
-type gaps struct {
-	after uint64 // the last sequence read; 0 where that is not known
-	known uint64 // the last that an earlier store has; 0 where that is not known
-}
-
-func (g *gaps) look(batch []jetstream.Msg, lost func(event.Gap)) {
-	for _, m := range batch {
-		meta, err := m.Metadata()
-		if err != nil || meta.Sequence.Stream <= g.after {
-			continue // delivered again
-		}
-		at, before := meta.Sequence.Stream, cmp.Or(g.after, g.known)
-		if before > 0 && at > before+1 && lost != nil {
-			lost(event.Gap{Count: at - before - 1, First: before + 1, Until: meta.Timestamp.UTC(), Found: time.Now().UTC()})
-		}
-		g.after = at
-	}
-}
-
-// gapsFrom begins to find gaps after the position of a store, in the incarnation of the
-// stream that was made at created.
-func (r Recording[T]) gapsFrom(from event.Position, created time.Time, fresh bool) *gaps {
-	if !fresh {
-		return &gaps{after: from.Sequence}
-	}
-	g := &gaps{}
-	if r.Known != nil {
-		if p := r.Known(); p.Created.Equal(created) {
-			g.known = p.Sequence
-		}
-	}
-	return g
 }
 
 func (r Recording[T]) most() int {
@@ -104,57 +68,63 @@ func (r Recording[T]) most() int {
 func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Recording[T]) error {
 	s, what := supervised{c, r.Loop}, "record stream "+stream
 	for ctx.Err() == nil {
-		var cons jetstream.Consumer
-		var created time.Time
 		var from event.Position
-		fresh := false
+		var b begun
 		err := s.retry(ctx, what, func() (err error) {
 			if from, err = r.From(ctx); err != nil {
 				return err
 			}
 			s.allow()
-			cons, created, fresh, err = c.consumerFrom(ctx, stream, subjects, r.Durable, from)
+			b, err = c.consumerFrom(ctx, stream, subjects, r.Durable, from)
 			return err
 		})
 		if err != nil {
 			return err
 		}
 		if r.Began != nil {
-			r.Began(ctx, fresh)
+			r.Began(ctx, b.fresh)
 		}
-		if err := pull(ctx, s, cons, created, r.gapsFrom(from, created, fresh), r); err != nil {
+		if err := pull(ctx, s, b.cons, b.created, r.gapsFrom(stream, from, b), r); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// consumerFrom makes the durable again, to begin after from; at the beginning,
-// where from is a place in another incarnation of the stream (fresh), or one
-// that the stream has not reached.
-func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable string, from event.Position) (cons jetstream.Consumer, created time.Time, fresh bool, err error) {
+// begun is a reader of a stream that begins after a position.
+type begun struct {
+	cons    jetstream.Consumer
+	created time.Time      // of the incarnation of the stream
+	fresh   bool           // the position is of another one, or one that it has not reached
+	lost    event.Position // where the incarnation before it ended, if the bus knows
+}
+
+// consumerFrom makes the durable again, to begin after from; at the beginning of a
+// stream that is fresh.
+func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable string, from event.Position) (b begun, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*callTime)
 	defer cancel()
 	s, err := c.js.Stream(ctx, stream)
 	if err != nil {
-		return nil, created, false, unavailable(err)
+		return b, unavailable(err)
 	}
 	info := s.CachedInfo()
-	fresh = !info.Created.Equal(from.Created) || from.Sequence > info.State.LastSeq
-	if fresh {
+	b.created, b.lost = info.Created, endOf(info.Config.Metadata)
+	b.fresh = !info.Created.Equal(from.Created) || from.Sequence > info.State.LastSeq
+	if b.fresh {
 		from.Sequence = 0
 	}
 	if err := s.DeleteConsumer(ctx, durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, created, false, unavailable(err)
+		return b, unavailable(err)
 	}
-	cons, err = s.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	b.cons, err = s.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second, MaxDeliver: -1, MaxAckPending: 2 * batchSize,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from.Sequence + 1, FilterSubject: subjects,
 	})
 	if err != nil {
-		return nil, created, false, unavailable(err)
+		return b, unavailable(err)
 	}
-	return cons, info.Created, fresh, nil
+	return b, nil
 }
 
 // pull stores batches until ctx ends (an error), or reading has to begin again

@@ -269,13 +269,15 @@ const (
 	WaitingSinceCounter = "watches_waiting_since_unix"
 )
 
-// LostAlarm is the alarm about reports that the history lacks for good. The recorder's
+// LostAlarm is the alarm about what the history lacks for good. The recorder's
 // heartbeats say when it found the newest gap that nobody has acknowledged (LostCounter,
-// unix time; 0 for none), and how many reports all of those have (MissingCounter).
+// unix time; 0 for none), how many reports all of those have (MissingCounter), and how many
+// transitions of alarms and notes (MissingOthersCounter).
 const (
-	LostAlarm      = "lost"
-	LostCounter    = "lost_at_unix"
-	MissingCounter = "reports_missing"
+	LostAlarm            = "lost"
+	LostCounter          = "lost_at_unix"
+	MissingCounter       = "reports_missing"
+	MissingOthersCounter = "alarms_and_notes_missing"
 )
 
 // PressureCounter is the counter of an inspector's heartbeats that says since when the
@@ -300,10 +302,12 @@ type Position struct {
 	Sequence uint64    // of the last message taken; 0 before the first
 }
 
-// Gap is what a stream no longer had when it was read.
+// Gap is what the bus no longer had of a stream when it was read.
 type Gap struct {
-	Count uint64
-	First uint64    // its sequence
-	Until time.Time // when the first message after it was stored
-	Found time.Time // when it was read
+	Stream  string
+	Created time.Time // when the incarnation of the stream was made that had it
+	Count   uint64
+	First   uint64    // its sequence
+	Until   time.Time // when the first message after it was stored, or the stream was made again
+	Found   time.Time // when it was read
 }

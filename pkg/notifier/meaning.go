@@ -38,7 +38,7 @@ var meanings = map[string]meaning{
 		"journalctl -u libra-recorder -n 50", "Behind",
 	},
 	"lost": {
-		"People who read the history: reports of that time are missing, and nobody can bring them back.",
+		"People who read the history: reports, alarms or notes of that time are missing, and nobody can bring them back.",
 		"libra alarms show lost, then libra alarms ack lost", "Raised",
 	},
 	"disk": {

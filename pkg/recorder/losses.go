@@ -6,12 +6,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"libra/pkg/bus"
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/store"
 )
 
-// Reports that the bus discards before they are recorded are a gap. It is stored in the
+// What the bus discards or loses before it is recorded is a gap. It is stored in the
 // transaction that stores what follows it, so that a kill neither loses nor repeats it,
 // and gets a note in the timeline of the alarm, which the watchdog raises by the
 // heartbeats.
@@ -21,24 +22,24 @@ const lostFor = 7 * 24 * time.Hour
 
 // losses is what is known of gaps.
 type losses struct {
-	// gaps were found and are not stored yet. They belong to the goroutine that records
-	// reports; one batch's at most.
-	gaps []event.Gap
-	// known is the newest position in the reports that a database of this recorder has
-	// had. Under Recorder.mu.
-	known event.Position
+	// known are the newest positions that a database of this recorder has had, by
+	// stream. Under Recorder.mu.
+	known map[string]event.Position
 
 	count   atomic.Int64 // reports, since the start
 	missing atomic.Pointer[store.Missing]
 	found   chan struct{} // gaps without a note may be there
 }
 
-// Lost counts the reports that the bus discarded before they were recorded, by what was
-// read since the start.
+// Lost counts the reports that the bus no longer had when they were to be recorded, by
+// what was read since the start.
 func (r *Recorder) Lost() int64 { return r.losses.count.Load() }
 
 // Missing counts the reports of the gaps of the last 7 days that nobody has acknowledged.
 func (r *Recorder) Missing() int64 { return r.missing().Reports }
+
+// MissingOthers counts the transitions of alarms and the notes of those gaps.
+func (r *Recorder) MissingOthers() int64 { return r.missing().Others }
 
 // LostAt is the unix time when the newest of those gaps was found; 0 for none.
 func (r *Recorder) LostAt() int64 {
@@ -56,54 +57,62 @@ func (r *Recorder) missing() store.Missing {
 	return *m
 }
 
-// findGap keeps a gap until it is stored with what follows it.
-func (r *Recorder) findGap(g event.Gap) { r.losses.gaps = append(r.losses.gaps, g) }
+// lost names what is lost with a stream.
+var lost = map[string]string{event.ReportStream: "reports", event.AlarmStream: "transitions of alarms", event.NoteStream: "notes"}
 
-// lastKnown is the newest position that a database is known to have had.
-func (r *Recorder) lastKnown() event.Position {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.losses.known
-}
-
-// beginReports begins to read reports after p: gaps after it are found again. Callers
-// hold mu.
-func (r *Recorder) beginReports(ctx context.Context, w *store.Writer, p event.Position) {
-	r.losses.gaps = nil
-	if p != (event.Position{}) {
-		r.losses.known = p
+// findGaps has a recording keep each gap until it is stored with what follows it.
+func (l *loop[T]) findGaps(r bus.Recording[T]) bus.Recording[T] {
+	r.Lost = func(g event.Gap) { l.gaps = append(l.gaps, g) }
+	r.Known = func() event.Position {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.losses.known[l.stream]
 	}
-	r.sumMissing(ctx, w)
+	return r
 }
 
-// storedReports accounts for the gaps that were stored with reports. Callers hold mu.
-func (r *Recorder) storedReports(ctx context.Context, w *store.Writer, after event.Position) {
-	r.losses.known = after
-	if len(r.losses.gaps) == 0 {
+// beginGaps begins to read after p: gaps after it are found again. Callers hold mu.
+func (l *loop[T]) beginGaps(ctx context.Context, w *store.Writer, p event.Position) {
+	l.gaps = nil
+	if p != (event.Position{}) {
+		l.losses.known[l.stream] = p
+	}
+	l.sumMissing(ctx, w)
+}
+
+// storedGaps accounts for the gaps that were stored with what came before after. Callers
+// hold mu.
+func (l *loop[T]) storedGaps(ctx context.Context, w *store.Writer, after event.Position) {
+	l.losses.known[l.stream] = after
+	if len(l.gaps) == 0 {
 		return
 	}
-	for _, g := range r.losses.gaps {
-		r.losses.count.Add(int64(g.Count))
-		r.log.Error("reports were lost: the bus discarded them before they were recorded", "count", g.Count, "first", g.First, "until", g.Until)
+	for _, g := range l.gaps {
+		if l.stream == event.ReportStream {
+			l.losses.count.Add(int64(g.Count))
+		}
+		l.log.Error(lost[l.stream]+" were lost: the bus no longer had them when they were to be recorded", "count", g.Count, "first", g.First, "until", g.Until)
 	}
-	r.losses.gaps = nil
-	r.sumMissing(ctx, w)
+	l.gaps = nil
+	l.sumMissing(ctx, w)
 	select {
-	case r.losses.found <- struct{}{}:
+	case l.losses.found <- struct{}{}:
 	default: // asked for already
 	}
 }
 
-// knowDamaged reads the position of a database that is damaged, as far as that can be
-// read, unless this process knows it already. Callers hold mu.
+// knowDamaged reads the positions of a database that is damaged, as far as they can be
+// read, but for those that this process knows already. Callers hold mu.
 func (r *Recorder) knowDamaged(ctx context.Context) {
-	if r.losses.known != (event.Position{}) {
-		return
-	}
 	damaged := store.NewReader(r.cfg.Path)
 	defer damaged.Close()
-	if p, err := damaged.Position(ctx, event.ReportStream); err == nil {
-		r.losses.known = p
+	for stream := range lost {
+		if _, known := r.losses.known[stream]; known {
+			continue
+		}
+		if p, err := damaged.Position(ctx, stream); err == nil && p != (event.Position{}) {
+			r.losses.known[stream] = p
+		}
 	}
 }
 
@@ -111,15 +120,15 @@ func (r *Recorder) knowDamaged(ctx context.Context) {
 func (r *Recorder) sumMissing(ctx context.Context, w *store.Writer) {
 	m, err := w.Missing(ctx, time.Now().Add(-lostFor))
 	if err != nil {
-		r.log.Warn("cannot read which reports are missing, retrying", "err", err)
+		r.log.Warn("cannot read what is missing, retrying", "err", err)
 		return
 	}
 	r.losses.missing.Store(&m)
 }
 
 // addNotes stores notes; an acknowledgement ends the alarm about the gaps before it.
-func (r *Recorder) addNotes(w *store.Writer, ctx context.Context, batch []libra.Note, after event.Position) error {
-	if err := w.AddNotes(ctx, batch, after); err != nil {
+func (r *Recorder) addNotes(w *store.Writer, ctx context.Context, batch []libra.Note, after event.Position, gaps ...event.Gap) error {
+	if err := w.AddNotes(ctx, batch, after, gaps...); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(batch, func(n libra.Note) bool { return n.Alarm == event.LostAlarm && n.Kind == libra.Acknowledged }) {
@@ -153,7 +162,7 @@ func (r *Recorder) noteLosses(ctx context.Context) {
 			}
 		}
 		if err != nil && ctx.Err() == nil {
-			r.log.Warn("cannot publish notes of the reports that are missing, retrying", "err", err)
+			r.log.Warn("cannot publish notes of what is missing, retrying", "err", err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -124,6 +125,69 @@ func TestLostReportsUntilAcknowledged(t *testing.T) {
 	s.awaitRecorded(8)
 	s.awaitLost(r, 1, 1)
 	bustest.Await(t, "its note, and the acknowledgement", func() bool { return len(s.notes()) == 3 })
+}
+
+// Transitions of alarms and notes that nobody can record any more, and reports that were
+// lost with their stream, are missed as well, each with a note.
+func TestLostAlarmsNotesAndStream(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	watchdog, web, keeper := s.b.Connect("watchdog"), s.b.Connect("web"), s.b.Connect("bus").KeepStreams(bus.Space{Bytes: 64 << 20})
+	transitions := 0
+	publish := func() {
+		t.Helper()
+		now := time.Now().UTC()
+		for range 4 {
+			transitions++
+			raised := libra.Transition{ID: fmt.Sprint("t", transitions), At: now, Alarm: libra.Alarm{ID: "bus", State: libra.Raised, Since: now}}
+			note := acknowledged("bus")
+			note.ID = fmt.Sprint("n", transitions)
+			if err := errors.Join(watchdog.PublishAlarm(t.Context(), raised), web.PublishNote(t.Context(), note)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.publish(4)
+	}
+	recorded := func(transitions, notes int) {
+		t.Helper()
+		bustest.Await(t, "alarms and notes to be recorded", func() bool {
+			t, alarmErr := s.read.Transitions(s.t.Context(), "bus", store.Mark{}, 99)
+			n, noteErr := s.read.Notes(s.t.Context(), "bus", store.Mark{}, 99)
+			return errors.Join(alarmErr, noteErr) == nil && len(t) == transitions && len(n) == notes
+		})
+	}
+	_, stop := s.run()
+	publish()
+	s.awaitRecorded(4)
+	recorded(4, 4)
+	stop()
+
+	publish()
+	s.b.Discard(event.AlarmStream, 8) // 5 to 7
+	s.b.Discard(event.NoteStream, 7)  // 5 and 6
+	if _, err := keeper.Lost(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.b.Lose(event.ReportStream) // with 5 to 8
+	if err := keeper.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := s.run()
+	s.publish(1)
+	s.awaitRecorded(5)
+	recorded(5, 6)
+	s.awaitLost(r, 4, 4)
+	bustest.Await(t, "5 others to be missing", func() bool { return r.MissingOthers() == 5 })
+	bustest.Await(t, "the notes", func() bool { return len(s.notes()) == 3 })
+	var texts []string
+	for _, n := range s.notes() {
+		texts = append(texts, n.Text)
+	}
+	for _, want := range []string{"4 reports are missing from ", "3 transitions are missing from ", "2 notes are missing from "} {
+		if !slices.ContainsFunc(texts, func(text string) bool { return strings.HasPrefix(text, want) }) {
+			t.Errorf("no note begins with %q: %q", want, texts)
+		}
+	}
 }
 
 // A database is damaged while the bus is so full of reports that it lacks that requests are

@@ -69,7 +69,7 @@ type Recorder struct {
 func New(cfg Config, conn *bus.Conn, log *slog.Logger, status func(string)) *Recorder {
 	return &Recorder{
 		cfg: cfg, conn: conn, log: log, status: status, turn: make(chan struct{}, 1), failing: map[string]bool{}, openStore: store.Open,
-		losses: losses{found: make(chan struct{}, 1)},
+		losses: losses{known: map[string]event.Position{}, found: make(chan struct{}, 1)},
 	}
 }
 
@@ -126,19 +126,16 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 		}
 	}
 	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, loop: loops.Reports, add: r.addReports}
-	recordReports := func() error {
-		recording := reports.recording(restored("newest reports", r.restoreReports))
-		recording.Lost, recording.Known = r.findGap, r.lastKnown
-		return r.conn.RecordReports(ctx, recording)
-	}
 	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, loop: loops.Alarms, add: (*store.Writer).AddAlarms}
 	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, loop: loops.Notes, add: r.addNotes}
-	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, loop: loops.Watches, add: (*store.Writer).AddWatches}
+	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, loop: loops.Watches, add: addWatches}
 	record := []func() error{
-		recordReports,
-		func() error { return r.conn.RecordAlarms(ctx, alarms.recording(nil)) },
 		func() error {
-			return r.conn.RecordNotes(ctx, notes.recording(restored("silences and notes on open alarms", r.restoreNotes)))
+			return r.conn.RecordReports(ctx, reports.findGaps(reports.recording(restored("newest reports", r.restoreReports))))
+		},
+		func() error { return r.conn.RecordAlarms(ctx, alarms.findGaps(alarms.recording(nil))) },
+		func() error {
+			return r.conn.RecordNotes(ctx, notes.findGaps(notes.recording(restored("silences and notes on open alarms", r.restoreNotes))))
 		},
 		func() error {
 			return r.conn.RecordWatches(ctx, watches.recording(restored("watches", r.restoreWatches)))
@@ -163,8 +160,9 @@ type loop[T any] struct {
 	*Recorder
 	stream string
 	loop   bus.Loop
-	add    func(*store.Writer, context.Context, []T, event.Position) error
-	opened int // the opening of the database that this loop's position is of
+	add    func(*store.Writer, context.Context, []T, event.Position, ...event.Gap) error
+	opened int         // the opening of the database that this loop's position is of
+	gaps   []event.Gap // were found and are not stored yet; those before and in one batch
 }
 
 func (l *loop[T]) recording(began func(context.Context, bool)) bus.Recording[T] {
@@ -176,8 +174,8 @@ func (l *loop[T]) from(ctx context.Context) (p event.Position, err error) {
 	err = l.write(ctx, l.stream, l.loop, func(w *store.Writer, opened int) error {
 		l.opened = opened
 		p, err = w.Position(ctx, l.stream)
-		if err == nil && l.stream == event.ReportStream {
-			l.beginReports(ctx, w, p)
+		if err == nil {
+			l.beginGaps(ctx, w, p)
 		}
 		return err
 	})
@@ -194,29 +192,38 @@ func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) er
 		if after == (event.Position{}) {
 			return nil
 		}
-		return l.add(w, ctx, batch, after)
+		if err := l.add(w, ctx, batch, after, l.gaps...); err != nil {
+			return err
+		}
+		l.storedGaps(ctx, w, after)
+		return nil
 	})
 }
 
-func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []event.Reported, after event.Position) error {
+func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []event.Reported, after event.Position, gaps ...event.Gap) error {
 	start := time.Now()
 	before, err := w.Used(ctx)
 	if err != nil {
 		return err
 	}
-	added, err := w.AddReports(ctx, batch, after, r.losses.gaps...)
+	added, err := w.AddReports(ctx, batch, after, gaps...)
 	if err != nil {
 		return err
 	}
 	if used, err := w.Used(ctx); err == nil { // else the next write shows what is wrong
 		r.grown.Add(max(0, used-before))
 	}
-	r.storedReports(ctx, w, after)
 	r.recorded.Add(int64(added))
 	for _, b := range batch {
 		r.log.Debug("report recorded", "request", b.Request.ID, "page", b.Request.Page, "outcome", b.Report.Outcome, "batch", len(batch), "dur", time.Since(start).Round(time.Microsecond))
 	}
 	return nil
+}
+
+// addWatches stores watches, of which only the newest counts: what is missing between them
+// is not missed.
+func addWatches(w *store.Writer, ctx context.Context, batch []event.Watch, after event.Position, _ ...event.Gap) error {
+	return w.AddWatches(ctx, batch, after)
 }
 
 // write runs do on a writer whose file is intact, opening and replacing it as

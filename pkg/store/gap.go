@@ -13,12 +13,14 @@ import (
 // mostGaps bounds the gaps that are kept: 200 kB.
 const mostGaps = 1000
 
-// addGap stores a gap in the reports of the incarnation of their stream that was made at
-// created, and forgets the oldest of too many.
-func addGap(ctx context.Context, tx *sql.Tx, created time.Time, g event.Gap) error {
-	id := fmt.Sprintf("%s-%d-%d", event.LostAlarm, created.UnixNano(), g.First)
-	_, err := tx.ExecContext(ctx, `INSERT INTO gap (id, found, until, first, reports) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		id, stamp(g.Found), stamp(g.Until), int64(g.First), int64(g.Count))
+// addGap stores a gap, once, and forgets the oldest of too many.
+func addGap(ctx context.Context, tx *sql.Tx, g event.Gap) error {
+	id := fmt.Sprintf("%s-%d-%d", event.LostAlarm, g.Created.UnixNano(), g.First) // of reports, as earlier versions have it
+	if g.Stream != event.ReportStream {
+		id += "-" + g.Stream
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO gap (id, found, until, first, reports, stream) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		id, stamp(g.Found), stamp(g.Until), int64(g.First), int64(g.Count), g.Stream)
 	if err != nil {
 		return err
 	}
@@ -29,6 +31,7 @@ func addGap(ctx context.Context, tx *sql.Tx, created time.Time, g event.Gap) err
 // Missing is what gaps have together.
 type Missing struct {
 	Reports int64
+	Others  int64     // transitions of alarms, and notes
 	Newest  time.Time // when the newest of the gaps was found; the zero time for none
 }
 
@@ -36,19 +39,23 @@ type Missing struct {
 // acknowledgement of their alarm.
 func (w *Writer) Missing(ctx context.Context, since time.Time) (m Missing, err error) {
 	var newest string
-	err = w.db.QueryRowContext(ctx, `SELECT coalesce(sum(reports), 0), coalesce(max(found), '') FROM gap
+	err = w.db.QueryRowContext(ctx, `SELECT coalesce(sum(reports) FILTER (WHERE stream = ?), 0), coalesce(sum(reports) FILTER (WHERE stream != ?), 0),
+			coalesce(max(found), '') FROM gap
 		WHERE found >= ? AND found > coalesce((SELECT max(at) FROM note WHERE alarm = ? AND kind = ?), '')`,
-		stamp(since), event.LostAlarm, libra.Acknowledged).Scan(&m.Reports, &newest)
+		event.ReportStream, event.ReportStream, stamp(since), event.LostAlarm, libra.Acknowledged).Scan(&m.Reports, &m.Others, &newest)
 	if err == nil && newest != "" {
 		m.Newest, err = time.Parse(timeFormat, newest)
 	}
 	return m, explain(w.path, err)
 }
 
+// missing names one of what can be missing, by its stream.
+var missing = map[string]string{event.ReportStream: "report", event.AlarmStream: "transition", event.NoteStream: "note"}
+
 // GapsWithoutNote lists the gaps that have no note in the timeline of their alarm yet, as
 // those notes are, the oldest first.
 func (w *Writer) GapsWithoutNote(ctx context.Context) (list []libra.Note, err error) {
-	rows, err := w.db.QueryContext(ctx, `SELECT id, found, until, first, reports FROM gap
+	rows, err := w.db.QueryContext(ctx, `SELECT id, found, until, first, reports, stream FROM gap
 		WHERE NOT EXISTS (SELECT 1 FROM note WHERE note.id = gap.id) ORDER BY found, first`)
 	if err != nil {
 		return nil, explain(w.path, err)
@@ -56,9 +63,9 @@ func (w *Writer) GapsWithoutNote(ctx context.Context) (list []libra.Note, err er
 	defer rows.Close()
 	for rows.Next() {
 		n := libra.Note{Kind: libra.Action, By: "libra-recorder", Alarm: event.LostAlarm}
-		var found, until string
-		var first, reports int64
-		if err := rows.Scan(&n.ID, &found, &until, &first, &reports); err != nil {
+		var found, until, stream string
+		var first, count int64
+		if err := rows.Scan(&n.ID, &found, &until, &first, &count, &stream); err != nil {
 			return nil, explain(w.path, err)
 		}
 		if n.At, err = time.Parse(timeFormat, found); err != nil {
@@ -68,8 +75,9 @@ func (w *Writer) GapsWithoutNote(ctx context.Context) (list []libra.Note, err er
 		if err != nil {
 			return nil, explain(w.path, err)
 		}
-		n.Text = fmt.Sprintf("%s from before %s, from number %d of the stream on: the bus had discarded what was not recorded",
-			libra.Plural(int(reports), "report is missing", "reports are missing"), libra.FormatTime(end), first)
+		what := missing[stream]
+		n.Text = fmt.Sprintf("%s from before %s, from number %d of stream %s on: the bus no longer had what was not recorded",
+			libra.Plural(int(count), what+" is missing", what+"s are missing"), libra.FormatTime(end), first, stream)
 		list = append(list, n)
 	}
 	return list, explain(w.path, rows.Err())

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +21,7 @@ func TestGaps(t *testing.T) {
 	w := openWriter(t, path)
 	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
 	gap := func(first uint64, found int) event.Gap {
-		return event.Gap{Count: 3, First: first, Until: at(found - 1), Found: at(found)}
+		return event.Gap{Stream: event.ReportStream, Created: start, Count: 3, First: first, Until: at(found - 1), Found: at(found)}
 	}
 	add := func(sequence uint64, gaps ...event.Gap) {
 		t.Helper()
@@ -58,7 +60,7 @@ func TestGaps(t *testing.T) {
 		t.Fatalf("%+v, %v", notes, err)
 	}
 	if n := notes[0]; n.Alarm != event.LostAlarm || !n.At.Equal(at(1)) ||
-		n.Text != "3 reports are missing from before "+libra.FormatTime(at(0))+", from number 4 of the stream on: the bus had discarded what was not recorded" {
+		n.Text != "3 reports are missing from before "+libra.FormatTime(at(0))+", from number 4 of stream REPORTS on: the bus no longer had what was not recorded" {
 		t.Errorf("%+v", n)
 	}
 	other := libra.Note{ID: "a", Kind: libra.Acknowledged, At: at(9), Alarm: "bus"}
@@ -68,6 +70,18 @@ func TestGaps(t *testing.T) {
 	}
 	want(0, store.Missing{Reports: 3, Newest: at(2)})
 	if notes, err := w.GapsWithoutNote(t.Context()); err != nil || len(notes) != 1 {
+		t.Errorf("%+v, %v", notes, err)
+	}
+	alarms, notesGap := gap(4, 3), gap(4, 4)
+	alarms.Stream, notesGap.Stream, notesGap.Count = event.AlarmStream, event.NoteStream, 1
+	if err := errors.Join(w.AddAlarms(t.Context(), nil, event.Position{Created: start, Sequence: 7}, alarms),
+		w.AddNotes(t.Context(), nil, event.Position{Created: start, Sequence: 5}, notesGap)); err != nil {
+		t.Fatal(err)
+	}
+	want(0, store.Missing{Reports: 3, Others: 4, Newest: at(4)})
+	notes, err = w.GapsWithoutNote(t.Context())
+	if err != nil || len(notes) != 3 || !strings.HasPrefix(notes[1].Text, "3 transitions are missing from ") ||
+		!strings.HasPrefix(notes[2].Text, "1 note is missing from ") || !strings.Contains(notes[2].Text, " of stream NOTES on") {
 		t.Errorf("%+v, %v", notes, err)
 	}
 	for n := range 40 {

@@ -27,12 +27,7 @@ func (w *Writer) AddReports(ctx context.Context, reports []event.Reported, after
 			}
 			added += n
 		}
-		for _, g := range gaps {
-			if err := addGap(ctx, tx, after.Created, g); err != nil {
-				return fmt.Errorf("store gap before report %d: %w", g.First+g.Count, err)
-			}
-		}
-		return setPosition(ctx, tx, event.ReportStream, after)
+		return setPlace(ctx, tx, event.ReportStream, after, gaps)
 	})
 	if err != nil {
 		return 0, explain(w.path, err)
@@ -85,6 +80,16 @@ func (w *Writer) Position(ctx context.Context, stream string) (p event.Position,
 		p.Created, err = time.Parse(timeFormat, created)
 	}
 	return p, explain(w.path, err)
+}
+
+// setPlace stores the position of a stream, and the gaps before it.
+func setPlace(ctx context.Context, tx *sql.Tx, stream string, after event.Position, gaps []event.Gap) error {
+	for _, g := range gaps {
+		if err := addGap(ctx, tx, g); err != nil {
+			return fmt.Errorf("store gap of stream %s before number %d: %w", g.Stream, g.First+g.Count, err)
+		}
+	}
+	return setPosition(ctx, tx, stream, after)
 }
 
 func setPosition(ctx context.Context, tx *sql.Tx, stream string, p event.Position) error {

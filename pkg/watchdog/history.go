@@ -25,15 +25,15 @@ func (w *Watchdog) behindProbe(t Target) *probe {
 	}
 }
 
-// lostProbe judges what the recorder says of reports that the history lacks for good. The
+// lostProbe judges what the recorder says of what the history lacks for good. The
 // recorder ends it: by an acknowledgement, or 7 days after the newest gap.
 func (w *Watchdog) lostProbe(t Target) *probe {
 	return &probe{
 		alarm: libra.Alarm{
 			ID: event.LostAlarm, Scope: libra.ScopeComponent, Target: t.Component, Severity: libra.Major,
-			Summary: "Reports are missing from the history, and from the bus: they are lost", Runbook: "#lost",
+			Summary: "Reports, alarms or notes are missing from the history, and from the bus: they are lost", Runbook: "#lost",
 		},
-		recovered: "No reports were lost that nobody has acknowledged",
+		recovered: "Nothing was lost that nobody has acknowledged",
 		check: func(_ context.Context, p *probe) Reading {
 			unix, _, arriving := w.heartbeats.counter(t, event.LostCounter)
 			if !arriving {
@@ -43,8 +43,12 @@ func (w *Watchdog) lostProbe(t Target) *probe {
 				return Reading{Verdict: Pass}
 			}
 			missing, _, _ := w.heartbeats.counter(t, event.MissingCounter)
+			what := libra.Several(int(missing), "report")
+			if others, _, _ := w.heartbeats.counter(t, event.MissingOthersCounter); others > 0 {
+				what += " and " + libra.Plural(int(others), "alarm or note", "alarms or notes")
+			}
 			return p.fail("%s, the newest gap found %s; an alarm for 7 days, or until it is acknowledged",
-				libra.Several(int(missing), "report"), libra.FormatTime(time.Unix(unix, 0).UTC()))
+				what, libra.FormatTime(time.Unix(unix, 0).UTC()))
 		},
 	}
 }

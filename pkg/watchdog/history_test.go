@@ -111,7 +111,7 @@ func TestLostReports(t *testing.T) {
 		r.cfg.Expect = []watchdog.Target{{Component: "libra-recorder"}}
 		lost := func(at, reports int64) {
 			r.set(func() {
-				r.heartbeat.Counters = map[string]int64{event.LostCounter: at, event.MissingCounter: reports}
+				r.heartbeat.Counters = map[string]int64{event.LostCounter: at, event.MissingCounter: reports, event.MissingOthersCounter: min(reports, 1)}
 			})
 		}
 		lost(0, 0)
@@ -122,7 +122,7 @@ func TestLostReports(t *testing.T) {
 		lost(at.Unix(), 476)
 		r.advance(10, true)
 		r.wantStored("11 lost raised major")
-		if want := "476 reports, the newest gap found " + libra.FormatTime(at) + "; an alarm for 7 days, or until it is acknowledged"; r.evidence(0) != want {
+		if want := "476 reports and 1 alarm or note, the newest gap found " + libra.FormatTime(at) + "; an alarm for 7 days, or until it is acknowledged"; r.evidence(0) != want {
 			t.Errorf("evidence %q, want %q", r.evidence(0), want)
 		}
 		r.advance(10, false)

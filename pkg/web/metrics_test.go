@@ -97,6 +97,8 @@ func counterName(t *testing.T, arg ast.Expr) string {
 			return event.LostCounter
 		case "MissingCounter":
 			return event.MissingCounter
+		case "MissingOthersCounter":
+			return event.MissingOthersCounter
 		case "PressureCounter":
 			return event.PressureCounter
 		case "BehindCounter":
