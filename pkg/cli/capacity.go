@@ -126,7 +126,7 @@ func (r *runner) writeCapacity(a *capacityAnswer) {
 	r.writeQueue(a)
 	r.writeGrowth(a)
 	for _, text := range a.Warnings {
-		fmt.Fprintf(r.out, "%s %s\n", r.screen.paint(yellow, "soon full:"), printable(text))
+		fmt.Fprintf(r.out, "%s %s\n", r.screen.paint(yellow, "warning:"), printable(text))
 	}
 	fmt.Fprintln(r.out)
 	t := table{columns: []column{left("STAGE"), right("IN USE"), right("RATE"), right("SERVICE TIME"), right("IN PROGRESS").goes(1), right("SLOTS").goes(2), right("AT MOST").goes(3)}}
