@@ -33,7 +33,7 @@ func (w *Watchdog) lostProbe(t Target) *probe {
 			ID: event.LostAlarm, Scope: libra.ScopeComponent, Target: t.Component, Severity: libra.Major,
 			Summary: "Reports, alarms or notes are missing from the history, and from the bus: they are lost", Runbook: "#lost",
 		},
-		recovered: "Nothing was lost that nobody has acknowledged",
+		recovered: "What was lost is acknowledged, or 7 days old",
 		check: func(_ context.Context, p *probe) Reading {
 			unix, _, arriving := w.heartbeats.counter(t, event.LostCounter)
 			if !arriving {
