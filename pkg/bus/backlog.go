@@ -151,6 +151,10 @@ func (s supervised) look(ctx context.Context) (Backlog, error) {
 		return newest, nil
 	}
 	after := max(min(b.recorded, state.LastSeq), state.FirstSeq-1)
+	if b.weights != nil && b.weights.begins() > after { // the recorder has begun again further back
+		b.weights.end()
+		b.weights = nil
+	}
 	if b.weights == nil {
 		b.weights = s.weigh(all, after)
 	}
@@ -159,13 +163,17 @@ func (s supervised) look(ctx context.Context) (Backlog, error) {
 }
 
 // weigh sums up what a stream has after a sequence, and what open requests will add. A report
-// whose size is not known yet counts as one of the mean size of all.
+// whose size is not known yet counts as one of the mean size of such.
 func (b *Backlog) weigh(state jetstream.StreamState, after uint64, sizes *weights, open uint64) {
 	known, from, until := sizes.after(after)
 	from, until = max(from, after), min(max(until, after), state.LastSeq)
 	mean := float64(state.Bytes) / float64(state.Msgs)
+	other := mean
+	if n := float64(state.Msgs) - float64(until-from); n > 0 {
+		other = max(0, float64(state.Bytes)-float64(known)) / n
+	}
 	b.Reports = state.LastSeq - after
-	b.Bytes = float64(known) + mean*float64(from-after+state.LastSeq-until)
+	b.Bytes = float64(known) + other*float64(from-after+state.LastSeq-until)
 	if b.Reports > 0 {
 		mean = max(mean, b.Bytes/float64(b.Reports))
 	}

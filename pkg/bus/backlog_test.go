@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -135,6 +136,16 @@ func TestBacklogIsOfTheUnrecorded(t *testing.T) {
 	awaitBacklog(first, large, unrecorded)
 	background(t, func(ctx context.Context) error { return second.GuardReports(ctx, time.Millisecond, nil) })
 	awaitBacklog(second, large, unrecorded)
+
+	// A new database begins at the beginning, and does not get far.
+	ctx, stop = context.WithCancel(t.Context())
+	wg.Go(func() {
+		recordReports(ctx, b.Connect("recorder"), func([]event.Reported) error { return errors.New("full") })
+	})
+	awaitBacklog(first, 200+large, stored())
+	awaitBacklog(second, 200+large, stored())
+	stop()
+	wg.Wait()
 
 	b.Lose(event.ReportStream)
 	b.Streams()

@@ -2,7 +2,9 @@ package bus
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,33 +15,48 @@ import (
 // gaps finds the gaps in what is read of one incarnation of a stream.
 type gaps struct {
 	stream  string
-	created time.Time // of the incarnation
-	after   uint64    // the last sequence read; 0 where that is not known
-	known   uint64    // the last that an earlier store has; 0 where that is not known
+	created time.Time       // of the incarnation
+	after   uint64          // the last sequence read; 0 where that is not known
+	known   uint64          // the last that an earlier store has; 0 where that is not known
+	whole   bool            // the store is to have all of it, from the first message on
+	doubted *event.Position // see doubts
 }
 
-func (g *gaps) look(batch []jetstream.Msg, lost func(event.Gap)) {
+// in returns the gaps before and between messages, and the last sequence then.
+func (g *gaps) in(batch []jetstream.Msg) (found []event.Gap, last uint64) {
+	last = g.after
 	for _, m := range batch {
 		meta, err := m.Metadata()
-		if err != nil || meta.Sequence.Stream <= g.after {
+		if err != nil || meta.Sequence.Stream <= last {
 			continue // delivered again
 		}
-		at, before := meta.Sequence.Stream, cmp.Or(g.after, g.known)
-		if before > 0 && at > before+1 && lost != nil {
-			lost(gapAfter(g.stream, event.Position{Created: g.created, Sequence: before}, at-before-1, meta.Timestamp))
+		at, before := meta.Sequence.Stream, cmp.Or(last, g.known)
+		if (before > 0 || g.whole) && at > before+1 {
+			found = append(found, gapAfter(g.stream, event.Position{Created: g.created, Sequence: before}, at-before-1, meta.Timestamp))
 		}
-		g.after = at
+		last = at
 	}
+	return found, last
+}
+
+// doubts reports whether to read again before gaps are believed, of which this is the last:
+// a message that was on its way when the bus stopped comes again only after those behind it.
+func (g *gaps) doubts(last event.Gap) bool {
+	if g.doubted.Created.Equal(g.created) && last.First <= g.doubted.Sequence {
+		return false
+	}
+	*g.doubted = event.Position{Created: g.created, Sequence: last.First}
+	return true
 }
 
 func gapAfter(stream string, last event.Position, count uint64, until time.Time) event.Gap {
-	return event.Gap{Stream: stream, Created: last.Created, Count: count, First: last.Sequence + 1, Until: until.UTC(), Found: time.Now().UTC()}
+	return event.Gap{Stream: stream, Created: last.Created, Count: count, First: last.Sequence + 1, Until: until.UTC()}
 }
 
 // gapsFrom begins to find gaps after the position of a store, which is from. What the
-// store lacks of the incarnation before, which the bus has lost, is one.
-func (r Recording[T]) gapsFrom(stream string, from event.Position, b begun) *gaps {
-	g := &gaps{stream: stream, created: b.created}
+// store lacks of the incarnations that the bus has lost since is one of each.
+func (r Recording[T]) gapsFrom(stream string, from event.Position, b begun, doubted *event.Position) *gaps {
+	g := &gaps{stream: stream, created: b.created, doubted: doubted}
 	if !b.fresh {
 		g.after = from.Sequence
 		return g
@@ -51,40 +68,71 @@ func (r Recording[T]) gapsFrom(stream string, from event.Position, b begun) *gap
 	if known.Created.Equal(b.created) {
 		g.known = known.Sequence
 	}
-	if !from.Created.Equal(b.lost.Created) {
-		from = known
-	}
-	if from.Created.Equal(b.lost.Created) && b.lost.Sequence > from.Sequence && r.Lost != nil {
-		r.Lost(gapAfter(stream, from, b.lost.Sequence-from.Sequence, b.created))
+	for _, last := range []event.Position{from, known} {
+		if lost := gapsOf(stream, last, b); !g.whole && lost != nil && r.Lost != nil && !r.Republished {
+			g.whole = true
+			for _, gap := range lost {
+				r.Lost(gap)
+			}
+		}
 	}
 	return g
 }
 
-// Where an incarnation of a stream ended that the bus has lost is in the metadata of the
-// next one.
-const (
-	endCreated  = "libra-lost-created"
-	endSequence = "libra-lost-sequence"
-)
-
-// endMetadata is how a stream says where the incarnation before it ended; nil where that is
-// not known, or had nothing.
-func endMetadata(end event.Position) map[string]string {
-	if end.Sequence == 0 {
+// gapsOf returns what a store that has all up to last lacks of the incarnations that were
+// lost since; nil where last is in none of them.
+func gapsOf(stream string, last event.Position, b begun) []event.Gap {
+	at := slices.IndexFunc(b.lost, func(end event.Position) bool { return end.Created.Equal(last.Created) })
+	if at < 0 {
 		return nil
 	}
-	return map[string]string{endCreated: end.Created.UTC().Format(time.RFC3339Nano), endSequence: strconv.FormatUint(end.Sequence, 10)}
+	list := []event.Gap{}
+	for _, end := range b.lost[at:] {
+		if end.Sequence > last.Sequence {
+			list = append(list, gapAfter(stream, event.Position{Created: end.Created, Sequence: last.Sequence}, end.Sequence-last.Sequence, b.created))
+		}
+		last = event.Position{}
+	}
+	return list
 }
 
-// endOf reads it; the zero position where it is not there.
-func endOf(metadata map[string]string) (end event.Position) {
-	created, err := time.Parse(time.RFC3339Nano, metadata[endCreated])
-	if err != nil {
-		return event.Position{}
+// Where incarnations of a stream ended that the bus has lost is in the metadata of the next
+// one: mostEnds at most, the oldest first.
+const (
+	endsKey  = "libra-lost"
+	mostEnds = 4
+)
+
+// endsMetadata is how a stream says it; nil for none.
+func endsMetadata(ends []event.Position) map[string]string {
+	if len(ends) == 0 {
+		return nil
 	}
-	sequence, err := strconv.ParseUint(metadata[endSequence], 10, 64)
-	if err != nil {
-		return event.Position{}
+	var list []string
+	for _, end := range ends[max(0, len(ends)-mostEnds):] {
+		list = append(list, end.Created.UTC().Format(time.RFC3339Nano)+"/"+strconv.FormatUint(end.Sequence, 10))
 	}
-	return event.Position{Created: created, Sequence: sequence}
+	return map[string]string{endsKey: strings.Join(list, " ")}
+}
+
+// endsOf reads it. What is not of that form is left out.
+func endsOf(metadata map[string]string) (ends []event.Position) {
+	for text := range strings.FieldsSeq(metadata[endsKey]) {
+		created, sequence, _ := strings.Cut(text, "/")
+		at, err := time.Parse(time.RFC3339Nano, created)
+		n, numErr := strconv.ParseUint(sequence, 10, 64)
+		if err == nil && numErr == nil {
+			ends = append(ends, event.Position{Created: at, Sequence: n})
+		}
+	}
+	return ends
+}
+
+// endsWith are those of a stream, and of what it has now.
+func endsWith(info *jetstream.StreamInfo) []event.Position {
+	ends := endsOf(info.Config.Metadata)
+	if info.State.LastSeq > 0 {
+		ends = append(ends, event.Position{Created: info.Created, Sequence: info.State.LastSeq})
+	}
+	return ends
 }

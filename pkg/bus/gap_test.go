@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
@@ -22,7 +23,10 @@ type gapSite struct {
 	mu        sync.Mutex
 	at        event.Position // under mu
 	got       int            // under mu
+	found     []event.Gap    // under mu; before what is stored next
 	lost      []event.Gap    // under mu
+	store     func()         // before a batch is stored; nil for nothing
+	most      int            // reports of a batch; 0 for as many as there are
 }
 
 func (s *gapSite) publish(more int) {
@@ -46,14 +50,22 @@ func (s *gapSite) record(want int) {
 	defer cancel()
 	wg.Go(func() {
 		recorder.RecordReports(ctx, bus.Recording[event.Reported]{
-			Durable: bus.RecorderDurable,
-			From:    func(context.Context) (event.Position, error) { s.mu.Lock(); defer s.mu.Unlock(); return s.at, nil },
-			Lost:    func(g event.Gap) { s.mu.Lock(); defer s.mu.Unlock(); s.lost = append(s.lost, g) },
+			Durable: bus.RecorderDurable, Most: s.most,
+			From: func(context.Context) (event.Position, error) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.found = nil
+				return s.at, nil
+			},
+			Lost: func(g event.Gap) { s.mu.Lock(); defer s.mu.Unlock(); s.found = append(s.found, g) },
 			Store: func(_ context.Context, batch []event.Reported, after event.Position) error {
+				if s.store != nil {
+					s.store()
+				}
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				if len(batch) > 0 {
-					s.got, s.at = s.got+len(batch), after
+					s.got, s.at, s.lost, s.found = s.got+len(batch), after, append(s.lost, s.found...), nil
 				}
 				return nil
 			},
@@ -115,16 +127,67 @@ func TestUnrecordedOfALostStreamAreAGap(t *testing.T) {
 	if len(s.lost) > 1 {
 		t.Errorf("found again: %+v", s.lost)
 	}
+
+	// Three losses in a row, the second of a stream that had nothing yet; and then the bus
+	// discards the first of what it has.
+	s.publish(2)
+	lose()
+	lose()
+	s.publish(3)
+	lose()
+	s.publish(4)
+	s.b.Discard(event.ReportStream, 3)
+	s.lost = nil
+	s.record(9)
+	report := func(count, first uint64) event.Gap {
+		return event.Gap{Stream: event.ReportStream, Count: count, First: first}
+	}
+	wantGaps(t, s.lost, report(2, 4), report(3, 1), report(2, 1))
+}
+
+// A report that was on its way to a recorder is delivered again after those behind it. It is
+// no gap, and no position passes it.
+func TestLateReportIsNoGap(t *testing.T) {
+	t.Parallel()
+	const reports = 20
+	s := gapSite{t: t, b: bustest.Start(t), most: 1} // it reads ahead a handful
+	s.publish(reports)
+	js := rawJetStream(t, s.b)
+	late := uint64(0)
+	s.store = sync.OnceFunc(func() { // while it reads no more, another one takes the next
+		cons, err := js.Consumer(t.Context(), event.ReportStream, bus.RecorderDurable)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		batch, err := cons.Fetch(1, jetstream.FetchMaxWait(5*time.Second))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for m := range batch.Messages() {
+			if meta, err := m.Metadata(); err == nil {
+				late = meta.Sequence.Stream
+			}
+		}
+	})
+	s.record(reports)
+	if late < 2 || late >= reports {
+		t.Errorf("report %d of %d was late", late, reports)
+	}
+	if len(s.lost) != 0 || s.at.Sequence != reports {
+		t.Errorf("%+v; recorded up to %d", s.lost, s.at.Sequence)
+	}
 }
 
 // wantGaps compares gaps; each has times.
 func wantGaps(t *testing.T, got []event.Gap, want ...event.Gap) {
 	t.Helper()
 	for i, g := range got {
-		if g.Until.IsZero() || g.Found.IsZero() || g.Created.IsZero() {
+		if g.Until.IsZero() || g.Created.IsZero() {
 			t.Errorf("the gap has no times: %+v", g)
 		}
-		got[i].Until, got[i].Found, got[i].Created = time.Time{}, time.Time{}, time.Time{}
+		got[i].Until, got[i].Created = time.Time{}, time.Time{}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -17,13 +17,13 @@ import (
 type Keeper struct {
 	conn  *Conn
 	space Space
-	sizes map[string]int64          // of the streams when they were last there
-	ends  map[string]event.Position // and their last messages
+	sizes map[string]int64            // of the streams when they were last there
+	ends  map[string][]event.Position // and where they ended, with those that they replaced
 }
 
 // KeepStreams returns a keeper of the streams, which has not looked at them yet.
 func (c *Conn) KeepStreams(space Space) *Keeper {
-	return &Keeper{conn: c, space: space, sizes: map[string]int64{}, ends: map[string]event.Position{}}
+	return &Keeper{conn: c, space: space, sizes: map[string]int64{}, ends: map[string][]event.Position{}}
 }
 
 // Ensure is Conn.EnsureStreams, but for a stream that was there: where Space does not give
@@ -48,7 +48,7 @@ func (k *Keeper) Lost(ctx context.Context) (lost []string, err error) {
 		case why == nil:
 			info := s.CachedInfo()
 			k.sizes[name] = info.Config.MaxBytes
-			k.ends[name] = event.Position{Created: info.Created, Sequence: info.State.LastSeq}
+			k.ends[name] = endsWith(info)
 		case errors.Is(why, jetstream.ErrStreamNotFound):
 			lost = append(lost, name)
 		default:

@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -41,8 +40,11 @@ type Recording[T any] struct {
 	Began func(ctx context.Context, fresh bool)
 	// Lost is called with each gap in what is read, before Store is with what follows it:
 	// messages that the bus has discarded before they were recorded, or has lost with the
-	// stream. May be nil: where the newest of a subject replaces the others, gaps are usual.
+	// stream. After From it is called again with those before what is not stored. May be nil:
+	// where the newest of a subject replaces the others, gaps are usual.
 	Lost func(event.Gap)
+	// Republished says that others publish again what a lost stream held: it is no gap.
+	Republished bool
 	// Known returns the newest position that an earlier store is known to have had. It
 	// is asked where the position of the store is of another incarnation of the stream,
 	// or zero: what the bus has discarded after the known one is a gap. May be nil.
@@ -67,6 +69,7 @@ func (r Recording[T]) most() int {
 // what the store lacks is read again, and what it has is not.
 func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Recording[T]) error {
 	s, what := supervised{c, r.Loop}, "record stream "+stream
+	var doubted event.Position
 	for ctx.Err() == nil {
 		var from event.Position
 		var b begun
@@ -84,7 +87,7 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 		if r.Began != nil {
 			r.Began(ctx, b.fresh)
 		}
-		if err := pull(ctx, s, b.cons, b.created, r.gapsFrom(stream, from, b), r); err != nil {
+		if err := pull(ctx, s, b.cons, r.gapsFrom(stream, from, b, &doubted), r); err != nil {
 			return err
 		}
 	}
@@ -94,9 +97,9 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 // begun is a reader of a stream that begins after a position.
 type begun struct {
 	cons    jetstream.Consumer
-	created time.Time      // of the incarnation of the stream
-	fresh   bool           // the position is of another one, or one that it has not reached
-	lost    event.Position // where the incarnation before it ended, if the bus knows
+	created time.Time        // of the incarnation of the stream
+	fresh   bool             // the position is of another one, or one that it has not reached
+	lost    []event.Position // where those before it ended, as far as the bus knows
 }
 
 // consumerFrom makes the durable again, to begin after from; at the beginning of a
@@ -109,7 +112,7 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable strin
 		return b, unavailable(err)
 	}
 	info := s.CachedInfo()
-	b.created, b.lost = info.Created, endOf(info.Config.Metadata)
+	b.created, b.lost = info.Created, endsOf(info.Config.Metadata)
 	b.fresh = !info.Created.Equal(from.Created) || from.Sequence > info.State.LastSeq
 	if b.fresh {
 		from.Sequence = 0
@@ -129,7 +132,7 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable strin
 
 // pull stores batches until ctx ends (an error), or reading has to begin again
 // (nil).
-func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, created time.Time, seen *gaps, r Recording[T]) error {
+func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, seen *gaps, r Recording[T]) error {
 	room := semaphore.NewWeighted(batchBytes)
 	msgs := make(chan received, r.most())
 	reading, end := context.WithCancel(ctx)
@@ -168,17 +171,33 @@ func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, cre
 			}
 		case m := <-msgs:
 			batch, takes := drain(m, msgs, r.most())
-			seen.look(batch, r.Lost)
-			err := s.store(ctx, batch, created, decoder(s.Conn, r.Store))
+			again, err := take(ctx, s, batch, seen, r)
 			room.Release(takes)
-			if errors.Is(err, ErrRewind) {
-				return nil
-			}
-			if err != nil {
+			if again || err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// take stores a batch; again says that reading has to begin again instead.
+func take[T any](ctx context.Context, s supervised, batch []jetstream.Msg, seen *gaps, r Recording[T]) (again bool, err error) {
+	found, last := seen.in(batch)
+	if len(found) > 0 && r.Lost != nil {
+		if seen.doubts(found[len(found)-1]) {
+			s.log.Warn("messages are missing, reading again", "stream", seen.stream, "first", found[0].First)
+			return true, nil
+		}
+		for _, g := range found {
+			r.Lost(g)
+		}
+	}
+	seen.after = last
+	err = s.store(ctx, batch, event.Position{Created: seen.created, Sequence: last}, decoder(s.Conn, r.Store))
+	if errors.Is(err, ErrRewind) {
+		return true, nil
+	}
+	return false, err
 }
 
 // consumerLost reports that the bus has no such consumer: it has lost its store.
@@ -223,16 +242,12 @@ func decoder[T any](c *Conn, store func(context.Context, []T, event.Position) er
 	}
 }
 
-// store calls do with a batch until it succeeds, and acknowledges the batch.
-func (s supervised) store(ctx context.Context, batch []jetstream.Msg, created time.Time, do func(context.Context, []jetstream.Msg, event.Position) error) error {
-	last, err := batch[len(batch)-1].Metadata()
-	if err != nil {
-		return fmt.Errorf("read position: %w", err)
-	}
-	after := event.Position{Created: created, Sequence: last.Sequence.Stream}
+// store calls do with a batch, and the position after it, until it succeeds, and
+// acknowledges the batch.
+func (s supervised) store(ctx context.Context, batch []jetstream.Msg, after event.Position, do func(context.Context, []jetstream.Msg, event.Position) error) error {
 	var rewind error
 	first := true
-	err = s.retry(ctx, "store messages", func() error {
+	err := s.retry(ctx, "store messages", func() error {
 		for _, m := range batch {
 			if !first {
 				_ = m.InProgress() // lost with the connection: then it is redelivered

@@ -90,8 +90,8 @@ type Space struct {
 	Keep bool
 	// sizes are those that streams had which are not there any more, with Keep.
 	sizes map[string]int64
-	// ends are the last messages of streams that are not there any more.
-	ends map[string]event.Position
+	// ends are where streams ended that are not there any more.
+	ends map[string][]event.Position
 }
 
 // EnsureStreams creates the streams and the lanes of requests, or updates them to what
@@ -115,7 +115,7 @@ func (c *Conn) ensureStream(ctx context.Context, cfg jetstream.StreamConfig, spa
 	switch {
 	case err == nil:
 		cfg.FirstSeq = old.CachedInfo().Config.FirstSeq
-		cfg.Metadata = endMetadata(endOf(old.CachedInfo().Config.Metadata))
+		cfg.Metadata = endsMetadata(endsOf(old.CachedInfo().Config.Metadata))
 		if space.Keep {
 			cfg.MaxBytes = old.CachedInfo().Config.MaxBytes
 		}
@@ -127,7 +127,7 @@ func (c *Conn) ensureStream(ctx context.Context, cfg jetstream.StreamConfig, spa
 			// of it acknowledges by number, and would remove another one here.
 			cfg.FirstSeq = uint64(time.Now().UnixMilli())
 		}
-		cfg.Metadata = endMetadata(space.ends[cfg.Name])
+		cfg.Metadata = endsMetadata(space.ends[cfg.Name])
 		if size := space.sizes[cfg.Name]; space.Keep && size != 0 {
 			cfg.MaxBytes = size
 		}

@@ -56,8 +56,9 @@ func (w *weights) add(sequence, bytes uint64) {
 	w.marks = append(w.marks, w.last)
 }
 
-// after returns the sum of what comes after a sequence, or after a mark shortly before it;
-// which sequences it is of: those after from, up to until; and forgets what is before.
+// after returns the sum of what comes after a sequence, or after a mark shortly before it,
+// or all that is known; which sequences it is of: those after from, up to until; and forgets
+// what is before.
 func (w *weights) after(sequence uint64) (bytes, from, until uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,6 +72,13 @@ func (w *weights) after(sequence uint64) (bytes, from, until uint64) {
 	}
 	w.marks = slices.Delete(w.marks, 0, i)
 	return w.last.bytes - w.marks[0].bytes, w.marks[0].sequence, w.last.sequence
+}
+
+// begins is the sequence after which sums are known.
+func (w *weights) begins() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.marks[0].sequence
 }
 
 // newest is the sequence of the last message that was added.

@@ -309,5 +309,4 @@ type Gap struct {
 	Count   uint64
 	First   uint64    // its sequence
 	Until   time.Time // when the first message after it was stored, or the stream was made again
-	Found   time.Time // when it was read
 }

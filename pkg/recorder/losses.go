@@ -12,10 +12,9 @@ import (
 	"libra/pkg/store"
 )
 
-// What the bus discards or loses before it is recorded is a gap. It is stored in the
-// transaction that stores what follows it, so that a kill neither loses nor repeats it,
-// and gets a note in the timeline of the alarm, which the watchdog raises by the
-// heartbeats.
+// What the bus discards or loses before it is recorded is a gap. It is stored before what
+// follows it, and once: after a kill between the two it is found again, with the same id.
+// It gets a note in the timeline of the alarm, which the watchdog raises by the heartbeats.
 
 // lostFor is for how long a gap that nobody acknowledges is an alarm.
 const lostFor = 7 * 24 * time.Hour
@@ -60,7 +59,7 @@ func (r *Recorder) missing() store.Missing {
 // lost names what is lost with a stream.
 var lost = map[string]string{event.ReportStream: "reports", event.AlarmStream: "transitions of alarms", event.NoteStream: "notes"}
 
-// findGaps has a recording keep each gap until it is stored with what follows it.
+// findGaps has a recording keep each gap until it is stored.
 func (l *loop[T]) findGaps(r bus.Recording[T]) bus.Recording[T] {
 	r.Lost = func(g event.Gap) { l.gaps = append(l.gaps, g) }
 	r.Known = func() event.Position {
@@ -80,14 +79,16 @@ func (l *loop[T]) beginGaps(ctx context.Context, w *store.Writer, p event.Positi
 	l.sumMissing(ctx, w)
 }
 
-// storedGaps accounts for the gaps that were stored with what came before after. Callers
-// hold mu.
-func (l *loop[T]) storedGaps(ctx context.Context, w *store.Writer, after event.Position) {
-	l.losses.known[l.stream] = after
+// storeGaps stores the gaps that were found. Callers hold mu.
+func (l *loop[T]) storeGaps(ctx context.Context, w *store.Writer) error {
 	if len(l.gaps) == 0 {
-		return
+		return nil
 	}
-	for _, g := range l.gaps {
+	added, err := w.AddGaps(ctx, time.Now().UTC(), l.gaps)
+	if err != nil {
+		return err
+	}
+	for _, g := range added {
 		if l.stream == event.ReportStream {
 			l.losses.count.Add(int64(g.Count))
 		}
@@ -99,6 +100,7 @@ func (l *loop[T]) storedGaps(ctx context.Context, w *store.Writer, after event.P
 	case l.losses.found <- struct{}{}:
 	default: // asked for already
 	}
+	return nil
 }
 
 // knowDamaged reads the positions of a database that is damaged, as far as they can be
@@ -127,8 +129,8 @@ func (r *Recorder) sumMissing(ctx context.Context, w *store.Writer) {
 }
 
 // addNotes stores notes; an acknowledgement ends the alarm about the gaps before it.
-func (r *Recorder) addNotes(w *store.Writer, ctx context.Context, batch []libra.Note, after event.Position, gaps ...event.Gap) error {
-	if err := w.AddNotes(ctx, batch, after, gaps...); err != nil {
+func (r *Recorder) addNotes(w *store.Writer, ctx context.Context, batch []libra.Note, after event.Position) error {
+	if err := w.AddNotes(ctx, batch, after); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(batch, func(n libra.Note) bool { return n.Alarm == event.LostAlarm && n.Kind == libra.Acknowledged }) {

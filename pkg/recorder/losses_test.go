@@ -190,6 +190,55 @@ func TestLostAlarmsNotesAndStream(t *testing.T) {
 	}
 }
 
+// What was lost with a stream is an alarm at once, also where nothing more comes on it;
+// transitions are not, because the watchdog publishes again what is raised.
+func TestLostStreamIsNoticedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	watchdog, web, keeper := s.b.Connect("watchdog"), s.b.Connect("web"), s.b.Connect("bus").KeepStreams(bus.Space{Bytes: 64 << 20})
+	raised := libra.Transition{ID: "t1", At: time.Now().UTC(), Alarm: libra.Alarm{ID: "bus", State: libra.Raised, Since: time.Now().UTC()}}
+	publish := func(id string) {
+		t.Helper()
+		note := acknowledged("page.of.before")
+		note.ID, raised.ID = "n"+id, "t"+id
+		if err := errors.Join(web.PublishNote(t.Context(), note), watchdog.PublishAlarm(t.Context(), raised)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recorded := func(want int) {
+		t.Helper()
+		bustest.Await(t, "the transitions to be recorded", func() bool {
+			list, err := s.read.Transitions(s.t.Context(), "bus", store.Mark{}, 99)
+			return err == nil && len(list) == want
+		})
+	}
+	_, stop := s.run()
+	publish("1")
+	recorded(1)
+	bustest.Await(t, "the note to be recorded", func() bool {
+		list, err := s.read.Notes(s.t.Context(), "", store.Mark{}, 99)
+		return err == nil && len(list) == 1
+	})
+	stop()
+	publish("2")
+	publish("3")
+	if lost, err := keeper.Lost(t.Context()); err != nil || len(lost) > 0 {
+		t.Fatalf("lost %v, %v", lost, err)
+	}
+	s.b.Lose(event.NoteStream)
+	s.b.Lose(event.AlarmStream)
+	if err := keeper.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := watchdog.PublishAlarm(t.Context(), raised); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := s.run()
+	recorded(2)
+	bustest.Await(t, "2 notes to be missing", func() bool { return r.MissingOthers() == 2 && r.LostAt() != 0 && r.Missing() == 0 })
+	bustest.Await(t, "the note about them", func() bool { return len(s.notes()) == 1 })
+}
+
 // A database is damaged while the bus is so full of reports that it lacks that requests are
 // refused: the new one gets all of them, those that are published meanwhile too, and what
 // the one before had.

@@ -128,12 +128,16 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, loop: loops.Reports, add: r.addReports}
 	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, loop: loops.Alarms, add: (*store.Writer).AddAlarms}
 	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, loop: loops.Notes, add: r.addNotes}
-	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, loop: loops.Watches, add: addWatches}
+	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, loop: loops.Watches, add: (*store.Writer).AddWatches}
 	record := []func() error{
 		func() error {
 			return r.conn.RecordReports(ctx, reports.findGaps(reports.recording(restored("newest reports", r.restoreReports))))
 		},
-		func() error { return r.conn.RecordAlarms(ctx, alarms.findGaps(alarms.recording(nil))) },
+		func() error {
+			recording := alarms.findGaps(alarms.recording(nil))
+			recording.Republished = true // by libra-watchdog, what is still raised
+			return r.conn.RecordAlarms(ctx, recording)
+		},
 		func() error {
 			return r.conn.RecordNotes(ctx, notes.findGaps(notes.recording(restored("silences and notes on open alarms", r.restoreNotes))))
 		},
@@ -160,9 +164,9 @@ type loop[T any] struct {
 	*Recorder
 	stream string
 	loop   bus.Loop
-	add    func(*store.Writer, context.Context, []T, event.Position, ...event.Gap) error
+	add    func(*store.Writer, context.Context, []T, event.Position) error
 	opened int         // the opening of the database that this loop's position is of
-	gaps   []event.Gap // were found and are not stored yet; those before and in one batch
+	gaps   []event.Gap // were found and are not stored yet
 }
 
 func (l *loop[T]) recording(began func(context.Context, bool)) bus.Recording[T] {
@@ -189,24 +193,24 @@ func (l *loop[T]) store(ctx context.Context, batch []T, after event.Position) er
 		if opened != l.opened {
 			return bus.ErrRewind
 		}
-		if after == (event.Position{}) {
-			return nil
-		}
-		if err := l.add(w, ctx, batch, after, l.gaps...); err != nil {
+		if err := l.storeGaps(ctx, w); err != nil || after == (event.Position{}) {
 			return err
 		}
-		l.storedGaps(ctx, w, after)
+		if err := l.add(w, ctx, batch, after); err != nil {
+			return err
+		}
+		l.losses.known[l.stream] = after
 		return nil
 	})
 }
 
-func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []event.Reported, after event.Position, gaps ...event.Gap) error {
+func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []event.Reported, after event.Position) error {
 	start := time.Now()
 	before, err := w.Used(ctx)
 	if err != nil {
 		return err
 	}
-	added, err := w.AddReports(ctx, batch, after, gaps...)
+	added, err := w.AddReports(ctx, batch, after)
 	if err != nil {
 		return err
 	}
@@ -218,12 +222,6 @@ func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []even
 		r.log.Debug("report recorded", "request", b.Request.ID, "page", b.Request.Page, "outcome", b.Report.Outcome, "batch", len(batch), "dur", time.Since(start).Round(time.Microsecond))
 	}
 	return nil
-}
-
-// addWatches stores watches, of which only the newest counts: what is missing between them
-// is not missed.
-func addWatches(w *store.Writer, ctx context.Context, batch []event.Watch, after event.Position, _ ...event.Gap) error {
-	return w.AddWatches(ctx, batch, after)
 }
 
 // write runs do on a writer whose file is intact, opening and replacing it as

@@ -12,7 +12,7 @@ import (
 )
 
 // AddAlarms stores transitions, each once, as AddReports stores reports.
-func (w *Writer) AddAlarms(ctx context.Context, transitions []libra.Transition, after event.Position, gaps ...event.Gap) error {
+func (w *Writer) AddAlarms(ctx context.Context, transitions []libra.Transition, after event.Position) error {
 	return explain(w.path, w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, t := range transitions {
 			body, err := json.Marshal(t)
@@ -26,7 +26,7 @@ func (w *Writer) AddAlarms(ctx context.Context, transitions []libra.Transition, 
 				return fmt.Errorf("store transition %s: %w", t.ID, err)
 			}
 		}
-		return setPlace(ctx, tx, event.AlarmStream, after, gaps)
+		return setPosition(ctx, tx, event.AlarmStream, after)
 	}))
 }
 

@@ -13,19 +13,40 @@ import (
 // mostGaps bounds the gaps that are kept: 200 kB.
 const mostGaps = 1000
 
-// addGap stores a gap, once, and forgets the oldest of too many.
-func addGap(ctx context.Context, tx *sql.Tx, g event.Gap) error {
+// AddGaps stores gaps that were found at a time, and returns those that were not stored
+// before. It forgets the oldest of too many.
+func (w *Writer) AddGaps(ctx context.Context, found time.Time, gaps []event.Gap) (added []event.Gap, err error) {
+	err = w.inTx(ctx, func(tx *sql.Tx) error {
+		for _, g := range gaps {
+			isNew, err := addGap(ctx, tx, found, g)
+			if err != nil {
+				return fmt.Errorf("store gap of stream %s before number %d: %w", g.Stream, g.First+g.Count, err)
+			}
+			if isNew {
+				added = append(added, g)
+			}
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM gap WHERE id IN (SELECT id FROM gap ORDER BY found DESC, first DESC LIMIT -1 OFFSET ?)`, mostGaps)
+		return err
+	})
+	if err != nil {
+		return nil, explain(w.path, err)
+	}
+	return added, nil
+}
+
+func addGap(ctx context.Context, tx *sql.Tx, found time.Time, g event.Gap) (isNew bool, err error) {
 	id := fmt.Sprintf("%s-%d-%d", event.LostAlarm, g.Created.UnixNano(), g.First) // of reports, as earlier versions have it
 	if g.Stream != event.ReportStream {
 		id += "-" + g.Stream
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO gap (id, found, until, first, reports, stream) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		id, stamp(g.Found), stamp(g.Until), int64(g.First), int64(g.Count), g.Stream)
+	res, err := tx.ExecContext(ctx, `INSERT INTO gap (id, found, until, first, reports, stream) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		id, stamp(found), stamp(g.Until), int64(g.First), int64(g.Count), g.Stream)
 	if err != nil {
-		return err
+		return false, err
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM gap WHERE id IN (SELECT id FROM gap ORDER BY found DESC, first DESC LIMIT -1 OFFSET ?)`, mostGaps)
-	return err
+	n, err := res.RowsAffected()
+	return n > 0, err
 }
 
 // Missing is what gaps have together.

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,19 +13,20 @@ import (
 	"libra/pkg/store"
 )
 
-// Gaps are stored once, with the position after them, and summed up: those since a time, and
+// Gaps are stored once and summed up: those since a time, and
 // after the newest acknowledgement of their alarm. Too many are not kept.
 func TestGaps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "libra.db")
 	w := openWriter(t, path)
 	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
-	gap := func(first uint64, found int) event.Gap {
-		return event.Gap{Stream: event.ReportStream, Created: start, Count: 3, First: first, Until: at(found - 1), Found: at(found)}
+	gap := func(stream string, count, first uint64, until int) event.Gap {
+		return event.Gap{Stream: stream, Created: start, Count: count, First: first, Until: at(until)}
 	}
-	add := func(sequence uint64, gaps ...event.Gap) {
+	report := func(first uint64, until int) event.Gap { return gap(event.ReportStream, 3, first, until) }
+	add := func(found, added int, gaps ...event.Gap) {
 		t.Helper()
-		if _, err := w.AddReports(t.Context(), nil, event.Position{Created: start, Sequence: sequence}, gaps...); err != nil {
-			t.Fatal(err)
+		if got, err := w.AddGaps(t.Context(), at(found), gaps); err != nil || len(got) != added {
+			t.Fatalf("%d of %d were new, want %d; %v", len(got), len(gaps), added, err)
 		}
 	}
 	want := func(since int, want store.Missing) {
@@ -40,15 +40,19 @@ func TestGaps(t *testing.T) {
 		}
 	}
 	want(0, store.Missing{})
-	add(10, gap(4, 1), gap(8, 2))
-	add(10, gap(4, 5)) // found again
+	add(1, 1, report(4, 0))
+	add(2, 1, report(8, 1), report(4, 4)) // one is found again
 	want(0, store.Missing{Reports: 6, Newest: at(2)})
 	want(2, store.Missing{Reports: 3, Newest: at(2)})
 	want(3, store.Missing{})
 
+	place := event.Position{Created: start, Sequence: 10}
+	if _, err := w.AddReports(t.Context(), nil, place); err != nil {
+		t.Fatal(err)
+	}
 	r := store.NewReader(path)
 	defer r.Close()
-	if p, err := r.Position(t.Context(), event.ReportStream); err != nil || p != (event.Position{Created: start, Sequence: 10}) {
+	if p, err := r.Position(t.Context(), event.ReportStream); err != nil || p != place {
 		t.Errorf("Position = %v, %v", p, err)
 	}
 	if p, err := r.Position(t.Context(), event.AlarmStream); err != nil || p != (event.Position{}) {
@@ -72,12 +76,8 @@ func TestGaps(t *testing.T) {
 	if notes, err := w.GapsWithoutNote(t.Context()); err != nil || len(notes) != 1 {
 		t.Errorf("%+v, %v", notes, err)
 	}
-	alarms, notesGap := gap(4, 3), gap(4, 4)
-	alarms.Stream, notesGap.Stream, notesGap.Count = event.AlarmStream, event.NoteStream, 1
-	if err := errors.Join(w.AddAlarms(t.Context(), nil, event.Position{Created: start, Sequence: 7}, alarms),
-		w.AddNotes(t.Context(), nil, event.Position{Created: start, Sequence: 5}, notesGap)); err != nil {
-		t.Fatal(err)
-	}
+	add(3, 1, gap(event.AlarmStream, 3, 4, 3))
+	add(4, 1, gap(event.NoteStream, 1, 4, 3))
 	want(0, store.Missing{Reports: 3, Others: 4, Newest: at(4)})
 	notes, err = w.GapsWithoutNote(t.Context())
 	if err != nil || len(notes) != 3 || !strings.HasPrefix(notes[1].Text, "3 transitions are missing from ") ||
@@ -87,9 +87,9 @@ func TestGaps(t *testing.T) {
 	for n := range 40 {
 		var many []event.Gap
 		for i := range 50 {
-			many = append(many, gap(uint64(100+50*n+i)*10, 100+n))
+			many = append(many, report(uint64(100+50*n+i)*10, 100+n))
 		}
-		add(uint64(2000+n), many...)
+		add(100+n, 50, many...)
 	}
 	want(0, store.Missing{Reports: 3000, Newest: at(139)})
 	want(120, store.Missing{Reports: 3000, Newest: at(139)})

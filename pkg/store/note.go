@@ -12,14 +12,14 @@ import (
 )
 
 // AddNotes stores notes, each once, as AddReports stores reports.
-func (w *Writer) AddNotes(ctx context.Context, notes []libra.Note, after event.Position, gaps ...event.Gap) error {
+func (w *Writer) AddNotes(ctx context.Context, notes []libra.Note, after event.Position) error {
 	return explain(w.path, w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, n := range notes {
 			if err := addNote(ctx, tx, n); err != nil {
 				return fmt.Errorf("store note %s: %w", n.ID, err)
 			}
 		}
-		return setPlace(ctx, tx, event.NoteStream, after, gaps)
+		return setPosition(ctx, tx, event.NoteStream, after)
 	}))
 }
 

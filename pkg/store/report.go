@@ -16,9 +16,9 @@ import (
 )
 
 // AddReports stores reports and the position of their stream in one transaction,
-// which is on disk when it returns nil, with the gaps that were found before and between
-// them. It skips a report whose request has one already; added counts the others.
-func (w *Writer) AddReports(ctx context.Context, reports []event.Reported, after event.Position, gaps ...event.Gap) (added int, err error) {
+// which is on disk when it returns nil. It skips a report whose request has one already;
+// added counts the others.
+func (w *Writer) AddReports(ctx context.Context, reports []event.Reported, after event.Position) (added int, err error) {
 	err = w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, r := range reports {
 			n, err := addReport(ctx, tx, r)
@@ -27,7 +27,7 @@ func (w *Writer) AddReports(ctx context.Context, reports []event.Reported, after
 			}
 			added += n
 		}
-		return setPlace(ctx, tx, event.ReportStream, after, gaps)
+		return setPosition(ctx, tx, event.ReportStream, after)
 	})
 	if err != nil {
 		return 0, explain(w.path, err)
@@ -80,16 +80,6 @@ func (w *Writer) Position(ctx context.Context, stream string) (p event.Position,
 		p.Created, err = time.Parse(timeFormat, created)
 	}
 	return p, explain(w.path, err)
-}
-
-// setPlace stores the position of a stream, and the gaps before it.
-func setPlace(ctx context.Context, tx *sql.Tx, stream string, after event.Position, gaps []event.Gap) error {
-	for _, g := range gaps {
-		if err := addGap(ctx, tx, g); err != nil {
-			return fmt.Errorf("store gap of stream %s before number %d: %w", g.Stream, g.First+g.Count, err)
-		}
-	}
-	return setPosition(ctx, tx, stream, after)
 }
 
 func setPosition(ctx context.Context, tx *sql.Tx, stream string, p event.Position) error {

@@ -96,7 +96,7 @@ var heartbeatMetrics = map[string]*metric{
 	"reports_restored":         heartbeatMetric(counter, "libra_recorder_reports_restored_total", "Reports restored to a bus that had lost them."),
 	"history_grown_bytes":      heartbeatMetric(counter, "libra_recorder_history_grown_bytes_total", "Bytes by which reports have made the history larger."),
 	"prune_at_percent":         heartbeatMetric(gauge, "libra_recorder_prune_at_percent", "How full the disk is, in per cent, when the oldest reports are removed; 0: they never are."),
-	"reports_lost":             heartbeatMetric(counter, "libra_recorder_reports_lost_total", "Reports that the bus discarded before they were recorded."),
+	"reports_lost":             heartbeatMetric(counter, "libra_recorder_reports_lost_total", "Reports that the bus discarded, or lost with their stream, before they were recorded."),
 	event.MissingCounter:       heartbeatMetric(gauge, "libra_recorder_reports_missing", "Reports lost in the last 7 days, in gaps that nobody has acknowledged."),
 	event.MissingOthersCounter: heartbeatMetric(gauge, "libra_recorder_alarms_and_notes_missing", "Transitions of alarms and notes lost in the last 7 days, in gaps that nobody has acknowledged."),
 	event.LostCounter:          nil, // the alarm "lost"
