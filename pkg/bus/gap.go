@@ -2,6 +2,7 @@ package bus
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,11 +16,11 @@ import (
 // gaps finds the gaps in what is read of one incarnation of a stream.
 type gaps struct {
 	stream  string
-	created time.Time       // of the incarnation
-	after   uint64          // the last sequence read; 0 where that is not known
-	known   uint64          // the last that an earlier store has; 0 where that is not known
-	whole   bool            // the store is to have all of it, from the first message on
-	doubted *event.Position // see doubts
+	created time.Time // of the incarnation
+	after   uint64    // the last sequence read; 0 for none
+	before  uint64    // the last that is not missed, while none was read
+	believe uint64    // gaps that begin up to here were found before, and are believed
+	doubted uint64    // where the last gap begins for which reading ended; 0 for none
 }
 
 // in returns the gaps before and between messages, and the last sequence then.
@@ -30,8 +31,8 @@ func (g *gaps) in(batch []jetstream.Msg) (found []event.Gap, last uint64) {
 		if err != nil || meta.Sequence.Stream <= last {
 			continue // delivered again
 		}
-		at, before := meta.Sequence.Stream, cmp.Or(last, g.known)
-		if (before > 0 || g.whole) && at > before+1 {
+		at, before := meta.Sequence.Stream, cmp.Or(last, g.before)
+		if at > before+1 {
 			found = append(found, gapAfter(g.stream, event.Position{Created: g.created, Sequence: before}, at-before-1, meta.Timestamp))
 		}
 		last = at
@@ -41,11 +42,17 @@ func (g *gaps) in(batch []jetstream.Msg) (found []event.Gap, last uint64) {
 
 // doubts reports whether to read again before gaps are believed, of which this is the last:
 // a message that was on its way when the bus stopped comes again only after those behind it.
-func (g *gaps) doubts(last event.Gap) bool {
-	if g.doubted.Created.Equal(g.created) && last.First <= g.doubted.Sequence {
+// What is before the first message of the stream does not come.
+func (s supervised) doubts(ctx context.Context, g *gaps, last event.Gap) bool {
+	if last.First <= g.believe {
 		return false
 	}
-	*g.doubted = event.Position{Created: g.created, Sequence: last.First}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	if stream, err := s.js.Stream(ctx, g.stream); err == nil && stream.CachedInfo().State.FirstSeq >= last.First+last.Count {
+		return false
+	}
+	g.doubted = last.First
 	return true
 }
 
@@ -54,26 +61,35 @@ func gapAfter(stream string, last event.Position, count uint64, until time.Time)
 }
 
 // gapsFrom begins to find gaps after the position of a store, which is from. What the
-// store lacks of the incarnations that the bus has lost since is one of each.
-func (r Recording[T]) gapsFrom(stream string, from event.Position, b begun, doubted *event.Position) *gaps {
-	g := &gaps{stream: stream, created: b.created, doubted: doubted}
+// store lacks of the incarnations that the bus has lost since is one of each. Those up to
+// believe were found before.
+func (r Recording[T]) gapsFrom(stream string, from event.Position, b begun, believe event.Position) *gaps {
+	g := &gaps{stream: stream, created: b.created}
+	if believe.Created.Equal(b.created) {
+		g.believe = believe.Sequence
+	}
 	if !b.fresh {
 		g.after = from.Sequence
 		return g
 	}
+	g.before = max(b.first, 1) - 1
 	var known event.Position
 	if r.Known != nil {
 		known = r.Known()
 	}
 	if known.Created.Equal(b.created) {
-		g.known = known.Sequence
+		g.before = known.Sequence
+	}
+	if r.Lost == nil || r.Republished {
+		return g
 	}
 	for _, last := range []event.Position{from, known} {
-		if lost := gapsOf(stream, last, b); !g.whole && lost != nil && r.Lost != nil && !r.Republished {
-			g.whole = true
+		if lost := gapsOf(stream, last, b); lost != nil {
+			g.before = 0
 			for _, gap := range lost {
 				r.Lost(gap)
 			}
+			break
 		}
 	}
 	return g

@@ -69,7 +69,7 @@ func (r Recording[T]) most() int {
 // what the store lacks is read again, and what it has is not.
 func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Recording[T]) error {
 	s, what := supervised{c, r.Loop}, "record stream "+stream
-	var doubted event.Position
+	var believe event.Position
 	for ctx.Err() == nil {
 		var from event.Position
 		var b begun
@@ -87,9 +87,11 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 		if r.Began != nil {
 			r.Began(ctx, b.fresh)
 		}
-		if err := pull(ctx, s, b.cons, r.gapsFrom(stream, from, b, &doubted), r); err != nil {
+		seen := r.gapsFrom(stream, from, b, believe)
+		if err := pull(ctx, s, b.cons, seen, r); err != nil {
 			return err
 		}
+		believe = event.Position{Created: b.created, Sequence: seen.doubted}
 	}
 	return ctx.Err()
 }
@@ -98,6 +100,7 @@ func record[T any](ctx context.Context, c *Conn, stream, subjects string, r Reco
 type begun struct {
 	cons    jetstream.Consumer
 	created time.Time        // of the incarnation of the stream
+	first   uint64           // sequence that it has
 	fresh   bool             // the position is of another one, or one that it has not reached
 	lost    []event.Position // where those before it ended, as far as the bus knows
 }
@@ -112,7 +115,7 @@ func (c *Conn) consumerFrom(ctx context.Context, stream, subjects, durable strin
 		return b, unavailable(err)
 	}
 	info := s.CachedInfo()
-	b.created, b.lost = info.Created, endsOf(info.Config.Metadata)
+	b.created, b.first, b.lost = info.Created, info.State.FirstSeq, endsOf(info.Config.Metadata)
 	b.fresh = !info.Created.Equal(from.Created) || from.Sequence > info.State.LastSeq
 	if b.fresh {
 		from.Sequence = 0
@@ -184,7 +187,7 @@ func pull[T any](ctx context.Context, s supervised, cons jetstream.Consumer, see
 func take[T any](ctx context.Context, s supervised, batch []jetstream.Msg, seen *gaps, r Recording[T]) (again bool, err error) {
 	found, last := seen.in(batch)
 	if len(found) > 0 && r.Lost != nil {
-		if seen.doubts(found[len(found)-1]) {
+		if s.doubts(ctx, seen, found[len(found)-1]) {
 			s.log.Warn("messages are missing, reading again", "stream", seen.stream, "first", found[0].First)
 			return true, nil
 		}

@@ -14,15 +14,16 @@ import (
 const mostGaps = 1000
 
 // AddGaps stores gaps that were found at a time, and returns those that were not stored
-// before. It forgets the oldest of too many.
+// before, or smaller, with what they have more. It forgets the oldest of too many.
 func (w *Writer) AddGaps(ctx context.Context, found time.Time, gaps []event.Gap) (added []event.Gap, err error) {
 	err = w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, g := range gaps {
-			isNew, err := addGap(ctx, tx, found, g)
+			had, err := addGap(ctx, tx, found, g)
 			if err != nil {
 				return fmt.Errorf("store gap of stream %s before number %d: %w", g.Stream, g.First+g.Count, err)
 			}
-			if isNew {
+			if g.Count > had {
+				g.Count -= had
 				added = append(added, g)
 			}
 		}
@@ -35,18 +36,19 @@ func (w *Writer) AddGaps(ctx context.Context, found time.Time, gaps []event.Gap)
 	return added, nil
 }
 
-func addGap(ctx context.Context, tx *sql.Tx, found time.Time, g event.Gap) (isNew bool, err error) {
+// addGap stores a gap, and returns how many messages it had before.
+func addGap(ctx context.Context, tx *sql.Tx, found time.Time, g event.Gap) (had uint64, err error) {
 	id := fmt.Sprintf("%s-%d-%d", event.LostAlarm, g.Created.UnixNano(), g.First) // of reports, as earlier versions have it
 	if g.Stream != event.ReportStream {
 		id += "-" + g.Stream
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO gap (id, found, until, first, reports, stream) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		id, stamp(found), stamp(g.Until), int64(g.First), int64(g.Count), g.Stream)
-	if err != nil {
-		return false, err
+	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(reports), 0) FROM gap WHERE id = ?`, id).Scan(&had); err != nil || had >= g.Count {
+		return had, err
 	}
-	n, err := res.RowsAffected()
-	return n > 0, err
+	_, err = tx.ExecContext(ctx, `INSERT INTO gap (id, found, until, first, reports, stream) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET found = excluded.found, until = excluded.until, reports = excluded.reports`,
+		id, stamp(found), stamp(g.Until), int64(g.First), int64(g.Count), g.Stream)
+	return had, err
 }
 
 // Missing is what gaps have together.

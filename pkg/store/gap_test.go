@@ -45,6 +45,12 @@ func TestGaps(t *testing.T) {
 	want(0, store.Missing{Reports: 6, Newest: at(2)})
 	want(2, store.Missing{Reports: 3, Newest: at(2)})
 	want(3, store.Missing{})
+	larger := report(8, 2)
+	larger.Count = 5
+	if got, err := w.AddGaps(t.Context(), at(2), []event.Gap{larger}); err != nil || len(got) != 1 || got[0].Count != 2 {
+		t.Errorf("a gap that has grown by 2: %+v, %v", got, err)
+	}
+	want(2, store.Missing{Reports: 5, Newest: at(2)})
 
 	place := event.Position{Created: start, Sequence: 10}
 	if _, err := w.AddReports(t.Context(), nil, place); err != nil {
@@ -72,13 +78,13 @@ func TestGaps(t *testing.T) {
 	if err := w.AddNotes(t.Context(), []libra.Note{notes[0], other, early}, event.Position{}); err != nil {
 		t.Fatal(err)
 	}
-	want(0, store.Missing{Reports: 3, Newest: at(2)})
+	want(0, store.Missing{Reports: 5, Newest: at(2)})
 	if notes, err := w.GapsWithoutNote(t.Context()); err != nil || len(notes) != 1 {
 		t.Errorf("%+v, %v", notes, err)
 	}
 	add(3, 1, gap(event.AlarmStream, 3, 4, 3))
 	add(4, 1, gap(event.NoteStream, 1, 4, 3))
-	want(0, store.Missing{Reports: 3, Others: 4, Newest: at(4)})
+	want(0, store.Missing{Reports: 5, Others: 4, Newest: at(4)})
 	notes, err = w.GapsWithoutNote(t.Context())
 	if err != nil || len(notes) != 3 || !strings.HasPrefix(notes[1].Text, "3 transitions are missing from ") ||
 		!strings.HasPrefix(notes[2].Text, "1 note is missing from ") || !strings.Contains(notes[2].Text, " of stream NOTES on") {
