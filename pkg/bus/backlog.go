@@ -151,10 +151,6 @@ func (s supervised) look(ctx context.Context) (Backlog, error) {
 		return newest, nil
 	}
 	after := max(min(b.recorded, state.LastSeq), state.FirstSeq-1)
-	if b.weights != nil && b.weights.begins() > after { // the recorder has begun again further back
-		b.weights.end()
-		b.weights = nil
-	}
 	if b.weights == nil {
 		b.weights = s.weigh(all, after)
 	}
@@ -163,7 +159,8 @@ func (s supervised) look(ctx context.Context) (Backlog, error) {
 }
 
 // weigh sums up what a stream has after a sequence, and what open requests will add. A report
-// whose size is not known yet counts as one of the mean size of such.
+// whose size is not known counts as one of the mean size of such: those that came before
+// libra-bus began to read sizes, and that a recorder reads again for a new database.
 func (b *Backlog) weigh(state jetstream.StreamState, after uint64, sizes *weights, open uint64) {
 	known, from, until := sizes.after(after)
 	from, until = max(from, after), min(max(until, after), state.LastSeq)

@@ -74,13 +74,6 @@ func (w *weights) after(sequence uint64) (bytes, from, until uint64) {
 	return w.last.bytes - w.marks[0].bytes, w.marks[0].sequence, w.last.sequence
 }
 
-// begins is the sequence after which sums are known.
-func (w *weights) begins() uint64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.marks[0].sequence
-}
-
 // newest is the sequence of the last message that was added.
 func (w *weights) newest() uint64 {
 	w.mu.Lock()
