@@ -13,13 +13,7 @@ import (
 // when that refuses requests.
 func declareBacklog(p *daemon.Process, backlog func() (bus.Backlog, time.Time)) {
 	p.Count("reports_unrecorded", func() int64 { b, _ := backlog(); return int64(b.Reports) })
-	p.Count(event.RefusedCounter, func() int64 {
-		_, since := backlog()
-		if since.IsZero() {
-			return 0
-		}
-		return since.Unix()
-	})
+	p.Count(event.RefusedCounter, func() int64 { _, since := backlog(); return unix(since) })
 	p.Reasons(func() []libra.Reason {
 		b, since := backlog()
 		if since.IsZero() {
@@ -33,11 +27,13 @@ func declareBacklog(p *daemon.Process, backlog func() (bus.Backlog, time.Time)) 
 // client, and since when.
 func declareDue(p *daemon.Process, waiting func() (int, time.Time)) {
 	p.Count(event.WaitingCounter, func() int64 { n, _ := waiting(); return int64(n) })
-	p.Count(event.WaitingSinceCounter, func() int64 {
-		_, since := waiting()
-		if since.IsZero() {
-			return 0
-		}
-		return since.Unix()
-	})
+	p.Count(event.WaitingSinceCounter, func() int64 { _, since := waiting(); return unix(since) })
+}
+
+// unix is a time in heartbeats: 0 for the zero time.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
 }

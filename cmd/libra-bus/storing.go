@@ -25,10 +25,7 @@ func (s *storing) declare(p *daemon.Process) {
 	p.Count(event.StoppedCounter, func() int64 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.since.IsZero() {
-			return 0
-		}
-		return s.since.Unix()
+		return unix(s.since)
 	})
 	p.Reasons(func() []libra.Reason {
 		s.mu.Lock()

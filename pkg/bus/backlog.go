@@ -154,14 +154,14 @@ func (s supervised) look(ctx context.Context) (Backlog, error) {
 	if b.weights == nil {
 		b.weights = s.weigh(all, after)
 	}
-	newest.weigh(state, after, b.weights, requests.CachedInfo().State.Msgs)
+	newest.sum(state, after, b.weights, requests.CachedInfo().State.Msgs)
 	return newest, nil
 }
 
-// weigh sums up what a stream has after a sequence, and what open requests will add. A report
+// sum notes what a stream has after a sequence, and what open requests will add. A report
 // whose size is not known counts as one of the mean size of such: those that came before
 // libra-bus began to read sizes, and that a recorder reads again for a new database.
-func (b *Backlog) weigh(state jetstream.StreamState, after uint64, sizes *weights, open uint64) {
+func (b *Backlog) sum(state jetstream.StreamState, after uint64, sizes *weights, open uint64) {
 	known, from, until := sizes.after(after)
 	from, until = max(from, after), min(max(until, after), state.LastSeq)
 	mean := float64(state.Bytes) / float64(state.Msgs)

@@ -27,6 +27,7 @@ type gapSite struct {
 	lost      []event.Gap    // under mu
 	store     func()         // before a batch is stored; nil for nothing
 	most      int            // reports of a batch; 0 for as many as there are
+	begun     int            // under mu; how often reading began
 }
 
 func (s *gapSite) publish(more int) {
@@ -54,7 +55,7 @@ func (s *gapSite) record(want int) {
 			From: func(context.Context) (event.Position, error) {
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				s.found = nil
+				s.found, s.begun = nil, s.begun+1
 				return s.at, nil
 			},
 			Lost: func(g event.Gap) { s.mu.Lock(); defer s.mu.Unlock(); s.found = append(s.found, g) },
@@ -87,7 +88,11 @@ func TestDiscardedReportsAreAGap(t *testing.T) {
 	}
 	s.publish(7)
 	s.b.Discard(event.ReportStream, 8) // 4 to 7
+	s.begun = 0
 	s.record(5)
+	if s.begun != 1 {
+		t.Errorf("reading began %d times, and what was discarded does not come", s.begun)
+	}
 	wantGaps(t, s.lost, event.Gap{Stream: event.ReportStream, Count: 4, First: 4})
 }
 

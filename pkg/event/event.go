@@ -302,6 +302,12 @@ type Position struct {
 	Sequence uint64    // of the last message taken; 0 before the first
 }
 
+// Missed are the streams of which a gap is missed, and what one of their messages is. Of the
+// others only the newest of a subject counts.
+func Missed() map[string]string {
+	return map[string]string{ReportStream: "report", AlarmStream: "transition", NoteStream: "note"}
+}
+
 // Gap is what the bus no longer had of a stream when it was read.
 type Gap struct {
 	Stream  string

@@ -56,9 +56,6 @@ func (r *Recorder) missing() store.Missing {
 	return *m
 }
 
-// lost names what is lost with a stream.
-var lost = map[string]string{event.ReportStream: "reports", event.AlarmStream: "transitions of alarms", event.NoteStream: "notes"}
-
 // findGaps has a recording keep each gap until it is stored.
 func (l *loop[T]) findGaps(r bus.Recording[T]) bus.Recording[T] {
 	r.Lost = func(g event.Gap) { l.gaps = append(l.gaps, g) }
@@ -76,7 +73,9 @@ func (l *loop[T]) beginGaps(ctx context.Context, w *store.Writer, p event.Positi
 	if p != (event.Position{}) {
 		l.losses.known[l.stream] = p
 	}
-	l.sumMissing(ctx, w)
+	if l.stream == event.ReportStream { // once for all streams
+		l.sumMissing(ctx, w)
+	}
 }
 
 // storeGaps stores the gaps that were found. Callers hold mu.
@@ -92,7 +91,7 @@ func (l *loop[T]) storeGaps(ctx context.Context, w *store.Writer) error {
 		if l.stream == event.ReportStream {
 			l.losses.count.Add(int64(g.Count))
 		}
-		l.log.Error(lost[l.stream]+" were lost: the bus no longer had them when they were to be recorded", "count", g.Count, "first", g.First, "until", g.Until)
+		l.log.Error(event.Missed()[l.stream]+"s were lost: the bus no longer had them when they were to be recorded", "count", g.Count, "first", g.First, "until", g.Until)
 	}
 	l.gaps = nil
 	l.sumMissing(ctx, w)
@@ -108,7 +107,7 @@ func (l *loop[T]) storeGaps(ctx context.Context, w *store.Writer) error {
 func (r *Recorder) knowDamaged(ctx context.Context) {
 	damaged := store.NewReader(r.cfg.Path)
 	defer damaged.Close()
-	for stream := range lost {
+	for stream := range event.Missed() {
 		if _, known := r.losses.known[stream]; known {
 			continue
 		}

@@ -72,9 +72,6 @@ func (w *Writer) Missing(ctx context.Context, since time.Time) (m Missing, err e
 	return m, explain(w.path, err)
 }
 
-// missing names one of what can be missing, by its stream.
-var missing = map[string]string{event.ReportStream: "report", event.AlarmStream: "transition", event.NoteStream: "note"}
-
 // GapsWithoutNote lists the gaps that have no note in the timeline of their alarm yet, as
 // those notes are, the oldest first.
 func (w *Writer) GapsWithoutNote(ctx context.Context) (list []libra.Note, err error) {
@@ -98,7 +95,7 @@ func (w *Writer) GapsWithoutNote(ctx context.Context) (list []libra.Note, err er
 		if err != nil {
 			return nil, explain(w.path, err)
 		}
-		what := missing[stream]
+		what := event.Missed()[stream]
 		n.Text = fmt.Sprintf("%s from before %s, from number %d of stream %s on: the bus no longer had what was not recorded",
 			libra.Plural(int(count), what+" is missing", what+"s are missing"), libra.FormatTime(end), first, stream)
 		list = append(list, n)
