@@ -68,8 +68,9 @@ var engine = map[string][]string{
 var web = map[string][]string{
 	"admission": {},
 	"capacity":  {},
-	"state":     {"admission", "capacity"},
-	"api":       {"admission", "state"},
+	"live":      {},
+	"state":     {"admission", "capacity", "live"},
+	"api":       {"admission", "live", "state"},
 	"runbook":   {},
 	"pages":     {"capacity", "state", "api", "runbook"},
 	"":          {"admission", "capacity", "state", "api", "pages"},
@@ -90,6 +91,7 @@ var technologies = map[string]string{
 	"github.com/coreos/go-systemd/v22":   "daemon",
 	"github.com/nlnwa/whatwg-url":        "weburl",
 	"github.com/godbus/dbus/v5":          "watchdog",
+	"github.com/google/pprof":            "inspector",
 }
 
 func TestImports(t *testing.T) {

@@ -74,6 +74,7 @@ func BenchmarkAppliance(b *testing.B) {
 	recoveryFigures(b, &f)
 	faultFigures(b, &f)
 	flowFigures(b, &f)
+	liveFigures(b, &f)
 	readFigures(b, &f)
 	historyFigures(b, &f)
 }

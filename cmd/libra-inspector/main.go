@@ -53,7 +53,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		s.cfg.Before = fault.Inject
 	}
 	if s.weigh != "" {
-		return inspector.New(s.cfg, nil, p.Log).InspectAlone(ctx, s.weigh, os.Stdout)
+		return inspector.New(s.cfg, nil, p.Log).InspectAlone(ctx, s.weigh, os.Stdin, os.Stdout)
 	}
 	var err error
 	if s.cfg.Program, err = os.Executable(); err != nil {
@@ -78,6 +78,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Count("pages_deferred", i.Deferred)
 	p.Count(event.PressureCounter, i.ShortSince)
 	p.Reasons(i.Reasons)
+	p.AlsoUses(i.LoneCPU, i.LoneResident)
 	p.Ready("waiting for requests")
 	return i.Run(ctx, p.Liveness.Loop("dispatcher"))
 }

@@ -99,7 +99,7 @@ func (a accounts) join(c component.Component) {
 			a.share("service", mainAccount, account, subject, "", "")
 		}
 	}
-	for _, subject := range r.subscribe {
+	for _, subject := range r.subscribes() {
 		a.share("stream", mainAccount, account, subject, "", "")
 		for _, other := range component.All() {
 			if from := accountOf(other); from != mainAccount && from != account {

@@ -17,7 +17,7 @@ import (
 )
 
 // role is what one component may publish and subscribe to, besides its own
-// heartbeat and its own inbox. What it reads of a stream is under publish, too:
+// heartbeat, samples and inbox, and that somebody looks. What it reads of a stream is under publish, too:
 // it asks JetStream for that on subjects of its own ($JS.API).
 type role struct {
 	publish, subscribe []string
@@ -26,7 +26,7 @@ type role struct {
 
 // mayPublish is what a component with the role may publish.
 func (r role) mayPublish(c component.Component) []string {
-	return append([]string{"libra.beat." + c.Name + ".*"}, r.publish...)
+	return append([]string{"libra.beat." + c.Name + ".*", "libra.sample." + c.Name + ".*"}, r.publish...)
 }
 
 // nextMessage is before the stream and the consumer of which a message is asked for.
@@ -48,7 +48,10 @@ func mayNotTake(c component.Component) (subjects []string) {
 }
 
 // maySubscribe is what it may subscribe to.
-func (r role) maySubscribe() []string { return slices.Concat(r.subscribe, r.answers) }
+func (r role) maySubscribe() []string { return slices.Concat(r.subscribes(), r.answers) }
+
+// subscribes is what is published to the component.
+func (r role) subscribes() []string { return append([]string{event.LookSubject}, r.subscribe...) }
 
 // roles has the permissions of every component, by its role in pkg/component.
 var roles = map[string]role{
@@ -57,13 +60,13 @@ var roles = map[string]role{
 	"bus": {publish: []string{">"}, subscribe: []string{">"}},
 	"web": {
 		publish: slices.Concat(
-			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels, event.AllHolds},
+			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels, event.AllHolds, event.LookSubject},
 			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream), reads(event.HostStream)),
-		subscribe: []string{event.AllRequests, event.AllSteps, event.AllHeartbeats},
+		subscribe: []string{event.AllRequests, event.AllSteps, event.AllHeartbeats, event.AllSamples, event.AllRunning},
 	},
 	"inspector": {
 		publish: []string{
-			event.AllReports, event.AllSteps, event.AllHosts, event.AllProbes,
+			event.AllReports, event.AllSteps, event.AllHosts, event.AllProbes, event.AllRunning,
 			"$JS.API.CONSUMER.MSG.NEXT." + event.RequestStream + ".*", "$JS.ACK." + event.RequestStream + ".>",
 			newestOf(event.ReportStream, event.ReportSubject("*")), newestOf(event.HostStream, event.AllHosts), newestOf(event.HostStream, event.AllHolds),
 		},

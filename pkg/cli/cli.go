@@ -118,6 +118,8 @@ budget, not healthy or a page in error, 2 failed or bad input, 130 interrupted.`
 			r.releaseCommand(),
 			r.alarmsCommand(),
 			r.hostsCommand(),
+			r.topCommand(),
+			r.endCommand(),
 			r.capacityCommand(),
 			r.statusCommand(),
 			r.backupCommand(),

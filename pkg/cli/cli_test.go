@@ -34,21 +34,23 @@ func libra(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // server answers with the files of testdata, as the appliance's API would.
 func server(t *testing.T) string {
 	files := map[string]string{
-		"/api/pages/e7dmo5dvmrcm2qwxt4nu": "page.json",
-		"/api/pages/e7dmo5dvmrcm2qwxt4nv": "page-open.json",
-		"/api/pages/cccccccccccccccccccc": "page-stale.json",
-		"/api/pages/ffffffffffffffffffff": "page-scripts.json",
-		"/api/pages/dddddddddddddddddddd": "page-partial.json",
-		"/api/pages/bbbbbbbbbbbbbbbbbbbb": "page-error.json",
-		"/api/pages/gggggggggggggggggggg": "page-quarantined.json",
-		"/api/pages":                      "pages.json",
-		"/api/alarms":                     "alarms.json",
-		"/api/alarms/bus":                 "alarm.json",
-		"/api/history":                    "history.json",
-		"/api/silences":                   "silences.json",
-		"/api/hosts":                      "hosts.json",
-		"/api/capacity":                   "capacity.json",
-		"/api/status":                     "status.json",
+		"/api/pages/e7dmo5dvmrcm2qwxt4nu":    "page.json",
+		"/api/pages/e7dmo5dvmrcm2qwxt4nv":    "page-open.json",
+		"/api/pages/cccccccccccccccccccc":    "page-stale.json",
+		"/api/pages/ffffffffffffffffffff":    "page-scripts.json",
+		"/api/pages/dddddddddddddddddddd":    "page-partial.json",
+		"/api/pages/bbbbbbbbbbbbbbbbbbbb":    "page-error.json",
+		"/api/pages/gggggggggggggggggggg":    "page-quarantined.json",
+		"/api/pages":                         "pages.json",
+		"/api/alarms":                        "alarms.json",
+		"/api/alarms/bus":                    "alarm.json",
+		"/api/history":                       "history.json",
+		"/api/silences":                      "silences.json",
+		"/api/hosts":                         "hosts.json",
+		"/api/capacity":                      "capacity.json",
+		"/api/live":                          "live.json",
+		"/api/live/06h2xkmdd16gkfqcxsdg4v5s": "look.json",
+		"/api/status":                        "status.json",
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, ok := files[r.URL.Path]
@@ -103,6 +105,8 @@ func TestTables(t *testing.T) {
 		{"silences.txt", 0, []string{"alarms", "silences"}},
 		{"hosts.txt", 1, []string{"hosts"}},
 		{"capacity.txt", 1, []string{"capacity"}},
+		{"live.txt", 0, []string{"top"}},
+		{"look.txt", 0, []string{"top", "06h2xkmdd16gkfqcxsdg4v5s"}},
 		{"status.txt", 1, []string{"status"}},
 	} {
 		code, out, errs := libra(t, append(c.args, "--server", url)...)

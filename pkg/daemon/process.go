@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,6 +45,13 @@ type Process struct {
 	counters []func() (string, int64) // under mu
 	troubles []func() []event.Trouble // under mu
 	reasons  []func() []libra.Reason  // under mu
+	others   *children                // under mu; nil without any
+}
+
+// children are processes that this one has started.
+type children struct {
+	cpu      func() time.Duration
+	resident func() int64
 }
 
 type cleanup struct {
@@ -151,14 +159,63 @@ func (p *Process) Heartbeat(instance string) event.Heartbeat {
 
 // cpuTime is the processor time that this process has used, and the processes that it
 // started and that have ended.
-func cpuTime() (t time.Duration) {
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var used syscall.Rusage
-		if syscall.Getrusage(who, &used) == nil { // it fails for no other arguments
-			t += time.Duration(used.Utime.Nano() + used.Stime.Nano())
-		}
+func cpuTime() time.Duration {
+	return usedBy(syscall.RUSAGE_SELF) + usedBy(syscall.RUSAGE_CHILDREN)
+}
+
+// AlsoUses adds to CPU and Resident what the processes use that this one has started: the
+// processor time so far, also of those that have ended, and the bytes in memory.
+func (p *Process) AlsoUses(cpu func() time.Duration, resident func() int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.others = &children{cpu, resident}
+}
+
+func (p *Process) children() *children {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.others
+}
+
+// CPU is the processor time that this process has used so far.
+func (p *Process) CPU() time.Duration {
+	own := usedBy(syscall.RUSAGE_SELF)
+	if c := p.children(); c != nil {
+		own += c.cpu()
 	}
-	return t
+	return own
+}
+
+// Resident is how many bytes of this process are in memory.
+func (p *Process) Resident() int64 {
+	own := resident()
+	if c := p.children(); c != nil {
+		own += c.resident()
+	}
+	return own
+}
+
+func usedBy(who int) time.Duration {
+	var used syscall.Rusage
+	if syscall.Getrusage(who, &used) != nil { // it fails for no other arguments
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// resident is how many bytes of this process are in memory; 0 where the kernel does not
+// say so.
+func resident() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64) // 0 of what is no number
+	return pages * int64(os.Getpagesize())
 }
 
 func (p *Process) clean(bound time.Duration) {

@@ -28,6 +28,26 @@ func Belongs(subject string, message any) error {
 			return disagree("step is of page", m.Page)
 		}
 		return nil
+	case Ask:
+		if !strings.HasPrefix(subject, WorkerSubject("")) {
+			return disagree("ask is for the worker of a page, about request", m.Request)
+		}
+		return nil
+	case Look:
+		if subject != WorkerSubject(m.Page) {
+			return disagree("answer is about page", m.Page)
+		}
+		return nil
+	case Samples:
+		if subject != SampleSubject(m.Component, m.Instance) {
+			return disagree("samples are of", m.Component+", instance "+m.Instance)
+		}
+		return nil
+	case Running:
+		if subject != RunningSubject(m.Inspector) {
+			return disagree("inspections are of inspector", m.Inspector)
+		}
+		return nil
 	case Host:
 		return hostBelongs(subject, HostSubject(m.Host), m.Host, m.State, false)
 	case Hold:
@@ -151,9 +171,9 @@ func MostBytes(message any) int {
 	switch message.(type) {
 	case Reported:
 		return 8 << 20 // what the bus carries at most
-	case Heartbeat:
+	case Heartbeat, Running, Look:
 		return 256 << 10
-	case Step, Host, Hold:
+	case Step, Host, Hold, Ask, Samples:
 		return 16 << 10
 	}
 	return 1 << 20 // a URL twice, and a budget or a text of 64 kB, every byte of it escaped

@@ -17,7 +17,10 @@
 //	libra.probe.<host>                       stream    Probe      inspector: it claims the one probe of a host
 //	libra.hold.<host>                        stream    Hold       web
 //	libra.step.<page>                        lossy     Step       inspector
-//	libra.worker.<page>                      request   Step       web asks the inspector of the page
+//	libra.worker.<page>                      request   Step, Look web asks the inspector of the page
+//	libra.look                               lossy     (empty)    web: somebody looks at the live view
+//	libra.sample.<component>.<instance>      lossy     Samples    all, while somebody looks
+//	libra.running.<instance>                 lossy     Running    inspector, every second while somebody looks
 //	libra.beat.<component>.<instance>        lossy     Heartbeat  all, every 250 ms
 package event
 

@@ -30,6 +30,10 @@ var timedOut = libra.ReasonList{
 	Details: []libra.Reason{{Code: libra.CodeAnswerTimeout, Text: "one asset timed out", Remedy: "try again"}},
 }
 
+var running = event.Inspection{
+	Request: "r1", Page: "p1", URL: req.URL, Client: "10.0.0.1", Label: "ci", Attempt: 2, Alone: true, Step: libra.Weighing, Found: 9, Done: 4, Since: at, CPUMS: 7, HeldBytes: 8,
+}
+
 // messages holds one full example of everything that crosses a process border.
 var messages = map[string]any{
 	"request": req,
@@ -60,9 +64,16 @@ var messages = map[string]any{
 	"host": event.Host{
 		Host: "example.org", State: libra.HostOpen, Cause: libra.HostNoAnswer, Since: at, Until: at.Add(time.Second), PauseMS: 1000, Pages: 3, Why: &timedOut, Inspector: "1", At: at,
 	},
-	"probe": event.Probe{Host: "example.org", Inspector: "1", Page: "p1", At: at},
-	"hold":  event.Hold{Host: "example.org", State: libra.HostOpen, By: "alice", Why: "repairs", At: at},
-	"step":  event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at, Round: 7, Why: "w"},
+	"probe":   event.Probe{Host: "example.org", Inspector: "1", Page: "p1", At: at},
+	"hold":    event.Hold{Host: "example.org", State: libra.HostOpen, By: "alice", Why: "repairs", At: at},
+	"step":    event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at, Round: 7, Why: "w"},
+	"samples": event.Samples{Component: "libra-web", Instance: "1", Samples: []event.Sample{{Number: 9, Took: 1, TookUS: 100_000, CPUUS: 5, Resident: 6}}},
+	"running": event.Running{Inspector: "1", At: at, Count: 2, Inspections: []event.Inspection{running}},
+	"ask":     event.Ask{Do: event.AskEnd, Request: "r1", By: "alice"},
+	"look": event.Look{
+		Inspection: running, Inspector: "1", At: at, Steps: []event.StepTime{{Step: libra.Fetching, At: at}},
+		Outgoing: []event.Outgoing{{URL: "https://example.org/a.css", Host: "example.org", Since: at}}, Stacks: []event.Goroutine{{Count: 1, Frames: []string{"main.main main.go:1"}}}, Refused: "r",
+	},
 	"beat": event.Heartbeat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, EveryMS: 250, Status: "well", Counters: map[string]int64{"requests": 3}, Troubles: []event.Trouble{
 		{ID: "channel.ops", Target: "channel ops", Summary: "s", Evidence: "e", Severity: libra.Major, Runbook: "#channel"},
 	}, Details: timedOut.Details},

@@ -197,6 +197,8 @@ type Page struct {
 	// Asked is called when a server answers the page, at url, by asking to wait for no more
 	// than Limits.RetryAfter: the page is asked for again then. May be nil.
 	Asked func(url string, status int, wait time.Duration)
+	// View shows the inspection to those who look. May be nil.
+	View *View
 }
 
 // InspectPage is Inspect with what is known of the page.
@@ -213,7 +215,7 @@ func (i *Inspector) InspectPage(ctx context.Context, page Page, progress func(Pr
 		r.AddReason(libra.ReasonOf(err))
 	} else {
 		p := newPage(i, u.String(), progress)
-		p.prior, p.guessed, p.light, p.onRedirect, p.onWait = priorAssets(page.Previous), page.SchemeGuessed, page.Light, page.Follow, page.Asked
+		p.prior, p.guessed, p.light, p.onRedirect, p.onWait, p.view = priorAssets(page.Previous), page.SchemeGuessed, page.Light, page.Follow, page.Asked, page.View
 		p.run(ctx)
 		p.dropTrees()
 		p.report(r)

@@ -84,6 +84,7 @@ type page struct {
 	docBytes   int64 // of documents that were read
 	sheetBytes int64 // of style sheets that were read
 	keptBytes  int64 // of bodies that may still be read
+	treeBytes  int64 // of trees that are held
 	reasons    reasons
 	scripts    scripts
 	oddities   []string                // what is odd about responses, in the order of the report
@@ -91,6 +92,7 @@ type page struct {
 	cutCause   error                   // why the rest of the queue was not requested
 	guessed    bool                    // http will do where https does not answer
 	light      bool                    // the page itself is all that is fetched
+	view       *View                   // for those who look; may be nil
 	httpOnly   error                   // why https did not answer; nil where it was not replaced
 
 	onRedirect func(ctx context.Context, url string) error      // of redirects of the page; may be nil
@@ -152,6 +154,8 @@ func (p *page) fetchRoot(ctx context.Context) answer {
 	r, _ := p.queue.pop(func(*request) (bool, time.Duration) { return true, 0 })
 	p.inFlight++
 	r.host.busy++
+	p.view.begin(r)
+	defer p.view.end(r)
 	ask := p.fetchRequest(r)
 	result := p.session.Get(ctx, ask)
 	if p.guessed && silent(&result) {
@@ -197,6 +201,7 @@ func (p *page) cancel(ctx context.Context) {
 
 // discard counts an answer that arrived too late to be read.
 func (p *page) discard(a answer) {
+	p.view.end(a.req)
 	p.inFlight--
 	p.answered++
 	a.result.Release()
@@ -217,6 +222,7 @@ func (p *page) dispatch(ctx context.Context) time.Duration {
 		}
 		p.inFlight++
 		r.host.busy++
+		p.view.begin(r)
 		ask := p.fetchRequest(r)
 		go func() {
 			p.results <- answer{r, p.session.Get(ctx, ask)}
@@ -229,6 +235,7 @@ func (p *page) dispatch(ctx context.Context) time.Duration {
 func (p *page) handle(ctx context.Context, a answer) {
 	r := a.req
 	h := r.host
+	p.view.end(r)
 	p.inFlight--
 	h.busy--
 	if n := len(a.result.Hops); n > 0 && a.result.Hops[n-1].Protocol == "HTTP/2.0" {
@@ -295,6 +302,7 @@ func (p *page) retryLater(r *request, h *host, res fetch.Result) bool {
 
 func (p *page) setStep(step libra.Step) {
 	p.step = step
+	p.view.setHeld(p.treeBytes + p.keptBytes)
 	p.onProgress(Progress{Step: step, Found: len(p.requests), Done: p.answered})
 }
 

@@ -42,10 +42,11 @@ func (p *page) parseDocument(ctx context.Context, d *document) {
 	if light || p.engine.trees.TryAcquire(d.cost) {
 		d.doc = markup.Parse(d.in, d.env)
 		d.in.Body = nil
-		d.release = func() { p.engine.trees.Release(d.cost) }
+		p.treeBytes += d.cost
+		d.release = func() { p.treeBytes -= d.cost; p.engine.trees.Release(d.cost) }
 		if light {
 			p.unreserved += d.cost
-			d.release = func() { p.unreserved -= d.cost }
+			d.release = func() { p.treeBytes -= d.cost; p.unreserved -= d.cost }
 		}
 		return
 	}

@@ -11,9 +11,11 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"libra/pkg/inspect"
+	"libra/pkg/inspector/profile"
 	"libra/pkg/libra"
 	"libra/pkg/weburl"
 )
@@ -74,26 +76,41 @@ func quarantined(url string, ended int, err error) *libra.Report {
 	return r
 }
 
-// line is one line of a lone process's output, a JSON object: its progress, and
-// at last the report.
+// line is one line of a lone process's output, a JSON object: its progress, what it was
+// asked for, and at last the report.
 type line struct {
 	Progress *inspect.Progress `json:"progress,omitempty"`
+	Insight  *insight          `json:"insight,omitempty"`
 	Report   *libra.Report     `json:"report,omitempty"`
 }
 
 // InspectAlone is what a lone process runs: it inspects one page and writes its
-// progress and the report to w.
-func (i *Inspector) InspectAlone(ctx context.Context, url string, w io.Writer) error {
+// progress and the report to w. A line [lookWord] of in is answered with an insight.
+func (i *Inspector) InspectAlone(ctx context.Context, url string, in io.Reader, w io.Writer) (err error) {
 	defer i.engine.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go i.guard(ctx, cancel)
-	out := json.NewEncoder(w)
-	report := i.inspect(ctx, lonePage(url), nothing, func(p inspect.Progress) { _ = out.Encode(line{Progress: &p}) }) // the last line counts
-	if err := context.Cause(ctx); err != nil {
-		return err
+	var mu sync.Mutex
+	out := json.NewEncoder(w) // under mu
+	write := func(l line) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return out.Encode(l)
 	}
-	return out.Encode(line{Report: report})
+	page := lonePage(url)
+	page.View = &inspect.View{}
+	go answerLooks(in, func() {
+		n := insightOf(loneLabel, page.View, i.log)
+		_ = write(line{Insight: &n}) // the last line counts
+	})
+	profile.Label(ctx, loneLabel, func(ctx context.Context) {
+		report := i.inspect(ctx, page, nothing, func(p inspect.Progress) { _ = write(line{Progress: &p}) })
+		if err = context.Cause(ctx); err == nil {
+			err = write(line{Report: report})
+		}
+	})
+	return err
 }
 
 // argument names the page to a lone process; one whose scheme is guessed has none.
@@ -131,13 +148,22 @@ func (w *worker) runAlone(ctx context.Context) (*libra.Report, error) {
 		return strings.HasPrefix(kv, "NOTIFY_SOCKET=") || strings.HasPrefix(kv, "WATCHDOG_")
 	})
 	cmd.WaitDelay = time.Second
-	out := &lineReader{progress: w.progress}
+	own := &lone{proc: w.cfg.Proc, insights: make(chan insight, 1)}
+	out := &lineReader{progress: w.progress, insight: own.answered}
 	errs := &head{most: 2000}
 	cmd.Stdout, cmd.Stderr = out, errs
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotStarted, err)
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotStarted, err)
 	}
-	err := cmd.Wait()
+	own.pid, own.in = cmd.Process.Pid, in
+	w.setLone(own)
+	err = cmd.Wait()
+	w.setLone(nil)
+	w.loneCPU.Add(int64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()))
 	switch {
 	case out.report != nil:
 		return out.report, nil
@@ -158,6 +184,7 @@ const aloneGrace = 2 * time.Second
 // lineReader decodes the output of a lone process as it is written.
 type lineReader struct {
 	progress func(inspect.Progress)
+	insight  func(insight)
 	rest     []byte
 	report   *libra.Report
 }
@@ -176,6 +203,9 @@ func (l *lineReader) Write(p []byte) (int, error) {
 		l.rest = l.rest[at+1:]
 		if next.Progress != nil {
 			l.progress(*next.Progress)
+		}
+		if next.Insight != nil {
+			l.insight(*next.Insight)
 		}
 		if next.Report != nil {
 			l.report = next.Report

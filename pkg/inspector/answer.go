@@ -23,7 +23,7 @@ func answerOf(r *libra.Report, name string) (a answer, ok bool) {
 	own := name == hostOf(r.URL)
 	a, ok = answer{
 		status: r.Status, retryAfter: time.Duration(r.RetryAfterS) * time.Second,
-		ours: r.HasReason(libra.CodeStopped, libra.CodeLocalResources, libra.CodeAddressForbidden, libra.CodeInvalidURL, libra.CodeQuarantined, ""), // "" is what fails on purpose
+		ours: r.HasReason(libra.CodeStopped, libra.CodeLocalResources, libra.CodeAddressForbidden, libra.CodeInvalidURL, libra.CodeQuarantined, libra.CodeEnded, ""), // "" is what fails on purpose
 	}, own
 	last := false
 	for i, hop := range r.Assets {

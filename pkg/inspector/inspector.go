@@ -21,6 +21,7 @@ import (
 	"libra/pkg/inspect"
 	"libra/pkg/inspect/address"
 	"libra/pkg/inspector/limit"
+	"libra/pkg/inspector/profile"
 	"libra/pkg/libra"
 	"libra/pkg/meter"
 )
@@ -67,8 +68,14 @@ type Inspector struct {
 	busy    meter.Meter // pages that occupy a slot
 	light   atomic.Int64
 
+	began   chan struct{} // of one: an inspection has begun
+	ends    chan *worker  // those that an operator has ended, from then on
+	stuck   atomic.Int64  // that did not end
+	loneCPU atomic.Int64  // nanoseconds that lone processes have used that have ended
+
 	mu      sync.Mutex
 	workers map[*worker]struct{} // under mu; those that inspect in this process
+	claimed map[*worker]struct{} // under mu; all, also those that wait
 }
 
 // errExhausted says that the process has exceeded its memory.
@@ -81,12 +88,14 @@ func New(cfg Config, conn *bus.Conn, log *slog.Logger) *Inspector {
 		cfg: cfg, conn: conn, log: log, engine: inspect.New(cfg.Inspect), hosts: newHosts(cfg, conn, log),
 		slots: newSlotLimit(cfg), rooms: newRooms(), places: &places{log: log, proc: cfg.Proc},
 		crowd: bus.Crowd{Every: 10 * time.Millisecond, Least: time.Second, Most: time.Minute},
-		alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{},
+		alone: make(chan struct{}, assuredSlots), workers: map[*worker]struct{}{}, claimed: map[*worker]struct{}{}, began: make(chan struct{}, 1), ends: make(chan *worker),
 	}
 }
 
 // Run claims requests until ctx ends; it gives those in progress back to the bus
-// then. loop supervises the loop that claims; it may be nil.
+// then. loop supervises the loop that claims; it may be nil. Where an inspection does not
+// end that an operator has ended, Run returns while its goroutine goes on: the process is
+// to end then.
 func (i *Inspector) Run(ctx context.Context, loop bus.Loop) error {
 	defer i.engine.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -100,19 +109,48 @@ func (i *Inspector) Run(ctx context.Context, loop bus.Loop) error {
 	}
 	beside.Go(func() { i.hosts.follow(ctx) })
 	beside.Go(func() { i.places.follow(ctx) })
-	// Attempts to inspect a page alone follow each other under one lease.
-	longest := 2*hostWait + deferredWait + crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
-	slots := func() int { return i.room() + i.hosts.limits.Waiting() + i.places.deferred() } // who waits takes no slot
-	err := i.conn.Work(ctx, slots, longest, loop, func(ctx context.Context, job bus.Job) {
-		i.running.Add(1)
-		defer i.running.Add(-1)
-		defer i.slots.ended()
-		newWorker(i, job).run(ctx)
+	beside.Go(func() { i.show(ctx) })
+	abandoned := make(chan struct{}, 1)
+	beside.Go(func() {
+		i.followEnds(ctx, func(w *worker) {
+			i.stuck.Add(1)
+			w.reportStuck(ctx)
+			cancel(errStuck(w))
+			i.awaitHandBack()
+			select {
+			case abandoned <- struct{}{}:
+			default:
+			}
+		})
 	})
+	worked := make(chan error, 1)
+	go func() { worked <- i.work(ctx, loop) }()
+	var err error
+	select {
+	case err = <-worked:
+	case <-abandoned:
+	}
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	return err
+}
+
+// work claims requests until ctx ends, and returns when all its workers have.
+func (i *Inspector) work(ctx context.Context, loop bus.Loop) error {
+	// Attempts to inspect a page alone follow each other under one lease.
+	longest := 2*hostWait + deferredWait + crashes*(i.cfg.Inspect.PageTimeout+aloneGrace) + grace
+	slots := func() int { return i.room() + i.hosts.limits.Waiting() + i.places.deferred() } // who waits takes no slot
+	return i.conn.Work(ctx, slots, longest, loop, func(ctx context.Context, job bus.Job) {
+		i.running.Add(1)
+		defer i.running.Add(-1)
+		select {
+		case i.began <- struct{}{}:
+		default:
+		}
+		defer i.slots.ended()
+		newWorker(i, job).run(ctx)
+	})
 }
 
 // room is how many pages may be inspected at a time.
@@ -150,6 +188,8 @@ func (i *Inspector) pagesInProgress() string {
 //	         '---+----- wait               |
 //	           | '------ refused ----------'
 //	           '------------'--> giveBack (asked to stop, too many wait, no slot to be alone, or no bus)
+//
+// An operator may end it: publishEnded follows then, whatever else would have.
 type state func(context.Context) state
 
 // worker inspects one page.
@@ -164,14 +204,23 @@ type worker struct {
 	minimal bool          // the report has nothing but a reason: the bus takes no other
 	visit   *visit        // the page's place at its host; nil before it has one
 	placed  bool          // it may be inspected whole, whatever the host is short of
+	view    *inspect.View
 
-	mu   sync.Mutex
-	step event.Step // under mu
+	claimedAt time.Time
+	over      chan struct{}           // closed at its end
+	stop      context.CancelCauseFunc // ends the inspection
+
+	mu      sync.Mutex
+	step    event.Step       // under mu
+	steps   []event.StepTime // under mu; event.MostSteps at most
+	lone    *lone            // under mu; the process of its own that inspects the page, or nil
+	endedBy string           // under mu; who has ended it, "" while nobody has
 }
 
 func newWorker(i *Inspector, job bus.Job) *worker {
+	now := time.Now()
 	return &worker{
-		Inspector: i, job: job, started: time.Now(),
+		Inspector: i, job: job, started: now, claimedAt: now, view: &inspect.View{}, over: make(chan struct{}), stop: func(error) {},
 		log:  i.log.With("request", job.Request.ID, "page", job.Request.Page, "attempt", job.Attempt),
 		step: event.Step{Request: job.Request.ID, Page: job.Request.Page, Step: libra.Fetching, Inspector: i.cfg.Instance, Round: job.Round},
 	}
@@ -179,6 +228,7 @@ func newWorker(i *Inspector, job bus.Job) *worker {
 
 func (w *worker) run(ctx context.Context) {
 	w.busy = w.Inspector.busy.Begin()
+	defer w.enlist()()
 	defer func() {
 		w.busy()
 		w.unplace()
@@ -186,26 +236,49 @@ func (w *worker) run(ctx context.Context) {
 			w.visit.abandon() // unless it has ended
 		}
 	}()
-	for next := w.claim; next != nil; {
+	life, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	w.stop = stop
+	unserve, err := w.conn.ServeWorker(w.job.Request.Page, w.now, w.answer)
+	if err != nil {
+		w.log.Warn("cannot answer for the page during its inspection", "err", err)
+	} else {
+		defer unserve()
+	}
+	profile.Label(life, w.job.Request.ID, func(life context.Context) {
+		for next := state(w.claim); next != nil && !w.wasEnded(); {
+			next = next(life)
+		}
+	})
+	if w.wasEnded() {
+		w.follow(ctx, w.publishEnded)
+	}
+}
+
+// follow goes from a state to the last one.
+func (w *worker) follow(ctx context.Context, next state) {
+	for next != nil {
 		next = next(ctx)
 	}
 }
 
-// claim begins to answer for the page, so that web can ask for its progress.
-func (w *worker) claim(ctx context.Context) state {
+// enlist has the live view show the worker until its end.
+func (w *worker) enlist() (end func()) {
+	w.Inspector.mu.Lock()
+	defer w.Inspector.mu.Unlock()
+	w.Inspector.claimed[w] = struct{}{}
+	return func() {
+		close(w.over)
+		w.Inspector.mu.Lock()
+		defer w.Inspector.mu.Unlock()
+		delete(w.Inspector.claimed, w)
+	}
+}
+
+// claim begins the inspection.
+func (w *worker) claim(context.Context) state {
 	w.log.Debug("inspection begins", "url", w.job.Request.URL, "client", w.job.Request.Client)
-	stop, err := w.conn.ServeStep(w.job.Request.Page, w.now)
-	if err != nil {
-		w.log.Warn("cannot answer for the page during its inspection", "err", err)
-		return w.admit
-	}
-	return func(ctx context.Context) state {
-		defer stop()
-		for next := state(w.admit); next != nil; {
-			next = next(ctx)
-		}
-		return nil
-	}
+	return w.admit
 }
 
 // admit waits until the page may be asked of its host, and until there is room for it.
@@ -271,7 +344,7 @@ func (w *worker) inspectHere(ctx context.Context) state {
 	w.begins(w.job.Round)
 	w.progress(inspect.Progress{Step: libra.Fetching})
 	page := w.page(ctx)
-	page.Follow, page.Asked = w.visit.follow, w.visit.asked
+	page.Follow, page.Asked, page.View = w.visit.follow, w.visit.asked, w.view
 	w.report = w.inspect(ctx, page, w.previous, w.progress)
 	if ctx.Err() != nil {
 		return w.retry // stopped by this process, which is not the page's fault
@@ -371,6 +444,9 @@ func (w *worker) progress(p inspect.Progress) {
 		w.step.Why, _ = w.places.shortage()
 	}
 	now := w.step
+	if n := len(w.steps); n < event.MostSteps && (n == 0 || w.steps[n-1].Step != now.Step) {
+		w.steps = append(w.steps, event.StepTime{Step: now.Step, At: now.At})
+	}
 	w.mu.Unlock()
 	w.conn.PublishStep(now)
 }

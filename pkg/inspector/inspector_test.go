@@ -41,9 +41,12 @@ func TestMain(m *testing.M) {
 			if strings.HasSuffix(url, "/poison") {
 				panic("poison")
 			}
+			if strings.HasSuffix(url, "/spin") {
+				spinForGood(url, &sync.Map{})
+			}
 			return nil
 		}}
-		if err := inspector.New(cfg, nil, log).InspectAlone(context.Background(), os.Args[2], os.Stdout); err != nil {
+		if err := inspector.New(cfg, nil, log).InspectAlone(context.Background(), os.Args[2], os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -32,7 +32,7 @@ func (w *worker) inspectLight(ctx context.Context) state {
 	w.begins(0) // for the rounds, it still waits
 	w.progress(inspect.Progress{Step: libra.Fetching})
 	page := w.page(ctx)
-	page.Light, page.Follow, page.Asked = true, w.visit.follow, w.visit.asked
+	page.Light, page.Follow, page.Asked, page.View = true, w.visit.follow, w.visit.asked, w.view
 	w.busy()
 	report := w.inspect(ctx, page, nothing, w.progress)
 	w.busy = w.Inspector.busy.Begin()

@@ -188,4 +188,6 @@ const (
 	// CodeQuarantined: the page ended its inspector several times and is in
 	// quarantine.
 	CodeQuarantined Code = "quarantined"
+	// CodeEnded: an operator ended the inspection.
+	CodeEnded Code = "ended"
 )

@@ -80,8 +80,8 @@ func (p *probe) readDown(r event.Reported, ours bool) Reading {
 	switch report := r.Report; {
 	case r.Quarantined:
 		return Reading{Evidence: "in quarantine, which has an alarm of its own"}
-	case report.HasReason(libra.CodeHostBusy, libra.CodeHostHeld):
-		return Reading{Evidence: sentences(report.Why()[:1], libra.Reason.String)} // the page was not asked for, which is no fault of its own
+	case report.HasReason(libra.CodeHostBusy, libra.CodeHostHeld, libra.CodeEnded):
+		return Reading{Evidence: sentences(report.Why()[:1], libra.Reason.String)} // the page was not asked for, or not to its end, which is no fault of its own
 	case report.Outcome == libra.Error:
 		say := libra.Reason.String
 		if report.Status != 0 && report.Status/100 != 2 {

@@ -61,8 +61,8 @@ func TestPageDown(t *testing.T) {
 		for _, change := range []func(*event.Reported){
 			nil, status(503), status(503), nil, // two are not three
 			status(503), failed(refused),
-			failed(noFiles),            // ours
-			failed(busy), failed(held), // nobody asked for the page
+			failed(noFiles),                           // ours
+			failed(busy), failed(held), failed(ended), // nobody asked for the page, or not to its end
 			func(a *event.Reported) { a.Request.Watch = nil }, // without a watch
 			func(a *event.Reported) { failed(crashed)(a); a.Quarantined = true },
 			status(500), status(404),
@@ -75,7 +75,7 @@ func TestPageDown(t *testing.T) {
 		r.set(func() { // the quarantine has its own
 			r.stored = slices.DeleteFunc(r.stored, func(t libra.Transition) bool { return t.Alarm.ID == "quarantine."+shop })
 		})
-		r.wantStored("22 "+id+" raised major", "36 "+id+" cleared major")
+		r.wantStored("24 "+id+" raised major", "38 "+id+" cleared major")
 		a := r.stored[0].Alarm
 		want := libra.Alarm{
 			ID: id, Scope: libra.ScopePage, Target: shopURL, Severity: libra.Major, State: libra.Raised, Summary: "The page is down",
@@ -86,7 +86,7 @@ func TestPageDown(t *testing.T) {
 		if diff := cmp.Diff(want, a); diff != "" {
 			t.Error(diff)
 		}
-		if a := r.stored[1].Alarm; a.EvidenceDetails != nil || a.Summary != "The page is up again" || a.Evidence != "3 inspections in a row passed" || a.Until.Sub(a.Since) != 28*time.Second {
+		if a := r.stored[1].Alarm; a.EvidenceDetails != nil || a.Summary != "The page is up again" || a.Evidence != "3 inspections in a row passed" || a.Until.Sub(a.Since) != 30*time.Second {
 			t.Errorf("cleared: %+v", a)
 		}
 	})

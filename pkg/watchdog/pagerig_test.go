@@ -97,6 +97,7 @@ var (
 	noFiles = libra.Reason{Code: libra.CodeLocalResources, Text: "this machine cannot connect to shop.example: too many open files"}
 	busy    = libra.Reason{Code: libra.CodeHostBusy, Text: "shop.example asked to wait until 12:00"}
 	held    = libra.Reason{Code: libra.CodeHostHeld, Text: "alice has suspended the inspections of shop.example"}
+	ended   = libra.Reason{Code: libra.CodeEnded, Text: "ended by an operator (alice)"}
 	crashed = libra.Reason{Code: libra.CodeQuarantined, Text: "the page ended its inspector 3 times and is in quarantine"}
 )
 

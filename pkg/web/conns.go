@@ -71,6 +71,13 @@ func newConns(most, streams int) *conns {
 
 func threeQuarters(n int) int { return max(1, n-n/4) }
 
+// open counts the connections, event streams among them.
+func (l *conns) open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.all)
+}
+
 var processStart = time.Now()
 
 func clock() int64 { return int64(time.Since(processStart)) + 1 }

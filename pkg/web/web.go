@@ -15,6 +15,9 @@
 //	GET  /runbook               what to do about each alarm
 //	GET  /status                what runs
 //	GET  /capacity              how busy it is, and what more fits
+//	GET  /live                  the last minute, and what is being inspected
+//	GET  /live/{request}        one inspection, looked into
+//	POST /live/{request}/end    the button that ends it
 //	POST /api/pages             {"url":…} -> 202 {id, url, state}, once durable;
 //	                            409 while the page is in quarantine. With
 //	                            "every":"30s" it is watched, held against
@@ -35,6 +38,10 @@
 //	POST /api/channels/{name}/test  sends a trial message -> event.Tried
 //	GET  /api/status            components, degraded parts, counts
 //	GET  /api/capacity          stages, queue, history, how many watches fit
+//	GET  /api/live              samples of the last minute, inspections in
+//	                            progress: ?from=
+//	GET  /api/live/{request}    event.Look
+//	POST /api/live/{request}/end  ends it: 202
 //	GET  /up                    500 LOADING, then 200: OK, or what is unknown,
 //	                            refused or degraded
 //	GET  /metrics               for Prometheus
@@ -204,16 +211,16 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, lo
 			log.Warn("forms are accepted for this host only", "base_url", cfg.BaseURL, "err", err)
 		}
 	}
+	s.conns = newConns(cfg.MaxConns, cfg.MaxStreams)
 	s.state = state.New(state.Config{
 		Profile: cfg.Profile, Version: cfg.Version, Bounds: cfg.Bounds, MaxStreams: cfg.MaxStreams, Patience: cfg.Patience,
-		HeartbeatTimeout: cfg.HeartbeatTimeout, ReconnectTime: cfg.ReconnectTime, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck, SampleEvery: cfg.SampleEvery,
+		HeartbeatTimeout: cfg.HeartbeatTimeout, ReconnectTime: cfg.ReconnectTime, StepTimeout: cfg.StepTimeout, HistoryCheck: cfg.HistoryCheck, SampleEvery: cfg.SampleEvery, Connections: s.conns.open,
 	}, log, conn, history)
 	s.api = api.New(api.Config{
 		Guard: address.NewGuard(cfg.Allow, address.AskOperator), TrustedProxies: cfg.TrustedProxies, Site: cfg.Site, Profile: cfg.Profile, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
 		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience,
 	}, log, conn, s.state, s.stopping)
 	s.pages = pages.New(pages.Config{Version: cfg.Version, RunbookURL: cfg.RunbookURL, MaxList: cfg.MaxList}, s.state, s.api)
-	s.conns = newConns(cfg.MaxConns, cfg.MaxStreams)
 	s.metrics = newMeter(s)
 	s.handler = s.routes()
 	return s

@@ -73,13 +73,14 @@ func (l *Line) Connect(ctx context.Context, p *daemon.Process, instance string) 
 	return conn, nil
 }
 
-// PublishHeartbeats publishes the process's heartbeats until ctx ends; the
-// connection is closed when the process ends.
+// PublishHeartbeats publishes the process's heartbeats until ctx ends, and what it uses
+// while somebody looks; the connection is closed when the process ends.
 func PublishHeartbeats(ctx context.Context, p *daemon.Process, conn *bus.Conn, instance string) {
 	p.Count("messages_refused", conn.Refused)
 	p.Count("published", conn.Published)
 	p.Count("publishing_us", conn.Publishing)
 	p.Count("publishing_any_us", conn.PublishingAny)
 	p.Cleanup("bus connection", func(context.Context) error { conn.Close(); return nil })
+	go conn.PublishSamples(ctx, p.Name, instance, bus.Usage{CPU: p.CPU, Resident: p.Resident})
 	go conn.PublishHeartbeats(ctx, p.Liveness.Stalled, func() event.Heartbeat { return p.Heartbeat(instance) })
 }

@@ -26,7 +26,7 @@ import (
 var files embed.FS
 
 // pageTemplates are the HTML pages by name, each within layout.html.
-var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "runbook", "status", "capacity", "problem")
+var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "runbook", "status", "capacity", "live", "look", "problem")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := map[string]*template.Template{}
@@ -37,6 +37,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 			"mark": markOf, "wrong": wrong, "term": showTerm, "percentiles": percentileNames, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band, "words": score.Words, "figure": score.Figure, "grams": score.FormatGrams,
 			"stage": stageLabel, "full": full, "share": showShare, "rate": showRate, "service": showService, "span": showSpan, "days": showDays, "size": showSize,
 			"typed": typed, "value": beginsWithValue,
+			"step": stepText, "since": func(now, t time.Time) string { return libra.FormatDuration(max(0, now.Sub(t))) }, "duration": libra.FormatDuration,
 			"match": showMatch, "everyChoices": everyChoices, "every": state.ShowEvery, "spans": spanChoices, "interval": showInterval,
 		}).ParseFS(files, "template/layout.html", "template/parts.html", "template/"+name+".html"))
 	}
@@ -59,6 +60,7 @@ type layout struct {
 	Poll     time.Duration    // scripts look again so often; 0 for never
 	Page     string           // the events of one page only
 	Shown    string           // the request whose report is shown
+	Script   string           // a script of this page alone
 	Now      time.Time
 	Document any // of the page itself
 }

@@ -64,6 +64,9 @@ func (d *problemPage) word(p *api.Problem, r *http.Request) {
 	case "cleared":
 		d.Title = "This alarm has cleared"
 		d.lead(r, "/alarms/"+url.PathEscape(p.About.ID), "Open the alarm")
+	case "not-running":
+		d.say("This inspection is not in progress", "It has ended, or never began. The report of its page is in the list of pages.")
+		d.lead(r, "/live", "Live")
 	case "after":
 		d.say("This link leads nowhere", "It names a place in a list that does not exist. Begin with the newest entries.")
 	case "405":

@@ -30,6 +30,7 @@ func (s *State) Follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.followRequests(ctx) })
 	wg.Go(func() { every(ctx, s.cfg.SampleEvery, func() { s.sample(ctx) }) })
 	wg.Go(func() { s.followLive(ctx) })
+	wg.Go(func() { s.followLooks(ctx) })
 	leave, announce := s.leaveSilentWorkers(), s.announceStatus()
 	wg.Go(func() {
 		every(ctx, statusEvery, func() {
@@ -77,6 +78,9 @@ func (s *State) onReport(r event.Reported) {
 	news, shown := s.Memory.report(r)
 	if !news {
 		return
+	}
+	if loaded, _ := s.Memory.Ready(); loaded {
+		s.Live.Reported(r.Request.ID, r.Report.Outcome == libra.Error)
 	}
 	if !shown {
 		// A failure after a good report, which stays in the cache.

@@ -340,14 +340,14 @@ func (m *Memory) refused(r event.Request) {
 	})
 }
 
-// OldestOpen is when the oldest open request of a flow was asked; the zero time
-// without one.
+// OldestOpen is when the oldest open request of a flow, or with "" of any, was asked; the
+// zero time without one.
 func (m *Memory) OldestOpen(flow string) (oldest time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range m.order {
 		for _, o := range e.open {
-			if o.flow == flow && (oldest.IsZero() || o.request.Asked.Before(oldest)) {
+			if (flow == "" || o.flow == flow) && (oldest.IsZero() || o.request.Asked.Before(oldest)) {
 				oldest = o.request.Asked
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"libra/pkg/store"
 	"libra/pkg/web/admission"
 	"libra/pkg/web/capacity"
+	"libra/pkg/web/live"
 )
 
 // Config is as in web.Config, which documents and fills in every field.
@@ -32,6 +33,8 @@ type Config struct {
 	StepTimeout      time.Duration
 	HistoryCheck     time.Duration
 	SampleEvery      time.Duration
+	// Connections counts the open connections of libra-web. May be nil.
+	Connections func() int
 }
 
 // State is everything that is known. Its parts each have a mutex of their own
@@ -47,6 +50,7 @@ type State struct {
 	Watches *Watchlist
 	Hosts   *HostList
 	Hub     *Hub
+	Live    *live.View
 	// Stores bounds what is being stored on the bus for clients, Reads the lists
 	// and timelines that are being read for them from SQLite.
 	Stores, Reads *admission.Limiter
@@ -75,6 +79,6 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History) *State {
 		started: now, cfg: cfg, log: log, conn: conn, history: history,
 		Memory: newMemory(cfg.Bounds, cfg.Profile, watches.has), Notes: newNotebook(cfg.Bounds.Notes), Watches: watches, Hosts: newHostList(cfg.Bounds.Hosts), Hub: newHub(cfg.MaxStreams, cfg.Bounds.Streams),
 		Stores: admission.New(time.Now), Reads: admission.New(time.Now),
-		health: newHealth(now), workers: newAsker(conn), capacity: capacity.NewTracker(), recallNow: make(chan struct{}, 1),
+		health: newHealth(now), workers: newAsker(conn), Live: newLive(), capacity: capacity.NewTracker(), recallNow: make(chan struct{}, 1),
 	}
 }

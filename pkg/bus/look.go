@@ -1,0 +1,114 @@
+package bus
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"libra/pkg/event"
+)
+
+// The live view is collected only while somebody looks: see event.LookSubject.
+
+// PublishLook says that somebody looks at the live view.
+func (c *Conn) PublishLook() {
+	if err := c.nc.Publish(event.LookSubject, nil); err != nil {
+		c.log.Debug("publish", "subject", event.LookSubject, "err", err)
+	}
+}
+
+// WhileLooked calls do whenever somebody begins to look, with a context that ends when
+// nobody has looked for event.LookedFor, until ctx ends. It returns when the last do has.
+func (c *Conn) WhileLooked(ctx context.Context, do func(context.Context)) error {
+	looks := make(chan struct{}, 1)
+	sub, err := c.nc.Subscribe(event.LookSubject, func(*nats.Msg) {
+		select {
+		case looks <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		return unavailable(err)
+	}
+	defer sub.Unsubscribe()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-looks:
+		}
+		looked, stop := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			do(looked)
+		}()
+		for over := time.After(event.LookedFor); looked.Err() == nil; {
+			select {
+			case <-ctx.Done():
+				stop()
+			case <-over:
+				stop()
+			case <-looks:
+				over = time.After(event.LookedFor)
+			}
+		}
+		stop()
+		<-done
+	}
+}
+
+// Usage is what a process uses.
+type Usage struct {
+	CPU      func() time.Duration // processor time so far
+	Resident func() int64         // bytes in memory
+}
+
+// PublishSamples publishes what this process uses while somebody looks, until ctx ends:
+// its memory is read once for each message, which costs more than all the rest.
+func (c *Conn) PublishSamples(ctx context.Context, component, instance string, usage Usage) {
+	err := c.WhileLooked(ctx, func(ctx context.Context) {
+		cpu, at, resident := usage.CPU(), time.Now(), usage.Resident()
+		number := event.SampleAt(at)
+		batch := event.Samples{Component: component, Instance: instance}
+		for {
+			// All processes begin theirs at the same times, so that each has one of every number.
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Until(time.UnixMilli((event.SampleAt(time.Now()) + 1) * event.SampleEvery.Milliseconds()))):
+			}
+			used, now := usage.CPU(), time.Now()
+			next := event.SampleAt(now)
+			if next <= number { // the clock was set
+				cpu, at, number = used, now, next
+				continue
+			}
+			batch.Samples = append(batch.Samples, event.Sample{Number: next, Took: next - number, TookUS: now.Sub(at).Microseconds(), CPUUS: (used - cpu).Microseconds(), Resident: resident})
+			cpu, at, number = used, now, next
+			if len(batch.Samples) == event.MostSamples {
+				c.publishLossy(event.SampleSubject(component, instance), batch)
+				batch.Samples, resident = batch.Samples[:0], usage.Resident()
+			}
+		}
+	})
+	if err != nil && ctx.Err() == nil {
+		c.log.Warn("cannot show what this process uses", "err", err)
+	}
+}
+
+// SubscribeSamples calls fn with what processes use.
+func (c *Conn) SubscribeSamples(fn func(event.Samples)) (stop func(), err error) {
+	return subscribe(c, event.AllSamples, fn)
+}
+
+// PublishRunning publishes what an inspector has in progress.
+func (c *Conn) PublishRunning(r event.Running) {
+	c.publishLossy(event.RunningSubject(r.Inspector), r)
+}
+
+// SubscribeRunning calls fn with what inspectors have in progress.
+func (c *Conn) SubscribeRunning(fn func(event.Running)) (stop func(), err error) {
+	return subscribe(c, event.AllRunning, fn)
+}

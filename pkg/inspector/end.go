@@ -1,0 +1,112 @@
+package inspector
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+)
+
+// An operator may end an inspection. Its context ends then, and it is reported as ended.
+// What computes and looks at no context goes on; it ends with the process, once the
+// report is published and the other pages are given back.
+const (
+	// endGrace is how long an inspection may take to end.
+	endGrace = time.Second
+	// handBack is how long the other pages of the process may take to be given back.
+	handBack = 3 * time.Second
+)
+
+// errEnded is the cause why the context of an inspection ends.
+var errEnded = errors.New("an operator ended the inspection")
+
+// endBy ends the inspection, as an operator wants it; a second time does nothing.
+func (w *worker) endBy(by string) {
+	w.mu.Lock()
+	first := w.endedBy == ""
+	if first {
+		w.endedBy = cmp.Or(event.Cut(by, 100), "an operator")
+	}
+	w.mu.Unlock()
+	if !first {
+		return
+	}
+	w.log.Warn("an operator ends the inspection", "by", w.endedBy, "url", w.job.Request.URL)
+	w.stop(errEnded)
+	select {
+	case w.ends <- w:
+	case <-w.over:
+	}
+}
+
+// wasEnded reports whether an operator has ended the inspection.
+func (w *worker) wasEnded() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.endedBy != ""
+}
+
+// ended is the report of an inspection that an operator has ended.
+func (w *worker) ended() *libra.Report {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := failed(w.job.Request.URL)
+	r.AddReason(libra.Reason{Code: libra.CodeEnded, Text: "ended by an operator (" + w.endedBy + ")", Remedy: "submit the page again"})
+	return r
+}
+
+// publishEnded is the state after an operator has ended the inspection.
+func (w *worker) publishEnded(ctx context.Context) state {
+	w.report, w.poison = w.ended(), false
+	return w.publish
+}
+
+// followEnds looks after inspections that are to end, until ctx ends. stuck is called
+// with those that do not.
+func (i *Inspector) followEnds(ctx context.Context, stuck func(*worker)) {
+	var waits sync.WaitGroup
+	defer waits.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-i.ends:
+			waits.Go(func() {
+				select {
+				case <-ctx.Done():
+				case <-w.over:
+				case <-time.After(endGrace):
+					stuck(w)
+				}
+			})
+		}
+	}
+}
+
+// reportStuck publishes the report of a stuck inspection in place of its own goroutine, and
+// acknowledges the request, so that no other inspector gets it.
+func (w *worker) reportStuck(ctx context.Context) {
+	w.mu.Lock()
+	by := w.endedBy
+	w.mu.Unlock()
+	deputy := newWorker(w.Inspector, w.job)
+	deputy.endedBy = by
+	deputy.follow(ctx, deputy.publishEnded)
+}
+
+// awaitHandBack waits until no inspection but the stuck ones is in progress.
+func (i *Inspector) awaitHandBack() {
+	for until := time.Now().Add(handBack); i.Running() > i.stuck.Load() && time.Now().Before(until); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// errStuck is the error of Run when an inspection did not end.
+func errStuck(w *worker) error {
+	return fmt.Errorf("request %s, page %s, was ended by an operator and goes on %s later: this process ends, its other pages are given back", w.job.Request.ID, w.job.Request.URL, endGrace)
+}

@@ -1,0 +1,108 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"libra/pkg/event"
+	"libra/pkg/libra"
+	"libra/pkg/web/live"
+)
+
+// Live is the live view, with samples from a number on. Asking for it has it collected for
+// three seconds more.
+func (s *API) Live(from int64) live.Doc {
+	now := time.Now()
+	s.state.Live.Look(now)
+	return s.state.Live.Doc(from, now)
+}
+
+// GetLive serves GET /api/live.
+func (s *API) GetLive(w http.ResponseWriter, r *http.Request) {
+	from, err := int64(0), error(nil)
+	if text := r.URL.Query().Get("from"); text != "" {
+		if from, err = strconv.ParseInt(text, 10, 64); err != nil || from < 0 {
+			s.Fail(w, r, BadRequest("from", fmt.Sprintf("invalid from %.50q", text), "must be the next of an answer before, or left out"))
+			return
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, s.Live(from))
+}
+
+// Look asks the inspector of a request what it does.
+func (s *API) Look(r *http.Request, request string) (event.Look, *Problem) {
+	return s.askWorker(r, request, event.AskLook, "")
+}
+
+// End ends the inspection of a request. Without a problem its inspector has said that it
+// will.
+func (s *API) End(r *http.Request, request string) (event.Look, *Problem) {
+	by, p := s.whoSent(r)
+	if p != nil {
+		return event.Look{}, p
+	}
+	look, p := s.askWorker(r, request, event.AskEnd, by)
+	if p == nil {
+		s.log.Warn("an operator ends an inspection", "request", request, "page", look.Page, "inspector", look.Inspector, "by", by)
+	}
+	return look, p
+}
+
+// mostLooks is how many inspectors are asked at a time: each stops for a moment to list its
+// goroutines, and the answer may be waited for.
+const mostLooks = 4
+
+func (s *API) askWorker(r *http.Request, request, do, by string) (event.Look, *Problem) {
+	select {
+	case s.looks <- struct{}{}:
+		defer func() { <-s.looks }()
+	default:
+		return event.Look{}, unavailable("overloaded", libra.CodeOverloaded, fmt.Sprintf("%d inspections are being looked into already", mostLooks), "try again in a few seconds")
+	}
+	look, err := s.state.AskWorker(r.Context(), request, do, by)
+	switch {
+	case errors.Is(err, libra.ErrNotFound):
+		return look, NewProblem(ProblemURN+"not-running", "No such inspection", http.StatusNotFound, libra.Reason{
+			Code: libra.CodeNotFound, Text: fmt.Sprintf("no inspector has request %.80q in progress", request), Remedy: "see /live for those that are; its page has the report of one that has ended",
+		}).of(About{ID: request})
+	case err != nil:
+		return look, unavailable("not-readable", libra.CodeBusAway, "the inspectors cannot be asked right now: the bus is away", "try again in a few seconds")
+	}
+	return look, nil
+}
+
+// GetLook serves GET /api/live/{request}.
+func (s *API) GetLook(w http.ResponseWriter, r *http.Request) {
+	look, p := s.Look(r, r.PathValue("request"))
+	if p != nil {
+		s.Fail(w, r, p)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, look)
+}
+
+// endedDoc is what POST /api/live/{request}/end answers.
+type endedDoc struct {
+	Request   string `json:"request"`
+	Page      string `json:"page"`
+	URL       string `json:"url"`
+	Inspector string `json:"inspector"`
+}
+
+// PostEnd serves POST /api/live/{request}/end. The report of the page follows within two
+// seconds.
+func (s *API) PostEnd(w http.ResponseWriter, r *http.Request) {
+	look, p := s.End(r, r.PathValue("request"))
+	if p != nil {
+		s.Fail(w, r, p)
+		return
+	}
+	w.Header().Set("Location", At(r, "/api/pages/"+look.Page))
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusAccepted, endedDoc{look.Request, look.Page, look.URL, look.Inspector})
+}
