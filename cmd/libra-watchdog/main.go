@@ -13,6 +13,7 @@ import (
 	"libra/pkg/daemon"
 	"libra/pkg/store"
 	"libra/pkg/watchdog"
+	"libra/pkg/watchdog/journal"
 	"libra/pkg/watchdog/units"
 )
 
@@ -69,6 +70,11 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	w := watchdog.New(s.cfg, watchdog.Deps{
 		Bus: conn, SQLite: history, Systemd: systemd, Log: p.Log, Loop: p.Liveness.Loop("probes"), Status: p.Status,
 	})
+	stop, err := conn.ServeJournal(ctx, journal.Answer)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	defer p.OnReload(w.Reload)()
 	p.Ready("probing every component")
 	return w.Run(ctx)

@@ -60,7 +60,7 @@ var roles = map[string]role{
 	"bus": {publish: []string{">"}, subscribe: []string{">"}},
 	"web": {
 		publish: slices.Concat(
-			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels, event.AllHolds, event.LookSubject},
+			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels, event.AllHolds, event.LookSubject, event.JournalSubject},
 			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream), reads(event.HostStream)),
 		subscribe: []string{event.AllRequests, event.AllSteps, event.AllHeartbeats, event.AllSamples, event.AllRunning},
 	},
@@ -81,6 +81,7 @@ var roles = map[string]role{
 		publish: slices.Concat([]string{event.AllAlarms, event.AllNotes, event.AllDue},
 			streamReads(event.RequestStream), reads(event.ReportStream), acknowledges(event.ReportStream, "watchdog"), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream}),
 		subscribe: []string{event.AllHeartbeats},
+		answers:   []string{event.JournalSubject},
 	},
 	"notifier": {
 		publish: slices.Concat([]string{event.AllNotes}, consumes(event.AlarmStream, "*"), reads(event.NoteStream)),

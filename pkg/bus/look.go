@@ -2,11 +2,14 @@ package bus
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"libra/pkg/event"
+	"libra/pkg/libra"
 )
 
 // The live view is collected only while somebody looks: see event.LookSubject.
@@ -112,3 +115,49 @@ func (c *Conn) PublishRunning(r event.Running) {
 func (c *Conn) SubscribeRunning(fn func(event.Running)) (stop func(), err error) {
 	return subscribe(c, event.AllRunning, fn)
 }
+
+// journalTime is longer than the journal is read for.
+const journalTime = 3 * time.Second
+
+// AskJournal asks for lines of the journal; libra.ErrUnavailable when nobody answers.
+func (c *Conn) AskJournal(ctx context.Context, ask event.JournalAsk) (event.Journal, error) {
+	ctx, cancel := context.WithTimeout(ctx, journalTime)
+	defer cancel()
+	data, err := json.Marshal(ask)
+	if err != nil {
+		return event.Journal{}, err
+	}
+	m, err := c.nc.RequestWithContext(ctx, event.JournalSubject, data)
+	if err != nil {
+		return event.Journal{}, unavailable(err)
+	}
+	answer, err := decode[event.Journal](c, event.JournalSubject, m.Data)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", libra.ErrUnavailable, err)
+	}
+	return answer, err
+}
+
+// ServeJournal answers AskJournal, one at a time, until stop is called.
+func (c *Conn) ServeJournal(ctx context.Context, read func(context.Context, event.JournalAsk) event.Journal) (stop func(), err error) {
+	sub, err := c.nc.Subscribe(event.JournalSubject, func(m *nats.Msg) {
+		ask, err := decode[event.JournalAsk](c, m.Subject, m.Data)
+		if err != nil {
+			return
+		}
+		if data, err := json.Marshal(read(ctx, ask)); err == nil {
+			m.Respond(data)
+		}
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if err := sub.SetPendingLimits(mostJournalAsks, aheadBytes); err != nil {
+		return nil, unavailable(err)
+	}
+	return func() { sub.Unsubscribe() }, nil
+}
+
+// mostJournalAsks is how many questions wait for the journal before further ones are
+// dropped: libra-web asks four at a time.
+const mostJournalAsks = 8

@@ -2,6 +2,7 @@ package bus_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"libra/pkg/bus"
 	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
+	"libra/pkg/libra"
 )
 
 // Components collect while somebody looks, and not before or afterwards; what one sends
@@ -70,5 +72,42 @@ func TestLookedAt(t *testing.T) {
 		if i > 0 && s.Number != got[i-1].Number+s.Took {
 			t.Errorf("sample %d has number %d, the one before %d, and it took %d", i, s.Number, got[i-1].Number, s.Took)
 		}
+	}
+}
+
+// The journal's reader is asked, one question at a time.
+func TestJournal(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	web, watchdog := b.Connect("web"), b.Connect("watchdog")
+	ask := event.JournalAsk{Request: "r1", Since: time.Unix(7, 0).UTC()}
+	if _, err := web.AskJournal(t.Context(), ask); !errors.Is(err, libra.ErrUnavailable) {
+		t.Errorf("without a reader: %v", err)
+	}
+	var reading, most atomic.Int64
+	stop, err := watchdog.ServeJournal(t.Context(), func(_ context.Context, got event.JournalAsk) event.Journal {
+		most.Store(max(most.Load(), reading.Add(1)))
+		defer reading.Add(-1)
+		return event.Journal{Request: got.Request, Lines: []string{got.Since.String()}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	bustest.Await(t, "an answer", func() bool {
+		got, err := web.AskJournal(t.Context(), ask)
+		return err == nil && got.Request == "r1" && len(got.Lines) == 1 && got.Lines[0] == ask.Since.String()
+	})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if _, err := web.AskJournal(t.Context(), ask); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d at a time", most.Load())
 	}
 }

@@ -71,6 +71,8 @@ type lookAnswer struct {
 		Count  int      `json:"count"`
 		Frames []string `json:"frames"`
 	} `json:"stacks"`
+	Journal      []string `json:"journal"`
+	JournalFault string   `json:"journal_fault"`
 }
 
 func (r *runner) topCommand() *cli.Command {
@@ -291,6 +293,13 @@ func (r *runner) lookInto(c *cli.Context) error {
 	fmt.Fprintln(r.out, "requests without a whole answer:")
 	for _, o := range a.Outgoing {
 		fmt.Fprintf(r.out, "  %s, since %s\n", printable(o.URL), ago(o.Since))
+	}
+	fmt.Fprintln(r.out, "journal:")
+	if a.JournalFault != "" {
+		fmt.Fprintf(r.out, "  %s %s\n", r.screen.paint(yellow, "warning:"), printable(a.JournalFault))
+	}
+	for _, line := range a.Journal {
+		fmt.Fprintf(r.out, "  %s\n", printable(line))
 	}
 	fmt.Fprintln(r.out, "goroutines:")
 	for _, s := range a.Stacks {

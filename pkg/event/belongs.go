@@ -38,6 +38,11 @@ func Belongs(subject string, message any) error {
 			return disagree("answer is about page", m.Page)
 		}
 		return nil
+	case JournalAsk, Journal:
+		if subject != JournalSubject {
+			return fmt.Errorf("lines of the journal on subject %q", subject)
+		}
+		return nil
 	case Samples:
 		if subject != SampleSubject(m.Component, m.Instance) {
 			return disagree("samples are of", m.Component+", instance "+m.Instance)
@@ -171,9 +176,9 @@ func MostBytes(message any) int {
 	switch message.(type) {
 	case Reported:
 		return 8 << 20 // what the bus carries at most
-	case Heartbeat, Running, Look:
+	case Heartbeat, Running, Look, Journal:
 		return 256 << 10
-	case Step, Host, Hold, Ask, Samples:
+	case Step, Host, Hold, Ask, Samples, JournalAsk:
 		return 16 << 10
 	}
 	return 1 << 20 // a URL twice, and a budget or a text of 64 kB, every byte of it escaped

@@ -18,6 +18,7 @@
 //	libra.hold.<host>                        stream    Hold       web
 //	libra.step.<page>                        lossy     Step       inspector
 //	libra.worker.<page>                      request   Step, Look web asks the inspector of the page
+//	libra.journal                            request   Journal    web asks the watchdog for lines of the journal
 //	libra.look                               lossy     (empty)    web: somebody looks at the live view
 //	libra.sample.<component>.<instance>      lossy     Samples    all, while somebody looks
 //	libra.running.<instance>                 lossy     Running    inspector, every second while somebody looks

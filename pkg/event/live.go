@@ -140,3 +140,25 @@ const (
 	MostFrames   = 32
 	MostSteps    = 32
 )
+
+// JournalSubject is answered by libra-watchdog, which may read the journal.
+const JournalSubject = "libra.journal"
+
+// JournalAsk asks for the lines of the journal that name a request.
+type JournalAsk struct {
+	Request string    `json:"request"`
+	Since   time.Time `json:"since"`
+}
+
+// Journal is the answer: the newest MostLines lines, the oldest first.
+type Journal struct {
+	Request string   `json:"request"`
+	Lines   []string `json:"lines"`           // each cut to MostLine bytes
+	Fault   string   `json:"fault,omitempty"` // why they could not be read
+}
+
+// Bounds of a [Journal].
+const (
+	MostLines = 100
+	MostLine  = 600
+)

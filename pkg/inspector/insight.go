@@ -43,9 +43,17 @@ func insightOf(label string, view *inspect.View, log *slog.Logger) (n insight) {
 		log.Warn("cannot list the goroutines of an inspection", "err", err)
 	}
 	for _, s := range stacks {
-		n.Stacks = append(n.Stacks, event.Goroutine(s))
+		if !ofBus(s) {
+			n.Stacks = append(n.Stacks, event.Goroutine(s))
+		}
 	}
 	return n
+}
+
+// ofBus reports whether a stack is that of a goroutine of the client of the bus, which has the
+// label of the inspection that happened to ask first.
+func ofBus(s profile.Stack) bool {
+	return strings.Contains(s.Frames[len(s.Frames)-1], "nats-io/nats")
 }
 
 // loneLabel is the label in a lone process, which has one page.

@@ -141,7 +141,7 @@ func TestShowsWhatIsInProgress(t *testing.T) {
 		t.Errorf("steps: %+v", into.Steps)
 	}
 	into, err = web.AskWorker(t.Context(), spins.Page, event.Ask{Do: event.AskLook, Request: spins.ID})
-	if err != nil || !stacksName(into, "spinForGood") {
+	if err != nil || !stacksName(into, "spinForGood") || stacksName(into, "nats") {
 		t.Errorf("stacks of the page that computes: %+v, %v", into.Stacks, err)
 	}
 

@@ -40,7 +40,7 @@
 //	GET  /api/capacity          stages, queue, history, how many watches fit
 //	GET  /api/live              samples of the last minute, inspections in
 //	                            progress: ?from=
-//	GET  /api/live/{request}    event.Look
+//	GET  /api/live/{request}    event.Look, and lines of the journal
 //	POST /api/live/{request}/end  ends it: 202
 //	GET  /up                    500 LOADING, then 200: OK, or what is unknown,
 //	                            refused or degraded

@@ -51,7 +51,7 @@ func CPU(ctx context.Context, d time.Duration) (map[string]time.Duration, error)
 }
 
 // Stack is one that goroutines have: "function file:line" of each frame, the innermost
-// first.
+// first; never none.
 type Stack struct {
 	Count  int
 	Frames []string
@@ -81,7 +81,9 @@ func Stacks(request string, most, frames int) ([]Stack, error) {
 				}
 			}
 		}
-		stacks = append(stacks, stack)
+		if len(stack.Frames) > 0 {
+			stacks = append(stacks, stack)
+		}
 	}
 	return stacks, nil
 }

@@ -33,9 +33,19 @@ func (s *API) GetLive(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, s.Live(from))
 }
 
-// Look asks the inspector of a request what it does.
-func (s *API) Look(r *http.Request, request string) (event.Look, *Problem) {
-	return s.askWorker(r, request, event.AskLook, "")
+// LookDoc is what GET /api/live/{request} answers.
+type LookDoc struct {
+	event.Look
+	Journal      []string `json:"journal"`                 // lines that name the request, the oldest first
+	JournalFault string   `json:"journal_fault,omitempty"` // why they could not be read
+}
+
+// Look asks the inspector of a request what it does, and reads what its journal says.
+func (s *API) Look(r *http.Request, request string) (doc LookDoc, p *Problem) {
+	if doc.Look, p = s.askWorker(r, request, event.AskLook, ""); p == nil {
+		doc.Journal, doc.JournalFault = s.state.Journal(r.Context(), doc.Look)
+	}
+	return doc, p
 }
 
 // End ends the inspection of a request. Without a problem its inspector has said that it

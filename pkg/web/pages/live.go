@@ -33,7 +33,7 @@ func (s *Pages) GetLive(w http.ResponseWriter, r *http.Request) {
 
 // lookPage is the document of one inspection in progress.
 type lookPage struct {
-	event.Look
+	api.LookDoc
 	Age  time.Duration
 	Name string // that the reader gave last
 }

@@ -115,3 +115,21 @@ func (s *State) inProgress(ctx context.Context, request string) (live.Row, error
 		}
 	}
 }
+
+// Journal asks for the lines of the journal that name a request. fault says why there are
+// none that can be read.
+func (s *State) Journal(ctx context.Context, look event.Look) (lines []string, fault string) {
+	// The request was logged before it was claimed, which may be long ago.
+	asked := look.Since.Add(-journalBefore)
+	answer, err := s.conn.AskJournal(ctx, event.JournalAsk{Request: look.Request, Since: asked})
+	switch {
+	case err != nil:
+		return []string{}, "libra-watchdog, which reads the journal, does not answer"
+	case answer.Request != look.Request:
+		return []string{}, "libra-watchdog has answered about another request"
+	}
+	return append([]string{}, answer.Lines...), answer.Fault
+}
+
+// journalBefore is how long before its claim lines of a request are looked for.
+const journalBefore = time.Minute
