@@ -29,7 +29,8 @@ var rules = map[string][]string{
 	"fault":     {"weburl"},
 	"meter":     {},
 	"pressure":  {},
-	"bus":       {"libra", "event", "meter"},
+	"trace":     {"libra", "event", "component"},
+	"bus":       {"libra", "event", "meter", "trace"},
 	"store":     {"libra", "event", "statefile"},
 	"daemon":    {"libra", "event", "configs", "component"},
 	"broker":    {"libra", "event", "statefile", "component"},
@@ -38,7 +39,7 @@ var rules = map[string][]string{
 	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter"},
 	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter", "pressure"},
 	"recorder":  {"libra", "event", "bus", "store", "meter"},
-	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "meter", "pressure"},
+	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "meter", "pressure", "trace"},
 	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes", "meter"},
 }
 
@@ -92,6 +93,7 @@ var technologies = map[string]string{
 	"github.com/nlnwa/whatwg-url":        "weburl",
 	"github.com/godbus/dbus/v5":          "watchdog",
 	"github.com/google/pprof":            "inspector",
+	"go.opentelemetry.io":                "trace",
 }
 
 func TestImports(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 )
 
 // How long the bus stores messages; SQLite stores them for good.
@@ -153,12 +154,29 @@ func (c *Conn) publish(ctx context.Context, subject, id string, v any, opts ...j
 	if err != nil {
 		return fmt.Errorf("encode message for %s: %w", subject, err)
 	}
-	return c.store(ctx, subject, id, data, opts...)
+	return c.store(ctx, subject, id, data, traceparent(v), opts...)
 }
 
-// store is publish for what is encoded already.
-func (c *Conn) store(ctx context.Context, subject, id string, data []byte, opts ...jetstream.PublishOpt) (err error) {
+// traceparent is the context of a message's trace; "" for a message that belongs to none.
+func traceparent(v any) string {
+	switch m := v.(type) {
+	case event.Request:
+		return trace.Traceparent(m)
+	case event.Reported:
+		return trace.Traceparent(m.Request)
+	case libra.Transition:
+		return m.Traceparent
+	}
+	return ""
+}
+
+// store is publish for what is encoded already. The header with the context of a trace is
+// for what reads the bus beside Libra: components believe the message.
+func (c *Conn) store(ctx context.Context, subject, id string, data []byte, traceparent string, opts ...jetstream.PublishOpt) (err error) {
 	msg := &nats.Msg{Subject: subject, Data: data}
+	if traceparent != "" {
+		msg.Header = nats.Header{trace.Header: {traceparent}}
+	}
 	for attempt := 1; ; attempt++ {
 		try, cancel := context.WithTimeout(ctx, callTime)
 		end := c.publishing.Begin()

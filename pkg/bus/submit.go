@@ -74,7 +74,7 @@ func (c *Conn) submit(ctx context.Context, r event.Request, same string) error {
 // and not removed yet, as its worker is about to, is waited for: its report is of before.
 func (c *Conn) storeRequest(ctx context.Context, r event.Request, subject string, data []byte, same string) error {
 	for until := time.Now().Add(callTime); ; {
-		err := c.store(ctx, subject, r.ID, data, jetstream.WithExpectLastSequenceForSubject(0, same))
+		err := c.store(ctx, subject, r.ID, data, traceparent(r), jetstream.WithExpectLastSequenceForSubject(0, same))
 		if !errors.Is(err, errExists) {
 			return err
 		}

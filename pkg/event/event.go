@@ -134,6 +134,9 @@ type Request struct {
 	Release bool `json:"release,omitempty"`
 	// Watch is the watch that was due, null for a request without one.
 	Watch *Watch `json:"watch,omitempty"`
+	// Traceparent is what who asked sent of a trace of theirs (W3C Trace Context); "" where
+	// the trace begins with the request. See package trace.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // Watch has a page inspected at an interval.
@@ -175,11 +178,13 @@ type Route struct {
 // Reported answers a request. A request delivered twice is answered twice
 // with the same Request.ID; a reader that stores answers keeps the first.
 type Reported struct {
-	Request   Request      `json:"request"`
-	Attempt   int          `json:"attempt"`   // delivery number, from 1, without those that were given back
-	Inspector string       `json:"inspector"` // instance that did the work
-	At        time.Time    `json:"at"`
-	Report    libra.Report `json:"report"`
+	Request   Request   `json:"request"`
+	Attempt   int       `json:"attempt"`   // delivery number, from 1, without those that were given back
+	Inspector string    `json:"inspector"` // instance that did the work
+	At        time.Time `json:"at"`
+	// Claimed is when that instance claimed the request; the zero time from earlier versions.
+	Claimed time.Time    `json:"claimed,omitzero"`
+	Report  libra.Report `json:"report"`
 	// Quarantined says that the page has ended its inspector repeatedly, and is
 	// not inspected until a request with Release.
 	Quarantined bool `json:"quarantined,omitempty"`

@@ -23,6 +23,8 @@ var (
 	req = event.Request{ID: "r1", Page: "p1", URL: "https://example.org/", Site: "home", Client: "alice", Label: "ci", Asked: at}
 )
 
+const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 var watch = event.Watch{Page: "p1", URL: req.URL, Site: "home", Client: "alice", EveryS: 30, At: at, SchemeGuessed: true, Budget: json.RawMessage(`[]`)}
 
 var timedOut = libra.ReasonList{
@@ -48,8 +50,8 @@ var messages = map[string]any{
 		Repeat: &libra.Totals{Size: libra.Size{Requests: 1}, ByType: map[libra.ResourceType]libra.Size{}},
 	}},
 	"watched": event.Reported{
-		Request: event.Request{ID: "r2", Page: "p1", URL: req.URL, Site: "home", Client: "alice", Asked: at, SchemeGuessed: true, Release: true, Watch: &watch},
-		Attempt: 1, Inspector: "1", At: at, Quarantined: true, Budget: &event.Judged{Lines: 2, Over: []string{"total is 4.1 kB over"}, Within: []string{"image is 1 request, within its budget of 2 requests"}, OverLines: []event.OverLine{
+		Request: event.Request{ID: "r2", Page: "p1", URL: req.URL, Site: "home", Client: "alice", Asked: at, SchemeGuessed: true, Release: true, Watch: &watch, Traceparent: parent},
+		Attempt: 1, Inspector: "1", At: at, Claimed: at, Quarantined: true, Budget: &event.Judged{Lines: 2, Over: []string{"total is 4.1 kB over"}, Within: []string{"image is 1 request, within its budget of 2 requests"}, OverLines: []event.OverLine{
 			{Kind: "resourceSizes", Type: "total", Unit: "bytes", Budgeted: 1024, Actual: 5120, Over: 4096},
 		}},
 		Report: libra.Report{URL: req.URL, Outcome: libra.Complete, ReasonList: libra.NoReasons(), CertificateUntil: at, Assets: []libra.Asset{}},
@@ -79,7 +81,7 @@ var messages = map[string]any{
 	"beat": event.Heartbeat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, EveryMS: 250, Status: "well", Counters: map[string]int64{"requests": 3}, Troubles: []event.Trouble{
 		{ID: "channel.ops", Target: "channel ops", Summary: "s", Evidence: "e", Severity: libra.Major, Runbook: "#channel"},
 	}, Details: timedOut.Details},
-	"transition": libra.Transition{ID: "t1", At: at, Host: "box", Alarm: libra.Alarm{
+	"transition": libra.Transition{ID: "t1", At: at, Host: "box", Traceparent: parent, Alarm: libra.Alarm{
 		ID: "bus", Scope: libra.ScopeComponent, Target: "libra-bus", Severity: libra.Critical, State: libra.Cleared,
 		Summary: "s", Evidence: "e", Runbook: "#bus", Since: at, Until: at,
 		Page: "p1", Cause: "host", Group: "g", Flapping: true, EvidenceDetails: timedOut.Details,

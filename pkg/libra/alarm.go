@@ -85,4 +85,7 @@ type Transition struct {
 	Alarm Alarm     `json:"alarm"`
 	At    time.Time `json:"at"`
 	Host  string    `json:"host"`
+	// Traceparent is of the request whose report has raised or cleared the alarm, "" for
+	// others: the trace that its notifications belong to (W3C Trace Context).
+	Traceparent string `json:"traceparent,omitempty"`
 }

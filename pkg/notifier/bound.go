@@ -16,7 +16,7 @@ const (
 func (e *entry) size() int {
 	const rest = 450 // names of fields, times
 	a := e.Now.Alarm
-	n := rest + len(e.Now.ID) + len(e.Now.Host) + 2*len(a.ID) + len(a.Target) + len(a.Summary) + len(a.Evidence) + len(a.Runbook) +
+	n := rest + len(e.Now.ID) + len(e.Now.Host) + len(e.Now.Traceparent) + 2*len(a.ID) + len(a.Target) + len(a.Summary) + len(a.Evidence) + len(a.Runbook) +
 		len(a.Page) + len(a.Cause) + len(a.Group) + len(e.Notified) + len(e.Suppressed) + len(e.Post.Room) + len(e.Post.Stamp)
 	for _, r := range a.EvidenceDetails {
 		n += 50 + len(r.Code) + len(r.Text) + len(r.Remedy)

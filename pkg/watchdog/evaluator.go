@@ -219,7 +219,7 @@ func (ev *evaluator) emit(o observation, is Tally, change Change) {
 		a.Summary, a.Cause = o.probe.recovered, before.Alarm.Cause
 	}
 	a.Since = a.Since.UTC()
-	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: o.at.UTC(), Host: ev.cfg.Hostname})
+	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: o.at.UTC(), Host: ev.cfg.Hostname, Traceparent: o.traceparent})
 	if !strings.HasPrefix(a.ID, pagePrefix) { // the tallies of pages are saved with the position
 		ev.save()
 	}

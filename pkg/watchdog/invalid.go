@@ -50,7 +50,7 @@ func (ev *evaluator) checkSettings(now time.Time) {
 	unheard := slices.DeleteFunc(silent, func(name string) bool { return slices.Contains(components, name) })
 	ev.publisher.SetSource(n.ID, strings.Join(append(components, unheard...), " "))
 	p := troubleProbe(n)
-	o := observation{p, p.fail("%s", n.Evidence), now}
+	o := observation{p, p.fail("%s", n.Evidence), now, ""}
 	changed := ev.observe(o)
 	t, ok := ev.publisher.Newest(n.ID)
 	if changed || !ok || t.Alarm.State != libra.Raised || t.Alarm.Severity != n.Severity {

@@ -12,6 +12,7 @@ import (
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 	"libra/pkg/watchdog"
 )
 
@@ -85,6 +86,12 @@ func TestPageDown(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, a); diff != "" {
 			t.Error(diff)
+		}
+		for _, transition := range r.stored {
+			at := slices.IndexFunc(r.reports, func(a event.Reported) bool { return a.At.Equal(transition.At) })
+			if at < 0 || transition.Traceparent != trace.Traceparent(r.reports[at].Request) {
+				t.Errorf("%s carries %q, which is not of the report before it", transition.Alarm.State, transition.Traceparent)
+			}
 		}
 		if a := r.stored[1].Alarm; a.EvidenceDetails != nil || a.Summary != "The page is up again" || a.Evidence != "3 inspections in a row passed" || a.Until.Sub(a.Since) != 30*time.Second {
 			t.Errorf("cleared: %+v", a)

@@ -10,6 +10,7 @@ import (
 	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 	"libra/pkg/watchdog/asyncfile"
 )
 
@@ -148,20 +149,20 @@ func (ev *evaluator) judge(r event.Reported) {
 	if asked == nil {
 		return
 	}
-	at, ours := r.At.UTC(), p.network.ours(r)
+	at, ours, of := r.At.UTC(), p.network.ours(r), trace.Traceparent(r.Request)
 	down := pageProbe(pageDown, page, r.Request.URL)
-	ev.observe(observation{down, down.readDown(r, ours), at})
+	ev.observe(observation{down, down.readDown(r, ours), at, of})
 	if len(asked.Budget) > 0 && (known.budget || !ok) {
 		budget := pageProbe(pageBudget, page, r.Request.URL)
 		reading := budget.readBudget(r, ours, p.state.Within[page])
 		if reading.Verdict == Pass && r.Report.Outcome == libra.Complete {
 			p.state.Within[page] = weightOf(r)
 		}
-		ev.observe(observation{budget, reading, at})
+		ev.observe(observation{budget, reading, at, of})
 	}
 	ev.recheck(r, pageProbe(pageBudget, page, "").alarm.ID, down.alarm.ID)
 	certificate := pageProbe(pageCertificate, page, r.Request.URL)
-	ev.observe(observation{certificate, certificate.readCertificate(r.Report.CertificateUntil, at, ev.cfg.Certificate), at})
+	ev.observe(observation{certificate, certificate.readCertificate(r.Report.CertificateUntil, at, ev.cfg.Certificate), at, of})
 }
 
 // checkPages finds, once a second, pages that are not inspected on schedule, and
@@ -215,9 +216,9 @@ func (ev *evaluator) checkPage(page string, w watch, now time.Time, cause string
 		r := p.fail("no report for %s; one is due every %s, limit %s",
 			quiet, libra.FormatDuration(w.every), bound)
 		r.Cause = cause
-		return ev.observe(observation{p, r, now})
+		return ev.observe(observation{p, r, now, ""})
 	case now.Sub(seen) <= limit && ev.tally(p.alarm.ID).State == Bad:
-		return ev.observe(observation{p, Reading{Verdict: Pass}, now})
+		return ev.observe(observation{p, Reading{Verdict: Pass}, now, ""})
 	}
 	return false
 }

@@ -71,6 +71,8 @@ type observation struct {
 	probe   *probe
 	reading Reading
 	at      time.Time
+	// traceparent is of the request whose report is read, "" for what no report says.
+	traceparent string
 }
 
 // stoodStill is how much later than due a timer fires when this whole process, or
@@ -110,7 +112,7 @@ func (p *probe) run(ctx context.Context, interval time.Duration, results chan<- 
 			select {
 			case <-ctx.Done():
 				return
-			case results <- observation{p, r, time.Now()}:
+			case results <- observation{p, r, time.Now(), ""}:
 			}
 		}
 		select {

@@ -10,6 +10,7 @@ import (
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 )
 
 const quarantinePrefix = "quarantine."
@@ -38,6 +39,8 @@ type quarantined struct {
 	url   string
 	why   libra.ReasonList
 	since time.Time
+	// traceparent is of the request whose report quarantined the page.
+	traceparent string
 }
 
 func newQuarantine() *quarantine {
@@ -68,7 +71,7 @@ func (q *quarantine) receive(r event.Reported) {
 	q.newest[hash] = r.At.UnixNano()
 	delete(q.pages, page)
 	if r.Quarantined && r.Report.Outcome == libra.Error {
-		q.pages[page] = quarantined{url: r.Request.URL, since: earliest(r.At, now), why: r.Report.ReasonList}
+		q.pages[page] = quarantined{url: r.Request.URL, since: earliest(r.At, now), why: r.Report.ReasonList, traceparent: trace.Traceparent(r.Request)}
 	}
 }
 
@@ -136,7 +139,7 @@ func (ev *evaluator) raiseQuarantine(page string, w quarantined) {
 	a := quarantineAlarm(page, w.url)
 	a.State, a.Since, a.Evidence = libra.Raised, w.since.UTC(), sentences(w.why.Why(), libra.Reason.String)
 	a.EvidenceDetails = w.why.Details
-	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: ev.cfg.Hostname})
+	ev.publish(libra.Transition{ID: rand.Text(), Alarm: a, At: time.Now().UTC(), Host: ev.cfg.Hostname, Traceparent: w.traceparent})
 }
 
 func (ev *evaluator) clearQuarantine(t libra.Transition, at time.Time) {

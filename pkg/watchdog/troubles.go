@@ -55,7 +55,7 @@ func (ev *evaluator) checkTroubles() {
 	for _, n := range all {
 		ev.publisher.SetSource(n.ID, n.component)
 		p := troubleProbe(n)
-		o := observation{p, p.fail("%s", n.Evidence), now}
+		o := observation{p, p.fail("%s", n.Evidence), now, ""}
 		if !ev.observe(o) && n.ID == event.AlarmsFileAlarm {
 			ev.updateFile(o, n)
 		}
@@ -90,7 +90,7 @@ func (ev *evaluator) passTrouble(id string, now time.Time) {
 		return
 	}
 	p := &probe{streak: reported, alarm: t.Alarm, recovered: recoveredFrom(id, t.Alarm.Target)}
-	ev.observe(observation{p, Reading{Verdict: Pass}, now})
+	ev.observe(observation{p, Reading{Verdict: Pass}, now, ""})
 }
 
 // mayName keeps components from naming what the watchdog probes itself.

@@ -136,6 +136,20 @@ func (b *Bus) Stored(stream string) int {
 	return int(s.CachedInfo().State.Msgs)
 }
 
+// Header is a header of the last message of a stream; "" without it.
+func (b *Bus) Header(stream, name string) string {
+	b.t.Helper()
+	s, err := b.jetStream().Stream(context.Background(), stream)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	msg, err := s.GetMsg(context.Background(), s.CachedInfo().State.LastSeq)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return msg.Header.Get(name)
+}
+
 // jetStream is a client with the bus's own key, which permits everything.
 func (b *Bus) jetStream() jetstream.JetStream {
 	b.t.Helper()
