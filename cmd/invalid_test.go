@@ -28,6 +28,7 @@ var invalid = map[string]string{
 	"LIBRA_LISTEN":           "8080",
 	"LIBRA_LOG":              "loud",
 	"LIBRA_NATS_URL":         "bus.example.org",
+	"LIBRA_OTLP_ENDPOINT":    "collector:4318",
 	"LIBRA_PAGE_TIMEOUT":     "soon",
 	"LIBRA_PROFILE":          "tablet",
 	"LIBRA_PRUNE_AT":         "80%",

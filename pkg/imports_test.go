@@ -36,11 +36,11 @@ var rules = map[string][]string{
 	"broker":    {"libra", "event", "statefile", "component"},
 	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules"},
 	"rules":     {"libra", "statefile"},
-	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter"},
-	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter", "pressure"},
-	"recorder":  {"libra", "event", "bus", "store", "meter"},
+	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter", "trace"},
+	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter", "pressure", "trace"},
+	"recorder":  {"libra", "event", "bus", "store", "meter", "trace"},
 	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "meter", "pressure", "trace"},
-	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes", "meter"},
+	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes", "meter", "trace"},
 }
 
 // engine says which packages of the engine each package of it may import, by

@@ -18,6 +18,7 @@ import (
 
 type settings struct {
 	line  wire.Line
+	trace wire.Traces
 	cfg   inspector.Config
 	weigh string
 	fault bool
@@ -27,7 +28,7 @@ func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-inspector", Usage: "claims a request, inspects the page, publishes a report",
-		Settings: append(s.line.Settings(),
+		Settings: append(append(s.line.Settings(), s.trace.Setting()),
 			daemon.Setting{Name: "instance", Default: "1", Usage: "`name` of this instance", FlagOnly: true, Into: daemon.Text(&s.cfg.Instance)},
 			daemon.Setting{Name: "workers", Default: "32", Usage: "`number` of pages to inspect at a time, at most: 8 while memory is short", Into: daemon.Count(&s.cfg.Workers, 1, 1000)},
 			daemon.Setting{Name: "allow", Usage: "address `prefixes` that may be reached although not public", Partly: true, Effect: "the valid ones of it", Into: daemon.Prefixes(&s.cfg.Inspect.Allow)},
@@ -65,6 +66,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		return err
 	}
 	s.cfg.Status, s.cfg.Proc = p.Status, "/proc"
+	s.cfg.Traces = s.trace.Start(ctx, p, s.cfg.Instance)
 	i := inspector.New(s.cfg, conn, p.Log)
 	p.Count("pages_in_hand", i.Running)
 	p.Count("reports_published", i.Done)

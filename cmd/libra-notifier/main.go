@@ -18,9 +18,10 @@ import (
 )
 
 type settings struct {
-	line wire.Line
-	cfg  notifier.Config
-	file rules.Keeper // of alarms.toml
+	line  wire.Line
+	trace wire.Traces
+	cfg   notifier.Config
+	file  rules.Keeper // of alarms.toml
 	// server is the URL of libra-web for programs on this host.
 	server string
 }
@@ -36,7 +37,7 @@ func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-notifier", Usage: "notifies people of alarms",
-		Settings: append(s.line.Settings(),
+		Settings: append(append(s.line.Settings(), s.trace.Setting()),
 			daemon.Setting{Name: "alarms", Default: "/etc/libra/alarms.toml", Usage: "`file` with channels, routes and thresholds; without it, the defaults hold", FlagOnly: true, Into: daemon.Text(&s.file.File)},
 			daemon.Setting{Name: "credentials", Default: "/etc/libra/credentials/", Usage: "`prefix` of the files with credentials", FlagOnly: true, Into: daemon.Text(&s.cfg.Credentials)},
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, for links in messages", Effect: asUnset, Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
@@ -86,7 +87,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if err != nil {
 		return err
 	}
-	s.cfg.Version = daemon.Version
+	s.cfg.Version, s.cfg.Traces = daemon.Version, s.trace.Start(ctx, p, "1")
 	if s.cfg.BaseURL == "" {
 		host, err := os.Hostname()
 		if err != nil {

@@ -14,8 +14,9 @@ import (
 )
 
 type settings struct {
-	line wire.Line
-	cfg  recorder.Config
+	line  wire.Line
+	trace wire.Traces
+	cfg   recorder.Config
 
 	pruneAt int
 }
@@ -24,7 +25,7 @@ func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-recorder", Usage: "stores every report, alarm, note and watch in SQLite",
-		Settings: append(s.line.Settings(),
+		Settings: append(append(s.line.Settings(), s.trace.Setting()),
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to write, in a folder of its own", Vital: true, Into: s.database},
 			daemon.Setting{Name: "prune-at", Default: "80", Usage: "`per cent` of the disk in use from which the oldest reports are removed from the history; 0 keeps them all", Instead: "0", Effect: "0: nothing is removed", Into: daemon.Count(&s.pruneAt, 0, 100)}),
 		Run: s.run,
@@ -45,6 +46,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		return err
 	}
 	s.cfg.PruneAt = float64(s.pruneAt)
+	s.cfg.Traces = s.trace.Start(ctx, p, "1")
 	r := recorder.New(s.cfg, conn, p.Log, p.Status)
 	p.Count("reports_recorded", r.Recorded)
 	p.Count("reports_restored", r.Restored)

@@ -21,6 +21,7 @@ import (
 
 type settings struct {
 	line     wire.Line
+	trace    wire.Traces
 	cfg      web.Config
 	listen   string
 	database string
@@ -35,7 +36,7 @@ func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-web", Usage: "serves the pages and the API, to people and programs",
-		Settings: append(s.line.Settings(),
+		Settings: append(append(s.line.Settings(), s.trace.Setting()),
 			daemon.Setting{Name: "listen", Default: "127.0.0.1:8080", Usage: "`address` to listen at, without a socket from systemd", Partly: true, Effect: "the address of libra-web.socket", Into: s.address},
 			daemon.Setting{Name: "base-url", Usage: "`URL` where people reach Libra's pages, with the path of a reverse proxy: requests for another host name are refused", Effect: asUnset, Into: daemon.BaseURL(&s.cfg.BaseURL, "https://libra.example.org/")},
 			daemon.Setting{Name: "runbook-url", Usage: "`URL` where docs/operations.md is published, for links from alarms", Effect: asUnset, Into: daemon.WebURL(&s.cfg.RunbookURL, "https://docs.example.org/operations.md")},
@@ -77,6 +78,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	if host, err := os.Hostname(); err == nil { // links in messages have it, where no LIBRA_BASE_URL is set
 		s.cfg.Hosts = append(s.cfg.Hosts, host)
 	}
+	s.cfg.Traces = s.trace.Start(ctx, p, "1")
 	server := web.New(s.cfg, p.Log, conn, history, p.Liveness.Loop("answering"))
 	p.Count("requests_submitted", server.Submitted)
 	p.Count("requests_refused", server.Refused)

@@ -95,7 +95,7 @@ func (w *worker) reportStuck(ctx context.Context) {
 	by := w.endedBy
 	w.mu.Unlock()
 	deputy := newWorker(w.Inspector, w.job)
-	deputy.endedBy = by
+	deputy.endedBy, deputy.claimedAt = by, w.claimedAt
 	deputy.follow(ctx, deputy.publishEnded)
 }
 

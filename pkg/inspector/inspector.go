@@ -24,6 +24,7 @@ import (
 	"libra/pkg/inspector/profile"
 	"libra/pkg/libra"
 	"libra/pkg/meter"
+	"libra/pkg/trace"
 )
 
 // Config of an inspector.
@@ -40,6 +41,8 @@ type Config struct {
 	Args    []string
 	// Status takes one line for systemctl status, every second. May be nil.
 	Status func(string)
+	// Traces exports the spans of what was inspected; nil exports none.
+	Traces *trace.Exporter
 	// Proc is where the kernel says how long processes wait for memory and CPU: /proc.
 	// "": the host is never short of them.
 	Proc string
@@ -221,7 +224,7 @@ func newWorker(i *Inspector, job bus.Job) *worker {
 	now := time.Now()
 	return &worker{
 		Inspector: i, job: job, started: now, claimedAt: now, view: &inspect.View{}, over: make(chan struct{}), stop: func(error) {},
-		log:  i.log.With("request", job.Request.ID, "page", job.Request.Page, "attempt", job.Attempt),
+		log:  i.log.With("request", job.Request.ID, "trace_id", trace.ID(job.Request), "page", job.Request.Page, "attempt", job.Attempt),
 		step: event.Step{Request: job.Request.ID, Page: job.Request.Page, Step: libra.Fetching, Inspector: i.cfg.Instance, Round: job.Round},
 	}
 }
@@ -360,10 +363,12 @@ func (w *worker) publish(ctx context.Context) state {
 	defer cancel()
 	judged := w.checkBudget(ctx)
 	for attempt := 1; ; attempt++ {
-		err := w.conn.PublishReport(ctx, event.Reported{
-			Request: w.job.Request, Attempt: w.job.Attempt, Inspector: w.cfg.Instance, At: time.Now().UTC(), Report: *w.report, Quarantined: w.poison, Budget: judged,
-		})
+		answer := event.Reported{
+			Request: w.job.Request, Attempt: w.job.Attempt, Inspector: w.cfg.Instance, At: time.Now().UTC(), Claimed: w.claimedAt.UTC(), Report: *w.report, Quarantined: w.poison, Budget: judged,
+		}
+		err := w.conn.PublishReport(ctx, answer)
 		if err == nil {
+			w.cfg.Traces.Export(answer.Request, func() []trace.Span { return trace.Spans(answer) })
 			return w.acknowledge
 		}
 		if errors.Is(err, libra.ErrTooLarge) { // at every attempt

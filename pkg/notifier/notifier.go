@@ -48,6 +48,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/rules"
+	"libra/pkg/trace"
 )
 
 // Config configures a notifier. The zero value of every field means its default.
@@ -91,6 +92,8 @@ type Config struct {
 	DigestPace time.Duration
 	// MailRoots are whose certificates mail servers show; nil: the system's.
 	MailRoots *x509.CertPool
+	// Traces exports a span for each call of a provider about a page; nil exports none.
+	Traces *trace.Exporter
 }
 
 func (c Config) withDefaults() Config {

@@ -10,6 +10,7 @@ import (
 
 	"libra/pkg/libra"
 	"libra/pkg/meter"
+	"libra/pkg/trace"
 )
 
 // sender is the send stage: it calls the provider of one channel, one message
@@ -70,6 +71,7 @@ func (s *sender) send(ctx context.Context, m message, loop Loop) error {
 		s.nflog.begin(m)
 		loop.Allow(s.cfg.callTime())
 		got, err := s.attempt(ctx, m)
+		s.trace(m, err)
 		if err == nil {
 			s.delivered(m, got)
 			return nil
@@ -149,6 +151,18 @@ func (s *sender) attempt(ctx context.Context, m message) (receipt, error) {
 	return s.to.send(ctx, m.cut())
 }
 
+// trace exports the attempt, which began when m says and has just ended.
+func (s *sender) trace(m message, err error) {
+	s.mu.Lock()
+	fails := s.breaker.fails
+	s.mu.Unlock()
+	var of []libra.Transition
+	for _, n := range m.Notifications {
+		of = append(of, n.Transition)
+	}
+	s.cfg.Traces.ExportCall(trace.Call{Channel: s.name, Kind: string(m.Kind), Attempt: fails + 1, Start: m.at, End: time.Now(), Err: err}, of)
+}
+
 // reduce is what to send in place of a message that was itself refused; nil where
 // the channel was, or there is nothing less to send.
 func (s *sender) reduce(m message, err error) (parts []message) {
@@ -179,7 +193,7 @@ func (s *sender) delivered(m message, got receipt) {
 	defer s.mu.Unlock()
 	for _, n := range m.Notifications {
 		a := n.Transition.Alarm
-		s.log.Info("notification sent", "alarm", a.ID, "state", a.State, "transition", n.Transition.ID, "kind", m.Kind,
+		s.log.Info("notification sent", "alarm", a.ID, "state", a.State, "transition", n.Transition.ID, "trace_id", trace.IDOf(n.Transition.Traceparent), "kind", m.Kind,
 			"age", m.at.Sub(n.Transition.At).Round(time.Millisecond), "attempt", s.breaker.fails+1, "repeat", m.Repeat)
 	}
 	s.breaker, s.trouble = s.breaker.success(), trouble{}
@@ -201,7 +215,7 @@ func (s *sender) undelivered(m message, err error) {
 	s.breaker = s.breaker.failure(now, asked, s.cfg.Backoff, s.cfg.BackoffMax, jitter())
 	s.failing(now, reason, permanent)
 	t := m.Notifications[0].Transition
-	s.log.Warn("cannot send notification, retrying", "alarm", t.Alarm.ID, "transition", t.ID,
+	s.log.Warn("cannot send notification, retrying", "alarm", t.Alarm.ID, "transition", t.ID, "trace_id", trace.IDOf(t.Traceparent),
 		"transitions", len(m.Notifications), "attempt", s.breaker.fails, "pause", s.breaker.until.Sub(now).Round(time.Millisecond),
 		"breaker", s.breaker.state, "err", err)
 }

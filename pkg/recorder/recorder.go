@@ -21,6 +21,7 @@ import (
 	"libra/pkg/libra"
 	"libra/pkg/meter"
 	"libra/pkg/store"
+	"libra/pkg/trace"
 )
 
 // Durable is the name under which the bus shows how far the recorder is.
@@ -32,6 +33,8 @@ type Config struct {
 	// PruneAt is how full its file system may be, in per cent, before the
 	// oldest reports are removed. 0: they never are.
 	PruneAt float64
+	// Traces exports a span for each report that is stored; nil exports none.
+	Traces *trace.Exporter
 }
 
 // Recorder stores in SQLite what is published on the bus.
@@ -218,8 +221,12 @@ func (r *Recorder) addReports(w *store.Writer, ctx context.Context, batch []even
 		r.grown.Add(max(0, used-before))
 	}
 	r.recorded.Add(int64(added))
+	end := time.Now()
 	for _, b := range batch {
-		r.log.Debug("report recorded", "request", b.Request.ID, "page", b.Request.Page, "outcome", b.Report.Outcome, "batch", len(batch), "dur", time.Since(start).Round(time.Microsecond))
+		if added == len(batch) { // else some were stored before: the bus has lost them, or delivers again
+			r.cfg.Traces.Export(b.Request, func() []trace.Span { return trace.Recorded(b.Request, start, end, len(batch)) })
+		}
+		r.log.Debug("report recorded", "request", b.Request.ID, "trace_id", trace.ID(b.Request), "page", b.Request.Page, "outcome", b.Report.Outcome, "batch", len(batch), "dur", end.Sub(start).Round(time.Microsecond))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/libra"
 	"libra/pkg/store"
+	"libra/pkg/trace"
 )
 
 // A bus that has lost its store, or that is used with another database, gets what
@@ -27,7 +28,7 @@ func (r *Recorder) restoreReports(ctx context.Context, run *restoration) {
 		}
 		err = r.conn.RestoreReport(ctx, rep)
 		if errors.Is(err, libra.ErrTooLarge) { // of a bus that took more: it stays in the history
-			r.log.Error("cannot restore a report to the bus", "request", request, "page", rep.Request.Page, "err", err)
+			r.log.Error("cannot restore a report to the bus", "request", request, "trace_id", trace.ID(rep.Request), "page", rep.Request.Page, "err", err)
 			return nil
 		}
 		return err

@@ -81,6 +81,8 @@ var heartbeatMetrics = map[string]*metric{
 	"busy_us":                  heartbeatMetric(counter, "libra_component_busy_seconds_total", "Time of the work in progress, of several at once added up: submissions, pages, batches, notifications."),
 	"slots":                    heartbeatMetric(gauge, "libra_component_slots", "How much of that may be in progress at a time."),
 	"messages_refused":         heartbeatMetric(counter, "libra_component_messages_refused_total", "Messages of the bus that the component has dropped, because they could not be read or disagreed with their subject."),
+	"spans_exported":           heartbeatMetric(counter, "libra_component_spans_exported_total", "Spans of traces that the collector has taken; missing without LIBRA_OTLP_ENDPOINT."),
+	"spans_dropped":            heartbeatMetric(counter, "libra_component_spans_dropped_total", "Spans of traces that the collector has not taken and will not get; missing without LIBRA_OTLP_ENDPOINT."),
 	"requests_submitted":       nil, // libra_web_submissions_total
 	"requests_refused":         nil,
 	"pages_in_hand":            heartbeatMetric(gauge, "libra_inspector_pages_in_progress", "Pages that the inspector is inspecting."),

@@ -59,10 +59,15 @@ func heartbeatCounters(t *testing.T) map[string][]string {
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
-			if !ok || len(call.Args) != 2 {
+			if !ok {
 				return true
 			}
-			if f, ok := call.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Count" {
+			f, _ := call.Fun.(*ast.SelectorExpr)
+			switch {
+			case f == nil:
+			case f.Sel.Name == "Start" && len(call.Args) == 3: // wire.Traces
+				counters[component] = append(counters[component], "spans_exported", "spans_dropped")
+			case f.Sel.Name == "Count" && len(call.Args) == 2:
 				counters[component] = append(counters[component], counterName(t, call.Args[0]))
 			}
 			return true

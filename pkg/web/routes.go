@@ -42,6 +42,7 @@ func (s *Server) routes() http.Handler {
 		"POST /api/pages":                   store(s.api.PostPage),
 		"GET /api/pages":                    s.api.GetPages,
 		"GET /api/pages/{id}":               s.api.GetPage,
+		"GET /api/pages/{id}/trace":         s.api.GetTrace,
 		"GET /api/alarms":                   s.api.GetAlarms,
 		"GET /api/alarms/{id}":              s.api.GetAlarm,
 		"POST /api/alarms/{id}/acknowledge": store(s.api.PostAcknowledge),

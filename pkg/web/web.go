@@ -24,6 +24,7 @@
 //	                            "budget":[…]; "every":"off" ends that: 200
 //	GET  /api/pages             newest first: ?limit= ?after= ?watched=true
 //	GET  /api/pages/{id}        libra.Page, its score, and the newest answer
+//	GET  /api/pages/{id}/trace  the spans of the request that its report answers
 //	POST /api/pages/{id}/release  inspect a page that is in quarantine: 202
 //	GET  /api/events            server-sent events: ?page=
 //	GET  /api/alarms            open first, the worst first: ?state=raised|cleared
@@ -66,6 +67,7 @@ import (
 	"libra/pkg/inspect/address"
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 	"libra/pkg/web/api"
 	"libra/pkg/web/capacity"
 	"libra/pkg/web/pages"
@@ -99,6 +101,8 @@ type Config struct {
 	RunbookURL string
 	// Status takes one line for systemctl status, every second. May be nil.
 	Status func(string)
+	// Traces exports a span for each request that is accepted; nil exports none.
+	Traces *trace.Exporter
 	// Version of the build, as /api/status and /metrics show it.
 	Version string
 	// Bounds is what everything in memory may take; see state.Bounds for its
@@ -218,7 +222,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, lo
 	}, log, conn, history)
 	s.api = api.New(api.Config{
 		Guard: address.NewGuard(cfg.Allow, address.AskOperator), TrustedProxies: cfg.TrustedProxies, Site: cfg.Site, Profile: cfg.Profile, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
-		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience,
+		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience, Traces: cfg.Traces,
 	}, log, conn, s.state, s.stopping)
 	s.pages = pages.New(pages.Config{Version: cfg.Version, RunbookURL: cfg.RunbookURL, MaxList: cfg.MaxList}, s.state, s.api)
 	s.metrics = newMeter(s)

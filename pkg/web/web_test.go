@@ -12,6 +12,7 @@ import (
 	"libra/pkg/bus/bustest"
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 	"libra/pkg/web"
 )
 
@@ -157,7 +158,7 @@ func TestRequestIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range ids {
-		if !strings.Contains(journal.String(), `msg="request accepted" request=`+id+" page=") {
+		if !strings.Contains(journal.String(), `msg="request accepted" request=`+id+" trace_id="+trace.ID(event.Request{ID: id})+" page=") {
 			t.Errorf("the journal does not know %s:\n%s", id, journal.String())
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"libra/pkg/bus"
 	"libra/pkg/inspect/address"
 	"libra/pkg/meter"
+	"libra/pkg/trace"
 	"libra/pkg/web/state"
 )
 
@@ -26,6 +27,7 @@ type Config struct {
 	MaxList        int
 	Patience       time.Duration
 	SubmitPatience time.Duration
+	Traces         *trace.Exporter
 }
 
 // API answers programs, and makes the documents that the HTML pages show.

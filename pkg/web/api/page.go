@@ -30,6 +30,9 @@ type pageDoc struct {
 	passing bool
 }
 
+// HasReport says that the document has a report, or its totals.
+func (d pageDoc) HasReport() bool { return string(d.Report) != "null" }
+
 // Page is the newest that is known of a page, from the nearest place that
 // knows it: memory, the bus, SQLite.
 func (s *API) Page(ctx context.Context, id string) (pageDoc, *Problem) {
@@ -79,7 +82,7 @@ func (s *API) addReport(ctx context.Context, doc *pageDoc, v state.PageView) {
 		doc.Score = score.OfReport(now.Shown().Report, s.cfg.Profile)
 		return
 	}
-	if totals, err := state.Encode(shown.Report); err == nil {
+	if totals, err := state.EncodeTotals(shown.Report); err == nil {
 		doc.Report = totals
 	}
 	doc.Stale, doc.passing = true, true

@@ -18,6 +18,7 @@ import (
 
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 	"libra/pkg/weburl"
 )
 
@@ -36,6 +37,8 @@ type accepted struct {
 	State libra.PageState `json:"state,omitempty"` // "" where nothing is known of the page
 	Every string          `json:"every,omitempty"` // how often it is inspected from now on
 	Note  string          `json:"note,omitempty"`
+	// TraceID is that of the request; "" where an earlier one is open, and where none was made.
+	TraceID string `json:"trace_id,omitempty"`
 }
 
 const pageExample = `{"url": "https://example.org/"}`
@@ -156,6 +159,9 @@ func (s *API) request(r *http.Request, req event.Request) (event.Request, *Probl
 	}
 	now := time.Now().UTC()
 	req.ID, req.Page, req.Site, req.Client, req.Label, req.Asked = requestID(now), libra.PageID(req.URL), s.cfg.Site, client.key, client.label, now
+	if sent := r.Header.Values(trace.Header); len(sent) == 1 {
+		req.Traceparent = trace.Valid(sent[0])
+	}
 	if open, full := s.full.of(req.Flow(), now); full {
 		if known, _ := s.state.Memory.Page(req.Page); known.Open == 0 {
 			s.refused.Add(1)
@@ -180,7 +186,9 @@ func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (acce
 	s.stored(began, err)
 	switch {
 	case err == nil:
-		s.log.Debug("request accepted", "request", req.ID, "page", req.Page, "url", req.URL, "client", by)
+		s.cfg.Traces.Export(req, func() []trace.Span { return trace.Accepted(req, time.Now()) })
+		doc.TraceID = trace.ID(req)
+		s.log.Debug("request accepted", "request", req.ID, "trace_id", doc.TraceID, "page", req.Page, "url", req.URL, "client", by)
 		s.submitted.Add(1)
 		s.state.SetStoring("", now)
 		s.state.OnRequest(req)

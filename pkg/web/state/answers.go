@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 )
 
 // Answers is what is known of a page's reports: the newest good one, complete or
@@ -110,6 +112,8 @@ func (s *Summary) say(one func(libra.Reason) string) string {
 // LatestDoc is the newest answer of a page, in its document.
 type LatestDoc struct {
 	At          time.Time     `json:"at"`
+	Request     string        `json:"request"`  // that it answers
+	TraceID     string        `json:"trace_id"` // of that
 	Outcome     libra.Outcome `json:"outcome"`
 	Quarantined bool          `json:"quarantined"`
 	libra.ReasonList
@@ -121,7 +125,8 @@ func (a Answers) LatestDoc() *LatestDoc {
 	if s == nil {
 		return nil
 	}
-	return &LatestDoc{s.At, s.Report.Outcome, s.Quarantined, s.Report.ReasonList}
+	of := event.Request{ID: s.Request, Traceparent: s.Traceparent}
+	return &LatestDoc{s.At, s.Request, trace.ID(of), s.Report.Outcome, s.Quarantined, s.Report.ReasonList}
 }
 
 // ShortScore is a score in a list.

@@ -139,7 +139,7 @@ func sameText(a, b string) bool {
 // size is what a summary takes, without the URL, which it shares with its page.
 func (s *Summary) size() int64 {
 	r := &s.Report
-	n := structSize[Summary]() + text(s.Request) + text(r.Title) + text(string(r.Outcome)) + reasonsSize(r.ReasonList) + totalsSize(r.Totals)
+	n := structSize[Summary]() + text(s.Request) + text(s.Traceparent) + text(r.Title) + text(string(r.Outcome)) + reasonsSize(r.ReasonList) + totalsSize(r.Totals)
 	if !sameText(r.FinalURL, r.URL) {
 		n += text(r.FinalURL)
 	}
@@ -168,7 +168,7 @@ func (e *entry) sizeNow() int64 {
 	n += slotFactor * structSize[string]()                              // it may be in Memory.ailing
 	n += int64(cap(e.open)) * structSize[openRequest]()
 	for _, o := range e.open {
-		n += text(o.request.ID) + text(o.request.Client) + text(o.request.Label) + text(o.flow)
+		n += text(o.request.ID) + text(o.request.Client) + text(o.request.Label) + text(o.request.Traceparent) + text(o.flow)
 	}
 	n += text(e.step.Request) + text(e.step.Page) + text(string(e.step.Step)) + text(e.step.Inspector) + text(e.step.Why)
 	for i, s := range [3]*Summary{e.Good, e.Bad, e.Complete} {
@@ -186,7 +186,7 @@ func (e *entry) sizeNow() int64 {
 func alarmSize(t libra.Transition) int64 {
 	a := t.Alarm
 	n := slotFactor*(structSize[string]()+structSize[libra.Transition]()) + detailsSize(a.EvidenceDetails)
-	for _, s := range []string{t.ID, t.Host, a.ID, string(a.Scope), a.Target, string(a.Severity), string(a.State), a.Summary, a.Evidence, a.Runbook, a.Page, a.Cause, a.Group} {
+	for _, s := range []string{t.ID, t.Host, t.Traceparent, a.ID, string(a.Scope), a.Target, string(a.Severity), string(a.State), a.Summary, a.Evidence, a.Runbook, a.Page, a.Cause, a.Group} {
 		n += text(s)
 	}
 	if a.Scope == libra.ScopePage { // the page's list of open alarms

@@ -2,13 +2,9 @@ package state
 
 import (
 	"container/list"
-	"encoding/json"
-	"fmt"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
-
-	"libra/pkg/libra"
 )
 
 // cache holds whole reports as compressed JSON, the least recently used given
@@ -85,22 +81,4 @@ func (c *cache) stats() (reports int, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.pages), c.bytes
-}
-
-// Encode is a report's JSON, with the lists that must not be null made so.
-func Encode(r libra.Report) ([]byte, error) {
-	if r.Reasons == nil {
-		r.Reasons = []string{}
-	}
-	if r.Assets == nil {
-		r.Assets = []libra.Asset{}
-	}
-	if r.Totals.ByType == nil {
-		r.Totals.ByType = map[libra.ResourceType]libra.Size{}
-	}
-	data, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("encode report of %q: %w", r.URL, err)
-	}
-	return data, nil
 }

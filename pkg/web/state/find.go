@@ -115,7 +115,7 @@ func (s *State) fetch(ctx context.Context, id string) (event.Reported, Answers, 
 	if good.Report.Outcome == libra.Error && badErr == nil {
 		good = bad // the newer of the two
 	}
-	if data, err := Encode(good.Report); err == nil {
+	if data, err := Encode(good); err == nil {
 		s.Memory.reports.put(id, good.Request.ID, data)
 	}
 	return good, found, nil
@@ -132,7 +132,7 @@ func (s *State) refetch(ctx context.Context, v PageView) (data []byte, request s
 	if err != nil {
 		return nil, "", false
 	}
-	if data, err = Encode(r.Report); err != nil {
+	if data, err = Encode(r); err != nil {
 		return nil, "", false
 	}
 	s.Memory.reports.put(v.ID, r.Request.ID, data)

@@ -11,6 +11,7 @@ import (
 	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 )
 
 // How often web polls what the bus does not publish.
@@ -84,8 +85,8 @@ func (s *State) onReport(r event.Reported) {
 	}
 	if !shown {
 		// A failure after a good report, which stays in the cache.
-	} else if data, err := Encode(r.Report); err != nil {
-		s.log.Error("report cannot be kept in memory", "page", r.Request.Page, "request", r.Request.ID, "err", err)
+	} else if data, err := Encode(r); err != nil {
+		s.log.Error("report cannot be kept in memory", "page", r.Request.Page, "request", r.Request.ID, "trace_id", trace.ID(r.Request), "err", err)
 	} else {
 		s.Memory.reports.put(r.Request.Page, r.Request.ID, data)
 	}

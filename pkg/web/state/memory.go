@@ -10,6 +10,7 @@ import (
 	"libra/pkg/event"
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
+	"libra/pkg/trace"
 )
 
 // Memory is what web knows: the newest summary and the open requests of every
@@ -74,6 +75,7 @@ type openRequest struct {
 // never changed once made, so that it can be read without the mutex.
 type Summary struct {
 	Request     string
+	Traceparent string // of the request, "" where the trace begins with it
 	At          time.Time
 	Quarantined bool
 	Score       *ShortScore   // nil unless the report is complete
@@ -105,7 +107,7 @@ func newMemory(bounds Bounds, profile string, watched func(page string) bool) *M
 }
 
 func summarize(r event.Reported, profile string) *Summary {
-	s := &Summary{Request: r.Request.ID, At: r.At, Quarantined: r.Quarantined, Budget: r.Budget, Report: r.Report}
+	s := &Summary{Request: r.Request.ID, Traceparent: trace.Valid(r.Request.Traceparent), At: r.At, Quarantined: r.Quarantined, Budget: r.Budget, Report: r.Report}
 	if full := score.OfReport(r.Report, profile); full != nil {
 		s.Score = &ShortScore{full.Score, full.AtMost, full.Verdict}
 	}
@@ -312,6 +314,7 @@ func (m *Memory) request(r event.Request, stored bool, now time.Time) bool {
 		return false
 	}
 	kept := openRequest{r, r.Flow(), stored, now}
+	kept.request.Traceparent = trace.Valid(r.Traceparent)
 	if kept.request.URL = ""; r.Watch != nil {
 		kept.request.Watch = &event.Watch{}
 	}
