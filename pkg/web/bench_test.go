@@ -50,7 +50,7 @@ func serveAt(b *testing.B) (s *web.Server, base string) {
 			b.Fatal(err)
 		}
 	}
-	if err := inspector.PublishReport(b.Context(), large(request(200), 8)); err != nil { // a document of 3.8 kB
+	if err := inspector.PublishReport(b.Context(), large(request(200), 4)); err != nil { // a document of 3.8 kB
 		b.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")

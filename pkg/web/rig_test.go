@@ -247,8 +247,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // reported is a report of two assets that answers a request.
 func reported(r event.Request, at time.Time) event.Reported {
 	assets := []libra.Asset{
-		{URL: r.URL, Type: libra.Document, Status: 200, HeaderBytes: 200, EncodedBytes: 1000, DecodedBytes: 4000, Fetch: libra.Fetched, Reason: "the page"},
-		{URL: r.URL + "app.css", Type: libra.Stylesheet, Initiator: r.URL, Status: 200, HeaderBytes: 150, EncodedBytes: 9000, DecodedBytes: 9000, Fetch: libra.Fetched, Reason: "link rel=stylesheet"},
+		{URL: r.URL, Type: libra.Document, Status: 200, HeaderBytes: 200, EncodedBytes: 1000, DecodedBytes: 4000, Fetch: libra.Fetched, Reason: "the page", Timings: &libra.Timings{Connect: 1, Wait: 3}},
+		{URL: r.URL + "app.css", Type: libra.Stylesheet, Initiator: r.URL, Status: 200, HeaderBytes: 150, EncodedBytes: 9000, DecodedBytes: 9000, Fetch: libra.Fetched, Reason: "link rel=stylesheet", StartMS: 6, Timings: &libra.Timings{Wait: 3}},
 		{URL: r.URL + "late.png", Type: libra.Image, Initiator: r.URL, Fetch: libra.Lazy, Reason: "loading=lazy, below the fold"},
 	}
 	return event.Reported{Request: r, Attempt: 1, Inspector: "1", At: at, Report: libra.Report{

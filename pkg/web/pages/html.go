@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -32,7 +31,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := map[string]*template.Template{}
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").Funcs(template.FuncMap{
-			"bytes": libra.FormatBytes, "millis": showMillis, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
+			"bytes": libra.FormatBytes, "millis": showMillis, "took": libra.FormatDuration, "ago": showAgo, "when": showWhen, "iso": showISO, "static": staticURL,
 			"ports": sentence, "short": func(url string) template.HTML { return wholePorts(shortURL(url)) }, "name": func(url string) template.HTML { return wholePorts(api.Short(shortURL(url), 90)) }, "linked": linked, "percent": percent, "count": libra.Plural,
 			"mark": markOf, "wrong": wrong, "term": showTerm, "percentiles": percentileNames, "decimal": showDecimal, "float": func(n int64) float64 { return float64(n) }, "band": band, "words": score.Words, "figure": score.Figure, "grams": score.FormatGrams,
 			"stage": stageLabel, "full": full, "share": showShare, "rate": showRate, "service": showService, "span": showSpan, "days": showDays, "size": showSize,
@@ -185,9 +184,10 @@ type reportDoc struct {
 	Types       []typeRow
 	Assets      []assetGroup
 	Sort        string
-	Left        int // assets not shown
-	Others      int // assets named by the page and not requested
-	Broken      int // assets whose request failed
+	Left        int       // assets not shown
+	Others      int       // assets named by the page and not requested
+	Broken      int       // assets whose request failed
+	Timeline    *timeline // nil where the times of the request are not known
 }
 
 // Bound is the class of what is said of the figures shown as if they were all: "open"
@@ -241,8 +241,15 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 		Page: page.Page, WatchedDoc: page.WatchedDoc, Waiting: page.State == libra.Queued || page.State == libra.Inspecting,
 		Quarantined: page.State == libra.Quarantined, Latest: page.Latest, Notices: notices(page.ReasonList), Score: page.Score, Stands: page.Stands, Sort: r.URL.Query().Get("sort"),
 	}
-	if err := json.Unmarshal(page.Report, &doc.Report); err != nil {
-		panic(fmt.Errorf("read report of page %s: %w", page.ID, err)) // we encoded it
+	reported, known, err := state.Decode(page.ID, page.Report)
+	if err != nil {
+		panic(err) // we encoded it
+	}
+	if page.HasReport() {
+		doc.Report = &reported.Report
+	}
+	if known {
+		doc.Timeline = timelineOf(reported)
 	}
 	doc.Watch, _ = s.state.Watches.Of(page.ID)
 	shown := ""
