@@ -28,9 +28,13 @@ func (r *runner) pageCommand() *cli.Command {
 
    libra page https://example.org/
    libra page --json e7dmo5dvmrcm2qwxt4nu | jq .report.totals
+   libra page --timeline https://example.org/
+
+With --timeline it shows where the time of the newest report's request went: in the queue, in each
+step, in each asset. With --json as well, it shows the spans of the request's trace.
 
 Exit codes: 0 shown, 2 no such page or no appliance.`,
-		Flags:  applianceFlags(),
+		Flags:  applianceFlags(&cli.BoolFlag{Name: "timeline", Usage: "show where the time of the request went"}),
 		Action: r.page,
 	}
 }
@@ -49,6 +53,9 @@ func (r *runner) page(c *cli.Context) error {
 		return err
 	}
 	id = k.earlier(c.Context, given, id)
+	if c.Bool("timeline") {
+		return r.timeline(c, k, given, id)
+	}
 	var p pageAnswer
 	data, err := k.get(c.Context, fmt.Sprintf("show page %q", given), pagePath(id), &p)
 	if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
@@ -61,6 +68,24 @@ func (r *runner) page(c *cli.Context) error {
 		return r.copyJSON(data)
 	}
 	writePage(r.out, r.screen, &p)
+	return nil
+}
+
+// timeline shows the spans of a page.
+func (r *runner) timeline(c *cli.Context, k *client, given, id string) error {
+	var a traceAnswer
+	data, err := k.get(c.Context, fmt.Sprintf("show the timeline of page %q", given), pagePath(id)+"/trace", &a)
+	if f := (*fault)(nil); errors.As(err, &f) && f.status == http.StatusNotFound {
+		return fail("cannot show the timeline of page %q: the appliance has no report of it", given).with("libra page shows what it knows; libra submit --wait URL waits for a report")
+	}
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return r.copyJSON(data)
+	}
+	fmt.Fprintf(r.out, "request %s, trace %s\n\n", printable(a.Request), printable(a.TraceID))
+	writeTimeline(r.out, r.screen, &a)
 	return nil
 }
 
