@@ -26,6 +26,7 @@ var restoredFrom = map[string]string{
 	event.ReportStream:  "libra-recorder publishes each page's newest reports again",
 	event.AlarmStream:   "libra-watchdog publishes the raised alarms again",
 	event.NoteStream:    "libra-recorder publishes the silences and the notes on open alarms again",
+	event.BoardStream:   "libra-recorder publishes the newest notes on the board again",
 	event.WatchStream:   "libra-recorder publishes the watches again",
 	event.HostStream:    "libra-web stores the operators' holds again, inspectors learn again which hosts do not answer",
 }

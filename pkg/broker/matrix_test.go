@@ -33,10 +33,10 @@ type row struct {
 // everything, and is not here.
 var rows = map[string]row{
 	"web": {
-		publish:   []string{"libra.request.>", "libra.wake.*.*", "libra.worker.*", "libra.note.>", "libra.schedule.*", "libra.channel.*", "libra.hold.*"},
+		publish:   []string{"libra.request.>", "libra.wake.*.*", "libra.worker.*", "libra.note.>", "libra.board.*", "libra.schedule.*", "libra.channel.*", "libra.hold.*"},
 		subscribe: []string{"libra.request.>", "libra.step.*", "libra.beat.>"},
 		look:      []string{"REQUESTS"},
-		read:      []string{"REPORTS", "ALARMS", "NOTES", "WATCHES", "HOSTS"},
+		read:      []string{"REPORTS", "ALARMS", "NOTES", "BOARD", "WATCHES", "HOSTS"},
 	},
 	"inspector": {
 		publish:   []string{"libra.report.>", "libra.step.*", "libra.host.*", "libra.probe.*"},
@@ -47,9 +47,9 @@ var rows = map[string]row{
 		},
 	},
 	"recorder": {
-		publish: []string{"libra.report.>", "libra.note.>", "libra.schedule.*"},
-		look:    []string{"REPORTS", "ALARMS", "NOTES", "WATCHES"},
-		consume: []string{"REPORTS recorder", "ALARMS recorder", "NOTES recorder", "WATCHES recorder"},
+		publish: []string{"libra.report.>", "libra.note.>", "libra.board.*", "libra.schedule.*"},
+		look:    []string{"REPORTS", "ALARMS", "NOTES", "BOARD", "WATCHES"},
+		consume: []string{"REPORTS recorder", "ALARMS recorder", "NOTES recorder", "BOARD recorder", "WATCHES recorder"},
 	},
 	"watchdog": {
 		publish:   []string{"libra.alarm.>", "libra.note.>", "libra.due.*"},
@@ -57,7 +57,7 @@ var rows = map[string]row{
 		look:      []string{"REQUESTS", "NOTES"},
 		read:      []string{"REPORTS", "ALARMS", "WATCHES"},
 		consume:   []string{"REPORTS watchdog"},
-		exactly:   []string{"$JS.API.STREAM.INFO.HOSTS"},
+		exactly:   []string{"$JS.API.STREAM.INFO.HOSTS", "$JS.API.STREAM.INFO.BOARD"},
 	},
 	"notifier": {
 		publish:   []string{"libra.note.>"},
@@ -99,7 +99,7 @@ func (r row) permits() []string {
 // stream, of the server itself, and those of others' replies.
 func everything() []string {
 	list := []string{
-		"libra.request.1.1.home.alice.p1", "libra.report.p1", "libra.report.p1.failed", "libra.alarm.bus", "libra.note.bus", "libra.schedule.p1", "libra.due.p1",
+		"libra.request.1.1.home.alice.p1", "libra.report.p1", "libra.report.p1.failed", "libra.alarm.bus", "libra.note.bus", "libra.board.n1", "libra.schedule.p1", "libra.due.p1",
 		"libra.channel.ops", "libra.wake.1.1", "libra.step.p1", "libra.worker.p1", "libra.host.h", "libra.probe.h", "libra.hold.h", "libra.other.p1", "other", "_R_.x.y", "$SRV.PING",
 		"$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.LIBRA.CONNZ", "$SYS.REQ.SERVER.PING.KICK", "$SYS.ACCOUNT.LIBRA.CONNECT",
 		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.API.ACCOUNT.PURGE.LIBRA",
@@ -274,7 +274,7 @@ func TestForgesNothing(t *testing.T) {
 	const forged = `{"id":"t1","alarm":{"id":"bus","state":"raised"}}`
 	stored := map[string]uint64{} // by stream, what is to be there at the end
 	for subject, stream := range map[string]string{
-		event.ReportSubject("p1"): event.ReportStream, "libra.note.x": event.NoteStream, event.WatchSubject("p1"): event.WatchStream,
+		event.ReportSubject("p1"): event.ReportStream, "libra.note.x": event.NoteStream, "libra.board.n1": event.BoardStream, event.WatchSubject("p1"): event.WatchStream,
 		"libra.host.h": event.HostStream, event.RequestSubject(1, event.Request{Page: "p1"}): event.RequestStream, "libra.alarm.x": event.AlarmStream,
 	} {
 		if _, err := js.Publish(subject, []byte(forged)); err != nil {

@@ -60,8 +60,8 @@ var roles = map[string]role{
 	"bus": {publish: []string{">"}, subscribe: []string{">"}},
 	"web": {
 		publish: slices.Concat(
-			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllWatches, event.AllChannels, event.AllHolds, event.LookSubject, event.JournalSubject},
-			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.WatchStream), reads(event.HostStream)),
+			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllBoard, event.AllWatches, event.AllChannels, event.AllHolds, event.LookSubject, event.JournalSubject},
+			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.BoardStream), reads(event.WatchStream), reads(event.HostStream)),
 		subscribe: []string{event.AllRequests, event.AllSteps, event.AllHeartbeats, event.AllSamples, event.AllRunning},
 	},
 	"inspector": {
@@ -74,12 +74,12 @@ var roles = map[string]role{
 		answers:   []string{event.AllWorkers},
 	},
 	"recorder": {
-		publish: slices.Concat([]string{event.AllReports, event.AllNotes, event.AllWatches},
-			consumes(event.ReportStream, "recorder"), consumes(event.AlarmStream, "recorder"), consumes(event.NoteStream, "recorder"), consumes(event.WatchStream, "recorder")),
+		publish: slices.Concat([]string{event.AllReports, event.AllNotes, event.AllBoard, event.AllWatches},
+			consumes(event.ReportStream, "recorder"), consumes(event.AlarmStream, "recorder"), consumes(event.NoteStream, "recorder"), consumes(event.BoardStream, "recorder"), consumes(event.WatchStream, "recorder")),
 	},
 	"watchdog": {
 		publish: slices.Concat([]string{event.AllAlarms, event.AllNotes, event.AllDue},
-			streamReads(event.RequestStream), reads(event.ReportStream), acknowledges(event.ReportStream, "watchdog"), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream}),
+			streamReads(event.RequestStream), reads(event.ReportStream), acknowledges(event.ReportStream, "watchdog"), reads(event.AlarmStream), streamReads(event.NoteStream), reads(event.WatchStream), []string{"$JS.API.STREAM.INFO." + event.HostStream, "$JS.API.STREAM.INFO." + event.BoardStream}),
 		subscribe: []string{event.AllHeartbeats},
 		answers:   []string{event.JournalSubject},
 	},

@@ -30,6 +30,7 @@ func TestPublishedTwiceIsStoredOnce(t *testing.T) {
 	web, inspector, watchdog := b.Connect("web"), b.Connect("inspector"), b.Connect("watchdog")
 	r := request("alice", 1)
 	note := libra.Note{ID: "n1", Kind: libra.Acknowledged, At: time.Now().UTC(), Alarm: "bus"}
+	written := libra.Note{ID: "w1", Kind: libra.Written, At: time.Now().UTC(), Text: "the new disks are in"}
 	transition := libra.Transition{ID: "t1", At: time.Now().UTC(), Alarm: libra.Alarm{ID: "bus", State: libra.Raised}}
 	ended := watchOf("page1", 0)
 	for stream, publish := range map[string]func() error{
@@ -37,6 +38,7 @@ func TestPublishedTwiceIsStoredOnce(t *testing.T) {
 		event.ReportStream:  func() error { return inspector.PublishReport(ctx, event.Reported{Request: r}) },
 		event.AlarmStream:   func() error { return watchdog.PublishAlarm(ctx, transition) },
 		event.NoteStream:    func() error { return web.PublishNote(ctx, note) },
+		event.BoardStream:   func() error { _, err := web.WriteBoard(ctx, written); return err },
 		event.WatchStream:   func() error { return web.SetWatch(ctx, ended) }, // one that goes on has its first due watch stored, too
 	} {
 		for attempt := range 2 {

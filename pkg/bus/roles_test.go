@@ -25,6 +25,7 @@ func TestRolesReadWhatTheyConsume(t *testing.T) {
 			return web.ConsumeAlarms(ctx, done, func(libra.Transition) {})
 		},
 		"web notes": func(ctx context.Context, done func()) error { return web.ConsumeNotes(ctx, done, func(libra.Note) {}) },
+		"web board": func(ctx context.Context, done func()) error { return web.ConsumeBoard(ctx, done, func(libra.Note) {}) },
 		"web watches": func(ctx context.Context, done func()) error {
 			return web.ConsumeWatches(ctx, done, func(event.Watch) {})
 		},
@@ -53,6 +54,9 @@ func TestRolesReadWhatTheyConsume(t *testing.T) {
 		},
 		"recorder notes": func(ctx context.Context, done func()) error {
 			return recorder.RecordNotes(ctx, recording[libra.Note]("recorder", done))
+		},
+		"recorder board": func(ctx context.Context, done func()) error {
+			return recorder.RecordBoard(ctx, recording[libra.Note]("recorder", done))
 		},
 		"recorder watches": func(ctx context.Context, done func()) error {
 			return recorder.RecordWatches(ctx, recording[event.Watch]("recorder", done))

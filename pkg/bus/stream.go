@@ -53,7 +53,7 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			// Limits, not Interest: with Interest a transition without a consumer
 			// would be acknowledged and dropped.
 			Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
-			MaxAge: alarmAge, MaxBytes: space/16 - space/256, Discard: jetstream.DiscardOld,
+			MaxAge: alarmAge, MaxBytes: space/16 - space/256 - space/64, Discard: jetstream.DiscardOld,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
 		{
@@ -61,6 +61,14 @@ func streams(space int64, replicas int) []jetstream.StreamConfig {
 			Description: "what was done about alarms, and silences",
 			Retention:   jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
 			MaxAge: libra.LongestSilence, MaxBytes: space / 32, Discard: jetstream.DiscardOld,
+			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
+		},
+		{
+			Name: event.BoardStream, Subjects: []string{event.AllBoard},
+			Description: "notes on the board, each on a subject of its own",
+			// Of its own, so that however much is written pushes out no silence.
+			Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Replicas: replicas,
+			MaxAge: alarmAge, MaxBytes: space / 64, Discard: jetstream.DiscardOld,
 			MaxConsumers: -1, AllowDirect: true, Duplicates: duplicateWindow,
 		},
 		{

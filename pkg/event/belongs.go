@@ -124,7 +124,13 @@ func (r Reported) belongs(subject string) error {
 }
 
 func noteBelongs(subject string, n libra.Note) error {
-	switch {
+	switch board := n.Kind == libra.Written; {
+	case board && subject != BoardSubject(n.ID):
+		return disagree("note on the board is", n.ID)
+	case board && n.Silence != nil:
+		return fmt.Errorf("the note %q on the board has a silence", Cut(n.ID, 300))
+	case board:
+		return identified("note", n.ID)
 	case subject == NoteSubject(n) && (n.Silence != nil && n.Silence.ID != "" || n.Silence == nil && n.Alarm != ""):
 		return identified("note", n.ID)
 	case n.Silence != nil:

@@ -28,6 +28,7 @@ func about(url, name string) map[string]placed {
 	step := event.Step{Request: r.ID, Page: page, Step: libra.Weighing}
 	ack := libra.Note{ID: "n1", Kind: libra.Acknowledged, Alarm: "page.down." + page}
 	quiet := libra.Note{ID: "n2", Kind: libra.Silenced, Silence: &libra.Silence{ID: name}}
+	board := libra.Note{ID: event.Token(name), Kind: libra.Written, Alarm: ack.Alarm}
 	return map[string]placed{
 		"request": {event.RequestSubject(40, r), r},
 		"due":     {event.DueSubject(page), w},
@@ -39,6 +40,7 @@ func about(url, name string) map[string]placed {
 		"alarm":   {event.AlarmSubject(ack.Alarm), libra.Transition{ID: "t1", Alarm: libra.Alarm{ID: ack.Alarm, State: libra.Raised}}},
 		"note":    {event.NoteSubject(ack), ack},
 		"silence": {event.NoteSubject(quiet), quiet},
+		"board":   {event.BoardSubject(board.ID), board},
 		"beat":    {event.HeartbeatSubject("libra-web", name), event.Heartbeat{Component: "libra-web", Instance: name}},
 		"host":    {event.HostSubject(name), event.Host{Host: name, State: libra.HostOpen}},
 		"hold":    {event.HoldSubject(name), event.Hold{Host: name}},
@@ -112,6 +114,9 @@ func TestDisagreements(t *testing.T) {
 		"404, as once":       {report(event.ReportSubject(page), libra.Error, 404), ""},
 		"404":                {report(event.FailureSubject(page), libra.Error, 404), ""},
 		"a note on nothing":  {placed{event.NoteSubject(libra.Note{}), libra.Note{ID: "n1"}}, `the note is about alarm ""`},
+		"a board with none":  {placed{event.BoardSubject(""), libra.Note{Kind: libra.Written}}, "the id of the note has 0 bytes"},
+		"a silence on it":    {placed{event.BoardSubject("n1"), libra.Note{ID: "n1", Kind: libra.Written, Silence: &libra.Silence{ID: "s"}}}, "has a silence"},
+		"board, elsewhere":   {placed{event.AlarmSubject("bus"), libra.Note{ID: "n1", Kind: libra.Written, Alarm: "bus"}}, `the note on the board is "n1"`},
 		"an alarm of no id":  {placed{event.AlarmSubject(""), libra.Transition{ID: "t1"}}, `the alarm is ""`},
 		"a message of what?": {placed{event.AlarmSubject("bus"), 42}, "no subject is for a int"},
 	} {

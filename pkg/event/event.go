@@ -9,6 +9,7 @@
 //	libra.report.<page>.failed               stream    Reported   the same, of a page that is an error
 //	libra.alarm.<alarm>                      stream    libra.Transition  watchdog
 //	libra.note.<alarm or silence>            stream    libra.Note        web, watchdog, recorder, notifier
+//	libra.board.<note>                       stream    libra.Note        web; recorder, into a bus that has lost it
 //	libra.schedule.<page>                    stream    Watch      web; recorder, into a bus that has lost it
 //	libra.due.<page>                         stream    Watch      the bus itself, watchdog
 //	libra.channel.<channel>                  request   Tried      web asks the notifier to send a trial message, or which channels there are
@@ -41,12 +42,13 @@ const (
 	ReportStream  = "REPORTS"
 	AlarmStream   = "ALARMS"
 	NoteStream    = "NOTES"
+	BoardStream   = "BOARD"
 	WatchStream   = "WATCHES"
 )
 
 // Streams lists them all.
 func Streams() []string {
-	return []string{RequestStream, ReportStream, AlarmStream, NoteStream, WatchStream, HostStream}
+	return []string{RequestStream, ReportStream, AlarmStream, NoteStream, BoardStream, WatchStream, HostStream}
 }
 
 // Subject patterns that select every message of a kind.
@@ -55,6 +57,7 @@ const (
 	AllReports    = "libra.report.>"
 	AllAlarms     = "libra.alarm.>"
 	AllNotes      = "libra.note.>"
+	AllBoard      = "libra.board.*"
 	AllWatches    = "libra.schedule.*"
 	AllDue        = "libra.due.*"
 	AllChannels   = "libra.channel.*"
@@ -82,6 +85,10 @@ func NoteSubject(n libra.Note) string {
 	}
 	return "libra.note." + n.Alarm
 }
+
+// BoardSubject holds the note on the board with an id, and never another: a second message
+// on it would be a repeat.
+func BoardSubject(note string) string { return "libra.board." + Token(note) }
 
 // WatchSubject holds the newest state of a page's watch.
 func WatchSubject(page string) string { return "libra.schedule." + page }
@@ -314,7 +321,7 @@ type Position struct {
 // Missed are the streams of which a gap is missed, and what one of their messages is. Of the
 // others only the newest of a subject counts.
 func Missed() map[string]string {
-	return map[string]string{ReportStream: "report", AlarmStream: "transition", NoteStream: "note"}
+	return map[string]string{ReportStream: "report", AlarmStream: "transition", NoteStream: "note", BoardStream: "board note"}
 }
 
 // Gap is what the bus no longer had of a stream when it was read.

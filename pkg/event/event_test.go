@@ -63,6 +63,7 @@ var messages = map[string]any{
 		From: at, Until: at.Add(time.Hour), By: "alice", Why: "planned",
 	}},
 	"acknowledged": libra.Note{ID: "n2", Kind: libra.Acknowledged, At: at, By: "alice", Text: "on it", Alarm: "bus"},
+	"board":        libra.Note{ID: "n3", Kind: libra.Written, At: at, By: "alice", Text: "the new disks are in", Alarm: "disk", Page: "p1"},
 	"host": event.Host{
 		Host: "example.org", State: libra.HostOpen, Cause: libra.HostNoAnswer, Since: at, Until: at.Add(time.Second), PauseMS: 1000, Pages: 3, Why: &timedOut, Inspector: "1", At: at,
 	},

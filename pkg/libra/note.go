@@ -15,21 +15,28 @@ const (
 	Acknowledged NoteKind = "acknowledged" // somebody works on it: no more reminders
 	Action       NoteKind = "action"       // the appliance did something about it by itself
 	Silenced     NoteKind = "silenced"     // a silence was made, changed or ended
+	Written      NoteKind = "written"      // somebody wrote it on the board
 )
 
 // Note is a line of the log of alarms beside the transitions: what people and
-// the appliance itself did about them.
+// the appliance itself did about them, and what people wrote on the board.
 type Note struct {
 	ID   string    `json:"id"` // unique
 	Kind NoteKind  `json:"kind"`
 	At   time.Time `json:"at"`
 	By   string    `json:"by"`             // who: a client's name, "libra-watchdog"
 	Text string    `json:"text,omitempty"` // in their words
-	// Alarm is the id of the alarm it is about, "" for a silence.
+	// Alarm is the id of the alarm it is about, "" for a silence. A note on the board may
+	// be about none.
 	Alarm string `json:"alarm,omitempty"`
+	// Page is the id of the page that a note on the board is about, "" for none.
+	Page string `json:"page,omitempty"`
 	// Silence is the whole silence as it is from now on.
 	Silence *Silence `json:"silence,omitempty"`
 }
+
+// MostNoteText bounds the text of a note on the board, in characters.
+const MostNoteText = 1000
 
 // Silence suppresses the notifications of alarms for a while; the alarms are
 // raised, listed and recorded all the same. Planned ahead it is a maintenance

@@ -91,7 +91,7 @@ func (b *Bus) Cramped(stream string) {
 	b.t.Helper()
 	subjects := map[string][]string{
 		event.RequestStream: {event.AllRequests}, event.ReportStream: {event.AllReports}, event.AlarmStream: {event.AllAlarms},
-		event.NoteStream: {event.AllNotes}, event.WatchStream: {event.AllWatches, event.AllDue},
+		event.NoteStream: {event.AllNotes}, event.BoardStream: {event.AllBoard}, event.WatchStream: {event.AllWatches, event.AllDue},
 	}
 	cfg := jetstream.StreamConfig{Name: stream, Subjects: subjects[stream], MaxMsgSize: 1, AllowMsgSchedules: stream == event.WatchStream, AllowRollup: stream == event.WatchStream}
 	if _, err := b.jetStream().CreateStream(context.Background(), cfg); err != nil {
