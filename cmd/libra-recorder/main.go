@@ -1,4 +1,4 @@
-// Libra-recorder stores every report, alarm, note and watch in SQLite. It is the
+// Libra-recorder stores every report, alarm, note and watch, and the board, in SQLite. It is the
 // only process that writes the history, and it writes nothing else.
 package main
 
@@ -24,7 +24,7 @@ type settings struct {
 func main() {
 	var s settings
 	os.Exit(daemon.Main(daemon.Program{
-		Name: "libra-recorder", Usage: "stores every report, alarm, note and watch in SQLite",
+		Name: "libra-recorder", Usage: "stores every report, alarm, note and watch, and the board, in SQLite",
 		Settings: append(append(s.line.Settings(), s.trace.Setting()),
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to write, in a folder of its own", Vital: true, Into: s.database},
 			daemon.Setting{Name: "prune-at", Default: "80", Usage: "`per cent` of the disk in use from which the oldest reports are removed from the history; 0 keeps them all", Instead: "0", Effect: "0: nothing is removed", Into: daemon.Count(&s.pruneAt, 0, 100)}),
@@ -63,7 +63,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Reasons(r.Reasons)
 	loops := recorder.Loops{
 		Reports: p.Liveness.Loop("reports"), Alarms: p.Liveness.Loop("alarms"),
-		Notes: p.Liveness.Loop("notes"), Watches: p.Liveness.Loop("watches"),
+		Notes: p.Liveness.Loop("notes"), Board: p.Liveness.Loop("board"), Watches: p.Liveness.Loop("watches"),
 	}
 	p.Ready("recording into " + s.cfg.Path)
 	return r.Run(ctx, loops)

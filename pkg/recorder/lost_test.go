@@ -24,7 +24,7 @@ func TestLostStreams(t *testing.T) {
 	now := time.Now().UTC()
 	raised := libra.Transition{ID: "t1", At: now, Alarm: libra.Alarm{ID: "bus", State: libra.Raised, Since: now}}
 	if err := errors.Join(b.Connect("inspector").PublishReport(t.Context(), reported(1)), watchdog.PublishAlarm(t.Context(), raised),
-		web.PublishNote(t.Context(), acknowledged("bus")), web.SetWatch(t.Context(), watch(3600))); err != nil {
+		web.PublishNote(t.Context(), acknowledged("bus")), web.SetWatch(t.Context(), watch(3600)), writeBoard(t, web, 1)); err != nil {
 		t.Fatal(err)
 	}
 	read := store.NewReader(path)
@@ -35,7 +35,8 @@ func TestLostStreams(t *testing.T) {
 		_, err := read.ByRequest(t.Context(), "r1")
 		notes, noteErr := read.Notes(t.Context(), "", store.Mark{}, 9)
 		watches, watchErr := read.Watches(t.Context())
-		return errors.Join(err, noteErr, watchErr) == nil && len(notes) == 1 && len(watches) == 1
+		board, boardErr := read.Board(t.Context(), "", "", store.Mark{}, 9)
+		return errors.Join(err, noteErr, watchErr, boardErr) == nil && len(notes) == 1 && len(watches) == 1 && len(board) == 1
 	})
 	restored := int64(0)
 	for stream, c := range map[string]struct {
@@ -48,6 +49,7 @@ func TestLostStreams(t *testing.T) {
 		}},
 		event.WatchStream: {"watches", func() bool { w, err := web.WatchOf(t.Context(), watch(1).Page); return err == nil && w.EveryS == 3600 }},
 		event.NoteStream:  {"silences and notes", func() bool { return b.Stored(event.NoteStream) == 1 }},
+		event.BoardStream: {"newest notes on the board", func() bool { return b.Stored(event.BoardStream) == 1 }},
 		event.AlarmStream: {"", func() bool { return true }},
 	} {
 		b.Lose(stream)

@@ -1,9 +1,10 @@
-// Package recorder is the one writer of SQLite: it consumes reports, alarms, notes
-// and watches from the bus, in order, and stores each once. While the database
+// Package recorder is the one writer of SQLite: it consumes reports, alarms, notes,
+// the board and watches from the bus, in order, and stores each once. While the database
 // cannot be written, the bus keeps them and the recorder retries. A damaged
 // database is set aside under a dated name, and a new one is filled from the bus; a
 // bus that has lost its store gets back from the database what it needs: the newest
-// reports, the watches, the silences and the notes on open alarms.
+// reports, the watches, the silences, the notes on open alarms and the newest on the
+// board.
 package recorder
 
 import (
@@ -109,7 +110,7 @@ func (r *Recorder) Reasons() (list []libra.Reason) {
 
 // Loops supervise the loops of a recorder, one for each stream; each may be
 // nil.
-type Loops struct{ Reports, Alarms, Notes, Watches bus.Loop }
+type Loops struct{ Reports, Alarms, Notes, Board, Watches bus.Loop }
 
 // Run records until ctx ends.
 func (r *Recorder) Run(ctx context.Context, loops Loops) error {
@@ -131,6 +132,7 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	reports := loop[event.Reported]{Recorder: r, stream: event.ReportStream, loop: loops.Reports, add: r.addReports}
 	alarms := loop[libra.Transition]{Recorder: r, stream: event.AlarmStream, loop: loops.Alarms, add: (*store.Writer).AddAlarms}
 	notes := loop[libra.Note]{Recorder: r, stream: event.NoteStream, loop: loops.Notes, add: r.addNotes}
+	board := loop[libra.Note]{Recorder: r, stream: event.BoardStream, loop: loops.Board, add: (*store.Writer).AddBoard}
 	watches := loop[event.Watch]{Recorder: r, stream: event.WatchStream, loop: loops.Watches, add: (*store.Writer).AddWatches}
 	record := []func() error{
 		func() error {
@@ -143,6 +145,9 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 		},
 		func() error {
 			return r.conn.RecordNotes(ctx, notes.findGaps(notes.recording(restored("silences and notes on open alarms", r.restoreNotes))))
+		},
+		func() error {
+			return r.conn.RecordBoard(ctx, board.findGaps(board.recording(restored("newest notes on the board", r.restoreBoard))))
 		},
 		func() error {
 			return r.conn.RecordWatches(ctx, watches.recording(restored("watches", r.restoreWatches)))

@@ -104,7 +104,7 @@ func TestSlowOpening(t *testing.T) {
 	if err := b.Connect("inspector").PublishReport(t.Context(), reported(1)); err != nil {
 		t.Fatal(err)
 	}
-	var loops [4]bustest.Loop
+	var loops [5]bustest.Loop
 	opened := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	r := recorder.New(recorder.Config{Path: path}, b.Connect("recorder"), b.Log(), func(string) {})
@@ -116,7 +116,7 @@ func TestSlowOpening(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
-		r.Run(ctx, recorder.Loops{Reports: &loops[0], Alarms: &loops[1], Notes: &loops[2], Watches: &loops[3]})
+		r.Run(ctx, recorder.Loops{Reports: &loops[0], Alarms: &loops[1], Notes: &loops[2], Watches: &loops[3], Board: &loops[4]})
 	})
 	for i := range loops {
 		bustest.Await(t, "three rounds of every loop", func() bool { return loops[i].Rounds() >= 3 })
@@ -137,9 +137,9 @@ func TestLockedDatabase(t *testing.T) {
 	b := bustest.Start(t)
 	path := filepath.Join(t.TempDir(), "libra.db")
 	inspector := b.Connect("inspector")
-	var loops [4]bustest.Loop
+	var loops [5]bustest.Loop
 	alarms := &loops[1]
-	r, stop := runSupervised(t, b, path, recorder.Loops{Reports: &loops[0], Alarms: alarms, Notes: &loops[2], Watches: &loops[3]})
+	r, stop := runSupervised(t, b, path, recorder.Loops{Reports: &loops[0], Alarms: alarms, Notes: &loops[2], Watches: &loops[3], Board: &loops[4]})
 	defer stop()
 	read := store.NewReader(path)
 	defer read.Close()
@@ -205,16 +205,16 @@ func TestLockedDatabase(t *testing.T) {
 // awaitLoopsBehind has every loop of a recorder whose database is locked wait for
 // its turn to write, several times, and checks that none blocks for longer than it
 // declares.
-func awaitLoopsBehind(t *testing.T, b *bustest.Bus, loops *[4]bustest.Loop) {
+func awaitLoopsBehind(t *testing.T, b *bustest.Bus, loops *[5]bustest.Loop) {
 	t.Helper()
 	raised := libra.Transition{ID: "t1", At: time.Now().UTC(), Alarm: libra.Alarm{ID: "bus", State: libra.Raised}}
 	web := b.Connect("web")
 	err := errors.Join(b.Connect("watchdog").PublishAlarm(t.Context(), raised),
-		web.PublishNote(t.Context(), acknowledged("bus")), web.SetWatch(t.Context(), watch(3600)))
+		web.PublishNote(t.Context(), acknowledged("bus")), web.SetWatch(t.Context(), watch(3600)), writeBoard(t, web, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var was [4]int
+	var was [5]int
 	for i := range loops {
 		was[i] = loops[i].Rounds()
 	}

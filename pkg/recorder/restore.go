@@ -42,6 +42,12 @@ func (r *Recorder) restoreNotes(ctx context.Context, run *restoration) {
 	giveBackAll(ctx, r, run, 1, inForce, func(n libra.Note) error { return r.conn.RestoreNote(ctx, n) })
 }
 
+// restoreBoard publishes the newest notes on the board.
+func (r *Recorder) restoreBoard(ctx context.Context, run *restoration) {
+	newest := func(w *store.Writer) ([]libra.Note, error) { return w.NewestBoard(ctx) }
+	giveBackAll(ctx, r, run, 8, newest, func(n libra.Note) error { return r.conn.RestoreBoard(ctx, n) })
+}
+
 // restoreWatches publishes the watches.
 func (r *Recorder) restoreWatches(ctx context.Context, run *restoration) {
 	watches := func(w *store.Writer) ([]event.Watch, error) { return w.Watches(ctx) }

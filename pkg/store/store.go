@@ -1,5 +1,5 @@
-// Package store keeps the history in one SQLite file: reports, alarms, notes and
-// watches.
+// Package store keeps the history in one SQLite file: reports, alarms, notes, the
+// board and watches.
 //
 // Contract:
 //

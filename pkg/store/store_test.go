@@ -350,7 +350,7 @@ func TestSinceIsTheCreationOrTheFirstRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.ExecContext(ctx, "DROP TABLE birth; DROP TABLE gap; PRAGMA user_version = 3"); err != nil {
+	if _, err := db.ExecContext(ctx, "DROP TABLE birth; DROP TABLE gap; DROP TABLE board; PRAGMA user_version = 3"); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()
