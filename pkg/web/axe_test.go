@@ -93,12 +93,12 @@ func TestBrowserAccessibleWithoutData(t *testing.T) {
 	script := axe(t)
 	h := newRig(t).start(impatient).ready()
 	ctx := browser(t)
-	for _, path := range []string{"/", "/alarms", "/status", "/capacity", "/live"} {
+	for _, path := range []string{"/", "/alarms", "/board", "/status", "/capacity", "/live"} {
 		look(ctx, t, script, h.base+path)
 	}
 	h.bus.Down()
 	bustest.Await(t, "web to see it", func() bool { return strings.Contains(h.get("/up").body, "degraded: bus") })
-	for _, path := range []string{"/", "/alarms", "/status", "/capacity", "/live"} {
+	for _, path := range []string{"/", "/alarms", "/board", "/status", "/capacity", "/live"} {
 		look(ctx, t, script, h.base+path)
 	}
 }

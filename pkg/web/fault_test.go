@@ -130,7 +130,7 @@ func TestStartWithNothing(t *testing.T) {
 	if doc.Status != "LOADING" || len(doc.Degraded) != 2 || doc.Degraded[0].Part != "bus" {
 		t.Errorf("/up as JSON = %+v", doc)
 	}
-	for _, path := range []string{"/", "/api/pages", "/alarms", "/status", "/api/status", "/capacity", "/api/capacity", "/metrics"} {
+	for _, path := range []string{"/", "/api/pages", "/alarms", "/board", "/api/board", "/status", "/api/status", "/capacity", "/api/capacity", "/metrics"} {
 		if got := h.get(path, "Accept", "text/html"); got.code != 200 {
 			t.Errorf("%s = %d", path, got.code)
 		}

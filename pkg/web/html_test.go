@@ -77,7 +77,7 @@ func TestSecurityHeaders(t *testing.T) {
 	h.publish(reported(request(1), time.Now().UTC()))
 	bustest.Await(t, "the report", func() bool { return h.page(request(1).Page).State == libra.Reported })
 	inline := regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script(?:>|[^>]*[^r]>[^<])|https?://[^"<]*\.(?:js|css)"`)
-	for _, path := range []string{"/", "/pages/" + request(1).Page, "/alarms", "/alarms/none", "/status", "/capacity", "/nowhere", "/api/pages", "/up", "/metrics"} {
+	for _, path := range []string{"/", "/pages/" + request(1).Page, "/alarms", "/alarms/none", "/board", "/status", "/capacity", "/nowhere", "/api/pages", "/up", "/metrics"} {
 		got := h.get(path, "Accept", "text/html")
 		for name, want := range map[string]string{"Content-Security-Policy": "default-src 'self'", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
 			if !strings.Contains(got.header.Get(name), want) {

@@ -154,7 +154,7 @@ func fields(form *html.Node) url.Values {
 		switch {
 		case n.Data == "input" && attr["value"] == "" && required && attr["type"] == "url":
 			sent.Set(attr["name"], "https://example.org/new")
-		case n.Data == "input" && attr["value"] == "" && required:
+		case n.Data == "input" && attr["value"] == "" && required, n.Data == "textarea" && required:
 			sent.Set(attr["name"], "x")
 		case n.Data == "input":
 			sent.Set(attr["name"], attr["value"])

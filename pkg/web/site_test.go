@@ -67,6 +67,11 @@ func (h *rig) populateAlarms() {
 	}
 	h.raise(list...)
 	h.post("/api/alarms/memory/acknowledge", `{"text":"on it"}`)
+	for _, text := range []string{"the new disks are in", strings.Repeat("verylongword", 80), strings.Repeat("😀", libra.MostNoteText), "שלום, the disk של libra \u202egnp.exe", "<b>bold</b> & more"} {
+		if _, code := h.write(map[string]string{"text": text, "author": "Ann \u202eB", "alarm": "memory", "page": goodPage.URL}); code != 201 {
+			h.t.Fatalf("write %.20q = %d", text, code)
+		}
+	}
 	for _, body := range []string{
 		`{"match":{"alarm":"memory"},"for":"2h","why":"more memory is ordered"}`, `{"match":{"alarm":"memroy"},"for":"2h","why":"a slip"}`,
 		`{"match":{"scope":"page"},"from":"` + time.Now().UTC().Add(24*time.Hour).Format(time.RFC3339) + `","for":"1h","why":"x"}`,
@@ -86,6 +91,6 @@ func sitePaths() map[string]string {
 		"the list": "/", "a page": "/pages/" + goodPage.Page, "an error page": "/pages/" + errorPage.Page, "a failed page": "/pages/" + failedPage.Page,
 		"a stale page": "/pages/" + stalePage.Page, "a quarantined page": "/pages/" + quarantinedPage.Page, "a watched page": "/pages/" + watchedPage.Page,
 		"a large page": "/pages/" + largePage.Page, "the alarms": "/alarms", "an open alarm": "/alarms/memory", "an alarm of a page": "/alarms/page.shop",
-		"a cleared alarm": "/alarms/bus", "the runbook": "/runbook", "the status": "/status", "the capacity": "/capacity", "a page with a port": "/pages/" + portPage.Page, "no such address": absentPaths[0], "no such page": absentPaths[1],
+		"a cleared alarm": "/alarms/bus", "the board": "/board", "the runbook": "/runbook", "the status": "/status", "the capacity": "/capacity", "a page with a port": "/pages/" + portPage.Page, "no such address": absentPaths[0], "no such page": absentPaths[1],
 	}
 }

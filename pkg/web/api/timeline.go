@@ -25,7 +25,7 @@ type TimelineDoc struct {
 
 // EntryDoc is one thing that happened: an alarm was raised, again with another
 // severity, or cleared; somebody or the appliance did something about it; a
-// silence was made, changed or ended.
+// silence was made, changed or ended; somebody wrote on the board.
 type EntryDoc struct {
 	ID    string    `json:"id"`
 	At    time.Time `json:"at"`
@@ -33,8 +33,9 @@ type EntryDoc struct {
 	Alarm string    `json:"alarm,omitempty"`
 	// Target is what the alarm is about; of a note "" where the alarm is long over.
 	Target string `json:"target,omitempty"`
-	By     string `json:"by,omitempty"` // who, of a note
-	Text   string `json:"text"`         // an alarm's summary, or somebody's words
+	Page   string `json:"page,omitempty"` // the id of the page that a note on the board is about
+	By     string `json:"by,omitempty"`   // who, of a note
+	Text   string `json:"text"`           // an alarm's summary, or somebody's words
 
 	// Of a transition.
 	Severity libra.Severity `json:"severity,omitempty"`
@@ -54,7 +55,7 @@ func ofTransition(t libra.Transition) EntryDoc {
 }
 
 func ofNote(n libra.Note) EntryDoc {
-	e := EntryDoc{ID: n.ID, At: n.At, Kind: string(n.Kind), Alarm: n.Alarm, By: n.By, Text: n.Text, Silence: n.Silence}
+	e := EntryDoc{ID: n.ID, At: n.At, Kind: string(n.Kind), Alarm: n.Alarm, Page: n.Page, By: n.By, Text: n.Text, Silence: n.Silence}
 	if n.Silence != nil {
 		e.Text = cmp.Or(n.Text, n.Silence.Why)
 	}
@@ -69,14 +70,19 @@ func (e EntryDoc) place() state.Cursor { return state.Cursor{At: e.At, ID: e.ID}
 func (s *API) Timeline(ctx context.Context, alarm string, after state.Cursor, limit int) TimelineDoc {
 	doc := TimelineDoc{Timeline: []EntryDoc{}, Freshness: s.state.FreshTimeline()}
 	var transitions []libra.Transition
-	var notes []libra.Note
-	var err, noteErr error
+	var notes, recorded []libra.Note
+	var err, noteErr, boardErr error
+	board, all := s.state.Board.Before(alarm, "", after, limit+1)
 	end, refused := s.reading(ctx)
 	if refused == nil {
 		state.Together(func() {
 			transitions, err = s.state.ReadTransitions(ctx, alarm, after, limit+1)
 		}, func() {
 			notes, noteErr = s.state.ReadNotes(ctx, alarm, after, limit+1)
+		}, func() {
+			if !all {
+				recorded, boardErr = s.state.ReadBoard(ctx, alarm, "", after, limit+1)
+			}
 		})
 	}
 	end()
@@ -84,7 +90,7 @@ func (s *API) Timeline(ctx context.Context, alarm string, after state.Cursor, li
 	for _, t := range transitions {
 		list = append(list, ofTransition(t))
 	}
-	for _, n := range notes {
+	for _, n := range slices.Concat(notes, recorded, board) {
 		list = append(list, ofNote(n))
 	}
 	list = inOrder(list)
@@ -101,7 +107,7 @@ func (s *API) Timeline(ctx context.Context, alarm string, after state.Cursor, li
 	if refused != nil {
 		doc.TooManyRead("this is what is in memory")
 	}
-	if state.Unreadable(errors.Join(err, noteErr)) {
+	if state.Unreadable(errors.Join(err, noteErr, boardErr)) {
 		s.state.WithoutHistory(&doc.Freshness, "this is what is in memory")
 	}
 	return doc

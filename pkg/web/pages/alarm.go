@@ -172,6 +172,7 @@ type alarmPage struct {
 	History  historyPage
 	First    bool
 	Form     silenceForm
+	Write    boardForm
 	Section  *runbook.Section // of the alarm's kind, with its values; nil for none
 }
 
@@ -189,7 +190,7 @@ func (s *Pages) GetAlarm(w http.ResponseWriter, r *http.Request) {
 	}
 	doc := alarmPage{
 		alarmRow: s.alarmRow(actsPage{api.At(r, ""), nameOf(r), time.Now()}, d.AlarmDoc), Silences: silenceList{api.At(r, ""), d.Silences, nil}, First: after.At.IsZero(),
-		History: historyRowsOf(r, d.TimelineDoc, d.ID), Form: silenceForm{For: "2h"},
+		History: historyRowsOf(r, d.TimelineDoc, d.ID), Form: silenceForm{For: "2h"}, Write: newBoardForm(r, d.ID, ""),
 	}
 	if section, ok := book.Of(strings.TrimPrefix(d.Runbook, "#"), runbook.ValuesOf(d.Alarm), api.At(r, RunbookPath)); ok {
 		doc.Section = &section
@@ -240,6 +241,8 @@ func wording(e, before api.EntryDoc, known bool) (class, what string) {
 		return "note", "Acknowledged by " + e.By
 	case string(libra.Silenced):
 		return "note", silenceWording(e)
+	case string(libra.Written):
+		return "note", "Note by" // the template has the author, apart from it
 	}
 	return "note", "Action by " + e.By
 }
@@ -253,6 +256,9 @@ func silenceWording(e api.EntryDoc) string {
 	}
 	return "Silenced by " + e.By
 }
+
+// Written reports whether the entry is a note on the board.
+func (e entryRow) Written() bool { return e.Kind == string(libra.Written) }
 
 // Holds reports whether the entry is of a silence that had not ended then.
 func (e entryRow) Holds() bool { return e.Silence != nil && e.Silence.Until.After(e.At) }

@@ -25,7 +25,7 @@ import (
 var files embed.FS
 
 // pageTemplates are the HTML pages by name, each within layout.html.
-var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "runbook", "status", "capacity", "live", "look", "problem")
+var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "board", "runbook", "status", "capacity", "live", "look", "problem")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := map[string]*template.Template{}
@@ -188,6 +188,8 @@ type reportDoc struct {
 	Others      int       // assets named by the page and not requested
 	Broken      int       // assets whose request failed
 	Timeline    *timeline // nil where the times of the request are not known
+	Board       noteList
+	Write       boardForm
 }
 
 // Bound is the class of what is said of the figures shown as if they were all: "open"
@@ -252,6 +254,8 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 		doc.Timeline = timelineOf(reported)
 	}
 	doc.Watch, _ = s.state.Watches.Of(page.ID)
+	doc.Board, doc.Write = s.notesOf(r.Context(), r, "", page.ID, state.Cursor{}, min(fewNotes, s.cfg.MaxList)), newBoardForm(r, "", page.ID)
+	doc.Board.Of = page.ID
 	shown := ""
 	if v, ok := s.state.Memory.Page(page.ID); ok {
 		if v.Step.Step == page.Step {

@@ -15,15 +15,16 @@ import (
 //	Pages       17 MB  newest summaries, with URL, final URL and reasons; open requests
 //	Reports     12 MB  whole reports, compressed (LIBRA_CACHE)
 //	Watches      4 MB  then their URLs go, which memory or the bus has
-//	Documents    4 MB  documents of the pages that were read last
+//	Documents    3 MB  documents of the pages that were read last
 //	Alarms       3 MB  cleared ones go first
 //	Notes        3 MB  silences, acknowledgements and the newest notes
+//	Board        1 MB  the newest notes on the board
 //	Streams      2 MB  events that clients of /api/events have not read
 //	Heartbeats   1 MB  the newest of every instance
 //	Hosts        1 MB  those whose pages are not inspected as usual
 //	Open         1 MB  which of the pages that are not in memory have open requests
 type Bounds struct {
-	Pages, Reports, Documents, Watches, Alarms, Notes, Streams, Heartbeats, Hosts, Open int64
+	Pages, Reports, Documents, Watches, Alarms, Notes, Board, Streams, Heartbeats, Hosts, Open int64
 }
 
 const mb = 1_000_000
@@ -31,8 +32,8 @@ const mb = 1_000_000
 // DefaultBounds are the bounds of libra-web.
 func DefaultBounds() Bounds {
 	return Bounds{
-		Pages: 17 * mb, Reports: 12 * mb, Documents: 4 * mb, Watches: 4 * mb, Alarms: 3 * mb,
-		Notes: 3 * mb, Streams: 2 * mb, Heartbeats: 1 * mb, Hosts: 1 * mb, Open: 1 * mb,
+		Pages: 17 * mb, Reports: 12 * mb, Documents: 3 * mb, Watches: 4 * mb, Alarms: 3 * mb,
+		Notes: 3 * mb, Board: 1 * mb, Streams: 2 * mb, Heartbeats: 1 * mb, Hosts: 1 * mb, Open: 1 * mb,
 	}
 }
 
@@ -49,6 +50,7 @@ func (b Bounds) withDefaults() Bounds {
 	or(&b.Watches, d.Watches)
 	or(&b.Alarms, d.Alarms)
 	or(&b.Notes, d.Notes)
+	or(&b.Board, d.Board)
 	or(&b.Streams, d.Streams)
 	or(&b.Heartbeats, d.Heartbeats)
 	or(&b.Hosts, d.Hosts)
@@ -58,7 +60,7 @@ func (b Bounds) withDefaults() Bounds {
 
 // Total is what all parts may take together.
 func (b Bounds) Total() int64 {
-	return b.Pages + b.Reports + b.Documents + b.Watches + b.Alarms + b.Notes + b.Streams + b.Heartbeats + b.Hosts + b.Open
+	return b.Pages + b.Reports + b.Documents + b.Watches + b.Alarms + b.Notes + b.Board + b.Streams + b.Heartbeats + b.Hosts + b.Open
 }
 
 // Usage is what a part of the state takes, by the accounting that bounds it.
@@ -81,7 +83,7 @@ func (s *State) Usage() []Usage {
 	}
 	m.mu.Unlock()
 	return append(list, Usage{"reports", reports, b.Reports}, Usage{"watches", s.Watches.size(), b.Watches},
-		Usage{"notes", s.Notes.size(), b.Notes}, Usage{"streams", s.Hub.queued(), b.Streams}, Usage{"hosts", s.Hosts.size(), b.Hosts})
+		Usage{"notes", s.Notes.size(), b.Notes}, Usage{"board", s.Board.size(), b.Board}, Usage{"streams", s.Hub.queued(), b.Streams}, Usage{"hosts", s.Hosts.size(), b.Hosts})
 }
 
 // What a slot of a map costs beside what it holds: maps are at least half full, and have
@@ -197,7 +199,7 @@ func alarmSize(t libra.Transition) int64 {
 
 func noteSize(n libra.Note) int64 {
 	size := slotFactor * structSize[libra.Note]()
-	for _, s := range []string{n.ID, string(n.Kind), n.By, n.Text, n.Alarm} {
+	for _, s := range []string{n.ID, string(n.Kind), n.By, n.Text, n.Alarm, n.Page} {
 		size += text(s)
 	}
 	if s := n.Silence; s != nil {

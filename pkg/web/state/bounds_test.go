@@ -140,6 +140,16 @@ func TestStateIsBoundedInBytes(t *testing.T) {
 				s.Notes.take(decoded(t, noted(n, 5_000)))
 			}
 		}},
+		{"short notes on the board", bounds.Board, func(t *testing.T, s *State) {
+			for n := range 10_000 {
+				s.Board.take(decoded(t, written(n, 10)))
+			}
+		}},
+		{"long notes on the board", bounds.Board, func(t *testing.T, s *State) {
+			for n := range 3_000 {
+				s.Board.take(decoded(t, written(n, 4*libra.MostNoteText)))
+			}
+		}},
 		{"heartbeats of forged instances", bounds.Heartbeats, func(t *testing.T, s *State) {
 			for n := range 10_000 {
 				s.Memory.beat(decoded(t, forged(long("", n, 60), 5_000)), start.Add(time.Duration(n)*time.Minute))
@@ -213,6 +223,10 @@ func noted(n, length int) libra.Note {
 	return libra.Note{ID: fmt.Sprintf("note-%d", n), Kind: libra.Silenced, At: at, By: "alice", Silence: &libra.Silence{
 		ID: fmt.Sprintf("silence-%d", n), Match: libra.Match{Alarm: "page.*"}, From: at, Until: at.Add(time.Hour), By: "alice", Why: strings.Repeat("w", length),
 	}}
+}
+
+func written(n, length int) libra.Note {
+	return libra.Note{ID: fmt.Sprintf("note-%d", n), Kind: libra.Written, At: start.Add(time.Duration(n) * time.Millisecond), By: "alice", Alarm: fmt.Sprintf("page.down.%d", n), Text: strings.Repeat("n", length)}
 }
 
 func forged(instance string, length int) event.Heartbeat {

@@ -43,6 +43,9 @@ func (s *State) Follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() { s.conn.ConsumeReports(ctx, s.caughtUp, s.onReport) })
 	wg.Go(func() { s.conn.ConsumeAlarms(ctx, s.thenRecall(s.Memory.setAlarmed), s.onAlarm) })
 	wg.Go(func() { s.conn.ConsumeNotes(ctx, s.thenRecall(s.Notes.MarkComplete), s.OnNote) })
+	wg.Go(func() {
+		s.conn.ConsumeBoard(ctx, s.thenRecall(func() { s.Board.complete.Store(true) }), s.OnBoard)
+	})
 	wg.Go(func() { s.conn.ConsumeWatches(ctx, s.thenRecall(s.Watches.setCaughtUp), s.OnWatch) })
 	wg.Go(func() { s.followHosts(ctx) })
 	wg.Go(func() { s.conn.ConsumeHosts(ctx, s.Hosts.setStates, s.Hosts.onState) })

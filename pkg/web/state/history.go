@@ -146,6 +146,10 @@ type History interface {
 	// "", newest first, from after a mark on.
 	Transitions(ctx context.Context, alarm string, after store.Mark, limit int) ([]libra.Transition, error)
 	Notes(ctx context.Context, alarm string, after store.Mark, limit int) ([]libra.Note, error)
+	// Board lists the notes on the board about an alarm and a page, "" is any, as Notes does;
+	// BoardNote is the one with an id.
+	Board(ctx context.Context, alarm, page string, after store.Mark, limit int) ([]libra.Note, error)
+	BoardNote(ctx context.Context, id string) (libra.Note, error)
 	// OpenAlarms lists the newest transition of every alarm that is raised.
 	OpenAlarms(ctx context.Context) ([]libra.Transition, error)
 	// Silences lists the newest note of each silence that has not ended.

@@ -9,13 +9,13 @@ import (
 	"libra/pkg/store"
 )
 
-// recall reads open alarms, notes and watches from SQLite: all there is, until
+// recall reads open alarms, notes, the board and watches from SQLite: all there is, until
 // the bus has been read to its end, and then again. The bus may have lost its
 // store, and forgets what was raised more than a month ago; where it has a
 // newer one, that one stays. done says that this was the last time.
 func (s *State) recall(ctx context.Context) (done bool) {
 	_, alarmed := s.Memory.Ready()
-	done = alarmed && s.Notes.IsComplete() && s.Watches.Ready() // before SQLite is read: what the bus lacks is there
+	done = alarmed && s.Notes.IsComplete() && s.Board.complete.Load() && s.Watches.Ready() // before SQLite is read: what the bus lacks is there
 	open, err := ofHistory(ctx, s, s.history.OpenAlarms)
 	notes, noteErr := ofHistory(ctx, s, func(ctx context.Context) ([]libra.Note, error) {
 		return s.history.Notes(ctx, "", store.Mark{}, recalled)
@@ -31,5 +31,5 @@ func (s *State) recall(ctx context.Context) (done bool) {
 	for _, w := range watches {
 		s.OnWatch(w)
 	}
-	return done && errors.Join(err, noteErr, silenceErr, watchErr) == nil
+	return done && errors.Join(err, noteErr, silenceErr, watchErr, s.recallBoard(ctx, done)) == nil
 }

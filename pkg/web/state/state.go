@@ -1,5 +1,5 @@
 // Package state is what libra-web knows: the newest reports, open requests,
-// alarms, notes, watches and heartbeats, in memory, filled from the bus, with
+// alarms, notes, the board, watches and heartbeats, in memory, filled from the bus, with
 // SQLite behind it. It reads, and remembers nothing that it cannot read again; after
 // kill -9 it is filled again.
 //
@@ -47,6 +47,7 @@ type State struct {
 
 	Memory  *Memory
 	Notes   *Notebook
+	Board   *Board
 	Watches *Watchlist
 	Hosts   *HostList
 	Hub     *Hub
@@ -77,7 +78,7 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history History) *State {
 	watches := newWatchlist(cfg.Bounds.Watches)
 	return &State{
 		started: now, cfg: cfg, log: log, conn: conn, history: history,
-		Memory: newMemory(cfg.Bounds, cfg.Profile, watches.has), Notes: newNotebook(cfg.Bounds.Notes), Watches: watches, Hosts: newHostList(cfg.Bounds.Hosts), Hub: newHub(cfg.MaxStreams, cfg.Bounds.Streams),
+		Memory: newMemory(cfg.Bounds, cfg.Profile, watches.has), Notes: newNotebook(cfg.Bounds.Notes), Board: newBoard(cfg.Bounds.Board), Watches: watches, Hosts: newHostList(cfg.Bounds.Hosts), Hub: newHub(cfg.MaxStreams, cfg.Bounds.Streams),
 		Stores: admission.New(time.Now), Reads: admission.New(time.Now),
 		health: newHealth(now), workers: newAsker(conn), Live: newLive(), capacity: capacity.NewTracker(), recallNow: make(chan struct{}, 1),
 	}

@@ -116,12 +116,20 @@ func (s *State) FreshAlarms() Freshness {
 // what the recorder writes.
 func (s *State) FreshTimeline() Freshness {
 	f := s.FreshAlarms()
+	if s.BusUp() && !s.Board.complete.Load() {
+		f.lack(s.busPart().since, libra.Because(libra.CodeCatchingUp, "the newest notes on the board are still being read"))
+	}
+	s.recordedLate(&f)
+	return f
+}
+
+// recordedLate adds that SQLite may lack the newest.
+func (s *State) recordedLate(f *Freshness) {
 	if since, why := s.historyBehind(time.Now()); !since.IsZero() {
 		f.lack(since, libra.Because(libra.CodeHistoryBehind, "history is behind: "+why))
 	} else if last, silent := s.silentSince(component.Recorder, time.Now()); silent && s.BusUp() {
 		f.lack(last, libra.Because(libra.CodeHistoryBehind, component.Recorder+", which writes the history, sends no heartbeat"))
 	}
-	return f
 }
 
 // Gap is something that web does not know, or does not accept, since a time.

@@ -182,6 +182,11 @@
     later(200);
   }
 
+  function noted(n) {
+    if (n.kind === "written") say(`Note by ${n.by}: ${n.text}`);
+    later(200);
+  }
+
   let events, lost = false;
   function listen() {
     if (!source || !window.EventSource || document.hidden) return;
@@ -198,7 +203,7 @@
     events.addEventListener("request", () => later(page ? 0 : 500));
     events.addEventListener("report", (e) => reported(JSON.parse(e.data)));
     events.addEventListener("alarm", (e) => alarm(JSON.parse(e.data).alarm));
-    events.addEventListener("note", () => later(200));
+    events.addEventListener("note", (e) => noted(JSON.parse(e.data)));
     events.addEventListener("watch", () => later(200));
     events.addEventListener("status", () => later(0));
   }
