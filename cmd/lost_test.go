@@ -219,6 +219,10 @@ func TestLostStreamsComeBack(t *testing.T) {
 	if code, answer := a.call("POST", "/api/hosts/"+held+"/hold", `{"state":"open","why":"a test"}`); code != 200 {
 		t.Fatalf("hold: %d %s", code, answer)
 	}
+	const note = "note-of-a-test"
+	if code, answer := a.call("POST", "/api/board", `{"text":"the new disks are in","id":"`+note+`"}`); code != 201 {
+		t.Fatalf("board: %d %s", code, answer)
+	}
 	comesDue := func() bool {
 		n := watched.Load()
 		bustest.Await(t, "two inspections of the watched page", func() bool { return watched.Load() >= n+2 })
@@ -230,6 +234,7 @@ func TestLostStreamsComeBack(t *testing.T) {
 		event.AlarmStream:   stored(event.AlarmStream, event.AlarmSubject(alarm)),
 		event.HostStream:    stored(event.HostStream, event.HoldSubject(held)),
 		event.NoteStream:    stored(event.NoteStream, "libra.note.*"),
+		event.BoardStream:   stored(event.BoardStream, event.BoardSubject(note)),
 		event.WatchStream:   func() bool { return stored(event.WatchStream, event.WatchSubject(broken))() && comesDue() },
 		event.RequestStream: func() bool { return !slices.ContainsFunc(open, func(p string) bool { return !a.isReported(p)() }) },
 	} {

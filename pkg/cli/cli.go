@@ -117,6 +117,7 @@ budget, not healthy or a page in error, 2 failed or bad input, 130 interrupted.`
 			r.pagesCommand(),
 			r.releaseCommand(),
 			r.alarmsCommand(),
+			r.boardCommand(),
 			r.hostsCommand(),
 			r.topCommand(),
 			r.endCommand(),
