@@ -1,5 +1,5 @@
 // Package cli is the command line of Libra. `libra inspect` inspects a page with
-// nothing else running; submit, page, pages, release, alarms and status talk to an
+// nothing else running; submit, page, pages, release, alarms, board and status talk to an
 // appliance over its HTTP API. Every command's help is its manual.
 //
 // Tables are for people and may change; --json is for programs and does not.

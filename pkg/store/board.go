@@ -10,7 +10,12 @@ import (
 	"libra/pkg/libra"
 )
 
-// AddBoard stores notes on the board, each once, as AddReports stores reports.
+// mostBoard bounds the notes on the board that are kept: 10 MB of ordinary ones, 130 MB of
+// the longest.
+const mostBoard = 20_000
+
+// AddBoard stores notes on the board, each once, as AddReports stores reports. It forgets
+// the oldest of too many.
 func (w *Writer) AddBoard(ctx context.Context, notes []libra.Note, after event.Position) error {
 	return explain(w.path, w.inTx(ctx, func(tx *sql.Tx) error {
 		for _, n := range notes {
@@ -22,6 +27,12 @@ func (w *Writer) AddBoard(ctx context.Context, notes []libra.Note, after event.P
 				n.ID, stamp(n.At), n.Alarm, n.Page, string(body))
 			if err != nil {
 				return fmt.Errorf("store note %s: %w", n.ID, err)
+			}
+		}
+		if len(notes) > 0 {
+			_, err := tx.ExecContext(ctx, `DELETE FROM board WHERE id IN (SELECT id FROM board ORDER BY at DESC, id DESC LIMIT -1 OFFSET ?)`, mostBoard)
+			if err != nil {
+				return fmt.Errorf("forget the oldest notes: %w", err)
 			}
 		}
 		return setPosition(ctx, tx, event.BoardStream, after)

@@ -97,3 +97,25 @@ func TestNewestBoardIsBounded(t *testing.T) {
 		t.Errorf("%d long notes, %v", len(list), err)
 	}
 }
+
+// SQLite keeps the newest 20,000 notes.
+func TestBoardIsBounded(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "libra.db")
+	w, r := openWriter(t, path), store.NewReader(path)
+	defer r.Close()
+	const most = 20_000
+	for _, part := range [][2]int{{0, most}, {most, most + 10}} {
+		var notes []libra.Note
+		for n := part[0]; n < part[1]; n++ {
+			notes = append(notes, written(fmt.Sprintf("b%05d", n), n, "", ""))
+		}
+		if err := w.AddBoard(ctx, notes, event.Position{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := r.Board(ctx, "", "", store.Mark{}, 2*most)
+	if err != nil || len(list) != most || list[most-1].ID != "b00010" || list[0].ID != fmt.Sprintf("b%05d", most+9) {
+		t.Errorf("%d notes, %v", len(list), err)
+	}
+}
