@@ -129,7 +129,10 @@ func (s *API) WriteNote(r *http.Request, asked NoteAsked) (n libra.Note, repeat 
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SubmitPatience)
 	defer cancel()
-	stored, err := s.state.BoardNote(ctx, n.ID)
+	stored, err := libra.Note{}, error(libra.ErrNotFound)
+	if asked.ID != "" {
+		stored, err = s.state.BoardNote(ctx, n.ID)
+	}
 	if err != nil { // it is new, or SQLite cannot be read and the bus may know it
 		n.At = s.state.Board.NextTime(time.Now().UTC())
 		p, err = s.store(ctx, r, func(ctx context.Context) (err error) {
