@@ -36,7 +36,7 @@ func busDown(s *trial) {
 }
 
 // busWiped: the recorded pages are restored to the bus, and can be read all the
-// time.
+// time; so are the notes, among which others are written meanwhile.
 func busWiped(s *trial) {
 	s.wantNothingLost(20 * time.Second)
 	pages, err := box.RecordedReports()
@@ -46,6 +46,7 @@ func busWiped(s *trial) {
 	box.Systemctl(s, "stop", "libra-bus")
 	box.WipeBus(s)
 	box.Systemctl(s, "start", "libra-bus")
+	s.board.resume()
 	took, ok := harness.Within(30*time.Second, func() bool { return box.PagesOnBus(s) >= len(pages) })
 	s.check(ok, "%d of %d pages restored to the bus after %s", box.PagesOnBus(s), len(pages), ms(took))
 	s.after("%d pages restored in %s", len(pages), ms(took))
@@ -65,9 +66,11 @@ func bothWiped(s *trial) {
 	box.Systemctl(s, "stop", "libra-bus", "libra-recorder")
 	box.WipeBus(s)
 	box.WipeHistory(s)
+	s.board.forget()
 	box.Systemctl(s, "start", "libra-bus", "libra-recorder")
 	box.Systemctl(s, "restart", "libra-web")
 	s.wantHealthy(20 * time.Second)
+	s.board.resume()
 	code, body := box.Get(s, "/api/pages")
 	s.check(code == 200 && strings.HasPrefix(body, `{"pages":[]`), "GET /api/pages: %d %.200s, no pages and no error promised", code, body)
 	id := box.Submit(s, s.site.URL+"/p/fresh")

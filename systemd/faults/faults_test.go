@@ -72,6 +72,7 @@ type outcome struct {
 	meanwhile []string
 	after     []string
 	broken    []string
+	board     string // how many notes were written
 }
 
 func (o *outcomes) print() {
@@ -86,7 +87,7 @@ func (o *outcomes) print() {
 		}
 		fmt.Printf("%-9s %s\n", verdict, r.fault)
 		r.list("meanwhile", r.meanwhile)
-		r.list("after", r.after)
+		r.list("after", append(r.after, r.board))
 		r.list("BROKEN", r.broken)
 	}
 	fmt.Println()

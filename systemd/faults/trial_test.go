@@ -22,6 +22,7 @@ type trial struct {
 	brief bool // faults last 5 s at most
 	site  *httptest.Server
 	load  *load.Generator
+	board *board
 	began time.Time
 	stall time.Duration // the longest time for which the load generator did not run
 }
@@ -68,10 +69,13 @@ func runOnce(t *testing.T, r row, o *outcome, brief bool) *trial {
 	s.load = load.Start(t, load.Config{
 		URL: box.URL, Site: s.site.URL, Name: fmt.Sprintf("row%d-%d", len(table.rows), s.began.UnixMilli()), Submits: 10, Reads: 200,
 	})
+	s.board = startBoard(t.Context(), fmt.Sprintf("row%d-%d", len(table.rows), s.began.UnixMilli()))
+	defer s.board.stop()
 	harness.Await(t, "the first reports", 20*time.Second, func() bool { return len(s.load.IDs().Reported) >= 10 })
 	s.mark()
 	r.run(s)
 	s.load.Stop()
+	s.wantBoard(20 * time.Second)
 	return s
 }
 
@@ -170,7 +174,7 @@ func (s *trial) wantRefused(m load.Stats) {
 }
 
 // wantNothingLost stops submitting and wants each accepted page reported, and
-// recorded once.
+// recorded once, and the board as it was written.
 func (s *trial) wantNothingLost(most time.Duration) {
 	s.Helper()
 	s.load.StopSubmitting()
@@ -194,6 +198,7 @@ func (s *trial) wantNothingLost(most time.Duration) {
 	})
 	s.check(ok && twice == 0, "of %d accepted %d are not reported, %d not recorded, %d recorded twice, %s later (%v)", len(ids.Accepted), unreported, unrecorded, twice, took.Round(time.Second), fault)
 	s.after("%d accepted = reported = recorded after %s", len(ids.Accepted)-max(unreported, unrecorded), ms(took))
+	s.wantBoard(most)
 }
 
 // wantHealthy wants the appliance healthy without an operator.

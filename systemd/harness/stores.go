@@ -48,6 +48,29 @@ func (h *Harness) RecordedReports() (map[string]int, error) {
 	return pages, rows.Err()
 }
 
+// RecordedBoard lists the texts of the notes on the board in SQLite that begin with prefix,
+// in order.
+func (h *Harness) RecordedBoard(prefix string) (texts []string, err error) {
+	db, err := sql.Open("sqlite3", "file:"+h.Database()+"?mode=ro&_busy_timeout=1000&_query_only=on")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	rows, err := db.Query(`SELECT body ->> '$.text' AS text FROM board WHERE substr(text, 1, ?) = ? ORDER BY at, id`, len(prefix), prefix)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, rows.Err()
+}
+
 // QuickCheck returns the result of SQLite's quick_check: "ok", or a fault.
 func (h *Harness) QuickCheck() (string, error) { return h.pragma("mode=ro", "quick_check(1)") }
 
