@@ -183,7 +183,7 @@ func serve(t *testing.T, b *bustest.Bus, database string) (url string) {
 
 func TestScripts(t *testing.T) {
 	siteURL, _ := site(t)
-	applianceURL, degradedURL := appliance(t), degraded(t)
+	applianceURL, degradedURL, boardURL := appliance(t), degraded(t), degraded(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -195,6 +195,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOST", strings.TrimPrefix(siteURL, "http://"))
 			e.Setenv("APPLIANCE", applianceURL)
 			e.Setenv("DEGRADED", degradedURL)
+			e.Setenv("BOARD", boardURL)              // what is written there is in no other history
 			e.Setenv("NOBODY", "http://127.0.0.1:2") // a port that no other test is given meanwhile
 			return nil
 		},
