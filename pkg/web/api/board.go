@@ -68,6 +68,19 @@ func (s *API) Board(ctx context.Context, alarm, page string, after state.Cursor,
 	return doc
 }
 
+// NewestNotes lists the notes about a page that memory has, newest first, and whether there
+// may be more: a page is read far more often than the board, and must not need SQLite.
+func (s *API) NewestNotes(page string, limit int) (list []BoardNoteDoc, more bool) {
+	notes, all := s.state.Board.Before("", page, state.Cursor{}, limit+1)
+	if more = len(notes) > limit || !all; len(notes) > limit {
+		notes = notes[:limit]
+	}
+	for _, n := range notes {
+		list = append(list, boardNote(n))
+	}
+	return list, more
+}
+
 func placeOf(n libra.Note) state.Cursor { return state.Cursor{At: n.At, ID: n.ID} }
 
 // GetBoard serves GET /api/board.

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -39,6 +38,7 @@ type noteList struct {
 	Prefix  string // of every link
 	List    []noteRow
 	Next    string
+	More    bool         // there may be more, which are on the board
 	Unknown *unknownNote // nil while the list is current
 	Of      string       // the page on which it is, "" for none
 }
@@ -95,21 +95,25 @@ func (s *Pages) renderBoard(w http.ResponseWriter, r *http.Request, code int, fo
 		return
 	}
 	doc := boardPage{First: after.At.IsZero(), Alarm: alarm, Page: page, Name: s.pageName(page), Form: form}
-	doc.Notes = s.notesOf(r.Context(), r, alarm, page, after, min(boardRows, s.cfg.MaxList))
+	list := s.api.Board(r.Context(), alarm, page, after, min(boardRows, s.cfg.MaxList))
+	doc.Notes = noteList{Prefix: api.At(r, ""), List: s.noteRows(list.Notes), Next: list.Next, Unknown: noteOf(list.Freshness)}
 	if doc.First && !doc.About() {
 		doc.Form.Open = s.api.Alarms(r.Context(), libra.Raised, min(openRows, s.cfg.MaxList)).Alarms
 	}
 	s.renderLive(w, r, code, "board", layout{Title: "Board", Nav: "/board", Listen: doc.First && form.Fault == "", Poll: unless(form.Fault, agesGrow), Document: doc})
 }
 
-// notesOf is a part of the notes about an alarm and a page, "" is any.
-func (s *Pages) notesOf(ctx context.Context, r *http.Request, alarm, page string, after state.Cursor, limit int) noteList {
-	doc := s.api.Board(ctx, alarm, page, after, limit)
-	list := noteList{Prefix: api.At(r, ""), Next: doc.Next, Unknown: noteOf(doc.Freshness)}
-	for _, n := range doc.Notes {
-		list.List = append(list.List, noteRow{n, s.pageName(n.Page)})
+// notesOf is the newest notes about a page.
+func (s *Pages) notesOf(r *http.Request, page string) noteList {
+	notes, more := s.api.NewestNotes(page, fewNotes)
+	return noteList{Prefix: api.At(r, ""), List: s.noteRows(notes), More: more, Of: page}
+}
+
+func (s *Pages) noteRows(notes []api.BoardNoteDoc) (rows []noteRow) {
+	for _, n := range notes {
+		rows = append(rows, noteRow{n, s.pageName(n.Page)})
 	}
-	return list
+	return rows
 }
 
 // pageName is the address of a page, short; its id where memory does not have it.

@@ -254,8 +254,7 @@ func (s *Pages) GetPage(w http.ResponseWriter, r *http.Request) {
 		doc.Timeline = timelineOf(reported)
 	}
 	doc.Watch, _ = s.state.Watches.Of(page.ID)
-	doc.Board, doc.Write = s.notesOf(r.Context(), r, "", page.ID, state.Cursor{}, min(fewNotes, s.cfg.MaxList)), newBoardForm(r, "", page.ID)
-	doc.Board.Of = page.ID
+	doc.Board, doc.Write = s.notesOf(r, page.ID), newBoardForm(r, "", page.ID)
 	shown := ""
 	if v, ok := s.state.Memory.Page(page.ID); ok {
 		if v.Step.Step == page.Step {
