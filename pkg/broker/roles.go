@@ -60,7 +60,7 @@ var roles = map[string]role{
 	"bus": {publish: []string{">"}, subscribe: []string{">"}},
 	"web": {
 		publish: slices.Concat(
-			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllBoard, event.AllWatches, event.AllChannels, event.AllHolds, event.LookSubject, event.JournalSubject},
+			[]string{event.AllRequests, event.AllWakes, event.AllWorkers, event.AllNotes, event.AllBoard, event.AllWatches, event.AllChannels, event.AllHolds, event.LookSubject, event.JournalSubject, event.AllInspectors},
 			streamReads(event.RequestStream), reads(event.ReportStream), reads(event.AlarmStream), reads(event.NoteStream), reads(event.BoardStream), reads(event.WatchStream), reads(event.HostStream)),
 		subscribe: []string{event.AllRequests, event.AllSteps, event.AllHeartbeats, event.AllSamples, event.AllRunning},
 	},
@@ -71,7 +71,7 @@ var roles = map[string]role{
 			newestOf(event.ReportStream, event.ReportSubject("*")), newestOf(event.HostStream, event.AllHosts), newestOf(event.HostStream, event.AllHolds),
 		},
 		subscribe: []string{event.AllWakes, event.AllReturns, event.AllHosts, event.AllHolds},
-		answers:   []string{event.AllWorkers},
+		answers:   []string{event.AllWorkers, event.AllInspectors},
 	},
 	"recorder": {
 		publish: slices.Concat([]string{event.AllReports, event.AllNotes, event.AllBoard, event.AllWatches},

@@ -123,9 +123,9 @@ func TestRequestToReport(t *testing.T) {
 	})
 	wg.Go(func() {
 		inspector.Work(ctx, bustest.Slots(2), time.Minute, nil, func(ctx context.Context, j bus.Job) {
-			stop, err := inspector.ServeWorker(j.Request.Page, func() event.Step {
+			stop, err := inspector.ServeStep(j.Request.Page, func() event.Step {
 				return event.Step{Request: j.Request.ID, Page: j.Request.Page, Step: libra.Weighing}
-			}, nil)
+			})
 			if err != nil {
 				t.Error(err)
 				return

@@ -23,20 +23,11 @@ func (c *Conn) SubscribeSteps(fn func(event.Step)) (stop func(), err error) {
 	return subscribe(c, event.AllSteps, fn)
 }
 
-// ServeWorker answers what is asked of the worker of a page while this process inspects
-// it: an ask without words for its step, others with what answer returns. When the
-// process is gone, AskStep and AskWorker fail at once.
-func (c *Conn) ServeWorker(page string, step func() event.Step, answer func(event.Ask) event.Look) (stop func(), err error) {
+// ServeStep answers AskStep for a page while this process inspects it. When the
+// process is gone, AskStep fails at once.
+func (c *Conn) ServeStep(page string, now func() event.Step) (stop func(), err error) {
 	sub, err := c.nc.Subscribe(event.WorkerSubject(page), func(m *nats.Msg) {
-		var reply any
-		if len(m.Data) == 0 {
-			reply = step()
-		} else if ask, err := decode[event.Ask](c, m.Subject, m.Data); err == nil {
-			reply = answer(ask)
-		} else {
-			return
-		}
-		if data, err := json.Marshal(reply); err == nil {
+		if data, err := json.Marshal(now()); err == nil {
 			m.Respond(data)
 		}
 	})
@@ -49,30 +40,17 @@ func (c *Conn) ServeWorker(page string, step func() event.Step, answer func(even
 // AskStep asks the worker of a page how far it is; libra.ErrUnavailable when no
 // worker has it.
 func (c *Conn) AskStep(ctx context.Context, page string) (event.Step, error) {
-	return askWorker[event.Step](ctx, c, page, nil)
-}
-
-// AskWorker asks the worker of a page for more than its step, or to end it;
-// libra.ErrUnavailable when no worker has it.
-func (c *Conn) AskWorker(ctx context.Context, page string, ask event.Ask) (event.Look, error) {
-	data, err := json.Marshal(ask)
-	if err != nil {
-		return event.Look{}, err
-	}
-	return askWorker[event.Look](ctx, c, page, data)
-}
-
-func askWorker[T any](ctx context.Context, c *Conn, page string, ask []byte) (answer T, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	m, err := c.nc.RequestWithContext(ctx, event.WorkerSubject(page), ask)
+	m, err := c.nc.RequestWithContext(ctx, event.WorkerSubject(page), nil)
 	if err != nil {
-		return answer, unavailable(err)
+		return event.Step{}, unavailable(err)
 	}
-	if answer, err = decode[T](c, event.WorkerSubject(page), m.Data); err != nil {
+	s, err := decode[event.Step](c, event.WorkerSubject(page), m.Data)
+	if err != nil {
 		err = fmt.Errorf("%w: %w", libra.ErrUnavailable, err)
 	}
-	return answer, err
+	return s, err
 }
 
 // heartbeatEvery is short enough that libra-web misses a component within a second,

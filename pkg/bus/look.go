@@ -106,6 +106,46 @@ func (c *Conn) SubscribeSamples(fn func(event.Samples)) (stop func(), err error)
 	return subscribe(c, event.AllSamples, fn)
 }
 
+// ServeInspector answers AskInspector with what answer returns, one question at a time.
+func (c *Conn) ServeInspector(instance string, answer func(event.Ask) event.Look) (stop func(), err error) {
+	sub, err := c.nc.Subscribe(event.InspectorSubject(instance), func(m *nats.Msg) {
+		ask, err := decode[event.Ask](c, m.Subject, m.Data)
+		if err != nil {
+			return
+		}
+		if data, err := json.Marshal(answer(ask)); err == nil {
+			m.Respond(data)
+		}
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return func() { sub.Unsubscribe() }, nil
+}
+
+// AskInspector asks an inspector about a request that it may have in progress;
+// libra.ErrNotFound when it has not, libra.ErrUnavailable when it does not answer.
+func (c *Conn) AskInspector(ctx context.Context, instance string, ask event.Ask) (event.Look, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	data, err := json.Marshal(ask)
+	if err != nil {
+		return event.Look{}, err
+	}
+	m, err := c.nc.RequestWithContext(ctx, event.InspectorSubject(instance), data)
+	if err != nil {
+		return event.Look{}, unavailable(err)
+	}
+	look, err := decode[event.Look](c, event.InspectorSubject(instance), m.Data)
+	switch {
+	case err != nil:
+		return event.Look{}, fmt.Errorf("%w: %w", libra.ErrUnavailable, err)
+	case look.Request != ask.Request:
+		return event.Look{}, libra.ErrNotFound
+	}
+	return look, nil
+}
+
 // PublishRunning publishes what an inspector has in progress.
 func (c *Conn) PublishRunning(r event.Running) {
 	c.publishLossy(event.RunningSubject(r.Inspector), r)
@@ -116,12 +156,12 @@ func (c *Conn) SubscribeRunning(fn func(event.Running)) (stop func(), err error)
 	return subscribe(c, event.AllRunning, fn)
 }
 
-// journalTime is longer than the journal is read for.
-const journalTime = 3 * time.Second
+// JournalTime is for how long an answer of the journal is waited for: longer than it is read.
+const JournalTime = 3 * time.Second
 
 // AskJournal asks for lines of the journal; libra.ErrUnavailable when nobody answers.
 func (c *Conn) AskJournal(ctx context.Context, ask event.JournalAsk) (event.Journal, error) {
-	ctx, cancel := context.WithTimeout(ctx, journalTime)
+	ctx, cancel := context.WithTimeout(ctx, JournalTime)
 	defer cancel()
 	data, err := json.Marshal(ask)
 	if err != nil {
@@ -142,7 +182,7 @@ func (c *Conn) AskJournal(ctx context.Context, ask event.JournalAsk) (event.Jour
 func (c *Conn) ServeJournal(ctx context.Context, read func(context.Context, event.JournalAsk) event.Journal) (stop func(), err error) {
 	sub, err := c.nc.Subscribe(event.JournalSubject, func(m *nats.Msg) {
 		ask, err := decode[event.JournalAsk](c, m.Subject, m.Data)
-		if err != nil {
+		if err != nil || time.Now().After(ask.Until) {
 			return
 		}
 		if data, err := json.Marshal(read(ctx, ask)); err == nil {

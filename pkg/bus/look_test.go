@@ -80,7 +80,7 @@ func TestJournal(t *testing.T) {
 	t.Parallel()
 	b := bustest.Start(t)
 	web, watchdog := b.Connect("web"), b.Connect("watchdog")
-	ask := event.JournalAsk{Request: "r1", Since: time.Unix(7, 0).UTC()}
+	ask := event.JournalAsk{Request: "r1", Since: time.Unix(7, 0).UTC(), Until: time.Now().Add(time.Hour)}
 	if _, err := web.AskJournal(t.Context(), ask); !errors.Is(err, libra.ErrUnavailable) {
 		t.Errorf("without a reader: %v", err)
 	}
@@ -98,6 +98,11 @@ func TestJournal(t *testing.T) {
 		got, err := web.AskJournal(t.Context(), ask)
 		return err == nil && got.Request == "r1" && len(got.Lines) == 1 && got.Lines[0] == ask.Since.String()
 	})
+	late := ask
+	late.Until = time.Now().Add(-time.Second)
+	if got, err := web.AskJournal(t.Context(), late); err == nil {
+		t.Errorf("a question that nobody waits for is answered: %+v", got)
+	}
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {

@@ -200,7 +200,7 @@ func TestForgedLossyMessages(t *testing.T) {
 		t.Errorf("the open request is a forged one: %v", err)
 	}
 
-	stop, err := inspector.ServeWorker(ours.Page, func() event.Step { return event.Step{Page: theirs.Page} }, nil)
+	stop, err := inspector.ServeStep(ours.Page, func() event.Step { return event.Step{Page: theirs.Page} })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,8 +84,8 @@ func (r *runner) topCommand() *cli.Command {
 processors and memory of each component, the queue, and the inspections in
 progress, those that use most CPU first. In a pipe it shows that once.
 
-With a REQUEST it looks into that inspection: its steps, the hosts that it waits
-for, and where its goroutines are.
+With a REQUEST it looks into that inspection: its steps, its pending requests, its
+lines of the journal, and where its goroutines are.
 
    libra top
    libra top REQUEST
@@ -102,9 +102,9 @@ func (r *runner) endCommand() *cli.Command {
 		Name:      "end",
 		Usage:     "end an inspection in progress",
 		ArgsUsage: "REQUEST",
-		Description: `The page is reported as ended by an operator. What does not end within a second
-is ended with its process; the other pages of that process are inspected by
-another one.
+		Description: `The page is reported as ended by an operator. If the inspection does not end
+within a second, its process ends; the other pages of that process are inspected
+by another one.
 
    libra top                 shows the requests
    libra end REQUEST
@@ -166,6 +166,10 @@ func (r *runner) topAgain(ctx context.Context, k *client) error {
 		}
 		if f, ok := err.(*fault); ok && f.passing && last != nil {
 			fmt.Fprintf(r.out, "\x1b[H%s\x1b[K\n", r.screen.paint(red, printable(err.Error())))
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
 		} else if err != nil {
 			return err
 		} else {
@@ -181,7 +185,7 @@ func (r *runner) topAgain(ctx context.Context, k *client) error {
 }
 
 // collectFor is how long collecting takes until the last second is known.
-const collectFor = 2500 * time.Millisecond
+const collectFor = 4 * time.Second
 
 // lastSecond waits until the samples of a second after those of last are known.
 func (k *client) lastSecond(ctx context.Context, last *liveAnswer) ([]byte, *liveAnswer, error) {
@@ -224,10 +228,13 @@ func (r *runner) writeTop(a *liveAnswer) {
 			}
 		}
 	}
+	if len(second) == 0 {
+		fmt.Fprintf(r.out, "%s no figures have arrived\n", r.screen.paint(yellow, "warning:"))
+	}
 	fmt.Fprintf(r.out, "inspections: %d succeeded, %d failed in the last second; %s in progress\n", succeeded, failed, libra.Several(a.Count, "inspection"))
 	fmt.Fprintf(r.out, "queue: %s", libra.Several(now.Open, "open request"))
 	if now.Open > 0 {
-		fmt.Fprintf(r.out, ", the oldest of %s ago", ageText(now.OldestS))
+		fmt.Fprintf(r.out, ", the oldest is %s old", ageText(now.OldestS))
 	}
 	fmt.Fprintf(r.out, "; %s\n\n", libra.Several(now.Connections, "connection"))
 	t := table{columns: []column{left("COMPONENT"), right(fmt.Sprintf("CPU OF %d", a.Cores)), right("MEMORY")}}
@@ -290,7 +297,7 @@ func (r *runner) lookInto(c *cli.Context) error {
 	for _, s := range a.Steps {
 		fmt.Fprintf(r.out, "  %s, since %s\n", printable(s.Step), ago(s.At))
 	}
-	fmt.Fprintln(r.out, "requests without a whole answer:")
+	fmt.Fprintln(r.out, "pending requests:")
 	for _, o := range a.Outgoing {
 		fmt.Fprintf(r.out, "  %s, since %s\n", printable(o.URL), ago(o.Since))
 	}

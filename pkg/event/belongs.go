@@ -29,13 +29,13 @@ func Belongs(subject string, message any) error {
 		}
 		return nil
 	case Ask:
-		if !strings.HasPrefix(subject, WorkerSubject("")) {
-			return disagree("ask is for the worker of a page, about request", m.Request)
+		if !strings.HasPrefix(subject, strings.TrimSuffix(AllInspectors, "*")) {
+			return disagree("question to an inspector is about request", m.Request)
 		}
 		return nil
 	case Look:
-		if subject != WorkerSubject(m.Page) {
-			return disagree("answer is about page", m.Page)
+		if subject != InspectorSubject(m.Inspector) {
+			return disagree("answer is of inspector", m.Inspector)
 		}
 		return nil
 	case JournalAsk, Journal:
@@ -51,6 +51,9 @@ func Belongs(subject string, message any) error {
 	case Running:
 		if subject != RunningSubject(m.Inspector) {
 			return disagree("inspections are of inspector", m.Inspector)
+		}
+		if m.Count < 0 || m.Count > mostCount {
+			return fmt.Errorf("the inspector has %d inspections in progress: must be 0 to %d", m.Count, mostCount)
 		}
 		return nil
 	case Host:
@@ -151,6 +154,9 @@ func hostBelongs(subject, own, host string, state libra.HostState, free bool) er
 	}
 	return nil
 }
+
+// mostCount bounds what an inspector may say that it has in progress.
+const mostCount = 1_000_000
 
 // mostID bounds the id of a message, in bytes.
 const mostID = 200

@@ -18,7 +18,8 @@
 //	libra.probe.<host>                       stream    Probe      inspector: it claims the one probe of a host
 //	libra.hold.<host>                        stream    Hold       web
 //	libra.step.<page>                        lossy     Step       inspector
-//	libra.worker.<page>                      request   Step, Look web asks the inspector of the page
+//	libra.worker.<page>                      request   Step       web asks the inspector of the page
+//	libra.inspector.<instance>               request   Look       web asks an inspector about a request
 //	libra.journal                            request   Journal    web asks the watchdog for lines of the journal
 //	libra.look                               lossy     (empty)    web: somebody looks at the live view
 //	libra.sample.<component>.<instance>      lossy     Samples    all, while somebody looks

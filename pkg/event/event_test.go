@@ -72,12 +72,12 @@ var messages = map[string]any{
 	"step":        event.Step{Request: "r1", Page: "p1", Step: libra.Weighing, Found: 9, Done: 4, Inspector: "1", At: at, Round: 7, Why: "w"},
 	"samples":     event.Samples{Component: "libra-web", Instance: "1", Samples: []event.Sample{{Number: 9, Took: 1, TookUS: 100_000, CPUUS: 5, Resident: 6}}},
 	"running":     event.Running{Inspector: "1", At: at, Count: 2, Inspections: []event.Inspection{running}},
-	"journal-ask": event.JournalAsk{Request: "r1", Since: at},
+	"journal-ask": event.JournalAsk{Request: "r1", Since: at, Until: at},
 	"journal":     event.Journal{Request: "r1", Lines: []string{"l"}, Fault: "f"},
 	"ask":         event.Ask{Do: event.AskEnd, Request: "r1", By: "alice"},
 	"look": event.Look{
 		Inspection: running, Inspector: "1", At: at, Steps: []event.StepTime{{Step: libra.Fetching, At: at}},
-		Outgoing: []event.Outgoing{{URL: "https://example.org/a.css", Host: "example.org", Since: at}}, Stacks: []event.Goroutine{{Count: 1, Frames: []string{"main.main main.go:1"}}}, Refused: "r",
+		Outgoing: []event.Outgoing{{URL: "https://example.org/a.css", Host: "example.org", Since: at}}, Stacks: []event.Goroutine{{Count: 1, Frames: []string{"main.main main.go:1"}}}, Asked: at,
 	},
 	"beat": event.Heartbeat{Component: "libra-web", Instance: "1", Version: "1.0.0", PID: 7, Started: at, At: at, EveryMS: 250, Status: "well", Counters: map[string]int64{"requests": 3}, Troubles: []event.Trouble{
 		{ID: "channel.ops", Target: "channel ops", Summary: "s", Evidence: "e", Severity: libra.Major, Runbook: "#channel"},

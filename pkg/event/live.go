@@ -87,30 +87,35 @@ type Inspection struct {
 // MostShownURL bounds a URL of the live view, in bytes.
 const MostShownURL = 300
 
-// Ask is what libra-web asks the worker of a page. Without a body, and from versions that
-// know no other, it asks for the Step.
+// AllInspectors are the subjects on which inspectors answer.
+const AllInspectors = "libra.inspector.*"
+
+// InspectorSubject is answered by an inspector.
+func InspectorSubject(instance string) string { return "libra.inspector." + Token(instance) }
+
+// Ask is what libra-web asks an inspector about a request that it may have in progress.
 type Ask struct {
 	Do      string `json:"do"`
-	Request string `json:"request"`      // a worker that has another one of the page refuses
+	Request string `json:"request"`
 	By      string `json:"by,omitempty"` // who ends it
 }
 
 // What [Ask.Do] may be.
 const (
 	AskLook = "look" // answered with a Look
-	AskEnd  = "end"  // answered with a Look, of which only Request is set
+	AskEnd  = "end"  // answered with a Look without lists
 )
 
-// Look is what a worker shows of its inspection.
+// Look is what an inspector shows of an inspection. Where it does not have the request, only
+// Inspector is set.
 type Look struct {
 	Inspection
 	Inspector string      `json:"inspector"`
 	At        time.Time   `json:"at"`
+	Asked     time.Time   `json:"asked"` // when the request was made
 	Steps     []StepTime  `json:"steps"`
 	Outgoing  []Outgoing  `json:"outgoing"` // the oldest first, MostOutgoing at most
 	Stacks    []Goroutine `json:"stacks"`   // MostStacks at most
-	// Refused says why there is nothing else here: "" where there is.
-	Refused string `json:"refused,omitempty"`
 }
 
 // StepTime is when an inspection came to a step.
@@ -148,6 +153,7 @@ const JournalSubject = "libra.journal"
 type JournalAsk struct {
 	Request string    `json:"request"`
 	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"` // when nobody waits for the answer any more
 }
 
 // Journal is the answer: the newest MostLines lines, the oldest first.

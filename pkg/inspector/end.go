@@ -1,7 +1,6 @@
 package inspector
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,19 +27,19 @@ var errEnded = errors.New("an operator ended the inspection")
 // endBy ends the inspection, as an operator wants it; a second time does nothing.
 func (w *worker) endBy(by string) {
 	w.mu.Lock()
-	first := w.endedBy == ""
+	first := !w.isEnded
 	if first {
-		w.endedBy = cmp.Or(event.Cut(by, 100), "an operator")
+		w.isEnded, w.endedBy = true, event.Cut(by, 100)
 	}
 	w.mu.Unlock()
 	if !first {
 		return
 	}
-	w.log.Warn("an operator ends the inspection", "by", w.endedBy, "url", w.job.Request.URL)
+	w.log.Warn("an operator ends the inspection", "by", by, "url", w.job.Request.URL)
 	w.stop(errEnded)
 	select {
 	case w.ends <- w:
-	case <-w.over:
+	case <-w.stopped:
 	}
 }
 
@@ -48,26 +47,30 @@ func (w *worker) endBy(by string) {
 func (w *worker) wasEnded() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.endedBy != ""
+	return w.isEnded
 }
 
 // ended is the report of an inspection that an operator has ended.
 func (w *worker) ended() *libra.Report {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := failed(w.job.Request.URL)
-	r.AddReason(libra.Reason{Code: libra.CodeEnded, Text: "ended by an operator (" + w.endedBy + ")", Remedy: "submit the page again"})
+	r, text := failed(w.job.Request.URL), "ended by an operator"
+	if w.endedBy != "" {
+		text += " (" + w.endedBy + ")"
+	}
+	r.AddReason(libra.Reason{Code: libra.CodeEnded, Text: text, Remedy: "submit the page again"})
 	return r
 }
 
-// publishEnded is the state after an operator has ended the inspection.
-func (w *worker) publishEnded(ctx context.Context) state {
+// publishEnded is the state after an operator has ended the inspection. Its context does not
+// end: publish has a bound of its own.
+func (w *worker) publishEnded(context.Context) state {
 	w.report, w.poison = w.ended(), false
 	return w.publish
 }
 
-// followEnds looks after inspections that are to end, until ctx ends. stuck is called
-// with those that do not.
+// followEnds looks after inspections that are to end, until ctx ends, and then after those
+// that it has. stuck is called with those that do not end.
 func (i *Inspector) followEnds(ctx context.Context, stuck func(*worker)) {
 	var waits sync.WaitGroup
 	defer waits.Wait()
@@ -78,8 +81,7 @@ func (i *Inspector) followEnds(ctx context.Context, stuck func(*worker)) {
 		case w := <-i.ends:
 			waits.Go(func() {
 				select {
-				case <-ctx.Done():
-				case <-w.over:
+				case <-w.stopped:
 				case <-time.After(endGrace):
 					stuck(w)
 				}
@@ -95,11 +97,11 @@ func (w *worker) reportStuck(ctx context.Context) {
 	by := w.endedBy
 	w.mu.Unlock()
 	deputy := newWorker(w.Inspector, w.job)
-	deputy.endedBy, deputy.claimedAt = by, w.claimedAt
+	deputy.isEnded, deputy.endedBy, deputy.claimedAt = true, by, w.claimedAt
 	deputy.follow(ctx, deputy.publishEnded)
 }
 
-// awaitHandBack waits until no inspection but the stuck ones is in progress.
+// awaitHandBack waits, for handBack at most, until no inspection but the stuck ones is in progress.
 func (i *Inspector) awaitHandBack() {
 	for until := time.Now().Add(handBack); i.Running() > i.stuck.Load() && time.Now().Before(until); {
 		time.Sleep(time.Millisecond)

@@ -113,11 +113,16 @@ func (i *Inspector) Run(ctx context.Context, loop bus.Loop) error {
 	beside.Go(func() { i.hosts.follow(ctx) })
 	beside.Go(func() { i.places.follow(ctx) })
 	beside.Go(func() { i.show(ctx) })
+	unserve, err := i.conn.ServeInspector(i.cfg.Instance, i.answer)
+	if err != nil {
+		return err
+	}
+	defer unserve()
 	abandoned := make(chan struct{}, 1)
 	beside.Go(func() {
 		i.followEnds(ctx, func(w *worker) {
+			w.reportStuck(context.WithoutCancel(ctx))
 			i.stuck.Add(1)
-			w.reportStuck(ctx)
 			cancel(errStuck(w))
 			i.awaitHandBack()
 			select {
@@ -128,7 +133,6 @@ func (i *Inspector) Run(ctx context.Context, loop bus.Loop) error {
 	})
 	worked := make(chan error, 1)
 	go func() { worked <- i.work(ctx, loop) }()
-	var err error
 	select {
 	case err = <-worked:
 	case <-abandoned:
@@ -210,20 +214,21 @@ type worker struct {
 	view    *inspect.View
 
 	claimedAt time.Time
-	over      chan struct{}           // closed at its end
+	stopped   chan struct{}           // closed when the inspection goes no further
 	stop      context.CancelCauseFunc // ends the inspection
 
 	mu      sync.Mutex
 	step    event.Step       // under mu
 	steps   []event.StepTime // under mu; event.MostSteps at most
 	lone    *lone            // under mu; the process of its own that inspects the page, or nil
-	endedBy string           // under mu; who has ended it, "" while nobody has
+	isEnded bool             // under mu; an operator has ended it
+	endedBy string           // under mu; the operator's name, "" without one
 }
 
 func newWorker(i *Inspector, job bus.Job) *worker {
 	now := time.Now()
 	return &worker{
-		Inspector: i, job: job, started: now, claimedAt: now, view: &inspect.View{}, over: make(chan struct{}), stop: func(error) {},
+		Inspector: i, job: job, started: now, claimedAt: now, view: &inspect.View{}, stopped: make(chan struct{}), stop: func(error) {},
 		log:  i.log.With("request", job.Request.ID, "trace_id", trace.ID(job.Request), "page", job.Request.Page, "attempt", job.Attempt),
 		step: event.Step{Request: job.Request.ID, Page: job.Request.Page, Step: libra.Fetching, Inspector: i.cfg.Instance, Round: job.Round},
 	}
@@ -242,19 +247,21 @@ func (w *worker) run(ctx context.Context) {
 	life, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	w.stop = stop
-	unserve, err := w.conn.ServeWorker(w.job.Request.Page, w.now, w.answer)
+	unserve, err := w.conn.ServeStep(w.job.Request.Page, w.now)
 	if err != nil {
 		w.log.Warn("cannot answer for the page during its inspection", "err", err)
 	} else {
 		defer unserve()
 	}
+	next := state(w.claim)
 	profile.Label(life, w.job.Request.ID, func(life context.Context) {
-		for next := state(w.claim); next != nil && !w.wasEnded(); {
+		for next != nil && !w.wasEnded() {
 			next = next(life)
 		}
 	})
-	if w.wasEnded() {
-		w.follow(ctx, w.publishEnded)
+	close(w.stopped)
+	if next != nil { // an operator has ended it
+		w.follow(context.WithoutCancel(ctx), w.publishEnded)
 	}
 }
 
@@ -271,7 +278,6 @@ func (w *worker) enlist() (end func()) {
 	defer w.Inspector.mu.Unlock()
 	w.Inspector.claimed[w] = struct{}{}
 	return func() {
-		close(w.over)
 		w.Inspector.mu.Lock()
 		defer w.Inspector.mu.Unlock()
 		delete(w.Inspector.claimed, w)
@@ -415,6 +421,9 @@ func (w *worker) retry(ctx context.Context) state { return w.giveBack(ctx, retry
 
 // giveBack gives the request back to the bus, which counts as no attempt.
 func (w *worker) giveBack(ctx context.Context, pause time.Duration) state {
+	if errors.Is(context.Cause(ctx), errEnded) {
+		return w.publishEnded // run goes on with it
+	}
 	level := slog.LevelDebug // thousands may wait
 	if ctx.Err() != nil {
 		pause, level = 0, slog.LevelInfo // another inspector may claim it at once

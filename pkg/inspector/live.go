@@ -119,18 +119,28 @@ func (w *worker) shown() event.Inspection {
 	}
 }
 
-// answer answers what libra-web asks of the worker.
+// answer answers what libra-web asks.
+func (i *Inspector) answer(ask event.Ask) event.Look {
+	for _, w := range i.all() {
+		if w.job.Request.ID == ask.Request {
+			return w.answer(ask)
+		}
+	}
+	return event.Look{Inspector: i.cfg.Instance}
+}
+
 func (w *worker) answer(ask event.Ask) event.Look {
-	look := event.Look{Inspection: w.shown(), Inspector: w.cfg.Instance, At: time.Now().UTC(), Steps: []event.StepTime{}, Outgoing: []event.Outgoing{}, Stacks: []event.Goroutine{}}
-	switch {
-	case ask.Request != w.job.Request.ID:
-		look.Refused = "the page is being inspected for another request, " + w.job.Request.ID
-	case ask.Do == event.AskEnd:
+	look := event.Look{
+		Inspection: w.shown(), Inspector: w.cfg.Instance, At: time.Now().UTC(), Asked: w.job.Request.Asked,
+		Steps: []event.StepTime{}, Outgoing: []event.Outgoing{}, Stacks: []event.Goroutine{},
+	}
+	switch ask.Do {
+	case event.AskEnd:
 		w.endBy(ask.By)
-	case ask.Do == event.AskLook:
+	case event.AskLook:
 		w.lookInto(&look)
-	default:
-		look.Refused = "this inspector does not know the question " + event.Cut(ask.Do, 100)
+	default: // of a later version
+		return event.Look{Inspector: w.cfg.Instance}
 	}
 	return look
 }

@@ -2,6 +2,8 @@ package inspector_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -105,7 +107,8 @@ func started(t *testing.T, b *bustest.Bus, instance string) (stop *sync.Map, end
 	}}
 	ctx, cancel := context.WithCancel(t.Context())
 	conn := b.Connect("inspector")
-	go func() { ended <- inspector.New(cfg, conn, b.Log()).Run(ctx, nil) }()
+	// Where a process would end, the goroutine of a stuck page goes on, after the test too.
+	go func() { ended <- inspector.New(cfg, conn, slog.New(slog.DiscardHandler)).Run(ctx, nil) }()
 	t.Cleanup(cancel)
 	return stop, ended
 }
@@ -133,20 +136,20 @@ func TestShowsWhatIsInProgress(t *testing.T) {
 		return len(in) == 2 && in[1].Step == libra.Weighing && in[1].Found == 2 && in[1].Done == 1 && in[1].HeldBytes > 0 && in[1].Client == "alice" && in[1].URL == waits.URL
 	})
 
-	into, err := web.AskWorker(t.Context(), waits.Page, event.Ask{Do: event.AskLook, Request: waits.ID})
+	into, err := web.AskInspector(t.Context(), "1", event.Ask{Do: event.AskLook, Request: waits.ID})
 	if err != nil || into.Request != waits.ID || into.Inspector != "1" || len(into.Outgoing) != 1 || into.Outgoing[0].URL != site+"/hold.css" || into.Outgoing[0].Host == "" || into.Outgoing[0].Since.IsZero() {
 		t.Errorf("look into the page that waits: %+v, %v", into, err)
 	}
 	if n := len(into.Steps); n < 2 || into.Steps[0].Step != libra.Fetching || into.Steps[n-1].Step != libra.Weighing {
 		t.Errorf("steps: %+v", into.Steps)
 	}
-	into, err = web.AskWorker(t.Context(), spins.Page, event.Ask{Do: event.AskLook, Request: spins.ID})
+	into, err = web.AskInspector(t.Context(), "1", event.Ask{Do: event.AskLook, Request: spins.ID})
 	if err != nil || !stacksName(into, "spinForGood") || stacksName(into, "nats") {
 		t.Errorf("stacks of the page that computes: %+v, %v", into.Stacks, err)
 	}
 
 	for do, request := range map[string]string{event.AskLook: "another", "dance": waits.ID} {
-		if into, err := web.AskWorker(t.Context(), waits.Page, event.Ask{Do: do, Request: request}); err != nil || into.Refused == "" || len(into.Outgoing) > 0 {
+		if into, err := web.AskInspector(t.Context(), "1", event.Ask{Do: do, Request: request}); !errors.Is(err, libra.ErrNotFound) {
 			t.Errorf("ask to %s for request %s: %+v, %v", do, request, into, err)
 		}
 	}
@@ -172,7 +175,7 @@ func TestEnded(t *testing.T) {
 	_, ended := started(t, b, "1")
 	r := submit(t, web, site+"/hold")
 	bustest.Await(t, "the inspection to begin", func() bool { _, err := web.AskStep(t.Context(), r.Page); return err == nil })
-	if into, err := web.AskWorker(t.Context(), r.Page, event.Ask{Do: event.AskEnd, Request: r.ID, By: "carol"}); err != nil || into.Refused != "" {
+	if into, err := web.AskInspector(t.Context(), "1", event.Ask{Do: event.AskEnd, Request: r.ID, By: "carol"}); err != nil {
 		t.Fatalf("end: %+v, %v", into, err)
 	}
 	bustest.Await(t, "the report", func() bool {
@@ -203,7 +206,7 @@ func TestStuckIsEnded(t *testing.T) {
 	}
 	bustest.Await(t, "the page to compute", func() bool { _, begun := stop.Load("begun " + stuck.URL); return begun })
 	for range 2 { // a second time does nothing
-		if into, err := web.AskWorker(t.Context(), stuck.Page, event.Ask{Do: event.AskEnd, Request: stuck.ID, By: "carol"}); err != nil || into.Refused != "" {
+		if into, err := web.AskInspector(t.Context(), "1", event.Ask{Do: event.AskEnd, Request: stuck.ID, By: "carol"}); err != nil {
 			t.Fatalf("end: %+v, %v", into, err)
 		}
 	}
@@ -233,6 +236,74 @@ func TestStuckIsEnded(t *testing.T) {
 	bustest.Await(t, "the requests to be closed", func() bool { pages, err := web.OpenPages(t.Context()); return err == nil && len(pages) == 0 })
 }
 
+// Two clients have the same page inspected: what is asked of one request is answered by its
+// own worker, every time.
+func TestTwoRequestsOfOnePage(t *testing.T) {
+	site, _ := heldSite(t)
+	b := bustest.Start(t)
+	web := b.Connect("web")
+	started(t, b, "1")
+	alices := submit(t, web, site+"/hold")
+	bobs := alices
+	bobs.ID, bobs.Client = "r-bob", "bob"
+	if err := web.Submit(t.Context(), bobs); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(r event.Request, do string) error {
+		into, err := web.AskInspector(t.Context(), "1", event.Ask{Do: do, Request: r.ID})
+		if err == nil && (into.Request != r.ID || into.Client != r.Client) {
+			t.Errorf("asked of %s, answered: %+v", r.ID, into)
+		}
+		return err
+	}
+	for _, r := range []event.Request{alices, bobs} {
+		bustest.Await(t, "the worker of "+r.ID, func() bool { return ask(r, event.AskLook) == nil })
+	}
+	for range 20 {
+		for _, r := range []event.Request{alices, bobs} {
+			if err := ask(r, event.AskLook); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := ask(bobs, event.AskEnd); err != nil {
+		t.Fatal(err)
+	}
+	bustest.Await(t, "the report of the ended one", func() bool {
+		got, err := web.LastFailure(t.Context(), bobs.Page)
+		return err == nil && got.Request.ID == bobs.ID
+	})
+	if err := ask(alices, event.AskLook); err != nil {
+		t.Errorf("the other one has ended, too: %v", err)
+	}
+}
+
+// Two pages that compute are ended one after the other: both are reported, and nothing is
+// inspected again.
+func TestTwoStuckAreEnded(t *testing.T) {
+	site, _ := heldSite(t)
+	b := bustest.Start(t)
+	web := b.Connect("web")
+	stop, ended := started(t, b, "1")
+	stuck := []event.Request{submit(t, web, site+"/spin/1"), submit(t, web, site+"/spin/2")}
+	for _, r := range stuck {
+		t.Cleanup(func() { stop.Store(r.URL, true) })
+		bustest.Await(t, "the page to compute", func() bool { _, begun := stop.Load("begun " + r.URL); return begun })
+	}
+	for _, r := range stuck {
+		if _, err := web.AskInspector(t.Context(), "1", event.Ask{Do: event.AskEnd, Request: r.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bustest.Await(t, "the end of the inspector", func() bool { return len(ended) > 0 })
+	for _, r := range stuck {
+		if got, err := web.LastFailure(t.Context(), r.Page); err != nil || !hasReason(got.Report, libra.CodeEnded, "ended by an operator") {
+			t.Errorf("report of %s: %+v, %v", r.URL, got, err)
+		}
+	}
+	bustest.Await(t, "the requests to be closed", func() bool { pages, err := web.OpenPages(t.Context()); return err == nil && len(pages) == 0 })
+}
+
 // A page in a process of its own is seen, looked into and ended like any other, and
 // nothing else ends with it.
 func TestLoneIsEnded(t *testing.T) {
@@ -251,15 +322,15 @@ func TestLoneIsEnded(t *testing.T) {
 		return len(in) == 1 && in[0].Alone && in[0].CPUMS > 50 && in[0].HeldBytes > 1<<20
 	})
 	bustest.Await(t, "its stack", func() bool {
-		into, err := web.AskWorker(t.Context(), r.Page, event.Ask{Do: event.AskLook, Request: r.ID})
+		into, err := web.AskInspector(t.Context(), "1", event.Ask{Do: event.AskLook, Request: r.ID})
 		return err == nil && stacksName(into, "spinForGood")
 	})
-	if _, err := web.AskWorker(t.Context(), r.Page, event.Ask{Do: event.AskEnd, Request: r.ID}); err != nil {
+	if _, err := web.AskInspector(t.Context(), "1", event.Ask{Do: event.AskEnd, Request: r.ID}); err != nil {
 		t.Fatal(err)
 	}
 	bustest.Await(t, "the report", func() bool {
 		got, err := web.LastFailure(t.Context(), r.Page)
-		return err == nil && hasReason(got.Report, libra.CodeEnded, "ended by an operator (an operator)")
+		return err == nil && hasReason(got.Report, libra.CodeEnded, "ended by an operator")
 	})
 	bustest.Await(t, "nothing in progress", func() bool { return v.of("1").Count == 0 })
 	select {

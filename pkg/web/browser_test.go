@@ -209,7 +209,7 @@ func (h *rig) inspectInBrowser(home string) {
 	seen := make(chan struct{})
 	h.inspect(func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported {
 		step := event.Step{Request: j.Request.ID, Page: j.Request.Page, Step: libra.Weighing, Found: 3, Done: 2, At: time.Now()}
-		stop, err := conn.ServeWorker(j.Request.Page, func() event.Step { return step }, nil)
+		stop, err := conn.ServeStep(j.Request.Page, func() event.Step { return step })
 		if err != nil {
 			t.Error(err)
 			return event.Reported{}

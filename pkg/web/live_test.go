@@ -104,6 +104,13 @@ func TestLive(t *testing.T) {
 	if got := h.get("/api/live/" + request); got.code != 200 || json.Unmarshal([]byte(got.body), &look) != nil || len(look.Outgoing) != 1 || look.Outgoing[0].URL != rows[0].URL || len(look.Stacks) == 0 {
 		t.Errorf("look: %d %s", got.code, got.body)
 	}
+	var journal struct {
+		Journal []string `json:"journal"`
+		Fault   string   `json:"journal_fault"`
+	}
+	if got := h.get("/api/live/" + request); json.Unmarshal([]byte(got.body), &journal) != nil || journal.Journal == nil || !strings.Contains(journal.Fault, "libra-watchdog") {
+		t.Errorf("journal without a watchdog: %s", got.body)
+	}
 	html := h.get("/live/"+request, "Accept", "text/html").body
 	for _, want := range []string{"Inspection of", request, "inspector.(*worker)", "fetch the page", `action="/live/` + request + `/end"`, "alice", `http-equiv="refresh"`} {
 		if !strings.Contains(html, want) {
@@ -211,18 +218,18 @@ func TestBrowserLive(t *testing.T) {
 	if sorted := read(`document.querySelector("[data-sort=url]").closest("th").getAttribute("aria-sort")`); sorted != "descending" {
 		t.Errorf("sorted %q after two clicks", sorted)
 	}
-	if err := chromedp.Do(ctx, chromedp.Click("#rows tr:first-child button")); err != nil {
-		t.Fatal(err)
-	}
-	bustest.Await(t, "the row to go", func() bool { return read(`String(document.querySelectorAll("#rows tr").length)`) == "2" })
-	if said := read(`document.getElementById("live-state").textContent`); !strings.Contains(said, "is ended") {
-		t.Errorf("said %q", said)
-	}
 	for _, width := range []int64{1280, 390} {
 		err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 844))
 		if over, readErr := chromedp.Run(ctx, chromedp.Evaluate[int](wide)); err != nil || readErr != nil || over > 0 {
 			t.Errorf("%d wide: %d too wide, %v", width, over, errors.Join(err, readErr))
 		}
+	}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 844), chromedp.Click("#rows tr:first-child a"), chromedp.WaitVisible("form.inline button"),
+		chromedp.SendKeys("form.inline input", "Ann"), chromedp.Click("form.inline button"), chromedp.WaitVisible(".reasons")); err != nil {
+		t.Fatal(err)
+	}
+	if text := read(`document.querySelector("main").textContent`); !strings.Contains(text, "nded by an operator (Ann)") {
+		t.Errorf("the page of the ended inspection:\n%s", text)
 	}
 	if html := h.get("/live", "Accept", "text/html").body; !strings.Contains(html, "<noscript>") || !strings.Contains(html, "libra top") {
 		t.Errorf("without scripts:\n%s", html)

@@ -27,7 +27,7 @@ func TestPagesWaitUnderPressure(t *testing.T) {
 		t.Fatal(err)
 	}
 	step := event.Step{Request: open.ID, Page: id, Step: libra.Waiting, Why: why, Inspector: "1", At: time.Now()}
-	stop, err := inspector.ServeWorker(id, func() event.Step { return step }, nil)
+	stop, err := inspector.ServeStep(id, func() event.Step { return step })
 	if err != nil {
 		t.Fatal(err)
 	}

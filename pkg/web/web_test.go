@@ -36,7 +36,7 @@ func TestLifeOfAPage(t *testing.T) {
 	inspected := make(chan struct{})
 	h.inspect(func(ctx context.Context, conn *bus.Conn, j bus.Job) event.Reported {
 		step := event.Step{Request: j.Request.ID, Page: j.Request.Page, Step: libra.Weighing, Found: 3, Done: 1, Inspector: "1", At: time.Now().UTC()}
-		stop, err := conn.ServeWorker(j.Request.Page, func() event.Step { return step }, nil)
+		stop, err := conn.ServeStep(j.Request.Page, func() event.Step { return step })
 		if err != nil {
 			t.Error(err)
 			return event.Reported{}

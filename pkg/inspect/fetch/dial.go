@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"runtime/pprof"
 	"sync"
 	"syscall"
 	"time"
@@ -173,8 +174,13 @@ func (n *network) secure(ctx context.Context, addr string) (*conn, error) {
 	return c, nil
 }
 
+// unlabel takes the labels of the page that dials off this goroutine, which net/http has made
+// for the dial: what it starts now serves the connection for every page.
+func unlabel() { pprof.SetGoroutineLabels(context.Background()) }
+
 // dialPlain is the HTTP/1 transport's dial for http.
 func (n *network) dialPlain(ctx context.Context, _, addr string) (net.Conn, error) {
+	defer unlabel()
 	c, err := n.tcp(ctx, addr)
 	if err != nil {
 		return nil, err
@@ -184,6 +190,7 @@ func (n *network) dialPlain(ctx context.Context, _, addr string) (net.Conn, erro
 
 // dialH1 is the HTTP/1 transport's dial for https.
 func (n *network) dialH1(ctx context.Context, _, addr string) (net.Conn, error) {
+	defer unlabel()
 	h := n.host(addr)
 	switch h.protocol() {
 	case "h2":
@@ -212,6 +219,7 @@ func (n *network) dialH1(ctx context.Context, _, addr string) (net.Conn, error) 
 
 // dialH2 is the HTTP/2 transport's dial.
 func (n *network) dialH2(ctx context.Context, _, addr string) (net.Conn, error) {
+	defer unlabel()
 	h := n.host(addr)
 	if c := h.takeSpare(); c != nil {
 		return c, nil

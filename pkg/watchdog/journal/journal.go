@@ -16,8 +16,12 @@ import (
 	"libra/pkg/event"
 )
 
-// id is what a request's id may consist of: nothing that a pattern or a shell would read.
-var id = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+// id is the form of a request's id: long enough to be nobody else's, and without anything
+// that a pattern would read. libra-web faces the network, and is to read no other lines.
+var id = regexp.MustCompile(`^[0-9a-z][0-9a-z-]{22,63}$`)
+
+// longAgo is how far back the journal is read.
+const longAgo = 24 * time.Hour
 
 // longest is how long journalctl may take: it looks through all that was logged since then.
 const longest = 2 * time.Second
@@ -36,12 +40,15 @@ func Answer(ctx context.Context, ask event.JournalAsk) event.Journal {
 // a time: event.MostLines at most, each cut to event.MostLine bytes.
 func Lines(ctx context.Context, request string, since time.Time) ([]string, error) {
 	if !id.MatchString(request) {
-		return nil, fmt.Errorf("invalid request %q: must be 1 to 64 letters, digits, - and _", event.Cut(request, 100))
+		return nil, fmt.Errorf("invalid request %q: must be 23 to 64 small letters, digits and -", event.Cut(request, 100))
+	}
+	if earliest := time.Now().Add(-longAgo); since.Before(earliest) {
+		since = earliest
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", "--no-hostname", "--unit=libra*",
-		"--reverse", "--grep="+request, "--case-sensitive=yes", fmt.Sprintf("--since=@%d", since.Unix()), fmt.Sprintf("--lines=%d", event.MostLines))
+		"--reverse", "--grep=request="+request+"( |$)", "--case-sensitive=yes", fmt.Sprintf("--since=@%d", since.Unix()), fmt.Sprintf("--lines=%d", event.MostLines))
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"}
 	cmd.WaitDelay = time.Second
 	var out, faults bytes.Buffer

@@ -43,12 +43,12 @@ type API struct {
 	busy               meter.Meter // submissions
 	full               fullClients
 	trials             chan struct{} // holds one for each trial message that is being sent
-	looks              chan struct{} // holds one for each inspector that is being asked
+	looks, ends        chan struct{} // hold one for each inspection that is looked into, or ended
 }
 
 // New makes an API. Event streams end when stopping is closed.
 func New(cfg Config, log *slog.Logger, conn *bus.Conn, st *state.State, stopping <-chan struct{}) *API {
-	return &API{cfg: cfg, log: log, conn: conn, state: st, stopping: stopping, trials: make(chan struct{}, mostTrials), looks: make(chan struct{}, mostLooks)}
+	return &API{cfg: cfg, log: log, conn: conn, state: st, stopping: stopping, trials: make(chan struct{}, mostTrials), looks: make(chan struct{}, mostLooks), ends: make(chan struct{}, mostLooks)}
 }
 
 // OnHTMLProblem sets what answers a browser with a problem. It is called before

@@ -40,48 +40,49 @@ type LookDoc struct {
 	JournalFault string   `json:"journal_fault,omitempty"` // why they could not be read
 }
 
+// mostLooks is how many inspections are looked into at a time, and how many are ended: an
+// inspector stops for a moment to list its goroutines, and the journal is read.
+const mostLooks = 4
+
 // Look asks the inspector of a request what it does, and reads what its journal says.
 func (s *API) Look(r *http.Request, request string) (doc LookDoc, p *Problem) {
-	if doc.Look, p = s.askWorker(r, request, event.AskLook, ""); p == nil {
-		doc.Journal, doc.JournalFault = s.state.Journal(r.Context(), doc.Look)
-	}
+	doc.Look, p = s.askInspector(r, s.looks, event.Ask{Do: event.AskLook, Request: request}, func(look event.Look) {
+		doc.Journal, doc.JournalFault = s.state.Journal(r.Context(), look)
+	})
 	return doc, p
 }
 
 // End ends the inspection of a request. Without a problem its inspector has said that it
 // will.
 func (s *API) End(r *http.Request, request string) (event.Look, *Problem) {
-	by, p := s.whoSent(r)
+	c, p := s.clientOf(r)
 	if p != nil {
 		return event.Look{}, p
 	}
-	look, p := s.askWorker(r, request, event.AskEnd, by)
-	if p == nil {
-		s.log.Warn("an operator ends an inspection", "request", request, "page", look.Page, "inspector", look.Inspector, "by", by)
-	}
-	return look, p
+	return s.askInspector(r, s.ends, event.Ask{Do: event.AskEnd, Request: request, By: c.label}, func(look event.Look) {
+		s.log.Warn("an operator ends an inspection", "request", request, "page", look.Page, "inspector", look.Inspector, "by", c.name())
+	})
 }
 
-// mostLooks is how many inspectors are asked at a time: each stops for a moment to list its
-// goroutines, and the answer may be waited for.
-const mostLooks = 4
-
-func (s *API) askWorker(r *http.Request, request, do, by string) (event.Look, *Problem) {
+// askInspector asks the inspector of a request in one of the slots, and calls answered with
+// its answer before the slot is free.
+func (s *API) askInspector(r *http.Request, slots chan struct{}, ask event.Ask, answered func(event.Look)) (event.Look, *Problem) {
 	select {
-	case s.looks <- struct{}{}:
-		defer func() { <-s.looks }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	default:
-		return event.Look{}, unavailable("overloaded", libra.CodeOverloaded, fmt.Sprintf("%d inspections are being looked into already", mostLooks), "try again in a few seconds")
+		return event.Look{}, unavailable("overloaded", libra.CodeOverloaded, "as many inspections are looked into, or ended, as can be at a time", "try again in a second")
 	}
-	look, err := s.state.AskWorker(r.Context(), request, do, by)
+	look, err := s.state.AskInspector(r.Context(), ask)
 	switch {
 	case errors.Is(err, libra.ErrNotFound):
 		return look, NewProblem(ProblemURN+"not-running", "No such inspection", http.StatusNotFound, libra.Reason{
-			Code: libra.CodeNotFound, Text: fmt.Sprintf("no inspector has request %.80q in progress", request), Remedy: "see /live for those that are; its page has the report of one that has ended",
-		}).of(About{ID: request})
+			Code: libra.CodeNotFound, Text: fmt.Sprintf("no inspector has request %.80q in progress", ask.Request), Remedy: "/live lists those that are in progress",
+		}).of(About{ID: ask.Request})
 	case err != nil:
 		return look, unavailable("not-readable", libra.CodeBusAway, "the inspectors cannot be asked right now: the bus is away", "try again in a few seconds")
 	}
+	answered(look)
 	return look, nil
 }
 

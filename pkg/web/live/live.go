@@ -22,9 +22,10 @@ const (
 	Looked = event.LookedFor
 
 	// settled is after what time a sample is shown: all components have sent theirs.
-	settled        = 7 * Every
+	settled        = 12 * Every
 	mostSamples    = int64(Window / Every)
 	mostInspectors = 32
+	mostResident   = 1 << 50 // of a process
 	// silent is after what time an inspector that has sent nothing counts no more.
 	silent = 2500 * time.Millisecond
 )
@@ -201,7 +202,7 @@ func (v *View) Samples(s event.Samples) {
 		first := v.samples[0].Number
 		for n := max(first, one.Number-one.Took+1); n <= min(one.Number, first+int64(len(v.samples))-1); n++ {
 			v.samples[n-first].CPU[at] += max(0, float64(one.CPUUS)/float64(one.TookUS))
-			v.samples[n-first].Memory[at] += max(0, one.Resident)
+			v.samples[n-first].Memory[at] += min(max(0, one.Resident), mostResident)
 		}
 	}
 }
@@ -213,7 +214,7 @@ func (v *View) Running(r event.Running, now time.Time) {
 	if _, known := v.running[r.Inspector]; v.since.IsZero() || !known && len(v.running) >= mostInspectors {
 		return
 	}
-	r.Inspections = r.Inspections[:min(len(r.Inspections), event.MostRunning)]
+	r.Inspections = slices.Clone(r.Inspections[:min(len(r.Inspections), event.MostRunning)]) // a forged message may have many
 	v.running[r.Inspector] = received{r, now}
 }
 
@@ -226,8 +227,12 @@ func (v *View) Doc(from int64, now time.Time) Doc {
 		d.Since = now.UTC()
 	}
 	last := event.SampleAt(now.Add(-settled))
+	if from > last+1 { // the clock was set back, or the number is made up
+		from, d.Next = 0, 0
+	}
 	for _, s := range v.samples {
 		if s.Number >= from && s.Number <= last {
+			s.CPU, s.Memory = slices.Clone(s.CPU), slices.Clone(s.Memory) // a late message adds to them
 			d.Samples = append(d.Samples, s)
 			d.Next = s.Number + 1
 		}

@@ -58,7 +58,7 @@ func TestSamplesByComponent(t *testing.T) {
 	v.Samples(odd)
 
 	d := v.Doc(0, after(20))
-	if len(d.Samples) != 13 || d.Next != d.Samples[12].Number+1 || d.Samples[0].Number != first {
+	if len(d.Samples) != 8 || d.Next != d.Samples[7].Number+1 || d.Samples[0].Number != first {
 		t.Fatalf("%d samples from %d, next %d", len(d.Samples), d.Samples[0].Number, d.Next)
 	}
 	if diff := cmp.Diff(live.Sample{Number: first + 1, CPU: []float64{0.2, 1.25}, Memory: []int64{10, 20}, Queue: live.Queue{Open: 2, OldestS: 1.5, Connections: 4}}, d.Samples[1]); diff != "" {
@@ -118,7 +118,7 @@ func TestBounds(t *testing.T) {
 	for i := range 100 {
 		v.Running(event.Running{Inspector: fmt.Sprint(i), Count: 500, Inspections: many}, after(2000))
 	}
-	d := v.Doc(0, after(2007))
+	d := v.Doc(0, after(2012))
 	if len(d.Samples) != 600 || d.Samples[599].Number != event.SampleAt(after(2000)) || len(d.Inspectors) != 32 || len(d.Running) != 32*event.MostRunning {
 		t.Errorf("%d samples, %d inspectors, %d inspections", len(d.Samples), len(d.Inspectors), len(d.Running))
 	}
@@ -129,6 +129,9 @@ func TestBounds(t *testing.T) {
 	v.Take(live.Queue{}, after(50)) // the clock was set back
 	if d := v.Doc(0, after(100_100)); len(d.Samples) != 1 || d.Samples[0].Number != event.SampleAt(after(50)) {
 		t.Errorf("%d samples after the clock was set back", len(d.Samples))
+	}
+	if d := v.Doc(event.SampleAt(after(100_000)), after(70)); len(d.Samples) != 1 || d.Next != event.SampleAt(after(50))+1 {
+		t.Errorf("who looked before the clock was set back gets %d samples, next %d", len(d.Samples), d.Next)
 	}
 	if !v.Looking(start.Add(live.Looked-1)) || v.Looking(start.Add(live.Looked)) {
 		t.Error("somebody who looks is looking for three seconds")

@@ -39,12 +39,17 @@ type lookPage struct {
 }
 
 // lookEvery is how often the page of an inspection asks again.
-const lookEvery = time.Second
+const lookEvery = 2 * time.Second
 
 // GetLook serves GET /live/{request}.
 func (s *Pages) GetLook(w http.ResponseWriter, r *http.Request) {
-	look, p := s.api.Look(r, r.PathValue("request"))
+	request := r.PathValue("request")
+	look, p := s.api.Look(r, request)
 	if p != nil {
+		if page, ok := s.state.Memory.PageOfReport(request); ok {
+			http.Redirect(w, r, api.At(r, "/pages/"+page), http.StatusSeeOther) // it has ended
+			return
+		}
 		s.api.Fail(w, r, p)
 		return
 	}

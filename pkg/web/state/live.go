@@ -2,11 +2,11 @@ package state
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"runtime"
+	"sync"
 	"time"
 
+	"libra/pkg/bus"
 	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/libra"
@@ -67,69 +67,86 @@ func (s *State) queueNow(oldest, now time.Time) live.Queue {
 	return q
 }
 
-// firstSight is how long inspectors may take to say what they have in progress, after
-// nobody has looked for a while.
-const firstSight = 1500 * time.Millisecond
-
-// AskWorker asks the inspector that has a request; libra.ErrNotFound if none says that it
-// has.
-func (s *State) AskWorker(ctx context.Context, request, do, by string) (event.Look, error) {
-	row, err := s.inProgress(ctx, request)
-	if err != nil {
-		return event.Look{}, err
+// AskInspector asks the inspector that has a request: the one that has said so, else each that
+// sends heartbeats. libra.ErrNotFound if none has it.
+func (s *State) AskInspector(ctx context.Context, ask event.Ask) (event.Look, error) {
+	row, listed := s.Live.Find(ask.Request)
+	var instances []string
+	if listed {
+		instances = append(instances, row.Inspector)
 	}
-	look, err := s.conn.AskWorker(ctx, row.Page, event.Ask{Do: do, Request: request, By: by})
-	switch {
-	case errors.Is(err, libra.ErrUnavailable) && s.BusUp():
-		return look, libra.ErrNotFound // it has ended meanwhile
-	case err != nil:
-		return look, err
-	case look.Refused != "" || look.Request != request:
-		return look, fmt.Errorf("%w: %s", libra.ErrNotFound, look.Refused)
+	now := time.Now()
+	for _, h := range s.Memory.instancesOf(component.Inspector) {
+		if s.arriving(h, now) && h.Heartbeat.Instance != row.Inspector {
+			instances = append(instances, h.Heartbeat.Instance)
+		}
 	}
-	shown := look.Inspection
-	look.CPUMS = row.CPUMS
-	if shown.HeldBytes == 0 {
-		look.HeldBytes = row.HeldBytes
-	}
-	return look, nil
-}
-
-// inProgress finds an inspection, once the inspectors have had time to name theirs.
-func (s *State) inProgress(ctx context.Context, request string) (live.Row, error) {
-	for until := time.Now().Add(firstSight); ; {
+	for _, instance := range instances {
+		look, err := s.conn.AskInspector(ctx, instance, ask)
+		if err != nil {
+			continue // it does not have it, or does not answer: another one may have it
+		}
 		s.Live.Look(time.Now())
-		if row, ok := s.Live.Find(request); ok {
-			return row, nil
+		look.CPUMS = row.CPUMS
+		if look.HeldBytes == 0 {
+			look.HeldBytes = row.HeldBytes
 		}
-		switch {
-		case !s.BusUp():
-			return live.Row{}, libra.ErrUnavailable
-		case time.Now().After(until):
-			return live.Row{}, libra.ErrNotFound
-		}
-		select {
-		case <-ctx.Done():
-			return live.Row{}, ctx.Err()
-		case <-time.After(live.Every / 2):
-		}
+		return look, nil
 	}
+	if !s.BusUp() {
+		return event.Look{}, libra.ErrUnavailable
+	}
+	return event.Look{}, libra.ErrNotFound
 }
 
 // Journal asks for the lines of the journal that name a request. fault says why there are
 // none that can be read.
 func (s *State) Journal(ctx context.Context, look event.Look) (lines []string, fault string) {
-	// The request was logged before it was claimed, which may be long ago.
-	asked := look.Since.Add(-journalBefore)
-	answer, err := s.conn.AskJournal(ctx, event.JournalAsk{Request: look.Request, Since: asked})
+	now := time.Now()
+	if kept, ok := s.journals.of(look.Request, now); ok {
+		return kept.Lines, kept.Fault
+	}
+	answer, err := s.conn.AskJournal(ctx, event.JournalAsk{Request: look.Request, Since: look.Asked.Add(-time.Second), Until: now.Add(bus.JournalTime)})
 	switch {
 	case err != nil:
 		return []string{}, "libra-watchdog, which reads the journal, does not answer"
 	case answer.Request != look.Request:
 		return []string{}, "libra-watchdog has answered about another request"
 	}
-	return append([]string{}, answer.Lines...), answer.Fault
+	answer.Lines = append([]string{}, answer.Lines...)
+	s.journals.keep(answer, now)
+	return answer.Lines, answer.Fault
 }
 
-// journalBefore is how long before its claim lines of a request are looked for.
-const journalBefore = time.Minute
+// journals keeps what was read of the journal for a moment, so that several who look, or a
+// page that polls, cost the host one read.
+type journals struct {
+	mu   sync.Mutex
+	last map[string]readJournal // under mu; by request, mostJournals at most
+}
+
+type readJournal struct {
+	event.Journal
+	at time.Time
+}
+
+const (
+	journalFor   = 5 * time.Second
+	mostJournals = 8 // of event.MostLines lines each
+)
+
+func (j *journals) of(request string, now time.Time) (event.Journal, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	r, ok := j.last[request]
+	return r.Journal, ok && now.Sub(r.at) < journalFor
+}
+
+func (j *journals) keep(answer event.Journal, now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.last == nil || len(j.last) >= mostJournals {
+		j.last = map[string]readJournal{}
+	}
+	j.last[answer.Request] = readJournal{answer, now}
+}

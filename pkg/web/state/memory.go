@@ -358,6 +358,18 @@ func (m *Memory) OldestOpen(flow string) (oldest time.Time) {
 	return oldest
 }
 
+// PageOfReport is the page whose newest report answers a request.
+func (m *Memory) PageOfReport(request string) (page string, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.order {
+		if latest := e.Latest(); latest != nil && latest.Request == request {
+			return e.id, true
+		}
+	}
+	return "", false
+}
+
 // step takes in how far a worker is.
 func (m *Memory) step(s event.Step, now time.Time) {
 	m.mu.Lock()

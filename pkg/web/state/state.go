@@ -61,6 +61,7 @@ type State struct {
 	size     atomic.Pointer[store.Size] // of the history; nil while it is not known
 	health   *health
 	workers  *asker
+	journals journals
 	// resubmitted is what is done about open requests that the bus has lost.
 	resubmitted resubmission
 

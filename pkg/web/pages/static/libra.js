@@ -101,7 +101,7 @@
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: cut.signal });
       clearTimeout(limit);
       limit = setTimeout(() => cut.abort(), 60000);
-      return { status: answer.status, ok: answer.ok, text: await answer.text() };
+      return { status: answer.status, ok: answer.ok, moved: answer.redirected, url: answer.url, text: await answer.text() };
     } finally { clearTimeout(limit); }
   }
 
@@ -144,6 +144,7 @@
     let answer = null;
     try { answer = await ask(); } catch { /* said below */ } finally { looking = false; }
     if (!answer) return outdated("Libra does not respond");
+    if (answer.moved) return location.replace(answer.url); // what was shown has become another page
     if (!answer.ok) return outdated(`Libra answers ${answer.status} for this page`);
     const fresh = new DOMParser().parseFromString(answer.text, "text/html");
     if (!fresh.body.dataset.poll) return outdated("another page is answered in its place");

@@ -12,7 +12,12 @@
     for (const [unit, size] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) if (n >= size) return `${(n / size).toFixed(n < 10 * size ? 1 : 0)} ${unit}`;
     return `${n} B`;
   }
-  const duration = (s) => s < 1 ? `${Math.round(s * 1000)} ms` : s < 60 ? `${s.toFixed(s < 10 ? 1 : 0)} s` : `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`;
+  function duration(seconds) {
+    const s = Math.floor(seconds);
+    if (seconds < 1) return `${Math.floor(seconds * 1000)} ms`;
+    if (s < 60) return `${seconds < 10 ? Math.floor(seconds * 10) / 10 : s} s`;
+    return s < 3600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
+  }
   const cores = (n) => n.toFixed(2);
   const short = (component) => component.replace("libra-", "");
 
@@ -53,7 +58,7 @@
 
   function draw(now) {
     if (!samples.length) return;
-    const to = now - shift - askEvery - 900; // what is newer is not known yet
+    const to = now - shift - askEvery - 1400; // what is newer is not known yet
     const x = (s) => 600 * (1 - (to - s.number * shape.every_ms) / span);
     for (const figure of live.querySelectorAll("[data-chart]")) {
       const chart = charts[figure.dataset.chart], series = chart.series(), graph = figure.querySelector("svg");
@@ -82,7 +87,7 @@
       const chart = charts[figure.dataset.chart], series = chart.series();
       const newest = series.map(([, , v]) => v.at(-1));
       const text = figure.dataset.chart === "inspections" ? `${whole.format(newest[0])} succeeded, ${whole.format(newest[1])} failed` : chart.text(newest.reduce((a, b) => a + b, 0));
-      figure.querySelector("output").textContent = text;
+      figure.querySelector(".value").textContent = text;
       figure.querySelector("svg").setAttribute("aria-label", `${figure.querySelector("figcaption").firstChild.textContent.trim()}: ${text} now`);
       const legend = figure.querySelector("ul");
       if (series.length === 1) continue;
@@ -133,35 +138,34 @@
     a.href = `${prefix}/live/${encodeURIComponent(r.request)}`;
     a.textContent = r.url.replace(/^https?:\/\//, "");
     th.append(a);
-    const end = document.createElement("button");
-    end.type = "button";
-    end.className = "quiet";
-    const of = document.createElement("span");
-    of.className = "hidden";
-    of.textContent = ` the inspection of ${r.url}`;
-    end.append("End", of);
-    end.addEventListener("click", () => endIt(r, end));
-    const last = cell("act");
-    last.append(end);
-    tr.append(th, cell("client", "Client"), cell("n inspector", "Inspector"), cell("step"), cell("n age", "Age"), cell("n cpu", "CPU"), cell("n held", "Held"), last);
+    tr.append(th, cell("client", "Client"), cell("n inspector", "Inspector"), cell("step"), cell("n age", "Age"), cell("n cpu", "CPU"), cell("n held", "Held"));
     return tr;
   }
   function fill(tr, r) {
     const set = (name, text) => { const td = tr.querySelector(`.${name}`); if (td.textContent !== text) td.textContent = text; };
     set("client", r.label || r.client);
     set("inspector", r.alone ? `${r.inspector}, alone` : r.inspector);
-    set("step", r.found > 0 ? `${r.step} ${r.done}/${r.found}` : r.step);
+    const step = words[r.step] ?? r.step;
+    set("step", r.found > 0 ? `${step}, ${r.done} of ${r.found}` : step);
     set("age", duration(r.age_s));
     set("cpu", `${r.cpu_ms} ms`);
     set("held", bytes(r.held_bytes));
     tr.classList.toggle("hot", r.cpu_ms >= 500);
   }
-  // place orders the rows. What is pointed at, or has the focus, does not move away.
+  // place orders the rows. While the pointer moves over them, or a link has the focus, none
+  // moves or goes: it would be another one that is clicked.
+  let pointed = 0;
+  body.addEventListener("pointermove", () => { pointed = performance.now(); });
+  const words = { fetching: "fetch the page", discovering: "find its assets", weighing: "fetch the assets", reporting: "report", waiting: "wait" };
   function place(now) {
     const compare = (a, b) => { const x = a[by], y = b[by], c = typeof x === "number" ? x - y : String(x).localeCompare(String(y)); return (down ? -c : c) || b.age_s - a.age_s; };
-    const held = !now && (body.matches(":hover") || body.contains(document.activeElement));
+    const held = !now && (performance.now() - pointed < 2000 || body.contains(document.activeElement));
     const have = new Map([...body.children].map((tr) => [tr.dataset.request, tr]));
-    for (const [id, tr] of have) if (!rows.some((r) => r.request === id)) { tr.remove(); have.delete(id); }
+    for (const [id, tr] of have) {
+      const gone = !rows.some((r) => r.request === id);
+      tr.classList.toggle("old", gone);
+      if (gone && !held) { tr.remove(); have.delete(id); }
+    }
     const sorted = [...rows].sort(compare);
     sorted.forEach((r) => {
       let tr = have.get(r.request);
@@ -169,40 +173,41 @@
       fill(tr, r);
     });
     if (!held) sorted.forEach((r, i) => { const tr = have.get(r.request); if (body.children[i] !== tr) body.insertBefore(tr, body.children[i]); });
-    document.getElementById("no-rows").hidden = rows.length > 0;
-    table.hidden = rows.length === 0;
+    document.getElementById("no-rows").hidden = body.children.length > 0;
+    table.hidden = body.children.length === 0;
   }
-  async function endIt(r, button) {
-    button.disabled = true;
-    let text = `The inspection of ${r.url} is ended.`;
-    try {
-      const answer = await fetch(`${url}/${encodeURIComponent(r.request)}/end`, { method: "POST" });
-      if (!answer.ok) text = `Not ended: ${(await answer.json()).detail}`;
-    } catch { text = "Not ended: Libra does not respond."; }
-    button.disabled = false;
-    state.textContent = text;
-  }
-
   // ---- asking
-  function stands(text) { if (failedSince === null) { failedSince = new Date(); } state.textContent = `${text} since ${failedSince.toLocaleTimeString()}: the charts stand still.`; }
-  async function ask() {
+  const say = (text) => { if (state.textContent !== text) state.textContent = text; };
+  function stands(text) {
+    failedSince ??= new Date();
+    say(`${text} since ${failedSince.toLocaleTimeString()}: the charts stand still.`);
+  }
+  async function read() {
     const cut = new AbortController(), limit = setTimeout(() => cut.abort(), 4000);
     try {
       const answer = await fetch(`${url}?from=${next}`, { signal: cut.signal });
-      if (!answer.ok) return stands(`Libra answers ${answer.status}`);
-      const doc = await answer.json();
-      if (shape && doc.since !== shape.since) samples = []; // it has restarted, or rested
-      shape = doc;
-      shift = Date.now() - Date.parse(doc.now);
-      next = doc.next;
-      samples = samples.concat(doc.samples).filter((s) => s.number * doc.every_ms > Date.parse(doc.now) - span - 2000);
-      rows = doc.running;
-      document.getElementById("running-count").textContent = doc.running_count > rows.length ? `${rows.length} of ${doc.running_count}` : rows.length ? String(rows.length) : "";
-      if (failedSince !== null || live.hidden) { failedSince = null; state.textContent = ""; }
-      live.hidden = false;
-      figures();
-      place(false);
-    } catch { stands("Libra does not respond"); } finally { clearTimeout(limit); }
+      if (!answer.ok) stands(`Libra answers ${answer.status}`);
+      return answer.ok ? await answer.json() : null;
+    } catch {
+      stands("Libra does not respond");
+      return null;
+    } finally { clearTimeout(limit); }
+  }
+  async function ask() {
+    const doc = await read();
+    if (!doc) return;
+    if (shape && doc.since !== shape.since || doc.next < next) samples = []; // it has restarted or rested, or the clock was set
+    shape = doc;
+    shift = Date.now() - Date.parse(doc.now);
+    next = doc.next;
+    samples = samples.concat(doc.samples).filter((s) => s.number * doc.every_ms > Date.parse(doc.now) - span - 3000);
+    rows = doc.running;
+    document.getElementById("running-count").textContent = doc.running_count > rows.length ? `${rows.length} of ${doc.running_count}` : rows.length ? String(rows.length) : "";
+    failedSince = null;
+    say(samples.length ? "" : "Waiting for the first figures.");
+    live.hidden = false;
+    figures();
+    place(false);
   }
   let asking = false;
   setInterval(async () => { if (asking || document.hidden) return; asking = true; await ask(); asking = false; }, askEvery);
