@@ -4,13 +4,17 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"libra/cmd/internal/wire"
+	"libra/pkg/component"
 	"libra/pkg/daemon"
 	"libra/pkg/event"
 	"libra/pkg/recorder"
+	"libra/pkg/store"
 )
 
 type settings struct {
@@ -23,12 +27,14 @@ type settings struct {
 
 func main() {
 	var s settings
+	level, least := store.Schema()
 	os.Exit(daemon.Main(daemon.Program{
 		Name: "libra-recorder", Usage: "stores every report, alarm, note and watch, and the board, in SQLite",
 		Settings: append(append(s.line.Settings(), s.trace.Setting()),
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to write, in a folder of its own", Vital: true, Into: s.database},
 			daemon.Setting{Name: "prune-at", Default: "80", Usage: "`per cent` of the disk in use from which the oldest reports are removed from the history; 0 keeps them all", Instead: "0", Effect: "0: nothing is removed", Into: daemon.Count(&s.pruneAt, 0, 100)}),
-		Run: s.run,
+		Schema: &component.Schema{Level: level, Least: least},
+		Run:    s.run,
 	}))
 }
 
@@ -66,5 +72,9 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		Notes: p.Liveness.Loop("notes"), Board: p.Liveness.Loop("board"), Watches: p.Liveness.Loop("watches"),
 	}
 	p.Ready("recording into " + s.cfg.Path)
-	return r.Run(ctx, loops)
+	err = r.Run(ctx, loops)
+	if errors.Is(err, store.ErrSchema) { // a restart cannot mend it
+		return fmt.Errorf("%w: %w", daemon.ErrConfig, err)
+	}
+	return err
 }

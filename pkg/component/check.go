@@ -7,6 +7,17 @@ type Check struct {
 	Component string       `json:"component"`
 	Version   string       `json:"version"`
 	Faults    []CheckFault `json:"faults"` // never null
+	// Schema is of the component that writes the history; nil of the others.
+	Schema *Schema `json:"schema,omitempty"`
+}
+
+// Schema says which databases a program can use.
+type Schema struct {
+	// Level is the number of migrations that the program knows. A database gets to it when
+	// the program opens it.
+	Level int `json:"level"`
+	// Least is the level of the oldest programs that can use a database of this level.
+	Least int `json:"least"`
 }
 
 // CheckFault is a fault of a component's configuration.

@@ -62,6 +62,17 @@ func Required() []Component {
 	return slices.DeleteFunc(All(), func(c Component) bool { return c.Optional })
 }
 
+// UpgradeOrder returns the registry in the order in which an upgrade restarts it; see
+// docs/operations.md#upgrades. What consumes messages is restarted before what publishes
+// them, and what harms nobody if it fails before what does.
+func UpgradeOrder() (order []Component) {
+	for _, name := range []string{Recorder, Notifier, Watchdog, Inspector, Web, Bus} {
+		c, _ := Find(name) // a test compares the list with All
+		order = append(order, c)
+	}
+	return order
+}
+
 // Find returns the component of that name.
 func Find(name string) (Component, bool) {
 	for _, c := range All() {

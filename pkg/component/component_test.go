@@ -2,6 +2,8 @@ package component_test
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,6 +43,15 @@ func TestUnits(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"libra-a", "libra-b@1", "libra-b@2"}, append(one.Units(), many.Units()...)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUpgradeOrderHasEveryComponentOnce(t *testing.T) {
+	byName := func(list []component.Component) []component.Component {
+		return slices.SortedFunc(slices.Values(list), func(a, b component.Component) int { return strings.Compare(a.Name, b.Name) })
+	}
+	if diff := cmp.Diff(byName(component.All()), byName(component.UpgradeOrder())); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -35,7 +35,7 @@ func (p Program) printCheck(stdout, stderr io.Writer, log *slog.Logger, faults [
 
 // writeCheck writes the result of --check for programs.
 func (p Program) writeCheck(stdout io.Writer, faults []error) {
-	c := component.Check{Component: p.Name, Version: Version, Faults: []component.CheckFault{}}
+	c := component.Check{Component: p.Name, Version: Version, Faults: []component.CheckFault{}, Schema: p.Schema}
 	for _, err := range faults {
 		fault := component.CheckFault{Text: oneLine(err.Error()), Tolerable: isTolerable(err)}
 		fault.ReloadOnly = !fault.Tolerable && errors.As(err, new(examined))

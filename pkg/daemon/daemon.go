@@ -29,6 +29,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"libra/pkg/component"
 )
 
 // Version is set by the build (-ldflags -X); SemVer, as the bus wants it.
@@ -49,6 +51,8 @@ type Program struct {
 	// would survive, such as a file of which there is an earlier good copy. May
 	// be nil.
 	Examine func() []error
+	// Schema of the history, of the program that writes it; nil of the others.
+	Schema *component.Schema
 	// Run does the work until ctx ends. It returns when all of its
 	// goroutines have.
 	Run func(ctx context.Context, p *Process) error

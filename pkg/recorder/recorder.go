@@ -57,6 +57,7 @@ type Recorder struct {
 	failing map[string]bool // under mu; the loops whose last attempt failed, by stream
 
 	openStore func(context.Context, string) (*store.Writer, error)
+	unusable  chan error // ends Run: the database is of a later version of Libra
 
 	losses losses
 
@@ -72,7 +73,7 @@ type Recorder struct {
 // New makes a recorder that reports its state to status.
 func New(cfg Config, conn *bus.Conn, log *slog.Logger, status func(string)) *Recorder {
 	return &Recorder{
-		cfg: cfg, conn: conn, log: log, status: status, turn: make(chan struct{}, 1), failing: map[string]bool{}, openStore: store.Open,
+		cfg: cfg, conn: conn, log: log, status: status, turn: make(chan struct{}, 1), failing: map[string]bool{}, openStore: store.Open, unusable: make(chan error, 1),
 		losses: losses{known: map[string]event.Position{}, found: make(chan struct{}, 1)},
 	}
 }
@@ -112,7 +113,8 @@ func (r *Recorder) Reasons() (list []libra.Reason) {
 // nil.
 type Loops struct{ Reports, Alarms, Notes, Board, Watches bus.Loop }
 
-// Run records until ctx ends.
+// Run records until ctx ends. It returns store.ErrSchema where the database is of a later
+// version of Libra.
 func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -157,9 +159,15 @@ func (r *Recorder) Run(ctx context.Context, loops Loops) error {
 	for _, stream := range record {
 		go func() { ends <- stream() }()
 	}
-	err := <-ends
+	var err error
+	running := len(record)
+	select {
+	case err = <-ends:
+		running--
+	case err = <-r.unusable:
+	}
 	cancel()
-	for range record[1:] {
+	for range running {
 		if other := <-ends; !errors.Is(other, context.Canceled) {
 			err = errors.Join(err, other)
 		}
@@ -260,6 +268,11 @@ func (r *Recorder) write(ctx context.Context, stream string, supervised bus.Loop
 	switch {
 	case errors.Is(err, bus.ErrRewind), errors.Is(err, errOpening):
 		return err
+	case errors.Is(err, store.ErrSchema):
+		select {
+		case r.unusable <- err:
+		default: // another loop has said so
+		}
 	case errors.Is(err, store.ErrDamaged):
 		err = errors.Join(err, r.setAside(ctx, err))
 	case errors.Is(err, store.ErrReadOnly):

@@ -359,3 +359,30 @@ func TestWipedBus(t *testing.T) {
 		return err == nil && got.Request.ID == "failed"
 	})
 }
+
+// A database of a later version of Libra ends the recorder, which would not be able to
+// write to it after a restart either, and stays as it is.
+func TestDatabaseOfALaterVersion(t *testing.T) {
+	t.Parallel()
+	b := bustest.Start(t)
+	path := filepath.Join(t.TempDir(), "libra.db")
+	db, err := sql.Open("sqlite3", path)
+	if err == nil {
+		_, err = db.Exec("CREATE TABLE later (id TEXT); PRAGMA user_version = 99")
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := recorder.New(recorder.Config{Path: path}, b.Connect("recorder"), b.Log(), func(string) {})
+	if err := r.Run(t.Context(), recorder.Loops{}); !errors.Is(err, store.ErrSchema) {
+		t.Errorf("it ends with %v", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after[100:], before[100:]) { // the header says that it is in WAL mode
+		t.Errorf("the database was changed: %v", err)
+	}
+}

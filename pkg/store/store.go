@@ -16,13 +16,11 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -31,9 +29,6 @@ import (
 
 	"libra/pkg/libra"
 )
-
-//go:embed migration/*.sql
-var migrations embed.FS
 
 // timeFormat sorts as text.
 const timeFormat = "2006-01-02T15:04:05.000000000Z"
@@ -54,8 +49,13 @@ type Writer struct {
 
 // Open opens or creates the database at path, reads all of it once to check it,
 // and migrates its schema. It returns ErrDamaged if the file is not sound and
-// can be set aside, libra.ErrUnavailable or libra.ErrFull if it cannot be used.
+// can be set aside, ErrSchema if it is of a later program, libra.ErrUnavailable or
+// libra.ErrFull if it cannot be used.
 func Open(ctx context.Context, path string) (*Writer, error) {
+	return openWith(ctx, path, migrations)
+}
+
+func openWith(ctx context.Context, path string, files fs.FS) (*Writer, error) {
 	if err := writable(path); err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func Open(ctx context.Context, path string) (*Writer, error) {
 	}
 	db.SetMaxOpenConns(1)
 	w := &Writer{db: db, path: path}
-	if err := w.prepare(ctx); err != nil {
+	if err := w.prepare(ctx, files); err != nil {
 		return nil, errors.Join(explain(path, err), db.Close())
 	}
 	if w.file, err = os.Stat(path); err != nil {
@@ -105,7 +105,7 @@ func open(path string, params url.Values) (*sql.DB, error) {
 	return db, nil
 }
 
-func (w *Writer) prepare(ctx context.Context) error {
+func (w *Writer) prepare(ctx context.Context, files fs.FS) error {
 	conn, err := w.db.Conn(ctx)
 	if err != nil {
 		return err
@@ -122,41 +122,7 @@ func (w *Writer) prepare(ctx context.Context) error {
 	if err := quickCheck(ctx, conn); err != nil {
 		return err
 	}
-	return migrate(ctx, conn)
-}
-
-// migrate applies the migrations that the database lacks, each in a transaction
-// of its own.
-func migrate(ctx context.Context, conn *sql.Conn) error {
-	files, err := fs.Glob(migrations, "migration/*.sql") // in order of their numbers
-	if err != nil {
-		return err
-	}
-	var version int
-	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
-	if version > len(files) {
-		return fmt.Errorf("schema version %d is newer than version %d of this program: install the newer Libra again, or move the file away", version, len(files))
-	}
-	for ; version < len(files); version++ {
-		text, err := migrations.ReadFile(files[version])
-		if err != nil {
-			return err
-		}
-		tx, err := conn.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, string(text)+fmt.Sprintf("\nPRAGMA user_version = %d;", version+1))
-		if err == nil {
-			err = tx.Commit()
-		}
-		if err != nil {
-			return errors.Join(fmt.Errorf("migrate to %s: %w", filepath.Base(files[version]), err), tx.Rollback())
-		}
-	}
-	return nil
+	return migrate(ctx, conn, files)
 }
 
 // explain adds the path and, where SQLite's own message is unspecific, what to
@@ -168,6 +134,8 @@ func explain(path string, err error) error {
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return libra.ErrNotFound
+	case errors.Is(err, ErrSchema):
+		return fmt.Errorf("database %q: %w", path, err)
 	case damaged(err):
 		return fmt.Errorf("%w: database %q: %w", ErrDamaged, path, err)
 	case !errors.As(err, &se):

@@ -1,3 +1,4 @@
+-- earlier programs: work
 -- What people wrote on the board.
 CREATE TABLE board (
 	id    TEXT PRIMARY KEY,
