@@ -4,10 +4,11 @@ GO ?= go
 VERSION := $(shell git describe --tags --match 'v*' 2>/dev/null | sed 's/^v//')
 # Relocations of position-independent programs are packed: 9 MB less memory of all components.
 LDFLAGS := -linkmode=external -extldflags=-Wl,-z,pack-relative-relocs -s -w -X libra/pkg/daemon.Version=$(or $(VERSION),0.1.0) -X libra/pkg/cli.Version=$(or $(VERSION),0.1.0)
+BIN := build/bin
 PROGRAMS := $(notdir $(wildcard cmd/libra*))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check bench faults soak load accuracy hostile fuzz install uninstall clean
+.PHONY: help setup build release run test check bench faults soak load accuracy hostile fuzz install uninstall clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,8 +17,11 @@ setup: ## install the Debian packages that the targets below need (root)
 	@scripts/setup
 
 build: ## compile the programs into build/bin
-	@mkdir -p build/bin
-	$(GO) build -buildmode=pie -trimpath -ldflags '$(LDFLAGS)' -o build/bin/ $(PROGRAMS:%=./cmd/%)
+	@mkdir -p $(BIN)
+	$(GO) build -buildmode=pie -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(PROGRAMS:%=./cmd/%)
+
+release: build ## pack a release, which libra upgrade and scripts/deploy take
+	@scripts/release
 
 run: ## set up, start the appliance, inspect a real page
 	@scripts/setup

@@ -26,6 +26,8 @@ var rules = map[string][]string{
 	"statefile": {},
 	"notes":     {"libra"},
 	"component": {},
+	"release":   {"component", "statefile"},
+	"upgrade":   {"libra", "component", "release"},
 	"fault":     {"weburl"},
 	"meter":     {},
 	"pressure":  {},
@@ -34,12 +36,12 @@ var rules = map[string][]string{
 	"store":     {"libra", "event", "statefile"},
 	"daemon":    {"libra", "event", "configs", "component"},
 	"broker":    {"libra", "event", "statefile", "component"},
-	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules"},
+	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules", "release", "upgrade"},
 	"rules":     {"libra", "statefile"},
 	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter", "trace"},
 	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter", "pressure", "trace"},
 	"recorder":  {"libra", "event", "bus", "store", "meter", "trace"},
-	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "meter", "pressure", "trace"},
+	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "meter", "pressure", "release", "trace"},
 	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes", "meter", "trace"},
 }
 

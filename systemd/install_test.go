@@ -12,11 +12,12 @@ import (
 	"testing"
 
 	"libra/pkg/component"
+	"libra/pkg/release"
 )
 
-// install copies every program and unit, keeps edited settings, and removes the
-// files that an earlier version installed under other names; uninstall leaves only
-// the settings.
+// install makes a release of every program and unit the current one, keeps edited settings,
+// and removes the files that an earlier version installed under other names; it can be
+// repeated. uninstall leaves only the settings.
 func TestInstallAndUninstall(t *testing.T) {
 	root := t.TempDir()
 	const settings = "/etc/libra/libra.env"
@@ -39,6 +40,18 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 	exists := func(file string) bool { _, err := os.Stat(root + file); return err == nil }
 
+	if err := os.MkdirAll(root+"/opt/libra/bin", 0o755); err != nil { // of an earlier version
+		t.Fatal(err)
+	}
+	run("install")
+	installed := release.Layout{Root: root + "/opt/libra"}
+	version, err := installed.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := installed.Unpack(installed.Dir(version)); got != version || err != nil {
+		t.Errorf("the installed release %s: %q, %v", version, got, err)
+	}
 	run("install")
 	for _, c := range component.All() {
 		for _, file := range []string{"/opt/libra/bin/" + c.Name, "/etc/systemd/system/" + c.UnitFile()} {

@@ -187,12 +187,13 @@ func TestTargetStartsTheRequiredComponents(t *testing.T) {
 	}
 }
 
-// The Makefile builds what is in cmd/, and scripts/install and uninstall take
+// The Makefile builds what is in cmd/, and scripts/release, install and uninstall take
 // programs and units by pattern: no list of components is there to be forgotten.
 func TestScriptsTakeComponentsByPattern(t *testing.T) {
 	for file, patterns := range map[string][]string{
 		"../Makefile":          {"PROGRAMS := $(notdir $(wildcard cmd/libra*))\n"},
-		"../scripts/install":   {"install build/bin/* ", "install -m 644 systemd/*.service systemd/*.socket systemd/*.target ", "systemd/sysusers.conf "},
+		"../scripts/release":   {`install "$bin"/* `, "install -m 644 systemd/*.service systemd/*.socket systemd/*.target ", "systemd/sysusers.conf "},
+		"../scripts/install":   {"scripts/release ", `cp -r "$opt"/current/units/. `, "systemd/sysusers.conf "},
 		"../scripts/uninstall": {"rm -rf \"$root\"/opt/libra ", "libra{.target,-*.service,-web.socket,-.service.d}"},
 	} {
 		text := readText(t, file)

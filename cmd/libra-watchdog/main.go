@@ -11,6 +11,7 @@ import (
 
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
+	"libra/pkg/release"
 	"libra/pkg/store"
 	"libra/pkg/watchdog"
 	"libra/pkg/watchdog/journal"
@@ -62,6 +63,7 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 	p.Cleanup("history", func(context.Context) error { return history.Close() })
 	s.cfg.WebURL = strings.TrimRight(s.server, "/") + "/up"
 	s.cfg.Database = s.database
+	s.cfg.UpgradeRecord = release.RecordFile(release.Root)
 	s.cfg.Folder = filepath.Dir(s.database)
 	s.cfg.Expect = watchdog.Expected(s.inspectors)
 	systemd := &units.Systemd{}

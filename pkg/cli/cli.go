@@ -126,6 +126,8 @@ budget, not healthy or a page in error, 2 failed or bad input, 130 interrupted.`
 			r.backupCommand(),
 			r.restoreCommand(),
 			r.doctorCommand(),
+			r.upgradeCommand(),
+			r.rollbackCommand(),
 			r.completionCommand(),
 			helpCommand(),
 		},

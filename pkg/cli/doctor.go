@@ -18,13 +18,14 @@ import (
 	"libra/configs"
 	"libra/pkg/component"
 	"libra/pkg/libra"
+	"libra/pkg/release"
 	"libra/pkg/store"
 )
 
 func (r *runner) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "check this machine's Libra: settings, stores, owners, space, clock, units",
+		Usage: "check this machine's Libra: settings, stores, owners, space, clock, last upgrade, units",
 		Description: `   libra doctor
    scripts/appliance shell /opt/libra/bin/libra doctor
 
@@ -92,7 +93,7 @@ func (r *runner) doctor(c *cli.Context) error {
 		findings = append(findings, seeBus(bus, space)...)
 	}
 	findings = append(findings, seeNotifications(settings, server)...)
-	findings = append(findings, slices.Concat(seeHistory(c.Context, database), seeClock(database), seeUnits(c.Context), seeUp(c.Context, server))...)
+	findings = append(findings, slices.Concat(seeHistory(c.Context, database), seeClock(database), seeUpgrade(release.Root), seeUnits(c.Context), seeUp(c.Context, server))...)
 	ill := slices.ContainsFunc(findings, func(f finding) bool { return f.Remedy != "" && !f.Warning })
 	if c.Bool("json") {
 		err = writeJSON(r.out, findings)

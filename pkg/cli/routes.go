@@ -40,6 +40,7 @@ func routedKinds(target string) (list []routedKind) {
 	add("behind", "behind", "libra-recorder", libra.ScopeComponent, libra.Major)
 	add("lost", "lost", "libra-recorder", libra.ScopeComponent, libra.Major)
 	add("history", "history", "history", libra.ScopeComponent, libra.Minor)
+	add("upgrade", "upgrade", "libra upgrade", libra.ScopeComponent, libra.Major)
 	add("disk", "disk", "/var/lib/libra", libra.ScopeHost, rising...)
 	add("memory", "memory", "memory", libra.ScopeHost, rising...)
 	add("queue", "queue", "libra-inspector", libra.ScopeComponent, rising...)

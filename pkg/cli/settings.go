@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"libra/configs"
 	"libra/pkg/component"
@@ -82,12 +83,7 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 		}
 		folder = filepath.Dir(self)
 	}
-	var given []string // what is wrong with the file itself stands among the findings on it
-	for _, l := range allSettings(file) {
-		if !noSetting(l.name) {
-			given = append(given, l.name+"="+l.value)
-		}
-	}
+	given := givenSettings(file)
 	asked, reported := 0, map[string]bool{}
 	for _, c := range component.All() {
 		program := filepath.Join(folder, c.Name)
@@ -112,17 +108,21 @@ func seePrograms(ctx context.Context, folder, file string) (list []finding) {
 	return []finding{fine("programs", "%s these settings", libra.Plural(asked, "program accepts", "programs accept"))}
 }
 
+// givenSettings are those of the file, NAME=VALUE; what is wrong with the file itself stands
+// among the findings on it.
+func givenSettings(file string) (given []string) {
+	for _, l := range allSettings(file) {
+		if !noSetting(l.name) {
+			given = append(given, l.name+"="+l.value)
+		}
+	}
+	return given
+}
+
 // checkFaults are the faults that a program finds in its configuration. A program
 // of another version may not know --check --json: that is a problem.
 func checkFaults(ctx context.Context, c component.Component, program string, settings []string) (faults []string, problem *finding) {
-	stdout, stderr, err := check(ctx, program, settings, unitUser(c))
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) { // it lies where that user cannot reach it
-		stdout, stderr, err = check(ctx, program, settings, nil)
-	}
-	var result component.Check
-	if json.Unmarshal(stdout, &result) != nil || result.Component != c.Name {
-		return nil, noResult(program, stderr, err)
-	}
+	result, problem := checkOf(ctx, c, program, settings)
 	for _, fault := range result.Faults { // also of one that starts in spite of them
 		text := fault.Text
 		switch {
@@ -133,7 +133,19 @@ func checkFaults(ctx context.Context, c component.Component, program string, set
 		}
 		faults = append(faults, text)
 	}
-	return faults, nil
+	return faults, problem
+}
+
+// checkOf is what a program prints of its configuration.
+func checkOf(ctx context.Context, c component.Component, program string, settings []string) (result component.Check, problem *finding) {
+	stdout, stderr, err := check(ctx, program, settings, unitUser(c))
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) { // it lies where that user cannot reach it
+		stdout, stderr, err = check(ctx, program, settings, nil)
+	}
+	if json.Unmarshal(stdout, &result) != nil || result.Component != c.Name {
+		return component.Check{}, noResult(program, stderr, err)
+	}
+	return result, nil
 }
 
 // noResult is the finding that a program has not printed what it was asked for.
@@ -149,8 +161,13 @@ func noResult(program string, stderr []byte, err error) *finding {
 	return &f
 }
 
+// checkTime is how long a program's --check may take.
+const checkTime = 10 * time.Second
+
 // check runs a program's --check as the user of its unit.
 func check(ctx context.Context, program string, settings []string, as *syscall.Credential) (stdout, stderr []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "--check", "--json")
 	// Only what a unit would get: this shell's own settings are not its own.
 	own := slices.DeleteFunc(os.Environ(), func(pair string) bool {
@@ -162,6 +179,7 @@ func check(ctx context.Context, program string, settings []string, as *syscall.C
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.WaitDelay = time.Second
 	err = cmd.Run()
 	return out.Bytes(), errs.Bytes(), err
 }

@@ -41,6 +41,7 @@ var evidences = map[string]string{
 	"restarts":         "systemd restarted it 5 times within 10 min, limit 5",
 	"settings":         `libra-watchdog: invalid LIBRA_INSPECTORS "many": must be a whole number from 1 to 1000; 2 is in effect`,
 	"sqlite":           "/var/lib/libra/history/libra.db: permission denied",
+	"upgrade":          "libra-notifier.service: it does not start (exit-code): panic: nil pointer; 3 May 2026, 22:09:50 UTC, an alarm for 24 h or until an upgrade succeeds",
 	"web":              "GET http://127.0.0.1:8080/up answered 500 Internal Server Error, 200 wanted",
 }
 

@@ -93,6 +93,10 @@ var meanings = map[string]meaning{
 		"Nobody now. Reports older than those of the bus may be missing from the history.",
 		"journalctl -u libra-recorder -g 'database (is|was)'", "Raised",
 	},
+	"upgrade": {
+		"Nobody if it was rolled back: the version before works, without what the new one brings. Otherwise perhaps all.",
+		"libra status: does everything work? Then libra upgrade --list", "Raised",
+	},
 	"quarantine": {
 		"Readers of this page's report: the last good one, if there is one, gets old. Other pages are not affected.",
 		"libra release TARGET requests one more inspection", "Quarantined",

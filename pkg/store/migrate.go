@@ -59,19 +59,34 @@ func schemaOf(files fs.FS) (s schema, err error) {
 	return s, nil
 }
 
-// Level is the number of migrations that the database at path has; 0 of a new one.
-func (r *Reader) Level(ctx context.Context) (level int, err error) {
-	rows, done, err := r.query(ctx, `PRAGMA user_version`)
-	if err != nil {
-		return 0, explain(r.path, err)
+// Level is the number of migrations that the database at path has, 0 of a new one, and the
+// level of the oldest programs that can use it.
+func (r *Reader) Level(ctx context.Context) (level, least int, err error) {
+	db, err := r.current()
+	if err == nil {
+		level, least, err = levelOf(ctx, db)
 	}
-	defer done()
-	for rows.Next() {
-		if err := rows.Scan(&level); err != nil {
-			return 0, explain(r.path, err)
-		}
+	return level, least, explain(r.path, err)
+}
+
+// querier is a database, or one connection to it.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func levelOf(ctx context.Context, db querier) (level, least int, err error) {
+	var marked bool
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&level); err != nil {
+		return 0, 0, err
 	}
-	return level, explain(r.path, rows.Err())
+	if err := db.QueryRowContext(ctx, `SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'compatible'`).Scan(&marked); err != nil {
+		return 0, 0, err
+	}
+	if !marked {
+		return level, level, nil
+	}
+	err = db.QueryRowContext(ctx, `SELECT least FROM compatible`).Scan(&least)
+	return level, least, err
 }
 
 // migrate applies the migrations that the database lacks, each in a transaction of its
@@ -81,12 +96,12 @@ func migrate(ctx context.Context, conn *sql.Conn, files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	var level int
-	if err := conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&level); err != nil {
+	level, least, err := levelOf(ctx, conn)
+	if err != nil {
 		return err
 	}
-	if level > known.level {
-		return usable(ctx, conn, known, level)
+	if level > known.level && known.level < least {
+		return fmt.Errorf("%w: level %d, which programs from level %d on can use, and this one has %d: install that version again (libra upgrade), or put an earlier backup back (libra restore --force)", ErrSchema, level, least, known.level)
 	}
 	names, err := fs.Glob(files, "migration/*.sql")
 	if err != nil {
@@ -124,22 +139,4 @@ INSERT INTO compatible VALUES (%d);`, least)
 		return errors.Join(err, tx.Rollback())
 	}
 	return nil
-}
-
-// usable returns ErrSchema unless this program can use a database of a later level.
-func usable(ctx context.Context, conn *sql.Conn, known schema, level int) error {
-	var marked bool
-	if err := conn.QueryRowContext(ctx, `SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'compatible'`).Scan(&marked); err != nil {
-		return err
-	}
-	least := level
-	if marked {
-		if err := conn.QueryRowContext(ctx, `SELECT least FROM compatible`).Scan(&least); err != nil {
-			return err
-		}
-	}
-	if known.level >= least {
-		return nil
-	}
-	return fmt.Errorf("%w: level %d, which programs from level %d on can use, and this one has %d: install that version again (libra upgrade), or put an earlier backup back (libra restore --force)", ErrSchema, level, least, known.level)
 }

@@ -58,8 +58,8 @@ func TestEarlierProgramUsesALaterDatabase(t *testing.T) {
 	r := store.NewReader(path)
 	defer r.Close()
 	level, least := store.Schema()
-	if got, err := r.Level(t.Context()); got != level+2 || err != nil {
-		t.Errorf("level %d, %v; want %d", got, err, level+2)
+	if got, oldest, err := r.Level(t.Context()); got != level+2 || oldest != least || err != nil {
+		t.Errorf("level %d, for programs from %d on, %v; want %d, %d", got, oldest, err, level+2, least)
 	}
 	if got, oldest, err := store.SchemaOf(files); got != level+2 || oldest != least || err != nil {
 		t.Errorf("the later program has level %d, for programs from %d on, %v", got, oldest, err)

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files again")
 // pkg/notifier renders the messages about them from it.
 func TestCatalogue(t *testing.T) {
 	w := watchdog.New(watchdog.Config{
-		Database: "/var/lib/libra/history/libra.db", Folder: "/var/lib/libra", Hostname: "box",
+		Database: "/var/lib/libra/history/libra.db", UpgradeRecord: "/opt/libra/upgrade.json", Folder: "/var/lib/libra", Hostname: "box",
 		Expect: []watchdog.Target{{Component: "libra-bus"}, {Component: "libra-web"}, {Component: "libra-inspector", Instance: "1"}, {Component: "libra-recorder"}, {Component: "libra-notifier"}},
 	}, watchdog.Deps{SQLite: &fakeTarget{}, Log: slog.New(slog.DiscardHandler)})
 	var list []libra.Alarm

@@ -39,6 +39,9 @@ func (w *Watchdog) allProbes() []*probe {
 	if cfg.Database != "" {
 		probes = append(probes, w.historyProbe())
 	}
+	if cfg.UpgradeRecord != "" {
+		probes = append(probes, w.upgradeProbe())
+	}
 	probes = append(probes, w.queueProbe())
 	for _, t := range cfg.Expect {
 		probes = append(probes, w.beatProbe(t), w.restartProbe(t))

@@ -40,6 +40,10 @@ type Config struct {
 	// Database is the recorder's file, beside which damaged ones are set aside. ""
 	// is off.
 	Database string
+	// UpgradeRecord is the file with the record of the last upgrade. "" is off.
+	UpgradeRecord string
+	// UpgradeFailed is for how long an upgrade that went back is an alarm: 24 h.
+	UpgradeFailed time.Duration
 	// Aside is for how long a damaged file there is an alarm: 7 days.
 	Aside time.Duration
 	// MemoryUsed is how much of the host's memory may be in use, in per cent, where
@@ -98,6 +102,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.Folder, "/var/lib/libra")
 	fill(&c.NotifierSocket, "/run/libra-notifier/alarm.sock")
 	fill(&c.Aside, 7*24*time.Hour)
+	fill(&c.UpgradeFailed, 24*time.Hour)
 	fill(&c.HeartbeatEvery, 30*time.Second)
 	fill(&c.PageTimeout, time.Minute)
 	fill(&c.MemoryUsed, rules.Percent{Minor: 90, Major: 95, Critical: 98})

@@ -17,7 +17,7 @@ func TestRunbookHasEveryAlarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alarms := watchdog.New(watchdog.Config{Database: "/var/lib/libra/history/libra.db"}, watchdog.Deps{SQLite: &fakeTarget{}, Log: slog.Default()}).Alarms()
+	alarms := watchdog.New(watchdog.Config{Database: "/var/lib/libra/history/libra.db", UpgradeRecord: "/opt/libra/upgrade.json"}, watchdog.Deps{SQLite: &fakeTarget{}, Log: slog.Default()}).Alarms()
 	if len(alarms) < 20 {
 		t.Errorf("only %d alarms", len(alarms))
 	}
