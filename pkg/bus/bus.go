@@ -27,8 +27,8 @@ import (
 	"libra/pkg/meter"
 )
 
-// callTime is how long one call to the bus may take. A request in progress does
-// not fail earlier when the connection breaks.
+// callTime is how long one call to the bus may take. A call in progress does not fail
+// earlier when the connection breaks, unless it is about a message to be stored.
 const callTime = time.Second
 
 // Config says which bus to connect to, in which role.
@@ -57,6 +57,7 @@ type Conn struct {
 	js       jetstream.JetStream
 	log      *slog.Logger
 	outage   outage
+	inFlight inFlight
 	refusals refusals
 	streams  sync.Map // handles by name: a look-up costs more than most calls
 	rounds   rounds
@@ -89,6 +90,7 @@ func Connect(cfg Config) (*Conn, error) {
 		nats.ConnectHandler(func(nc *nats.Conn) { c.outage.end(); c.log.Info("bus connected", "url", nc.ConnectedUrl()) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) { c.outage.end(); c.log.Info("bus reconnected", "url", nc.ConnectedUrl()) }),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			c.inFlight.lost()
 			if !nc.IsClosed() {
 				c.log.Warn("bus connection lost, reconnecting", "url", redacted(cfg.URL), "err", err)
 			}

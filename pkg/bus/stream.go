@@ -187,10 +187,10 @@ func (c *Conn) store(ctx context.Context, subject, id string, data []byte, trace
 	}
 	for attempt := 1; ; attempt++ {
 		try, cancel := context.WithTimeout(ctx, callTime)
-		end := c.publishing.Begin()
+		done, end := c.inFlight.add(cancel), c.publishing.Begin()
 		_, err = c.js.PublishMsg(try, msg, append(opts, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))...)
 		end()
-		cancel()
+		done()
 		if err == nil {
 			c.published.Add(1)
 			return nil

@@ -1,6 +1,9 @@
 package web_test
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -208,5 +211,66 @@ func TestHeartbeatAndEnd(t *testing.T) {
 	}
 	if _, err := http.Get(h.base + "/up"); err == nil {
 		t.Error("it still answers")
+	}
+}
+
+// Asked to stop, it goes on answering for a moment on the connections that clients have, and
+// on new ones, and asks them to send nothing more there: no request meets a connection that
+// is being closed.
+func TestStopDisturbsNoClient(t *testing.T) {
+	t.Parallel()
+	h := newRig(t).start(web.Config{Linger: 2 * time.Second}).ready()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	ask := func() (*http.Response, error) {
+		if _, err := io.WriteString(conn, "GET /up HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			return nil, err
+		}
+		res, err := http.ReadResponse(answers, nil)
+		if err == nil {
+			_, err = io.Copy(io.Discard, res.Body)
+		}
+		return res, err
+	}
+	if res, err := ask(); err != nil || res.StatusCode != 200 || res.Close {
+		t.Fatalf("before: %v, %v", res, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- h.stop() }()
+	bustest.Await(t, "the connection to be given up", func() bool {
+		res, err := ask()
+		if err != nil || res.StatusCode != 200 {
+			t.Fatalf("while it stops: %v, %v", res, err)
+		}
+		return res.Close
+	})
+	if got := h.submit("https://example.org/late"); got.code != 202 {
+		t.Errorf("on a new connection: %d %s", got.code, got.body)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+}
+
+// What is to be stored while the bus is restarted waits for it.
+func TestBusRestartRefusesNothing(t *testing.T) {
+	t.Parallel()
+	h := started(t)
+	h.bus.Down()
+	bustest.Await(t, "web to miss the bus", func() bool { return !strings.HasPrefix(h.get("/up").body, "OK") })
+	answered := make(chan answer, 2)
+	go func() { answered <- h.submit("https://example.org/waits") }()
+	go func() {
+		answered <- h.do("POST", "/api/pages", `{"url":"https://example.org/waits-too","every":"30s"}`, "Content-Type", "application/json")
+	}()
+	h.bus.Up()
+	for range 2 {
+		if got := <-answered; got.code/100 != 2 {
+			t.Errorf("%d %s", got.code, got.body)
+		}
 	}
 }

@@ -120,6 +120,9 @@ func (h *rig) start(cfg web.Config) *rig {
 	if cfg.SubmitPatience == 0 {
 		cfg.SubmitPatience = 8 * time.Second // the machine may be busy with other tests
 	}
+	if cfg.Linger == 0 {
+		cfg.Linger = time.Millisecond // no client is disturbed by the end of a test
+	}
 	for _, c := range component.Required() {
 		if !h.alone {
 			h.beats(beatOf(c.Name))

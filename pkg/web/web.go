@@ -61,6 +61,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"libra/pkg/bus"
@@ -146,7 +147,11 @@ type Config struct {
 	HistoryCheck time.Duration
 	// SampleEvery is how often what /capacity shows is measured; 5 s.
 	SampleEvery time.Duration
-	// Drain is how long answers under way may take once asked to stop; 3 s.
+	// Linger is for how long requests are still answered once asked to stop, each answer with
+	// Connection: close; 700 ms. A client that reuses its connection within that time never
+	// sends a request on one that is being closed. No component is missed sooner.
+	Linger time.Duration
+	// Drain is how long answers under way may take after that; 3 s.
 	Drain time.Duration
 }
 
@@ -175,6 +180,7 @@ func (c Config) withDefaults() Config {
 	or(&c.StepTimeout, 3*time.Second)
 	or(&c.HistoryCheck, 2*time.Second)
 	or(&c.SampleEvery, capacity.Every)
+	or(&c.Linger, 700*time.Millisecond)
 	or(&c.Drain, 3*time.Second)
 	return c
 }
@@ -201,6 +207,7 @@ type Server struct {
 	handler http.Handler
 	cross   *http.CrossOriginProtection
 
+	lingers  atomic.Bool   // Run was asked to end, and answers for Config.Linger
 	stopping chan struct{} // closed when Run begins to end; streams end then
 	gate     sync.RWMutex  // read-locked by every handler; Run ends by locking it
 }
@@ -249,7 +256,8 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Run serves l until ctx ends, and returns when every goroutine of the server
 // has. It serves at once, whatever else is away.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
+	asked := ctx.Done()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	answers, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
@@ -273,8 +281,15 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 
 	var err error
 	select {
-	case <-ctx.Done():
+	case <-asked:
+		s.lingers.Store(true)
+		select {
+		case <-time.After(s.cfg.Linger):
+		case err = <-served:
+		}
 	case err = <-served:
+	}
+	if err != nil {
 		err = fmt.Errorf("serve HTTP: %w", err)
 	}
 	cancel()
@@ -301,6 +316,9 @@ func (s *Server) tracked() http.Handler {
 			panic(http.ErrAbortHandler) // Run is over
 		}
 		defer s.gate.RUnlock()
+		if s.lingers.Load() {
+			w.Header().Set("Connection", "close")
+		}
 		if r.Body != http.NoBody {
 			defer s.conns.watchBody(r)()
 		}

@@ -50,10 +50,22 @@ func (s *API) store(ctx context.Context, r *http.Request, do func(context.Contex
 		return p, nil
 	}
 	defer slot.End()
-	began := time.Now()
-	err = do(ctx)
-	s.stored(began, err)
-	return nil, err
+	return nil, s.persist(ctx, do)
+}
+
+// persist calls do to store something on the bus, or what that needs; and again, when a bus that was restarted is
+// back: that takes a fraction of a second. What do stores has an id or replaces what was
+// before, so that a repeat changes nothing.
+func (s *API) persist(ctx context.Context, do func(context.Context) error) error {
+	for {
+		began, losses := time.Now(), s.conn.Losses()
+		err := do(ctx)
+		s.stored(began, err)
+		away := !s.state.BusUp() || s.conn.Losses() != losses
+		if !errors.Is(err, libra.ErrUnavailable) || !away || !s.state.BusSoon(ctx) {
+			return err
+		}
+	}
 }
 
 // stored notes how long the bus took since began to store something: also where it took

@@ -181,9 +181,7 @@ func (s *API) ask(ctx context.Context, r *http.Request, req event.Request) (acce
 	defer s.busy.Begin()()
 	now, by := req.Asked, client{req.Client, req.Label}.name()
 	doc := accepted{ID: req.Page, URL: req.URL, State: libra.Queued}
-	began := time.Now()
-	err := s.conn.Submit(ctx, req)
-	s.stored(began, err)
+	err := s.persist(ctx, func(ctx context.Context) error { return s.conn.Submit(ctx, req) })
 	switch {
 	case err == nil:
 		s.cfg.Traces.Export(req, func() []trace.Span { return trace.Accepted(req, time.Now()) })

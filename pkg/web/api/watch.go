@@ -148,7 +148,8 @@ func (s *API) Watch(r *http.Request, raw string, asked WatchAsked) (accepted, *P
 		return accepted{}, p
 	}
 	if asked.KeepBudget {
-		was, err := s.conn.WatchOf(ctx, watch.Page)
+		var was event.Watch
+		err := s.persist(ctx, func(ctx context.Context) (err error) { was, err = s.conn.WatchOf(ctx, watch.Page); return err })
 		if err != nil && !errors.Is(err, libra.ErrNotFound) {
 			return accepted{}, notStored(fmt.Sprintf("the watch of %q", url), err)
 		}
@@ -195,9 +196,7 @@ func (s *API) endWatch(ctx context.Context, watch event.Watch, asked WatchAsked)
 
 // setWatch makes a change of a watch durable and keeps it in memory.
 func (s *API) setWatch(ctx context.Context, w event.Watch) *Problem {
-	began := time.Now()
-	err := s.conn.SetWatch(ctx, w)
-	s.stored(began, err)
+	err := s.persist(ctx, func(ctx context.Context) error { return s.conn.SetWatch(ctx, w) })
 	if err != nil {
 		s.log.Warn("watch refused", "url", w.URL, "client", w.By(), "err", err)
 		return notStored(fmt.Sprintf("the watch of %q", w.URL), err)
@@ -231,7 +230,8 @@ func (s *API) shareOfWatches(ctx context.Context, w event.Watch) *Problem {
 	if now <= share.Page {
 		return nil
 	}
-	used, most, err := s.conn.WatchSpace(ctx)
+	var used, most int64
+	err := s.persist(ctx, func(ctx context.Context) (err error) { used, most, err = s.conn.WatchSpace(ctx); return err })
 	left := most - max(used, share.All) - (now - share.Page) // many were not due yet
 	if err == nil && left < 0 {
 		err = libra.ErrFull

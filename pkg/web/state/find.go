@@ -51,7 +51,7 @@ func (s *State) Find(ctx context.Context, id string) (PageView, error) {
 func (s *State) Seek(ctx context.Context, id string) (PageView, error) {
 	for {
 		v, err := s.seekOnce(ctx, id)
-		if !errors.Is(err, libra.ErrUnavailable) || errors.Is(err, errOnlyHistory) || !s.busSoon(ctx) {
+		if !errors.Is(err, libra.ErrUnavailable) || errors.Is(err, errOnlyHistory) || !s.BusSoon(ctx) {
 			return v, err
 		}
 	}

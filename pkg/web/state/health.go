@@ -132,10 +132,10 @@ func (s *State) busPart() part {
 // BusUp reports whether the bus is expected to answer.
 func (s *State) BusUp() bool { return s.busPart().fault == "" }
 
-// busSoon waits until it is worth asking the bus again. It returns false at
+// BusSoon waits until it is worth asking the bus again. It returns false at
 // once for a bus that has been away for longer than Config.Patience, and when ctx
 // ends.
-func (s *State) busSoon(ctx context.Context) bool {
+func (s *State) BusSoon(ctx context.Context) bool {
 	tick := time.NewTicker(probeEvery / 10)
 	defer tick.Stop()
 	for {
