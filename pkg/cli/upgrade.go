@@ -242,7 +242,7 @@ func seeUpgrade(root string) []finding {
 	}
 	f := fine("upgrade", "%s", lastUpgrade(last))
 	switch {
-	case last.InProgress() && time.Since(last.At) < release.Interrupted:
+	case last.InProgress() && runsNow(root, last):
 		f = f.do("wait until it ends")
 		f.Warning = true
 	case last.InProgress(), last.Phase == release.Broken:
@@ -252,4 +252,15 @@ func seeUpgrade(root string) []finding {
 		f.Warning = true
 	}
 	return []finding{f}
+}
+
+// runsNow says whether the process of an upgrade in progress runs: who may lock it knows, and
+// for others its record is not old.
+func runsNow(root string, last release.Record) bool {
+	unlock, err := release.Layout{Root: root}.Lock()
+	if err == nil {
+		unlock()
+		return false
+	}
+	return errors.Is(err, release.ErrBusy) || time.Since(last.At) < release.Interrupted
 }
