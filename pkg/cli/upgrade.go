@@ -175,6 +175,8 @@ func (r *runner) upgraded(what, version string, began time.Time, err error) erro
 		return fail("cannot %s: %w", what, err).with("libra alarms and libra doctor say why; --force upgrades all the same")
 	case errors.Is(err, upgrade.ErrOneWay):
 		return fail("cannot %s: %w", what, err).with("make a backup (libra backup FILE); then --one-way upgrades, and nothing goes back by itself")
+	case errors.Is(err, upgrade.ErrNoWayBack):
+		return fail("cannot %s: %w", what, err).with("libra upgrade --list shows the installed releases")
 	case errors.Is(err, release.ErrInvalid):
 		return fail("cannot %s: %w", what, err).with("give a .tar.gz that make release has built, or copy it again")
 	case errors.Is(err, release.ErrNoSpace):

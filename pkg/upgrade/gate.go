@@ -50,27 +50,25 @@ func hold(ctx context.Context, d time.Duration, check func() error) error {
 	return ctx.Err()
 }
 
+// replacing says how a unit is replaced.
+type replacing struct {
+	restart bool // else it runs the release already, and is only checked
+	judged  bool // compare the errors of everything with those before, too
+}
+
 // replace restarts a unit, and returns when it runs the release, is healthy and has stayed
-// so. judged compares the errors of everything with those before, too.
-func (u *upgrader) replace(ctx context.Context, one unit, version string, judged bool) error {
+// so.
+func (u *upgrader) replace(ctx context.Context, one unit, version string, how replacing) error {
 	began := time.Now()
-	u.started[one.name] = began
-	if _, err := systemctl(ctx, "reset-failed", one.name); err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	starting, cancel := context.WithTimeout(ctx, u.Ready)
-	_, err := systemctl(starting, "restart", one.name)
-	cancel()
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return whyNot(ctx, one.name, began, err)
+	if how.restart {
+		u.started[one.name] = began
+		if err := u.restart(ctx, one.name); err != nil {
+			return err
+		}
 	}
 	ready := time.Since(began)
 	is := stateOf(ctx, one.name)
-	err = wait(ctx, u.Ready, func() error { return u.healthy(ctx, one, is, version) })
-	if err != nil {
+	if err := wait(ctx, u.Ready, func() error { return u.healthy(ctx, one, is, version) }); err != nil {
 		return err
 	}
 	healthy := time.Since(began)
@@ -83,14 +81,30 @@ func (u *upgrader) replace(ctx context.Context, one unit, version string, judged
 	}
 	// What a restart has caused passes; what stays is new.
 	var now health
-	err = wait(ctx, u.Ready, func() error { now, err = u.look(ctx); return errors.Join(err, u.worse(now)) })
-	if err == nil && judged {
+	err = wait(ctx, u.Calm, func() error { now, err = u.look(ctx); return errors.Join(err, u.worse(now)) })
+	if err == nil && how.judged {
 		err = u.before.rise(from, now)
 	}
 	if err != nil {
 		return err
 	}
 	u.say(began, "%s: ready after %.1f s, healthy with %s after %.1f s", strings.TrimSuffix(one.name, ".service"), ready.Seconds(), version, healthy.Seconds())
+	return nil
+}
+
+// restart returns when a unit is ready again.
+func (u *upgrader) restart(ctx context.Context, name string) error {
+	since := time.Now()
+	starting, cancel := context.WithTimeout(ctx, u.Ready)
+	defer cancel()
+	_, _ = systemctl(starting, "reset-failed", name) // most have not failed
+	_, err := systemctl(starting, "restart", name)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return whyNot(ctx, name, since, err)
+	}
 	return nil
 }
 
@@ -195,7 +209,7 @@ func (u *upgrader) watch(ctx context.Context, version string) (at string, err er
 		}
 	}
 	now := health{}
-	err = wait(ctx, u.Ready, func() error { now, err = u.look(ctx); return errors.Join(err, u.worse(now)) })
+	err = wait(ctx, u.Calm, func() error { now, err = u.look(ctx); return errors.Join(err, u.worse(now)) })
 	if err == nil {
 		err = u.before.rise(from, now)
 	}

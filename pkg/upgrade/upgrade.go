@@ -35,6 +35,8 @@ type Config struct {
 	OneWay bool
 	// Ready is how long a unit may take to be healthy after its restart; 30 s.
 	Ready time.Duration
+	// Calm is how long what a restart has caused may last; 60 s.
+	Calm time.Duration
 	// Settle is for how long a unit must stay healthy before the next one is restarted; 3 s.
 	Settle time.Duration
 	// Watch is for how long everything must stay healthy at the end; 10 s.
@@ -95,6 +97,7 @@ type upgrader struct {
 
 func newUpgrader(cfg Config) *upgrader {
 	or(&cfg.Ready, 30*time.Second)
+	or(&cfg.Calm, time.Minute)
 	or(&cfg.Settle, 3*time.Second)
 	or(&cfg.Watch, 10*time.Second)
 	return &upgrader{Config: cfg, started: map[string]time.Time{}}
@@ -166,7 +169,7 @@ func Rollback(ctx context.Context, cfg Config) (version string, err error) {
 		return version, err
 	}
 	if version, err = u.Layout.Previous(); err != nil || version == from {
-		return "", fmt.Errorf("%w: libra upgrade --list", ErrNoWayBack)
+		return "", ErrNoWayBack
 	}
 	if err := u.examine(ctx, from, version); err != nil {
 		return "", err
@@ -249,7 +252,7 @@ func (u *upgrader) run(ctx context.Context, order []unit, version string) (at st
 		if err := u.write(); err != nil {
 			return one.name, err
 		}
-		if err := u.replace(ctx, one, version, true); err != nil {
+		if err := u.replace(ctx, one, version, replacing{restart: true, judged: true}); err != nil {
 			return one.name, err
 		}
 	}
@@ -282,10 +285,12 @@ func (u *upgrader) goBack(ctx context.Context) error {
 	u.say(began, "current is %s again; its unit files are in place", from)
 	var failed error
 	for _, one := range slices.Backward(u.wanted) {
-		if running(ctx, one.name) == u.Layout.Dir(from) && active(ctx, one.name) {
+		// systemd may have restarted it already.
+		restart := running(ctx, one.name) != u.Layout.Dir(from) || !active(ctx, one.name)
+		if _, touched := u.started[one.name]; !touched && !restart {
 			continue
 		}
-		if rerr := u.replace(ctx, one, from, false); rerr != nil {
+		if rerr := u.replace(ctx, one, from, replacing{restart: restart}); rerr != nil {
 			u.Say(fmt.Sprintf("failed: %s: %v", one.name, rerr))
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", one.name, rerr))
 		}

@@ -23,7 +23,7 @@ func rows() []row {
 			{"a component hangs", false, hang},
 			{"crash loop", false, crashLoop},
 		},
-		sqliteRows(), diskRows(), busRows(), pageRows(), upgradeRows(), bootRows(),
+		sqliteRows(), diskRows(), busRows(), pageRows(), upgradeRows(), skewRows(), bootRows(),
 	)
 }
 
