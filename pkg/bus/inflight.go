@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -10,26 +11,32 @@ import (
 // they can be sent again.
 type inFlight struct {
 	mu     sync.Mutex
-	losses int64                        // under mu; how often the connection was lost
-	last   int64                        // under mu; the newest key of calls
-	calls  map[int64]context.CancelFunc // under mu; one for each message
+	losses int64                             // under mu; how often the connection was lost
+	last   int64                             // under mu; the newest key of calls
+	calls  map[int64]context.CancelCauseFunc // under mu; one for each message
 }
 
-// add has cancel called when the connection is lost, or when done is called.
-func (f *inFlight) add(cancel context.CancelFunc) (done func()) {
+// errLost is the cause of the end of a call whose connection was lost. context.Canceled
+// would say that the caller has given up.
+var errLost = errors.New("connection lost")
+
+// begin returns a context that ends when the connection is lost, too, with errLost as its
+// cause, until done is called.
+func (f *inFlight) begin(ctx context.Context) (call context.Context, done func()) {
+	call, cancel := context.WithCancelCause(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.calls == nil {
-		f.calls = map[int64]context.CancelFunc{}
+		f.calls = map[int64]context.CancelCauseFunc{}
 	}
 	f.last++
 	key := f.last
 	f.calls[key] = cancel
-	return func() {
+	return call, func() {
 		f.mu.Lock()
 		delete(f.calls, key)
 		f.mu.Unlock()
-		cancel()
+		cancel(nil)
 	}
 }
 
@@ -39,7 +46,7 @@ func (f *inFlight) lost() {
 	defer f.mu.Unlock()
 	f.losses++
 	for _, cancel := range f.calls {
-		cancel()
+		cancel(errLost)
 	}
 }
 

@@ -187,10 +187,15 @@ func (c *Conn) store(ctx context.Context, subject, id string, data []byte, trace
 	}
 	for attempt := 1; ; attempt++ {
 		try, cancel := context.WithTimeout(ctx, callTime)
-		done, end := c.inFlight.add(cancel), c.publishing.Begin()
-		_, err = c.js.PublishMsg(try, msg, append(opts, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))...)
+		call, done := c.inFlight.begin(try)
+		end := c.publishing.Begin()
+		_, err = c.js.PublishMsg(call, msg, append(opts, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))...)
 		end()
+		if err != nil && context.Cause(call) == errLost {
+			err = errLost
+		}
 		done()
+		cancel()
 		if err == nil {
 			c.published.Add(1)
 			return nil

@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -254,6 +256,38 @@ func TestUnpackRefusesALargeRelease(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, everything(t, l)); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
+// A disk without room is found out before anything is written.
+func TestUnpackWithoutRoom(t *testing.T) {
+	if folder := os.Getenv("RELEASE_SMALL_DISK"); folder != "" {
+		if err := errors.Join(syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=32m"), os.Mkdir(filepath.Join(folder, "releases"), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		l := release.Layout{Root: folder}
+		_, err := l.Unpack(archive(t, files("0.1.0")))
+		if !errors.Is(err, release.ErrNoSpace) || !strings.Contains(err.Error(), "of which 64 MB must stay free") {
+			t.Errorf("%v", err)
+		}
+		if list, err := os.ReadDir(filepath.Join(folder, "releases")); len(list) != 0 || err != nil {
+			t.Errorf("left: %v, %v", list, err)
+		}
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestUnpackWithoutRoom$")
+	cmd.Env = append(os.Environ(), "RELEASE_SMALL_DISK="+t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{ // a file system that only it sees
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Skipf("this machine gives no user namespace: %v", err)
+	}
+	if err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -48,9 +48,7 @@ func (l Layout) Unpack(file string) (version string, err error) {
 	if err := complete(c); err != nil {
 		return "", err
 	}
-	if err := l.sweep(); err != nil {
-		return "", err
-	}
+	l.sweep()
 	if installed, err := digestOf(l.Dir(c.version)); err == nil && installed == c.digest {
 		return c.version, l.intact(c.version)
 	}
@@ -89,20 +87,13 @@ func complete(c contents) error {
 	return nil
 }
 
-// sweep removes what kill -9 has left of an earlier Unpack.
-func (l Layout) sweep() error {
-	entries, err := os.ReadDir(l.releases())
-	if err != nil {
-		return err
+// sweep removes what kill -9 has left of an earlier Unpack. What cannot be removed takes
+// space and does no other harm.
+func (l Layout) sweep() {
+	left, _ := filepath.Glob(filepath.Join(l.releases(), unfinished+"*")) // the pattern is as good as the folder
+	for _, folder := range left {
+		_ = os.RemoveAll(folder)
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), unfinished) {
-			if err := os.RemoveAll(filepath.Join(l.releases(), e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func digestOf(dir string) (string, error) {

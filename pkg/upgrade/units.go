@@ -180,9 +180,7 @@ func (u *upgrader) installUnits(ctx context.Context, version, other string) erro
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if len(changed) == 0 {
-		return nil
-	}
+	// Always: an upgrade that was killed may have changed files and not reloaded them.
 	_, err = systemctl(ctx, "daemon-reload")
 	return err
 }

@@ -22,6 +22,7 @@ func upgradeRows() []row {
 		{"upgrade to a program that crashes at start", false, crashingUpgrade},
 		{"upgrade to a program that is ready and not healthy", false, silentUpgrade},
 		{"kill -9 of libra upgrade in the middle", false, interruptedUpgrade},
+		{"Ctrl-C in the middle of libra upgrade", false, stoppedUpgrade},
 	}
 }
 
@@ -137,16 +138,21 @@ func silentUpgrade(s *trial) {
 	endAlarm(s)
 }
 
-// interruptedUpgrade: units of both versions work together until somebody goes back.
-func interruptedUpgrade(s *trial) {
-	was := current(s)
-	path := box.Release(s, next+"-1", nil)
+// begin runs libra upgrade as a unit until some units run the next release.
+func begin(s *trial, version string) {
+	path := box.Release(s, version, nil)
 	s.mark()
 	box.Systemctl(s, "reset-failed")
 	if out, err := box.Exec("systemd-run", "--quiet", "--unit=upgrade-test", "/opt/libra/bin/libra", "upgrade", path); err != nil {
 		s.Fatalf("%v: %s", err, out)
 	}
-	harness.Await(s, "some units to run the next release", 60*time.Second, func() bool { return versions(s)[next+"-1"] >= 3 })
+	harness.Await(s, "some units to run the next release", 60*time.Second, func() bool { return versions(s)[version] >= 3 })
+}
+
+// interruptedUpgrade: units of both versions work together until somebody goes back.
+func interruptedUpgrade(s *trial) {
+	was := current(s)
+	begin(s, next+"-1")
 	box.Systemctl(s, "kill", "--signal=KILL", "upgrade-test")
 	harness.Await(s, "libra upgrade to end", 10*time.Second, func() bool { return !box.Active(s, "upgrade-test") })
 	s.check(len(versions(s)) == 2, "components have %v, want two versions", versions(s))
@@ -156,6 +162,22 @@ func interruptedUpgrade(s *trial) {
 	s.upgrade("<nil>", "rollback")
 	s.wantUndisturbed()
 	s.wantRunning(was)
+	s.wantNothingLost(20 * time.Second)
+	endAlarm(s)
+}
+
+// stoppedUpgrade: an upgrade that is asked to stop goes back by itself.
+func stoppedUpgrade(s *trial) {
+	was := current(s)
+	begin(s, next+"-2")
+	box.Systemctl(s, "kill", "--signal=INT", "upgrade-test")
+	took, ended := harness.Within(120*time.Second, func() bool { return !box.Active(s, "upgrade-test") })
+	s.check(ended, "libra upgrade did not end")
+	s.after("it ended %s after that", ms(took))
+	s.wantUndisturbed()
+	s.wantRunning(was)
+	last, err := release.ReadRecord(release.RecordFile(filepath.Join(box.Home, "opt")))
+	s.check(err == nil && last.Phase == release.RolledBack && strings.Contains(last.Why, "interrupted"), "the record is %+v, %v", last, err)
 	s.wantNothingLost(20 * time.Second)
 	endAlarm(s)
 }
