@@ -179,6 +179,22 @@ func TestUnpackRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := everything(t, l)
+	for name, c := range badReleases(t) {
+		version, err := l.Unpack(c.file)
+		if !errors.Is(err, release.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %q, %v; want %q", name, version, err, c.want)
+		}
+		if diff := cmp.Diff(before, everything(t, l)); diff != "" {
+			t.Errorf("%s: (-before +after):\n%s", name, diff)
+		}
+	}
+}
+
+// bad is what is no release, and what its error says.
+type bad struct{ file, want string }
+
+func badReleases(t *testing.T) map[string]bad {
+	t.Helper()
 	with := func(change func(map[string]string)) string {
 		all := files("0.2.0")
 		change(all)
@@ -200,7 +216,7 @@ func TestUnpackRefuses(t *testing.T) {
 	for i := range 500 {
 		many[fmt.Sprint("file", i)] = ""
 	}
-	for name, c := range map[string]struct{ file, want string }{
+	return map[string]bad{
 		"absolute path":      {archive(t, files("0.2.0"), entry{name: "/etc/cron.d/x", content: "x"}), "is not below"},
 		"path outside":       {archive(t, files("0.2.0"), entry{name: "libra/../../x", content: "x"}), "invalid file name"},
 		"folder outside":     {archive(t, files("0.2.0"), entry{name: "../x/", kind: tar.TypeDir}), "outside"},
@@ -226,14 +242,6 @@ func TestUnpackRefuses(t *testing.T) {
 		"not compressed":     {save(t, []byte("hello")), "EOF"},
 		"a link in a folder": {linked, "is a link"},
 		"a device itself":    {"/dev/null", "neither a file nor a folder"},
-	} {
-		version, err := l.Unpack(c.file)
-		if !errors.Is(err, release.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %q, %v; want %q", name, version, err, c.want)
-		}
-		if diff := cmp.Diff(before, everything(t, l)); diff != "" {
-			t.Errorf("%s: (-before +after):\n%s", name, diff)
-		}
 	}
 }
 
@@ -375,50 +383,5 @@ func TestRecord(t *testing.T) {
 	}
 	if r, err := l.LastRecord(); r != (release.Record{}) || err != nil {
 		t.Errorf("damaged: %+v, %v", r, err)
-	}
-}
-
-// Unit files of a release are installed where they differ. Those that only the release
-// before has are removed, and what an operator has added stays.
-func TestInstallUnits(t *testing.T) {
-	write := func(folder string, files map[string]string) {
-		t.Helper()
-		for name, text := range files {
-			path := filepath.Join(folder, name)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	from, before, to := t.TempDir(), t.TempDir(), t.TempDir()
-	write(from, map[string]string{"libra.target": "new", "libra-web.service": "same", "libra-web.socket": "same", "libra-more.service": "new", "libra-.service.d/10-common.conf": "new"})
-	write(before, map[string]string{"libra.target": "old", "libra-web.service": "same", "libra-gone.service": "old"})
-	there := map[string]string{
-		"libra.target": "old", "libra-web.service": "same", "libra-web.socket": "same", "libra-gone.service": "old", "libra-.service.d/10-common.conf": "old",
-		"libra-.service.d/50-bus.conf": "operator", "libra-web.socket.d/port.conf": "operator", "libra-mine.service": "operator", "other.service": "other",
-	}
-	write(to, there)
-	changed, err := release.InstallUnits(from, before, to)
-	slices.Sort(changed)
-	if diff := cmp.Diff([]string{"libra-.service.d/10-common.conf", "libra-gone.service", "libra-more.service", "libra.target"}, changed); diff != "" || err != nil {
-		t.Errorf("%v\n%s", err, diff)
-	}
-	want := maps.Clone(there)
-	delete(want, "libra-gone.service")
-	want["libra.target"], want["libra-more.service"], want["libra-.service.d/10-common.conf"] = "new", "new", "new"
-	got := map[string]string{}
-	err = fs.WalkDir(os.DirFS(to), ".", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			var data []byte
-			data, err = os.ReadFile(filepath.Join(to, path))
-			got[path] = string(data)
-		}
-		return err
-	})
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("%v\n%s", err, diff)
-	}
-	if _, err := release.InstallUnits(t.TempDir(), before, to); !errors.Is(err, release.ErrInvalid) {
-		t.Errorf("from an empty folder: %v", err)
 	}
 }
