@@ -122,8 +122,14 @@ func Upgrade(ctx context.Context, cfg Config, file string) (version string, err 
 	if _, err := u.Layout.Current(); err != nil {
 		return "", err
 	}
-	if _, err := u.recover(ctx); err != nil {
+	last, err := u.Layout.LastRecord()
+	if err != nil {
 		return "", err
+	}
+	if last.InProgress() {
+		if err := u.recover(ctx, last); err != nil {
+			return "", err
+		}
 	}
 	began := time.Now()
 	if version, err = u.Layout.Unpack(file); err != nil {
@@ -165,8 +171,12 @@ func Rollback(ctx context.Context, cfg Config) (version string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if version, err := u.recover(ctx); version != "" || err != nil {
-		return version, err
+	last, err := u.Layout.LastRecord()
+	if err != nil {
+		return "", err
+	}
+	if last.InProgress() || last.Phase == release.Broken {
+		return last.From, u.recover(ctx, last)
 	}
 	if version, err = u.Layout.Previous(); err != nil || version == from {
 		return "", ErrNoWayBack
@@ -177,25 +187,21 @@ func Rollback(ctx context.Context, cfg Config) (version string, err error) {
 	return version, u.move(ctx, from, version, release.Returned)
 }
 
-// recover goes back where an upgrade was interrupted, or going back has failed. It returns
-// the version that runs then; "" where there was nothing to do.
-func (u *upgrader) recover(ctx context.Context) (version string, err error) {
-	last, err := u.Layout.LastRecord()
-	if err != nil || !last.InProgress() && last.Phase != release.Broken {
-		return "", err
-	}
+// recover goes back to the release before an upgrade that was interrupted, or whose way back
+// has failed.
+func (u *upgrader) recover(ctx context.Context, last release.Record) (err error) {
 	u.Say(fmt.Sprintf("the upgrade from %s to %s, begun %s, did not end: going back to %s", last.From, last.To, last.Began.Format(time.DateTime), last.From))
 	u.record = last
 	if u.record.Why == "" {
 		u.record.Why = "it was interrupted"
 	}
 	if u.wanted, err = u.unitsOfTarget(ctx); err != nil {
-		return "", err
+		return err
 	}
 	if err := u.goBack(ctx); err != nil {
-		return "", &FailedError{Version: last.To, Unit: last.Unit, Why: errors.New(u.record.Why), Back: err}
+		return &FailedError{Version: last.To, Unit: last.Unit, Why: errors.New(u.record.Why), Back: err}
 	}
-	return last.From, nil
+	return nil
 }
 
 // move has every unit run the release to, and goes back to from when one does not.
