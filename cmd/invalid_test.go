@@ -25,6 +25,8 @@ var invalid = map[string]string{
 	"LIBRA_FAULTS":           "perhaps",
 	"LIBRA_INSPECTORS":       "-1",
 	"LIBRA_INSPECTOR_MEMORY": "1M",
+	"LIBRA_LAB":              "perhaps",
+	"LIBRA_LAB_SITE":         "192.0.2.1:8090",
 	"LIBRA_LISTEN":           "8080",
 	"LIBRA_LOG":              "loud",
 	"LIBRA_NATS_URL":         "bus.example.org",

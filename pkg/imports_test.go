@@ -43,6 +43,8 @@ var rules = map[string][]string{
 	"recorder":  {"libra", "event", "bus", "store", "meter", "trace"},
 	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "meter", "pressure", "release", "trace"},
 	"notifier":  {"libra", "event", "bus", "rules", "statefile", "notes", "meter", "trace"},
+	"labapi":    {},
+	"lab":       {"libra", "component", "labapi"},
 }
 
 // engine says which packages of the engine each package of it may import, by

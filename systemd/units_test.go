@@ -146,7 +146,7 @@ func TestUnitsReachWhatTheyNeed(t *testing.T) {
 	const none, local, anywhere = "PrivateNetwork=yes\n", "IPAddressDeny=any\nIPAddressAllow=localhost\n", ""
 	want := map[string]string{
 		"libra-keys": none, "libra-retry@": none, "libra-started": none,
-		"libra-bus": local, "libra-recorder": local, "libra-web": local,
+		"libra-bus": local, "libra-recorder": local, "libra-web": local, "libra-lab": local,
 		"libra-inspector@": anywhere, "libra-watchdog": anywhere, "libra-notifier": anywhere,
 	}
 	for name, unit := range units(t) {

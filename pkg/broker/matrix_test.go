@@ -66,6 +66,7 @@ var rows = map[string]row{
 		read:      []string{"NOTES"},
 		consume:   []string{"ALARMS *"},
 	},
+	"lab": {},
 }
 
 // permits lists what a row permits to publish.

@@ -87,6 +87,7 @@ var roles = map[string]role{
 		publish: slices.Concat([]string{event.AllNotes}, consumes(event.AlarmStream, "*"), reads(event.NoteStream)),
 		answers: []string{event.AllChannels},
 	},
+	"lab": {}, // it acts through HTTP and systemd
 }
 
 // Roles lists the roles of all components by name; each has a key.

@@ -22,6 +22,7 @@ const (
 	Recorder  = "libra-recorder"
 	Watchdog  = "libra-watchdog"
 	Notifier  = "libra-notifier"
+	Lab       = "libra-lab"
 )
 
 // Component is one row of the registry.
@@ -40,12 +41,14 @@ type Component struct {
 	// Optional components are not started by libra.target. The watchdog and
 	// libra doctor do not miss them.
 	Optional bool
+	// Root says that its unit runs as root, and not as a user of its own.
+	Root bool
 	// CheckAsRoot says that systemd hands it files that its own user cannot
 	// read, so that only root can run its --check.
 	CheckAsRoot bool
 }
 
-// All returns the registry, in the order in which libra.target starts it.
+// All returns the registry, in the order in which libra.target starts what is not optional.
 func All() []Component {
 	return []Component{
 		{Name: Bus, Role: "bus", State: "bus", CheckAsRoot: true},
@@ -54,6 +57,7 @@ func All() []Component {
 		{Name: Recorder, Role: "recorder", State: "history", Readers: "libra-history"},
 		{Name: Watchdog, Role: "watchdog", State: "watchdog"},
 		{Name: Notifier, Role: "notifier", State: "notifier", CheckAsRoot: true},
+		{Name: Lab, Role: "lab", Optional: true, Root: true},
 	}
 }
 
@@ -62,12 +66,13 @@ func Required() []Component {
 	return slices.DeleteFunc(All(), func(c Component) bool { return c.Optional })
 }
 
-// UpgradeOrder returns the registry in the order in which an upgrade restarts it; see
+// UpgradeOrder returns the required components in the order in which an upgrade restarts
+// them, and no optional one; see
 // docs/operations.md#upgrades. What consumes messages is restarted before what publishes
 // them, and what harms nobody if it fails before what does.
 func UpgradeOrder() (order []Component) {
 	for _, name := range []string{Recorder, Notifier, Watchdog, Inspector, Web, Bus} {
-		c, _ := Find(name) // a test compares the list with All
+		c, _ := Find(name) // a test compares the list with Required
 		order = append(order, c)
 	}
 	return order

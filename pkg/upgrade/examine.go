@@ -61,9 +61,10 @@ func orUnknown(s *component.Schema) component.Schema {
 	return *s
 }
 
-// oneVersion wants every program of the release to be of its version: heartbeats have it.
+// oneVersion wants every program of the release to be of its version: heartbeats have it. An
+// optional component is not in every release.
 func (u *upgrader) oneVersion(ctx context.Context, version string) error {
-	for _, c := range component.All() {
+	for _, c := range component.Required() {
 		program := filepath.Join(u.bin(version), c.Name)
 		is, err := versionOf(ctx, program)
 		if err != nil {
