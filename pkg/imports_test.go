@@ -38,7 +38,7 @@ var rules = map[string][]string{
 	"broker":    {"libra", "event", "statefile", "component"},
 	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules", "release", "upgrade"},
 	"rules":     {"libra", "statefile"},
-	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter", "trace"},
+	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter", "trace", "labapi"},
 	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter", "pressure", "trace"},
 	"recorder":  {"libra", "event", "bus", "store", "meter", "trace"},
 	"watchdog":  {"libra", "event", "bus", "rules", "statefile", "component", "meter", "pressure", "release", "trace"},

@@ -15,6 +15,7 @@ import (
 	"libra/cmd/internal/wire"
 	"libra/pkg/daemon"
 	"libra/pkg/inspect/score"
+	"libra/pkg/labapi"
 	"libra/pkg/store"
 	"libra/pkg/web"
 )
@@ -25,6 +26,7 @@ type settings struct {
 	cfg      web.Config
 	listen   string
 	database string
+	lab      bool
 
 	listenFault error // of the address, which only a process without a socket needs
 }
@@ -45,6 +47,7 @@ func main() {
 			daemon.Setting{Name: "profile", Default: "desktop", Usage: "`device` whose pages a score compares with: desktop or mobile, as the inspectors'", Into: s.profile},
 			daemon.Setting{Name: "cache", Default: "12M", Usage: "`bytes` of memory for the newest reports", Into: daemon.Bytes(&s.cfg.Bounds.Reports, 1<<20)},
 			daemon.Setting{Name: "site", Default: "home", Usage: "`name` of this place in the subjects of requests", Into: daemon.Text(&s.cfg.Site)},
+			daemon.Setting{Name: "lab", Default: "off", Usage: "let people operate libra-lab on /lab: `on` or off", Into: daemon.Switch(&s.lab)},
 			daemon.Setting{Name: "database", Default: "/var/lib/libra/history/libra.db", Usage: "SQLite `file` to read", Partly: true, Effect: "that path, which cannot be read", Into: daemon.Path(&s.database)}),
 		Run: s.run,
 	}))
@@ -79,6 +82,9 @@ func (s *settings) run(ctx context.Context, p *daemon.Process) error {
 		s.cfg.Hosts = append(s.cfg.Hosts, host)
 	}
 	s.cfg.Traces = s.trace.Start(ctx, p, "1")
+	if s.lab {
+		s.cfg.Lab = labapi.Socket
+	}
 	server := web.New(s.cfg, p.Log, conn, history, p.Liveness.Loop("answering"))
 	p.Count("requests_submitted", server.Submitted)
 	p.Count("requests_refused", server.Refused)

@@ -18,6 +18,8 @@
 //	GET  /live                  the last minute, and what is being inspected
 //	GET  /live/{request}        one inspection, looked into
 //	POST /live/{request}/end    the button that ends it
+//	GET  /lab                   load and faults on purpose, beside the live charts
+//	POST /lab                   its forms
 //	POST /api/pages             {"url":…} -> 202 {id, url, state}, once durable;
 //	                            409 while the page is in quarantine. With
 //	                            "every":"30s" it is watched, held against
@@ -43,6 +45,10 @@
 //	                            progress: ?from=
 //	GET  /api/live/{request}    event.Look, and lines of the journal
 //	POST /api/live/{request}/end  ends it: 202
+//	GET  /api/lab               labapi.State; 404 unless LIBRA_LAB is on
+//	POST /api/lab/dial, /api/lab/inspectors  {"value":20}
+//	POST /api/lab/do            {"action":…,"unit":…}: 202
+//	POST /api/lab/reset         undoes everything
 //	GET  /up                    500 LOADING, then 200: OK, or what is unknown,
 //	                            refused or degraded
 //	GET  /metrics               for Prometheus
@@ -147,6 +153,9 @@ type Config struct {
 	HistoryCheck time.Duration
 	// SampleEvery is how often what /capacity shows is measured; 5 s.
 	SampleEvery time.Duration
+	// Lab is the control socket of libra-lab, to which everybody may have requests passed
+	// on; "" where nobody may.
+	Lab string
 	// Linger is for how long requests are still answered once asked to stop, each answer with
 	// Connection: close; 700 ms. A client that reuses its connection within that time never
 	// sends a request on one that is being closed. No component is missed sooner.
@@ -229,9 +238,9 @@ func New(cfg Config, log *slog.Logger, conn *bus.Conn, history state.History, lo
 	}, log, conn, history)
 	s.api = api.New(api.Config{
 		Guard: address.NewGuard(cfg.Allow, address.AskOperator), TrustedProxies: cfg.TrustedProxies, Site: cfg.Site, Profile: cfg.Profile, MaxStreams: cfg.MaxStreams, MaxList: cfg.MaxList,
-		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience, Traces: cfg.Traces,
+		Patience: cfg.Patience, SubmitPatience: cfg.SubmitPatience, Traces: cfg.Traces, Lab: cfg.Lab,
 	}, log, conn, s.state, s.stopping)
-	s.pages = pages.New(pages.Config{Version: cfg.Version, RunbookURL: cfg.RunbookURL, MaxList: cfg.MaxList}, s.state, s.api)
+	s.pages = pages.New(pages.Config{Version: cfg.Version, RunbookURL: cfg.RunbookURL, MaxList: cfg.MaxList, Lab: cfg.Lab != ""}, s.state, s.api)
 	s.metrics = newMeter(s)
 	s.handler = s.routes()
 	return s

@@ -12,6 +12,7 @@ import (
 
 	"libra/pkg/bus"
 	"libra/pkg/inspect/address"
+	"libra/pkg/labapi"
 	"libra/pkg/meter"
 	"libra/pkg/trace"
 	"libra/pkg/web/state"
@@ -28,6 +29,7 @@ type Config struct {
 	Patience       time.Duration
 	SubmitPatience time.Duration
 	Traces         *trace.Exporter
+	Lab            string // control socket of libra-lab; "" where the lab is off
 }
 
 // API answers programs, and makes the documents that the HTML pages show.
@@ -42,13 +44,18 @@ type API struct {
 	submitted, refused atomic.Int64
 	busy               meter.Meter // submissions
 	full               fullClients
-	trials             chan struct{} // holds one for each trial message that is being sent
-	looks, ends        chan struct{} // hold one for each inspection that is looked into, or ended
+	trials             chan struct{}  // holds one for each trial message that is being sent
+	looks, ends        chan struct{}  // hold one for each inspection that is looked into, or ended
+	lab                *labapi.Client // nil where the lab is off
 }
 
 // New makes an API. Event streams end when stopping is closed.
 func New(cfg Config, log *slog.Logger, conn *bus.Conn, st *state.State, stopping <-chan struct{}) *API {
-	return &API{cfg: cfg, log: log, conn: conn, state: st, stopping: stopping, trials: make(chan struct{}, mostTrials), looks: make(chan struct{}, mostLooks), ends: make(chan struct{}, mostLooks)}
+	s := &API{cfg: cfg, log: log, conn: conn, state: st, stopping: stopping, trials: make(chan struct{}, mostTrials), looks: make(chan struct{}, mostLooks), ends: make(chan struct{}, mostLooks)}
+	if cfg.Lab != "" {
+		s.lab = labapi.NewClient(cfg.Lab)
+	}
+	return s
 }
 
 // OnHTMLProblem sets what answers a browser with a problem. It is called before

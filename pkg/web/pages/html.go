@@ -25,7 +25,7 @@ import (
 var files embed.FS
 
 // pageTemplates are the HTML pages by name, each within layout.html.
-var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "board", "runbook", "status", "capacity", "live", "look", "problem")
+var pageTemplates = parseTemplates("home", "page", "alarms", "alarm", "board", "runbook", "status", "capacity", "live", "lab", "look", "problem")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := map[string]*template.Template{}
@@ -59,7 +59,8 @@ type layout struct {
 	Poll     time.Duration    // scripts look again so often; 0 for never
 	Page     string           // the events of one page only
 	Shown    string           // the request whose report is shown
-	Script   string           // a script of this page alone
+	Scripts  []string         // of this page alone
+	Lab      bool             // there is a lab
 	Now      time.Time
 	Document any // of the page itself
 }
@@ -79,7 +80,7 @@ func (l layout) AlarmsUnknown() bool { return !l.Up.AlarmsUnknownSince().IsZero(
 
 // renderLive answers with an HTML page.
 func (s *Pages) renderLive(w http.ResponseWriter, r *http.Request, code int, name string, l layout) {
-	l.Prefix, l.Nav, l.Version, l.Now, l.Up, l.Alarms = api.At(r, ""), cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, time.Now(), s.state.Up(), s.state.Memory.Counts().Alarms
+	l.Prefix, l.Nav, l.Version, l.Lab, l.Now, l.Up, l.Alarms = api.At(r, ""), cmp.Or(l.Nav, r.URL.Path), s.cfg.Version, s.cfg.Lab, time.Now(), s.state.Up(), s.state.Memory.Counts().Alarms
 	for _, g := range l.Up.Unknown {
 		if g.Component == "" {
 			l.Unknown = append(l.Unknown, g)

@@ -28,7 +28,7 @@ var charts = []chart{
 
 // GetLive serves GET /live. Its script asks for /api/live.
 func (s *Pages) GetLive(w http.ResponseWriter, r *http.Request) {
-	s.renderLive(w, r, http.StatusOK, "live", layout{Title: "Live", Script: "live.js", Document: livePage{charts}})
+	s.renderLive(w, r, http.StatusOK, "live", layout{Title: "Live", Scripts: []string{"live.js"}, Document: livePage{charts}})
 }
 
 // lookPage is the document of one inspection in progress.

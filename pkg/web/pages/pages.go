@@ -13,6 +13,7 @@ type Config struct {
 	Version    string
 	RunbookURL string
 	MaxList    int
+	Lab        bool // libra-web may ask libra-lab
 }
 
 // Pages answers browsers.
