@@ -8,7 +8,7 @@ BIN := build/bin
 PROGRAMS := $(notdir $(wildcard cmd/libra*))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release run test check bench faults soak load accuracy hostile fuzz install uninstall clean
+.PHONY: help setup build release run lab test check bench faults soak load accuracy hostile fuzz install uninstall clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ run: ## set up, start the appliance, inspect a real page
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
 	@scripts/run
+
+lab: ## set up, start an appliance to load and break on purpose (docs/lab.md)
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	@scripts/lab
 
 test: ## set up, then run every test: unit, integration, appliance, browser
 	@scripts/setup

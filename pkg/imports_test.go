@@ -36,7 +36,7 @@ var rules = map[string][]string{
 	"store":     {"libra", "event", "statefile"},
 	"daemon":    {"libra", "event", "configs", "component"},
 	"broker":    {"libra", "event", "statefile", "component"},
-	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules", "release", "upgrade"},
+	"cli":       {"libra", "weburl", "inspect", "store", "configs", "component", "rules", "release", "upgrade", "labapi"},
 	"rules":     {"libra", "statefile"},
 	"web":       {"libra", "weburl", "event", "inspect", "bus", "store", "docs", "notes", "component", "meter", "trace", "labapi"},
 	"inspector": {"libra", "weburl", "event", "inspect", "bus", "meter", "pressure", "trace"},

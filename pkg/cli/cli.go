@@ -121,6 +121,7 @@ budget, not healthy or a page in error, 2 failed or bad input, 130 interrupted.`
 			r.hostsCommand(),
 			r.topCommand(),
 			r.endCommand(),
+			r.labCommand(),
 			r.capacityCommand(),
 			r.statusCommand(),
 			r.backupCommand(),

@@ -26,7 +26,7 @@ type bucket struct {
 // counter counts in all, and of the last seconds.
 type counter struct {
 	total   labapi.Counts
-	buckets [window / time.Second]bucket // by second modulo their number
+	buckets [window/time.Second + 1]bucket // by second modulo their number
 }
 
 // keep adds a latency, while there is room.
@@ -60,12 +60,13 @@ func sum(c *labapi.Counts, other labapi.Counts, times int) {
 	c.ReadsFailed += times * other.ReadsFailed
 }
 
-// figures are the counts in all, and of the ten whole seconds before now, or what there is
-// of them. The latencies of both are those of the last.
+// figures are the counts in all, and of the ten whole seconds before that of now. The
+// latencies of both are those of the last.
 func (c *counter) figures(now time.Time) (total, last labapi.Counts) {
 	var submits, reads []time.Duration
 	for i := range c.buckets {
-		if b := &c.buckets[i]; now.Unix()-b.second < int64(len(c.buckets)) {
+		b := &c.buckets[i]
+		if ago := now.Unix() - b.second; ago > 0 && ago < int64(len(c.buckets)) {
 			sum(&last, b.Counts, 1)
 			submits, reads = append(submits, b.submits...), append(reads, b.reads...)
 		}
