@@ -152,6 +152,8 @@ func TestLab(t *testing.T) {
 		t.Errorf("after the reset: %+v", s)
 	}
 	harness.Await(t, "libra-inspector@3 to stop", 20*time.Second, func() bool { return !box.Active(t, "libra-inspector@3") })
+	box.Systemctl(t, "stop", "libra-lab")
+	harness.Await(t, "nobody to miss them", 20*time.Second, func() bool { _, up := box.Get(t, "/up"); return strings.TrimSpace(up) == "OK" })
 }
 
 // What the lab does is undone when it stops, and by the next process after kill -9.

@@ -20,6 +20,7 @@ const (
 	resyncEvery = 30 * time.Second
 	statusEvery = 100 * time.Millisecond
 	forgetAfter = 10 * time.Minute
+	forgetExtra = 10 * time.Second // of instances that libra.target does not start
 	// lookups bounds the open requests that one resync asks the bus for.
 	lookups = 500
 )
@@ -308,7 +309,11 @@ func (s *State) followLive(ctx context.Context) {
 	defer subscribe(s, s.conn.SubscribeHeartbeats, func(b event.Heartbeat) { s.Memory.beat(b, time.Now()) })()
 	every(ctx, time.Second, func() {
 		now := time.Now()
-		s.Memory.forget(now.Add(-forgetAfter))
+		extraBefore := now.Add(-forgetExtra)
+		if !s.BusUp() || s.busJustBack(now) { // no heartbeat is received
+			extraBefore = time.Time{}
+		}
+		s.Memory.forget(now.Add(-forgetAfter), extraBefore)
 		s.Notes.Prune(now)
 		for _, page := range s.Memory.doubtful(now.Add(-s.cfg.StepTimeout)) {
 			if s.BusUp() {

@@ -3,10 +3,12 @@ package state
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"libra/pkg/component"
 	"libra/pkg/event"
 	"libra/pkg/inspect/score"
 	"libra/pkg/libra"
@@ -497,8 +499,9 @@ func (m *Memory) beat(b event.Heartbeat, now time.Time) {
 }
 
 // forget drops instances that have been silent since before a time, and are not
-// missed: no alarm is raised about them, and another one of the component is newer.
-func (m *Memory) forget(before time.Time) {
+// missed: no alarm is raised about them, and another one of the component is newer. Those
+// that libra.target does not start are dropped when they have been silent since extraBefore.
+func (m *Memory) forget(before, extraBefore time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	newest := map[string]time.Time{}
@@ -510,8 +513,16 @@ func (m *Memory) forget(before time.Time) {
 	for key, h := range m.beats.last {
 		b := h.Heartbeat
 		missed := m.alarms[alarmAbout(unitName(b.Component, b.Instance))].Alarm.State == libra.Raised
-		if h.At.Before(before) && h.At.Before(newest[b.Component]) && !missed {
+		old := h.At.Before(before) && h.At.Before(newest[b.Component])
+		if (old || extra(b) && h.At.Before(extraBefore)) && !missed {
 			m.beats.drop(key)
 		}
 	}
+}
+
+// extra reports whether libra.target does not start the instance: people have.
+func extra(b event.Heartbeat) bool {
+	c, known := component.Find(b.Component)
+	n, err := strconv.Atoi(b.Instance)
+	return known && (c.Optional || c.Instances > 0 && err == nil && n > c.Instances)
 }
