@@ -175,3 +175,21 @@ func TestLabUndoes(t *testing.T) {
 		t.Error("the bus is stopped although the lab is")
 	}
 }
+
+// The lab starts nothing that is stopped together with it.
+func TestLabStopsWithTheTarget(t *testing.T) {
+	box.EnsureHealthy(t)
+	openLab(t)
+	postLab(t, "inspectors", `{"value":1}`, http.StatusOK)
+	postLab(t, "do", `{"action":"bus-stopped"}`, http.StatusAccepted)
+	harness.Await(t, "the bus to stop", 10*time.Second, func() bool { return !box.Active(t, "libra-bus") })
+	box.Systemctl(t, "stop", "libra.target")
+	harness.Await(t, "the lab to stop", 15*time.Second, func() bool { return box.Property(t, "libra-lab", "ActiveState") == "inactive" })
+	for _, unit := range harness.Services {
+		harness.Await(t, unit+" to stop", 15*time.Second, func() bool { return !box.Active(t, unit) })
+	}
+	if got := box.Property(t, "libra-bus", "ActiveState"); got != "inactive" {
+		t.Errorf("the bus is %s", got)
+	}
+	box.EnsureHealthy(t)
+}

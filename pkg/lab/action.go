@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os/exec"
 	"slices"
@@ -25,10 +26,10 @@ const (
 
 // faults are the kinds that submit a page of pkg/fault.
 var faults = []labapi.Kind{
-	{Name: "error", Title: "Error", Does: "A page whose inspection returns an error."},
-	{Name: "slow", Title: "Slow calculation", Does: "A page whose inspection computes for 3 seconds."},
-	{Name: "spin", Title: "Endless loop", Does: "A page whose inspection computes until it is ended."},
-	{Name: "hunger", Title: "Memory hunger", Does: "A page whose inspection takes memory until its process is ended."},
+	{Name: "error", Title: "Error", Does: "Its inspection returns an error."},
+	{Name: "slow", Title: "Slow calculation", Does: "Its inspection computes for 3 s."},
+	{Name: "spin", Title: "Endless loop", Does: "Its inspection never ends."},
+	{Name: "hunger", Title: "Memory hunger", Does: "Its inspection takes all memory."},
 }
 
 // kinds is everything that the lab can do.
@@ -38,10 +39,10 @@ func kinds() (list []labapi.Kind) {
 		list = append(list, k)
 	}
 	return append(list,
-		labapi.Kind{Name: "kill", Group: groupComponents, Title: "kill -9", Does: "Ends its process. systemd starts another.", OfUnit: true},
-		labapi.Kind{Name: "sigstop", Group: groupComponents, Title: "SIGSTOP", Does: "Stops its process for 3 seconds.", OfUnit: true},
-		labapi.Kind{Name: "sqlite-locked", Group: groupAround, Title: "SQLite locked", Does: "Holds a transaction on the history for 10 seconds."},
-		labapi.Kind{Name: "bus-stopped", Group: groupAround, Title: "Bus stopped", Does: "Stops libra-bus for 10 seconds."},
+		labapi.Kind{Name: "kill", Group: groupComponents, Title: "kill -9", Does: "Ends its process.", OfUnit: true},
+		labapi.Kind{Name: "sigstop", Group: groupComponents, Title: "SIGSTOP", Does: "Stops its process for 3 s.", OfUnit: true},
+		labapi.Kind{Name: "sqlite-locked", Group: groupAround, Title: "SQLite locked", Does: "Nobody can write for 10 s."},
+		labapi.Kind{Name: "bus-stopped", Group: groupAround, Title: "Bus stopped", Does: "For 10 s."},
 	)
 }
 
@@ -50,14 +51,19 @@ type actions struct {
 	lab *Lab
 
 	mu     sync.Mutex
-	ended  bool                          // under mu; no more begin
-	active map[string]context.CancelFunc // under mu; by kind: one of each at a time
-	recent []*labapi.Action              // under mu; the newest first
-	count  int                           // under mu
-	wg     sync.WaitGroup                // of the active
+	ending bool              // under mu; no more begin
+	active map[string]active // under mu; by kind: one of each at a time
+	recent []*labapi.Action  // under mu; the newest first
+	count  int               // under mu
 }
 
-func newActions(l *Lab) *actions { return &actions{lab: l, active: map[string]context.CancelFunc{}} }
+// active is an action in progress.
+type active struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed once it is undone
+}
+
+func newActions(l *Lab) *actions { return &actions{lab: l, active: map[string]active{}} }
 
 // begin begins an action and returns it; unit is "" where the kind is about none.
 func (a *actions) begin(name, unit string) (labapi.Action, error) {
@@ -79,30 +85,32 @@ func (a *actions) begin(name, unit string) (labapi.Action, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.ended || a.active[name] != nil {
+	if _, busy := a.active[name]; busy || a.ending {
 		return labapi.Action{}, &labapi.Refusal{Status: http.StatusConflict, Text: fmt.Sprintf("action %s is in progress", name), Remedy: "wait until it is done, or reset the lab"}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), mostTime)
-	a.active[name] = cancel
+	done := make(chan struct{})
+	a.active[name] = active{cancel, done}
 	a.count++
 	action := &labapi.Action{Name: name, Title: kind.Title, Unit: unit, At: time.Now().UTC(), State: labapi.Begun}
 	a.recent = slices.Insert(a.recent, 0, action)
 	a.recent = a.recent[:min(len(a.recent), labapi.MostActions)]
 	started, n := *action, a.count
-	a.wg.Go(func() {
+	go func() {
+		defer close(done)
 		defer cancel()
 		a.lab.log.Warn("action begins", "action", name, "unit", unit)
 		text, err := a.lab.do(ctx, name, unit, n, func(page string) { a.mu.Lock(); action.Page = page; a.mu.Unlock() })
-		a.end1(action, text, err)
-	})
+		a.note(action, text, err)
+	}()
 	return started, nil
 }
 
 // mostTime bounds every action; what it has done is undone then.
 const mostTime = 30 * time.Second
 
-// end1 notes what came of an action.
-func (a *actions) end1(action *labapi.Action, text string, err error) {
+// note notes what came of an action.
+func (a *actions) note(action *labapi.Action, text string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.active, action.Name)
@@ -132,18 +140,28 @@ func (a *actions) running() int {
 // cancel ends every action early, and waits until it is undone.
 func (a *actions) cancel() {
 	a.mu.Lock()
-	for _, cancel := range a.active {
-		cancel()
-	}
+	list := slices.Collect(maps.Values(a.active))
 	a.mu.Unlock()
-	a.wg.Wait()
+	for _, one := range list {
+		one.cancel()
+	}
+	for _, one := range list {
+		<-one.done
+	}
 }
 
 // end lets no more actions begin.
 func (a *actions) end() {
 	a.mu.Lock()
-	a.ended = true
-	a.mu.Unlock()
+	defer a.mu.Unlock()
+	a.ending = true
+}
+
+// ends reports whether the lab ends.
+func (a *actions) ends() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ending
 }
 
 // do does what a kind says, and undoes it, at the latest when ctx ends. It returns what came
@@ -159,7 +177,7 @@ func (l *Lab) do(ctx context.Context, name, unit string, n int, page func(id str
 	case "bus-stopped":
 		return l.stopBus(ctx)
 	}
-	code, _, body, err := l.load.post(ctx, 0, fmt.Sprintf("%s/libra-fault/%s/%x-%d", l.site, name, time.Now().Unix(), n))
+	code, body, err := l.load.post(ctx, 0, fmt.Sprintf("%s/libra-fault/%s/%x-%d", l.site, name, time.Now().Unix(), n))
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("submit page: %s", plain(err))
@@ -222,7 +240,7 @@ func (l *Lab) stopBus(ctx context.Context) (string, error) {
 	}
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), callFor)
 	defer cancel()
-	if startErr := l.units.do(undo, "start", component.Bus); err == nil {
+	if startErr := l.start(undo, component.Bus); err == nil {
 		err = startErr
 	}
 	return "started again after " + libra.FormatDuration(time.Since(began)), err

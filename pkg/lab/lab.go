@@ -121,6 +121,7 @@ func (l *Lab) Run(ctx context.Context, loop Loop) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	l.actions.end()
 	stop()
 	l.undo()
 	wg.Wait()
@@ -181,7 +182,7 @@ func (l *Lab) SetInspectors(ctx context.Context, n int) error {
 			stop = append(stop, inspectorUnit(k))
 		}
 	}
-	err := l.units.do(ctx, "start", start...)
+	err := l.start(ctx, start...)
 	if len(stop) > 0 {
 		err = errors.Join(err, l.units.do(ctx, "stop", append([]string{"--no-block"}, stop...)...))
 	}
@@ -220,7 +221,6 @@ func (l *Lab) Reset(ctx context.Context) error {
 func (l *Lab) undo() {
 	ctx, cancel := context.WithTimeout(context.Background(), undoFor)
 	defer cancel()
-	l.actions.end()
 	if err := l.Reset(ctx); err != nil {
 		l.log.Warn("not everything is undone", "err", err)
 	}
@@ -238,5 +238,13 @@ func (l *Lab) recover(ctx context.Context) {
 
 // heal continues every process that may be stopped and starts the bus.
 func (l *Lab) heal(ctx context.Context) error {
-	return errors.Join(l.units.signal(ctx, "CONT", unitNames()...), l.units.do(ctx, "start", component.Bus))
+	return errors.Join(l.units.signal(ctx, "CONT", unitNames()...), l.start(ctx, component.Bus))
+}
+
+// start starts units. When the lab ends because libra.target is stopped, they stay stopped.
+func (l *Lab) start(ctx context.Context, names ...string) error {
+	if l.actions.ends() && l.units.do(ctx, "is-active", "--quiet", "libra.target") != nil {
+		return nil
+	}
+	return l.units.do(ctx, "start", names...)
 }
