@@ -106,7 +106,7 @@ func (r *runner) upgradeConfig(c *cli.Context) upgrade.Config {
 		server = s
 	}
 	return upgrade.Config{
-		Layout: release.Layout{Root: c.String("root")}, Units: "/etc/systemd/system", Sysusers: "/etc/sysusers.d/libra.conf",
+		Layout: release.Layout{Root: resolved(c.String("root"))}, Units: "/etc/systemd/system", Sysusers: "/etc/sysusers.d/libra.conf",
 		Server: strings.TrimRight(server, "/"), Force: c.Bool("force"), OneWay: c.Bool("one-way"),
 		Say: func(text string) {
 			fmt.Fprintf(r.out, "%s  %s\n", r.screen.paint(dim, time.Now().Format(time.TimeOnly)), printable(text))
@@ -116,6 +116,18 @@ func (r *runner) upgradeConfig(c *cli.Context) upgrade.Config {
 		},
 		History: func(ctx context.Context) (level, least int, err error) { return historyLevel(ctx, database) },
 	}
+}
+
+// resolved is a folder as the kernel names what runs from it: whole, and without links.
+func resolved(folder string) string {
+	whole, err := filepath.Abs(folder)
+	if err != nil {
+		return folder
+	}
+	if real, err := filepath.EvalSymlinks(whole); err == nil {
+		return real
+	}
+	return whole
 }
 
 // historyLevel is the level of the history; 0, 0 without one.
@@ -132,7 +144,7 @@ func historyLevel(ctx context.Context, database string) (level, least int, err e
 // libra-recorder knows. Faults are those that keep a program from starting.
 func checkPrograms(ctx context.Context, folder, settings string) (schema *component.Schema, faults []string) {
 	given := givenSettings(settings)
-	for _, c := range component.All() {
+	for _, c := range component.Required() { // an optional one is not in every release
 		result, problem := checkOf(ctx, c, filepath.Join(folder, c.Name), given)
 		if problem != nil {
 			faults = append(faults, problem.Seen)
@@ -194,12 +206,12 @@ func orAll(unit string) string {
 
 // listReleases prints the installed releases, and what became of the last upgrade.
 func (r *runner) listReleases(c *cli.Context) error {
-	layout := release.Layout{Root: c.String("root")}
+	layout := release.Layout{Root: resolved(c.String("root"))}
 	list, err := layout.List()
 	if err != nil {
 		return fail("cannot list releases: %w", err).with("install Libra with make install once, or name its folder with --root")
 	}
-	last, err := layout.LastRecord()
+	last, err := release.ReadRecord(release.RecordFile(layout.Root)) // its owner may be at work
 	if err != nil {
 		return fail("cannot read the record of the last upgrade: %w", err)
 	}

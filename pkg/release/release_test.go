@@ -172,6 +172,28 @@ func TestUnpackAndSwitch(t *testing.T) {
 }
 
 // What is no release changes nothing, whatever is wrong with it.
+// Whatever the umask of who installs it is, the users of the units reach their programs; a
+// release of a version that had no libra-lab is whole.
+func TestReleaseIsForEveryUser(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o077))
+	l, of := layout(t), files("1.0.0")
+	lab, ok := component.Find(component.Lab)
+	if !ok {
+		t.Fatal("no component libra-lab")
+	}
+	delete(of, "bin/"+lab.Name)
+	delete(of, "units/"+lab.UnitFile())
+	if _, err := l.Unpack(archive(t, of)); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]fs.FileMode{"": 0o755, "bin": 0o755, "units": 0o755, "bin/libra-web": 0o755, "units/libra-web.service": 0o644} {
+		info, err := os.Stat(filepath.Join(l.Dir("1.0.0"), name))
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%q has mode %v, %v, want %v", name, info.Mode().Perm(), err, want)
+		}
+	}
+}
+
 func TestUnpackRefuses(t *testing.T) {
 	l := layout(t)
 	unpack(t, l, "0.1.0")

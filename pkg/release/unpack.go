@@ -73,10 +73,11 @@ func (l Layout) Unpack(file string) (version string, err error) {
 	return c.version, syncFolder(l.releases())
 }
 
-// complete returns an error unless every component and its unit is there.
+// complete returns an error unless every component and its unit is there, but for those that
+// are optional: earlier releases may not have them.
 func complete(c contents) error {
 	want := []string{"bin/libra", versionFile, "units/libra.target"}
-	for _, one := range component.All() {
+	for _, one := range component.Required() {
 		want = append(want, "bin/"+one.Name, "units/"+one.UnitFile())
 	}
 	for _, name := range want {
@@ -178,7 +179,7 @@ func fill(dir string, from source, c contents) error {
 		return write(root, name, mode, io.LimitReader(content, size), want)
 	})
 	for _, folder := range folders {
-		err = errors.Join(err, syncFolder(filepath.Join(dir, folder)))
+		err = errors.Join(err, root.Chmod(folder, 0o755), syncFolder(filepath.Join(dir, folder)))
 	}
 	return err
 }

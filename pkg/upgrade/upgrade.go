@@ -272,8 +272,10 @@ func (u *upgrader) run(ctx context.Context, order []unit, version string) (at st
 
 // finish notes that the release runs.
 func (u *upgrader) finish(done release.Phase) error {
-	if err := u.Layout.SetPrevious(u.record.From); err != nil {
-		return err
+	if u.record.From != u.record.To { // else the way back stays what it was
+		if err := u.Layout.SetPrevious(u.record.From); err != nil {
+			return err
+		}
 	}
 	u.record.Phase = done
 	return u.write()
@@ -285,10 +287,12 @@ func (u *upgrader) goBack(ctx context.Context) error {
 	err := u.write() // a full disk must not keep it from going back
 	from := u.record.From
 	began := time.Now()
-	if serr := u.switchTo(ctx, from, u.record.To); serr != nil {
+	serr := u.switchTo(ctx, from, u.record.To)
+	if current, _ := u.Layout.Current(); serr != nil && current != from {
 		return errors.Join(err, serr)
 	}
-	u.say(began, "current is %s again; its unit files are in place", from)
+	err = errors.Join(err, serr)
+	u.say(began, "current is %s again", from)
 	var failed error
 	for _, one := range slices.Backward(u.wanted) {
 		// systemd may have restarted it already.

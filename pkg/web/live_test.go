@@ -43,7 +43,7 @@ func (h *rig) inspecting(paths ...string) (urls []string) {
 	ctx, cancel := context.WithCancel(h.t.Context())
 	var wg sync.WaitGroup
 	h.t.Cleanup(func() { cancel(); close(hold); wg.Wait(); site.Close() })
-	cfg := inspector.Config{Instance: "1", Workers: 8, Program: os.Args[0], Inspect: inspect.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, PageTimeout: time.Minute}}
+	cfg := inspector.Config{Instance: "1", Workers: 8, Program: os.Args[0], Inspect: inspect.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, PageTimeout: 10 * time.Minute}} // longer than a busy machine takes to look at it
 	wg.Go(func() { inspector.New(cfg, conn, h.log).Run(ctx, nil) })
 	began := time.Now()
 	wg.Go(func() { // of half a processor
