@@ -22,7 +22,10 @@ const (
 	Looked = event.LookedFor
 
 	// settled is after what time a sample is shown: all components have sent theirs.
-	settled        = 12 * Every
+	settled = 12 * Every
+	// mostAhead is how far the samples of components may be ahead of what Take has ended: they
+	// are sent at the end of theirs, to the millisecond.
+	mostAhead      = 5
 	mostSamples    = int64(Window / Every)
 	mostInspectors = 32
 	mostResident   = 1 << 50 // of a process
@@ -81,7 +84,8 @@ type View struct {
 	mu        sync.Mutex
 	lookedAt  time.Time           // under mu
 	since     time.Time           // under mu; zero while nothing is collected
-	samples   []Sample            // under mu; the oldest first, without gaps, mostSamples at most
+	samples   []Sample            // under mu; the oldest first, without gaps, about mostSamples at most
+	taken     int64               // under mu; the number of the last one that Take has ended
 	succeeded int                 // under mu; since the last sample
 	failed    int                 // under mu
 	running   map[string]received // under mu; by inspector, mostInspectors at most
@@ -157,25 +161,25 @@ func (v *View) Reported(request string, failed bool) {
 func (v *View) Take(q Queue, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	to := event.SampleAt(now)
 	if v.since.IsZero() {
 		return
 	}
-	next := to
-	if n := len(v.samples); n > 0 {
-		next = v.samples[n-1].Number + 1
+	to := event.SampleAt(now)
+	if len(v.samples) == 0 || to-v.taken >= mostSamples || to < v.taken { // the first, or the clock was set
+		v.samples, v.taken = nil, to-1
 	}
-	if to-next >= mostSamples || to < next-1 { // the clock was set
-		v.samples, next = nil, to
+	v.extend(to)
+	for i := range v.samples {
+		s := &v.samples[i]
+		if s.Number > v.taken && s.Number <= to {
+			s.Queue = q
+		}
+		if s.Number == to {
+			s.Succeeded, s.Failed = s.Succeeded+v.succeeded, s.Failed+v.failed
+			v.succeeded, v.failed = 0, 0
+		}
 	}
-	for ; next <= to; next++ {
-		v.samples = append(v.samples, Sample{Number: next, CPU: make([]float64, len(v.components)), Memory: make([]int64, len(v.components)), Queue: q})
-	}
-	if n := len(v.samples); n > 0 {
-		v.samples[n-1].Succeeded += v.succeeded
-		v.samples[n-1].Failed += v.failed
-		v.succeeded, v.failed = 0, 0
-	}
+	v.taken = to
 	if more := int64(len(v.samples)) - mostSamples; more > 0 {
 		v.samples = slices.Delete(v.samples, 0, int(more))
 	}
@@ -183,6 +187,17 @@ func (v *View) Take(q Queue, now time.Time) {
 		if now.Sub(r.seen) > silent {
 			delete(v.running, name)
 		}
+	}
+}
+
+// extend begins the samples up to a number. v.mu is held.
+func (v *View) extend(to int64) {
+	next := to
+	if n := len(v.samples); n > 0 {
+		next = v.samples[n-1].Number + 1
+	}
+	for ; next <= to; next++ {
+		v.samples = append(v.samples, Sample{Number: next, CPU: make([]float64, len(v.components)), Memory: make([]int64, len(v.components))})
 	}
 }
 
@@ -198,6 +213,9 @@ func (v *View) Samples(s event.Samples) {
 	for _, one := range s.Samples[:min(len(s.Samples), event.MostSamples)] {
 		if len(v.samples) == 0 || one.TookUS <= 0 {
 			return
+		}
+		if one.Number <= v.taken+mostAhead {
+			v.extend(one.Number)
 		}
 		first := v.samples[0].Number
 		for n := max(first, one.Number-one.Took+1); n <= min(one.Number, first+int64(len(v.samples))-1); n++ {

@@ -78,6 +78,28 @@ func TestSamplesByComponent(t *testing.T) {
 	}
 }
 
+// What a component sends at the end of a sample counts, also where it comes before libra-web
+// has ended that sample itself.
+func TestSampleComesFirst(t *testing.T) {
+	v := collecting()
+	v.Take(live.Queue{Open: 1}, after(1))
+	first := event.SampleAt(after(1))
+	for n := range int64(10) {
+		v.Samples(samples("libra-web", "1", first+n, 50_000))
+		v.Take(live.Queue{Open: 2, Connections: 3}, after(int(n)+1))
+	}
+	v.Samples(samples("libra-web", "1", first+1000, 50_000)) // of a clock that is ahead
+	d := v.Doc(0, after(30))
+	if len(d.Samples) != 10 {
+		t.Fatalf("%d samples, want 10", len(d.Samples))
+	}
+	for i, s := range d.Samples {
+		if s.CPU[0] != 0.5 || s.Memory[0] != 10 || i > 0 && s.Queue != (live.Queue{Open: 2, Connections: 3}) {
+			t.Errorf("sample %d: %+v", i, s)
+		}
+	}
+}
+
 // The inspections of all inspectors are listed by what they use, without those that were
 // reported meanwhile, and without those of an inspector that is silent.
 func TestRunning(t *testing.T) {

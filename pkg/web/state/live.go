@@ -41,27 +41,28 @@ func (s *State) collect(ctx context.Context) {
 	defer subscribe(s, s.conn.SubscribeSamples, s.Live.Samples)()
 	tick := time.NewTicker(live.Every)
 	defer tick.Stop()
-	var oldest time.Time
 	for n := 0; s.Live.Looking(time.Now()); n++ {
 		if n%int(time.Second/live.Every) == 0 {
 			s.conn.PublishLook()
-			oldest = s.Memory.OldestOpen("")
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			s.Live.Take(s.queueNow(oldest, now), now)
+			s.Live.Take(s.queueNow(now), now)
 		}
 	}
 }
 
-func (s *State) queueNow(oldest, now time.Time) live.Queue {
+func (s *State) queueNow(now time.Time) live.Queue {
 	q := live.Queue{Open: s.Memory.Counts().Open}
 	if s.cfg.Connections != nil {
 		q.Connections = s.cfg.Connections()
 	}
-	if !oldest.IsZero() && q.Open > 0 {
+	if q.Open == 0 {
+		return q
+	}
+	if oldest := s.Memory.OldestOpen(""); !oldest.IsZero() {
 		q.OldestS = max(0, now.Sub(oldest).Seconds())
 	}
 	return q
