@@ -250,7 +250,7 @@ func TestBoardWithoutBus(t *testing.T) {
 	if _, code := h.write(map[string]string{"text": "before"}); code != http.StatusCreated {
 		t.Fatalf("with a bus: %d", code)
 	}
-	bustest.Await(t, "both notes", func() bool { return len(h.board("").Notes) == 2 })
+	bustest.Await(t, "both notes in memory", func() bool { b := h.board(""); return len(b.Notes) == 2 && !b.Stale })
 	if err := os.Remove(h.db); err != nil {
 		t.Fatal(err)
 	}
